@@ -1,0 +1,156 @@
+// What the engine knows, as plain values: connections, findings, devices, points, packets. The daemon maps them one to
+// one onto the messages of proto/parallax/v1/types.proto; see contract fields there.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "analysis/vocabulary.h"
+#include "capture/sighting.h"
+
+namespace parallax {
+
+struct Endpoint {
+  Address address{};
+  uint16_t port = 0;
+  auto operator<=>(const Endpoint&) const = default;
+};
+std::string to_string(const Address& address);  // "192.0.2.1" or "2001:db8::1"
+std::string to_string(const Endpoint& endpoint);  // "192.0.2.1:80" or "[2001:db8::1]:80"
+
+struct Distribution {  // nanoseconds; quantiles within 5 %
+  int64_t min_ns = 0, median_ns = 0, p99_ns = 0, max_ns = 0;
+  uint64_t count = 0;
+};
+
+struct OfferedOptions {
+  uint16_t mss = 0;
+  int16_t window_scale = -1;  // -1: not offered
+  bool sack = false, timestamps = false, ecn = false;
+};
+
+struct LegRecord {
+  PointIndex point = 0;
+  Endpoint client, server;
+  ConnState conn_state = ConnState::OTH;
+  int64_t first_seen_ns = 0, last_seen_ns = 0;
+  // Index 0: from the client, 1: from the server.
+  std::array<uint64_t, 2> packets{}, bytes{}, retransmissions{};
+  std::array<uint32_t, 2> isn{};
+  std::optional<int64_t> handshake_client_rtt_ns, handshake_server_rtt_ns;
+  std::optional<uint32_t> hops_to_client, hops_to_server;
+  std::string history;
+  OfferedOptions client_options, server_options;
+  uint32_t turns = 0;
+};
+
+struct CrossingRecord {
+  PointIndex client_side = 0, server_side = 0;  // neighbouring points, the client's side first
+  PairingMethod method = PairingMethod::none;
+  double confidence = 0;
+  uint32_t rivals = 0;
+  DeviceKind device_kind = DeviceKind::unknown;
+  uint32_t changes = 0;  // DeviceChange bits
+  std::array<uint64_t, 2> lost{};  // data segments that entered and never left; [0] from the client
+  std::array<std::optional<Distribution>, 2> transit;
+  std::array<std::optional<int64_t>, 2> isn_offset;
+  uint64_t undecided = 0;
+};
+
+struct ConnectionRecord {
+  uint64_t id = 0;
+  Protocol protocol = Protocol::tcp;
+  Endpoint client, server;  // as the client sees them
+  Outcome outcome = Outcome::incomplete;
+  uint32_t syn_attempts = 0;
+  Close close = Close::open;
+  ClosedBy closed_by = ClosedBy::unknown;
+  std::vector<LegRecord> legs;
+  std::vector<CrossingRecord> crossings;
+  std::vector<uint64_t> finding_ids;
+};
+
+struct Where {  // exactly one: beyond a point, between two points, or unknown
+  enum class Kind : uint8_t { unknown, beyond, between } kind = Kind::unknown;
+  PointIndex first = 0;   // beyond; or between, the client's side first
+  PointIndex second = 0;
+  auto operator<=>(const Where&) const = default;
+};
+
+struct Evidence {
+  std::string kind;  // ttl, ip_id, timing, absent_at, present_at, sequence, option, payload
+  PointIndex point = 0;
+  std::optional<PortIndex> port;
+  uint32_t frame = 0;  // 0: none
+  int64_t time_ns = 0;
+  std::string detail;
+};
+
+struct FindingRecord {
+  uint64_t id = 0;
+  uint64_t version = 0;  // grows with every change of any finding: what is newer than a version has changed since
+  FindingKind kind{};
+  Severity severity = Severity::info;
+  double confidence = 0;
+  Where where;
+  Origin origin = Origin::unknown;
+  FindingDirection direction = FindingDirection::none;
+  std::vector<uint64_t> connection_ids;  // the first kFindingConnectionsMax
+  std::vector<uint64_t> related_connection_ids;
+  uint64_t count = 0;
+  int64_t first_seen_ns = 0, last_seen_ns = 0;
+  std::optional<double> rate_per_second, period_seconds, time_lost_seconds;
+  std::optional<std::string> service;
+  std::vector<Evidence> evidence;
+  std::string summary;
+};
+inline constexpr size_t kFindingConnectionsMax = 1000;
+inline constexpr size_t kFindingEvidenceMax = 16;
+
+struct AddressMapEntry {
+  Endpoint outside, inside;
+  uint64_t connections = 0;
+};
+
+struct DeviceRecord {
+  PointIndex outer = 0, inner = 1;  // neighbouring points in path order
+  DeviceKind kind = DeviceKind::unknown;
+  uint64_t connections = 0;
+  uint32_t changes = 0;
+  std::optional<Distribution> transit_toward_inside, transit_toward_outside;
+  uint64_t lost_toward_inside = 0, lost_toward_outside = 0, resets_originated = 0;
+  std::vector<AddressMapEntry> address_map;
+};
+
+struct PointRecord {
+  std::string name;
+  uint64_t packets = 0, bytes = 0;
+  int64_t first_seen_ns = 0, last_seen_ns = 0;
+  uint64_t capture_loss_segments = 0;  // data that was acknowledged and never seen
+  uint64_t decode_errors = 0;
+  std::map<std::string, uint64_t> decode_errors_by_reason;
+};
+
+struct PacketRecord {  // only where the engine was asked to record packets
+  int64_t order_ns = 0, time_ns = 0;
+  PortIndex port = 0;
+  PointIndex point = 0;
+  uint32_t frame = 0;
+  uint64_t connection_id = 0;  // 0: belongs to none
+  uint32_t leg_index = 0;
+  uint32_t labels = 0;         // PacketLabel bits
+  uint64_t packet_id = 0;      // the same for the sightings of one packet at different points; 0: seen at one only
+};
+
+struct SummaryRecord {
+  uint64_t packets = 0, connections = 0, paired_connections = 0, unpaired_legs = 0;
+  std::map<std::string, uint64_t> findings_by_kind;
+  uint64_t sensor_loss = 0;
+  std::vector<std::string> bounds_hit;  // "legs: 12 evicted"
+};
+
+}  // namespace parallax
