@@ -1,0 +1,145 @@
+// Rules of the house that a machine can check: size of files, and who may include whom.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <regex>
+#include <string>
+#include <vector>
+
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr int kLinesMax = 600;
+
+struct SourceFile {
+  std::string name;  // from the repository's root
+  std::vector<std::string> lines;
+
+  std::string folder() const { return name.substr(0, name.find('/')); }
+  std::string base() const { return name.substr(name.rfind('/') + 1); }
+};
+
+std::vector<SourceFile> source_files() {
+  const fs::path root = PARALLAX_SOURCE_DIR;
+  std::vector<SourceFile> files;
+  for (const char* folder : {"capture", "analysis", "config", "daemon", "tests", "benchmarks"}) {
+    if (!fs::exists(root / folder)) continue;
+    for (const auto& entry : fs::recursive_directory_iterator(root / folder)) {
+      const std::string extension = entry.path().extension();
+      if (extension != ".h" && extension != ".cpp") continue;
+      SourceFile file{fs::relative(entry.path(), root), {}};
+      std::ifstream in(entry.path());
+      for (std::string line; std::getline(in, line);) file.lines.push_back(line);
+      files.push_back(std::move(file));
+    }
+  }
+  return files;
+}
+
+struct Include {
+  std::string target;
+  bool system = false;
+};
+
+std::vector<Include> includes_of(const SourceFile& file) {
+  static const std::regex include(R"(^\s*#\s*include\s*(["<])([^">]+)[">])");
+  std::vector<Include> includes;
+  for (const std::string& line : file.lines) {
+    std::smatch match;
+    if (std::regex_search(line, match, include)) includes.push_back({match[2], match[1] == "<"});
+  }
+  return includes;
+}
+
+bool starts_with_any(const std::string& text, std::initializer_list<const char*> prefixes) {
+  return std::any_of(prefixes.begin(), prefixes.end(), [&](const char* prefix) { return text.rfind(prefix, 0) == 0; });
+}
+
+// What each folder may include of the house (style.md, "The house").
+bool may_include(const SourceFile& file, const std::string& target) {
+  const std::string folder = file.folder();
+  if (folder == "capture") return starts_with_any(target, {"capture/", "config/"});
+  if (folder == "analysis") {
+    // Analysis is pure: capture's packet view and its rings, and nothing that opens or reads anything.
+    return starts_with_any(target, {"analysis/"}) ||
+           starts_with_any(
+               target, {"capture/sighting.h", "capture/spsc_ring.h", "capture/port.h", "capture/pollable.h", "capture/loss_log.h",
+                        "capture/counter.h", "capture/decode.h", "capture/link_type.h", "capture/bits.h"});
+  }
+  if (folder == "config") return starts_with_any(target, {"config/", "parallax/v1/"});
+  return true;
+}
+
+// Whether a system header is one of the two packet libraries, which only the named files of capture/ may see.
+bool is_packet_library(const std::string& target) { return starts_with_any(target, {"rte_", "pcap.h", "pcap/"}); }
+
+TEST(Tidy, FilesAreShorterThanSixHundredLines) {
+  for (const SourceFile& file : source_files()) {
+    EXPECT_LT(file.lines.size(), kLinesMax) << file.name;
+  }
+}
+
+TEST(Tidy, IncludesFollowTheLayers) {
+  for (const SourceFile& file : source_files()) {
+    for (const Include& include : includes_of(file)) {
+      EXPECT_TRUE(include.system || may_include(file, include.target)) << file.name << " includes " << include.target;
+    }
+  }
+}
+
+TEST(Tidy, HeadersOfTheHouseAreIncludedFromTheRoot) {
+  for (const SourceFile& file : source_files()) {
+    for (const Include& include : includes_of(file)) {
+      EXPECT_TRUE(include.system || include.target.ends_with(".def") || include.target.find('/') != std::string::npos)
+          << file.name << " includes \"" << include.target << '"';
+    }
+  }
+}
+
+TEST(Tidy, OnlyCaptureSeesThePacketLibraries) {
+  for (const SourceFile& file : source_files()) {
+    const std::string folder = file.folder();
+    if (folder == "tests" || folder == "benchmarks") continue;
+    for (const Include& include : includes_of(file)) {
+      if (!is_packet_library(include.target)) continue;
+      EXPECT_TRUE(folder == "capture" && starts_with_any(file.base(), {"dpdk_", "eal", "libpcap_", "bpf_"}))
+          << file.name << " includes " << include.target;
+    }
+  }
+}
+
+TEST(Tidy, AnalysisHasNoClockAndNoThreads) {
+  for (const SourceFile& file : source_files()) {
+    if (file.folder() != "analysis") continue;
+    for (const Include& include : includes_of(file)) {
+      EXPECT_FALSE(include.target == "thread" || include.target == "chrono" || include.target == "fstream" ||
+                   include.target == "iostream" || include.target == "filesystem" || include.target == "time.h" ||
+                   include.target == "ctime")
+          << file.name << " includes <" << include.target << '>';
+    }
+  }
+}
+
+TEST(Tidy, HeadersOpenWithACommentAndGuardThemselves) {
+  for (const SourceFile& file : source_files()) {
+    if (!file.name.ends_with(".h")) continue;
+    ASSERT_FALSE(file.lines.empty()) << file.name;
+    EXPECT_EQ(file.lines.front().rfind("//", 0), 0u) << file.name << " does not say what it is";
+    EXPECT_NE(std::find(file.lines.begin(), file.lines.end(), "#pragma once"), file.lines.end()) << file.name;
+  }
+}
+
+TEST(Tidy, NoTabsAndNoTrailingSpace) {
+  for (const SourceFile& file : source_files()) {
+    for (size_t i = 0; i < file.lines.size(); ++i) {
+      const std::string& line = file.lines[i];
+      EXPECT_EQ(line.find('\t'), std::string::npos) << file.name << ':' << i + 1;
+      EXPECT_FALSE(line.ends_with(' ') || line.ends_with('\r')) << file.name << ':' << i + 1;
+    }
+  }
+}
+
+}  // namespace
