@@ -17,6 +17,7 @@
 
 #include "capture/packet_sink.h"
 #include "capture/port.h"
+#include "capture/result.h"
 
 namespace parallax {
 
@@ -34,6 +35,7 @@ struct SpoolOptions {
   uint64_t file_size = 0;                   // of one file; 0: a 64th of size, but 1 MiB to 1 GiB
   uint32_t snaplen = 256;                   // bytes kept of each packet
   size_t lanes = 1;                         // one for each rx worker
+  size_t block_bytes = 256 << 10;           // of one write; more where snaplen needs it
   size_t lane_bytes = 16 << 20;             // memory of a lane: at 300 MB/s it bridges a stall of the disk of 50 ms
   int64_t flush_interval_ns = 250'000'000;  // the longest that a packet waits in memory while the disk keeps up
   std::string application = "parallax " PARALLAX_VERSION;
@@ -55,14 +57,14 @@ struct SpoolStatus {
   uint64_t dropped_packets = 0;  // no free block, or the disk did not take them
   uint64_t write_errors = 0;
   uint64_t files_removed = 0;
-  std::string error;                 // the last write error while it lasts; empty: none
+  std::string error;                 // the last write error, until none has come for a minute; empty: none
   std::vector<std::string> repairs;  // what open() mended, for the log
 };
 
 class Spool {
  public:
-  // Takes the directory (made if it is missing), repairs what a crash left and reads the index. Null: `error` says why.
-  static std::unique_ptr<Spool> open(SpoolOptions options, std::vector<SpoolPort> ports, std::string& error);
+  // Takes the directory (made if it is missing), repairs what a crash left and reads the index.
+  static Result<std::unique_ptr<Spool>> open(SpoolOptions options, std::vector<SpoolPort> ports);
   // Stops if still running. REQUIRES: no rx worker appends any more.
   ~Spool();
 
@@ -74,8 +76,8 @@ class Spool {
 
   SpoolStatus status() const;
   const std::vector<SpoolPort>& ports() const;
-  // What is on disk within [from_ns, to_ns] now, held open so that it stays readable while the ring goes on. Null: `error`.
-  std::unique_ptr<SpoolSnapshot> snapshot(int64_t from_ns, int64_t to_ns, std::string& error) const;
+  // What is on disk within [from_ns, to_ns] now, held open so that it stays readable while the ring goes on.
+  Result<std::unique_ptr<SpoolSnapshot>> snapshot(int64_t from_ns, int64_t to_ns) const;
 
  private:
   struct Impl;
