@@ -42,6 +42,12 @@ class SpscRing {
     tail_.store(tail + count, std::memory_order_release);
     return count;
   }
+  // Producer. How many of `wanted` items a push would take now; it may only grow until then.
+  size_t room(size_t wanted) {
+    const size_t tail = tail_.load(std::memory_order_relaxed);
+    if (capacity() - (tail - head_cached_) < wanted) head_cached_ = head_.load(std::memory_order_acquire);
+    return std::min(wanted, capacity() - (tail - head_cached_));
+  }
   bool push(const T& item) { return push(std::span<const T>(&item, 1)) == 1; }
 
   // Consumer. The oldest items, contiguous, valid until pop(); may be fewer than are in the ring. Empty: nothing there.
