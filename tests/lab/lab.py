@@ -1,0 +1,193 @@
+"""A lab of network namespaces with Parallax watching it.
+
+usage: lab.py run BINARIES [SECONDS]       shows findings as they come and a summary; without SECONDS until Ctrl-C
+       lab.py verify BINARIES [SECONDS]    compares what Parallax says with what happened; exit code 77: no namespaces here
+BINARIES is the folder with parallaxd and parallax. Nothing is left behind, whatever ends it.
+"""
+import fcntl
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import summary
+import verify
+from namespaces import stop
+from network import Network
+from sensor import Sensor
+
+HERE = Path(__file__).resolve().parent
+SKIPPED = 77
+WORK_PREFIX = "parallax-lab-"
+SETTLE_PATIENCE = 15.0  # seconds for the last verdicts after the last packet
+
+
+class WorkDirectory:
+    """Sockets, logs and spool of a run. Its lock tells a run from the leftovers of a killed one, which are cleared here."""
+
+    def __init__(self):
+        for leftover in Path(tempfile.gettempdir()).glob(WORK_PREFIX + "*"):
+            self._remove_unless_locked(leftover)
+        self.path = Path(tempfile.mkdtemp(prefix=WORK_PREFIX))
+        self.lock = (self.path / "lock").open("w")
+        fcntl.flock(self.lock, fcntl.LOCK_EX)
+
+    @staticmethod
+    def _remove_unless_locked(path):
+        try:
+            with (path / "lock").open("a") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(path, ignore_errors=True)
+        except OSError:
+            pass  # another lab is using it, or another user's
+
+    def close(self):
+        shutil.rmtree(self.path, ignore_errors=True)
+        self.lock.close()
+
+
+class Lab:
+    """Network, sensor, server and clients, in the order in which they start; closed the other way round."""
+
+    def __init__(self, binaries):
+        self.closing = []
+        self.daemon_code = None
+        try:
+            self.work = self._keep(WorkDirectory()).path
+            self.network = self._keep(Network())
+            self.sensor = Sensor(binaries, self.work, self.network.ports)
+            self.closing.append(self.stop_sensor)
+            self.truth, self.conntrack = self.work / "truth.jsonl", self.work / "conntrack.log"
+            with self.conntrack.open("w") as log:
+                self._process(self.network.firewall.start(["conntrack", "-E", "-e", "NEW", "-b", "8388608", "-o", "timestamp,id"],
+                                                          stdout=log, stderr=subprocess.DEVNULL))
+            server = self._process(self.network.server.start([sys.executable, str(HERE / "server.py")], stdout=subprocess.PIPE))
+            if server.stdout.readline() != b"listening\n":
+                raise RuntimeError("the lab's server did not start")
+            time.sleep(0.2)  # conntrack says nothing when it is ready
+            self.network.plug_in()
+        except BaseException:
+            self.close()
+            raise
+
+    def _keep(self, part):
+        self.closing.append(part.close)
+        return part
+
+    def _process(self, process):
+        self.closing.append(lambda: stop(process))
+        return process
+
+    def drive(self, seconds):
+        """Starts the clients; seconds 0: until they are stopped."""
+        command = [sys.executable, str(HERE / "client.py"), str(self.truth), str(seconds)]
+        return self._process(self.network.client.start(command))
+
+    def follow(self):
+        """Findings to the terminal as they come."""
+        return self._process(subprocess.Popen(self.sensor.command("findings", "--follow"), start_new_session=True))
+
+    def settle(self):
+        """Waits until every packet is accounted for and the sensor has nothing new to say."""
+        until, before = time.monotonic() + SETTLE_PATIENCE, None
+        while time.monotonic() < until:
+            time.sleep(2.5)
+            state = (self.network.received()["rx_packets"] - self.sensor.accounted(), self.sensor.status()["summary"])
+            if state[0] <= 0 and state == before:
+                return
+            before = state
+
+    def stop_sensor(self):
+        if self.daemon_code is None:
+            self.daemon_code = self.sensor.close()
+
+    def close(self):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)
+        while self.closing:
+            self.closing.pop()()
+
+
+def interrupt(*_):
+    raise KeyboardInterrupt
+
+
+def run(binaries, seconds):
+    lab = Lab(binaries)
+    try:
+        print(summary.greeting(lab), flush=True)
+        follower = lab.follow()
+        clients = lab.drive(seconds)
+        try:
+            clients.wait()
+            print("\nThe traffic has ended; waiting for the last verdicts.", flush=True)
+            lab.settle()
+        except KeyboardInterrupt:
+            print("\nStopping.", flush=True)
+            stop(clients, patience=0.1)
+            time.sleep(1.0)
+        stop(follower)
+        print(summary.farewell(lab), flush=True)
+        return 0
+    finally:
+        lab.close()
+
+
+def prove(binaries, seconds):
+    try:
+        lab = Lab(binaries)
+    except PermissionError as error:
+        print("SKIPPED: this machine permits no network namespaces (%s)" % error)
+        return SKIPPED
+    try:
+        clients = lab.drive(seconds)
+        clients.wait()
+        lab.settle()
+        return verify.report(lab)
+    finally:
+        lab.close()
+
+
+def again_as_root():
+    """This program again, as root: through sudo where that asks nothing, else as the root of a namespace of its own."""
+    this = [sys.executable, "-B", *sys.argv]
+    inside = "mount -t sysfs sysfs /sys && ip link set lo up && exec \"$@\""
+    own = ["unshare", "--map-root-user", "--net", "--mount"]
+    for probe, command in ((["sudo", "-n", "true"], ["sudo", "-n", *this]), ([*own, "true"], [*own, "sh", "-c", inside, "sh", *this])):
+        try:
+            if subprocess.run(probe, capture_output=True, check=False).returncode == 0:
+                os.execvp(command[0], command)
+        except FileNotFoundError:
+            continue
+    print("SKIPPED: no root, no sudo without a password, and no user namespaces here")
+    return SKIPPED
+
+
+def main():
+    arguments = sys.argv[1:]
+    if len(arguments) not in (2, 3) or arguments[0] not in ("run", "verify"):
+        print(__doc__, file=sys.stderr)
+        return 2
+    mode, binaries = arguments[:2]
+    if os.geteuid() != 0:
+        return again_as_root()
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, interrupt)
+    os.umask(0o077)
+    try:
+        if mode == "run":
+            return run(binaries, float(arguments[2]) if len(arguments) == 3 else 0)
+        return prove(binaries, float(arguments[2]) if len(arguments) == 3 else 30)
+    except KeyboardInterrupt:
+        return 130
+    except (RuntimeError, PermissionError, FileNotFoundError) as error:
+        print("lab: %s" % error, file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,96 @@
+"""Parallax on the lab's ports: its configuration, its daemon, and questions to it through the `parallax` command."""
+import json
+import re
+import socket
+import subprocess
+import time
+import urllib.request
+from pathlib import Path
+
+from namespaces import start, stop
+
+START_PATIENCE = 60.0  # seconds; a sanitizer and a busy machine are slow
+
+
+def metrics_port():
+    """The usual port where it is free."""
+    for port in (9464, 0):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+                return probe.getsockname()[1]
+            except OSError:
+                continue
+    raise RuntimeError("no free port for the metrics")
+
+
+class Sensor:
+    def __init__(self, binaries, work, ports):
+        self.work = work
+        self.daemon_file, self.client_file = Path(binaries, "parallaxd"), Path(binaries, "parallax")
+        self.target = "unix:%s/grpc.sock" % work
+        self.metrics = "127.0.0.1:%d" % metrics_port()
+        self.config = Path(work, "parallax.yaml")
+        self.config.write_text(self._configuration(ports))
+        self.log = Path(work, "parallaxd.log")
+        with self.log.open("w") as log:
+            self.daemon = start([str(self.daemon_file), "--config", str(self.config)], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        self._wait_until_it_answers()
+
+    def _configuration(self, ports):
+        lines = ["sensor: { name: lab }", "path: [outside, inside]", "ports:"]
+        for index, port in enumerate(ports):
+            # 16,384 frames of 2 KiB stand a stall of this process of some tenths of a second; without huge pages, so that any machine will do.
+            source = "dpdk:net_af_packet%d,iface=%s,framecnt=16384" % (index, port.interface)
+            lines.append('  - { name: %s, point: %s, source: "%s", direction: %s }' % (port.name, port.point, source, port.direction))
+        lines += [
+            "workers: { count: 1, rx_count: 1 }",
+            "spool: { directory: %s/spool, size: 1GiB, file_size: 16MiB, snaplen: 256 }" % self.work,
+            'api: { address: "%s" }' % self.target,
+            'metrics: { address: "%s" }' % self.metrics,
+            "eal: { huge_pages: false, memory_mib: 256 }",
+            "limits: { mbufs: 8191 }",
+        ]
+        return "\n".join(lines) + "\n"
+
+    def _wait_until_it_answers(self):
+        until = time.monotonic() + START_PATIENCE
+        while time.monotonic() < until:
+            if self.daemon.poll() is not None:
+                raise RuntimeError("parallaxd ended with code %d:\n%s" % (self.daemon.returncode, self.log.read_text()))
+            if self._command("status").returncode == 0:
+                return
+            time.sleep(0.1)
+        raise RuntimeError("parallaxd does not answer:\n" + self.log.read_text())
+
+    def command(self, *words):
+        return [str(self.client_file), *words, "--target", self.target]
+
+    def _command(self, *words):
+        return subprocess.run(self.command(*words), capture_output=True, text=True, check=False)
+
+    def ask(self, *words):
+        """The answer to `parallax WORDS --format json`: a list of records."""
+        done = self._command(*words, "--format", "json")
+        if done.returncode != 0:
+            raise RuntimeError("parallax %s: %s" % (" ".join(words), done.stderr.strip()))
+        records = [json.loads(line) for line in done.stdout.splitlines() if line.strip()]
+        return [next(iter(record.values())) if len(record) == 1 else record for record in records]
+
+    def status(self):
+        return self.ask("status")[0]
+
+    def metric(self, name):
+        """The sum over all labels of one metric, as a scrape gives it."""
+        with urllib.request.urlopen("http://%s/metrics" % self.metrics, timeout=5) as answer:
+            text = answer.read().decode()
+        return int(sum(float(value) for value in re.findall(r"^%s(?:\{.*\})? (\S+)$" % name, text, re.MULTILINE)))
+
+    def accounted(self):
+        """Packets that the sensor has seen or says that it has lost."""
+        return self.metric("parallax_packets_total") + self.metric("parallax_capture_drops_total")
+
+    def close(self):
+        """The daemon's exit code."""
+        return stop(self.daemon, patience=20.0)

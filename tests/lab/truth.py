@@ -1,0 +1,27 @@
+"""What really happened in a lab run: the client's own log, and the firewall's conntrack log."""
+import json
+import re
+from pathlib import Path
+
+EVENT = re.compile(r"\[NEW\] (?P<protocol>\w+) .*?src=(\S+) dst=(\S+) sport=(\d+) dport=(\d+).*?src=(\S+) dst=(\S+) sport=(\d+) dport=(\d+)")
+
+
+def connections(path):
+    """By (protocol, client, server) as the client saw them."""
+    found = {}
+    for line in Path(path).read_text(encoding="utf-8").splitlines():
+        record = json.loads(line)
+        found[(record["protocol"], tuple(record["client"]), tuple(record["server"]))] = record
+    return found
+
+
+def translations(path):
+    """The firewall's: by (protocol, client, server) outside, the (client, server) that it made of them inside."""
+    found = {}
+    for line in Path(path).read_text(encoding="utf-8").splitlines():
+        event = EVENT.search(line)
+        if event:
+            source, target, source_port, target_port, server, client, server_port, client_port = event.groups()[1:]
+            key = (event["protocol"], (source, int(source_port)), (target, int(target_port)))
+            found[key] = ((client, int(client_port)), (server, int(server_port)))
+    return found

@@ -1,0 +1,218 @@
+"""Holds Parallax's answers against the truth of a lab run, and prints a table of what was expected and what was found."""
+import collections
+import json
+import shutil
+import subprocess
+
+import services
+import truth
+
+LOUD = ("warning", "critical")
+
+
+def end(record):
+    return record["address"], record["port"]
+
+
+def key_of(connection):
+    return connection["protocol"], end(connection["client"]), end(connection["server"])
+
+
+def legs_at(connection, point):
+    return [leg for leg in connection["legs"] if leg["point"] == point]
+
+
+class Report:
+    """The table. A row fails where what was found is not what was expected."""
+
+    def __init__(self):
+        self.rows, self.details, self.failed = [], [], False
+
+    def row(self, what, expected, found, right=None):
+        right = expected == found if right is None else right
+        self.failed |= not right
+        self.rows.append((what, str(expected), str(found), "ok" if right else "WRONG"))
+        return right
+
+    def detail(self, text):
+        self.details.append(text)
+
+    def __str__(self):
+        header = ("what", "expected", "found", "")
+        widths = [max(len(row[column]) for row in [header, *self.rows]) for column in range(4)]
+        lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in [header, *self.rows]]
+        return "\n".join(lines + ["  " + detail for detail in self.details])
+
+
+class Answers:
+    """What Parallax says of a run, beside what happened."""
+
+    def __init__(self, lab):
+        self.true = truth.connections(lab.truth)
+        self.translations = truth.translations(lab.conntrack)
+        self.connections = collections.defaultdict(list)
+        self.service_of = {}  # a connection's id to the service that it was made for
+        for connection in lab.sensor.ask("connections"):
+            self.connections[key_of(connection)].append(connection)
+            if key_of(connection) in self.true:
+                self.service_of[connection["id"]] = self.true[key_of(connection)]["service"]
+        self.findings = lab.sensor.ask("findings")
+
+    def of_service(self, name):
+        return [connection for key, record in self.true.items() if record["service"] == name for connection in self.connections[key]]
+
+
+def sample(items, limit=5):
+    items = list(items)
+    return ", ".join(str(item) for item in items[:limit]) + (" ..." if len(items) > limit else "")
+
+
+def check_traffic(answers, report):
+    """The lab itself: each application saw what its service is made for."""
+    results = collections.Counter((record["service"], record["result"]) for record in answers.true.values())
+    meant = {service.name: service.result for service in services.SERVICES}
+    surprises = {pair: number for pair, number in results.items() if meant[pair[0]] != pair[1]}
+    report.row("applications surprised", 0, sum(surprises.values()))
+    for (name, result), number in surprises.items():
+        report.detail("%d x %s: %s" % (number, name, result))
+
+
+def check_connections(answers, report):
+    known = [key for key in answers.true if len(answers.connections[key]) == 1]
+    report.row("connections of the clients, each seen once", len(answers.true), len(known))
+    for key in answers.true.keys() - set(known):
+        report.detail("%s: %s is %d connections" % (answers.true[key]["service"], key, len(answers.connections[key])))
+        if len(report.details) > 10:
+            break
+    strangers = [key for key, found in answers.connections.items() if found and key not in answers.true]
+    report.row("connections that no client made", 0, len(strangers))
+    if strangers:
+        report.detail("nobody's: " + sample(strangers))
+
+
+def inside_of(connection):
+    """The ends that a connection has inside, if it was paired."""
+    paired = [crossing for crossing in connection["crossings"] if crossing["pairing"]["method"] != "none"]
+    inside = legs_at(connection, "inside")
+    return (end(inside[0]["client"]), end(inside[0]["server"])) if paired and inside else None
+
+
+def check_pairs(answers, report):
+    """Outside to inside, as the firewall's conntrack has it: no pair missing, none wrong, none too many."""
+    right, wrong, missing, invented = 0, [], [], []
+    for key in answers.true:
+        found = inside_of(answers.connections[key][0]) if answers.connections[key] else None
+        made = answers.translations.get(key)
+        if made is None:
+            if found is not None:
+                invented.append(key)
+        elif found is None:
+            missing.append(key)
+        elif found != made:
+            wrong.append((key, found, made))
+        else:
+            right += 1
+    report.row("pairs equal to the firewall's conntrack", len(answers.true.keys() & answers.translations.keys()), right)
+    report.row("pairs unlike it, and pairs of what never crossed", 0, len(wrong) + len(invented))
+    for name, keys in (("not paired", missing), ("paired, but never crossed", invented)):
+        by_service = collections.Counter(answers.true[key]["service"] for key in keys)
+        if by_service:
+            report.detail("%s: %s" % (name, dict(by_service)))
+    if wrong:
+        report.detail("paired wrongly: " + sample(wrong))
+
+
+def matches(finding, expected):
+    return (finding["kind"] == expected.kind and (expected.where is None or finding["where"] == expected.where) and
+            (expected.origin is None or finding["origin"] == expected.origin))
+
+
+def describe(finding):
+    return "%s %s by %s x%d" % (finding["kind"], json.dumps(finding["where"]), finding["origin"], finding["count"])
+
+
+def check_faults(answers, report):
+    """Each fault is one finding, with its connections, all of them and no other."""
+    for service in services.FAULTY:
+        faulted = {connection["id"] for connection in answers.of_service(service.name)}
+        about = [finding for finding in answers.findings if finding["severity"] in LOUD + ("notice",) and
+                 any(answers.service_of.get(number) == service.name for number in finding["connection_ids"])]
+        right = [finding for finding in about if matches(finding, service.expected)]
+        covered = {number for finding in right for number in finding["connection_ids"]}
+        expected = "%s x%d" % (service.expected.kind, len(faulted))
+        found = ", ".join("%s x%d" % (finding["kind"], len(finding["connection_ids"])) for finding in about) or "nothing"
+        others = [finding for finding in about if finding not in right]
+        good = report.row(service.name, expected, found, len(right) == 1 and covered == faulted and
+                          not any(finding["severity"] in LOUD for finding in others))
+        if not good:
+            for finding in about:
+                report.detail("%s: %s" % (service.name, describe(finding)))
+
+
+def check_quiet(answers, report):
+    """Nothing loud about the healthy; nothing loud besides the faults."""
+    healthy = {service.name for service in services.HEALTHY}
+    accused = [finding for finding in answers.findings if finding["severity"] in LOUD and
+               any(answers.service_of.get(number) in healthy for number in finding["connection_ids"])]
+    report.row("warnings about healthy connections", 0, len(accused))
+    loose = [finding for finding in answers.findings if finding["severity"] in LOUD and
+             not any(number in answers.service_of for number in finding["connection_ids"])]
+    report.row("warnings about none of the lab's connections", 0, len(loose))
+    for finding in accused + loose:
+        report.detail("%s: %s" % (describe(finding), finding["summary"]))
+
+
+def check_lost_segments(lab, answers, report):
+    """Parallax counts the segments that the firewall's own counters counted."""
+    rules = json.loads(lab.network.firewall.run(["nft", "-j", "list", "counters"]))["nftables"]
+    dropped = {rule["counter"]["name"]: rule["counter"]["packets"] for rule in rules if "counter" in rule}
+    for service in services.FAULTY:
+        if service.counter:
+            field = "lost_from_client" if service.uploads else "lost_from_server"
+            found = sum(crossing[field] for connection in answers.of_service(service.name) for crossing in connection["crossings"])
+            report.row("segments dropped, %s" % service.counter.replace("_", " "), dropped[service.counter], found)
+
+
+def check_packets(lab, report):
+    """No packet lost uncounted: the kernel's counters of the ports against the sensor's."""
+    kernel = lab.network.received()
+    report.row("packets on the ports", kernel["rx_packets"], lab.sensor.accounted())
+    drops = lab.sensor.metric("parallax_capture_drops_total")
+    report.row("of them counted as lost by the sensor", "any", drops, True)
+
+
+def check_slices(lab, answers, report):
+    """The slice of each finding opens without a word from tshark and shows both sides."""
+    if not shutil.which("tshark"):
+        report.detail("slices not read: no tshark here")
+        return
+    readable = 0
+    for finding in answers.findings:
+        path = lab.work / ("finding-%d.pcapng" % finding["id"])
+        pulled = subprocess.run(lab.sensor.command("slice", "--finding", str(finding["id"]), "-o", str(path)), capture_output=True, text=True, check=False)
+        read = subprocess.run(["tshark", "-r", str(path), "-T", "fields", "-e", "frame.number"], capture_output=True, text=True, check=False)
+        words = [line for line in read.stderr.splitlines() if "Running as user" not in line]
+        if pulled.returncode == 0 and read.returncode == 0 and read.stdout and not words:
+            readable += 1
+        else:
+            report.detail("slice of finding %d: %s" % (finding["id"], (pulled.stderr.strip() or " ".join(words) or "empty")))
+    report.row("slices of findings that tshark reads", len(answers.findings), readable)
+
+
+def report(lab):
+    """Prints the table; 0 where everything is as expected, else 1."""
+    answers, table = Answers(lab), Report()
+    check_traffic(answers, table)
+    check_connections(answers, table)
+    check_pairs(answers, table)
+    check_faults(answers, table)
+    check_quiet(answers, table)
+    check_lost_segments(lab, answers, table)
+    check_packets(lab, table)
+    check_slices(lab, answers, table)
+    lab.stop_sensor()
+    table.row("exit code of parallaxd", 0, lab.daemon_code)
+    print(table)
+    if table.failed:
+        print("\nparallaxd said:\n" + lab.sensor.log.read_text()[-4000:])
+    return int(table.failed)
