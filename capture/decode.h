@@ -33,13 +33,18 @@ struct FrameView {
   LinkType link_type;
 };
 
+// Whether the outer VLAN belongs to a leg's identity. Not by default: the two directions of a leg, or the two sides of a
+// transparent device, may well have different ones.
+enum class KeyFrom : uint8_t { nothing, vlan };
+
 // Fills all of `sighting` but time_ns, order_ns, frame, stamp_uncertainty_ns, port and point, which keep their values;
 // includes flow_hash. On an error the sighting's contents are unspecified and must not be used.
-// ARP and ICMP (errors and others) are sightings too. A TCP option that is malformed is not an error: the rest of
-// the options is ignored and options_malformed set.
-DecodeError decode(const FrameView& frame, Sighting& sighting);
+// ARP, ICMP (errors and others) and protocols without ports are sightings too. A TCP option that is malformed is not an error:
+// the rest of the options is ignored and options_malformed set.
+DecodeError decode(const FrameView& frame, Sighting& sighting, KeyFrom key_from = KeyFrom::nothing);
 
-// The symmetric flow hash over addresses, ports, protocol and key of `sighting`: CRC32C, both directions alike.
+// The symmetric flow hash over addresses, ports, protocol and key of `sighting`: CRC32C, both directions alike. Of ICMP it takes
+// the echo identifier as port, of ARP the addresses alone.
 uint32_t flow_hash(const Sighting& sighting);
 
 }  // namespace parallax

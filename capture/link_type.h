@@ -9,8 +9,8 @@ enum class LinkType : uint16_t {
   null_loopback = 0,  // BSD loopback, host byte order of the writer
   ethernet = 1,
   raw_ip = 101,
-  loop = 108,         // OpenBSD loopback, network byte order
-  linux_sll = 113,    // Linux cooked capture
+  loop = 108,       // OpenBSD loopback, network byte order
+  linux_sll = 113,  // Linux cooked capture
   ipv4 = 228,
   ipv6 = 229,
   linux_sll2 = 276,

@@ -36,7 +36,7 @@ inline constexpr int kDropReasonCount = 0
 std::string_view drop_reason_name(DropReason reason);
 
 struct PortInfo {
-  std::string name;    // offline: the file's path as given
+  std::string name;  // offline: the file's path as given
   PointIndex point = 0;
   PortDirection direction = PortDirection::both;
   std::string source;  // as configured
@@ -47,8 +47,8 @@ inline constexpr int64_t kAfterAllNs = std::numeric_limits<int64_t>::max();
 
 struct alignas(64) PortCounters {  // one writer: the rx worker
   Counter packets;
-  Counter bytes;                   // on the wire
-  Counter filtered;                // did not pass the analysis filter
+  Counter bytes;     // on the wire
+  Counter filtered;  // did not pass the analysis filter
   Counter arp;
   Counter unattributed_fragments;  // later fragments whose first one was not seen
   std::array<Counter, kDecodeErrorCount> decode_errors;

@@ -9,12 +9,13 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <type_traits>
 
 namespace parallax {
 
-using PortIndex = uint16_t;   // index into the port table; offline each file (or interface of one) is a port
-using PointIndex = uint8_t;   // index into the path, 0 = first named
+using PortIndex = uint16_t;  // index into the port table; offline each file (or interface of one) is a port
+using PointIndex = uint8_t;  // index into the path, 0 = first named
 inline constexpr int kPointsMax = 8;
 
 // An address: IPv6, or IPv4 as ::ffff:a.b.c.d.
@@ -38,8 +39,8 @@ enum class SightingFlag : uint16_t {
   cut_short = 1 << 6,          // the capture holds less than the wire did
   length_from_frame = 1 << 7,  // IP total length was 0; taken from the frame
   dont_fragment = 1 << 8,
-  accurate_ecn = 1 << 9,       // the AE (formerly NS) bit
-  options_malformed = 1 << 10, // the TCP options after the offending one were not read
+  accurate_ecn = 1 << 9,        // the AE (formerly NS) bit
+  options_malformed = 1 << 10,  // the TCP options after the offending one were not read
 };
 constexpr uint16_t bit(SightingFlag f) { return static_cast<uint16_t>(f); }
 
@@ -50,23 +51,23 @@ inline constexpr uint8_t mss = 1, window_scale = 2, sack_permitted = 4, sack = 8
 
 struct alignas(64) Sighting {
   // --- hot line ---
-  int64_t time_ns;              // UTC, as stamped
-  int64_t order_ns;             // set by the merge: time_ns, but never less than what was released before
-  uint32_t frame;               // 1-based in its file; live: counts the port's packets, modulo 2^32
+  int64_t time_ns;   // UTC, as stamped
+  int64_t order_ns;  // set by the merge: time_ns, but never less than what was released before
+  uint32_t frame;    // 1-based in its file; live: counts the port's packets, modulo 2^32
   uint32_t seq;
   uint32_t ack;
   uint32_t tsval;
   uint32_t tsecr;
-  uint32_t payload_length;      // of the transport, on the wire (also where the capture was cut short)
-  uint32_t flow_hash;           // symmetric: both directions of a leg have the same
+  uint32_t payload_length;        // of the transport, on the wire (also where the capture was cut short)
+  uint32_t flow_hash;             // symmetric: both directions of a leg have the same
   uint32_t stamp_uncertainty_ns;  // the packet arrived at most this long before time_ns
-  uint16_t window;              // unscaled
-  uint16_t ip_id;               // low 16 bits; 0 in IPv6 without a fragment header
-  uint16_t source_port;         // ICMP other than errors: type << 8 | code
-  uint16_t destination_port;    // ICMP echo: identifier
+  uint16_t window;                // unscaled; of an icmp_quote: its type << 8 | code
+  uint16_t ip_id;                 // low 16 bits; 0 in IPv6 without a fragment header
+  uint16_t source_port;           // ICMP other than errors: type << 8 | code; ARP: operation
+  uint16_t destination_port;      // ICMP echo: identifier
   PortIndex port;
-  uint16_t flags;               // SightingFlag bits
-  uint8_t protocol;             // IP protocol number of the innermost header read; of the quoted packet if icmp_quote
+  uint16_t flags;    // SightingFlag bits
+  uint8_t protocol;  // IP protocol number of the innermost header read; of the quoted packet if icmp_quote
   uint8_t ttl;
   uint8_t tcp_flags;
   PointIndex point;
@@ -74,14 +75,24 @@ struct alignas(64) Sighting {
   // --- cold line ---
   Address source;
   Address destination;
-  std::array<uint32_t, 6> sack;  // up to three blocks, left and right edge each; 0,0 = none
-  uint32_t key;                 // outer VLAN or tunnel key; 0 = none. Part of the leg's identity where configured
-  uint16_t mss;                 // as offered; valid by `options`
-  uint8_t window_scale;         // as offered
-  uint8_t options;              // tcp_option bits
+  std::array<uint32_t, 6> sack;  // up to three blocks, left and right edge each; 0,0 = none; see icmp_sender()
+  uint32_t key;                  // outer VLAN or tunnel key; 0 = none. Part of the leg's identity where configured
+  uint16_t mss;                  // as offered; valid by `options`; of an icmp_quote: MTU of the next hop, or 0
+  uint8_t window_scale;          // as offered
+  uint8_t options;               // tcp_option bits
 
   bool has(SightingFlag f) const { return (flags & bit(f)) != 0; }
-  bool is_tcp() const { return protocol == ip_protocol::tcp && !has(SightingFlag::icmp_quote) && !has(SightingFlag::later_fragment); }
+  // Who sent the ICMP error; it stands where SACK blocks would. REQUIRES: icmp_quote.
+  Address icmp_sender() const {
+    Address sender;
+    std::memcpy(sender.data(), sack.data(), sizeof(sender));
+    return sender;
+  }
+  void set_icmp_sender(const Address& sender) { std::memcpy(sack.data(), sender.data(), sizeof(sender)); }
+
+  bool is_tcp() const {
+    return protocol == ip_protocol::tcp && !has(SightingFlag::icmp_quote) && !has(SightingFlag::later_fragment);
+  }
 };
 static_assert(sizeof(Sighting) == 128 && offsetof(Sighting, source) == 64);
 static_assert(std::is_trivially_copyable_v<Sighting>);
