@@ -1,0 +1,240 @@
+#include "config/checks.h"
+
+#include <bit>
+#include <charconv>
+#include <map>
+#include <set>
+#include <string_view>
+
+#include "config/nearest.h"
+#include "config/quantity.h"
+
+namespace parallax {
+namespace {
+
+constexpr int kPathMax = 8;           // kPointsMax of capture/sighting.h
+constexpr size_t kNameMax = 63;       // also a metric label and an interface name in pcapng
+constexpr size_t kUnixPathMax = 107;  // sockaddr_un::sun_path less its terminator
+
+bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
+bool is_digit(char c) { return c >= '0' && c <= '9'; }
+
+// Empty: `name` is one. Names stand in metrics, files and on the command line (POINT=FILE), hence no odd characters.
+std::string why_not_a_name(const std::string& name, std::string_view further) {
+  const std::string quoted = '"' + name + '"';
+  const std::string right =
+      " (letters, digits, " + std::string(further == "_-" ? "_ and -" : "_ - . and :") + ", a letter first, such as \"outside\")";
+  if (name.empty()) return "the name is empty" + right;
+  if (name.size() > kNameMax)
+    return "the name has " + std::to_string(name.size()) + " characters; at most " + std::to_string(kNameMax);
+  if (!is_letter(name[0])) return quoted + " is no name" + right;
+  for (const char c : name) {
+    if (!is_letter(c) && !is_digit(c) && further.find(c) == std::string_view::npos) return quoted + " is no name" + right;
+  }
+  return {};
+}
+
+// "host:port" or "[v6]:port"
+bool is_host_and_port(std::string_view address) {
+  const size_t colon = address.rfind(':');
+  if (colon == std::string_view::npos || colon == 0) return false;
+  const std::string_view host = address.substr(0, colon), port = address.substr(colon + 1);
+  const bool bracketed = host.starts_with('[') && host.ends_with(']') && host.size() > 2;
+  if (!bracketed && host.find_first_of(":[]/ ") != std::string_view::npos) return false;
+  uint32_t number = 0;
+  const auto [rest, error] = std::from_chars(port.data(), port.data() + port.size(), number);
+  return error == std::errc{} && rest == port.data() + port.size() && number <= 65535;
+}
+
+class Checks {
+ public:
+  Checks(const v1::Config& config, ConfigUse use) : config_(config), use_(use) {}
+
+  std::vector<ConfigProblem> all() {
+    path();
+    ports();
+    workers();
+    spool();
+    limits();
+    api();
+    metrics();
+    eal();
+    return std::move(problems_);
+  }
+
+ private:
+  void problem(std::string field, std::string message) { problems_.push_back({std::move(field), std::move(message)}); }
+
+  void path() {
+    if (config_.path().empty() && use_ == ConfigUse::daemon) {
+      problem("path", "path is missing: the points in their order along the path, such as [outside, inside]");
+    }
+    if (config_.path_size() > kPathMax) {
+      problem("path", "path: " + std::to_string(config_.path_size()) + " points; at most " + std::to_string(kPathMax));
+    }
+    std::set<std::string> seen;
+    for (int i = 0; i < config_.path_size(); ++i) {
+      const std::string field = "path[" + std::to_string(i) + ']';
+      const std::string& name = config_.path(i);
+      if (const std::string why = why_not_a_name(name, "_-"); !why.empty()) {
+        problem(field, "path: " + why);
+      } else if (!seen.insert(name).second) {
+        problem(field, "path: \"" + name + "\" stands in it twice; each point once");
+      }
+    }
+  }
+
+  void ports() {
+    if (config_.ports().empty() && use_ == ConfigUse::daemon) {
+      problem("ports",
+              "ports is missing: at least one port is needed, such as { name: tap0, point: outside, source: \"pcap:eth0\" }");
+    }
+    std::map<std::string, std::string> by_name, by_source;  // -> the field that has it
+    for (int i = 0; i < config_.ports_size(); ++i) {
+      const v1::PortConfig& port = config_.ports(i);
+      const std::string field = "ports[" + std::to_string(i) + ']';
+      if (const std::string why = why_not_a_name(port.name(), "_-.:"); !why.empty()) {
+        problem(field + ".name", field + ".name: " + why);
+      } else if (const auto [other, is_new] = by_name.emplace(port.name(), field); !is_new) {
+        problem(field + ".name",
+                field + ".name: " + other->second + " is called \"" + port.name() + "\" already; each name once");
+      }
+      point_of(port, field);
+      source_of(port, field);
+      if (const auto [other, is_new] = by_source.emplace(port.source(), field); !is_new && !port.source().empty()) {
+        problem(field + ".source", field + ".source: " + other->second + " has the source \"" + port.source() +
+                                       "\" already; a source can feed one port only");
+      }
+    }
+  }
+
+  void point_of(const v1::PortConfig& port, const std::string& field) {
+    const std::vector<std::string> points(config_.path().begin(), config_.path().end());
+    for (const std::string& point : points) {
+      if (point == port.point()) return;
+    }
+    if (port.point().empty()) {
+      problem(field + ".point", field + ".point is missing: the point that this port feeds" +
+                                    (points.empty() ? std::string() : ", " + one_of(points)));
+    } else if (!points.empty()) {
+      problem(field + ".point", field + ".point: \"" + port.point() + "\" is not in path (" + one_of(points) + ')' +
+                                    did_you_mean(port.point(), points));
+    }
+  }
+
+  void source_of(const v1::PortConfig& port, const std::string& field) {
+    static constexpr const char* kForms = "dpdk:<PCI address or vdev arguments>, pcap:<interface> or file:<path>";
+    if (port.source().empty()) {
+      problem(field + ".source", field + ".source is missing: " + kForms);
+      return;
+    }
+    const size_t colon = port.source().find(':');
+    const std::string kind = port.source().substr(0, colon);
+    if (colon == std::string::npos || (kind != "dpdk" && kind != "pcap" && kind != "file")) {
+      problem(field + ".source", field + ".source: \"" + port.source() + "\" is no source: " + kForms +
+                                     did_you_mean(kind, {"dpdk", "pcap", "file"}));
+    } else if (colon + 1 == port.source().size()) {
+      problem(field + ".source", field + ".source: nothing stands after \"" + kind + ":\"; expected " + kForms);
+    }
+  }
+
+  void workers() {
+    const uint32_t threads = config_.workers().count() + config_.workers().rx_count();
+    if (static_cast<uint32_t>(config_.workers().cores_size()) > threads) {
+      problem("workers.cores", "workers.cores: " + std::to_string(config_.workers().cores_size()) + " cores for " +
+                                   std::to_string(threads) + " threads (rx_count + count); at most one core for each");
+    }
+  }
+
+  void spool() {
+    const v1::SpoolConfig& spool = config_.spool();
+    if (spool.directory().empty()) {
+      if (spool.size() > 0)
+        problem("spool.size", "spool.size: there is no spool without spool.directory; add it or leave both out");
+      return;
+    }
+    if (spool.size() == 0) {
+      problem("spool.size", "spool.size is missing: how much of the disk the spool may take, such as 200GiB");
+    } else if (spool.size() / 2 < spool.file_size()) {
+      problem("spool.size", "spool.size: " + print_bytes(spool.size()) + " is less than two files of spool.file_size (" +
+                                print_bytes(spool.file_size()) + "); give it more, or smaller files");
+    }
+  }
+
+  void limits() {
+    const v1::LimitsConfig& limits = config_.limits();
+    if (!std::has_single_bit(limits.ring_slots())) {
+      problem("limits.ring_slots", "limits.ring_slots: " + std::to_string(limits.ring_slots()) + " is not a power of two; " +
+                                       std::to_string(std::bit_ceil(limits.ring_slots())) + " is the next");
+    }
+    if (limits.half_open_legs() > limits.legs()) {
+      problem("limits.half_open_legs", "limits.half_open_legs: " + std::to_string(limits.half_open_legs()) +
+                                           " is more than limits.legs (" + std::to_string(limits.legs()) +
+                                           "), of which they are a part");
+    }
+  }
+
+  void api() {
+    const v1::ApiConfig& api = config_.api();
+    const std::string& address = api.address();
+    struct Tls {
+      const char* field;
+      const std::string& value;
+    };
+    const Tls tls[] = {
+        {"tls_certificate", api.tls_certificate()}, {"tls_key", api.tls_key()}, {"tls_client_ca", api.tls_client_ca()}};
+    if (address.starts_with("unix:")) {
+      const std::string path = address.substr(5);
+      if (!path.starts_with('/')) {
+        problem("api.address", "api.address: \"" + address + "\" needs an absolute path, such as unix:/run/parallax/grpc.sock");
+      } else if (path.size() > kUnixPathMax) {
+        problem("api.address", "api.address: the path has " + std::to_string(path.size()) +
+                                   " bytes; a unix socket's has at most " + std::to_string(kUnixPathMax));
+      }
+      for (const Tls& option : tls) {
+        if (!option.value.empty()) {
+          problem(std::string("api.") + option.field,
+                  std::string("api.") + option.field + ": a unix socket has no TLS; remove it, or give api.address as host:port");
+        }
+      }
+      return;
+    }
+    if (!is_host_and_port(address)) {
+      problem("api.address", "api.address: \"" + address + "\" is no address: unix:/path, or host:port with TLS");
+      return;
+    }
+    for (const Tls& option : tls) {
+      if (option.value.empty()) {
+        problem("api.address", "api.address: \"" + address + "\" is a TCP address and needs mutual TLS: api." + option.field +
+                                   " is missing (a PEM file)");
+      }
+    }
+  }
+
+  void metrics() {
+    const std::string& address = config_.metrics().address();
+    if (!address.empty() && !is_host_and_port(address)) {
+      problem("metrics.address",
+              "metrics.address: \"" + address + "\" is no address: host:port such as 127.0.0.1:9464, or \"\" for none");
+    }
+  }
+
+  void eal() {
+    for (int i = 0; i < config_.eal().arguments_size(); ++i) {
+      if (config_.eal().arguments(i).empty()) {
+        problem("eal.arguments[" + std::to_string(i) + ']',
+                "eal.arguments: an argument is empty; one string for each, such as \"--log-level=8\"");
+      }
+    }
+  }
+
+  const v1::Config& config_;
+  const ConfigUse use_;
+  std::vector<ConfigProblem> problems_;
+};
+
+}  // namespace
+
+std::vector<ConfigProblem> check_config(const v1::Config& config, ConfigUse use) { return Checks(config, use).all(); }
+
+}  // namespace parallax

@@ -1,0 +1,10 @@
+// The configuration's defaults, all in one place. What the file does not say stays as it is here.
+#pragma once
+
+#include "parallax/v1/config.pb.h"
+
+namespace parallax {
+
+v1::Config default_config();
+
+}  // namespace parallax

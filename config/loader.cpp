@@ -1,0 +1,337 @@
+#include "config/loader.h"
+
+#include <google/protobuf/descriptor.h>
+#include <yaml-cpp/yaml.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <cstring>
+#include <fstream>
+#include <map>
+#include <set>
+#include <sstream>
+
+#include "config/defaults.h"
+#include "config/enum_text.h"
+#include "config/nearest.h"
+#include "config/quantity.h"
+#include "parallax/v1/options.pb.h"
+
+namespace parallax {
+namespace {
+
+using google::protobuf::FieldDescriptor;
+using google::protobuf::Message;
+
+constexpr std::streamsize kFileBytesMax = 1 << 20;  // a configuration of more is another file by mistake
+
+std::string kind_of(const YAML::Node& node) {
+  switch (node.Type()) {
+    case YAML::NodeType::Map:
+      return "a mapping (key: value)";
+    case YAML::NodeType::Sequence:
+      return "a list";
+    case YAML::NodeType::Scalar:
+      return '"' + node.Scalar() + '"';
+    default:
+      return "nothing";
+  }
+}
+
+// What would be right for one value of `field`.
+std::string expected(const FieldDescriptor& field) {
+  const v1::Unit unit = field.options().GetExtension(v1::unit);
+  switch (field.cpp_type()) {
+    case FieldDescriptor::CPPTYPE_BOOL:
+      return "true or false";
+    case FieldDescriptor::CPPTYPE_STRING:
+      return "a string";
+    case FieldDescriptor::CPPTYPE_ENUM: {
+      std::vector<std::string> values;
+      for (int i = 0; i < field.enum_type()->value_count(); ++i) values.push_back(enum_text(*field.enum_type()->value(i)));
+      return one_of(values);
+    }
+    case FieldDescriptor::CPPTYPE_DOUBLE:
+      return unit == v1::UNIT_SECONDS ? "a duration such as 250ms, 10s or 5m" : "a number";
+    default:
+      return unit == v1::UNIT_BYTES ? "a size such as 4096, 64KiB or 200GiB" : "a whole number";
+  }
+}
+
+std::string print_bound(const FieldDescriptor& field, double bound) {
+  switch (field.options().GetExtension(v1::unit)) {
+    case v1::UNIT_SECONDS:
+      return print_seconds(bound);
+    case v1::UNIT_BYTES:
+      return print_bytes(static_cast<uint64_t>(bound));
+    default:
+      return std::to_string(static_cast<int64_t>(bound));
+  }
+}
+
+// Lays a YAML document over a message and remembers where each field was written.
+class Mapper {
+ public:
+  explicit Mapper(const std::string& file) : file_(file) {}
+
+  void map_document(const YAML::Node& document, Message& message) { map_message(document, document.Mark(), message, ""); }
+
+  void error(const YAML::Mark& mark, std::string message) {
+    errors_.push_back({file_, mark.line + 1, mark.column + 1, std::move(message)});
+  }
+  // The value of the field `path` is wrong: nothing more is said about it or what is in it.
+  void error_in(const std::string& path, const YAML::Mark& mark, std::string message) {
+    wrong_.insert(path);
+    error(mark, std::move(message));
+  }
+
+  // Where `field` stands, or if it does not, what encloses it.
+  void error_at(std::string field, std::string message) {
+    for (std::string enclosing = field;; enclosing = enclosing_of(enclosing)) {
+      if (wrong_.contains(enclosing)) return;
+      if (enclosing.empty()) break;
+    }
+    for (;; field = enclosing_of(field)) {
+      if (const auto mark = marks_.find(field); mark != marks_.end()) return error(mark->second, std::move(message));
+      if (field.empty()) break;
+    }
+    errors_.push_back({file_, 0, 0, std::move(message)});
+  }
+
+  std::vector<ConfigError> take_errors() {
+    std::stable_sort(errors_.begin(), errors_.end(), [](const ConfigError& a, const ConfigError& b) {
+      return std::pair(a.line, a.column) < std::pair(b.line, b.column);
+    });
+    return std::move(errors_);
+  }
+
+ private:
+  // "ports[1].point" -> "ports[1]" -> "ports" -> ""
+  static std::string enclosing_of(const std::string& field) {
+    const size_t end = field.find_last_of(".[");
+    return field.substr(0, end == std::string::npos ? 0 : end);
+  }
+
+  // `mark`: where the key stands, for a value that is nothing. `path`: "" or the field that holds the message.
+  void map_message(const YAML::Node& node, const YAML::Mark& mark, Message& message, const std::string& path) {
+    marks_.emplace(path, node.IsNull() ? mark : node.Mark());
+    if (node.IsNull()) return;  // a section whose keys are all commented out
+    if (!node.IsMap()) {
+      error_in(path, node.Mark(),
+               (path.empty() ? "the configuration" : path) + ": expected keys and values (key: value), not " + kind_of(node));
+      return;
+    }
+    std::vector<std::string> known;
+    for (int i = 0; i < message.GetDescriptor()->field_count(); ++i) known.push_back(message.GetDescriptor()->field(i)->name());
+    std::map<std::string, YAML::Mark> seen;
+    for (const auto& entry : node) {
+      if (!entry.first.IsScalar()) {
+        error(entry.first.Mark(),
+              (path.empty() ? "the configuration" : path) + ": a key must be a word, not " + kind_of(entry.first));
+        continue;
+      }
+      const std::string& key = entry.first.Scalar();
+      const std::string field_path = path.empty() ? key : path + '.' + key;
+      const FieldDescriptor* field = message.GetDescriptor()->FindFieldByName(key);
+      if (field == nullptr) {
+        error(entry.first.Mark(), "unknown key \"" + key + '"' + (path.empty() ? "" : " in " + path) + did_you_mean(key, known) +
+                                      "; known are " + all_of(known));
+      } else if (const auto [first, is_new] = seen.emplace(key, entry.first.Mark()); !is_new) {
+        error(entry.first.Mark(),
+              field_path + " stands here a second time; the first is in line " + std::to_string(first->second.line + 1));
+      } else {
+        map_field(entry.second, entry.first.Mark(), message, *field, field_path);
+      }
+    }
+  }
+
+  void map_field(const YAML::Node& node, const YAML::Mark& mark, Message& message, const FieldDescriptor& field,
+                 const std::string& path) {
+    const google::protobuf::Reflection& reflection = *message.GetReflection();
+    const bool is_message = field.cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE;
+    if (!field.is_repeated()) {
+      if (is_message) return map_message(node, mark, *reflection.MutableMessage(&message, &field), path);
+      marks_.emplace(path, node.IsNull() ? mark : node.Mark());
+      return map_value(node, mark, message, field, path);
+    }
+    marks_.emplace(path, node.IsNull() ? mark : node.Mark());
+    if (node.IsNull()) return;
+    if (!node.IsSequence()) {
+      const std::string right = is_message ? "a list of mappings, such as [{ ... }]" : "a list, such as [" + example(node) + ']';
+      error_in(path, node.Mark(), path + ": expected " + right + ", not " + kind_of(node));
+      return;
+    }
+    for (size_t i = 0; i < node.size(); ++i) {
+      const std::string element_path = path + '[' + std::to_string(i) + ']';
+      const YAML::Node element = node[i];
+      if (is_message) {
+        map_message(element, element.Mark(), *reflection.AddMessage(&message, &field), element_path);
+      } else {
+        marks_.emplace(element_path, element.Mark());
+        map_value(element, element.Mark(), message, field, element_path);
+      }
+    }
+  }
+
+  static std::string example(const YAML::Node& node) { return node.IsScalar() ? node.Scalar() : "..."; }
+
+  static std::string all_of(const std::vector<std::string>& known) {
+    std::string text;
+    for (const std::string& word : known) text += (text.empty() ? "" : ", ") + word;
+    return text;
+  }
+
+  void map_value(const YAML::Node& node, const YAML::Mark& mark, Message& message, const FieldDescriptor& field,
+                 const std::string& path) {
+    if (node.IsNull()) return error_in(path, mark, path + ": has no value; expected " + expected(field));
+    if (!node.IsScalar()) return error_in(path, node.Mark(), path + ": expected " + expected(field) + ", not " + kind_of(node));
+    const std::string& text = node.Scalar();
+    const google::protobuf::Reflection& reflection = *message.GetReflection();
+    const bool repeated = field.is_repeated();
+    switch (field.cpp_type()) {
+      case FieldDescriptor::CPPTYPE_STRING:
+        if (text.find('\0') != std::string::npos) return error_in(path, node.Mark(), path + ": a zero byte stands in the string");
+        repeated ? reflection.AddString(&message, &field, text) : reflection.SetString(&message, &field, text);
+        return;
+      case FieldDescriptor::CPPTYPE_BOOL:
+        if (text != "true" && text != "false") return wrong(node, field, path, did_you_mean(text, {"true", "false"}));
+        repeated ? reflection.AddBool(&message, &field, text == "true") : reflection.SetBool(&message, &field, text == "true");
+        return;
+      case FieldDescriptor::CPPTYPE_ENUM: {
+        const auto* value = find_enum_value(*field.enum_type(), text);
+        if (value == nullptr) {
+          std::vector<std::string> values;
+          for (int i = 0; i < field.enum_type()->value_count(); ++i) values.push_back(enum_text(*field.enum_type()->value(i)));
+          return wrong(node, field, path, did_you_mean(text, values));
+        }
+        repeated ? reflection.AddEnum(&message, &field, value) : reflection.SetEnum(&message, &field, value);
+        return;
+      }
+      case FieldDescriptor::CPPTYPE_UINT32:
+      case FieldDescriptor::CPPTYPE_UINT64:
+        return map_count(node, message, field, path);
+      case FieldDescriptor::CPPTYPE_DOUBLE: {
+        const auto value = parse_seconds(text);
+        if (!value) return wrong(node, field, path);
+        if (!within_bounds(node, field, path, *value)) return;
+        repeated ? reflection.AddDouble(&message, &field, *value) : reflection.SetDouble(&message, &field, *value);
+        return;
+      }
+      default:
+        return error_in(path, node.Mark(), path + ": this field's type cannot be written in YAML");
+    }
+  }
+
+  void map_count(const YAML::Node& node, Message& message, const FieldDescriptor& field, const std::string& path) {
+    const google::protobuf::Reflection& reflection = *message.GetReflection();
+    const std::string& text = node.Scalar();
+    uint64_t value = 0;
+    if (field.options().GetExtension(v1::unit) == v1::UNIT_BYTES) {
+      const auto bytes = parse_bytes(text);
+      if (!bytes) return wrong(node, field, path);
+      value = *bytes;
+    } else {
+      const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), value);
+      if (failure != std::errc{} || end != text.data() + text.size()) return wrong(node, field, path);
+    }
+    if (!within_bounds(node, field, path, static_cast<double>(value))) return;
+    if (field.cpp_type() == FieldDescriptor::CPPTYPE_UINT64) {
+      field.is_repeated() ? reflection.AddUInt64(&message, &field, value) : reflection.SetUInt64(&message, &field, value);
+    } else if (value > UINT32_MAX) {
+      error_in(path, node.Mark(), path + ": " + text + " is too large; at most " + std::to_string(UINT32_MAX));
+    } else {
+      const auto narrow = static_cast<uint32_t>(value);
+      field.is_repeated() ? reflection.AddUInt32(&message, &field, narrow) : reflection.SetUInt32(&message, &field, narrow);
+    }
+  }
+
+  bool within_bounds(const YAML::Node& node, const FieldDescriptor& field, const std::string& path, double value) {
+    const auto& options = field.options();
+    const bool has_minimum = options.HasExtension(v1::minimum), has_maximum = options.HasExtension(v1::maximum);
+    const double minimum = options.GetExtension(v1::minimum), maximum = options.GetExtension(v1::maximum);
+    if (has_minimum && value < minimum) {
+      error_in(path, node.Mark(), path + ": " + node.Scalar() + " is too small; at least " + print_bound(field, minimum));
+      return false;
+    }
+    if (has_maximum && value > maximum) {
+      error_in(path, node.Mark(), path + ": " + node.Scalar() + " is too large; at most " + print_bound(field, maximum));
+      return false;
+    }
+    return true;
+  }
+
+  void wrong(const YAML::Node& node, const FieldDescriptor& field, const std::string& path, const std::string& hint = "") {
+    error_in(path, node.Mark(), path + ": expected " + expected(field) + ", not \"" + node.Scalar() + '"' + hint);
+  }
+
+  const std::string& file_;
+  std::map<std::string, YAML::Mark> marks_;
+  std::set<std::string> wrong_;
+  std::vector<ConfigError> errors_;
+};
+
+// A word where the parser's own does not help.
+std::string syntax_hint(const std::string& yaml, int line) {
+  size_t begin = 0;
+  for (; line > 0; --line) {
+    begin = yaml.find('\n', begin);
+    if (begin == std::string::npos) return {};
+    ++begin;
+  }
+  const size_t text = yaml.find_first_not_of(" \t", begin);
+  return yaml.substr(begin, text - begin).find('\t') == std::string::npos ? "" : " (a tab cannot indent; use spaces)";
+}
+
+// Where a whole document is nothing, yaml-cpp gives it no position.
+bool is_blank(const std::vector<YAML::Node>& documents) { return documents.empty() || documents[0].IsNull(); }
+
+}  // namespace
+
+std::string ConfigError::text() const {
+  return line == 0 ? file + ": " + message : file + ':' + std::to_string(line) + ':' + std::to_string(column) + ": " + message;
+}
+
+std::string LoadedConfig::error_text() const {
+  std::string text;
+  for (const ConfigError& error : errors) text += error.text() + '\n';
+  return text;
+}
+
+LoadedConfig load_config_text(const std::string& yaml, const std::string& file_name, ConfigUse use) {
+  LoadedConfig loaded;
+  loaded.config = default_config();
+  Mapper mapper(file_name);
+  try {
+    const std::vector<YAML::Node> documents = YAML::LoadAll(yaml);
+    if (documents.size() > 1) mapper.error(documents[1].Mark(), "a second YAML document begins here; the configuration is one");
+    if (!is_blank(documents)) mapper.map_document(documents[0], loaded.config);
+  } catch (const YAML::Exception& exception) {
+    const bool has_position = exception.mark.line >= 0;
+    loaded.errors.push_back({file_name, has_position ? exception.mark.line + 1 : 0, has_position ? exception.mark.column + 1 : 0,
+                             "not valid YAML: " + exception.msg + (has_position ? syntax_hint(yaml, exception.mark.line) : "")});
+    return loaded;
+  }
+  for (ConfigProblem& problem : check_config(loaded.config, use)) mapper.error_at(problem.field, std::move(problem.message));
+  loaded.errors = mapper.take_errors();
+  return loaded;
+}
+
+LoadedConfig load_config_file(const std::string& path, ConfigUse use) {
+  LoadedConfig failed;
+  std::ifstream in(path, std::ios::binary);
+  std::string yaml(kFileBytesMax + 1, '\0');
+  in.read(yaml.data(), static_cast<std::streamsize>(yaml.size()));
+  if (!in.is_open() || in.bad() || (in.gcount() == 0 && !in.eof())) {
+    failed.errors.push_back({path, 0, 0, "cannot be read: " + std::string(std::strerror(errno))});
+    return failed;
+  }
+  if (in.gcount() > kFileBytesMax) {
+    failed.errors.push_back({path, 0, 0, "is larger than 1 MiB; that is no configuration"});
+    return failed;
+  }
+  yaml.resize(static_cast<size_t>(in.gcount()));
+  return load_config_text(yaml, path, use);
+}
+
+}  // namespace parallax
