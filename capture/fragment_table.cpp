@@ -1,0 +1,75 @@
+#include "capture/fragment_table.h"
+
+#include <nmmintrin.h>
+
+#include <algorithm>
+#include <bit>
+
+#include "capture/bytes.h"
+
+namespace parallax {
+
+namespace {
+
+bool expired(int64_t then_ns, int64_t now_ns) {
+  // Either way: the times of a file may run backwards. As unsigned, since hostile times may be as far apart as they like.
+  const uint64_t age = now_ns > then_ns ? static_cast<uint64_t>(now_ns) - static_cast<uint64_t>(then_ns)
+                                        : static_cast<uint64_t>(then_ns) - static_cast<uint64_t>(now_ns);
+  return age > static_cast<uint64_t>(FragmentTable::kLifetimeNs);
+}
+
+}  // namespace
+
+FragmentTable::FragmentTable(size_t capacity)
+    : entries_(std::bit_ceil(std::max(capacity, kWays))), sets_(entries_.size() / kWays) {}
+
+// In IPv6 the protocol is no part of a fragment's identity (RFC 8200, 4.5): a later one may name the first header that was split.
+bool FragmentTable::same_packet(const Entry& entry, const Sighting& sighting) {
+  return entry.used && entry.ip_id == sighting.ip_id && entry.source == sighting.source &&
+         entry.destination == sighting.destination && (entry.protocol == sighting.protocol || sighting.has(SightingFlag::ipv6)) &&
+         !expired(entry.time_ns, sighting.time_ns);
+}
+
+FragmentTable::Entry* FragmentTable::set_of(const Sighting& sighting) {
+  uint64_t hash = _mm_crc32_u64(sighting.ip_id, load_native<uint64_t>(sighting.source.data() + 8));
+  hash = _mm_crc32_u64(hash, load_native<uint64_t>(sighting.destination.data() + 8));
+  return &entries_[(hash & (sets_ - 1)) * kWays];
+}
+
+void FragmentTable::remember(const Sighting& sighting) {
+  Entry* const set = set_of(sighting);
+  Entry* place = set;
+  for (Entry* entry = set; entry != set + kWays; ++entry) {
+    if (same_packet(*entry, sighting)) {  // the ID has come round, or the capture shows the packet twice
+      place = entry;
+      break;
+    }
+    const bool free = !entry->used, place_free = !place->used;
+    if (free != place_free ? free : entry->time_ns < place->time_ns) place = entry;
+  }
+  if (place->used && !same_packet(*place, sighting) && !expired(place->time_ns, sighting.time_ns)) replaced_.add();
+  *place = {sighting.source,           sighting.destination, sighting.time_ns,
+            sighting.flow_hash,        sighting.ip_id,       sighting.source_port,
+            sighting.destination_port, sighting.protocol,    true};
+}
+
+bool FragmentTable::attribute(Sighting& sighting) {
+  if (!sighting.has(SightingFlag::fragment)) return true;
+  if (!sighting.has(SightingFlag::later_fragment)) {
+    // An ICMP error carries the addresses of what it quotes; its own later fragments could not be found by them.
+    if (!sighting.has(SightingFlag::icmp_quote)) remember(sighting);
+    return true;
+  }
+  Entry* const set = set_of(sighting);
+  for (Entry* entry = set; entry != set + kWays; ++entry) {
+    if (!same_packet(*entry, sighting)) continue;
+    sighting.source_port = entry->source_port;
+    sighting.destination_port = entry->destination_port;
+    sighting.protocol = entry->protocol;
+    sighting.flow_hash = entry->flow_hash;
+    return true;
+  }
+  return false;
+}
+
+}  // namespace parallax
