@@ -9,8 +9,8 @@
 // value padded to 4 bytes, and a last one of zeros. Times of packets are 64 bits in units that the interface states (we:
 // nanoseconds since 1970 UTC), the high half first.
 //
-// Custom blocks (not to be copied by tools) hold what is Parallax's own: padding, and the index of a spool file.
-// Private enterprise number 32473 is the one reserved for examples (RFC 5612); a magic after it says whose block it is.
+// Padding, and the index of a spool file, are blocks of a type for local use (highest bit set), which every reader skips. Custom
+// blocks would be the more proper thing, but Wireshark, tshark and capinfos 4.0 show and count each of them as a packet.
 #pragma once
 
 #include <cstdint>
@@ -21,7 +21,7 @@ inline constexpr uint32_t kSectionHeader = 0x0A0D0D0A;
 inline constexpr uint32_t kInterfaceDescription = 1;
 inline constexpr uint32_t kInterfaceStatistics = 5;
 inline constexpr uint32_t kEnhancedPacket = 6;
-inline constexpr uint32_t kCustomNotCopied = 0x40000BAD;
+inline constexpr uint32_t kOwn = 0x8050'5258;  // Parallax's own, told apart by a magic
 
 inline constexpr uint32_t kByteOrderMagic = 0x1A2B3C4D;
 inline constexpr uint16_t kVersionMajor = 1, kVersionMinor = 0;
@@ -45,11 +45,10 @@ inline constexpr uint32_t kPacketOverheadBytes = kPacketHeaderBytes + 4;
 inline constexpr uint32_t kPacketFlagsBytes = 12;  // the flags option and the end of options
 inline constexpr uint32_t kOptionBytesMax = 65535;
 
-inline constexpr uint32_t kEnterprise = 32473;
-inline constexpr uint32_t kCustomHeaderBytes = 20;                   // type, length, enterprise, magic
+inline constexpr uint32_t kOwnHeaderBytes = 16;                      // of a kOwn block: type, length, magic
 inline constexpr uint64_t kPaddingMagic = 0x3064'6170'786C'7250;     // "Prlxpad0"
 inline constexpr uint64_t kSpoolIndexMagic = 0x3178'6469'786C'7250;  // "Prlxidx1"
-inline constexpr uint32_t kCustomBytesMin = kCustomHeaderBytes + 4;
+inline constexpr uint32_t kOwnBytesMin = kOwnHeaderBytes + 4;
 
 constexpr uint32_t padded(uint32_t size) { return (size + 3) & ~uint32_t{3}; }
 

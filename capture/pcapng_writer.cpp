@@ -176,9 +176,8 @@ void append_statistics(PcapngBuffer& out, const PcapngStatistics& statistics) {
   block.end();
 }
 
-void append_custom(PcapngBuffer& out, uint64_t magic, std::span<const uint8_t> data) {
-  Block block(out, pcapng::kCustomNotCopied);
-  put(out, pcapng::kEnterprise);
+void append_own(PcapngBuffer& out, uint64_t magic, std::span<const uint8_t> data) {
+  Block block(out, pcapng::kOwn);
   put(out, magic);
   put_padded(out, data);
   block.end();
@@ -187,8 +186,8 @@ void append_custom(PcapngBuffer& out, uint64_t magic, std::span<const uint8_t> d
 void append_padding(PcapngBuffer& out, size_t alignment) {
   size_t gap = (alignment - out.size() % alignment) % alignment;
   if (gap == 0) return;
-  if (gap < pcapng::kCustomBytesMin) gap += alignment;
-  append_custom(out, pcapng::kPaddingMagic, std::vector<uint8_t>(gap - pcapng::kCustomBytesMin));
+  if (gap < pcapng::kOwnBytesMin) gap += alignment;
+  append_own(out, pcapng::kPaddingMagic, std::vector<uint8_t>(gap - pcapng::kOwnBytesMin));
 }
 
 }  // namespace parallax

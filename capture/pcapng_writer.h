@@ -63,8 +63,8 @@ void append_section_header(PcapngBuffer& out, const PcapngSection& section);
 void append_interface(PcapngBuffer& out, const PcapngInterface& interface);
 void append_packet(PcapngBuffer& out, const PcapngPacket& packet);
 void append_statistics(PcapngBuffer& out, const PcapngStatistics& statistics);
-// A custom block that tools do not copy, with `data` after the magic.
-void append_custom(PcapngBuffer& out, uint64_t magic, std::span<const uint8_t> data);
+// A block of Parallax's own, which other readers skip, with `data` after the magic.
+void append_own(PcapngBuffer& out, uint64_t magic, std::span<const uint8_t> data);
 // Padding, so that the buffer's size is a multiple of `alignment` (a multiple of 4, at least 64). Nothing if it is already.
 void append_padding(PcapngBuffer& out, size_t alignment);
 
