@@ -1,0 +1,176 @@
+#include "capture/spool_file.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "capture/pcapng_blocks.h"
+
+namespace parallax {
+
+namespace {
+
+constexpr size_t kHeaderBytesMax = 16 << 20;
+constexpr size_t kScanBytes = 1 << 20;
+
+// As much as there is of `size` bytes at `offset`.
+std::vector<uint8_t> read_some(int fd, size_t size, uint64_t offset) {
+  std::vector<uint8_t> bytes(size);
+  size_t got = 0;
+  while (got < size) {
+    const ssize_t n = pread(fd, bytes.data() + got, size - got, static_cast<off_t>(offset + got));
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) break;
+    got += static_cast<size_t>(n);
+  }
+  bytes.resize(got);
+  return bytes;
+}
+
+// REQUIRES: a whole IDB.
+PcapngInterface parse_interface(std::span<const uint8_t> block) {
+  PcapngInterface interface;
+  if (block.size() < 20) return interface;
+  interface.link_type = static_cast<LinkType>(load32(block.data() + 8) & 0xFFFF);
+  interface.snaplen = load32(block.data() + 12);
+  std::span<const uint8_t> options = block.subspan(16, block.size() - 20);
+  while (options.size() >= 4) {
+    const uint32_t head = load32(options.data());
+    const auto code = static_cast<uint16_t>(head);
+    const uint32_t length = head >> 16;
+    if (code == pcapng::kOptionEnd || pcapng::padded(length) > options.size() - 4) break;
+    const std::string text(reinterpret_cast<const char*>(options.data()) + 4, length);
+    if (code == pcapng::kInterfaceName) interface.name = text;
+    if (code == pcapng::kInterfaceText) interface.description = text;
+    options = options.subspan(4 + pcapng::padded(length));
+  }
+  return interface;
+}
+
+}  // namespace
+
+bool read_exactly(int fd, std::span<uint8_t> out, uint64_t offset) {
+  while (!out.empty()) {
+    const ssize_t n = pread(fd, out.data(), out.size(), static_cast<off_t>(offset));
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) return false;
+    out = out.subspan(static_cast<size_t>(n));
+    offset += static_cast<uint64_t>(n);
+  }
+  return true;
+}
+
+void SpoolFileIndex::add(const SpoolChunk& chunk) {
+  packets += chunk.packets;
+  first_ns = std::min(first_ns, chunk.first_ns);
+  last_ns = std::max(last_ns, chunk.last_ns);
+  if (!chunks.empty()) {
+    SpoolChunk& last = chunks.back();
+    if (last.offset + last.bytes == chunk.offset && last.bytes + uint64_t{chunk.bytes} <= kSpoolChunkBytes) {
+      last.bytes += chunk.bytes;
+      last.packets += chunk.packets;
+      last.first_ns = std::min(last.first_ns, chunk.first_ns);
+      last.last_ns = std::max(last.last_ns, chunk.last_ns);
+      return;
+    }
+  }
+  chunks.push_back(chunk);
+}
+
+Result<SpoolFileHeader> read_spool_header(int fd) {
+  for (size_t size = 64 << 10;; size *= 4) {  // nearly always enough at once
+    const std::vector<uint8_t> bytes = read_some(fd, size, 0);
+    SpoolFileHeader header;
+    std::span<const uint8_t> rest = bytes;
+    std::optional<PcapngBlock> block = first_block(rest);
+    if (!block || block->type != pcapng::kSectionHeader || block->bytes.size() < 28 ||
+        load32(block->bytes.data() + 8) != pcapng::kByteOrderMagic) {
+      return Error{"does not begin with a pcapng section header of this machine's byte order"};
+    }
+    do {
+      if (block->type == pcapng::kInterfaceDescription) header.interfaces.push_back(parse_interface(block->bytes));
+      header.bytes += block->bytes.size();
+      rest = rest.subspan(block->bytes.size());
+      block = first_block(rest);
+    } while (block && block->type == pcapng::kInterfaceDescription);
+    if (block || bytes.size() < size || size >= kHeaderBytesMax) return header;
+  }
+}
+
+SpoolScan scan_spool_file(int fd, const SpoolFileHeader& header) {
+  SpoolScan scan;
+  scan.valid_bytes = header.bytes;
+  size_t window = kScanBytes;
+  while (true) {
+    const std::vector<uint8_t> bytes = read_some(fd, window, scan.valid_bytes);
+    std::span<const uint8_t> rest = bytes;
+    SpoolChunk chunk;
+    const auto end_chunk = [&] {
+      if (chunk.bytes > 0) scan.index.add(chunk);
+      chunk = {};
+    };
+    bool sound = true;
+    while (const std::optional<PcapngBlock> block = first_block(rest)) {
+      if (block->type == pcapng::kEnhancedPacket) {
+        const std::optional<EnhancedPacketView> packet = enhanced_packet(*block);
+        if (!packet || packet->interface >= header.interfaces.size()) {
+          sound = false;
+          break;
+        }
+        if (chunk.bytes + block->bytes.size() > kSpoolChunkBytes) end_chunk();
+        if (chunk.bytes == 0) chunk.offset = scan.valid_bytes;
+        chunk.bytes += static_cast<uint32_t>(block->bytes.size());
+        chunk.add(packet->time_ns);
+      } else {
+        end_chunk();
+      }
+      scan.valid_bytes += block->bytes.size();
+      rest = rest.subspan(block->bytes.size());
+    }
+    end_chunk();
+    const bool whole_file = bytes.size() < window;
+    if (!sound || whole_file) return scan;
+    // A block longer than the window: only then is nothing of it used.
+    if (rest.size() == bytes.size()) {
+      if (window > pcapng::kBlockBytesMax) return scan;
+      window *= 4;
+    }
+  }
+}
+
+void append_spool_index(PcapngBuffer& out, const SpoolFileIndex& index) {
+  append_own(out, pcapng::kSpoolIndexMagic,
+             {reinterpret_cast<const uint8_t*>(index.chunks.data()), index.chunks.size() * sizeof(SpoolChunk)});
+}
+
+std::optional<SpoolFileIndex> read_spool_index(int fd, uint64_t file_bytes) {
+  uint8_t last[4];
+  if (file_bytes < pcapng::kOwnBytesMin || !read_exactly(fd, last, file_bytes - 4)) return std::nullopt;
+  const uint32_t size = load32(last);
+  if (size < pcapng::kOwnBytesMin || size > pcapng::kBlockBytesMax || size > file_bytes) return std::nullopt;
+  std::vector<uint8_t> bytes(size);
+  if (!read_exactly(fd, bytes, file_bytes - size)) return std::nullopt;
+  const std::optional<PcapngBlock> block = first_block(bytes);
+  uint64_t magic = 0;
+  std::memcpy(&magic, bytes.data() + 8, sizeof(magic));
+  const size_t content = size - pcapng::kOwnBytesMin;
+  if (!block || block->type != pcapng::kOwn || magic != pcapng::kSpoolIndexMagic || content % sizeof(SpoolChunk) != 0)
+    return std::nullopt;
+  SpoolFileIndex index;
+  uint64_t end = 0;
+  for (size_t i = 0; i < content / sizeof(SpoolChunk); ++i) {
+    SpoolChunk chunk;
+    std::memcpy(static_cast<void*>(&chunk), bytes.data() + pcapng::kOwnHeaderBytes + i * sizeof(SpoolChunk), sizeof(chunk));
+    const uint64_t data_end = file_bytes - size;
+    if (chunk.offset < end || chunk.offset > data_end || chunk.bytes > data_end - chunk.offset ||
+        chunk.bytes > pcapng::kBlockBytesMax) {
+      return std::nullopt;
+    }
+    end = chunk.offset + chunk.bytes;
+    index.add(chunk);
+  }
+  return index;
+}
+
+}  // namespace parallax

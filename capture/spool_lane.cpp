@@ -1,0 +1,77 @@
+#include "capture/spool_lane.h"
+
+#include <algorithm>
+
+#include "capture/pcapng_writer.h"
+
+namespace parallax {
+
+SpoolLane::SpoolLane(std::vector<SpoolLanePort> ports, uint32_t snaplen, size_t block_bytes, size_t blocks)
+    : ports_(std::move(ports)),
+      snaplen_(snaplen),
+      block_bytes_(static_cast<uint32_t>(block_bytes)),
+      memory_(new uint8_t[block_bytes * blocks]()),
+      blocks_(blocks),
+      free_(blocks),
+      used_(blocks),
+      dropped_by_port_(ports_.size()) {
+  for (uint32_t i = 0; i < blocks; ++i) {
+    blocks_[i].data = memory_.get() + size_t{i} * block_bytes;
+    free_.push(i);
+  }
+}
+
+SpoolLane::~SpoolLane() = default;
+
+void SpoolLane::drop(PortIndex port) {
+  dropped_.add();
+  dropped_by_port_[port].add();
+}
+
+bool SpoolLane::next_block() {
+  if (current_ != nullptr) current_->fill.store(fill_ | kClosed, std::memory_order_release);
+  current_ = nullptr;
+  const std::span<const uint32_t> free = free_.peek();
+  if (free.empty()) return false;
+  const uint32_t number = free[0];
+  free_.pop(1);
+  current_ = &blocks_[number];
+  fill_ = 0;
+  used_.push(number);  // never full: it has a slot for each block
+  return true;
+}
+
+void SpoolLane::append(PortIndex port, const RawPacket& packet) {
+  const SpoolLanePort& info = ports_[port];
+  const uint32_t captured = std::min(packet.captured_length, snaplen_);
+  const uint32_t size = enhanced_packet_size(captured, info.flags);
+  // One interface block has one link type: a packet of another would be misread.
+  if (packet.link_type != info.link_type) return drop(port);
+  if ((current_ == nullptr || size > block_bytes_ - fill_) && !next_block()) return drop(port);
+  const uint64_t time = packet.time_ns < 0 ? 0 : static_cast<uint64_t>(packet.time_ns);
+  fill_ += write_enhanced_packet(current_->data + fill_, port, time, packet.data, captured,
+                                 std::max(packet.wire_length, packet.captured_length), info.flags);
+  current_->fill.store(fill_, std::memory_order_release);
+}
+
+std::span<const uint8_t> SpoolLane::pending(bool& closed) {
+  closed = false;
+  const std::span<const uint32_t> used = used_.peek();
+  if (used.empty()) return {};
+  const Block& block = blocks_[used[0]];
+  const uint32_t fill = block.fill.load(std::memory_order_acquire);
+  closed = (fill & kClosed) != 0;
+  return {block.data + taken_, (fill & ~kClosed) - taken_};
+}
+
+void SpoolLane::taken(std::span<const uint8_t> bytes, bool closed) {
+  taken_ += static_cast<uint32_t>(bytes.size());
+  if (!closed) return;
+  const uint32_t number = used_.peek()[0];
+  blocks_[number].fill.store(0, std::memory_order_relaxed);  // the free ring publishes it
+  taken_ = 0;
+  used_.pop(1);
+  free_.push(number);
+}
+
+}  // namespace parallax
