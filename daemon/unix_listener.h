@@ -1,0 +1,33 @@
+// A listening unix socket that people of its group may reach (mode 0660), and who is on the other end of a connection.
+//
+// Owned by the API server. What an earlier daemon left behind is removed, but only when nobody answers on it.
+#pragma once
+
+#include <sys/types.h>
+
+#include <string>
+
+namespace parallax {
+
+class UnixListener {
+ public:
+  UnixListener() = default;
+  ~UnixListener();
+  UnixListener(const UnixListener&) = delete;
+  UnixListener& operator=(const UnixListener&) = delete;
+
+  // False: `error` says why, in one sentence that names the path.
+  bool open(const std::string& path, std::string& error);
+  int handle() const { return handle_; }
+
+ private:
+  int handle_ = -1;
+  std::string path_;
+  dev_t device_ = 0;  // of the socket file that is ours, so that no other is removed at the end
+  ino_t inode_ = 0;
+};
+
+// "uid 1000 (anna), pid 4711" of the process that opened the connection.
+std::string describe_peer(int connection);
+
+}  // namespace parallax
