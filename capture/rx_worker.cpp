@@ -1,0 +1,227 @@
+#include "capture/rx_worker.h"
+
+#include <algorithm>
+
+namespace parallax {
+
+// Sightings on their way into the rings: one bounded row for each analysis worker.
+struct RxWorker::Staging {
+  struct Row {
+    std::vector<Sighting> sightings = std::vector<Sighting>(kBurst);
+    size_t begin = 0, end = 0;
+
+    std::span<const Sighting> waiting() const { return {sightings.data() + begin, end - begin}; }
+  };
+  std::vector<Row> rows;
+
+  explicit Staging(size_t workers) : rows(workers) {}
+
+  bool empty() const {
+    return std::all_of(rows.begin(), rows.end(), [](const Row& row) { return row.begin == row.end; });
+  }
+  int64_t first_order_ns() const {
+    int64_t first = kAfterAllNs;
+    for (const Row& row : rows) {
+      if (row.begin != row.end) first = std::min(first, row.sightings[row.begin].order_ns);
+    }
+    return first;
+  }
+};
+
+struct RxWorker::Lane {
+  const PortIndex index;
+  PortChannel& channel;
+  const std::unique_ptr<PacketSource> source;
+  const bool is_file;
+  std::unique_ptr<Staging> own_staging;  // files only
+  Staging* staging;
+  FragmentTable fragments;
+  int64_t newest_ns = kBeforeAllNs;     // largest stamp so far
+  int64_t watermark_ns = kBeforeAllNs;  // as published
+  bool listening = false;               // covered_from_ns is set
+  bool ended = false;
+
+  Lane(RxPort port, Staging& live_staging)
+      : index(port.index),
+        channel(*port.channel),
+        source(std::move(port.source)),
+        is_file(source->is_file()),
+        staging(&live_staging) {
+    if (is_file) {
+      own_staging = std::make_unique<Staging>(channel.rings.size());
+      staging = own_staging.get();
+    }
+  }
+
+  // Every packet before this is in the rings. It never goes back, also where a file's time does: its packets are then
+  // ordered by the largest stamp before them.
+  int64_t released_until_ns() const {
+    if (!staging->empty()) return std::max(watermark_ns, staging->first_order_ns());
+    return std::max(watermark_ns, source->watermark_ns());
+  }
+};
+
+RxWorker::RxWorker(std::vector<RxPort> ports, RxWorkerOptions options) : options_(std::move(options)) {
+  const size_t workers = ports.empty() ? 1 : ports.front().channel->rings.size();
+  live_staging_ = std::make_unique<Staging>(workers);
+  for (RxPort& port : ports) lanes_.push_back(std::make_unique<Lane>(std::move(port), *live_staging_));
+}
+
+RxWorker::~RxWorker() = default;
+
+const PacketSource& RxWorker::source(size_t position) const { return *lanes_[position]->source; }
+
+bool RxWorker::finished() const {
+  return std::all_of(lanes_.begin(), lanes_.end(), [](const auto& lane) { return lane->ended; });
+}
+
+bool RxWorker::poll() {
+  bool worked = false;
+  for (auto& lane : lanes_) {
+    if (!lane->is_file && !lane->ended) worked |= poll_lane(*lane);
+  }
+  return poll_files() || worked;
+}
+
+// Files that are equally far behind are all polled: the merge may wait for any of them.
+bool RxWorker::poll_files() {
+  int64_t furthest_behind_ns = kAfterAllNs;
+  for (auto& lane : lanes_) {
+    if (lane->is_file && !lane->ended) furthest_behind_ns = std::min(furthest_behind_ns, lane->released_until_ns());
+  }
+  bool worked = false;
+  for (auto& lane : lanes_) {
+    if (lane->is_file && !lane->ended && lane->released_until_ns() <= furthest_behind_ns) worked |= poll_lane(*lane);
+  }
+  return worked;
+}
+
+bool RxWorker::poll_lane(Lane& lane) {
+  if (!lane.listening) {
+    const int64_t from_ns = lane.source->watermark_ns();
+    if (from_ns != kBeforeAllNs && from_ns != kAfterAllNs) {
+      lane.channel.covered_from_ns.store(from_ns, std::memory_order_release);
+      lane.listening = true;
+    }
+  }
+  size_t count = 0;
+  if (lane.staging->empty()) {
+    count = lane.source->poll(burst_);
+    report_losses(lane);
+    for (size_t i = 0; i < count; ++i) {
+      if (i + 4 < count) __builtin_prefetch(burst_[i + 4].data);
+      take(lane, burst_[i]);
+    }
+    if (!lane.is_file) drop_what_does_not_fit(lane);
+  }
+  const bool pushed = push_staged(lane);
+  publish(lane);
+  return count > 0 || pushed || lane.ended;
+}
+
+void RxWorker::report_losses(Lane& lane) {
+  while (const std::optional<SourceLoss> loss = lane.source->take_loss()) {
+    lane.channel.counters.drops[static_cast<size_t>(loss->reason)].add(loss->count);
+    lane.channel.loss.add(std::min(loss->from_ns, loss->to_ns), loss->to_ns, loss->count);
+  }
+}
+
+bool RxWorker::dropped_on_purpose(DropStage stage, Lane& lane, const RawPacket& packet) {
+  if (!options_.drop_hook(stage, lane.index, packet)) return false;
+  lane.channel.counters.drops[static_cast<size_t>(DropReason::test)].add();
+  lane.channel.loss.add(packet.time_ns - packet.stamp_uncertainty_ns, packet.time_ns, 1);
+  return true;
+}
+
+void RxWorker::take(Lane& lane, const RawPacket& packet) {
+  lane.newest_ns = std::max(lane.newest_ns, packet.time_ns);
+  if (!lane.listening) {
+    lane.channel.covered_from_ns.store(packet.time_ns, std::memory_order_release);
+    lane.listening = true;
+  }
+  const bool hooked = static_cast<bool>(options_.drop_hook);
+  if (hooked && dropped_on_purpose(DropStage::nic, lane, packet)) return;
+
+  PortCounters& counters = lane.channel.counters;
+  counters.packets.add();
+  counters.bytes.add(packet.wire_length);
+  if (options_.spool != nullptr && (options_.spool_filter == nullptr || options_.spool_filter->matches(packet))) {
+    options_.spool->append(lane.index, packet);
+  }
+  if (options_.analysis_filter != nullptr && !options_.analysis_filter->matches(packet)) {
+    counters.filtered.add();
+    return;
+  }
+
+  Sighting sighting;
+  const DecodeError error =
+      decode({packet.data, packet.captured_length, packet.wire_length, packet.link_type}, sighting, options_.key_from);
+  if (error != DecodeError::none) {
+    counters.decode_errors[static_cast<size_t>(error)].add();
+    return;
+  }
+  sighting.time_ns = packet.time_ns;
+  sighting.order_ns = lane.newest_ns;
+  sighting.frame = packet.frame;
+  sighting.stamp_uncertainty_ns = packet.stamp_uncertainty_ns;
+  sighting.port = lane.index;
+  sighting.point = lane.channel.info.point;
+  if (sighting.has(SightingFlag::arp)) counters.arp.add();
+  if (sighting.has(SightingFlag::fragment) && !lane.fragments.attribute(sighting)) counters.unattributed_fragments.add();
+  if (hooked && dropped_on_purpose(DropStage::ring, lane, packet)) return;
+  stage(lane, sighting);
+}
+
+void RxWorker::stage(Lane& lane, const Sighting& sighting) {
+  std::vector<Staging::Row>& rows = lane.staging->rows;
+  Staging::Row& row = rows[(uint64_t{sighting.flow_hash} * rows.size()) >> 32];
+  row.sightings[row.end++] = sighting;
+}
+
+// Live only. What the rings refuse is in the loss log before any other packet of the burst is pushed.
+void RxWorker::drop_what_does_not_fit(Lane& lane) {
+  for (size_t worker = 0; worker < lane.staging->rows.size(); ++worker) {
+    Staging::Row& row = lane.staging->rows[worker];
+    const size_t fits = lane.channel.rings[worker]->room(row.end - row.begin);
+    const std::span<const Sighting> refused = row.waiting().subspan(fits);
+    if (refused.empty()) continue;
+    int64_t from_ns = kAfterAllNs, to_ns = kBeforeAllNs;
+    for (const Sighting& sighting : refused) {
+      from_ns = std::min(from_ns, sighting.time_ns - sighting.stamp_uncertainty_ns);
+      to_ns = std::max(to_ns, sighting.time_ns);
+    }
+    lane.channel.counters.drops[static_cast<size_t>(DropReason::ring_full)].add(refused.size());
+    lane.channel.loss.add(from_ns, to_ns, refused.size());
+    row.end = row.begin + fits;
+  }
+}
+
+bool RxWorker::push_staged(Lane& lane) {
+  // The rings may hold later packets than the watermark says: coverage goes first.
+  if (lane.newest_ns > lane.channel.covered_to_ns.load(std::memory_order_relaxed)) {
+    lane.channel.covered_to_ns.store(lane.newest_ns, std::memory_order_release);
+  }
+  bool pushed = false;
+  for (size_t worker = 0; worker < lane.staging->rows.size(); ++worker) {
+    Staging::Row& row = lane.staging->rows[worker];
+    if (row.begin == row.end) continue;
+    const size_t taken = lane.channel.rings[worker]->push(row.waiting());
+    pushed |= taken > 0;
+    row.begin += taken;
+    if (row.begin == row.end) row.begin = row.end = 0;
+  }
+  return pushed;
+}
+
+void RxWorker::publish(Lane& lane) {
+  lane.ended = lane.staging->empty() && lane.source->finished();
+  const int64_t until_ns = lane.ended ? kAfterAllNs : lane.released_until_ns();
+  if (until_ns <= lane.watermark_ns) return;
+  if (until_ns != kAfterAllNs && until_ns > lane.channel.covered_to_ns.load(std::memory_order_relaxed)) {
+    lane.channel.covered_to_ns.store(until_ns, std::memory_order_release);
+  }
+  lane.watermark_ns = until_ns;
+  lane.channel.watermark_ns.store(until_ns, std::memory_order_release);
+}
+
+}  // namespace parallax
