@@ -1,0 +1,181 @@
+#include "tests/support/pipeline.h"
+
+#include <fmt/format.h>
+
+#include <atomic>
+#include <memory>
+#include <thread>
+
+#include "tests/support/feeder.h"
+
+namespace parallax::test {
+namespace {
+
+// Rounds over all stages in which none of them had anything to do, after which the pipeline counts as stuck.
+constexpr int kIdleRoundsMax = 10'000;
+constexpr size_t kRingSlots = 1024;
+
+struct Pipeline {
+  std::vector<std::unique_ptr<PortChannel>> channels;
+  std::unique_ptr<Feeder> feeder;
+  std::unique_ptr<Engine> engine;
+  std::vector<Pollable*> stages;
+
+  Pipeline(const PipelineInput& input, size_t workers) {
+    std::vector<PortChannel*> pointers;
+    std::vector<std::unique_ptr<PacketSource>> sources;
+    for (const InputPort& port : input.ports) {
+      channels.push_back(std::make_unique<PortChannel>(port.info, workers, kRingSlots));
+      pointers.push_back(channels.back().get());
+      sources.push_back(std::make_unique<MemorySource>(port.frames, port.losses));
+    }
+    EngineOptions options = input.options;
+    options.workers = workers;
+    feeder = std::make_unique<Feeder>(pointers, std::move(sources));
+    engine = std::make_unique<Engine>(options, pointers);
+    stages.push_back(feeder.get());
+    for (Pollable* worker : engine->workers()) stages.push_back(worker);
+    stages.push_back(&engine->correlator());
+  }
+
+  PipelineOutput output(bool record_packets) const {
+    PipelineOutput output;
+    output.finished = engine->finished();
+    output.connections = engine->connections(0, SIZE_MAX);
+    output.findings = engine->findings(0, SIZE_MAX);
+    output.devices = engine->devices();
+    output.points = engine->points();
+    output.summary = engine->summary();
+    if (record_packets && output.finished) output.packets = engine->packets();
+    return output;
+  }
+};
+
+std::string describe(const std::optional<Distribution>& d) {
+  return d ? fmt::format("{}/{}/{}/{}x{}", d->min_ns, d->median_ns, d->p99_ns, d->max_ns, d->count) : "-";
+}
+std::string describe(const OfferedOptions& o) {
+  return fmt::format("mss {} ws {} sack {} ts {} ecn {}", o.mss, o.window_scale, o.sack, o.timestamps, o.ecn);
+}
+template <typename T>
+std::string optional_text(const std::optional<T>& value) {
+  return value ? fmt::format("{}", *value) : "-";
+}
+
+}  // namespace
+
+std::string describe(const Where& where, const std::vector<std::string>& path) {
+  switch (where.kind) {
+    case Where::Kind::beyond:
+      return "beyond " + path.at(where.first);
+    case Where::Kind::between:
+      return "between " + path.at(where.first) + " " + path.at(where.second);
+    default:
+      return "unknown";
+  }
+}
+
+std::string describe(const FindingRecord& f, const std::vector<std::string>& path) {
+  std::string text =
+      fmt::format("finding {} {} {} confidence {:.3f} {} origin {} direction {} count {} time {}..{} lost {} rate {} service {}",
+                  f.id, name_of(f.kind), name_of(f.severity), f.confidence, describe(f.where, path), name_of(f.origin),
+                  name_of(f.direction), f.count, f.first_seen_ns, f.last_seen_ns, optional_text(f.time_lost_seconds),
+                  optional_text(f.rate_per_second), f.service.value_or("-"));
+  text += fmt::format(" connections {} related {}\n", fmt::join(f.connection_ids, ","), fmt::join(f.related_connection_ids, ","));
+  for (const Evidence& e : f.evidence) {
+    text += fmt::format("    evidence {} at {} port {} frame {} time {}: {}\n", e.kind, path.at(e.point), optional_text(e.port),
+                        e.frame, e.time_ns, e.detail);
+  }
+  return text + "    " + f.summary + "\n";
+}
+
+std::string describe(const ConnectionRecord& c, const std::vector<std::string>& path) {
+  std::string text = fmt::format("connection {} {} {} > {} {} syn_attempts {} close {} by {} findings {}\n", c.id,
+                                 name_of(c.protocol), to_string(c.client), to_string(c.server), name_of(c.outcome),
+                                 c.syn_attempts, name_of(c.close), name_of(c.closed_by), fmt::join(c.finding_ids, ","));
+  for (const LegRecord& l : c.legs) {
+    text += fmt::format(
+        "    leg {} {} > {} {} history {} packets {} bytes {} retransmissions {} isn {} time {}..{} rtt {}/{} hops {}/{} turns "
+        "{} options {}; {}\n",
+        path.at(l.point), to_string(l.client), to_string(l.server), name_of(l.conn_state), l.history, fmt::join(l.packets, "/"),
+        fmt::join(l.bytes, "/"), fmt::join(l.retransmissions, "/"), fmt::join(l.isn, "/"), l.first_seen_ns, l.last_seen_ns,
+        optional_text(l.handshake_client_rtt_ns), optional_text(l.handshake_server_rtt_ns), optional_text(l.hops_to_client),
+        optional_text(l.hops_to_server), l.turns, describe(l.client_options), describe(l.server_options));
+  }
+  for (const CrossingRecord& x : c.crossings) {
+    text += fmt::format(
+        "    crossing {} {} {} confidence {:.3f} rivals {} {} changes {:#x} lost {} undecided {} transit {} {} isn_offset {} "
+        "{}\n",
+        path.at(x.client_side), path.at(x.server_side), name_of(x.method), x.confidence, x.rivals, name_of(x.device_kind),
+        x.changes, fmt::join(x.lost, "/"), x.undecided, describe(x.transit[0]), describe(x.transit[1]),
+        optional_text(x.isn_offset[0]), optional_text(x.isn_offset[1]));
+  }
+  return text;
+}
+
+std::string PipelineOutput::text(const std::vector<std::string>& path) const {
+  std::string text = finished ? "" : "NOT FINISHED\n";
+  for (const PointRecord& p : points) {
+    text += fmt::format("point {} packets {} bytes {} time {}..{} loss {} errors {}\n", p.name, p.packets, p.bytes,
+                        p.first_seen_ns, p.last_seen_ns, p.capture_loss_segments, p.decode_errors);
+  }
+  for (const ConnectionRecord& c : connections) text += describe(c, path);
+  for (const FindingRecord& f : findings) text += describe(f, path);
+  for (const DeviceRecord& d : devices) {
+    text += fmt::format("device {} {} {} connections {} changes {:#x} transit {} {} lost {} {} resets {}\n", path.at(d.outer),
+                        path.at(d.inner), name_of(d.kind), d.connections, d.changes, describe(d.transit_toward_inside),
+                        describe(d.transit_toward_outside), d.lost_toward_inside, d.lost_toward_outside, d.resets_originated);
+    for (const AddressMapEntry& e : d.address_map)
+      text += fmt::format("    {} = {} x{}\n", to_string(e.outside), to_string(e.inside), e.connections);
+  }
+  for (const PacketRecord& p : packets) {
+    text += fmt::format("packet {} {} port {} frame {} connection {} leg {} labels {:#x} id {}\n", p.order_ns, path.at(p.point),
+                        p.port, p.frame, p.connection_id, p.leg_index, p.labels, p.packet_id);
+  }
+  text += fmt::format("summary packets {} connections {} paired {} unpaired {} loss {}", summary.packets, summary.connections,
+                      summary.paired_connections, summary.unpaired_legs, summary.sensor_loss);
+  for (const auto& [kind, count] : summary.findings_by_kind) text += fmt::format(" {}={}", kind, count);
+  for (const std::string& bound : summary.bounds_hit) text += " [" + bound + "]";
+  return text + "\n";
+}
+
+PipelineOutput run(const PipelineInput& input, size_t workers) {
+  Pipeline pipeline(input, workers);
+  for (int idle = 0; idle < kIdleRoundsMax && !pipeline.engine->finished(); ++idle) {
+    for (Pollable* stage : pipeline.stages) {
+      if (stage->poll()) idle = 0;
+    }
+  }
+  return pipeline.output(input.options.record_packets);
+}
+
+PipelineOutput run_threaded(const PipelineInput& input, size_t workers) {
+  Pipeline pipeline(input, workers);
+  std::atomic<uint64_t> work{0};  // polls that did something: a standstill is when this stands still
+  std::atomic<bool> stop{false};
+  std::vector<std::thread> threads;
+  for (Pollable* stage : pipeline.stages) {
+    threads.emplace_back([&, stage] {
+      while (!stop.load(std::memory_order_relaxed)) {
+        if (stage->poll()) {
+          work.fetch_add(1, std::memory_order_relaxed);
+        } else {
+          std::this_thread::yield();
+        }
+      }
+    });
+  }
+  uint64_t seen = 0;
+  for (int idle = 0; idle < 10'000 && !pipeline.engine->finished(); ++idle) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    if (const uint64_t now = work.load(std::memory_order_relaxed); now != seen) {
+      seen = now;
+      idle = 0;
+    }
+  }
+  stop = true;
+  for (std::thread& thread : threads) thread.join();
+  return pipeline.output(input.options.record_packets);
+}
+
+}  // namespace parallax::test

@@ -1,0 +1,290 @@
+#include <fmt/format.h>
+
+#include <cstdlib>
+#include <set>
+
+#include "tests/support/scenario.h"
+
+namespace parallax::test {
+namespace {
+
+struct Failure {
+  std::string text;
+};
+
+class Checker {
+ public:
+  Checker(const Scenario& scenario, const PipelineOutput& output)
+      : scenario_(scenario), output_(output), path_(scenario.input.options.path) {}
+
+  std::vector<std::string> run() {
+    if (!output_.finished) complaints_.push_back("the engine did not come to its end");
+    for (const Expectation& expectation : scenario_.expectations) {
+      words_ = expectation.words;
+      next_ = 0;
+      try {
+        one();
+        if (more()) throw Failure{"cannot check '" + words_[next_] + "'"};
+      } catch (const Failure& failure) {
+        if (!expectation.required) continue;
+        complaints_.push_back(fmt::format("line {}: {}\n    {}", expectation.line, expectation.text, failure.text));
+      }
+    }
+    // What nobody expected: every finding of a weight that a person is woken for must have been named.
+    for (const FindingRecord& finding : output_.findings) {
+      if (!anything_ && finding.severity >= Severity::warning && !named_.contains(finding.id)) {
+        complaints_.push_back("unexpected: " + describe(finding, path_));
+      }
+    }
+    return std::move(complaints_);
+  }
+
+ private:
+  bool more() const { return next_ < words_.size(); }
+  std::string take() {
+    if (!more()) throw Failure{"a word is missing at the end"};
+    return words_[next_++];
+  }
+  bool accept(std::string_view word) {
+    if (!more() || words_[next_] != word) return false;
+    ++next_;
+    return true;
+  }
+  const EndpointAlias& endpoint() {
+    const std::string name = take();
+    const EndpointAlias* found = scenario_.endpoint(name);
+    if (found == nullptr) throw Failure{"no endpoint of that name: '" + name + "'"};
+    return *found;
+  }
+  PointIndex point() {
+    const std::string name = take();
+    const auto found = scenario_.point(name);
+    if (!found) throw Failure{"no point of that name: '" + name + "'"};
+    return *found;
+  }
+  template <typename T>
+  void equal(const std::string& what, const T& is, const std::string& wanted) {
+    if (const std::string text = fmt::format("{}", is); text != wanted) throw Failure{fmt::format("{} is {}", what, text)};
+  }
+  template <typename T>
+  void equal_pair(const std::string& what, const T& is) {
+    equal(what, fmt::format("{}/{}", is[0], is[1]), take());
+  }
+
+  void one() {
+    const std::string what = take();
+    if (what == "anything") {
+      anything_ = true;
+      return;
+    }
+    if (what == "nothing") return;  // the sweep for unexpected findings says whether it is so
+    if (what == "connections") return equal(what, output_.connections.size(), take());
+    if (what == "paired") return equal(what, output_.summary.paired_connections, take());
+    if (what == "unpaired") return equal(what, output_.summary.unpaired_legs, take());
+    if (what == "connection") return connection();
+    if (what == "leg") return leg();
+    if (what == "crossing") return crossing();
+    if (what == "finding") return finding();
+    if (what == "no") {
+      const std::string kind = take();
+      for (const FindingRecord& f : output_.findings) {
+        if (name_of(f.kind) == kind) throw Failure{"there is: " + describe(f, path_)};
+      }
+      return;
+    }
+    throw Failure{"no such expectation: '" + what + "'"};
+  }
+
+  // CLIENT > SERVER [nth N]: the N-th connection between them, as the client sees them, in the order of their ids.
+  const ConnectionRecord& find_connection() {
+    const EndpointAlias& client = endpoint();
+    if (!accept(">")) throw Failure{"expected CLIENT > SERVER"};
+    const EndpointAlias& server = endpoint();
+    int nth = accept("nth") ? std::atoi(take().c_str()) : 1;
+    for (const ConnectionRecord& c : output_.connections) {
+      if (c.client == client.as_client_sees(client) && c.server == server.as_client_sees(client) && --nth == 0) return c;
+    }
+    std::string all = "no such connection; there are:\n";
+    for (const ConnectionRecord& c : output_.connections) all += describe(c, path_);
+    throw Failure{all};
+  }
+
+  void connection() {
+    const ConnectionRecord& c = find_connection();
+    while (more()) {
+      const std::string key = take();
+      if (key == "outcome") {
+        equal(key, name_of(c.outcome), take());
+      } else if (key == "syn_attempts") {
+        equal(key, c.syn_attempts, take());
+      } else if (key == "close") {
+        equal(key, name_of(c.close), take());
+      } else if (key == "closed_by") {
+        equal(key, name_of(c.closed_by), take());
+      } else if (key == "legs") {
+        equal(key, c.legs.size(), take());
+      } else if (key == "crossings") {
+        equal(key, c.crossings.size(), take());
+      } else if (key == "findings") {
+        equal(key, c.finding_ids.size(), take());
+      } else {
+        throw Failure{"a connection has no '" + key + "'"};
+      }
+    }
+  }
+
+  // POINT CLIENT > SERVER [nth N]: the N-th leg at that point with these ends as the point sees them.
+  void leg() {
+    const PointIndex p = point();
+    const EndpointAlias& client = endpoint();
+    if (!accept(">")) throw Failure{"expected CLIENT > SERVER"};
+    const EndpointAlias& server = endpoint();
+    int nth = accept("nth") ? std::atoi(take().c_str()) : 1;
+    const LegRecord* found = nullptr;
+    for (const ConnectionRecord& c : output_.connections) {
+      for (const LegRecord& l : c.legs) {
+        if (found == nullptr && l.point == p && l.client == client.at[p] && l.server == server.at[p] && --nth == 0) found = &l;
+      }
+    }
+    if (found == nullptr) {
+      std::string all = "no such leg; there are:\n";
+      for (const ConnectionRecord& c : output_.connections) all += describe(c, path_);
+      throw Failure{all};
+    }
+    while (more()) {
+      const std::string key = take();
+      if (key == "conn_state") {
+        equal(key, name_of(found->conn_state), take());
+      } else if (key == "history") {
+        equal(key, found->history, take());
+      } else if (key == "packets") {
+        equal_pair(key, found->packets);
+      } else if (key == "bytes") {
+        equal_pair(key, found->bytes);
+      } else if (key == "retransmissions") {
+        equal_pair(key, found->retransmissions);
+      } else {
+        throw Failure{"a leg has no '" + key + "'"};
+      }
+    }
+  }
+
+  // CLIENT > SERVER [nth N] POINT POINT: how the connection crosses the device between these.
+  void crossing() {
+    const ConnectionRecord& c = find_connection();
+    const PointIndex first = point(), second = point();
+    const CrossingRecord* found = nullptr;
+    for (const CrossingRecord& x : c.crossings) {
+      if (x.client_side == first && x.server_side == second) found = &x;
+    }
+    if (found == nullptr) throw Failure{"no such crossing of\n" + describe(c, path_)};
+    while (more()) {
+      const std::string key = take();
+      if (key == "method") {
+        equal(key, name_of(found->method), take());
+      } else if (key == "device_kind") {
+        equal(key, name_of(found->device_kind), take());
+      } else if (key == "lost") {
+        equal_pair(key, found->lost);
+      } else if (key == "rivals") {
+        equal(key, found->rivals, take());
+      } else if (key == "confidence") {
+        if (found->confidence < std::atof(take().c_str())) throw Failure{fmt::format("confidence is {}", found->confidence)};
+      } else if (key == "changes") {
+        changes(found->changes, take());
+      } else {
+        throw Failure{"a crossing has no '" + key + "'"};
+      }
+    }
+  }
+
+  // ttl,client_address: each of these is among the changes.
+  void changes(uint32_t bits, const std::string& wanted) {
+    for (size_t begin = 0; begin <= wanted.size();) {
+      const size_t end = std::min(wanted.find(',', begin), wanted.size());
+      const std::string name = wanted.substr(begin, end - begin);
+      bool has = false;
+      for (int i = 0; i < kDeviceChangeCount; ++i) has |= (bits >> i & 1) && name_of(static_cast<DeviceChange>(i)) == name;
+      if (!has) throw Failure{fmt::format("{} is not among the changes {:#x}", name, bits)};
+      begin = end + 1;
+    }
+  }
+
+  // KIND[|KIND] and what it says; the first one of that kind for which all of it holds, and which no line before has named.
+  void finding() {
+    const std::string kinds = '|' + take() + '|';
+    const size_t begin = next_;
+    std::string why = "no finding of that kind";
+    for (const FindingRecord& f : output_.findings) {
+      if (kinds.find(fmt::format("|{}|", name_of(f.kind))) == std::string::npos || named_.contains(f.id)) continue;
+      next_ = begin;
+      try {
+        finding_fields(f);
+        named_.insert(f.id);
+        return;
+      } catch (const Failure& failure) {
+        why = failure.text + ", of\n    " + describe(f, path_);
+      }
+    }
+    next_ = words_.size();
+    throw Failure{why};
+  }
+
+  void finding_fields(const FindingRecord& f) {
+    while (more()) {
+      const std::string key = take();
+      if (key == "beyond") {
+        equal("where", describe(f.where, path_), "beyond " + take());
+      } else if (key == "between") {
+        const std::string first = take();
+        equal("where", describe(f.where, path_), "between " + first + " " + take());
+      } else if (key == "not") {
+        const std::string what = take();
+        if (what != "between" && what != "device") throw Failure{"`not` is followed by `between` or `device`"};
+        if (what == "between" && f.where.kind == Where::Kind::between) throw Failure{"it is " + describe(f.where, path_)};
+        if (what == "device" && f.origin == Origin::device) throw Failure{"its origin is the device"};
+      } else if (key == "origin") {
+        equal(key, name_of(f.origin), take());
+      } else if (key == "direction") {
+        equal(key, name_of(f.direction), take());
+      } else if (key == "severity") {
+        equal(key, name_of(f.severity), take());
+      } else if (key == "count") {
+        equal(key, f.count, take());
+      } else if (key == "connections") {
+        equal(key, f.connection_ids.size(), take());
+      } else if (key == "confidence") {
+        if (f.confidence < std::atof(take().c_str())) throw Failure{fmt::format("confidence is {}", f.confidence)};
+      } else if (key == "below") {
+        if (f.confidence >= std::atof(take().c_str())) throw Failure{fmt::format("confidence is {}", f.confidence)};
+      } else if (key == "lost") {
+        equal("time_lost_seconds", f.time_lost_seconds ? fmt::format("{:.3f}", *f.time_lost_seconds) : "-", take());
+      } else if (key == "evidence") {
+        const std::string wanted = take();
+        bool has = false;
+        for (const Evidence& e : f.evidence) has |= e.kind == wanted;
+        if (!has) throw Failure{"no evidence of kind " + wanted};
+      } else if (key == "says") {
+        const std::string wanted = take();
+        if (f.summary.find(wanted) == std::string::npos) throw Failure{"its sentence does not say \"" + wanted + '"'};
+      } else {
+        throw Failure{"a finding has no '" + key + "'"};
+      }
+    }
+  }
+
+  const Scenario& scenario_;
+  const PipelineOutput& output_;
+  const std::vector<std::string>& path_;
+  std::vector<std::string> words_;
+  size_t next_ = 0;
+  std::set<uint64_t> named_;  // findings that a line has spoken of
+  bool anything_ = false;
+  std::vector<std::string> complaints_;
+};
+
+}  // namespace
+
+std::vector<std::string> check(const Scenario& scenario, const PipelineOutput& output) { return Checker(scenario, output).run(); }
+
+}  // namespace parallax::test

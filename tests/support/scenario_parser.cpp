@@ -1,0 +1,486 @@
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <map>
+#include <sstream>
+
+#include "tests/support/scenario.h"
+
+namespace parallax::test {
+namespace {
+
+// Scenarios begin here, at a round second, so that a stamp in a failure's text can be read.
+constexpr int64_t kEpochNs = 1'700'000'000'000'000'000;
+// Unless `coverage` says otherwise, every point watches from a second before the first packet to this long after the last.
+constexpr int64_t kCoverBeforeNs = 1'000'000'000, kCoverAfterNs = 10'000'000'000;
+constexpr int64_t kTransitNs = 50'000;
+
+struct Failure {
+  std::string text;
+};
+
+template <typename T>
+T number(const std::string& word) {
+  T value{};
+  const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), value);
+  if (error != std::errc{} || end != word.data() + word.size()) throw Failure{"not a number: '" + word + "'"};
+  return value;
+}
+int64_t nanoseconds(const std::string& word) {
+  return std::llround(number<double>(word[0] == '+' ? word.substr(1) : word) * 1e9);
+}
+
+Endpoint parse_endpoint(const std::string& word) {
+  const size_t colon = word.rfind(':');
+  if (colon == std::string::npos) throw Failure{"expected ADDRESS:PORT, got '" + word + "'"};
+  std::string host = word.substr(0, colon);
+  if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
+  return {address(host), number<uint16_t>(word.substr(colon + 1))};
+}
+
+// The words of a line, read from the left.
+class Words {
+ public:
+  explicit Words(std::vector<std::string> words) : words_(std::move(words)) {}
+  bool empty() const { return next_ == words_.size(); }
+  const std::string& peek() const {
+    static const std::string kNothing;
+    return empty() ? kNothing : words_[next_];
+  }
+  std::string take(const char* what) {
+    if (empty()) throw Failure{std::string("expected ") + what + " at the end of the line"};
+    return words_[next_++];
+  }
+  bool accept(std::string_view word) {
+    if (peek() != word || empty()) return false;
+    ++next_;
+    return true;
+  }
+  void require(std::string_view word) {
+    if (!accept(word)) throw Failure{"expected '" + std::string(word) + "', got '" + peek() + "'"};
+  }
+  std::vector<std::string> rest() const { return {words_.begin() + static_cast<ptrdiff_t>(next_), words_.end()}; }
+
+ private:
+  std::vector<std::string> words_;
+  size_t next_ = 0;
+};
+
+// Words are parted by spaces; "..." keeps its spaces; # begins a comment.
+std::vector<std::string> split(const std::string& line) {
+  std::vector<std::string> words;
+  for (size_t i = 0; i < line.size();) {
+    if (line[i] == ' ') {
+      ++i;
+    } else if (line[i] == '#') {
+      break;
+    } else if (line[i] == '"') {
+      const size_t end = line.find('"', i + 1);
+      if (end == std::string::npos) throw Failure{"a quotation without its end"};
+      words.push_back(line.substr(i + 1, end - i - 1));
+      i = end + 1;
+    } else {
+      const size_t end = std::min(line.find(' ', i), line.size());
+      words.push_back(line.substr(i, end - i));
+      i = end;
+    }
+  }
+  return words;
+}
+
+uint8_t parse_tcp_flags(const std::string& word) {
+  uint8_t flags = 0;
+  for (const char c : word) {
+    switch (c) {
+      case 'S':
+        flags |= tcp_flag::syn;
+        break;
+      case 'F':
+        flags |= tcp_flag::fin;
+        break;
+      case 'R':
+        flags |= tcp_flag::rst;
+        break;
+      case 'P':
+        flags |= tcp_flag::psh;
+        break;
+      case '.':
+        flags |= tcp_flag::ack;
+        break;
+      case 'U':
+        flags |= tcp_flag::urg;
+        break;
+      case 'E':
+        flags |= tcp_flag::ece;
+        break;
+      case 'W':
+        flags |= tcp_flag::cwr;
+        break;
+      default:
+        throw Failure{"not a TCP flag, a keyword or a point: '" + word + "'"};
+    }
+  }
+  return flags;
+}
+
+class Parser {
+ public:
+  Parser(Scenario& scenario) : scenario_(scenario) {}
+
+  void line(int number, const std::string& text, std::vector<std::string> all) {
+    Words words(std::move(all));
+    const char first = words.peek()[0];
+    if (first == '+' || first == '-' || first == '@') return packet(words);
+    const std::string verb = words.take("a word");
+    if (verb == "expect" || verb == "maybe") {
+      scenario_.expectations.push_back({number, text, verb == "expect", words.rest()});
+      return;
+    }
+    if (scenario_.input.options.path.empty() && verb != "path") {
+      throw Failure{"a scenario begins with `path POINT...`"};
+    } else if (verb == "path") {
+      path(words);
+    } else if (verb == "endpoint") {
+      endpoint(words);
+    } else if (verb == "at") {
+      rewritten(words);
+    } else if (verb == "isn") {
+      isn(words, kAnyPoint);
+    } else if (verb == "transit") {
+      transit_ns_ = nanoseconds(words.take("seconds"));
+    } else if (verb == "stamp-uncertainty") {
+      stamp_uncertainty_ns_ = nanoseconds(words.take("seconds"));
+    } else if (verb == "span") {
+      span_.at(point(words.take("a point"))) = true;
+    } else if (verb == "sensor-loss") {
+      sensor_loss(words);
+    } else if (verb == "coverage") {
+      const PointIndex index = point(words.take("a point"));
+      const int64_t from = nanoseconds(words.take("seconds"));
+      coverage_.at(index) = {kEpochNs + from, kEpochNs + nanoseconds(words.take("seconds"))};
+    } else if (verb == "engine") {
+      engine(words);
+    } else {
+      throw Failure{"no such word: '" + verb + "'"};
+    }
+    if (!words.empty()) throw Failure{"did not expect '" + words.peek() + "' here"};
+  }
+
+  // Sorts the packets onto ports, in the order in which a sensor would hand them out.
+  void finish() {
+    const size_t points = scenario_.input.options.path.size();
+    int64_t first_ns = kAfterAllNs, last_ns = kBeforeAllNs;
+    for (const Sent& sent : sent_) {
+      first_ns = std::min(first_ns, sent.frame.time_ns);
+      last_ns = std::max(last_ns, sent.frame.time_ns);
+    }
+    if (sent_.empty()) throw Failure{"no packet in it"};
+    for (PointIndex p = 0; p < points; ++p) {
+      const auto [from_ns, to_ns] = coverage_.at(p).value_or(std::pair{first_ns - kCoverBeforeNs, last_ns + kCoverAfterNs});
+      for (const bool toward_inside : {true, false}) {
+        if (span_.at(p) && !toward_inside) continue;
+        InputPort port;
+        port.info.point = p;
+        port.info.direction = span_.at(p)     ? PortDirection::both
+                              : toward_inside ? PortDirection::toward_inside
+                                              : PortDirection::toward_outside;
+        port.info.name = scenario_.input.options.path[p] + (span_.at(p) ? "" : toward_inside ? "-in" : "-out");
+        port.info.source = "memory";
+        port.losses = losses_.at(p);
+        // The station that speaks first and last is a host of no interest: what is covered is told by its packets.
+        const Frame bystander = arp_request_frame(address("198.18.0.1"), address("198.18.0.2"));
+        port.frames.push_back({from_ns, 0, bystander});
+        port.frames.push_back({to_ns, 0, bystander});
+        for (const Sent& sent : sent_) {
+          if (sent.point != p || (!span_.at(p) && sent.toward_inside != toward_inside)) continue;
+          if (sent.frame.time_ns >= from_ns && sent.frame.time_ns <= to_ns) port.frames.push_back(sent.frame);
+        }
+        std::stable_sort(port.frames.begin(), port.frames.end(),
+                         [](const TimedFrame& a, const TimedFrame& b) { return a.time_ns < b.time_ns; });
+        scenario_.input.ports.push_back(std::move(port));
+      }
+    }
+  }
+
+ private:
+  static constexpr int kAnyPoint = -1;
+
+  struct Sent {
+    PointIndex point;
+    bool toward_inside;
+    TimedFrame frame;
+  };
+
+  PointIndex point(const std::string& name) const {
+    const auto index = scenario_.point(name);
+    if (!index) throw Failure{"no point of that name: '" + name + "'"};
+    return *index;
+  }
+  size_t alias(const std::string& name) const {
+    const EndpointAlias* found = scenario_.endpoint(name);
+    if (found == nullptr) throw Failure{"no endpoint of that name: '" + name + "'"};
+    return static_cast<size_t>(found - scenario_.endpoints.data());
+  }
+
+  void path(Words& words) {
+    std::vector<std::string>& names = scenario_.input.options.path;
+    while (!words.empty()) names.push_back(words.take("a point"));
+    if (names.empty() || names.size() > kPointsMax) throw Failure{"a path has one to eight points"};
+    span_.assign(names.size(), false);
+    coverage_.resize(names.size());
+    losses_.resize(names.size());
+  }
+
+  // endpoint NAME ADDRESS:PORT beyond POINT [ttl N] [zero-ip-id]
+  void endpoint(Words& words) {
+    EndpointAlias e;
+    e.name = words.take("a name");
+    e.at.assign(scenario_.input.options.path.size(), parse_endpoint(words.take("ADDRESS:PORT")));
+    words.require("beyond");
+    const PointIndex nearest = point(words.take("a point"));
+    if (nearest != 0 && nearest + 1u != e.at.size()) throw Failure{"an endpoint is beyond the first point or the last"};
+    e.beyond_last = nearest != 0 || words.accept("after");  // `after`: with a single point, on its far side
+    if (words.accept("ttl")) e.ttl = number<uint8_t>(words.take("a TTL"));
+    e.zero_ip_id = words.accept("zero-ip-id");
+    scenario_.endpoints.push_back(std::move(e));
+  }
+
+  // at POINT NAME is ADDRESS:PORT | at POINT isn A > B N
+  void rewritten(Words& words) {
+    const PointIndex p = point(words.take("a point"));
+    if (words.accept("isn")) return isn(words, p);
+    EndpointAlias& e = scenario_.endpoints.at(alias(words.take("an endpoint")));
+    words.require("is");
+    e.at.at(p) = parse_endpoint(words.take("ADDRESS:PORT"));
+  }
+
+  void isn(Words& words, int at) {
+    const size_t from = alias(words.take("an endpoint"));
+    words.require(">");
+    const size_t to = alias(words.take("an endpoint"));
+    isn_[{at, from, to}] = number<uint32_t>(words.take("a sequence number"));
+  }
+  uint32_t isn_of(PointIndex p, size_t from, size_t to) const {
+    for (const int at : {static_cast<int>(p), kAnyPoint}) {
+      if (const auto found = isn_.find({at, from, to}); found != isn_.end()) return found->second;
+    }
+    return 1'000'000'007u * static_cast<uint32_t>(1 + from * 16 + to);
+  }
+
+  // sensor-loss POINT FROM TO [count N] [REASON]
+  void sensor_loss(Words& words) {
+    const PointIndex p = point(words.take("a point"));
+    SourceLoss loss{DropReason::nic, 1, kEpochNs + nanoseconds(words.take("seconds")), 0};
+    loss.to_ns = kEpochNs + nanoseconds(words.take("seconds"));
+    if (words.accept("count")) loss.count = number<uint64_t>(words.take("a count"));
+    if (words.accept("ring")) loss.reason = DropReason::ring_full;
+    if (words.accept("socket")) loss.reason = DropReason::socket;
+    if (words.accept("table")) loss.reason = DropReason::leg_table;
+    losses_.at(p).push_back(loss);
+  }
+
+  void engine(Words& words) {
+    EngineOptions& options = scenario_.input.options;
+    while (!words.empty()) {
+      const std::string key = words.take("an option");
+      const std::string value = words.take("its value");
+      if (key == "legs") {
+        options.legs = number<size_t>(value);
+      } else if (key == "half_open_legs") {
+        options.half_open_legs = number<size_t>(value);
+      } else if (key == "device_timeout") {
+        options.device_timeout_ns = nanoseconds(value);
+      } else if (key == "idle_timeout") {
+        options.idle_timeout_ns = nanoseconds(value);
+      } else {
+        throw Failure{"no such engine option: '" + key + "'"};
+      }
+    }
+  }
+
+  // TIME POINT... FROM > TO  FLAGS SEQ[:END] ... | udp LENGTH | icmp TYPE CODE
+  void packet(Words& words) {
+    const std::string when = words.take("a time");
+    now_ns_ = when[0] == '@' ? kEpochNs + nanoseconds(when.substr(1)) : now_ns_ + nanoseconds(when);
+    std::vector<PointIndex> points;
+    while (scenario_.point(words.peek())) points.push_back(point(words.take("a point")));
+    if (points.empty()) throw Failure{"expected a point, got '" + words.peek() + "'"};
+    const size_t from = alias(words.take("an endpoint"));
+    words.require(">");
+    const size_t to = alias(words.take("an endpoint"));
+    if (from == to) throw Failure{"a packet from an endpoint to itself"};
+
+    Ip ip;
+    std::optional<uint8_t> ttl;
+    int64_t transit_ns = transit_ns_, uncertainty_ns = stamp_uncertainty_ns_;
+    bool same_id = false;
+    const auto common = [&](const std::string& key) {
+      if (key == "ttl") {
+        ttl = number<uint8_t>(words.take("a TTL"));
+      } else if (key == "id") {
+        ip.id = number<uint16_t>(words.take("an IP ID"));
+        same_id = true;
+      } else if (key == "tos") {
+        ip.traffic_class = number<uint8_t>(words.take("a number"));
+      } else if (key == "vlan") {
+        ip.vlan = number<uint16_t>(words.take("a VLAN"));
+      } else if (key == "transit") {
+        transit_ns = nanoseconds(words.take("seconds"));
+      } else if (key == "stamp") {
+        uncertainty_ns = nanoseconds(words.take("seconds"));
+      } else {
+        return false;
+      }
+      return true;
+    };
+
+    const std::string kind = words.take("flags, udp or icmp");
+    Tcp tcp;
+    uint32_t length = 0, seq = 0;
+    std::optional<uint32_t> ack;
+    std::vector<std::pair<uint32_t, uint32_t>> sack;
+    uint8_t icmp_type = 0, icmp_code = 0;
+    if (kind == "udp") {
+      length = number<uint32_t>(words.take("a length"));
+    } else if (kind == "icmp") {
+      icmp_type = number<uint8_t>(words.take("a type"));
+      icmp_code = number<uint8_t>(words.take("a code"));
+    } else {
+      tcp.flags = parse_tcp_flags(kind);
+      if (!words.empty() && std::isdigit(static_cast<unsigned char>(words.peek()[0]))) {
+        const auto [begin, end] = range(words.take("a sequence number"));
+        seq = begin;
+        length = end - begin;
+      }
+      if (tcp.flags & tcp_flag::syn) tcp.mss = 1460;
+    }
+    while (!words.empty()) {
+      const std::string key = words.take("a field");
+      if (common(key)) continue;
+      if (key == "ack") {
+        ack = number<uint32_t>(words.take("a number"));
+      } else if (key == "win") {
+        tcp.window = number<uint16_t>(words.take("a number"));
+      } else if (key == "mss") {
+        if (words.accept("none")) {
+          tcp.mss.reset();
+        } else {
+          tcp.mss = number<uint16_t>(words.take("a number"));
+        }
+      } else if (key == "wscale") {
+        tcp.window_scale = number<uint8_t>(words.take("a number"));
+      } else if (key == "sackok") {
+        tcp.sack_permitted = true;
+      } else if (key == "ts") {
+        const uint32_t value = number<uint32_t>(words.take("a number"));
+        tcp.timestamps = {value, number<uint32_t>(words.take("a number"))};
+      } else if (key == "sack") {
+        sack.push_back(range(words.take("LEFT:RIGHT")));
+      } else {
+        throw Failure{"no such field of a packet: '" + key + "'"};
+      }
+    }
+    if ((tcp.flags & tcp_flag::ack) && !ack) throw Failure{"a segment with ACK (.) says `ack N`"};
+
+    EndpointAlias& source = scenario_.endpoints[from];
+    const EndpointAlias& destination = scenario_.endpoints[to];
+    if (!same_id && !source.zero_ip_id) ip.id = static_cast<uint16_t>(1000 * (from + 1) + ++ip_ids_[from]);
+    for (size_t i = 0; i < points.size(); ++i) {
+      const PointIndex p = points[i];
+      const size_t hops = source.beyond_last ? scenario_.input.options.path.size() - 1 - p : p;
+      ip.ttl = static_cast<uint8_t>(ttl ? *ttl - i : source.ttl - hops);
+      ip.source = source.at[p].address;
+      ip.destination = destination.at[p].address;
+      TimedFrame frame{now_ns_ + static_cast<int64_t>(i) * transit_ns, static_cast<uint32_t>(uncertainty_ns), {}};
+      const std::vector<uint8_t> payload = stream_bytes(static_cast<uint32_t>(from), seq, length);
+      if (kind == "udp") {
+        frame.bytes = udp_frame(ip, {source.at[p].port, destination.at[p].port}, payload);
+      } else if (kind == "icmp") {
+        const auto quoted = newest_.find({p, to, from});
+        if (quoted == newest_.end())
+          throw Failure{"an ICMP error quotes a packet that came the other way, and there was none at this point"};
+        frame.bytes = icmp_error_frame(ip, icmp_type, icmp_code, quoted->second);
+      } else {
+        tcp.source_port = source.at[p].port;
+        tcp.destination_port = destination.at[p].port;
+        tcp.seq = isn_of(p, from, to) + seq;
+        tcp.ack = ack ? isn_of(p, to, from) + *ack : 0;
+        tcp.sack.clear();
+        for (const auto& [left, right] : sack) tcp.sack.push_back({isn_of(p, to, from) + left, isn_of(p, to, from) + right});
+        frame.bytes = tcp_frame(ip, tcp, payload);
+      }
+      newest_[{p, from, to}] = frame.bytes;
+      sent_.push_back({p, !source.beyond_last, std::move(frame)});
+    }
+  }
+
+  static std::pair<uint32_t, uint32_t> range(const std::string& word) {
+    const size_t colon = word.find(':');
+    const uint32_t begin = number<uint32_t>(word.substr(0, colon));
+    const uint32_t end = colon == std::string::npos ? begin : number<uint32_t>(word.substr(colon + 1));
+    if (end < begin) throw Failure{"a range that ends before it begins: '" + word + "'"};
+    return {begin, end};
+  }
+
+  Scenario& scenario_;
+  int64_t now_ns_ = kEpochNs;
+  int64_t transit_ns_ = kTransitNs;
+  int64_t stamp_uncertainty_ns_ = 0;
+  std::vector<bool> span_;
+  std::vector<std::optional<std::pair<int64_t, int64_t>>> coverage_;
+  std::vector<std::vector<SourceLoss>> losses_;
+  std::map<std::tuple<int, size_t, size_t>, uint32_t> isn_;
+  std::map<size_t, uint32_t> ip_ids_;
+  std::map<std::tuple<PointIndex, size_t, size_t>, Frame> newest_;
+  std::vector<Sent> sent_;
+};
+
+}  // namespace
+
+std::string_view name_of(Variant variant) { return variant == Variant::fault ? "fault" : "twin"; }
+
+const EndpointAlias* Scenario::endpoint(std::string_view alias) const {
+  const auto found = std::find_if(endpoints.begin(), endpoints.end(), [&](const EndpointAlias& e) { return e.name == alias; });
+  return found == endpoints.end() ? nullptr : &*found;
+}
+
+std::optional<PointIndex> Scenario::point(std::string_view name) const {
+  const auto& path = input.options.path;
+  const auto found = std::find(path.begin(), path.end(), name);
+  if (found == path.end()) return std::nullopt;
+  return static_cast<PointIndex>(found - path.begin());
+}
+
+ParsedScenario parse_scenario(const std::string& file, const std::string& text, Variant variant) {
+  Scenario scenario;
+  scenario.name = file.substr(file.rfind('/') + 1);
+  scenario.name = scenario.name.substr(0, scenario.name.rfind('.'));
+  scenario.variant = variant;
+  scenario.input.options.offline = true;
+  scenario.input.options.record_packets = true;
+  Parser parser(scenario);
+  std::istringstream in(text);
+  bool has_twin = false;
+  int number = 0;
+  try {
+    for (std::string line; std::getline(in, line);) {
+      ++number;
+      std::vector<std::string> words = split(line);
+      if (words.empty()) continue;
+      const bool fault_only = words[0] == "fault", twin_only = words[0] == "twin";
+      has_twin |= twin_only;
+      if ((fault_only && variant == Variant::twin) || (twin_only && variant == Variant::fault)) continue;
+      if (fault_only || twin_only) words.erase(words.begin());
+      if (words.empty()) throw Failure{"nothing after 'fault' or 'twin'"};
+      parser.line(number, line, std::move(words));
+    }
+    if (variant == Variant::twin && !has_twin) return {};
+    if (scenario.expectations.empty()) throw Failure{"it expects nothing; say `expect nothing` where that is meant"};
+    parser.finish();
+  } catch (const Failure& failure) {
+    return {std::nullopt, file + ":" + std::to_string(number) + ": " + failure.text};
+  }
+  return {std::move(scenario), {}};
+}
+
+}  // namespace parallax::test
