@@ -1,0 +1,91 @@
+// The simulator's truth against what the engine says, on a few seeds; simulator_stress_test does hundreds.
+#include <gtest/gtest.h>
+
+#include "tests/support/simulator_check.h"
+
+namespace parallax::test {
+namespace {
+
+struct World {
+  const char* name;
+  SimulatorOptions options;
+};
+void PrintTo(const World& world, std::ostream* out) { *out << world.name; }
+
+class SimulatorTest : public testing::TestWithParam<World> {};
+
+TEST_P(SimulatorTest, TheDeviceIsAccusedOfWhatItDidAndOfNothingElse) {
+  for (uint64_t seed = 1; seed <= 3; ++seed) {
+    SimulatorOptions options = GetParam().options;
+    options.seed = seed;
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    const Simulation simulation = simulate(options);
+    const PipelineOutput output = run(simulation.input, 1);
+    ASSERT_TRUE(output.finished);
+    const Verdict verdict = judge(simulation, output);
+    for (const std::string& text : verdict.false_accusations) ADD_FAILURE() << "false accusation: " << text;
+    for (const std::string& text : verdict.wrong_pairings) ADD_FAILURE() << "wrong pairing: " << text;
+    if (!options.sensor_loss) {
+      for (const std::string& text : verdict.missed)
+        std::printf("missed, seed %lu: %s\n", static_cast<unsigned long>(seed), text.c_str());
+      EXPECT_GE(verdict.paired, verdict.crossing * 99 / 100);
+      EXPECT_GE(verdict.faults_told, verdict.faults * 9 / 10) << verdict.faults_told << " of " << verdict.faults;
+      EXPECT_GE(verdict.segments_told, verdict.segments_dropped * 9 / 10)
+          << verdict.segments_told << " of " << verdict.segments_dropped;
+    }
+  }
+}
+
+TEST_P(SimulatorTest, AnyNumberOfWorkersSaysTheSame) {
+  SimulatorOptions options = GetParam().options;
+  options.seed = 7;
+  const Simulation simulation = simulate(options);
+  const auto& path = simulation.input.options.path;
+  const std::string one = run(simulation.input, 1).text(path);
+  EXPECT_EQ(one, run(simulation.input, 2).text(path));
+  EXPECT_EQ(one, run(simulation.input, 4).text(path));
+  EXPECT_EQ(one, run_threaded(simulation.input, 2).text(path));
+}
+
+std::vector<World> worlds() {
+  SimulatorOptions nat, routed, slow_polls, lossy, lossy_routed;
+  routed.nat = lossy_routed.nat = false;
+  slow_polls.poll_gap_ns = 1'000'000;
+  lossy.sensor_loss = lossy_routed.sensor_loss = true;
+  return {{"Nat", nat}, {"Routed", routed}, {"SlowPolls", slow_polls}, {"SensorLoss", lossy}, {"SensorLossRouted", lossy_routed}};
+}
+
+INSTANTIATE_TEST_SUITE_P(Worlds, SimulatorTest, testing::ValuesIn(worlds()),
+                         [](const auto& info) { return std::string(info.param.name); });
+
+TEST(Simulator, SameSeedSamePackets) {
+  const Simulation a = simulate({}), b = simulate({});
+  ASSERT_EQ(a.input.ports.size(), b.input.ports.size());
+  for (size_t port = 0; port < a.input.ports.size(); ++port) {
+    ASSERT_EQ(a.input.ports[port].frames.size(), b.input.ports[port].frames.size());
+    for (size_t i = 0; i < a.input.ports[port].frames.size(); ++i) {
+      ASSERT_EQ(a.input.ports[port].frames[i].time_ns, b.input.ports[port].frames[i].time_ns);
+      ASSERT_EQ(a.input.ports[port].frames[i].bytes, b.input.ports[port].frames[i].bytes);
+    }
+  }
+}
+
+TEST(Simulator, EveryFaultHappens) {
+  std::array<uint64_t, 8> happened{};
+  uint64_t established = 0;
+  for (uint64_t seed = 1; seed <= 10; ++seed) {
+    SimulatorOptions options;
+    options.seed = seed;
+    for (const TruthOfConnection& truth : simulate(options).truth) {
+      established += truth.established;
+      if (!truth.clean() || truth.fault == Fault::refused_by_server || truth.fault == Fault::filtered_by_server)
+        ++happened[static_cast<size_t>(truth.fault)];
+      EXPECT_TRUE(truth.clean() || truth.fault != Fault::none);
+    }
+  }
+  EXPECT_GT(established, 200u);
+  for (size_t fault = 1; fault < happened.size(); ++fault) EXPECT_GT(happened[fault], 5u) << name_of(static_cast<Fault>(fault));
+}
+
+}  // namespace
+}  // namespace parallax::test
