@@ -31,7 +31,7 @@ struct Ip {
   uint16_t id = 0;            // IPv4 only
   bool dont_fragment = true;  // IPv4 only
   uint8_t traffic_class = 0;
-  std::optional<uint16_t> vlan;
+  std::optional<uint16_t> vlan{};
 };
 
 struct Tcp {
@@ -39,11 +39,11 @@ struct Tcp {
   uint32_t seq = 0, ack = 0;
   uint8_t flags = 0;  // tcp_flag bits
   uint16_t window = 64240;
-  std::optional<uint16_t> mss;
-  std::optional<uint8_t> window_scale;
+  std::optional<uint16_t> mss{};
+  std::optional<uint8_t> window_scale{};
   bool sack_permitted = false;
-  std::optional<std::pair<uint32_t, uint32_t>> timestamps;  // value, echo reply
-  std::vector<std::pair<uint32_t, uint32_t>> sack;          // at most four blocks
+  std::optional<std::pair<uint32_t, uint32_t>> timestamps{};  // value, echo reply
+  std::vector<std::pair<uint32_t, uint32_t>> sack{};          // at most four blocks
 };
 
 struct Udp {
