@@ -51,9 +51,9 @@ inline constexpr uint8_t mss = 1, window_scale = 2, sack_permitted = 4, sack = 8
 
 struct alignas(64) Sighting {
   // --- hot line ---
-  int64_t time_ns;   // UTC, as stamped
-  int64_t order_ns;  // set by the merge: time_ns, but never less than what was released before
-  uint32_t frame;    // 1-based in its file; live: counts the port's packets, modulo 2^32
+  int64_t time_ns;              // UTC, as stamped
+  int64_t order_ns;             // the greatest time_ns of its port so far: files may run backwards, the order does not
+  uint32_t frame;               // 1-based in its file; live: counts the port's packets, modulo 2^32
   uint32_t seq;
   uint32_t ack;
   uint32_t tsval;

@@ -50,8 +50,9 @@ class SpscRing {
   }
   bool push(const T& item) { return push(std::span<const T>(&item, 1)) == 1; }
 
-  // Consumer. The oldest items, contiguous, valid until pop(); may be fewer than are in the ring. Empty: nothing there.
-  std::span<const T> peek() {
+  // Consumer. The oldest items, contiguous, the consumer's to read and write until pop(); may be fewer than are in the
+  // ring. Empty: nothing there.
+  std::span<T> peek() {
     const size_t head = head_.load(std::memory_order_relaxed);
     if (head == tail_cached_) tail_cached_ = tail_.load(std::memory_order_acquire);
     const size_t count = tail_cached_ - head;

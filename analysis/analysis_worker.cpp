@@ -1,0 +1,503 @@
+#include "analysis/analysis_worker.h"
+
+#include <algorithm>
+
+namespace parallax {
+namespace {
+
+constexpr size_t kBurstsPerPoll = 8;
+constexpr size_t kSweepPerPoll = 16;                       // slots looked at
+constexpr int64_t kSweepRoundNs = 2'000'000'000;           // live: a leg's counts are reported at most this often
+constexpr size_t kLogSlotsLeast = 1 << 14;
+
+PairSighting pair_sighting_of(const Sighting& s, Side from) {
+  return {.release_ns = s.order_ns, .order_ns = s.order_ns, .time_ns = s.time_ns, .pair = 0, .frame = s.frame, .seq = s.seq, .ack = s.ack,
+          .payload_length = s.payload_length, .stamp_uncertainty_ns = s.stamp_uncertainty_ns, .port = s.port, .ip_id = s.ip_id,
+          .point = s.point, .ttl = s.ttl, .tcp_flags = s.tcp_flags, .from = from, .kind = PairSighting::Kind::packet, .pair_generation = 0};
+}
+
+bool in_total_order(const PairSighting& a, const PairSighting& b) {
+  return std::tuple(a.order_ns, a.point, a.port, a.frame) < std::tuple(b.order_ns, b.point, b.port, b.frame);
+}
+
+PairLimits pair_limits(const EngineOptions& options) {
+  return {.pairs = options.offline ? 1024 : pair_capacity(options), .pending = options.offline ? 4096 : std::max<size_t>(options.legs, 65536),
+          .sketches = options.offline ? 0 : std::min<size_t>(options.legs / 4, 8192), .device_timeout_ns = options.device_timeout_ns,
+          .offline = options.offline};
+}
+
+}  // namespace
+
+AnalysisWorker::AnalysisWorker(size_t index, const EngineOptions& options, EngineLinks& links, SensorView& sensor)
+    : index_(index), options_(options), points_(options.path.size()), links_(links), sensor_(sensor),
+      notes_(options.record_packets), merge_(sensor.channels(), index, options.offline, options.merge_wait_ns), legs_(options.legs),
+      log_(points_ < 2 ? 0 : std::max(options.legs / 2, kLogSlotsLeast), options.offline), leg_events_(*links.leg_events[index], !options.offline),
+      fate_events_(*links.fate_events[index], !options.offline),
+      pairs_(static_cast<uint8_t>(index), pair_limits(options), sensor, counters_, fate_events_, notes_), commands_(1024, options.offline) {
+  for (size_t w = 0; w < links.workers(); ++w) {
+    forward_.emplace_back(links.forward_ring(index, w), !options.offline);
+    inbox_.emplace_back(4096, options.offline);
+  }
+  same_release_.reserve(1024);
+}
+
+bool AnalysisWorker::poll() {
+  leg_events_.flush();
+  fate_events_.flush();
+  for (auto& outbox : forward_) outbox.flush();
+  bool busy = false;
+  if (phase_ == Phase::running) {
+    busy = work_off_sightings();
+    publish_progress();
+    busy |= work_off_inbox();
+    // The last pairings may take effect after the last packet: the early logs still have to be replayed.
+    if (merge_.done_ns() == kAfterAllNs && links_.correlator_done_ns.load(std::memory_order_acquire) == kAfterAllNs) {
+      apply_commands(kAfterAllNs);
+      close_all();
+      phase_ = Phase::closing_pairs;
+      busy = true;
+    }
+  } else if (phase_ == Phase::closing_pairs) {
+    if (std::all_of(forward_.begin(), forward_.end(), [](const auto& outbox) { return outbox.empty(); })) {
+      links_.progress[index_].legs_closed.store(true, std::memory_order_release);
+    }
+    const bool all_closed = std::all_of(links_.progress.begin(), links_.progress.end(),
+                                        [](const WorkerProgress& p) { return p.legs_closed.load(std::memory_order_acquire); });
+    busy = work_off_inbox();
+    if (all_closed && !busy) {
+      pairs_.finish();
+      phase_ = Phase::finished;
+      busy = true;
+    }
+  }
+  if (phase_ == Phase::finished && fate_events_.empty() && leg_events_.empty()) {
+    links_.progress[index_].finished.store(true, std::memory_order_release);
+  }
+  return busy;
+}
+
+int64_t AnalysisWorker::gate() const {
+  if (!options_.offline) return kAfterAllNs;
+  const int64_t decided = links_.correlator_done_ns.load(std::memory_order_acquire);
+  if (decided == kAfterAllNs || decided == kBeforeAllNs) return decided;
+  return (epoch_of(decided) + 2) * kEpochNs;
+}
+
+bool AnalysisWorker::work_off_sightings() {
+  bool busy = false;
+  for (size_t i = 0; i < kBurstsPerPoll; ++i) {
+    const int64_t gate_ns = gate();
+    commands_.fill(*links_.commands[index_]);  // after the gate: what was decided for the time before it is there
+    if (!options_.offline) apply_commands(kAfterAllNs);
+    const auto burst = merge_.next(gate_ns);
+    if (burst.empty()) break;
+    busy = true;
+    std::array<uint64_t, Merge::kBurst> hashes;
+    for (size_t k = 0; k < burst.size(); ++k) {
+      hashes[k] = leg_hash_of(*burst[k]);
+      legs_.prefetch(hashes[k]);
+    }
+    for (size_t k = 0; k < burst.size(); ++k) legs_.prefetch_leg(hashes[k]);
+    for (const Sighting* s : burst) {
+      if (options_.offline) apply_commands(s->order_ns);
+      reached_ns_ = s->order_ns;
+      take(*s);
+    }
+    counters_.packets.add(burst.size());
+  }
+  counters_.late_packets.add(merge_.late() - counters_.late_packets.get());
+  // The merge has released everything before done: time goes on also where nothing comes.
+  if (const int64_t now_ns = merge_.done_ns(); now_ns != kBeforeAllNs && now_ns != kAfterAllNs) {
+    if (options_.offline) apply_commands(now_ns);
+    sweep(std::max(now_ns, reached_ns_));
+  }
+  return busy;
+}
+
+void AnalysisWorker::publish_progress() {
+  int64_t done_ns = merge_.done_ns();
+  // What still waits for room in a ring has not been said yet.
+  for (const auto& outbox : forward_) {
+    if (const PairSighting* first = outbox.first_waiting()) done_ns = std::min(done_ns, first->release_ns);
+  }
+  if (const LegEvent* first = leg_events_.first_waiting()) done_ns = std::min(done_ns, first->packet.order_ns);
+  auto& published = links_.progress[index_].done_ns;
+  if (done_ns > published.load(std::memory_order_relaxed)) published.store(done_ns, std::memory_order_release);
+}
+
+bool AnalysisWorker::work_off_inbox() {
+  if (points_ < 2) return false;
+  int64_t horizon_ns = kAfterAllNs;
+  if (phase_ == Phase::running) {
+    for (const WorkerProgress& progress : links_.progress) horizon_ns = std::min(horizon_ns, progress.done_ns.load(std::memory_order_acquire));
+  }
+  bool any = false;
+  for (size_t w = 0; w < inbox_.size(); ++w) {
+    inbox_[w].fill(links_.forward_ring(w, index_));
+    any |= !inbox_[w].empty();
+  }
+  if (!any) return false;
+  commands_.fill(*links_.commands[index_]);  // after the inbox: a pair is opened before its first packet is sent
+  bool busy = false;
+  for (size_t worked = 0; worked < 4096;) {
+    int64_t release_ns = kAfterAllNs;
+    for (const auto& inbox : inbox_) {
+      if (!inbox.empty()) release_ns = std::min(release_ns, inbox.front().release_ns);
+    }
+    if (std::all_of(inbox_.begin(), inbox_.end(), [](const auto& inbox) { return inbox.empty(); })) break;
+    if (release_ns >= horizon_ns && phase_ == Phase::running) break;
+    // What is released at the same time comes in the packets' own order: the replayed logs of two legs interleave here.
+    same_release_.clear();
+    for (auto& inbox : inbox_) {
+      for (; !inbox.empty() && inbox.front().release_ns == release_ns; inbox.pop()) same_release_.push_back(inbox.front());
+    }
+    if (same_release_.size() > 1) std::stable_sort(same_release_.begin(), same_release_.end(), in_total_order);
+    apply_commands(options_.offline ? release_ns : kAfterAllNs);
+    for (const PairSighting& s : same_release_) pairs_.take(s);
+    worked += same_release_.size();
+    busy = true;
+  }
+  return busy;
+}
+
+void AnalysisWorker::apply_commands(int64_t now_ns) {
+  for (; !commands_.empty() && commands_.front().effective_ns <= now_ns; commands_.pop()) {
+    const Command& command = commands_.front();
+    const int64_t effective_ns = std::max(command.effective_ns, options_.offline ? kBeforeAllNs : reached_ns_);
+    command.type == CommandType::open_pair ? open_pair(command, effective_ns) : join(command, effective_ns);
+  }
+}
+
+// ---- legs ----
+
+void AnalysisWorker::take(const Sighting& s) {
+  if (s.has(SightingFlag::arp) || s.protocol == 0) return;
+  if (s.protocol != ip_protocol::tcp && s.protocol != ip_protocol::udp) return;
+  if (s.has(SightingFlag::later_fragment) && s.source_port == 0 && s.destination_port == 0) return;
+  const OrientedKey oriented = leg_key_of(s);
+  const uint64_t hash = leg_hash_of(s);
+  if (s.has(SightingFlag::icmp_quote) || (s.has(SightingFlag::later_fragment) && s.protocol == ip_protocol::tcp)) {
+    // Attributed to its leg, but not a packet of its sequence space.
+    const uint32_t leg = legs_.find(hash, oriented.key);
+    if (leg != kNone && notes_.wanted()) {
+      notes_.add({.order_ns = s.order_ns, .time_ns = s.time_ns, .leg = id_of(leg).value(), .frame = s.frame, .labels = 0, .peer_frame = 0,
+                  .port = s.port, .peer_port = 0, .point = s.point});
+    }
+    return;
+  }
+  take_leg_packet(s, oriented, hash);
+}
+
+void AnalysisWorker::take_leg_packet(const Sighting& s, const OrientedKey& oriented, uint64_t hash) {
+  uint32_t leg = legs_.find(hash, oriented.key);
+  const auto side_in = [&](const LegHot& hot) {
+    return oriented.source_is_low == ((hot.flags & leg_flag::client_is_low) != 0) ? Side::client : Side::server;
+  };
+  if (leg != kNone && starts_new_leg(legs_.hot(leg), legs_.cold(leg), s, side_in(legs_.hot(leg)), options_.idle_timeout_ns)) {
+    close_leg(leg, s.order_ns, false, idle_over(legs_.hot(leg), s.order_ns, options_.idle_timeout_ns));
+    leg = kNone;
+  }
+  const bool opened = leg == kNone;
+  if (opened) leg = open_leg(s, oriented, hash);
+  if (leg == kNone) return;
+
+  LegHot& hot = legs_.hot(leg);
+  Side from = side_in(hot);
+  uint32_t labels = 0;
+  if (s.protocol == ip_protocol::udp) {
+    const bool was_answered = hot.packets[1] > 0;
+    udp_step(hot, legs_.cold(leg), s, from);
+    if (opened) send_packet_event(leg, LegEventType::opened, s, from);
+    if (!was_answered && from == Side::server) {
+      legs_.move_to(leg, LegList::open);
+      send_packet_event(leg, LegEventType::established, s, from);
+    }
+  } else {
+    const LegStep step = tcp_step(hot, legs_.cold(leg), s, from);
+    labels = step.labels;
+    if (labels) counters_.retransmissions[s.point][index_of(from)].add();
+    if (step.what & leg_step::flipped) from = Side::client;
+    const bool handshake = step.what & (leg_step::attempt | leg_step::syn_ack);
+    if (opened) {
+      send_packet_event(leg, LegEventType::opened, s, from, !handshake);
+      if (!handshake) legs_.move_to(leg, LegList::open);
+    }
+    if (step.what) {
+      if ((step.what & leg_step::attempt) && !opened) send_packet_event(leg, LegEventType::attempt, s, from);
+      if ((step.what & leg_step::syn_ack) && !opened) send_packet_event(leg, LegEventType::syn_ack, s, from);
+      if (step.what & leg_step::established) {
+        legs_.move_to(leg, LegList::open);
+        send_packet_event(leg, LegEventType::established, s, from);
+        const LegCold& cold = legs_.cold(leg);
+        if (cold.ack_stamp_ns > cold.syn_ack_stamp_ns) counters_.handshake_rtt[s.point][0].add(cold.ack_stamp_ns - cold.syn_ack_stamp_ns);
+        if (cold.syn_stamp_ns != 0 && cold.syn_ack_stamp_ns > cold.syn_stamp_ns)
+          counters_.handshake_rtt[s.point][1].add(cold.syn_ack_stamp_ns - cold.syn_stamp_ns);
+      }
+      if (step.what & leg_step::refused) send_packet_event(leg, LegEventType::refused, s, from);
+      if (step.what & leg_step::reset) send_packet_event(leg, LegEventType::reset, s, from);
+      if (step.what & leg_step::closed) legs_.move_to(leg, LegList::closed);
+    }
+  }
+  hot.flags |= leg_flag::reported_stale;
+  if (notes_.wanted()) {
+    notes_.add({.order_ns = s.order_ns, .time_ns = s.time_ns, .leg = id_of(leg).value(), .frame = s.frame, .labels = labels, .peer_frame = 0,
+                .port = s.port, .peer_port = 0, .point = s.point});
+  }
+  if (points_ > 1 && s.protocol == ip_protocol::tcp) follow(leg, s, from);
+}
+
+uint32_t AnalysisWorker::open_leg(const Sighting& s, const OrientedKey& oriented, uint64_t hash) {
+  if (legs_.size(LegList::half_open) >= options_.half_open_legs) {
+    counters_.half_open_evicted.add();
+    evict(legs_.oldest(LegList::half_open), s.order_ns);
+  }
+  uint32_t leg;
+  while ((leg = legs_.insert(hash, oriented.key, LegList::half_open)) == kNone) {
+    counters_.legs_evicted.add();
+    evict(legs_.victim(hash), s.order_ns);
+  }
+  LegHot& hot = legs_.hot(leg);
+  hot.last_ns = s.order_ns;
+  hot.pair = {kNone, kNone};
+  const bool source_is_client = sender_side(s) == Side::client;
+  if (source_is_client == oriented.source_is_low) hot.flags |= leg_flag::client_is_low;
+  if (s.protocol == ip_protocol::tcp) hot.flags |= leg_flag::is_tcp;
+  if (points_ < 2 || s.protocol != ip_protocol::tcp) hot.flags |= leg_flag::log_over;
+  LegCold& cold = legs_.cold(leg);
+  cold.first_ns = s.time_ns;
+  cold.window_scale = {-1, -1};
+  cold.log = {kNone, kNone};
+  counters_.legs_active[s.protocol == ip_protocol::udp].add();
+  return leg;
+}
+
+void AnalysisWorker::evict(uint32_t leg, int64_t now_ns) { close_leg(leg, now_ns, true, false); }
+
+void AnalysisWorker::close_leg(uint32_t leg, int64_t now_ns, bool evicted, bool idle) {
+  PacketFacts nothing{};
+  nothing.order_ns = now_ns;
+  nothing.point = legs_.key(leg).point;
+  LegEvent event = event_of(leg, LegEventType::closed, nothing);
+  event.evicted = evicted;
+  event.summary = summarize(legs_.hot(leg), legs_.cold(leg), idle);
+  send(event);
+  for (size_t slot = 0; slot < 2; ++slot) leave_pair(leg, slot, PairSighting::Kind::end, now_ns);
+  drop_log(leg);
+  counters_.capture_loss_segments[legs_.key(leg).point].add(legs_.cold(leg).acked_unseen_segments);
+  counters_.legs_active[legs_.key(leg).protocol == ip_protocol::udp].add(static_cast<uint64_t>(-1));
+  legs_.erase(leg);
+}
+
+void AnalysisWorker::close_all() {
+  int64_t last_ns = kBeforeAllNs;
+  for (const PortChannel* channel : sensor_.channels()) last_ns = std::max(last_ns, channel->covered_to_ns.load(std::memory_order_acquire));
+  for (uint32_t leg = 0; leg < legs_.capacity(); ++leg) {
+    if (legs_.live(leg)) close_leg(leg, kAfterAllNs, false, idle_over(legs_.hot(leg), last_ns, options_.idle_timeout_ns));
+  }
+}
+
+// Frees what is over, a few slots a call; live, reports the counts of what goes on, once a round.
+void AnalysisWorker::sweep(int64_t now_ns) {
+  for (size_t i = 0; i < std::min(kSweepPerPoll, legs_.capacity()); ++i) {
+    if (sweep_at_ == 0 && sweep_round_ns_ != kBeforeAllNs && now_ns < sweep_round_ns_ + kSweepRoundNs) break;
+    if (sweep_at_ == 0) sweep_round_ns_ = now_ns;
+    const auto leg = static_cast<uint32_t>(sweep_at_);
+    sweep_at_ = (sweep_at_ + 1) % legs_.capacity();
+    if (!legs_.live(leg)) continue;
+    LegHot& hot = legs_.hot(leg);
+    if (idle_over(hot, now_ns, options_.idle_timeout_ns)) {
+      close_leg(leg, now_ns, false, true);
+    } else if (!options_.offline && (hot.flags & leg_flag::reported_stale)) {
+      hot.flags &= static_cast<uint16_t>(~leg_flag::reported_stale);
+      PacketFacts nothing{};
+      nothing.order_ns = now_ns;
+      nothing.point = legs_.key(leg).point;
+      LegEvent event = event_of(leg, LegEventType::progress, nothing);
+      event.summary = summarize(hot, legs_.cold(leg), false);
+      send(event);
+    }
+  }
+  if (!options_.offline && points_ > 1) pairs_.sweep(kSweepPerPoll, std::min(now_ns, merge_.done_ns()));
+}
+
+// ---- what the correlator hears ----
+
+LegEvent AnalysisWorker::event_of(uint32_t leg, LegEventType type, const PacketFacts& packet) const {
+  const LegKey& key = legs_.key(leg);
+  const Endpoint low{key.low, key.low_port}, high{key.high, key.high_port};
+  const bool client_is_low = legs_.hot(leg).flags & leg_flag::client_is_low;
+  LegEvent event{};
+  event.packet = packet;
+  event.leg = id_of(leg);
+  event.client = client_is_low ? low : high;
+  event.server = client_is_low ? high : low;
+  event.type = type;
+  event.protocol = key.protocol;
+  return event;
+}
+
+void AnalysisWorker::send(const LegEvent& event) {
+  if (leg_events_.send(event)) return;
+  counters_.events_dropped.add();
+  const int64_t at = event.packet.order_ns;
+  sensor_.worker_loss(index_, event.packet.point).add(at - options_.device_timeout_ns, at, 1);
+}
+
+void AnalysisWorker::send_packet_event(uint32_t leg, LegEventType type, const Sighting& s, Side from, bool midstream) {
+  LegEvent event = event_of(leg, type, facts_of(s, from));
+  event.midstream = midstream;
+  event.options = s.options;
+  event.window_scale = s.window_scale;
+  event.mss = s.mss;
+  send(event);
+}
+
+// ---- pairs ----
+
+void AnalysisWorker::follow(uint32_t leg, const Sighting& s, Side from) {
+  LegHot& hot = legs_.hot(leg);
+  const bool logging = !(hot.flags & leg_flag::log_over);
+  if (!logging && hot.pair[0] == kNone && hot.pair[1] == kNone) return;
+  PairSighting sighting = pair_sighting_of(s, from);
+  for (size_t slot = 0; slot < 2; ++slot) {
+    if (hot.pair[slot] == kNone) continue;
+    sighting.pair = pair_ref::index(hot.pair[slot]);
+    sighting.pair_generation = pair_ref::generation(hot.pair[slot]);
+    forward(hot.pair_home[slot], sighting);
+  }
+  if (!logging) return;
+  LegCold& cold = legs_.cold(leg);
+  if (!log_.append(cold.log, cold.log_count, sighting)) {
+    counters_.log_overflows.add();
+    drop_log(leg);
+  }
+}
+
+void AnalysisWorker::drop_log(uint32_t leg) {
+  LegCold& cold = legs_.cold(leg);
+  log_.clear(cold.log, cold.log_count);
+  legs_.hot(leg).flags |= leg_flag::log_over;
+}
+
+void AnalysisWorker::end_log_if_paired(uint32_t leg) {
+  const LegHot& hot = legs_.hot(leg);
+  const uint32_t have = (hot.pair[0] != kNone ? 1u : 0u) | (hot.pair[1] != kNone ? 2u : 0u);
+  if (have == wanted_slots(legs_.key(leg).point)) drop_log(leg);
+}
+
+constexpr uint8_t kLocal = 0xff;  // pair_home of a pair whose legs and home are all this worker: no queue between
+
+void AnalysisWorker::forward(uint8_t home, const PairSighting& s) {
+  if (home == kLocal) {
+    pairs_.take(s);
+    return;
+  }
+  if (forward_[home].send(s)) return;
+  counters_.forwards_dropped.add();
+  if (s.kind == PairSighting::Kind::packet) sensor_.worker_loss(index_, s.point).add(s.order_ns, s.order_ns, 1);
+}
+
+void AnalysisWorker::leave_pair(uint32_t leg, size_t slot, PairSighting::Kind kind, int64_t now_ns) {
+  LegHot& hot = legs_.hot(leg);
+  if (hot.pair[slot] == kNone) return;
+  PairSighting marker{};
+  marker.kind = kind;
+  marker.release_ns = now_ns;
+  marker.order_ns = now_ns;
+  marker.port = 0xffff;  // after any packet of the same time
+  marker.point = 0xff;
+  marker.pair = pair_ref::index(hot.pair[slot]);
+  marker.pair_generation = pair_ref::generation(hot.pair[slot]);
+  forward(hot.pair_home[slot], marker);
+  hot.pair[slot] = kNone;
+}
+
+void AnalysisWorker::set_pair(uint32_t leg, size_t slot, uint8_t home, uint32_t reference, int64_t now_ns) {
+  // Another leg on that side takes over: a NAT gave the retry a new port.
+  leave_pair(leg, slot, PairSighting::Kind::abandon, now_ns);
+  LegHot& hot = legs_.hot(leg);
+  hot.pair[slot] = reference;
+  hot.pair_home[slot] = home;
+}
+
+// Both legs live here: their logs are merged, and from now on each packet goes straight to the pair.
+void AnalysisWorker::open_pair(const Command& command, int64_t now_ns) {
+  pairs_.open(command);
+  if (!command.local) return;
+  same_release_.clear();
+  bool complete = true;
+  const std::array<LegId, 2> ids{command.leg, command.server_leg};
+  for (size_t i = 0; i < 2; ++i) {
+    const uint32_t leg = ids[i].index;
+    if (!legs_.live(leg) || id_of(leg) != ids[i]) {  // gone before the pairing took effect
+      PairSighting end{};
+      end.kind = PairSighting::Kind::end;
+      end.release_ns = now_ns;
+      end.pair = command.pair;
+      end.pair_generation = command.pair_generation;
+      pairs_.take(end);
+      complete = false;
+      continue;
+    }
+    const PointIndex own = i == 0 ? command.client_point : command.server_point;
+    const PointIndex neighbour = i == 0 ? command.server_point : command.client_point;
+    set_pair(leg, slot_toward(own, neighbour), kLocal, pair_ref::make(command.pair, command.pair_generation), now_ns);
+    complete &= log_complete(leg);
+    const LegCold& cold = legs_.cold(leg);
+    log_.for_each(cold.log, cold.log_count, [&](const PairSighting& s) { same_release_.push_back(s); });
+  }
+  if (!complete) counters_.fates_begun_late.add();
+  PairSighting begin{};
+  begin.kind = PairSighting::Kind::begin;
+  begin.order_ns = complete ? kBeforeAllNs : now_ns;
+  begin.release_ns = now_ns;
+  begin.pair = command.pair;
+  begin.pair_generation = command.pair_generation;
+  pairs_.take(begin);
+  std::stable_sort(same_release_.begin(), same_release_.end(), in_total_order);
+  for (PairSighting& s : same_release_) {
+    s.release_ns = now_ns;
+    s.pair = command.pair;
+    s.pair_generation = command.pair_generation;
+    pairs_.take(s);
+  }
+  for (const LegId& id : ids) {
+    if (legs_.live(id.index) && id_of(id.index) == id) end_log_if_paired(id.index);
+  }
+}
+
+// One of the legs lives here, the home elsewhere or the other leg does: everything goes through the queue, the log first.
+void AnalysisWorker::join(const Command& command, int64_t now_ns) {
+  PairSighting marker{};
+  marker.kind = PairSighting::Kind::end;
+  marker.release_ns = now_ns;
+  marker.order_ns = now_ns;
+  marker.pair = command.pair;
+  marker.pair_generation = command.pair_generation;
+  const uint32_t leg = command.leg.index;
+  if (!legs_.live(leg) || id_of(leg) != command.leg) {
+    forward(command.home, marker);
+    return;
+  }
+  const PointIndex own = legs_.key(leg).point;
+  const PointIndex neighbour = own == command.client_point ? command.server_point : command.client_point;
+  set_pair(leg, slot_toward(own, neighbour), command.home, pair_ref::make(command.pair, command.pair_generation), now_ns);
+  marker.kind = PairSighting::Kind::begin;
+  if (log_complete(leg)) {
+    marker.order_ns = kBeforeAllNs;
+  } else if (own == command.client_point) {
+    counters_.fates_begun_late.add();
+  }
+  forward(command.home, marker);
+  const LegCold& cold = legs_.cold(leg);
+  log_.for_each(cold.log, cold.log_count, [&](const PairSighting& logged) {
+    PairSighting s = logged;
+    s.release_ns = now_ns;
+    s.pair = command.pair;
+    s.pair_generation = command.pair_generation;
+    forward(command.home, s);
+  });
+  end_log_if_paired(leg);
+}
+
+}  // namespace parallax

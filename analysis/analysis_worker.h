@@ -1,0 +1,101 @@
+// The analysis worker: merges the sightings of its shard, keeps their legs, and follows the fates of the pairs it is home to.
+//
+// A stage, run by one thread. Tells the correlator of what happens to legs (rare compared with packets); takes its pairings;
+// from then on sends the paired legs' packets to the pair's home, which may be this worker itself.
+#pragma once
+
+#include <vector>
+
+#include "analysis/early_log.h"
+#include "analysis/engine.h"
+#include "analysis/engine_links.h"
+#include "analysis/leg_table.h"
+#include "analysis/merge.h"
+#include "analysis/outbox.h"
+#include "analysis/packet_notes.h"
+#include "analysis/pair_table.h"
+#include "analysis/sensor_view.h"
+#include "analysis/staging.h"
+#include "analysis/tcp_leg.h"
+#include "analysis/worker_counters.h"
+#include "capture/pollable.h"
+
+namespace parallax {
+
+// Pairs that one worker can be home to.
+inline size_t pair_capacity(const EngineOptions& options) {
+  constexpr size_t most = (1u << pair_ref::kIndexBits) - 1;
+  return options.offline ? most : std::min(std::max<size_t>(options.legs, 64), most);
+}
+
+class AnalysisWorker final : public Pollable {
+ public:
+  AnalysisWorker(size_t index, const EngineOptions& options, EngineLinks& links, SensorView& sensor);
+
+  bool poll() override;
+  bool finished() const override { return phase_ == Phase::finished; }
+
+  const WorkerCounters& counters() const { return counters_; }
+  size_t index() const { return index_; }
+  // REQUIRES: finished().
+  std::vector<PacketNote> take_notes() { return notes_.take(); }
+
+ private:
+  enum class Phase : uint8_t { running, closing_pairs, finished };
+
+  bool work_off_sightings();
+  bool work_off_inbox();
+  void apply_commands(int64_t now_ns);
+  void publish_progress();
+  int64_t gate() const;
+
+  void take(const Sighting& s);
+  void take_leg_packet(const Sighting& s, const OrientedKey& oriented, uint64_t hash);
+  uint32_t open_leg(const Sighting& s, const OrientedKey& oriented, uint64_t hash);
+  void close_leg(uint32_t leg, int64_t now_ns, bool evicted, bool idle);
+  void evict(uint32_t leg, int64_t now_ns);
+  void close_all();
+  void sweep(int64_t now_ns);
+
+  LegId id_of(uint32_t leg) const { return LegId::make(index_, leg, legs_.generation(leg)); }
+  LegEvent event_of(uint32_t leg, LegEventType type, const PacketFacts& packet) const;
+  void send(const LegEvent& event);
+  void send_packet_event(uint32_t leg, LegEventType type, const Sighting& s, Side from, bool midstream = false);
+
+  void follow(uint32_t leg, const Sighting& s, Side from);
+  void forward(uint8_t home, const PairSighting& s);
+  void open_pair(const Command& command, int64_t now_ns);
+  void join(const Command& command, int64_t now_ns);
+  size_t slot_toward(PointIndex own, PointIndex neighbour) const { return neighbour < own ? 0 : 1; }
+  void leave_pair(uint32_t leg, size_t slot, PairSighting::Kind kind, int64_t now_ns);
+  void set_pair(uint32_t leg, size_t slot, uint8_t home, uint32_t reference, int64_t now_ns);
+  bool log_complete(uint32_t leg) const { return !(legs_.hot(leg).flags & leg_flag::log_over); }
+  void drop_log(uint32_t leg);
+  void end_log_if_paired(uint32_t leg);
+  // Bit 0: the leg may pair with the next outer point; bit 1: with the next inner one.
+  uint32_t wanted_slots(PointIndex point) const { return (point > 0 ? 1u : 0u) | (point + 1u < points_ ? 2u : 0u); }
+
+  const size_t index_;
+  const EngineOptions options_;
+  const size_t points_;
+  EngineLinks& links_;
+  SensorView& sensor_;
+  WorkerCounters counters_;
+  PacketNotes notes_;
+  Merge merge_;
+  LegTable legs_;
+  EarlyLog log_;
+  Outbox<LegEvent> leg_events_;
+  Outbox<FateEvent> fate_events_;
+  PairTable pairs_;
+  std::vector<Outbox<PairSighting>> forward_;
+  std::vector<Staging<PairSighting>> inbox_;
+  Staging<Command> commands_;
+  std::vector<PairSighting> same_release_;
+  int64_t reached_ns_ = kBeforeAllNs;  // order time of the last sighting
+  size_t sweep_at_ = 0;
+  int64_t sweep_round_ns_ = kBeforeAllNs;
+  Phase phase_ = Phase::running;
+};
+
+}  // namespace parallax

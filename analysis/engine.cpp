@@ -1,0 +1,260 @@
+#include "analysis/engine.h"
+
+#include <algorithm>
+#include <mutex>
+#include <unordered_map>
+
+#include "analysis/analysis_worker.h"
+#include "analysis/correlator.h"
+#include "analysis/engine_links.h"
+#include "analysis/sensor_view.h"
+
+namespace parallax {
+namespace {
+
+constexpr size_t kEventSlots = 4096;
+constexpr size_t kForwardSlots = 16384;
+
+std::string bound_text(std::string_view what, uint64_t count, std::string_view consequence) {
+  return std::string(what) + ": " + std::to_string(count) + " " + std::string(consequence);
+}
+
+}  // namespace
+
+struct Engine::Impl final : Pollable {
+  Impl(EngineOptions given, std::vector<PortChannel*> channels, std::vector<KnownPairing> known)
+      : options(std::move(given)), links(options.workers, kEventSlots, options.path.size() < 2 ? 2 : kForwardSlots),
+        sensor(std::move(channels), options.workers), correlator(options, links, sensor, std::move(known)) {
+    for (size_t w = 0; w < options.workers; ++w) workers.push_back(std::make_unique<AnalysisWorker>(w, options, links, sensor));
+  }
+
+  // The correlator as a stage: the lock keeps questions and decisions apart.
+  bool poll() override {
+    const std::lock_guard lock(mutex);
+    return correlator.poll();
+  }
+  bool finished() const override {
+    const std::lock_guard lock(mutex);
+    return correlator.finished();
+  }
+
+  const EngineOptions options;
+  EngineLinks links;
+  SensorView sensor;
+  mutable std::mutex mutex;  // guards the correlator
+  Correlator correlator;
+  std::vector<std::unique_ptr<AnalysisWorker>> workers;
+
+  std::vector<std::string> bounds_hit() const;
+};
+
+Engine::Engine(EngineOptions options, std::vector<PortChannel*> channels, std::vector<KnownPairing> known)
+    : impl_(std::make_unique<Impl>(std::move(options), std::move(channels), std::move(known))) {}
+Engine::~Engine() = default;
+
+std::vector<Pollable*> Engine::workers() {
+  std::vector<Pollable*> stages;
+  for (auto& worker : impl_->workers) stages.push_back(worker.get());
+  return stages;
+}
+Pollable& Engine::correlator() { return *impl_; }
+bool Engine::finished() const { return impl_->finished(); }
+
+std::vector<ConnectionRecord> Engine::connections(uint64_t after_id, size_t limit) const {
+  const std::lock_guard lock(impl_->mutex);
+  const auto& all = impl_->correlator.connections();
+  std::vector<ConnectionRecord> records;
+  for (auto it = all.upper_bound(after_id); it != all.end() && records.size() < limit; ++it) {
+    records.push_back(impl_->correlator.record_of(it->second));
+  }
+  return records;
+}
+
+std::vector<FindingRecord> Engine::findings(uint64_t after_id, size_t limit) const {
+  const std::lock_guard lock(impl_->mutex);
+  return impl_->correlator.findings().after(after_id, limit);
+}
+
+std::vector<FindingRecord> Engine::findings_changed(uint64_t version, size_t limit) const {
+  const std::lock_guard lock(impl_->mutex);
+  return impl_->correlator.findings().changed_after(version, limit);
+}
+
+std::vector<DeviceRecord> Engine::devices() const {
+  std::vector<DeviceRecord> records;
+  {
+    const std::lock_guard lock(impl_->mutex);
+    records = impl_->correlator.devices();
+  }
+  for (DeviceRecord& r : records) {
+    for (size_t d = 0; d < 2; ++d) {
+      TransitSum sum;
+      uint64_t lost = 0;
+      for (const auto& worker : impl_->workers) {
+        worker->counters().transit_sketch[r.outer][d].add_to(sum);
+        lost += worker->counters().segments_lost[r.outer][d].get();
+      }
+      if (sum.count > 0) (d == 0 ? r.transit_toward_inside : r.transit_toward_outside) = sum.distribution();
+      (d == 0 ? r.lost_toward_inside : r.lost_toward_outside) = lost;
+    }
+  }
+  return records;
+}
+
+std::vector<PointRecord> Engine::points() const {
+  std::vector<PointRecord> records(impl_->options.path.size());
+  for (size_t i = 0; i < records.size(); ++i) records[i].name = impl_->options.path[i];
+  for (const PortChannel* channel : impl_->sensor.channels()) {
+    PointRecord& r = records[channel->info.point];
+    r.packets += channel->counters.packets.get();
+    r.bytes += channel->counters.bytes.get();
+    const int64_t from = channel->covered_from_ns.load(std::memory_order_acquire), to = channel->covered_to_ns.load(std::memory_order_acquire);
+    if (from != kAfterAllNs) r.first_seen_ns = r.first_seen_ns == 0 ? from : std::min(r.first_seen_ns, from);
+    if (to != kBeforeAllNs) r.last_seen_ns = std::max(r.last_seen_ns, to);
+    for (size_t e = 1; e < channel->counters.decode_errors.size(); ++e) {
+      const uint64_t count = channel->counters.decode_errors[e].get();
+      r.decode_errors += count;
+      if (count > 0) r.decode_errors_by_reason[std::string(decode_error_name(static_cast<DecodeError>(e)))] += count;
+    }
+  }
+  for (size_t i = 0; i < records.size(); ++i) {
+    for (const auto& worker : impl_->workers) records[i].capture_loss_segments += worker->counters().capture_loss_segments[i].get();
+  }
+  return records;
+}
+
+std::vector<std::string> Engine::Impl::bounds_hit() const {
+  std::vector<std::string> hit;
+  const auto add = [&hit](std::string_view what, uint64_t count, std::string_view consequence) {
+    if (count > 0) hit.push_back(bound_text(what, count, consequence));
+  };
+  const auto sum = [this](auto member) {
+    uint64_t total = 0;
+    for (const auto& worker : workers) total += (worker->counters().*member).get();
+    return total;
+  };
+  add("legs", sum(&WorkerCounters::legs_evicted), "evicted");
+  add("half_open_legs", sum(&WorkerCounters::half_open_evicted), "evicted");
+  add("early_log", sum(&WorkerCounters::log_overflows), "legs whose fates begin with the pairing");
+  add("pending_packets", sum(&WorkerCounters::pending_overflows), "packets whose fate was not followed");
+  add("transit_sketches", sum(&WorkerCounters::sketches_missing), "pairs without transit times of their own");
+  add("event_ring", sum(&WorkerCounters::events_dropped), "events dropped");
+  add("forward_ring", sum(&WorkerCounters::forwards_dropped), "packets not followed");
+  add("pairs", correlator.totals().pairs_refused, "pairs whose packets were not followed");
+  add("connections", correlator.totals().connections_evicted, "evicted");
+  add("findings", correlator.findings().evicted(), "evicted");
+  return hit;
+}
+
+SummaryRecord Engine::summary() const {
+  const std::lock_guard lock(impl_->mutex);
+  SummaryRecord r;
+  for (const PortChannel* channel : impl_->sensor.channels()) r.packets += channel->counters.packets.get();
+  const auto& totals = impl_->correlator.totals();
+  r.connections = totals.connections;
+  r.paired_connections = totals.paired_connections;
+  if (impl_->options.path.size() > 1) {
+    for (size_t i = 0; i < totals.legs_opened.size(); ++i) r.unpaired_legs += totals.legs_opened[i] - totals.legs_paired[i];
+  }
+  for (const auto& [key, count] : impl_->correlator.findings().totals()) r.findings_by_kind[std::string(name_of(std::get<0>(key)))] += count;
+  r.sensor_loss = impl_->sensor.lost();
+  r.bounds_hit = impl_->bounds_hit();
+  return r;
+}
+
+std::vector<PacketRecord> Engine::packets() const {
+  const std::lock_guard lock(impl_->mutex);
+  std::vector<PacketNote> notes;
+  for (auto& worker : impl_->workers) {
+    auto own = worker->take_notes();
+    notes.insert(notes.end(), own.begin(), own.end());
+  }
+  // A packet has one note of its leg and any number of its fate: bring them together.
+  std::sort(notes.begin(), notes.end(), [](const PacketNote& a, const PacketNote& b) {
+    return std::tuple(a.port, a.frame, a.leg == 0, a.peer_frame) < std::tuple(b.port, b.frame, b.leg == 0, b.peer_frame);
+  });
+  const auto key_of = [](PortIndex port, uint32_t frame) { return static_cast<uint64_t>(port) << 32 | frame; };
+  std::vector<PacketRecord> records;
+  std::unordered_map<uint64_t, uint64_t> origin_of;  // packet -> the sighting it came from
+  for (const PacketNote& note : notes) {
+    if (records.empty() || records.back().port != note.port || records.back().frame != note.frame) {
+      records.push_back({.order_ns = note.order_ns, .time_ns = note.time_ns, .port = note.port, .point = note.point, .frame = note.frame,
+                         .connection_id = 0, .leg_index = 0, .labels = 0, .packet_id = 0});
+    }
+    PacketRecord& record = records.back();
+    record.labels |= note.labels;
+    if (note.leg != 0) {
+      const LegPlace place = impl_->correlator.place_of(note.leg);
+      record.connection_id = place.connection_id;
+      record.leg_index = static_cast<uint32_t>(place.leg);
+    }
+    if (note.peer_frame != 0) origin_of.emplace(key_of(note.port, note.frame), key_of(note.peer_port, note.peer_frame));
+  }
+  // leg_index counts as the record of the connection does: from the client's side, in order of opening.
+  std::unordered_map<uint64_t, std::vector<uint32_t>> leg_order;
+  for (const auto& [id, connection] : impl_->correlator.connections()) leg_order[id] = impl_->correlator.leg_order(connection);
+  // The id of a packet is the place in the order of its first sighting.
+  std::sort(records.begin(), records.end(), [](const PacketRecord& a, const PacketRecord& b) {
+    return std::tuple(a.order_ns, a.point, a.port, a.frame) < std::tuple(b.order_ns, b.point, b.port, b.frame);
+  });
+  std::unordered_map<uint64_t, uint64_t> id_of;
+  for (const auto& [to, from] : origin_of) id_of.emplace(from, 0), id_of.emplace(to, 0);
+  uint64_t next_id = 1;
+  for (const PacketRecord& record : records) {
+    const auto it = id_of.find(key_of(record.port, record.frame));
+    if (it != id_of.end()) it->second = next_id++;
+  }
+  for (PacketRecord& record : records) {
+    uint64_t key = key_of(record.port, record.frame);
+    for (int hops = 0; hops < kPointsMax; ++hops) {
+      const auto from = origin_of.find(key);
+      if (from == origin_of.end()) break;
+      key = from->second;
+    }
+    if (const auto it = id_of.find(key); it != id_of.end()) record.packet_id = it->second;
+    if (const auto order = leg_order.find(record.connection_id); order != leg_order.end()) record.leg_index = order->second[record.leg_index];
+  }
+  return records;
+}
+
+EngineCounters Engine::counters() const {
+  EngineCounters c;
+  const auto& options = impl_->options;
+  const size_t points = options.path.size();
+  c.points.resize(points);
+  c.devices.resize(points > 0 ? points - 1 : 0);
+  for (const auto& worker : impl_->workers) {
+    const WorkerCounters& w = worker->counters();
+    for (size_t p = 0; p < points; ++p) {
+      for (size_t d = 0; d < 2; ++d) {
+        c.points[p].retransmissions[d] += w.retransmissions[p][d].get();
+        w.handshake_rtt[p][d].add_to(c.points[p].handshake_rtt[d]);
+        if (p + 1 < points) {
+          w.transit[p][d].add_to(c.devices[p].transit[d]);
+          c.devices[p].segments_lost[d] += w.segments_lost[p][d].get();
+        }
+      }
+    }
+    for (size_t i = 0; i < 2; ++i) c.connections_active[i] += w.legs_active[i].get();
+    c.late_packets += w.late_packets.get();
+    c.fates_begun_late += w.fates_begun_late.get();
+    double fullest = 0;
+    for (const PortChannel* channel : impl_->sensor.channels()) {
+      const auto& ring = *channel->rings[worker->index()];
+      fullest = std::max(fullest, static_cast<double>(ring.size()) / static_cast<double>(ring.capacity()));
+    }
+    c.ring_occupancy.push_back(fullest);
+  }
+  const std::lock_guard lock(impl_->mutex);
+  const auto& totals = impl_->correlator.totals();
+  for (size_t p = 0; p < points; ++p) {
+    c.points[p].handshakes = totals.handshakes[p];
+    if (points > 1) c.points[p].unpaired_legs = totals.legs_opened[p] - totals.legs_paired[p];
+  }
+  c.resets = totals.resets;
+  c.pairings = totals.pairings;
+  c.findings = impl_->correlator.findings().totals();
+  return c;
+}
+
+}  // namespace parallax

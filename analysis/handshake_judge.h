@@ -1,0 +1,63 @@
+// Judges handshakes: who left a SYN unanswered, who refused it, who made the client try again.
+//
+// Compares what the points saw of one connection's opening. Knows nothing of packets beyond what the correlator keeps, and claims
+// nothing that rests on an absence unless the sensor vouches for the time and place of it.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "analysis/connection.h"
+#include "analysis/finding_store.h"
+#include "analysis/sensor_view.h"
+
+namespace parallax {
+
+class HandshakeJudge {
+ public:
+  // Whether an opening that is still unpaired was seen at `point` between the two times that could be this connection's: then a
+  // device that answers by itself (a proxy) is as likely as one that drops.
+  using RivalQuestion = std::function<bool(const Connection&, PointIndex point, int64_t from_ns, int64_t to_ns)>;
+  // How many handshakes the server end has answered so far, as seen at the point.
+  using AnsweredQuestion = std::function<uint64_t(PointIndex, const Endpoint&)>;
+
+  HandshakeJudge(size_t points, int64_t device_timeout_ns, const SensorView& sensor, RivalQuestion has_rival, AnsweredQuestion answered)
+      : points_(points), device_timeout_ns_(device_timeout_ns), sensor_(sensor), has_rival_(std::move(has_rival)), answered_(std::move(answered)) {}
+
+  // When the handshake can be judged, in packet time; kAfterAllNs: nothing (more) to judge.
+  int64_t due_ns(const Connection& connection) const;
+
+  // The findings that the handshake gives, seen at `now_ns`. Marks what has been judged. `input_ended`: there is no more to come.
+  std::vector<Observation> judge(Connection& connection, int64_t now_ns, bool input_ended);
+
+  // Claims that were not made because the sensor could not vouch for an absence.
+  uint64_t withheld() const { return withheld_; }
+
+ private:
+  std::vector<Observation> unanswered(const Connection& c, int64_t now_ns);
+  std::vector<Observation> refused(const Connection& c);
+  std::vector<Observation> retried(const Connection& c);
+
+  // The next point from `point` toward the server; nothing where the path ends.
+  std::optional<PointIndex> next_point(const Connection& c, PointIndex point) const;
+  PortDirection toward_server(const Connection& c) const { return c.client_outer ? PortDirection::toward_inside : PortDirection::toward_outside; }
+  PortDirection toward_client(const Connection& c) const { return c.client_outer ? PortDirection::toward_outside : PortDirection::toward_inside; }
+  // The leg furthest toward the server that saw a SYN.
+  const LegState& deepest(const Connection& c) const;
+  // Whether each of the first `count` SYNs of `leg` would have been seen at `point` by `until_ns`, had it come there.
+  bool would_have_seen(const Connection& c, const LegState& leg, size_t count, PointIndex point, int64_t until_ns) const;
+  Observation observation(const Connection& c, FindingKind kind) const;
+
+  const size_t points_;
+  const int64_t device_timeout_ns_;
+  const SensorView& sensor_;
+  const RivalQuestion has_rival_;
+  const AnsweredQuestion answered_;
+  uint64_t withheld_ = 0;
+};
+
+Evidence present_at(const PacketFacts& packet, std::string detail);
+Evidence absent_at(PointIndex point, int64_t time_ns, std::string detail);
+
+}  // namespace parallax

@@ -1,0 +1,115 @@
+#include "analysis/leg_table.h"
+
+#include <algorithm>
+#include <bit>
+
+namespace parallax {
+
+// At most four legs a bucket of seven on average: displacement is rare and short.
+LegTable::LegTable(size_t capacity) : hot_(capacity), identity_(capacity), cold_(capacity) {
+  const size_t buckets = std::bit_ceil(std::max<size_t>(16, capacity / 4));
+  shift_ = 64 - std::countr_zero(buckets);
+  buckets_.resize(buckets + kReach);  // the last home bucket has its reach too
+  free_.reserve(capacity);
+  for (size_t i = capacity; i-- > 0;) free_.push_back(static_cast<uint32_t>(i));
+}
+
+uint32_t LegTable::find(uint64_t hash, const LegKey& key) const {
+  const size_t home = bucket_of(hash);
+  const uint32_t tag = tag_of(hash);
+  const size_t last = home + (buckets_[home].displaced > 0 ? kReach : 0);
+  for (size_t b = home; b <= last; ++b) {
+    for (const Entry& entry : buckets_[b].entries) {
+      if (entry.tag == tag && entry.index != kNone && identity_[entry.index].key == key) return entry.index;
+    }
+  }
+  return kNone;
+}
+
+uint32_t LegTable::insert(uint64_t hash, const LegKey& key, LegList list) {
+  if (free_.empty()) return kNone;
+  const size_t home = bucket_of(hash);
+  for (size_t b = home; b <= home + kReach; ++b) {
+    for (Entry& entry : buckets_[b].entries) {
+      if (entry.index != kNone) continue;
+      const uint32_t index = free_.back();
+      free_.pop_back();
+      entry = {tag_of(hash), index};
+      if (b != home) ++buckets_[home].displaced;
+      hot_[index] = {};
+      cold_[index] = {};
+      LegIdentity& identity = identity_[index];
+      identity.key = key;
+      identity.tag = tag_of(hash);
+      identity.bucket = static_cast<uint32_t>(home);
+      ++identity.generation;
+      link(index, list);
+      ++size_;
+      return index;
+    }
+  }
+  return kNone;
+}
+
+void LegTable::erase(uint32_t index) {
+  const LegIdentity& identity = identity_[index];
+  const size_t home = identity.bucket;
+  for (size_t b = home; b <= home + kReach; ++b) {
+    for (Entry& entry : buckets_[b].entries) {
+      if (entry.index != index) continue;
+      entry = {};
+      if (b != home) --buckets_[home].displaced;
+      unlink(index);
+      hot_[index].list = static_cast<uint8_t>(LegList::free_slot);
+      free_.push_back(index);
+      --size_;
+      return;
+    }
+  }
+}
+
+void LegTable::link(uint32_t index, LegList list) {
+  List& to = lists_[static_cast<size_t>(list)];
+  identity_[index].link = {to.tail, kNone};
+  (to.tail == kNone ? to.head : identity_[to.tail].link[1]) = index;
+  to.tail = index;
+  ++to.size;
+  hot_[index].list = static_cast<uint8_t>(list);
+}
+
+void LegTable::unlink(uint32_t index) {
+  List& from = lists_[hot_[index].list];
+  const auto [previous, next] = identity_[index].link;
+  (previous == kNone ? from.head : identity_[previous].link[1]) = next;
+  (next == kNone ? from.tail : identity_[next].link[0]) = previous;
+  --from.size;
+}
+
+void LegTable::move_to(uint32_t index, LegList list) {
+  unlink(index);
+  link(index, list);
+}
+
+// The rule at the bound: with slots left it is the neighbourhood that is full, so something there must go, the longest idle;
+// otherwise the oldest closed leg, else the oldest half-open one, else the longest idle of the 64 that opened first.
+uint32_t LegTable::victim(uint64_t hash) const {
+  if (!free_.empty()) {
+    const size_t home = bucket_of(hash);
+    uint32_t idlest = kNone;
+    for (size_t b = home; b <= home + kReach; ++b) {
+      for (const Entry& entry : buckets_[b].entries) {
+        if (entry.index != kNone && (idlest == kNone || hot_[entry.index].last_ns < hot_[idlest].last_ns)) idlest = entry.index;
+      }
+    }
+    return idlest;
+  }
+  if (oldest(LegList::closed) != kNone) return oldest(LegList::closed);
+  if (oldest(LegList::half_open) != kNone) return oldest(LegList::half_open);
+  uint32_t idlest = oldest(LegList::open), candidate = idlest;
+  for (int i = 0; i < 64 && candidate != kNone; ++i, candidate = identity_[candidate].link[1]) {
+    if (hot_[candidate].last_ns < hot_[idlest].last_ns) idlest = candidate;
+  }
+  return idlest;
+}
+
+}  // namespace parallax

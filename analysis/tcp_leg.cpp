@@ -1,0 +1,293 @@
+#include "analysis/tcp_leg.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "analysis/sequence.h"
+
+namespace parallax {
+namespace {
+
+using namespace leg_flag;
+
+void note_history(LegCold& cold, char letter, Side from) {
+  // Zeek writes the originator's events in capitals and each letter once (but for the thresholds, which come with counts).
+  const char written = from == Side::client ? static_cast<char>(letter - 'a' + 'A') : letter;
+  const auto begin = cold.history.begin(), end = begin + cold.history_length;
+  if (cold.history_length < cold.history.size() && std::find(begin, end, written) == end) cold.history[cold.history_length++] = written;
+}
+
+void note_packet(LegHot& hot, LegCold& cold, const Sighting& s, Side from) {
+  const size_t d = index_of(from);
+  hot.last_ns = s.order_ns;
+  ++hot.packets[d];
+  hot.bytes[d] += s.payload_length;
+  if (hot.packets[d] == 1) {
+    cold.ttl[d] = s.ttl;
+    if (hot.packets[1 - d] == 0) cold.first_ns = s.time_ns;
+  }
+  cold.first_ns = std::min(cold.first_ns, s.time_ns);
+  cold.last_stamp_ns = std::max(cold.last_stamp_ns, s.time_ns);
+}
+
+void note_offer(LegCold& cold, const Sighting& s, Side from) {
+  const size_t d = index_of(from);
+  cold.isn[d] = s.seq;
+  cold.mss[d] = (s.options & tcp_option::mss) ? s.mss : 0;
+  cold.window_scale[d] = (s.options & tcp_option::window_scale) ? static_cast<int8_t>(std::min<int>(s.window_scale, 14)) : -1;
+  constexpr uint8_t ecn_setup = tcp_flag::ece | tcp_flag::cwr;
+  const bool ecn = from == Side::client ? (s.tcp_flags & ecn_setup) == ecn_setup : (s.tcp_flags & ecn_setup) == tcp_flag::ece;
+  cold.options[d] = static_cast<uint8_t>((s.options & ~kOptionEcn) | (ecn ? kOptionEcn : 0));
+}
+
+// The end states move as in Zeek: `self` sent the packet.
+void step_end_states(TcpEndState& self, TcpEndState& peer, uint8_t flags) {
+  using enum TcpEndState;
+  const bool syn = flags & tcp_flag::syn, ack = flags & tcp_flag::ack;
+  if (flags & tcp_flag::rst) {
+    self = reset;
+  } else if (self == reset) {
+    return;
+  } else if (syn && ack) {
+    const bool answered = peer == syn_sent || peer == established || peer == syn_ack_sent;
+    self = answered ? established : syn_ack_sent;
+    if (peer == syn_sent) peer = established;
+  } else if (syn) {
+    if (self == inactive || self == partial) self = peer == syn_ack_sent ? established : syn_sent;
+    if (peer == syn_ack_sent) peer = established;
+  } else if (flags & tcp_flag::fin) {
+    self = closed;
+  } else if (self == inactive) {
+    self = partial;
+  }
+}
+
+ConnState tcp_conn_state(const LegHot& hot) {
+  using enum TcpEndState;
+  const TcpEndState o = hot.end_state[0], r = hot.end_state[1];
+  const bool o_inactive = o == inactive || o == partial, r_inactive = r == inactive || r == partial;
+  if (r == reset) {
+    const bool nothing_sent = hot.bytes[0] == 0 && hot.bytes[1] == 0;
+    if (o == syn_sent || o == syn_ack_sent || (o == reset && nothing_sent)) return ConnState::REJ;
+    return o_inactive ? ConnState::RSTRH : ConnState::RSTR;
+  }
+  if (o == reset) return r_inactive ? ConnState::RSTOS0 : ConnState::RSTO;
+  if (o == closed && r == closed) return ConnState::SF;
+  if (o == closed) return r_inactive ? ConnState::SH : ConnState::S2;
+  if (r == closed) return o_inactive ? ConnState::SHR : ConnState::S3;
+  if (o == syn_sent && r == inactive) return ConnState::S0;
+  if (o == established && r == established) return ConnState::S1;
+  return ConnState::OTH;
+}
+
+// A SYN came from the side that was taken for the server, and nothing contradicts it: the guess at the opening was wrong.
+void flip(LegHot& hot, LegCold& cold) {
+  hot.flags ^= client_is_low;
+  const auto swap_bits = [&hot](uint16_t a, uint16_t b) {
+    const uint16_t both = static_cast<uint16_t>(((hot.flags & a) ? b : 0) | ((hot.flags & b) ? a : 0));
+    hot.flags = static_cast<uint16_t>((hot.flags & ~(a | b)) | both);
+  };
+  swap_bits(fin_client, fin_server);
+  hot.flags &= static_cast<uint16_t>(~(rst_by_server | client_acked_syn_ack));
+  std::swap(hot.bytes[0], hot.bytes[1]);
+  std::swap(hot.packets[0], hot.packets[1]);
+  std::swap(hot.next_seq[0], hot.next_seq[1]);
+  std::swap(hot.max_ack[0], hot.max_ack[1]);
+  std::swap(hot.end_state[0], hot.end_state[1]);
+  hot.seen = static_cast<uint8_t>((hot.seen & 5) << 1 | (hot.seen & 10) >> 1);
+  std::swap(cold.ttl[0], cold.ttl[1]);
+  std::swap(cold.retransmissions[0], cold.retransmissions[1]);
+  for (uint8_t i = 0; i < cold.history_length; ++i) cold.history[i] ^= 0x20;
+}
+
+void begin_attempt(LegHot& hot, LegCold& cold, const Sighting& s) {
+  const bool further = (hot.flags & syn) != 0;
+  hot.flags = static_cast<uint16_t>((hot.flags & ~(refused | reset | rst_by_server)) | syn);
+  if (further) {
+    // A new attempt: the last one's ends and closes do not count. conn_state is that of the last attempt.
+    hot.end_state = {TcpEndState::inactive, TcpEndState::inactive};
+    hot.flags &= static_cast<uint16_t>(~(syn_ack | fin_client | fin_server | client_acked_syn_ack));
+    cold.syn_ack_stamp_ns = cold.ack_stamp_ns = 0;
+    hot.seen = 0;
+  }
+  cold.attempt_ns = s.order_ns;
+  cold.syn_stamp_ns = s.time_ns;
+  ++cold.attempts;
+  note_offer(cold, s, Side::client);
+}
+
+// Whether both sides have spoken as in a handshake, in whatever order the stamps show it.
+bool handshake_complete(const LegHot& hot, const LegCold& cold) {
+  return (hot.flags & syn_ack) && (hot.seen & 4) && sequence_at_or_before(cold.isn[1] + 1, hot.max_ack[0]);
+}
+
+// Sequence space: what was sent again, and what was acknowledged without having been seen.
+uint32_t step_sequence(LegHot& hot, LegCold& cold, const Sighting& s, Side from) {
+  const size_t d = index_of(from);
+  const uint8_t seen_bit = static_cast<uint8_t>(1 << d), ack_bit = static_cast<uint8_t>(4 << d);
+  const uint32_t space = s.payload_length + ((s.tcp_flags & tcp_flag::syn) ? 1 : 0) + ((s.tcp_flags & tcp_flag::fin) ? 1 : 0);
+  const uint32_t end = s.seq + space;
+  uint32_t labels = 0;
+  if (!(hot.seen & seen_bit)) {
+    hot.seen |= seen_bit;
+    hot.next_seq[d] = end;
+  } else if (space > 0 && !(s.tcp_flags & tcp_flag::rst)) {
+    const bool keep_alive = s.payload_length <= 1 && !(s.tcp_flags & (tcp_flag::syn | tcp_flag::fin)) && s.seq + 1 == hot.next_seq[d];
+    if (sequence_before(hot.next_seq[d], end)) {
+      hot.next_seq[d] = end;
+    } else if (!keep_alive) {
+      ++cold.retransmissions[d];
+      labels |= bit(PacketLabel::retransmission);
+    }
+  }
+  if (s.tcp_flags & tcp_flag::ack) {
+    if (!(hot.seen & ack_bit) || sequence_before(hot.max_ack[d], s.ack)) hot.max_ack[d] = s.ack;
+    hot.seen |= ack_bit;
+    const uint8_t other_seen = static_cast<uint8_t>(1 << (1 - d));
+    if ((hot.seen & other_seen) && sequence_before(hot.next_seq[1 - d], s.ack) && !(s.tcp_flags & tcp_flag::rst)) {
+      ++cold.acked_unseen_segments;
+      hot.next_seq[1 - d] = s.ack;
+    }
+  }
+  return labels;
+}
+
+}  // namespace
+
+Side sender_side(const Sighting& s) {
+  if (s.protocol != ip_protocol::tcp) return Side::client;
+  const uint8_t handshake = s.tcp_flags & (tcp_flag::syn | tcp_flag::ack);
+  if (handshake == tcp_flag::syn) return Side::client;
+  if (handshake == (tcp_flag::syn | tcp_flag::ack)) return Side::server;
+  return s.source_port < s.destination_port ? Side::server : Side::client;
+}
+
+bool idle_over(const LegHot& hot, int64_t now_ns, int64_t idle_timeout_ns) {
+  const int64_t idle_ns = now_ns - hot.last_ns;
+  if (!(hot.flags & is_tcp)) return idle_ns > kUdpIdleNs;
+  const bool over = (hot.flags & reset) || (hot.flags & (fin_client | fin_server)) == (fin_client | fin_server);
+  if (over && (hot.flags & ever_established)) return idle_ns > kClosedLingerNs;
+  if (hot.flags & ever_established || !(hot.flags & syn)) return idle_ns > idle_timeout_ns;
+  return idle_ns > kAttemptWindowNs;
+}
+
+bool starts_new_leg(const LegHot& hot, const LegCold& cold, const Sighting& s, Side from, int64_t idle_timeout_ns) {
+  if (idle_over(hot, s.order_ns, idle_timeout_ns)) return true;
+  if (!(hot.flags & is_tcp)) return false;
+  const bool is_syn = (s.tcp_flags & (tcp_flag::syn | tcp_flag::ack | tcp_flag::rst)) == tcp_flag::syn;
+  const bool over = (hot.flags & reset) || (hot.flags & (fin_client | fin_server)) == (fin_client | fin_server);
+  if (!is_syn) return false;
+  if (hot.flags & ever_established) return s.seq != cold.isn[index_of(from)] || over;
+  if (!(hot.flags & syn)) {
+    // Midstream until now. A SYN whose answer came first (stamps of two ports) belongs here; any other starts a leg.
+    const size_t peer = 1 - index_of(from);
+    const bool answered_before = (hot.seen & (4 << peer)) && hot.max_ack[peer] == s.seq + 1;
+    const bool acked_before = (hot.seen & 1 << index_of(from)) && hot.packets[0] + hot.packets[1] <= 4 &&
+                              hot.next_seq[index_of(from)] == s.seq + 1;
+    return !answered_before && !acked_before;
+  }
+  return false;
+}
+
+LegStep tcp_step(LegHot& hot, LegCold& cold, const Sighting& s, Side from) {
+  LegStep step;
+  const bool is_syn = s.tcp_flags & tcp_flag::syn, is_ack = s.tcp_flags & tcp_flag::ack, is_rst = s.tcp_flags & tcp_flag::rst;
+  if (is_syn && !is_ack && !is_rst && from == Side::server && !(hot.flags & syn)) {
+    flip(hot, cold);
+    from = Side::client;
+    step.what |= leg_step::flipped;
+  }
+  note_packet(hot, cold, s, from);
+
+  if (is_syn && !is_ack && !is_rst && from == Side::client && !(hot.flags & ever_established)) {
+    const bool repeated = hot.flags & syn;
+    // A SYN sent again before an answer keeps its place in sequence space: Wireshark calls it a retransmission.
+    if (repeated && s.seq == cold.isn[0]) step.labels |= bit(PacketLabel::retransmission), ++cold.retransmissions[0];
+    begin_attempt(hot, cold, s);
+    step.what |= leg_step::attempt;
+  } else if (is_syn && is_ack && from == Side::server && !(hot.flags & syn_ack)) {
+    hot.flags |= syn_ack;
+    cold.syn_ack_stamp_ns = s.time_ns;
+    note_offer(cold, s, Side::server);
+    if (!(hot.flags & syn)) cold.isn[0] = s.ack - 1;
+    step.what |= leg_step::syn_ack;
+  }
+  step.labels |= step_sequence(hot, cold, s, from);
+  step_end_states(hot.end_state[index_of(from)], hot.end_state[1 - index_of(from)], s.tcp_flags);
+
+  if (!(hot.flags & established) && handshake_complete(hot, cold)) {
+    hot.flags |= established | ever_established;
+    if (from == Side::client && !is_rst) cold.ack_stamp_ns = s.time_ns;
+    step.what |= leg_step::established;
+  }
+  if (is_rst && !(hot.flags & (refused | reset))) {
+    const bool answers_syn = from == Side::server && (hot.flags & syn) && !(hot.flags & syn_ack);
+    if (from == Side::server) hot.flags |= rst_by_server;
+    hot.flags |= answers_syn ? refused : reset;
+    step.what |= answers_syn ? leg_step::refused : (leg_step::reset | leg_step::closed);
+  } else if ((step.what & leg_step::attempt) && hot.end_state[1] == TcpEndState::reset && hot.max_ack[1] == s.seq + 1) {
+    hot.flags |= refused | rst_by_server;  // the RST was stamped before the SYN that it answers
+    step.what |= leg_step::refused;
+  }
+  if (s.tcp_flags & tcp_flag::fin) {
+    hot.flags |= from == Side::client ? fin_client : fin_server;
+    if ((hot.flags & (fin_client | fin_server)) == (fin_client | fin_server)) step.what |= leg_step::closed;
+  }
+
+  if (is_syn) note_history(cold, is_ack ? 'h' : 's', from);
+  if (is_rst) note_history(cold, 'r', from);
+  if (!is_syn && !is_rst && is_ack && s.payload_length == 0 && !(s.tcp_flags & tcp_flag::fin)) note_history(cold, 'a', from);
+  if (s.payload_length > 0) note_history(cold, 'd', from);
+  if (s.tcp_flags & tcp_flag::fin) note_history(cold, 'f', from);
+  if (step.labels & bit(PacketLabel::retransmission) && s.payload_length > 0) note_history(cold, 't', from);
+  return step;
+}
+
+void udp_step(LegHot& hot, LegCold& cold, const Sighting& s, Side from) {
+  note_packet(hot, cold, s, from);
+  note_history(cold, 'd', from);
+}
+
+LegSummary summarize(const LegHot& hot, const LegCold& cold, bool idle) {
+  LegSummary r{};
+  r.first_ns = cold.first_ns;
+  r.last_ns = cold.last_stamp_ns;
+  r.syn_stamp_ns = cold.syn_stamp_ns;
+  r.syn_ack_stamp_ns = cold.syn_ack_stamp_ns;
+  r.ack_stamp_ns = cold.ack_stamp_ns;
+  r.bytes = hot.bytes;
+  r.packets = hot.packets;
+  r.retransmissions = cold.retransmissions;
+  r.isn = cold.isn;
+  r.acked_unseen_segments = cold.acked_unseen_segments;
+  r.flags = hot.flags;
+  r.attempts = cold.attempts;
+  r.mss = cold.mss;
+  r.window_scale = cold.window_scale;
+  r.options = cold.options;
+  r.ttl = cold.ttl;
+  r.history = cold.history;
+  r.history_length = cold.history_length;
+  r.close = idle ? Close::idle : Close::open;
+  if (!(hot.flags & is_tcp)) {
+    const bool answered = hot.packets[1] > 0;
+    r.conn_state = hot.packets[0] > 0 ? (answered ? ConnState::SF : ConnState::S0) : (answered ? ConnState::SHR : ConnState::OTH);
+    return r;
+  }
+  r.conn_state = tcp_conn_state(hot);
+  if (hot.flags & (reset | refused)) {
+    r.close = Close::rst;
+    r.closed_by = (hot.flags & rst_by_server) ? ClosedBy::server : ClosedBy::client;
+  } else if ((hot.flags & (fin_client | fin_server)) == (fin_client | fin_server)) {
+    r.close = Close::fin;
+    // History holds the order: whose F came first.
+    const auto text = history_of(r);
+    const auto client = text.find('F'), server = text.find('f');
+    r.closed_by = client == text.npos && server == text.npos ? ClosedBy::unknown : client < server ? ClosedBy::client : ClosedBy::server;
+  }
+  return r;
+}
+
+std::string_view history_of(const LegSummary& summary) { return {summary.history.data(), summary.history_length}; }
+
+}  // namespace parallax

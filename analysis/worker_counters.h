@@ -1,0 +1,31 @@
+// The counter block of one analysis worker: written by it alone, read at scrape.
+#pragma once
+
+#include <array>
+
+#include "analysis/histogram.h"
+#include "analysis/transit_sketch.h"
+#include "capture/counter.h"
+#include "capture/sighting.h"
+
+namespace parallax {
+
+struct alignas(64) WorkerCounters {
+  Counter packets;
+  Counter late_packets;
+  Counter fates_begun_late;
+  Counter legs_evicted, half_open_evicted;
+  Counter log_overflows;       // legs whose early sightings did not fit
+  Counter pending_overflows;   // packets whose fate could not be followed
+  Counter sketches_missing;    // pairs without a transit sketch of their own
+  Counter events_dropped, forwards_dropped;
+  std::array<Counter, 2> legs_active;  // by Protocol; goes up and down
+  std::array<Counter, kPointsMax> capture_loss_segments;
+  std::array<std::array<Counter, 2>, kPointsMax> retransmissions;  // [point][from client, from server]
+  std::array<std::array<Histogram, 2>, kPointsMax> handshake_rtt;  // [point][client side, server side]
+  std::array<std::array<Histogram, 2>, kPointsMax> transit;        // [outer point][toward inside, toward outside]
+  std::array<std::array<TransitSketch<Counter>, 2>, kPointsMax> transit_sketch;
+  std::array<std::array<Counter, 2>, kPointsMax> segments_lost;
+};
+
+}  // namespace parallax
