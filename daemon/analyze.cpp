@@ -90,7 +90,7 @@ class Analysis {
     if (options_.align_clocks != "auto" && options_.align_clocks != "off") {
       return usage(fmt::format("--align-clocks {}: auto or off is right", options_.align_clocks));
     }
-    if (options_.workers > kAnalyzeWorkersMax) {
+    if (options_.workers < 1 || options_.workers > kAnalyzeWorkersMax) {
       return usage(fmt::format("--workers {}: 1 to {} is right", options_.workers, kAnalyzeWorkersMax));
     }
     if (!options_.access_log.empty()) return usage("--access-log cannot be done yet; run without it");
@@ -140,8 +140,7 @@ class Analysis {
     const std::vector<LinkType> link_types(link_types_.begin(), link_types_.end());
     Result<FlowFilter> filter = FlowFilter::compile(expression, link_types);
     if (!filter.ok()) {
-      return usage(fmt::format("filter \"{}\": {} (a BPF expression is needed, such as \"tcp port 443 and host 192.0.2.1\")",
-                               expression, filter.error()));
+      return usage(filter.error() + " (a BPF expression is needed, such as 'tcp port 443 and host 192.0.2.1')");
     }
     filter_ = std::move(*filter);
     return true;
@@ -150,7 +149,7 @@ class Analysis {
   EngineOptions engine_options() const {
     EngineOptions engine;
     engine.path = names_.points;
-    engine.workers = options_.workers == 0 ? 1 : options_.workers;
+    engine.workers = options_.workers;
     engine.offline = true;
     engine.record_packets = options_.packets;
     engine.legs = config_.limits().legs();

@@ -16,7 +16,7 @@ struct AnalyzeOptions {
   std::string filter;  // BPF; empty: that of the configuration
   std::string align_clocks = "auto";
   std::string access_log;
-  size_t workers = 0;  // 0: 1
+  size_t workers = 1;
 };
 
 inline constexpr size_t kAnalyzeWorkersMax = 64;

@@ -186,8 +186,15 @@ bool TextReport::has_accusations() const {
 }
 
 std::string TextReport::head() const {
-  return fmt::format("Parallax: {} at {}, {}\n", plural(summary_.packets(), "packet", "packets"),
-                     plural(points_.size(), "point", "points"), plural(summary_.connections(), "connection", "connections"));
+  std::string day;
+  for (const v1::Point& point : points_) {
+    if (point.packets() == 0) continue;
+    const std::string begins = short_time(point.first_seen(), true).substr(0, 10);
+    if (day.empty() || begins < day) day = begins;
+  }
+  return fmt::format("Parallax: {} at {}, {}{}{}\n", plural(summary_.packets(), "packet", "packets"),
+                     plural(points_.size(), "point", "points"), plural(summary_.connections(), "connection", "connections"),
+                     day.empty() ? "" : "; ", day);
 }
 
 std::string TextReport::verdict() const {
@@ -254,7 +261,8 @@ std::string TextReport::points() const {
     const bool empty = point.packets() == 0;
     table.add({point.name(), count_text(point.packets()), bytes_text(point.bytes()),
                empty ? "-" : short_time(point.first_seen(), true), empty ? "-" : short_time(point.last_seen(), false),
-               empty ? "-" : duration_text(static_cast<double>(span_ns(point)) / 1e9), point.link_type()});
+               empty ? "-" : duration_text(static_cast<double>(span_ns(point)) / 1e9),
+               point.link_type().empty() ? "-" : point.link_type()});
     for (const std::string& warning : point.warnings()) notes += wrapped(printable(warning), 4, 2);
     if (point.decode_errors() > 0) {
       const std::map<std::string, uint64_t> reasons(point.decode_errors_by_reason().begin(),
