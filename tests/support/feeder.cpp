@@ -62,6 +62,7 @@ void Feeder::read_burst(Port& port, PortIndex index) {
     if (packet.time_ns > channel.covered_to_ns) channel.covered_to_ns = packet.time_ns;
     Sighting sighting{};
     sighting.time_ns = packet.time_ns;
+    sighting.order_ns = channel.covered_to_ns;
     sighting.stamp_uncertainty_ns = packet.stamp_uncertainty_ns;
     sighting.frame = packet.frame;
     sighting.port = index;
