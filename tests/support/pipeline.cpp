@@ -6,7 +6,7 @@
 #include <memory>
 #include <thread>
 
-#include "tests/support/feeder.h"
+#include "capture/rx_worker.h"
 
 namespace parallax::test {
 namespace {
@@ -17,23 +17,26 @@ constexpr size_t kRingSlots = 1024;
 
 struct Pipeline {
   std::vector<std::unique_ptr<PortChannel>> channels;
-  std::unique_ptr<Feeder> feeder;
+  std::unique_ptr<RxWorker> rx_worker;
   std::unique_ptr<Engine> engine;
   std::vector<Pollable*> stages;
 
   Pipeline(const PipelineInput& input, size_t workers) {
     std::vector<PortChannel*> pointers;
-    std::vector<std::unique_ptr<PacketSource>> sources;
+    std::vector<RxPort> rx_ports;
     for (const InputPort& port : input.ports) {
       channels.push_back(std::make_unique<PortChannel>(port.info, workers, kRingSlots));
       pointers.push_back(channels.back().get());
-      sources.push_back(std::make_unique<MemorySource>(port.frames, port.losses));
+      rx_ports.push_back(
+          {static_cast<PortIndex>(rx_ports.size()), pointers.back(), std::make_unique<MemorySource>(port.frames, port.losses)});
     }
     EngineOptions options = input.options;
     options.workers = workers;
-    feeder = std::make_unique<Feeder>(pointers, std::move(sources));
+    RxWorkerOptions rx_options;
+    rx_options.drop_hook = input.drop_hook;
+    rx_worker = std::make_unique<RxWorker>(std::move(rx_ports), rx_options);
     engine = std::make_unique<Engine>(options, pointers);
-    stages.push_back(feeder.get());
+    stages.push_back(rx_worker.get());
     for (Pollable* worker : engine->workers()) stages.push_back(worker);
     stages.push_back(&engine->correlator());
   }

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "analysis/engine.h"
+#include "capture/drop_hook.h"
 #include "tests/support/memory_source.h"
 
 namespace parallax::test {
@@ -18,6 +19,7 @@ struct InputPort {
 struct PipelineInput {
   EngineOptions options;  // workers is set by run()
   std::vector<InputPort> ports;
+  DropHook drop_hook;  // what the sensor is to lose on purpose, and report as its own
 };
 
 struct PipelineOutput {

@@ -1,0 +1,59 @@
+#include "benchmarks/figures.h"
+
+#include <time.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <vector>
+
+namespace parallax::bench {
+namespace {
+
+// Rows in the order in which they were first recorded; the first is the floor.
+std::vector<std::pair<std::string, std::map<uint32_t, std::vector<double>>>> rows;
+
+double median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  return values[values.size() / 2];
+}
+
+}  // namespace
+
+void record(const std::string& row, uint32_t connections, double ns) {
+  auto found = std::find_if(rows.begin(), rows.end(), [&](const auto& r) { return r.first == row; });
+  if (found == rows.end()) found = rows.insert(rows.end(), {row, {}});
+  found->second[connections].push_back(ns);
+}
+
+void print_table() {
+  if (rows.empty()) return;
+  const auto& floor = rows.front().second;
+  std::printf(
+      "\nProcessor time a packet (a sighting at one point), and in multiples of the floor F: decode, hash, one prefetched "
+      "look-up\n%-26s",
+      "");
+  for (const auto& [connections, values] : floor) std::printf("%18u", connections);
+  std::printf("  connections\n");
+  for (const auto& [name, figures] : rows) {
+    std::printf("%-26s", name.c_str());
+    for (const auto& [connections, values] : floor) {
+      const auto found = figures.find(connections);
+      if (found == figures.end()) {
+        std::printf("%18s", "-");
+      } else {
+        const double ns = median(found->second);
+        std::printf("%9.1f ns %4.1f F", ns, ns / median(values));
+      }
+    }
+    std::printf("\n");
+  }
+  std::printf("%-26stargets: one-sided 2 F, two-sided 2.8 F\n", "");
+}
+
+int64_t thread_time_ns() {
+  timespec now{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  return now.tv_sec * 1'000'000'000ll + now.tv_nsec;
+}
+
+}  // namespace parallax::bench

@@ -1,0 +1,21 @@
+// What the pipeline's benchmarks measured, for the table that is printed after them.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <utility>
+
+namespace parallax::bench {
+
+// Small inputs: ctest runs the benchmarks so that they do not rot, not to learn anything.
+inline bool tiny = false;
+
+// Nanoseconds of processor time a packet; by row of the table and number of connections. Of several runs, the median.
+void record(const std::string& row, uint32_t connections, double ns);
+void print_table();
+
+// Processor time of the calling thread.
+int64_t thread_time_ns();
+
+}  // namespace parallax::bench

@@ -1,0 +1,175 @@
+// The floor F, and the whole pipeline from frames in memory, in processor time a packet, on one thread (run to completion).
+//
+// A packet is a sighting at one point: what crosses the device counts twice where both sides are watched.
+#include <benchmark/benchmark.h>
+
+#include <array>
+#include <memory>
+#include <vector>
+
+#include "analysis/engine.h"
+#include "benchmarks/figures.h"
+#include "benchmarks/traffic.h"
+#include "capture/decode.h"
+#include "capture/rx_worker.h"
+
+namespace parallax::bench {
+namespace {
+
+constexpr int kRepetitions = 3;
+constexpr uint64_t kPackets = 2'000'000;  // measured, at one point, unless there are more connections
+
+uint32_t rounds_for(uint32_t connections) {
+  return static_cast<uint32_t>(std::max<uint64_t>((tiny ? 2000 : kPackets) / connections, 2));
+}
+
+// The least that any tool must do for a packet: read it from memory, decode, hash, find the flow's counters.
+class FloorTable {
+ public:
+  explicit FloorTable(size_t flows) : mask_(std::bit_ceil(flows) - 1), buckets_(mask_ + 1), counters_(flows + 1) {}
+
+  void prefetch(uint32_t hash) const { __builtin_prefetch(&buckets_[hash & mask_], 1); }
+  uint64_t& count_of(uint32_t hash) {
+    for (size_t at = hash & mask_;; at = (at + 1) & mask_) {
+      for (Entry& entry : buckets_[at].entries) {
+        if (entry.hash == hash && entry.packets != 0) return entry.packets;
+        if (entry.packets == 0) {
+          entry.hash = hash;
+          return entry.packets;
+        }
+      }
+    }
+  }
+
+ private:
+  struct Entry {
+    uint32_t hash = 0, unused = 0;
+    uint64_t packets = 0;
+  };
+  struct alignas(64) Bucket {
+    std::array<Entry, 4> entries;
+  };
+  size_t mask_;
+  std::vector<Bucket> buckets_;
+  std::vector<uint64_t> counters_;
+};
+
+void floor_of(benchmark::State& state, uint32_t connections) {
+  const Traffic traffic({Sides::one, connections, rounds_for(connections)});
+  for (auto _ : state) {
+    FloorTable table(connections);
+    TrafficSource source(traffic, 0);
+    std::array<RawPacket, RxWorker::kBurst> burst;
+    std::array<Sighting, RxWorker::kBurst> sightings;
+    const auto run = [&] {
+      while (const size_t count = source.poll(burst)) {
+        for (size_t i = 0; i < count; ++i) {
+          if (i + 4 < count) __builtin_prefetch(burst[i + 4].data);
+          const RawPacket& packet = burst[i];
+          decode({packet.data, packet.captured_length, packet.wire_length, packet.link_type}, sightings[i]);
+          table.prefetch(sightings[i].flow_hash);
+        }
+        for (size_t i = 0; i < count; ++i) ++table.count_of(sightings[i].flow_hash);
+      }
+    };
+    source.raise_limit(traffic.handshake_packets());
+    run();
+    const int64_t begin_ns = thread_time_ns();
+    source.raise_limit(traffic.handshake_packets() + traffic.data_packets());
+    run();
+    const int64_t took_ns = thread_time_ns() - begin_ns;
+    state.SetIterationTime(static_cast<double>(took_ns) * 1e-9);
+    const double ns = static_cast<double>(took_ns) / static_cast<double>(traffic.data_packets());
+    state.counters["ns_per_packet"] = ns;
+    record("floor F", connections, ns);
+  }
+}
+
+struct Pipeline {
+  std::vector<std::unique_ptr<PortChannel>> channels;
+  std::vector<TrafficSource*> sources;
+  std::unique_ptr<RxWorker> rx_worker;
+  std::unique_ptr<Engine> engine;
+  std::vector<Pollable*> stages;
+
+  Pipeline(const Traffic& traffic) {
+    const uint32_t connections = traffic.options().connections;
+    EngineOptions options;
+    options.path = {"outside", "inside"};
+    options.path.resize(traffic.points());
+    options.legs = std::bit_ceil(static_cast<size_t>(connections) * traffic.points() * 5 / 4);
+    options.connections = connections + 1024;
+    std::vector<PortChannel*> pointers;
+    std::vector<RxPort> ports;
+    for (size_t point = 0; point < traffic.points(); ++point) {
+      channels.push_back(std::make_unique<PortChannel>(
+          PortInfo{options.path[point], static_cast<PointIndex>(point), PortDirection::both, "memory"}, 1, 4096));
+      pointers.push_back(channels.back().get());
+      auto source = std::make_unique<TrafficSource>(traffic, point);
+      sources.push_back(source.get());
+      ports.push_back({static_cast<PortIndex>(point), pointers.back(), std::move(source)});
+    }
+    rx_worker = std::make_unique<RxWorker>(std::move(ports), RxWorkerOptions{});
+    engine = std::make_unique<Engine>(options, pointers);
+    stages.push_back(rx_worker.get());
+    for (Pollable* worker : engine->workers()) stages.push_back(worker);
+    stages.push_back(&engine->correlator());
+  }
+
+  // Until all packets up to the limit are worked off.
+  void run_to(uint64_t packets) {
+    for (TrafficSource* source : sources) source->raise_limit(packets);
+    for (int idle = 0; idle < 16; ++idle) {
+      for (Pollable* stage : stages) {
+        if (stage->poll()) idle = 0;
+      }
+    }
+  }
+};
+
+void pipeline(benchmark::State& state, const std::string& row, Sides sides, uint32_t connections) {
+  const Traffic traffic({sides, connections, rounds_for(connections)});
+  for (auto _ : state) {
+    Pipeline pipeline(traffic);
+    pipeline.run_to(traffic.handshake_packets());
+    const int64_t begin_ns = thread_time_ns();
+    pipeline.run_to(traffic.handshake_packets() + traffic.data_packets());
+    const int64_t took_ns = thread_time_ns() - begin_ns;
+    state.SetIterationTime(static_cast<double>(took_ns) * 1e-9);
+    const double ns = static_cast<double>(took_ns) / static_cast<double>(traffic.data_packets() * traffic.points());
+    state.counters["ns_per_packet"] = ns;
+    state.counters["paired"] = static_cast<double>(pipeline.engine->summary().paired_connections);
+    record(row, connections, ns);
+    uint64_t analysed = 0;
+    for (const PointRecord& point : pipeline.engine->points()) analysed += point.packets;
+    if (analysed < (traffic.handshake_packets() + traffic.data_packets()) * traffic.points())
+      state.SkipWithError("not all packets were analysed");
+    std::string bounds;
+    for (const std::string& bound : pipeline.engine->summary().bounds_hit) bounds += (bounds.empty() ? "" : "; ") + bound;
+    state.SetLabel(bounds);
+    const uint64_t paired = pipeline.engine->summary().paired_connections;
+    if (sides != Sides::one && paired != connections) state.SkipWithError(("paired " + std::to_string(paired)).c_str());
+  }
+}
+
+}  // namespace
+
+void register_pipeline() {
+  const std::vector<uint32_t> sizes = tiny ? std::vector<uint32_t>{100, 1000} : std::vector<uint32_t>{1000, 100'000, 1'000'000};
+  const int repetitions = tiny ? 1 : kRepetitions;
+  const auto add = [&](const std::string& name, uint32_t connections, auto function) {
+    benchmark::RegisterBenchmark((name + "/" + std::to_string(connections)).c_str(), function)
+        ->UseManualTime()
+        ->Iterations(repetitions)
+        ->Unit(benchmark::kMillisecond);
+  };
+  for (const uint32_t n : sizes) {
+    add("Floor", n, [n](benchmark::State& state) { floor_of(state, n); });
+    add("PipelineOneSided", n, [n](benchmark::State& state) { pipeline(state, "one-sided", Sides::one, n); });
+    add("PipelineFiveTuple", n,
+        [n](benchmark::State& state) { pipeline(state, "two-sided, five-tuple", Sides::two_same_tuple, n); });
+    add("PipelineNat", n, [n](benchmark::State& state) { pipeline(state, "two-sided, NAT", Sides::two_nat, n); });
+  }
+}
+
+}  // namespace parallax::bench

@@ -1,0 +1,140 @@
+#include "benchmarks/traffic.h"
+
+#include <algorithm>
+#include <cstring>
+#include <numeric>
+
+#include "tests/support/random.h"
+
+namespace parallax::bench {
+namespace {
+
+constexpr int64_t kEpochNs = 1'700'000'000'000'000'000;
+constexpr int64_t kSpacingNs = 1'000, kTransitNs = 20'000;
+// Handshakes go in groups, so that few are half open at a time; and steps keep apart, so that time never runs backwards at a
+// point.
+constexpr uint32_t kGroup = 1000;
+constexpr int64_t kStepGapNs = 50'000;
+constexpr uint32_t kPayload = 100;
+constexpr size_t kIp = 14, kTcp = 34;
+
+void put16(uint8_t* at, uint32_t value) {
+  at[0] = static_cast<uint8_t>(value >> 8);
+  at[1] = static_cast<uint8_t>(value);
+}
+void put32(uint8_t* at, uint32_t value) {
+  put16(at, value >> 16);
+  put16(at + 2, value & 0xffff);
+}
+
+uint32_t isn(uint32_t connection, bool from_client) { return connection * 2654435761u + (from_client ? 0 : 0x55555555u); }
+
+}  // namespace
+
+// Steps 0 to 2 are SYN, SYN-ACK and ACK; step 3 + r is the packet of round r, by the client when r is even.
+struct Traffic::Place {
+  uint32_t connection, step;
+  int64_t time_ns;
+  bool from_client() const { return step == 0 || step == 2 || (step > 2 && step % 2 == 1); }
+};
+
+Traffic::Traffic(const TrafficOptions& options) : options_(options), order_(options.connections) {
+  test::Ip ip;
+  ip.source = test::address("192.0.2.1");
+  ip.destination = test::address("198.51.100.1");
+  test::Tcp tcp;
+  tcp.source_port = 1;
+  tcp.destination_port = 443;
+  tcp.timestamps = {1, 1};
+  data_ = test::tcp_frame(ip, tcp);
+  tcp.mss = 1460;
+  tcp.window_scale = 7;
+  tcp.sack_permitted = true;
+  opening_ = test::tcp_frame(ip, tcp);
+
+  std::iota(order_.begin(), order_.end(), 0u);
+  test::Random random(options.connections);
+  for (size_t i = order_.size(); i > 1; --i) std::swap(order_[i - 1], order_[random.below(i)]);
+  for (size_t point = 0; point < points(); ++point) {
+    frames_.emplace_back(new uint8_t[data_packets() * kStride]);
+    times_ns_.emplace_back(data_packets());
+    for (uint64_t i = 0; i < data_packets(); ++i) {
+      const Place place = place_of(handshake_packets() + i);
+      write(point, place.connection, place.step, frames_[point].get() + i * kStride);
+      times_ns_[point][i] = place.time_ns + ((point == 0) == place.from_client() ? 0 : kTransitNs);
+    }
+  }
+}
+
+Traffic::Place Traffic::place_of(uint64_t number) const {
+  const uint32_t n = options_.connections;
+  if (number >= handshake_packets()) {
+    const uint64_t index = number - handshake_packets();
+    const auto round = static_cast<uint32_t>(index / n);
+    const int64_t begin_ns = static_cast<int64_t>(handshake_packets()) * kSpacingNs + (3ll * n / kGroup + 4 + round) * kStepGapNs;
+    return {order_[index % n], 3 + round, kEpochNs + begin_ns + static_cast<int64_t>(index) * kSpacingNs};
+  }
+  const auto group = static_cast<uint32_t>(number / (3 * kGroup));
+  const uint32_t first = group * kGroup, size = std::min(kGroup, n - first);
+  const auto within = static_cast<uint32_t>(number - 3ull * first);
+  const uint32_t step = within / size;
+  return {first + within % size, step, kEpochNs + static_cast<int64_t>(number) * kSpacingNs + (3ll * group + step) * kStepGapNs};
+}
+
+int64_t Traffic::time_ns(size_t point, uint64_t number) const {
+  if (number >= handshake_packets()) return times_ns_[point][number - handshake_packets()];
+  const Place place = place_of(number);
+  return place.time_ns + ((point == 0) == place.from_client() ? 0 : kTransitNs);
+}
+
+void Traffic::write(size_t point, uint32_t connection, uint32_t step, uint8_t* out) const {
+  const bool opening = step < 2;
+  const bool from_client = step == 0 || step == 2 || (step > 2 && step % 2 == 1);
+  const test::Frame& pattern = opening ? opening_ : data_;
+  std::memcpy(out, pattern.data(), pattern.size());
+  const bool translated = point == 1 && options_.sides == Sides::two_nat;
+  // 50,000 connections a client address; where a NAT translates, the same at other addresses.
+  const uint32_t client_address = (translated ? 0x0a000000u : 0xc6120000u) + 1 + connection / 50'000;
+  const uint32_t server_address = translated ? 0x0aff0001u : 0xc6336401u;
+  const uint32_t client_port = (translated ? 60'000 - connection % 50'000 : 1024 + connection % 50'000);
+  put32(out + kIp + 12, from_client ? client_address : server_address);
+  put32(out + kIp + 16, from_client ? server_address : client_address);
+  put16(out + kTcp, from_client ? client_port : 443);
+  put16(out + kTcp + 2, from_client ? 443 : client_port);
+  const uint32_t rounds_before = step > 2 ? step - 3 : 0;
+  const uint32_t client_sent = (rounds_before + 1) / 2 * kPayload, server_sent = rounds_before / 2 * kPayload;
+  const uint32_t begun = step == 0 ? 0 : 1;
+  const uint32_t client_seq = isn(connection, true) + begun + client_sent;
+  const uint32_t server_seq = isn(connection, false) + (step < 2 ? 0 : 1) + server_sent;
+  put32(out + kTcp + 4, from_client ? client_seq : server_seq);
+  put32(out + kTcp + 8, step == 0 ? 0 : from_client ? server_seq : client_seq);
+  out[kTcp + 13] = step == 0 ? tcp_flag::syn : step == 1 ? tcp_flag::syn | tcp_flag::ack : tcp_flag::ack;
+  const uint32_t payload = step > 2 ? kPayload : 0;
+  put16(out + kIp + 2, static_cast<uint32_t>(pattern.size()) - 14 + payload);
+  put16(out + kIp + 4, connection * 31 + step * 2 + (from_client ? 0 : 1));
+  out[kIp + 8] = static_cast<uint8_t>(64 - ((point == 0) == from_client ? 0 : 1));
+}
+
+RawPacket Traffic::packet(size_t point, uint64_t number, uint8_t* scratch) const {
+  const int64_t when = time_ns(point, number);
+  const auto frame = static_cast<uint32_t>(number + 1);
+  if (number >= handshake_packets()) {
+    const uint8_t* data = frames_[point].get() + (number - handshake_packets()) * kStride;
+    const auto length = static_cast<uint32_t>(data_.size());
+    return {data, length, length + kPayload, when, 0, frame, LinkType::ethernet};
+  }
+  const Place place = place_of(number);
+  write(point, place.connection, place.step, scratch);
+  const auto length = static_cast<uint32_t>(place.step < 2 ? opening_.size() : data_.size());
+  return {scratch, length, length, when, 0, frame, LinkType::ethernet};
+}
+
+size_t TrafficSource::poll(std::span<RawPacket> burst) {
+  const size_t count = static_cast<size_t>(
+      std::min<uint64_t>(std::min<uint64_t>(burst.size(), std::size(scratch_)), limit_ - std::min(limit_, next_)));
+  for (size_t i = 0; i < count; ++i) burst[i] = traffic_.packet(point_, next_ + i, scratch_[i]);
+  next_ += count;
+  return count;
+}
+
+}  // namespace parallax::bench

@@ -1,0 +1,74 @@
+// Traffic for benchmarks: N established TCP connections at one or two points, frames preloaded in memory.
+//
+// Handshakes are made on the way and are not what is measured; the data packets that follow are built beforehand, at a
+// stride of 128 bytes as packet buffers have it, cut to their headers. Each round sends one packet of every connection, in
+// an order that has nothing to do with the order of opening, and the direction changes with every round.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "capture/packet_source.h"
+#include "tests/support/packet_builder.h"
+
+namespace parallax::bench {
+
+enum class Sides : uint8_t { one, two_same_tuple, two_nat };
+
+struct TrafficOptions {
+  Sides sides = Sides::one;
+  uint32_t connections = 1000;
+  uint32_t rounds = 1;
+};
+
+class Traffic {
+ public:
+  static constexpr size_t kStride = 128;
+
+  explicit Traffic(const TrafficOptions& options);
+
+  const TrafficOptions& options() const { return options_; }
+  size_t points() const { return options_.sides == Sides::one ? 1 : 2; }
+  // Packets at one point.
+  uint64_t handshake_packets() const { return 3ull * options_.connections; }
+  uint64_t data_packets() const { return static_cast<uint64_t>(options_.rounds) * options_.connections; }
+
+  // The packet of that number at a point, counting handshakes and data; `scratch` holds the frame of a handshake.
+  RawPacket packet(size_t point, uint64_t number, uint8_t* scratch) const;
+  int64_t time_ns(size_t point, uint64_t number) const;
+
+ private:
+  struct Place;  // which packet of which connection a number stands for
+
+  Place place_of(uint64_t number) const;
+  void write(size_t point, uint32_t connection, uint32_t step, uint8_t* out) const;
+
+  TrafficOptions options_;
+  std::vector<uint32_t> order_;                     // of the connections in a round
+  std::vector<std::unique_ptr<uint8_t[]>> frames_;  // data packets, for each point
+  std::vector<std::vector<int64_t>> times_ns_;      // theirs
+  test::Frame opening_, data_;                      // patterns: with and without the options of a SYN
+};
+
+// A source that hands out a point's packets up to a limit, which the benchmark raises; then it waits.
+class TrafficSource : public PacketSource {
+ public:
+  TrafficSource(const Traffic& traffic, size_t point) : traffic_(traffic), point_(point) {}
+  void raise_limit(uint64_t packets) { limit_ = packets; }
+  uint64_t handed_out() const { return next_; }
+
+  size_t poll(std::span<RawPacket> burst) override;
+  int64_t watermark_ns() const override { return finished() ? kAfterAllNs : traffic_.time_ns(point_, next_); }
+  bool finished() const override { return next_ == traffic_.handshake_packets() + traffic_.data_packets(); }
+  bool is_file() const override { return true; }
+  LinkType link_type() const override { return LinkType::ethernet; }
+
+ private:
+  const Traffic& traffic_;
+  const size_t point_;
+  uint64_t next_ = 0, limit_ = 0;
+  uint8_t scratch_[64][Traffic::kStride];
+};
+
+}  // namespace parallax::bench
