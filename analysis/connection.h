@@ -51,7 +51,7 @@ struct Connection {
   bool client_side_known = false;       // by a port's direction, or by two legs; else inferred
   bool judged_failed = false, judged_established = false;
   bool evicted = false;                 // a bound took a leg of it: nothing is claimed
-  bool reset_by_device = false;
+  bool reset_by_device = false, reset_not_forwarded = false;  // told
   bool check_pending = false;           // a timer will look at it
   size_t legs_over = 0;
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <tuple>
+#include <utility>
 
 namespace parallax {
 namespace {
@@ -31,9 +32,11 @@ Correlator::Correlator(const EngineOptions& options, EngineLinks& links, SensorV
       judge_(
           options.path.size(), options.device_timeout_ns, sensor,
           [this](const Connection& c, PointIndex point, int64_t from, int64_t to) { return has_rival(c, point, from, to); },
-          [this](PointIndex point, const Endpoint& server) {
-            const auto it = learned_[point].find(server);
-            return it == learned_[point].end() ? 0 : it->second.answered;
+          [this](PointIndex point, const Endpoint& end) {
+            HandshakeJudge::Server server;
+            if (const auto it = answered_[point].find(end); it != answered_[point].end()) server.answered = it->second;
+            if (const auto it = server_ttl_[point].find(end.address); it != server_ttl_[point].end()) server.ttl = it->second;
+            return server;
           }) {
   for (size_t w = 0; w < links.workers(); ++w) {
     staged_.emplace_back(kStagedEvents, options.offline);
@@ -177,8 +180,10 @@ void Correlator::update(LegState& leg, Connection& connection, const LegEvent& e
     case LegEventType::syn_ack: {
       leg.syn_ack = event.packet;
       leg.server_options = offered(event.options, event.mss, event.window_scale, event.packet.tcp_flags, Side::server);
-      auto& learned = learned_[leg.point];
-      if (learned.size() < kLearnedMax || learned.contains(leg.server)) ++learned[leg.server].answered;
+      auto& answered = answered_[leg.point];
+      if (answered.size() < kLearnedMax || answered.contains(leg.server)) ++answered[leg.server];
+      auto& ttls = server_ttl_[leg.point];
+      if (ttls.size() < kLearnedMax || ttls.contains(leg.server.address)) ttls[leg.server.address] = event.packet.ttl;
       break;
     }
     case LegEventType::established:
@@ -290,6 +295,9 @@ void Correlator::take(const FateEvent& event) {
   const bool from_client = event.packet.from == Side::client;
   Observation o;
   const bool made = event.type == FateEventType::reset_by_device;
+  // A device that resets tells both ends, and an end that knows nothing of it may be told again: one finding a connection.
+  bool& told = made ? connection.reset_by_device : connection.reset_not_forwarded;
+  if (event.type != FateEventType::segment_lost && std::exchange(told, true)) return;
   const PointIndex enters = made ? event.absent_at : event.packet.point, leaves = made ? event.packet.point : event.absent_at;
   o.kind = event.type == FateEventType::segment_lost         ? FindingKind::segment_loss
            : event.type == FateEventType::reset_not_forwarded ? FindingKind::reset_not_forwarded
@@ -306,9 +314,15 @@ void Correlator::take(const FateEvent& event) {
                                : "RST seq " + std::to_string(event.packet.seq);
   o.evidence.push_back(present_at(event.packet, what + ", ttl " + std::to_string(event.packet.ttl) + ", ip id " + std::to_string(event.packet.ip_id)));
   o.evidence.push_back(absent_at(event.absent_at, event.packet.time_ns, "not seen there until " + std::to_string((event.decided_ns - event.packet.order_ns) / 1'000'000) + " ms later"));
-  if (made || event.type == FateEventType::reset_not_forwarded) {
-    connection.reset_by_device |= made;
-    if (made) ++devices_[std::min(enters, leaves)].resets, ++totals_.resets[static_cast<size_t>(Origin::device)];
+  if (made) {
+    ++devices_[std::min(enters, leaves)].resets;
+    ++totals_.resets[static_cast<size_t>(Origin::device)];
+    const auto usual = server_ttl_[event.packet.point].find(connection.client_leg().server.address);
+    if (!from_client && usual != server_ttl_[event.packet.point].end() && usual->second != event.packet.ttl) {
+      o.evidence.push_back({.kind = "ttl", .point = event.packet.point, .port = event.packet.port, .frame = event.packet.frame,
+                            .time_ns = event.packet.time_ns, .detail = "ttl " + std::to_string(event.packet.ttl) +
+                                                                         ", while the server's packets arrive here with " + std::to_string(usual->second)});
+    }
   }
   observe(std::move(o));
 }

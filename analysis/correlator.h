@@ -62,9 +62,6 @@ class Correlator {
       return std::tuple(due_ns, connection_id) > std::tuple(other.due_ns, other.connection_id);
     }
   };
-  struct Learned {  // of an end, as its side of the devices shows it
-    uint64_t answered = 0;
-  };
   struct DeviceState {
     uint64_t connections = 0, resets = 0;
     uint32_t changes = 0;
@@ -122,7 +119,8 @@ class Correlator {
   std::unordered_map<uint64_t, uint64_t> pair_owner_;  // home << 32 | pair -> connection
   PairingIndex index_;
   std::array<std::deque<Opening>, kPointsMax> recent_openings_;
-  std::array<std::map<Endpoint, Learned>, kPointsMax> learned_;  // servers, as seen at the point
+  std::array<std::map<Endpoint, uint64_t>, kPointsMax> answered_;    // handshakes that a server's end answered, as seen at the point
+  std::array<std::map<Address, uint8_t>, kPointsMax> server_ttl_;    // of the last SYN-ACK, by address
   std::map<Address, uint8_t> sides_;                   // of addresses: bit 0 seen beyond the first point, bit 1 beyond the last
   std::vector<DeviceState> devices_;                   // [outer point]
   std::priority_queue<Timer, std::vector<Timer>, std::greater<>> timers_;

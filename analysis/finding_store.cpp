@@ -62,6 +62,7 @@ uint64_t FindingStore::observe(const Observation& o) {
   Group& group = groups_.at(open->second);
   FindingRecord& record = group.record;
   record.count += o.count;
+  group.attempts += o.attempts;
   record.first_seen_ns = std::min(record.first_seen_ns, o.first_ns);
   record.last_seen_ns = std::max(record.last_seen_ns, o.last_ns);
   record.confidence = std::max(record.confidence, o.confidence);
@@ -96,24 +97,24 @@ std::string FindingStore::sentence(const Group& group) const {
   switch (r.kind) {
     case FindingKind::syn_unanswered:
       if (r.where.kind == Where::Kind::beyond)
-        return connections + " got no answer to " + plural(r.count, "SYN") + ": seen to leave " + first + ", nothing came back there." + remark;
-      if (r.where.kind == Where::Kind::unknown) return connections + " got no answer to " + plural(r.count, "SYN") + "." + remark;
+        return connections + " got no answer to " + plural(group.attempts, "SYN") + ": seen to leave " + first + ", nothing came back there." + remark;
+      if (r.where.kind == Where::Kind::unknown) return connections + " got no answer to " + plural(group.attempts, "SYN") + "." + remark;
       if (to_client)
         return connections + " got no answer: the server's SYN-ACK was seen at " + second + " and never at " + first + "; the device between dropped it." + remark;
-      return connections + " got no answer: " + plural(r.count, "SYN") + " seen at " + first + ", never at " + second + "; the device between dropped them." + remark;
+      return connections + " got no answer: " + plural(group.attempts, "SYN") + " seen at " + first + ", never at " + second + "; the device between dropped them." + remark;
     case FindingKind::syn_refused:
       if (by_device)
-        return connections + " refused with RST by the device between " + first + " and " + second + ": " + plural(r.count, "attempt") + "; the server beyond " + second +
+        return connections + " refused with RST by the device between " + first + " and " + second + ": " + plural(group.attempts, "attempt") + "; the server beyond " + second +
                " did not send it." + remark;
       if (r.where.kind == Where::Kind::beyond)
-        return connections + " refused with RST by the server beyond " + first + ": " + plural(r.count, "attempt") + "." + remark;
-      return connections + " refused with RST: " + plural(r.count, "attempt") + "." + remark;
+        return connections + " refused with RST by the server beyond " + first + ": " + plural(group.attempts, "attempt") + "." + remark;
+      return connections + " refused with RST: " + plural(group.attempts, "attempt") + "." + remark;
     case FindingKind::syn_retried: {
-      const std::string text = connections + " needed more than one SYN (" + std::to_string(r.count) + " in all), which cost " +
+      const std::string text = connections + " needed more than one SYN (" + std::to_string(group.attempts) + " in all), which cost " +
                                seconds_text(r.time_lost_seconds.value_or(0));
       if (by_device && to_client) return text + "; the device between " + first + " and " + second + " dropped the SYN-ACK." + remark;
       if (by_device) return text + "; the device between " + first + " and " + second + " dropped the earlier ones." + remark;
-      if (r.where.kind == Where::Kind::beyond) return text + "; the earlier ones left " + first + " and were not accepted beyond it." + remark;
+      if (r.where.kind == Where::Kind::beyond) return text + "; the earlier ones left " + first + " and were " + (r.origin == Origin::server ? "refused by the server" : "not answered") + " beyond it." + remark;
       return text + "." + remark;
     }
     case FindingKind::segment_loss:

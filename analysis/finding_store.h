@@ -25,7 +25,8 @@ struct Observation {
   Endpoint service;            // the server as the client sees it
   uint64_t connection_id = 0;
   int64_t first_ns = 0, last_ns = 0;  // of the packets concerned
-  uint64_t count = 1;          // packets or attempts, by kind
+  uint64_t count = 1;          // segments for segment_loss; connections for handshakes and resets
+  uint64_t attempts = 0;       // SYNs, for handshakes
   double confidence = 0;
   double time_lost_seconds = 0;  // 0: not applicable
   std::vector<Evidence> evidence;
@@ -49,6 +50,7 @@ class FindingStore {
   struct Group {
     FindingRecord record;
     uint64_t connections = 0;   // also those beyond kFindingConnectionsMax
+    uint64_t attempts = 0;
     std::string remark;
   };
   using Key = std::tuple<FindingKind, Where, Origin, FindingDirection, Endpoint>;

@@ -106,9 +106,28 @@ Observation HandshakeJudge::observation(const Connection& c, FindingKind kind) c
   o.direction = FindingDirection::client_to_server;
   o.first_ns = a.attempts.front().time_ns;
   o.last_ns = a.attempts.back().time_ns;
-  o.count = a.attempt_count;
+  o.attempts = a.attempt_count;
   o.confidence = c.client_side_known ? kSure : kInferred;
   return o;
+}
+
+std::vector<Observation> HandshakeJudge::without_blame(Observation o, PointIndex point) {
+  ++withheld_;
+  if (o.connection_id == 0) return {};
+  o.where = {};
+  o.origin = Origin::unknown;
+  o.confidence = kRivalled;
+  o.remark = "The sensor does not cover the far side for that time, or was losing packets there, so that nobody is accused.";
+  o.evidence.push_back({.kind = "timing", .point = point, .port = std::nullopt, .frame = 0, .time_ns = o.last_ns,
+                        .detail = "not covered, or the sensor was losing packets here"});
+  return {o};
+}
+
+void HandshakeJudge::add_ttl_evidence(Observation& o, const PacketFacts& rst, const Endpoint& server) const {
+  const uint8_t usual = server_(rst.point, server).ttl;
+  if (usual == 0 || usual == rst.ttl) return;
+  o.evidence.push_back({.kind = "ttl", .point = rst.point, .port = rst.port, .frame = rst.frame, .time_ns = rst.time_ns,
+                        .detail = "ttl " + std::to_string(rst.ttl) + ", while the server's packets arrive here with " + std::to_string(usual)});
 }
 
 std::vector<Observation> HandshakeJudge::unanswered(const Connection& c, int64_t now_ns) {
@@ -143,15 +162,15 @@ std::vector<Observation> HandshakeJudge::unanswered(const Connection& c, int64_t
     }
     o.where = beyond(d.point);
     if (&d != &a) o.evidence.push_back(present_at(d.attempts.front(), "SYN leaves the last point toward the server, ttl " + std::to_string(d.attempts.front().ttl)));
-    if (const uint64_t others = answered_(d.point, d.server); others > 0) {
+    if (const uint64_t others = server_(d.point, d.server).answered; others > 0) {
       o.remark = "The port answered " + std::to_string(others) + " other" + (others == 1 ? "" : "s") +
                  ": silence instead of a RST points to a filter on the server's host or beyond.";
     }
     return {o};
   }
   if (!would_have_seen(c, d, d.attempts.size(), *next, now_ns)) {
-    ++withheld_;
-    return {};
+    const bool silence_is_sure = sensor_.vouches(a.point, toward_client(c), first.order_ns, std::min(now_ns, a.attempts.back().order_ns + kRetrySlackNs));
+    return silence_is_sure ? without_blame(o, *next) : without_blame({}, *next);
   }
   const PacketFacts& last = d.attempts.back();
   if (has_rival_(c, *next, d.attempts.front().order_ns - d.attempts.front().stamp_uncertainty_ns, last.order_ns + device_timeout_ns_)) {
@@ -172,7 +191,7 @@ std::vector<Observation> HandshakeJudge::refused(const Connection& c) {
   if (!a.refused) return {};
   const PacketFacts& rst = *a.refused;
   Observation o = observation(c, FindingKind::syn_refused);
-  o.count = std::max<uint64_t>(1, a.refusal_count);
+  o.attempts = std::max<uint64_t>(1, a.refusal_count);
   o.last_ns = rst.time_ns;
   o.evidence.push_back(present_at(rst, "RST to the client " + seconds(rst.time_ns - a.attempts.back().time_ns) + " after its SYN, ttl " + std::to_string(rst.ttl)));
 
@@ -184,10 +203,7 @@ std::vector<Observation> HandshakeJudge::refused(const Connection& c) {
       if (&d != &a) o.evidence.push_back(present_at(*d.refused, "the same refusal comes from the server's side, ttl " + std::to_string(d.refused->ttl)));
       return {o};
     }
-    if (!would_have_seen(c, d, d.attempts.size(), *next, rst.order_ns)) {
-      ++withheld_;
-      return {};
-    }
+    if (!would_have_seen(c, d, d.attempts.size(), *next, rst.order_ns)) return without_blame(o, *next);
     const int64_t from = d.attempts.front().order_ns - d.attempts.front().stamp_uncertainty_ns;
     if (has_rival_(c, *next, from, rst.order_ns)) {
       o.confidence = kRivalled;
@@ -197,6 +213,7 @@ std::vector<Observation> HandshakeJudge::refused(const Connection& c) {
     o.where = between(d.point, *next);
     o.origin = Origin::device;
     o.evidence.push_back(absent_at(*next, d.attempts.back().time_ns, "no SYN of this connection before the RST"));
+    add_ttl_evidence(o, rst, a.server);
     return {o};
   }
   // The SYN went further than the RST came from.
@@ -210,6 +227,7 @@ std::vector<Observation> HandshakeJudge::refused(const Connection& c) {
   o.origin = Origin::device;
   o.evidence.push_back(present_at(syn, "the SYN was forwarded"));
   o.evidence.push_back(absent_at(d.point, rst.time_ns, "no RST from the server"));
+  add_ttl_evidence(o, rst, a.server);
   return {o};
 }
 
@@ -252,6 +270,7 @@ std::vector<Observation> HandshakeJudge::retried(const Connection& c) {
     return {o};
   }
   o.where = beyond(d.point);
+  if (a.refusal_count > 0 && d.refusal_count > 0) o.origin = Origin::server;
   return {o};
 }
 

@@ -19,11 +19,15 @@ class HandshakeJudge {
   // Whether an opening that is still unpaired was seen at `point` between the two times that could be this connection's: then a
   // device that answers by itself (a proxy) is as likely as one that drops.
   using RivalQuestion = std::function<bool(const Connection&, PointIndex point, int64_t from_ns, int64_t to_ns)>;
-  // How many handshakes the server end has answered so far, as seen at the point.
-  using AnsweredQuestion = std::function<uint64_t(PointIndex, const Endpoint&)>;
+  // What has been learned of a server, as seen at the point.
+  struct Server {
+    uint64_t answered = 0;  // handshakes of this end (address and port)
+    uint8_t ttl = 0;        // of the address's last SYN-ACK; 0: unknown
+  };
+  using ServerQuestion = std::function<Server(PointIndex, const Endpoint&)>;
 
-  HandshakeJudge(size_t points, int64_t device_timeout_ns, const SensorView& sensor, RivalQuestion has_rival, AnsweredQuestion answered)
-      : points_(points), device_timeout_ns_(device_timeout_ns), sensor_(sensor), has_rival_(std::move(has_rival)), answered_(std::move(answered)) {}
+  HandshakeJudge(size_t points, int64_t device_timeout_ns, const SensorView& sensor, RivalQuestion has_rival, ServerQuestion server)
+      : points_(points), device_timeout_ns_(device_timeout_ns), sensor_(sensor), has_rival_(std::move(has_rival)), server_(std::move(server)) {}
 
   // When the handshake can be judged, in packet time; kAfterAllNs: nothing (more) to judge.
   int64_t due_ns(const Connection& connection) const;
@@ -48,12 +52,15 @@ class HandshakeJudge {
   // Whether each of the first `count` SYNs of `leg` would have been seen at `point` by `until_ns`, had it come there.
   bool would_have_seen(const Connection& c, const LegState& leg, size_t count, PointIndex point, int64_t until_ns) const;
   Observation observation(const Connection& c, FindingKind kind) const;
+  // The fact alone, where the far side cannot be vouched for.
+  std::vector<Observation> without_blame(Observation o, PointIndex point);
+  void add_ttl_evidence(Observation& o, const PacketFacts& rst, const Endpoint& server) const;
 
   const size_t points_;
   const int64_t device_timeout_ns_;
   const SensorView& sensor_;
   const RivalQuestion has_rival_;
-  const AnsweredQuestion answered_;
+  const ServerQuestion server_;
   uint64_t withheld_ = 0;
 };
 

@@ -14,9 +14,8 @@ constexpr int64_t kSecondNs = 1'000'000'000;
 // Counters of two cores differ by up to 170 cycles on the machines that were measured.
 constexpr int64_t kBetweenCoresNs = 80;
 constexpr int64_t kCalibrationNs = 30'000'000;
-// The next segment begins so much after it was made: longer than it takes to publish it, unless the thread is interrupted just
-// there; then readers may disagree by the change of rate in that time (nanoseconds).
-constexpr int64_t kLeadNs = 1'000'000;
+// A new segment begins so much after it was made, so that it is published before, even if the thread is held up meanwhile.
+constexpr int64_t kLeadNs = 50'000'000;
 
 int64_t clock_ns(clockid_t id) {
   timespec now{};
@@ -51,7 +50,7 @@ ClockDiscipline::ClockDiscipline(const ClockReading& first, const ClockReading& 
   const double elapsed_ticks = static_cast<double>(second.ticks - first.ticks);
   ns_per_tick_ = static_cast<double>(second.utc_ns - first.utc_ns) / elapsed_ticks;
   rate_error_ = static_cast<double>(first.error_ticks + second.error_ticks) / elapsed_ticks;
-  segment_ = {second.ticks, second.utc_ns, ns_per_tick_};
+  former_ = segment_ = {second.ticks, second.utc_ns, ns_per_tick_};
   uncertainty_ns_ = error_ns(second) + kBetweenCoresNs + static_cast<int64_t>(rate_error_ * kSecondNs);
   readings_[reading_count_++] = first;
   readings_[reading_count_++] = second;
@@ -89,7 +88,8 @@ const ClockSegment& ClockDiscipline::step(const ClockReading& reading, uint64_t 
   learn_rate(reading);
   offset_ns_ = reading.utc_ns - segment_.at(reading.ticks);
   const double slew = std::clamp(static_cast<double>(offset_ns_) / std::max(interval_ns, 1e6), -kSlewMax, kSlewMax);
-  segment_ = {start_ticks, segment_.at(start_ticks), ns_per_tick_ * (1 + slew)};
+  former_ = segment_;
+  segment_ = {start_ticks, former_.at(start_ticks), ns_per_tick_ * (1 + slew)};
   uncertainty_ns_ = std::abs(offset_ns_) + error_ns(reading) + kBetweenCoresNs + drift_ns;
   return segment_;
 }
@@ -130,11 +130,15 @@ int64_t Clock::at(uint64_t now_ticks) const {
 }
 
 void Clock::discipline() {
-  const ClockReading reading = read();
-  const uint64_t lead_ticks = static_cast<uint64_t>(static_cast<double>(kLeadNs) / discipline_.segment().ns_per_tick);
   const uint64_t before = discipline_.segment().ticks;
+  if (static_cast<int64_t>(ticks() - before) < 0) return;  // readers still use the one before it
+  const ClockReading reading = read();
+  const auto lead_ticks = static_cast<uint64_t>(static_cast<double>(kLeadNs) / discipline_.segment().ns_per_tick);
   discipline_.step(reading, ticks() + lead_ticks);
-  if (discipline_.segment().ticks != before) publish(discipline_.segment());
+  if (discipline_.segment().ticks != before) {
+    while (ticks() + lead_ticks / 2 > discipline_.segment().ticks) discipline_.postpone(ticks() + lead_ticks);
+    publish(discipline_.segment());
+  }
   uncertainty_ns_.store(discipline_.uncertainty_ns(), std::memory_order_relaxed);
 }
 

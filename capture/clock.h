@@ -2,7 +2,8 @@
 //
 // One instance for all ports. now_ns() is for any thread: rx workers read it once for each burst, so that stamps of
 // different ports compare. discipline() is called by one thread, about every second. What the clock says never goes
-// back and never jumps: an offset to the system's clock is slewed away, at most 0.5 % fast or slow.
+// back and never jumps: an offset to the system's clock is slewed away, at most 0.5 % fast or slow. (Should that thread be
+// held up for 25 ms between two lines, a reader may see it go back by the change of rate in that time.)
 //
 // Three parts: readings (counter and system time together), the discipline (pure, from readings to line segments), and
 // the clock that publishes the newest two segments to its readers.
@@ -51,6 +52,9 @@ class ClockDiscipline {
   // system's clock after another interval like that since the last reading.
   const ClockSegment& step(const ClockReading& reading, uint64_t start_ticks);
 
+  // Moves the beginning of the newest segment along the former one: it was not published in time.
+  void postpone(uint64_t start_ticks) { segment_ = {start_ticks, former_.at(start_ticks), segment_.ns_per_tick}; }
+
   const ClockSegment& segment() const { return segment_; }
   // How far the clock may be off the system's clock until the next step, if that comes as late as this one.
   int64_t uncertainty_ns() const { return uncertainty_ns_; }
@@ -65,7 +69,7 @@ class ClockDiscipline {
   size_t reading_count_ = 0;  // ever
   double ns_per_tick_;        // of the system's clock
   double rate_error_;         // fraction
-  ClockSegment segment_;
+  ClockSegment former_, segment_;
   int64_t uncertainty_ns_;
   int64_t offset_ns_ = 0;
 };
@@ -78,7 +82,7 @@ class Clock {
   int64_t now_ns() const { return at(ticks()); }
   int64_t at(uint64_t ticks) const;
 
-  // One thread, about every second.
+  // One thread, about every second; does nothing where the last time was less than 50 ms ago.
   void discipline();
 
   // Any thread: for clock_uncertainty_seconds, and for findings that rest on the order between ports. It is against the

@@ -46,6 +46,11 @@ std::string argument_of(const std::string& device, const std::string& key) {
   return device.substr(begin, device.find(',', begin) - begin);
 }
 
+// The same as a number; 0 where it is none.
+uint32_t number_of(const std::string& device, const std::string& key) {
+  return static_cast<uint32_t>(std::strtoul(argument_of(device, key).c_str(), nullptr, 10));
+}
+
 // The driver of a virtual device: its name without the number at the end.
 std::string driver_of(const std::string& device) {
   std::string name = device.substr(0, device.find(','));
@@ -54,6 +59,19 @@ std::string driver_of(const std::string& device) {
 }
 
 bool is_on_interface(const std::string& driver) { return driver == "net_af_packet" || driver == "net_af_xdp"; }
+
+// What the headers say of a frame's length on the wire, for one that was cut. Not less than `length`.
+uint32_t length_by_headers(const uint8_t* frame, uint32_t length) {
+  constexpr uint32_t kTag = 4, kHeadersMax = 14 + 2 * kTag + 40;
+  if (length < kHeadersMax) return length;
+  const auto load16 = [&](uint32_t at) { return static_cast<uint32_t>(frame[at]) << 8 | frame[at + 1]; };
+  uint32_t type_at = 12;
+  for (int tags = 0; tags < 2 && (load16(type_at) == 0x8100 || load16(type_at) == 0x88a8); ++tags) type_at += kTag;
+  const uint32_t network = type_at + 2;
+  if (load16(type_at) == 0x0800) return std::max(length, network + load16(network + 2));
+  if (load16(type_at) == 0x86dd) return std::max(length, network + 40 + load16(network + 4));
+  return length;
+}
 
 Error device_error(const std::string& device, const std::string& what) {
   const std::string log = eal_take_log();
@@ -81,9 +99,10 @@ struct DpdkSource::Port {
   std::vector<uint8_t> scratch;
   size_t scratch_used = 0;
   uint32_t frame = 0;
-  int64_t emptied_ns = 0;   // all that arrived before is handed out
-  uint32_t depth = 0;       // packets that wait in the device or its ring at most; 0: not known
-  uint32_t until_mark = 0;  // packets to come before everything that waited at mark_ns is handed out
+  int64_t emptied_ns = 0;        // all that arrived before is handed out
+  uint32_t cut_at = UINT32_MAX;  // frames of this length or more may be longer on the wire
+  uint32_t depth = 0;            // packets that wait in the device or its ring at most; 0: not known
+  uint32_t until_mark = 0;       // packets to come before everything that waited at mark_ns is handed out
   int64_t mark_ns = 0;
   int64_t last_stamp_ns = 0;
 
@@ -124,7 +143,11 @@ void DpdkSource::Port::use_large_ring() {
   const bool given = !argument_of(device, "blocksz").empty() || !argument_of(device, "framesz").empty();
   if (!given) device += ",blocksz=73728,framesz=9216";
   if (argument_of(device, "framecnt").empty()) device += ",framecnt=4096";
-  depth = static_cast<uint32_t>(std::strtoul(argument_of(device, "framecnt").c_str(), nullptr, 10));
+  depth = number_of(device, "framecnt");
+  // The kernel's header before each frame in the ring (TPACKET_V2): 66 bytes. Frames that the kernel has joined (GRO) may
+  // well be longer than the rest.
+  const uint32_t frame_size = number_of(device, "framesz");
+  cut_at = std::max(frame_size > 0 ? frame_size : 2048u, 128u) - 66;
 }
 
 // Makes the device known to DPDK and finds its port.
@@ -165,8 +188,8 @@ std::string DpdkSource::Port::plug() {
 
 // The af_packet driver copies each frame into one buffer, which must hold the largest that its ring can.
 std::string DpdkSource::Port::make_pool(uint32_t mbufs) {
-  const auto frame_size = static_cast<uint32_t>(std::strtoul(argument_of(device, "framesz").c_str(), nullptr, 10));
-  const uint32_t room = std::clamp<uint32_t>(frame_size + RTE_PKTMBUF_HEADROOM, RTE_MBUF_DEFAULT_BUF_SIZE, UINT16_MAX);
+  const uint32_t room =
+      std::clamp<uint32_t>(number_of(device, "framesz") + RTE_PKTMBUF_HEADROOM, RTE_MBUF_DEFAULT_BUF_SIZE, UINT16_MAX);
   const std::string pool_name = "mbufs_" + std::to_string(id);
   pool = rte_pktmbuf_pool_create(pool_name.c_str(), mbufs, std::min(kMbufCache, mbufs / 4), 0, static_cast<uint16_t>(room),
                                  rte_eth_dev_socket_id(id));
@@ -293,6 +316,7 @@ void DpdkSource::Port::note_progress(int64_t begun_ns, uint16_t wanted) {
 RawPacket DpdkSource::Port::view(rte_mbuf* mbuf, int64_t stamp_ns, uint32_t uncertainty_ns) {
   const uint32_t length = rte_pktmbuf_pkt_len(mbuf);
   RawPacket packet{rte_pktmbuf_mtod(mbuf, const uint8_t*), length, length, stamp_ns, uncertainty_ns, ++frame, LinkType::ethernet};
+  if (length >= cut_at) packet.wire_length = length_by_headers(packet.data, length);
   if (mbuf->nb_segs == 1) return packet;
   // Several buffers: copied together, as far as there is room (then it is cut short, and says so).
   const auto room = static_cast<uint32_t>(std::min<size_t>(length, scratch.size() - scratch_used));

@@ -9,7 +9,30 @@
 #include <cerrno>
 #include <cstring>
 
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define PARALLAX_ADDRESS_SANITIZER
+#endif
+#elif defined(__SANITIZE_ADDRESS__)
+#define PARALLAX_ADDRESS_SANITIZER
+#endif
+#ifdef PARALLAX_ADDRESS_SANITIZER
+#include <sanitizer/asan_interface.h>
+#endif
+
 namespace parallax {
+
+namespace {
+
+// The buffer is larger than the file's rest: let the sanitizer see a read beyond that.
+void mark_readable([[maybe_unused]] const uint8_t* bytes, [[maybe_unused]] size_t used, [[maybe_unused]] size_t capacity) {
+#ifdef PARALLAX_ADDRESS_SANITIZER
+  ASAN_UNPOISON_MEMORY_REGION(bytes, used);
+  ASAN_POISON_MEMORY_REGION(bytes + used, capacity - used);
+#endif
+}
+
+}  // namespace
 
 void FileBuffer::Close::operator()(gzFile_s* file) const { gzclose_r(file); }
 
@@ -46,6 +69,7 @@ bool FileBuffer::refill(size_t count) {
   }
   end_ = size();
   begin_ = 0;
+  mark_readable(bytes_.get(), capacity_, capacity_);
   while (end_ < capacity_) {
     const int got = ::gzread(file_.get(), bytes_.get() + end_, static_cast<unsigned>(capacity_ - end_));
     if (got > 0) {
@@ -64,6 +88,7 @@ bool FileBuffer::refill(size_t count) {
     }
     break;
   }
+  mark_readable(bytes_.get(), end_, capacity_);
   return size() >= count;
 }
 

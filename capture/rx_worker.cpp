@@ -4,6 +4,9 @@
 
 namespace parallax {
 
+// Half of the smallest ring: a full one then always holds two times.
+static constexpr size_t kSameOrderMax = 32;
+
 // Sightings on their way into the rings: one bounded row for each analysis worker.
 struct RxWorker::Staging {
   struct Row {
@@ -37,6 +40,8 @@ struct RxWorker::Lane {
   Staging* staging;
   FragmentTable fragments;
   int64_t newest_ns = kBeforeAllNs;     // largest stamp so far
+  int64_t order_ns = kBeforeAllNs;      // of the last sighting
+  size_t same_order = 0;                // how many in a row have it
   int64_t watermark_ns = kBeforeAllNs;  // as published
   bool listening = false;               // covered_from_ns is set
   bool ended = false;
@@ -57,7 +62,22 @@ struct RxWorker::Lane {
   // ordered by the largest stamp before them.
   int64_t released_until_ns() const {
     if (!staging->empty()) return std::max(watermark_ns, staging->first_order_ns());
-    return std::max(watermark_ns, source->watermark_ns());
+    return std::max({watermark_ns, source->watermark_ns(), is_file ? order_ns : kBeforeAllNs});
+  }
+
+  // The order time of the next packet. Never less than the former; and a file whose packets all bear one time (cut to
+  // seconds, or zero) still goes on by a nanosecond now and then: the merge releases a time when all are past it, and rings
+  // full of a single time would wait for each other for ever.
+  int64_t next_order_ns(int64_t time_ns) {
+    newest_ns = std::max(newest_ns, time_ns);
+    if (newest_ns > order_ns) {
+      order_ns = newest_ns;
+      same_order = 0;
+    } else if (is_file && ++same_order == kSameOrderMax) {
+      ++order_ns;
+      same_order = 0;
+    }
+    return order_ns;
   }
 };
 
@@ -134,7 +154,7 @@ bool RxWorker::dropped_on_purpose(DropStage stage, Lane& lane, const RawPacket& 
 }
 
 void RxWorker::take(Lane& lane, const RawPacket& packet) {
-  lane.newest_ns = std::max(lane.newest_ns, packet.time_ns);
+  const int64_t order_ns = lane.next_order_ns(packet.time_ns);
   if (!lane.listening) {
     lane.channel.covered_from_ns.store(packet.time_ns, std::memory_order_release);
     lane.listening = true;
@@ -161,7 +181,7 @@ void RxWorker::take(Lane& lane, const RawPacket& packet) {
     return;
   }
   sighting.time_ns = packet.time_ns;
-  sighting.order_ns = lane.newest_ns;
+  sighting.order_ns = order_ns;
   sighting.frame = packet.frame;
   sighting.stamp_uncertainty_ns = packet.stamp_uncertainty_ns;
   sighting.port = lane.index;

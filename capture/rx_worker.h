@@ -6,6 +6,8 @@
 // that the rings do not fill with one file while the merge waits for another.
 // Order of publication, for each burst of a port: losses, coverage, sightings, watermark. So whoever sees a sighting or
 // a watermark also sees every loss before it.
+// order_ns of a port's sightings never goes back: it is the largest stamp so far. (In a file it moves on by 1 ns after 32
+// packets of one time.) The watermark is of the order time.
 // Memory is taken in the constructor.
 #pragma once
 

@@ -235,6 +235,8 @@ class Checks {
 
 }  // namespace
 
+std::string why_not_a_point(const std::string& name) { return why_not_a_name(name, "_-"); }
+
 std::vector<ConfigProblem> check_config(const v1::Config& config, ConfigUse use) { return Checks(config, use).all(); }
 
 }  // namespace parallax

@@ -18,6 +18,9 @@ struct ConfigProblem {
   std::string message;  // what is wrong, with the value, and what would be right
 };
 
+// Empty: `name` may be a point's.
+std::string why_not_a_point(const std::string& name);
+
 // All problems found.
 std::vector<ConfigProblem> check_config(const v1::Config& config, ConfigUse use);
 

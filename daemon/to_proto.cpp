@@ -219,6 +219,8 @@ v1::Device to_proto(const DeviceRecord& record, const MessageNames& names) {
   set_changes(record.changes, message.mutable_changes());
   if (record.transit_toward_inside) *message.mutable_transit_toward_inside_seconds() = to_proto(*record.transit_toward_inside);
   if (record.transit_toward_outside) *message.mutable_transit_toward_outside_seconds() = to_proto(*record.transit_toward_outside);
+  if (record.transit_toward_inside) message.set_crossed_toward_inside(record.transit_toward_inside->count);
+  if (record.transit_toward_outside) message.set_crossed_toward_outside(record.transit_toward_outside->count);
   message.set_lost_toward_inside(record.lost_toward_inside);
   message.set_lost_toward_outside(record.lost_toward_outside);
   message.set_resets_originated(record.resets_originated);

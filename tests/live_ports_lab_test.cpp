@@ -201,6 +201,18 @@ TEST_F(LivePortsTest, AfPacketWithItsOwnSizesTakesJumboFrames) {
   EXPECT_EQ(burst[0].captured_length, 9'000u);
 }
 
+TEST_F(LivePortsTest, AfPacketTellsTheLengthOfFramesThatItCut) {
+  ASSERT_EQ(start_dpdk(), "");
+  auto source =
+      DpdkSource::open("net_af_packet4,iface=m0,blocksz=4096,framesz=2048,framecnt=64", {.clock = clock_, .mbufs = 1023});
+  ASSERT_TRUE(source.ok()) << source.error();
+  ASSERT_EQ(send(2, 5'000), 2u);
+  std::array<RawPacket, 32> burst;
+  ASSERT_EQ((*source)->poll(burst), 2u);
+  EXPECT_EQ(burst[0].captured_length, 1'982u);
+  EXPECT_EQ(burst[0].wire_length, 5'000u);
+}
+
 TEST_F(LivePortsTest, AfPacketAndLibpcapOnOneInterfaceAreRefused) {
   ASSERT_EQ(start_dpdk(), "");
   auto source = LibpcapSource::open("m0");

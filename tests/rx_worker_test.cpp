@@ -287,6 +287,32 @@ TEST(RxWorker, TimeThatRunsBackwardsKeepsTheOrderOfTheFile) {
   EXPECT_EQ(sightings[3].order_ns, 400);
 }
 
+// A merge releases what is before the watermarks of all ports.
+TEST(RxWorker, FilesOfASingleTimeDoNotBlockAMergeForEver) {
+  for (const size_t files : {1, 2}) {
+    Bench bench;
+    for (size_t port = 0; port < files; ++port) {
+      FakeSource::State& state = bench.add_file(2, 64);
+      for (uint16_t i = 0; i < 1'000; ++i) state.packets.push_back({0, udp_frame(port == 0 ? 1 : i)});
+    }
+    size_t released = 0;
+    for (int round = 0; round < 10'000 && released < 1'000 * files; ++round) {
+      bench.poll();
+      int64_t safe_ns = kAfterAllNs;
+      for (auto& channel : bench.channels) safe_ns = std::min(safe_ns, channel->watermark_ns.load());
+      for (auto& channel : bench.channels) {
+        for (auto& ring : channel->rings) {
+          for (auto items = ring->peek(); !items.empty() && items.front().order_ns < safe_ns; items = ring->peek()) {
+            ring->pop(1);
+            ++released;
+          }
+        }
+      }
+    }
+    EXPECT_EQ(released, 1'000 * files);
+  }
+}
+
 TEST(RxWorker, AnalysisAndSpoolHaveFiltersOfTheirOwn) {
   Result<FlowFilter> analysis = FlowFilter::compile("udp dst port 53");
   Result<FlowFilter> spool = FlowFilter::compile("udp src port 7");

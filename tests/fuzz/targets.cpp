@@ -1,0 +1,94 @@
+#include "tests/fuzz/targets.h"
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <string>
+
+#include "capture/decode.h"
+#include "capture/file_source.h"
+#include "capture/fragment_table.h"
+
+namespace parallax::fuzz {
+
+namespace {
+
+void require(bool holds, const char* what) {
+  if (holds) return;
+  std::fprintf(stderr, "broken: %s\n", what);
+  std::abort();
+}
+#define REQUIRE(condition) require(condition, #condition)
+
+void decode_exactly(const uint8_t* data, uint32_t size, uint32_t wire_length, LinkType link_type) {
+  const std::unique_ptr<uint8_t[]> exact(new uint8_t[size]);
+  if (size > 0) std::memcpy(exact.get(), data, size);
+  Sighting s;
+  std::memset(static_cast<void*>(&s), 0xee, sizeof(s));
+  s.time_ns = 7;
+  const DecodeError error = decode({exact.get(), size, wire_length, link_type}, s, KeyFrom::vlan);
+  REQUIRE(static_cast<int>(error) < kDecodeErrorCount);
+  if (error != DecodeError::none) return;
+  REQUIRE(s.time_ns == 7);
+  REQUIRE(s.payload_length <= wire_length);
+  REQUIRE(s.flow_hash == flow_hash(s));
+  REQUIRE(!s.has(SightingFlag::later_fragment) ||
+          (s.has(SightingFlag::fragment) && s.source_port == 0 && s.destination_port == 0));
+  REQUIRE(s.has(SightingFlag::has_timestamps) == ((s.options & tcp_option::timestamps) != 0));
+  REQUIRE(s.has(SightingFlag::cut_short) == (size < wire_length));
+  REQUIRE(s.key <= 4095);
+  Sighting again;
+  decode({exact.get(), size, wire_length, link_type}, again, KeyFrom::vlan);
+  REQUIRE(again.seq == s.seq && again.flags == s.flags && again.flow_hash == s.flow_hash && again.sack == s.sack);
+  static FragmentTable fragments(64);
+  fragments.attribute(s);
+}
+
+}  // namespace
+
+void decode_frame(const uint8_t* data, size_t size) {
+  constexpr LinkType kLinkTypes[] = {LinkType::ethernet,  LinkType::raw_ip,     LinkType::null_loopback, LinkType::loop,
+                                     LinkType::linux_sll, LinkType::linux_sll2, LinkType::ipv4,          LinkType::ipv6};
+  if (size < 2) return;
+  const auto length = static_cast<uint32_t>(size - 2);
+  decode_exactly(data + 2, length, length + data[1] * 13u, kLinkTypes[data[0] % std::size(kLinkTypes)]);
+}
+
+void read_capture_file(const uint8_t* data, size_t size) {
+  const int fd = ::memfd_create("capture", MFD_CLOEXEC);
+  REQUIRE(fd >= 0);
+  for (size_t written = 0; written < size;) {
+    const ssize_t count = ::write(fd, data + written, size - written);
+    REQUIRE(count > 0);
+    written += static_cast<size_t>(count);
+  }
+  auto source = FileSource::open("/proc/self/fd/" + std::to_string(fd) + (size % 4 == 3 ? "#1" : ""));
+  ::close(fd);
+  if (!source.ok()) {
+    REQUIRE(!source.error().empty());
+    return;
+  }
+  RawPacket burst[7];
+  uint32_t frame = 0;
+  int64_t watermark_ns = (*source)->watermark_ns();
+  while (!(*source)->finished()) {
+    const size_t count = (*source)->poll(burst);
+    for (size_t i = 0; i < count; ++i) {
+      REQUIRE(burst[i].frame > frame);
+      REQUIRE(burst[i].wire_length >= burst[i].captured_length);
+      REQUIRE(burst[i].time_ns <= CaptureFile::kTimeNsMax && burst[i].time_ns >= -CaptureFile::kTimeNsMax);
+      frame = burst[i].frame;
+      decode_exactly(burst[i].data, burst[i].captured_length, burst[i].wire_length, burst[i].link_type);
+    }
+    REQUIRE((*source)->watermark_ns() >= watermark_ns);
+    watermark_ns = (*source)->watermark_ns();
+  }
+  REQUIRE(watermark_ns == kAfterAllNs);
+  (void)(*source)->warning();
+}
+
+}  // namespace parallax::fuzz

@@ -1,0 +1,16 @@
+// What the fuzzers do with an input: hand it to a parser in a heap buffer of exactly its size, and check what must hold for
+// whatever comes out. Used by the libFuzzer programs of this folder and, with a mutator of its own, by fuzz_test.cpp.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace parallax::fuzz {
+
+// First byte: link type. Second: how many bytes more were on the wire. The rest is the frame. Aborts where an invariant fails.
+void decode_frame(const uint8_t* data, size_t size);
+
+// The bytes of a capture file, read to its end; each packet is decoded.
+void read_capture_file(const uint8_t* data, size_t size);
+
+}  // namespace parallax::fuzz

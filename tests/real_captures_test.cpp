@@ -1,0 +1,214 @@
+// Packets that nobody here made: the reader and the decoder against the manifest and Wireshark's own reading of them.
+// The captures are not part of the project (PARALLAX_CAPTURES); without them these tests are skipped.
+#include <gtest/gtest.h>
+#include <zlib.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "capture/decode.h"
+#include "capture/file_source.h"
+
+namespace parallax {
+
+namespace {
+
+std::string directory() {
+  const char* set = std::getenv("PARALLAX_CAPTURES");
+  return set ? set : std::string(PARALLAX_SOURCE_DIR) + "/../shared/captures";
+}
+
+// Tabs and line ends of a file, plain or gzip; comments left out.
+std::vector<std::vector<std::string>> table(const std::string& path) {
+  std::string text;
+  if (const gzFile file = gzopen(path.c_str(), "rb")) {
+    char part[65536];
+    for (int got; (got = gzread(file, part, sizeof(part))) > 0;) text.append(part, static_cast<size_t>(got));
+    gzclose(file);
+  }
+  std::vector<std::vector<std::string>> rows;
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);) {
+    if (line.empty() || line[0] == '#') continue;
+    std::vector<std::string> cells;
+    std::istringstream in(line);
+    for (std::string cell; std::getline(in, cell, '\t');) cells.push_back(cell);
+    rows.push_back(std::move(cells));
+  }
+  return rows;
+}
+
+struct Capture {
+  std::string file, format;
+  uint32_t packets;
+};
+
+std::vector<Capture> manifest() {
+  auto rows = table(directory() + "/manifest.tsv");
+  std::vector<Capture> captures;
+  if (rows.empty()) return captures;
+  const auto column = [&](const std::string& name) {
+    return static_cast<size_t>(std::find(rows[0].begin(), rows[0].end(), name) - rows[0].begin());
+  };
+  const size_t file = column("file"), format = column("format"), packets = column("packets");
+  for (size_t i = 1; i < rows.size(); ++i) {
+    captures.push_back({rows[i].at(file), rows[i].at(format), static_cast<uint32_t>(std::stoul(rows[i].at(packets)))});
+  }
+  return captures;
+}
+
+struct Seen {
+  RawPacket packet;  // its bytes are gone
+  DecodeError error;
+  Sighting sighting;
+};
+
+struct Reading {
+  std::string error, warning;
+  std::vector<Seen> packets;
+};
+
+Reading read(const std::string& name) {
+  Reading reading;
+  auto source = FileSource::open(directory() + "/" + name);
+  if (!source.ok()) {
+    reading.error = source.error();
+    return reading;
+  }
+  RawPacket burst[32];
+  while (!(*source)->finished()) {
+    const size_t count = (*source)->poll(burst);
+    for (size_t i = 0; i < count; ++i) {
+      Seen seen{burst[i], DecodeError::none, {}};
+      seen.error = decode({burst[i].data, burst[i].captured_length, burst[i].wire_length, burst[i].link_type}, seen.sighting);
+      reading.packets.push_back(seen);
+    }
+  }
+  reading.warning = (*source)->warning();
+  return reading;
+}
+
+std::string what_else(const Seen& seen) {
+  if (seen.error != DecodeError::none) return std::string(decode_error_name(seen.error));
+  if (seen.sighting.has(SightingFlag::icmp_quote)) return "quoted by ICMP";
+  if (seen.sighting.has(SightingFlag::later_fragment)) return "later fragment";
+  return seen.sighting.protocol == ip_protocol::udp ? "UDP" : "protocol " + std::to_string(seen.sighting.protocol);
+}
+
+class RealCaptures : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (!std::filesystem::exists(directory() + "/manifest.tsv"))
+      GTEST_SKIP() << "no captures at " << directory() << " (PARALLAX_CAPTURES)";
+  }
+};
+
+}  // namespace
+
+TEST_F(RealCaptures, PacketCountsAreThoseOfTheManifest) {
+  // Where tshark, which made the manifest, counts otherwise.
+  const std::map<std::string, uint32_t> others = {
+      {"tcpdump__dsa.pcap", 8},      // a link type that it refuses
+      {"ng-le__test017.pcapng", 0},  // custom blocks, which it counts as packets
+      {"ng-be__test017.pcapng", 0}, {"ng-le__test102.pcapng", 5}, {"ng-be__test102.pcapng", 5},
+  };
+  const std::map<std::string, std::string> warnings = {
+      {"ndpi__fuzz-2021-10-13.pcap", "cut in the middle of packet 2, which begins at byte 237"}};
+  for (const Capture& capture : manifest()) {
+    const Reading reading = read(capture.file);
+    EXPECT_EQ(reading.error, "") << capture.file;
+    const auto other = others.find(capture.file);
+    EXPECT_EQ(reading.packets.size(), other != others.end() ? other->second : capture.packets)
+        << capture.file << ' ' << reading.warning;
+    const auto warning = warnings.find(capture.file);
+    EXPECT_EQ(reading.warning, warning != warnings.end() ? warning->second : "") << capture.file;
+  }
+}
+
+TEST_F(RealCaptures, ConformanceFilesHaveTheBlocksThatTheirListsSay) {
+  int files = 0;
+  for (const Capture& capture : manifest()) {
+    std::ifstream list(directory() + "/oracle/" + capture.file + ".blocks.txt");
+    if (!list) continue;
+    ++files;
+    size_t packets = 0, interfaces = 0;
+    for (std::string line; std::getline(list, line);) {
+      std::istringstream words(line);
+      std::string kind;
+      size_t count = 0;
+      if (!(words >> kind >> count)) continue;
+      if (kind == "EPB:" || kind == "SPB:" || kind == "PB:") packets += count;
+      if (kind == "IDB:") interfaces += count;
+    }
+    auto source = FileSource::open(directory() + "/" + capture.file);
+    ASSERT_TRUE(source.ok()) << capture.file << ' ' << source.error();
+    RawPacket burst[32];
+    size_t read_packets = 0;
+    while (!(*source)->finished()) read_packets += (*source)->poll(burst);
+    EXPECT_EQ(read_packets, packets) << capture.file;
+    EXPECT_EQ((*source)->file().interfaces().size(), interfaces) << capture.file;
+    EXPECT_EQ((*source)->warning(), "") << capture.file;
+  }
+  EXPECT_EQ(files, 24);
+}
+
+// Compared are sequence, acknowledgement, length and flags. Wireshark's numbers are relative: what it takes away must be one
+// number for each direction of a stream, until a SYN sets another.
+TEST_F(RealCaptures, TcpIsDecodedAsWiresharkDoes) {
+  // What Wireshark reads as TCP and we do not (yet), as many times as it occurs.
+  const std::map<std::string, int> known = {
+      {"TS-l2tp_http2__client.pcap: UDP", 30},  // tunnels in UDP, which end at the UDP header
+      {"TS-l2tp_http2__relay.pcap: UDP", 30},
+      {"arkime__gtp-iphone.pcap: UDP", 58},
+      {"zeek__vxlan-encapsulated-http.pcap: UDP", 12},
+      {"zeek__gtp1_gn_normal_incl_fragmentation.pcap: UDP", 32},
+      {"zeek__gtp1_gn_normal_incl_fragmentation.pcap: later fragment", 36},
+      {"ppp__one_http_stream_rst.pcap: network_unknown", 10},  // PPPoE
+      {"zeek__pppoe-over-qinq.pcap: network_unknown", 86},
+      {"zeek__mpls-in-vlan.pcap: network_unknown", 2},
+      {"zeek__smtp.pcap: quoted by ICMP", 4},            // Wireshark shows the quoted header as a TCP layer
+      {"zeek__fragmented-syn.pcap: later fragment", 1},  // Wireshark reassembles
+      {"tcpdump__kday4.pcap: ip_length_wrong", 1},       // total length 820 in a frame of 66: Wireshark reads on
+  };
+  std::map<std::string, int> differences;
+  size_t compared = 0;
+  for (const Capture& capture : manifest()) {
+    const auto rows = table(directory() + "/oracle/" + capture.file + ".tshark-tcp.tsv.gz");
+    std::map<uint32_t, std::vector<std::string>> expected;  // by frame; the first row names the columns
+    for (size_t i = 1; i < rows.size(); ++i) expected[static_cast<uint32_t>(std::stoul(rows[i][0]))] = rows[i];
+    if (expected.empty()) continue;
+    std::map<std::pair<std::string, bool>, uint32_t> bases;
+    for (const Seen& seen : read(capture.file).packets) {
+      const auto row = expected.find(seen.packet.frame);
+      const Sighting& s = seen.sighting;
+      if (seen.error != DecodeError::none || !s.is_tcp()) {
+        if (row != expected.end()) ++differences[capture.file + ": " + what_else(seen)];
+        continue;
+      }
+      ASSERT_TRUE(row != expected.end()) << capture.file << ' ' << seen.packet.frame << " is no TCP for Wireshark";
+      ++compared;
+      const std::vector<std::string>& cells = row->second;
+      const std::string where = capture.file + " frame " + cells[0];
+      const uint32_t flags = s.tcp_flags | (s.has(SightingFlag::accurate_ecn) ? 0x100u : 0u);
+      EXPECT_EQ(flags, std::stoul(cells[2], nullptr, 16) & 0x1ff) << where;
+      EXPECT_EQ(std::to_string(s.payload_length), cells[5]) << where;
+      const bool up = std::pair(s.source, s.source_port) < std::pair(s.destination, s.destination_port);
+      const uint32_t seq_base = s.seq - static_cast<uint32_t>(std::stoul(cells[3]));
+      if (s.tcp_flags & tcp_flag::syn) bases[{cells[1], up}] = seq_base;
+      EXPECT_EQ(bases.emplace(std::pair(cells[1], up), seq_base).first->second, seq_base) << where << " seq " << s.seq;
+      if (!(s.tcp_flags & tcp_flag::ack)) continue;
+      const uint32_t ack_base = s.ack - static_cast<uint32_t>(std::stoul(cells[4]));
+      EXPECT_EQ(bases.emplace(std::pair(cells[1], !up), ack_base).first->second, ack_base) << where << " ack " << s.ack;
+    }
+  }
+  EXPECT_EQ(differences, known);
+  EXPECT_EQ(compared, 17515u);
+}
+
+}  // namespace parallax
