@@ -44,7 +44,9 @@ DpdkLosses& DpdkLosses::operator=(DpdkLosses&& other) noexcept {
   std::swap(former_, other.former_);
   std::swap(sockets_, other.sockets_);
   std::swap(interface_counter_, other.interface_counter_);
-  std::swap(interface_former_, other.interface_former_);
+  std::swap(interface_start_, other.interface_start_);
+  std::swap(missed_start_, other.missed_start_);
+  std::swap(interface_told_, other.interface_told_);
   std::swap(losses_, other.losses_);
   return *this;
 }
@@ -74,9 +76,11 @@ void DpdkLosses::start(uint16_t port_id, const std::string& driver, const std::s
   const char* counter = driver == "net_af_xdp" ? "rx_dropped" : driver == "net_tap" ? "tx_dropped" : nullptr;
   if (counter != nullptr && !interface.empty()) {
     interface_counter_ = ::open(("/sys/class/net/" + interface + "/statistics/" + counter).c_str(), O_RDONLY | O_CLOEXEC);
-    if (interface_counter_ >= 0) interface_former_ = counter_in(interface_counter_);
+    if (interface_counter_ >= 0) interface_start_ = counter_in(interface_counter_);
   }
   read();
+  missed_start_ = former_.missed;
+  interface_told_ = 0;
   losses_.clear();
 }
 
@@ -96,9 +100,12 @@ void DpdkLosses::read() {
   }
   add(DropReason::socket, socket_drops);
   if (interface_counter_ >= 0) {
-    const uint64_t now = counter_in(interface_counter_);
-    if (now > interface_former_) add(DropReason::socket, now - interface_former_);
-    interface_former_ = now;
+    const uint64_t interface = counter_in(interface_counter_) - interface_start_;
+    const uint64_t known = former_.missed - missed_start_ + interface_told_;
+    if (interface > known && interface < UINT64_MAX / 2) {
+      add(DropReason::socket, interface - known);
+      interface_told_ += interface - known;
+    }
   }
 }
 

@@ -1,7 +1,7 @@
 // What a DPDK port lost: its driver's counters, and those of the kernel where the driver does not tell.
 //
-// Owned by a DpdkSource, one thread. The af_packet driver reports no loss while its socket loses, af_xdp and tap neither:
-// there the socket and the interface are asked.
+// Owned by a DpdkSource, one thread. The af_packet driver reports no loss while its socket loses, tap neither, and af_xdp
+// not all: there the socket or the interface is asked, and only what the driver did not tell is added.
 #pragma once
 
 #include <array>
@@ -40,7 +40,8 @@ class DpdkLosses {
   } former_;
   std::vector<int> sockets_;    // owned by the driver
   int interface_counter_ = -1;  // a counter in /sys/class/net, kept open
-  uint64_t interface_former_ = 0;
+  uint64_t interface_start_ = 0, missed_start_ = 0;
+  uint64_t interface_told_ = 0;     // lost by the interface beyond what the driver told
   std::vector<SourceLoss> losses_;  // room for all kinds is taken at start
 };
 

@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cstdlib>
 #include <cstring>
 #include <vector>
@@ -204,17 +205,17 @@ std::string DpdkSource::Port::make_pool(uint32_t mbufs) {
 
 std::string DpdkSource::Port::queues(const rte_eth_conf& conf, const rte_eth_dev_info& info) {
   // Some drivers want as many transmit queues as receive queues. Nothing is ever sent.
-  uint16_t transmit_queues = 0;
-  int result = rte_eth_dev_configure(id, 1, 0, &conf);
-  if (result != 0 && info.max_tx_queues > 0) {
+  uint16_t transmit_queues = driver == "net_af_xdp" || driver == "net_tap" ? 1 : 0;
+  int result = rte_eth_dev_configure(id, 1, transmit_queues, &conf);
+  if (result != 0 && transmit_queues == 0 && info.max_tx_queues > 0) {
     transmit_queues = 1;
-    result = rte_eth_dev_configure(id, 1, 1, &conf);
+    result = rte_eth_dev_configure(id, 1, transmit_queues, &conf);
   }
   if (result != 0) return "cannot be configured with one receive queue: " + code_text(result);
-  uint16_t receive_descriptors = kDescriptors, transmit_descriptors = 512;
+  // A power of two, as af_xdp wants; never more than half of the buffers.
+  auto receive_descriptors = static_cast<uint16_t>(std::bit_floor(std::min<uint32_t>(pool->size / 2, kDescriptors)));
+  uint16_t transmit_descriptors = 512;
   rte_eth_dev_adjust_nb_rx_tx_desc(id, &receive_descriptors, &transmit_descriptors);
-  receive_descriptors =
-      std::min<uint16_t>(receive_descriptors, static_cast<uint16_t>(std::min<uint32_t>(pool->size / 2, kDescriptors)));
   result = rte_eth_rx_queue_setup(id, 0, receive_descriptors, rte_eth_dev_socket_id(id), nullptr, pool);
   if (result != 0) return "its receive queue cannot be set up: " + code_text(result);
   if (driver.empty()) depth = 2u * receive_descriptors;  // what the driver has taken off the ring and keeps, as well

@@ -61,11 +61,11 @@ class LivePortsTest : public testing::Test {
   }
 
   // Frames into the far end: what comes out of m0 is what m0's port sees.
-  static uint64_t send(uint64_t count, size_t length = 200) {
+  static uint64_t send(uint64_t count, size_t length = 200, const char* interface = "m1") {
     const int descriptor = socket(AF_PACKET, SOCK_RAW, 0);
     sockaddr_ll to{};
     to.sll_family = AF_PACKET;
-    to.sll_ifindex = static_cast<int>(if_nametoindex("m1"));
+    to.sll_ifindex = static_cast<int>(if_nametoindex(interface));
     std::vector<uint8_t> frame(length, 0);
     frame[12] = 0x08;
     frame[14] = 0x45;
@@ -189,6 +189,17 @@ TEST_F(LivePortsTest, AfPacketCountsWhatItsRingLost) {
   EXPECT_EQ(totals.received + totals.dropped, sent);
   EXPECT_GT(totals.dropped, 0u);
   EXPECT_TRUE(totals.loss_known_in_time);
+}
+
+TEST_F(LivePortsTest, AfXdpCountsWhatItsRingLost) {
+  ASSERT_EQ(start_dpdk(), "");
+  ASSERT_TRUE(run("ip link add x0 type veth peer name x1") && run("ip link set x0 up") && run("ip link set x1 up"));
+  auto source = DpdkSource::open("net_af_xdp0,iface=x0,busy_budget=0", {.clock = clock_, .mbufs = 8191});
+  if (!source.ok()) GTEST_SKIP() << "af_xdp needs CAP_SYS_ADMIN and more: " << source.error();
+  const uint64_t sent = send(20'000, 200, "x1");
+  const Totals totals = drain(**source);
+  EXPECT_EQ(totals.received + totals.dropped, sent);
+  EXPECT_GT(totals.dropped, 0u);
 }
 
 TEST_F(LivePortsTest, AfPacketWithItsOwnSizesTakesJumboFrames) {
