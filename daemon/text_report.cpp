@@ -69,7 +69,12 @@ std::string endpoint_text(const v1::Endpoint& endpoint) {
             : fmt::format("{}:{}", endpoint.address(), endpoint.port());
 }
 
+// Half of the packets left as early as they came, or earlier (which counts as 0): then the stamps are of clocks that
+// disagree by more than the transit, and the number says nothing.
+bool clocks_can_tell(const v1::Distribution& transit) { return transit.median() >= 1e-6; }
+
 std::string transit_text(const v1::Distribution& transit) {
+  if (!clocks_can_tell(transit)) return "cannot be told with the clocks of these files";
   return fmt::format("median {}, 99 % below {}, longest {}", duration_text(transit.median()), duration_text(transit.p99()),
                      duration_text(transit.max()));
 }
@@ -96,19 +101,24 @@ auto group_of(const v1::Finding& finding) {
 std::string evidence_text(const v1::Evidence& evidence) {
   std::string place = evidence.point();
   if (!evidence.port().empty()) place += ' ' + evidence.port();
-  if (!evidence.file().empty()) place += ' ' + evidence.file();
+  if (!evidence.file().empty()) place += ' ' + evidence.file().substr(evidence.file().rfind('/') + 1);
   if (evidence.frame() != 0) place += fmt::format(" frame {}", evidence.frame());
   return printable(fmt::format("- {} {}, {}: {}", short_time(evidence.time(), false), place, evidence.kind(), evidence.detail()));
 }
 
-std::string group_text(const std::vector<const v1::Finding*>& group) {
-  const v1::Finding& first = *group.front();
+uint64_t count_of(const std::vector<const v1::Finding*>& group) {
   uint64_t count = 0;
   for (const v1::Finding* finding : group) count += finding->count();
-  std::string text = wrapped(fmt::format("{}  {}  {}; by: {}; {}{}", word(first.severity()), word(first.kind()),
-                                         where_text(first.where()), word(first.origin()), plural(count, "time", "times"),
-                                         group.size() > 1 ? fmt::format(" in {} findings", group.size()) : ""),
-                             4, 2);
+  return count;
+}
+
+std::string group_text(const std::vector<const v1::Finding*>& group) {
+  const v1::Finding& first = *group.front();
+  std::string text =
+      wrapped(fmt::format("{}  {}  {}; by: {}; {}{}", word(first.severity()), word(first.kind()), where_text(first.where()),
+                          word(first.origin()), plural(count_of(group), "time", "times"),
+                          group.size() > 1 ? fmt::format(" in {} findings", group.size()) : ""),
+              4, 2);
   for (size_t i = 0; i < group.size() && i < kFindingsPerGroup; ++i) {
     const v1::Finding& finding = *group[i];
     text += wrapped(printable(fmt::format("[{}] {} (confidence {:.2f})", finding.id(), finding.summary(), finding.confidence())),
@@ -208,10 +218,11 @@ std::string TextReport::verdict() const {
     }
     text += wrapped("Something is wrong: " + counts_text(kinds) + '.', 2, 0);
   } else if (points_.size() < 2) {
-    text += wrapped(fmt::format("Nothing wrong was found in {}. Packets were seen at one point only: what a device beyond it did "
-                                "with them cannot be told.",
-                                plural(summary_.connections(), "connection", "connections")),
-                    2, 0);
+    text +=
+        wrapped(fmt::format("Nothing wrong was found in {}{}. Packets were seen at one point only: what a device beyond it did "
+                            "with them cannot be told.",
+                            plural(summary_.connections(), "connection", "connections"), failed_text()),
+                2, 0);
   }
   for (const v1::Device& device : devices_) {
     if (device.between_size() != 2) continue;
@@ -229,29 +240,40 @@ std::string TextReport::verdict() const {
       continue;
     }
     std::string transit;
-    if (device.has_transit_toward_inside_seconds()) {
+    if (device.has_transit_toward_inside_seconds() && clocks_can_tell(device.transit_toward_inside_seconds())) {
       transit += fmt::format(", median transit {} toward {}", duration_text(device.transit_toward_inside_seconds().median()),
                              device.between(1));
     }
-    if (device.has_transit_toward_outside_seconds()) {
+    if (device.has_transit_toward_outside_seconds() && clocks_can_tell(device.transit_toward_outside_seconds())) {
       transit += fmt::format("{} {} toward {}", transit.empty() ? ", median transit" : " and",
                              duration_text(device.transit_toward_outside_seconds().median()), device.between(0));
     }
     std::string sentence = fmt::format("{} is not the cause: {} of {} packets crossed{}.", name, count_text(crossed),
                                        count_text(crossed + lost), transit);
     sentence[0] = 'T';
-    if (!has_accusations()) sentence = "Nothing wrong was found. " + sentence;
+    if (!has_accusations()) sentence = "Nothing wrong was found" + failed_text() + ". " + sentence;
     text += wrapped(sentence, 2, 0);
   }
   if (text.empty() && !has_accusations()) {
-    text += points_.size() >= 2 && devices_.empty() ? wrapped(
-                                                          "Nothing wrong was found; but no connection was paired across the "
-                                                          "points, so that nothing can be said about what "
-                                                          "stands between them.",
-                                                          2, 0)
-                                                    : std::string("Nothing wrong was found.\n");
+    text += points_.size() >= 2 && devices_.empty() ? wrapped("Nothing wrong was found" + failed_text() +
+                                                                  "; but no connection was paired across the "
+                                                                  "points, so that nothing can be said about what "
+                                                                  "stands between them.",
+                                                              2, 0)
+                                                    : wrapped("Nothing wrong was found" + failed_text() + ".", 2, 0);
   }
   return text;
+}
+
+// What did not come about, and yet nothing can be said against anyone: ", but 3 refused" must not go under.
+std::string TextReport::failed_text() const {
+  const auto tcp = outcomes_.find("tcp");
+  if (tcp == outcomes_.end()) return {};
+  std::map<std::string, uint64_t> failed;
+  for (const char* outcome : {"refused", "unanswered", "incomplete"}) {
+    if (const auto found = tcp->second.find(outcome); found != tcp->second.end()) failed.insert(*found);
+  }
+  return failed.empty() ? "" : ", but of the TCP connections " + counts_text(failed);
 }
 
 std::string TextReport::points() const {
@@ -309,6 +331,9 @@ std::string TextReport::findings() const {
     if (groups.empty() || group_of(*groups.back().front()) != group_of(*finding)) groups.emplace_back();
     groups.back().push_back(finding);
   }
+  std::stable_sort(groups.begin(), groups.end(), [](const auto& a, const auto& b) {
+    return std::make_tuple(a.front()->severity(), count_of(a)) > std::make_tuple(b.front()->severity(), count_of(b));
+  });
   std::string text = fmt::format("Findings: {}, worst first\n", findings_.size());
   for (size_t i = 0; i < groups.size() && i < kGroupsMax; ++i) {
     std::vector<const v1::Finding*>& group = groups[i];
@@ -343,7 +368,9 @@ std::string TextReport::devices() const {
         device.crossed_toward_outside(), device.lost_toward_outside());
     if (device.resets_originated() > 0) text += fmt::format("  resets of its own: {}\n", count_text(device.resets_originated()));
     std::vector<const v1::AddressMapEntry*> entries;
-    for (const v1::AddressMapEntry& entry : device.address_map()) entries.push_back(&entry);
+    for (const v1::AddressMapEntry& entry : device.address_map()) {
+      if (endpoint_text(entry.outside()) != endpoint_text(entry.inside())) entries.push_back(&entry);  // translated
+    }
     std::stable_sort(entries.begin(), entries.end(),
                      [](const auto* a, const auto* b) { return a->connections() > b->connections(); });
     for (size_t i = 0; i < entries.size() && i < kAddressesMax; ++i) {

@@ -34,6 +34,7 @@ class TextReport : public RecordSink {
   std::string devices() const;
   std::string sensor() const;
   std::string verdict() const;
+  std::string failed_text() const;
   bool has_accusations() const;  // a finding of warning or worse
 
   std::vector<v1::Point> points_;

@@ -187,6 +187,36 @@ TEST(TextReport, WithoutAPairNothingIsClaimedAboutTheDevice) {
   EXPECT_THAT(run.text(), HasSubstr("no connection was paired across the points"));
 }
 
+TEST(TextReport, FailuresThatNobodyIsAccusedOfAreSaid) {
+  Results run;
+  run.one_point();
+  run.connection(v1::OUTCOME_UNANSWERED);
+  EXPECT_THAT(run.text(), HasSubstr("Nothing wrong was found in 1 connection, but of the TCP connections 1 unanswered."));
+}
+
+TEST(TextReport, TransitThatTheClocksCannotTellIsNotPrinted) {
+  Results run;
+  v1::Device& device = run.device();
+  device.mutable_transit_toward_outside_seconds()->set_median(0);
+  EXPECT_THAT(run.text(), HasSubstr("packets crossed, median transit 35 us toward inside."));
+  EXPECT_THAT(run.text(),
+              HasSubstr("toward outside: 500 crossed, 0 lost; transit cannot be told with the clocks of these files"));
+}
+
+TEST(TextReport, OnlyTranslatedAddressesAreListed) {
+  Results run;
+  v1::Device& device = run.device();
+  v1::AddressMapEntry& same = *device.add_address_map();
+  same.mutable_outside()->set_address("192.0.2.1");
+  same.mutable_inside()->set_address("192.0.2.1");
+  v1::AddressMapEntry& other = *device.add_address_map();
+  other.mutable_outside()->set_address("192.0.2.2");
+  other.mutable_inside()->set_address("10.0.0.2");
+  other.set_connections(7);
+  EXPECT_THAT(run.text(), HasSubstr("192.0.2.2:0 is 10.0.0.2:0 inside: 7 connections"));
+  EXPECT_THAT(run.text(), Not(HasSubstr("192.0.2.1")));
+}
+
 TEST(TextReport, NoPackets) {
   Results run;
   run.point(0).set_packets(0);
