@@ -15,7 +15,7 @@ constexpr int64_t kSecondNs = 1'000'000'000;
 constexpr int64_t kBetweenCoresNs = 80;
 constexpr int64_t kCalibrationNs = 30'000'000;
 // A new segment begins so much after it was made, so that it is published before, even if the thread is held up meanwhile.
-constexpr int64_t kLeadNs = 50'000'000;
+constexpr int64_t kLeadNs = 250'000'000;
 
 int64_t clock_ns(clockid_t id) {
   timespec now{};
@@ -87,7 +87,10 @@ const ClockSegment& ClockDiscipline::step(const ClockReading& reading, uint64_t 
   }
   learn_rate(reading);
   offset_ns_ = reading.utc_ns - segment_.at(reading.ticks);
-  const double slew = std::clamp(static_cast<double>(offset_ns_) / std::max(interval_ns, 1e6), -kSlewMax, kSlewMax);
+  // What will be left of the offset when the segment begins: the former one goes on correcting until then.
+  const double until_start_ns = static_cast<double>(start_ticks - reading.ticks) * ns_per_tick_;
+  const double left_ns = static_cast<double>(reading.utc_ns - segment_.at(start_ticks)) + until_start_ns;
+  const double slew = std::clamp(left_ns / std::max(interval_ns, 1e6), -kSlewMax, kSlewMax);
   former_ = segment_;
   segment_ = {start_ticks, former_.at(start_ticks), ns_per_tick_ * (1 + slew)};
   uncertainty_ns_ = std::abs(offset_ns_) + error_ns(reading) + kBetweenCoresNs + drift_ns;

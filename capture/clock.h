@@ -3,7 +3,7 @@
 // One instance for all ports. now_ns() is for any thread: rx workers read it once for each burst, so that stamps of
 // different ports compare. discipline() is called by one thread, about every second. What the clock says never goes
 // back and never jumps: an offset to the system's clock is slewed away, at most 0.5 % fast or slow. (Should that thread be
-// held up for 25 ms between two lines, a reader may see it go back by the change of rate in that time.)
+// held up for 125 ms between two lines, a reader may see it go back by the change of rate in that time.)
 //
 // Three parts: readings (counter and system time together), the discipline (pure, from readings to line segments), and
 // the clock that publishes the newest two segments to its readers.
@@ -82,7 +82,7 @@ class Clock {
   int64_t now_ns() const { return at(ticks()); }
   int64_t at(uint64_t ticks) const;
 
-  // One thread, about every second; does nothing where the last time was less than 50 ms ago.
+  // One thread, about every second; does nothing where the last time was less than 250 ms ago.
   void discipline();
 
   // Any thread: for clock_uncertainty_seconds, and for findings that rest on the order between ports. It is against the

@@ -23,6 +23,9 @@
 #include "capture/poll_thread.h"
 #include "capture/rx_worker.h"
 
+// The af_xdp driver does not give back one small block of its own.
+extern "C" const char* __lsan_default_suppressions() { return "leak:xsk_umem__create"; }
+
 namespace parallax {
 namespace {
 
