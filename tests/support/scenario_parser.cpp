@@ -298,120 +298,142 @@ class Parser {
     }
   }
 
+  // What a packet line says, before it is put onto the points.
+  struct Line {
+    std::vector<PointIndex> points;
+    size_t from = 0, to = 0;  // indexes of aliases
+    std::string kind;         // udp, icmp, or TCP flags
+    Ip ip;
+    Tcp tcp;
+    std::optional<uint8_t> ttl;
+    bool ip_id_given = false;
+    int64_t transit_ns = 0, uncertainty_ns = 0;
+    uint32_t seq = 0, length = 0;  // relative
+    std::optional<uint32_t> ack;
+    std::vector<std::pair<uint32_t, uint32_t>> sack;
+    uint8_t icmp_type = 0, icmp_code = 0;
+  };
+
   // TIME POINT... FROM > TO  FLAGS SEQ[:END] ... | udp LENGTH | icmp TYPE CODE
   void packet(Words& words) {
     const std::string when = words.take("a time");
     now_ns_ = when[0] == '@' ? kEpochNs + nanoseconds(when.substr(1)) : now_ns_ + nanoseconds(when);
-    std::vector<PointIndex> points;
-    while (scenario_.point(words.peek())) points.push_back(point(words.take("a point")));
-    if (points.empty()) throw Failure{"expected a point, got '" + words.peek() + "'"};
-    const size_t from = alias(words.take("an endpoint"));
+    Line line;
+    line.transit_ns = transit_ns_;
+    line.uncertainty_ns = stamp_uncertainty_ns_;
+    while (scenario_.point(words.peek())) line.points.push_back(point(words.take("a point")));
+    if (line.points.empty()) throw Failure{"expected a point, got '" + words.peek() + "'"};
+    line.from = alias(words.take("an endpoint"));
     words.require(">");
-    const size_t to = alias(words.take("an endpoint"));
-    if (from == to) throw Failure{"a packet from an endpoint to itself"};
-
-    Ip ip;
-    std::optional<uint8_t> ttl;
-    int64_t transit_ns = transit_ns_, uncertainty_ns = stamp_uncertainty_ns_;
-    bool same_id = false;
-    const auto common = [&](const std::string& key) {
-      if (key == "ttl") {
-        ttl = number<uint8_t>(words.take("a TTL"));
-      } else if (key == "id") {
-        ip.id = number<uint16_t>(words.take("an IP ID"));
-        same_id = true;
-      } else if (key == "tos") {
-        ip.traffic_class = number<uint8_t>(words.take("a number"));
-      } else if (key == "vlan") {
-        ip.vlan = number<uint16_t>(words.take("a VLAN"));
-      } else if (key == "transit") {
-        transit_ns = nanoseconds(words.take("seconds"));
-      } else if (key == "stamp") {
-        uncertainty_ns = nanoseconds(words.take("seconds"));
-      } else {
-        return false;
-      }
-      return true;
-    };
-
-    const std::string kind = words.take("flags, udp or icmp");
-    Tcp tcp;
-    uint32_t length = 0, seq = 0;
-    std::optional<uint32_t> ack;
-    std::vector<std::pair<uint32_t, uint32_t>> sack;
-    uint8_t icmp_type = 0, icmp_code = 0;
-    if (kind == "udp") {
-      length = number<uint32_t>(words.take("a length"));
-    } else if (kind == "icmp") {
-      icmp_type = number<uint8_t>(words.take("a type"));
-      icmp_code = number<uint8_t>(words.take("a code"));
-    } else {
-      tcp.flags = parse_tcp_flags(kind);
-      if (!words.empty() && std::isdigit(static_cast<unsigned char>(words.peek()[0]))) {
-        const auto [begin, end] = range(words.take("a sequence number"));
-        seq = begin;
-        length = end - begin;
-      }
-      if (tcp.flags & tcp_flag::syn) tcp.mss = 1460;
-    }
+    line.to = alias(words.take("an endpoint"));
+    if (line.from == line.to) throw Failure{"a packet from an endpoint to itself"};
+    kind(words, line);
     while (!words.empty()) {
       const std::string key = words.take("a field");
-      if (common(key)) continue;
-      if (key == "ack") {
-        ack = number<uint32_t>(words.take("a number"));
-      } else if (key == "win") {
-        tcp.window = number<uint16_t>(words.take("a number"));
-      } else if (key == "mss") {
-        if (words.accept("none")) {
-          tcp.mss.reset();
-        } else {
-          tcp.mss = number<uint16_t>(words.take("a number"));
-        }
-      } else if (key == "wscale") {
-        tcp.window_scale = number<uint8_t>(words.take("a number"));
-      } else if (key == "sackok") {
-        tcp.sack_permitted = true;
-      } else if (key == "ts") {
-        const uint32_t value = number<uint32_t>(words.take("a number"));
-        tcp.timestamps = {value, number<uint32_t>(words.take("a number"))};
-      } else if (key == "sack") {
-        sack.push_back(range(words.take("LEFT:RIGHT")));
-      } else {
+      if (!network_field(words, key, line) && !tcp_field(words, key, line))
         throw Failure{"no such field of a packet: '" + key + "'"};
-      }
     }
-    if ((tcp.flags & tcp_flag::ack) && !ack) throw Failure{"a segment with ACK (.) says `ack N`"};
+    if ((line.tcp.flags & tcp_flag::ack) && !line.ack) throw Failure{"a segment with ACK (.) says `ack N`"};
+    if (!line.ip_id_given && !scenario_.endpoints[line.from].zero_ip_id) {
+      line.ip.id = static_cast<uint16_t>(1000 * (line.from + 1) + ++ip_ids_[line.from]);
+    }
+    for (size_t i = 0; i < line.points.size(); ++i) send(line, i);
+  }
 
-    EndpointAlias& source = scenario_.endpoints[from];
-    const EndpointAlias& destination = scenario_.endpoints[to];
-    if (!same_id && !source.zero_ip_id) ip.id = static_cast<uint16_t>(1000 * (from + 1) + ++ip_ids_[from]);
-    for (size_t i = 0; i < points.size(); ++i) {
-      const PointIndex p = points[i];
-      const size_t hops = source.beyond_last ? scenario_.input.options.path.size() - 1 - p : p;
-      ip.ttl = static_cast<uint8_t>(ttl ? *ttl - i : source.ttl - hops);
-      ip.source = source.at[p].address;
-      ip.destination = destination.at[p].address;
-      TimedFrame frame{now_ns_ + static_cast<int64_t>(i) * transit_ns, static_cast<uint32_t>(uncertainty_ns), {}};
-      const std::vector<uint8_t> payload = stream_bytes(static_cast<uint32_t>(from), seq, length);
-      if (kind == "udp") {
-        frame.bytes = udp_frame(ip, {source.at[p].port, destination.at[p].port}, payload);
-      } else if (kind == "icmp") {
-        const auto quoted = newest_.find({p, to, from});
-        if (quoted == newest_.end())
-          throw Failure{"an ICMP error quotes a packet that came the other way, and there was none at this point"};
-        frame.bytes = icmp_error_frame(ip, icmp_type, icmp_code, quoted->second);
-      } else {
-        tcp.source_port = source.at[p].port;
-        tcp.destination_port = destination.at[p].port;
-        tcp.seq = isn_of(p, from, to) + seq;
-        tcp.ack = ack ? isn_of(p, to, from) + *ack : 0;
-        tcp.sack.clear();
-        for (const auto& [left, right] : sack) tcp.sack.push_back({isn_of(p, to, from) + left, isn_of(p, to, from) + right});
-        frame.bytes = tcp_frame(ip, tcp, payload);
+  void kind(Words& words, Line& line) {
+    line.kind = words.take("flags, udp or icmp");
+    if (line.kind == "udp") {
+      line.length = number<uint32_t>(words.take("a length"));
+    } else if (line.kind == "icmp") {
+      line.icmp_type = number<uint8_t>(words.take("a type"));
+      line.icmp_code = number<uint8_t>(words.take("a code"));
+    } else {
+      line.tcp.flags = parse_tcp_flags(line.kind);
+      if (!words.empty() && std::isdigit(static_cast<unsigned char>(words.peek()[0]))) {
+        const auto [begin, end] = range(words.take("a sequence number"));
+        line.seq = begin;
+        line.length = end - begin;
       }
-      newest_[{p, from, to}] = frame.bytes;
-      sent_.push_back({p, !source.beyond_last, std::move(frame)});
+      if (line.tcp.flags & tcp_flag::syn) line.tcp.mss = 1460;
     }
+  }
+
+  bool network_field(Words& words, const std::string& key, Line& line) {
+    if (key == "ttl") {
+      line.ttl = number<uint8_t>(words.take("a TTL"));
+    } else if (key == "id") {
+      line.ip.id = number<uint16_t>(words.take("an IP ID"));
+      line.ip_id_given = true;
+    } else if (key == "tos") {
+      line.ip.traffic_class = number<uint8_t>(words.take("a number"));
+    } else if (key == "vlan") {
+      line.ip.vlan = number<uint16_t>(words.take("a VLAN"));
+    } else if (key == "transit") {
+      line.transit_ns = nanoseconds(words.take("seconds"));
+    } else if (key == "stamp") {
+      line.uncertainty_ns = nanoseconds(words.take("seconds"));
+    } else {
+      return false;
+    }
+    return true;
+  }
+
+  bool tcp_field(Words& words, const std::string& key, Line& line) {
+    if (key == "ack") {
+      line.ack = number<uint32_t>(words.take("a number"));
+    } else if (key == "win") {
+      line.tcp.window = number<uint16_t>(words.take("a number"));
+    } else if (key == "mss") {
+      if (words.accept("none")) {
+        line.tcp.mss.reset();
+      } else {
+        line.tcp.mss = number<uint16_t>(words.take("a number"));
+      }
+    } else if (key == "wscale") {
+      line.tcp.window_scale = number<uint8_t>(words.take("a number"));
+    } else if (key == "sackok") {
+      line.tcp.sack_permitted = true;
+    } else if (key == "ts") {
+      const uint32_t value = number<uint32_t>(words.take("a number"));
+      line.tcp.timestamps = {value, number<uint32_t>(words.take("a number"))};
+    } else if (key == "sack") {
+      line.sack.push_back(range(words.take("LEFT:RIGHT")));
+    } else {
+      return false;
+    }
+    return true;
+  }
+
+  // The packet as the i-th of its points sees it.
+  void send(Line& line, size_t i) {
+    const PointIndex p = line.points[i];
+    const EndpointAlias& source = scenario_.endpoints[line.from];
+    const EndpointAlias& destination = scenario_.endpoints[line.to];
+    const size_t hops = source.beyond_last ? scenario_.input.options.path.size() - 1 - p : p;
+    line.ip.ttl = static_cast<uint8_t>(line.ttl ? *line.ttl - i : source.ttl - hops);
+    line.ip.source = source.at[p].address;
+    line.ip.destination = destination.at[p].address;
+    TimedFrame frame{now_ns_ + static_cast<int64_t>(i) * line.transit_ns, static_cast<uint32_t>(line.uncertainty_ns), {}};
+    const std::vector<uint8_t> payload = stream_bytes(static_cast<uint32_t>(line.from), line.seq, line.length);
+    if (line.kind == "udp") {
+      frame.bytes = udp_frame(line.ip, {source.at[p].port, destination.at[p].port}, payload);
+    } else if (line.kind == "icmp") {
+      const auto quoted = newest_.find({p, line.to, line.from});
+      if (quoted == newest_.end())
+        throw Failure{"an ICMP error quotes a packet that came the other way, and there was none at this point"};
+      frame.bytes = icmp_error_frame(line.ip, line.icmp_type, line.icmp_code, quoted->second);
+    } else {
+      const uint32_t peer_isn = isn_of(p, line.to, line.from);
+      line.tcp.source_port = source.at[p].port;
+      line.tcp.destination_port = destination.at[p].port;
+      line.tcp.seq = isn_of(p, line.from, line.to) + line.seq;
+      line.tcp.ack = line.ack ? peer_isn + *line.ack : 0;
+      line.tcp.sack.clear();
+      for (const auto& [left, right] : line.sack) line.tcp.sack.push_back({peer_isn + left, peer_isn + right});
+      frame.bytes = tcp_frame(line.ip, line.tcp, payload);
+    }
+    newest_[{p, line.from, line.to}] = frame.bytes;
+    sent_.push_back({p, !source.beyond_last, std::move(frame)});
   }
 
   static std::pair<uint32_t, uint32_t> range(const std::string& word) {

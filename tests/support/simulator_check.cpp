@@ -17,16 +17,18 @@ bool accuses_the_device(const FindingRecord& finding) {
 
 // Whether the device did what a finding of this kind says of it.
 bool guilty_of(const TruthOfConnection& truth, FindingKind kind) {
+  // Which of the handshake's kinds it looks like may depend on a packet that the sensor lost: what counts is that the device did
+  // it.
   switch (kind) {
     case FindingKind::syn_unanswered:
+      return truth.syns_dropped + truth.syns_refused > 0;
     case FindingKind::syn_retried:
       return truth.syns_dropped > 0;
     case FindingKind::syn_refused:
-      return truth.syns_refused > 0;
+    case FindingKind::reset_by_device:
+      return truth.syns_refused + truth.resets_injected > 0;
     case FindingKind::segment_loss:
       return truth.data_dropped[0] + truth.data_dropped[1] > 0;
-    case FindingKind::reset_by_device:
-      return truth.resets_injected + truth.syns_refused > 0;
     case FindingKind::reset_not_forwarded:
       return truth.resets_swallowed > 0;
     default:
