@@ -480,6 +480,8 @@ ParsedScenario parse_scenario(const std::string& file, const std::string& text, 
   scenario.variant = variant;
   scenario.input.options.offline = true;
   scenario.input.options.record_packets = true;
+  scenario.input.options.legs = 1 << 12;  // small: an engine is built for each run
+  scenario.input.options.half_open_legs = 1 << 10;
   Parser parser(scenario);
   std::istringstream in(text);
   bool has_twin = false;

@@ -55,6 +55,8 @@ class World final : public Network {
   Simulation run() {
     simulation_.input.options.path = {"outside", "inside"};
     simulation_.input.options.offline = true;
+    simulation_.input.options.legs = 1 << 12;  // small: an engine is built for each run
+    simulation_.input.options.half_open_legs = 1 << 10;
     simulation_.truth.resize(static_cast<size_t>(options_.connections));
     std::vector<std::unique_ptr<SimulatedConnection>> connections;
     for (int i = 0; i < options_.connections; ++i) {
