@@ -120,7 +120,7 @@ void PairTable::entering(Pair& pair, size_t d, const PairSighting& s) {
   // Seen leaving already? Stamps of two ports, or of two clocks.
   for (uint32_t previous = kNone, node = pair.early[d].head; node != kNone; previous = node, node = pool_[node].next) {
     const Pending& out = pool_[node];
-    if (!matches(pair, d, in, out) || (in.ip_id != out.ip_id && pair.early[d].size > 1 && !(pair.changes & bit(DeviceChange::ip_id)))) continue;
+    if (!matches(pair, d, in, out) || another_copy(pair, in, out)) continue;
     const Pending copy = out;
     remove(pair.early[d], previous, node);
     matched(pair, d, in, copy);
@@ -139,17 +139,23 @@ void PairTable::leaving(Pair& pair, size_t d, const PairSighting& s) {
   uint32_t best = kNone, best_previous = kNone;
   // The copy with the same IP ID; else the oldest that fits. Of an original and its retransmission the ID tells which left.
   for (uint32_t previous = kNone, node = queue.head; node != kNone; previous = node, node = pool_[node].next) {
-    if (!matches(pair, d, pool_[node], out)) continue;
+    if (!matches(pair, d, pool_[node], out) || another_copy(pair, pool_[node], out)) continue;
     if (best == kNone || pool_[node].ip_id == out.ip_id) best = node, best_previous = previous;
     if (pool_[node].ip_id == out.ip_id) break;
   }
-  if (best != kNone) {
+  // An original that has waited out of all proportion is likely lost, and this its retransmission, stamped before it entered:
+  // then that one will come, and else the original is found when it is given up.
+  const auto overdue = [&](const Pending& in) {
+    return pair.matched[d] >= kTransitsKnown &&
+           out.time_ns - in.time_ns > kLeastWaitNs + kTransitMargin * pair.max_transit_ns[d] + in.stamp_uncertainty_ns + out.stamp_uncertainty_ns;
+  };
+  if (best != kNone && !overdue(pool_[best])) {
     const Pending in = pool_[best];
     remove(queue, best_previous, best);
     matched(pair, d, in, out);
     return;
   }
-  if (out.data && cover(pair, d, out)) return;
+  if (best == kNone && out.data && cover(pair, d, out)) return;
   if (pair.early[d].size >= kPendingMax || !append(pair.early[d], out)) {
     ++pair.undecided;
     counters_.pending_overflows.add();
@@ -163,7 +169,11 @@ void PairTable::matched(Pair& pair, size_t d, const Pending& in, const Pending& 
   }
   if (in.tcp_flags & tcp_flag::rst) pair.reset_crossed[d] = true;
   if (in.ttl != out.ttl) pair.changes |= bit(DeviceChange::ttl);
-  if (in.ip_id != out.ip_id) pair.changes |= bit(DeviceChange::ip_id);
+  if (in.ip_id != out.ip_id) {
+    pair.changes |= bit(DeviceChange::ip_id);
+  } else if (in.ip_id != 0) {
+    pair.ip_id_kept = true;
+  }
   const int64_t transit = std::max<int64_t>(0, out.time_ns - in.time_ns);
   ++pair.matched[d];
   pair.max_transit_ns[d] = std::max(pair.max_transit_ns[d], transit);
@@ -243,6 +253,14 @@ void PairTable::note(const Pending& p, PointIndex point, PacketLabel label, cons
 
 void PairTable::decide_lost(Pair& pair, size_t d, const Pending& in, int64_t waited_ns) {
   const PointIndex enters = pair.point[d], leaves = pair.point[1 - d];
+  // One of the same bytes left that entered under no such ID: then the device did change it, this once.
+  for (uint32_t previous = kNone, node = pair.early[d].head; node != kNone; previous = node, node = pool_[node].next) {
+    if (!matches(pair, d, in, pool_[node])) continue;
+    const Pending out = pool_[node];
+    remove(pair.early[d], previous, node);
+    matched(pair, d, in, out);
+    return;
+  }
   const int64_t from = in.order_ns - in.stamp_uncertainty_ns, to = in.order_ns + waited_ns;
   // Acknowledged by the receiver, though no copy of it was seen leaving: then it did leave, and the sensor missed it.
   const bool acknowledged = in.data && !in.covered && pair.receiver_ack_known[d] &&

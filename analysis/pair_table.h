@@ -77,6 +77,7 @@ class PairTable {
     std::array<bool, 2> isn_known{}, receiver_ack_known{};
     std::array<bool, 2> reset_crossed{};      // a RST of that direction was forwarded: others do no harm
     uint16_t changes = 0;
+    bool ip_id_kept = false;                  // seen to pass unchanged
     std::array<PointIndex, 2> point{};        // client's side, server's side
     uint8_t generation = 0;
     uint8_t begun = 0, ended = 0;             // legs
@@ -96,6 +97,10 @@ class PairTable {
   bool cover(Pair& pair, size_t d, const Pending& out);
   void matched(Pair& pair, size_t d, const Pending& in, const Pending& out);
   void expire(Pair& pair, size_t d, int64_t now_ns);
+  // The device has let IP IDs pass, so that one that differs is another copy.
+  static bool another_copy(const Pair& pair, const Pending& in, const Pending& out) {
+    return pair.ip_id_kept && !(pair.changes & bit(DeviceChange::ip_id)) && in.ip_id != 0 && out.ip_id != 0 && in.ip_id != out.ip_id;
+  }
   void decide_lost(Pair& pair, size_t d, const Pending& in, int64_t waited_ns);
   void decide_made(Pair& pair, size_t d, const Pending& out, int64_t waited_ns);
   void close(Pair& pair, int64_t now_ns);
