@@ -7,7 +7,7 @@ namespace {
 
 constexpr size_t kBurstsPerPoll = 8;
 constexpr size_t kSweepPerPoll = 16;                       // slots looked at
-constexpr int64_t kSweepRoundNs = 2'000'000'000;           // live: a leg's counts are reported at most this often
+constexpr int64_t kSweepRoundNs = 5'000'000'000;           // live: counts of a leg or a pair are reported at most this often
 constexpr size_t kLogSlotsLeast = 1 << 14;
 
 PairSighting pair_sighting_of(const Sighting& s, Side from) {
@@ -22,7 +22,7 @@ bool in_total_order(const PairSighting& a, const PairSighting& b) {
 
 PairLimits pair_limits(const EngineOptions& options) {
   return {.pairs = options.offline ? 1024 : pair_capacity(options), .pending = options.offline ? 4096 : std::max<size_t>(options.legs, 65536),
-          .sketches = options.offline ? 0 : std::min<size_t>(options.legs / 4, 8192), .device_timeout_ns = options.device_timeout_ns,
+          .sketches = options.offline ? 0 : std::min<size_t>(options.legs, 8192), .device_timeout_ns = options.device_timeout_ns,
           .offline = options.offline};
 }
 
@@ -83,9 +83,21 @@ int64_t AnalysisWorker::gate() const {
   return (epoch_of(decided) + 2) * kEpochNs;
 }
 
+// Live: where the correlator lags (it may share this thread), sightings wait in their rings as long as these have room; only then
+// are events dropped rather than packets.
+bool AnalysisWorker::must_wait_for_correlator() const {
+  const auto& ring = *links_.leg_events[index_];
+  if (options_.offline || ring.capacity() - ring.size() >= 2 * Merge::kBurst) return false;
+  return std::all_of(sensor_.channels().begin(), sensor_.channels().end(), [this](const PortChannel* channel) {
+    const auto& input = *channel->rings[index_];
+    return input.size() < input.capacity() / 2;
+  });
+}
+
 bool AnalysisWorker::work_off_sightings() {
   bool busy = false;
   for (size_t i = 0; i < kBurstsPerPoll; ++i) {
+    if (must_wait_for_correlator()) break;
     const int64_t gate_ns = gate();
     commands_.fill(*links_.commands[index_]);  // after the gate: what was decided for the time before it is there
     if (!options_.offline) apply_commands(kAfterAllNs);
@@ -317,7 +329,7 @@ void AnalysisWorker::sweep(int64_t now_ns) {
       send(event);
     }
   }
-  if (!options_.offline && points_ > 1) pairs_.sweep(kSweepPerPoll, std::min(now_ns, merge_.done_ns()));
+  if (!options_.offline && points_ > 1) pairs_.sweep(kSweepPerPoll, std::min(now_ns, merge_.done_ns()), kSweepRoundNs);
 }
 
 // ---- what the correlator hears ----

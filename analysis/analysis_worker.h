@@ -48,6 +48,7 @@ class AnalysisWorker final : public Pollable {
   void apply_commands(int64_t now_ns);
   void publish_progress();
   int64_t gate() const;
+  bool must_wait_for_correlator() const;
 
   void take(const Sighting& s);
   void take_leg_packet(const Sighting& s, const OrientedKey& oriented, uint64_t hash);

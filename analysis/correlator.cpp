@@ -156,7 +156,7 @@ void Correlator::open(const LegEvent& event) {
 void Correlator::note_attempt(LegState& leg, const LegEvent& event) {
   leg.client = event.client;  // a late SYN may have shown which end is which
   leg.server = event.server;
-  if (leg.has_syn()) leg.syn_ack.reset();
+  if (leg.has_syn() && event.packet.seq != leg.client_isn) leg.syn_ack.reset();
   leg.midstream = false;
   leg.client_isn = event.packet.seq;
   leg.client_options = offered(event.options, event.mss, event.window_scale, event.packet.tcp_flags, Side::client);

@@ -113,7 +113,6 @@ Observation HandshakeJudge::observation(const Connection& c, FindingKind kind) c
 
 std::vector<Observation> HandshakeJudge::without_blame(Observation o, PointIndex point) {
   ++withheld_;
-  if (o.connection_id == 0) return {};
   o.where = {};
   o.origin = Origin::unknown;
   o.confidence = kRivalled;
@@ -154,6 +153,11 @@ std::vector<Observation> HandshakeJudge::unanswered(const Connection& c, int64_t
     return {o};
   }
 
+  // The answer may have come and have been missed by the sensor, whatever became of the SYN.
+  if (!sensor_.vouches(a.point, toward_client(c), first.order_ns, std::min(now_ns, a.attempts.back().order_ns + kRetrySlackNs))) {
+    ++withheld_;
+    return {};
+  }
   const auto next = next_point(c, d.point);
   if (!next) {
     if (!sensor_.vouches(d.point, toward_client(c), first.order_ns, std::min(now_ns, d.attempts.back().order_ns + kRetrySlackNs))) {
@@ -168,10 +172,7 @@ std::vector<Observation> HandshakeJudge::unanswered(const Connection& c, int64_t
     }
     return {o};
   }
-  if (!would_have_seen(c, d, d.attempts.size(), *next, now_ns)) {
-    const bool silence_is_sure = sensor_.vouches(a.point, toward_client(c), first.order_ns, std::min(now_ns, a.attempts.back().order_ns + kRetrySlackNs));
-    return silence_is_sure ? without_blame(o, *next) : without_blame({}, *next);
-  }
+  if (!would_have_seen(c, d, d.attempts.size(), *next, now_ns)) return without_blame(o, *next);
   const PacketFacts& last = d.attempts.back();
   if (has_rival_(c, *next, d.attempts.front().order_ns - d.attempts.front().stamp_uncertainty_ns, last.order_ns + device_timeout_ns_)) {
     o.where = {};

@@ -60,6 +60,7 @@ void PairTable::remove(Queue& queue, uint32_t previous, uint32_t node) {
 
 void PairTable::open(const Command& command) {
   if (command.pair >= pairs_.size()) pairs_.resize(std::max<size_t>(command.pair + 1, pairs_.size() * 2));  // offline only
+  used_ = std::max<size_t>(used_, command.pair + 1);
   Pair& pair = pairs_[command.pair];
   pair = {};
   pair.connection_id = command.connection_id;
@@ -110,9 +111,9 @@ void PairTable::take(const PairSighting& s) {
 
 bool PairTable::matches(const Pair& pair, size_t d, const Pending& in, const Pending& out) const {
   if ((in.tcp_flags ^ out.tcp_flags) & kShapeFlags || in.length != out.length) return false;
-  if (in.tcp_flags & (tcp_flag::syn | tcp_flag::rst)) return true;  // a device that rewrites sequences teaches its offset here
+  if (in.tcp_flags & tcp_flag::syn) return true;  // a device that rewrites sequences teaches its offset here
   if (out.seq - in.seq != pair.isn_offset[d]) return false;
-  return in.length > 0 || in.ack - out.ack == pair.isn_offset[1 - d];
+  return in.length > 0 || !(in.tcp_flags & tcp_flag::ack) || in.ack - out.ack == pair.isn_offset[1 - d];
 }
 
 void PairTable::entering(Pair& pair, size_t d, const PairSighting& s) {
@@ -133,29 +134,43 @@ void PairTable::entering(Pair& pair, size_t d, const PairSighting& s) {
   }
 }
 
+// An original that has waited out of all proportion is likely lost, and this its retransmission, stamped before it entered: then
+// that one will come, and else the original is found when it is given up.
+bool PairTable::overdue(const Pair& pair, size_t d, const Pending& in, const Pending& out) const {
+  return pair.matched[d] >= kTransitsKnown &&
+         out.time_ns - in.time_ns > kLeastWaitNs + kTransitMargin * pair.max_transit_ns[d] + in.stamp_uncertainty_ns + out.stamp_uncertainty_ns;
+}
+
+// Of several copies the one with the same IP ID; without IDs the newest that had entered by then.
+PairTable::Found PairTable::find_copy(const Pair& pair, size_t d, const Pending& out) const {
+  Found best;
+  for (uint32_t before = kNone, node = pair.entered[d].head; node != kNone; before = node, node = pool_[node].next) {
+    const Pending& in = pool_[node];
+    if (!matches(pair, d, in, out)) continue;
+    const bool same_id = in.ip_id != 0 && in.ip_id == out.ip_id;
+    if (!same_id && (another_copy(pair, in, out) || overdue(pair, d, in, out) ||
+                     (best.node != kNone && in.time_ns > out.time_ns + out.stamp_uncertainty_ns))) {
+      best.others = true;
+      continue;
+    }
+    best.node = node;
+    best.previous = before;
+    if (same_id) break;
+  }
+  return best;
+}
+
 void PairTable::leaving(Pair& pair, size_t d, const PairSighting& s) {
   const Pending out = pending_of(s);
   Queue& queue = pair.entered[d];
-  uint32_t best = kNone, best_previous = kNone;
-  // The copy with the same IP ID; else the oldest that fits. Of an original and its retransmission the ID tells which left.
-  for (uint32_t previous = kNone, node = queue.head; node != kNone; previous = node, node = pool_[node].next) {
-    if (!matches(pair, d, pool_[node], out) || another_copy(pair, pool_[node], out)) continue;
-    if (best == kNone || pool_[node].ip_id == out.ip_id) best = node, best_previous = previous;
-    if (pool_[node].ip_id == out.ip_id) break;
-  }
-  // An original that has waited out of all proportion is likely lost, and this its retransmission, stamped before it entered:
-  // then that one will come, and else the original is found when it is given up.
-  const auto overdue = [&](const Pending& in) {
-    return pair.matched[d] >= kTransitsKnown &&
-           out.time_ns - in.time_ns > kLeastWaitNs + kTransitMargin * pair.max_transit_ns[d] + in.stamp_uncertainty_ns + out.stamp_uncertainty_ns;
-  };
-  if (best != kNone && !overdue(pool_[best])) {
-    const Pending in = pool_[best];
-    remove(queue, best_previous, best);
+  const Found found = find_copy(pair, d, out);
+  if (found.node != kNone) {
+    const Pending in = pool_[found.node];
+    remove(queue, found.previous, found.node);
     matched(pair, d, in, out);
     return;
   }
-  if (best == kNone && out.data && cover(pair, d, out)) return;
+  if (out.data && !found.others && cover(pair, d, out)) return;
   if (pair.early[d].size >= kPendingMax || !append(pair.early[d], out)) {
     ++pair.undecided;
     counters_.pending_overflows.add();
@@ -167,7 +182,7 @@ void PairTable::matched(Pair& pair, size_t d, const Pending& in, const Pending& 
     pair.isn_offset[d] = out.seq - in.seq;
     pair.isn_known[d] = true;
   }
-  if (in.tcp_flags & tcp_flag::rst) pair.reset_crossed[d] = true;
+  if (in.tcp_flags & tcp_flag::rst) pair.reset_crossed_ns[d] = std::min(pair.reset_crossed_ns[d], out.order_ns);
   if (in.ttl != out.ttl) pair.changes |= bit(DeviceChange::ttl);
   if (in.ip_id != out.ip_id) {
     pair.changes |= bit(DeviceChange::ip_id);
@@ -182,6 +197,9 @@ void PairTable::matched(Pair& pair, size_t d, const Pending& in, const Pending& 
   counters_.transit[outer(pair)][inward_index].add(transit);
   counters_.transit_sketch[outer(pair)][inward_index].add(transit);
   if (out.data) {
+    if (in.ip_id == 0 || in.ip_id != out.ip_id) {
+      pair.doubtful[d][pair.doubtful_at[d]++ % 4] = {.in_order_ns = in.order_ns, .out_time_ns = out.time_ns, .seq = in.seq, .length = in.length};
+    }
     for (uint32_t node = pair.entered[d].head; node != kNone; node = pool_[node].next) {
       Pending& other = pool_[node];
       const uint32_t seq = other.seq + pair.isn_offset[d];
@@ -255,18 +273,29 @@ void PairTable::decide_lost(Pair& pair, size_t d, const Pending& in, int64_t wai
   const PointIndex enters = pair.point[d], leaves = pair.point[1 - d];
   // One of the same bytes left that entered under no such ID: then the device did change it, this once.
   for (uint32_t previous = kNone, node = pair.early[d].head; node != kNone; previous = node, node = pool_[node].next) {
-    if (!matches(pair, d, in, pool_[node])) continue;
     const Pending out = pool_[node];
+    // A RST may be trimmed by the device: any that left in the time of a transit is it.
+    const int64_t transit = out.time_ns - in.time_ns;
+    const bool altered_reset = (in.tcp_flags & out.tcp_flags & tcp_flag::rst) && transit >= -static_cast<int64_t>(out.stamp_uncertainty_ns) &&
+                               transit <= kLeastWaitNs + kTransitMargin * pair.max_transit_ns[d];
+    if (!matches(pair, d, in, out) && !altered_reset) continue;
     remove(pair.early[d], previous, node);
     matched(pair, d, in, out);
     return;
   }
   const int64_t from = in.order_ns - in.stamp_uncertainty_ns, to = in.order_ns + waited_ns;
+  // A copy of these bytes has left, and it may have been this one: then it is the earlier copy that is missing, and the sensor must
+  // vouch for that time too.
+  bool earlier_is_sure = true;
+  for (const Exit& exit : pair.doubtful[d]) {
+    if (!in.data || exit.length == 0 || exit.seq != in.seq || exit.out_time_ns + in.stamp_uncertainty_ns + kLeastWaitNs < in.time_ns) continue;
+    earlier_is_sure &= sensor_.vouches(leaves, travel(pair, d), exit.in_order_ns, exit.in_order_ns + waited_ns);
+  }
   // Acknowledged by the receiver, though no copy of it was seen leaving: then it did leave, and the sensor missed it.
   const bool acknowledged = in.data && !in.covered && pair.receiver_ack_known[d] &&
                             sequence_at_or_before(in.seq + in.length + pair.isn_offset[d], pair.receiver_ack[d]);
   if (acknowledged) counters_.capture_loss_segments[leaves].add();
-  if (acknowledged || !sensor_.vouches(leaves, travel(pair, d), from, to) || !sensor_.vouches(enters, travel(pair, d), from, to)) {
+  if (acknowledged || !earlier_is_sure || !sensor_.vouches(leaves, travel(pair, d), from, to) || !sensor_.vouches(enters, travel(pair, d), from, to)) {
     ++pair.undecided;
     return;
   }
@@ -276,7 +305,7 @@ void PairTable::decide_lost(Pair& pair, size_t d, const Pending& in, int64_t wai
     ++pair.lost[d];
     counters_.segments_lost[outer(pair)][inward(pair, d)].add();
   }
-  if (is_reset ? pair.reset_crossed[d] : !in.data) return;  // a lost ACK or FIN is labelled; handshakes are judged as a whole
+  if (is_reset ? pair.reset_crossed_ns[d] != kAfterAllNs : !in.data) return;  // a lost ACK or FIN is labelled; handshakes are judged as a whole
   const FateEvent event{.type = is_reset ? FateEventType::reset_not_forwarded : FateEventType::segment_lost, .home = worker_,
                         .pair = static_cast<uint32_t>(&pair - pairs_.data()), .connection_id = pair.connection_id, .decided_ns = to,
                         .packet = facts_of(pair, d, in, enters), .absent_at = leaves, .stats = {}};
@@ -294,7 +323,7 @@ void PairTable::decide_made(Pair& pair, size_t d, const Pending& out, int64_t wa
     return;
   }
   if (notes_.wanted()) note(out, leaves, PacketLabel::injected_by_device);
-  if (!(out.tcp_flags & tcp_flag::rst) || pair.reset_crossed[d]) return;
+  if (!(out.tcp_flags & tcp_flag::rst) || pair.reset_crossed_ns[d] <= out.order_ns) return;
   const FateEvent event{.type = FateEventType::reset_by_device, .home = worker_, .pair = static_cast<uint32_t>(&pair - pairs_.data()),
                         .connection_id = pair.connection_id, .decided_ns = to, .packet = facts_of(pair, d, out, leaves),
                         .absent_at = enters, .stats = {}};
@@ -356,10 +385,14 @@ void PairTable::finish() {
   }
 }
 
-void PairTable::sweep(size_t budget, int64_t now_ns) {
-  for (size_t i = 0; i < std::min(budget, pairs_.size()); ++i) {
-    Pair& pair = pairs_[sweep_at_];
-    sweep_at_ = (sweep_at_ + 1) % pairs_.size();
+void PairTable::sweep(size_t budget, int64_t now_ns, int64_t round_ns) {
+  for (size_t i = 0; i < std::min(budget, used_); ++i) {
+    if (sweep_at_ >= used_) sweep_at_ = 0;
+    if (sweep_at_ == 0) {
+      if (sweep_round_ns_ != kBeforeAllNs && now_ns < sweep_round_ns_ + round_ns) return;
+      sweep_round_ns_ = now_ns;
+    }
+    Pair& pair = pairs_[sweep_at_++];
     if (!pair.open) continue;
     for (size_t d = 0; d < 2; ++d) expire(pair, d, now_ns);
     const uint64_t sum = pair.lost[0] + pair.lost[1] + pair.matched[0] + pair.matched[1] + pair.undecided;

@@ -44,8 +44,8 @@ class PairTable {
   // The input has ended: decides what can be decided and closes all pairs.
   void finish();
 
-  // Live: reports and decides on up to `budget` pairs, in turn. `now_ns`: everything before it has been released.
-  void sweep(size_t budget, int64_t now_ns);
+  // Live: reports and decides on up to `budget` pairs, in turn, each once in `round_ns`. Everything before `now_ns` has been released.
+  void sweep(size_t budget, int64_t now_ns, int64_t round_ns);
 
  private:
   struct Pending {
@@ -59,6 +59,11 @@ class PairTable {
     uint8_t tcp_flags, ttl;
     bool covered;  // another copy of these bytes was seen leaving since
     bool data;
+  };
+  // A copy that left with nothing but its bytes to tell which of several it was.
+  struct Exit {
+    int64_t in_order_ns = 0, out_time_ns = 0;
+    uint32_t seq = 0, length = 0;
   };
   struct Queue {
     uint32_t head = kNone, tail = kNone, size = 0;
@@ -75,7 +80,9 @@ class PairTable {
     uint64_t undecided = 0;
     uint64_t reported = 0;                    // sum of the counts at the last progress report
     std::array<bool, 2> isn_known{}, receiver_ack_known{};
-    std::array<bool, 2> reset_crossed{};      // a RST of that direction was forwarded: others do no harm
+    std::array<int64_t, 2> reset_crossed_ns{kAfterAllNs, kAfterAllNs};  // when a RST of that direction was forwarded: others do no harm
+    std::array<std::array<Exit, 4>, 2> doubtful{};  // the last ones of each direction
+    std::array<uint8_t, 2> doubtful_at{};
     uint16_t changes = 0;
     bool ip_id_kept = false;                  // seen to pass unchanged
     std::array<PointIndex, 2> point{};        // client's side, server's side
@@ -94,6 +101,13 @@ class PairTable {
   void entering(Pair& pair, size_t d, const PairSighting& s);
   void leaving(Pair& pair, size_t d, const PairSighting& s);
   bool matches(const Pair& pair, size_t d, const Pending& in, const Pending& out) const;
+  struct Found {
+    uint32_t node = kNone, previous = kNone;
+    bool others = false;  // copies that fit, but that it is not
+  };
+  // The copy in `entered` that `out` is.
+  Found find_copy(const Pair& pair, size_t d, const Pending& out) const;
+  bool overdue(const Pair& pair, size_t d, const Pending& in, const Pending& out) const;
   bool cover(Pair& pair, size_t d, const Pending& out);
   void matched(Pair& pair, size_t d, const Pending& in, const Pending& out);
   void expire(Pair& pair, size_t d, int64_t now_ns);
@@ -125,7 +139,8 @@ class PairTable {
   uint32_t free_ = kNone;
   std::vector<std::array<TransitSketch<uint32_t>, 2>> sketches_;
   std::vector<uint32_t> free_sketches_;
-  size_t sweep_at_ = 0;
+  size_t sweep_at_ = 0, used_ = 0;  // pairs beyond used_ have never been open
+  int64_t sweep_round_ns_ = kBeforeAllNs;
 };
 
 }  // namespace parallax

@@ -101,7 +101,8 @@ void flip(LegHot& hot, LegCold& cold) {
 }
 
 void begin_attempt(LegHot& hot, LegCold& cold, const Sighting& s) {
-  const bool further = (hot.flags & syn) != 0;
+  // The same SYN again (or late: its answer may be stamped first) leaves standing what was answered.
+  const bool further = (hot.flags & syn) != 0 && (s.seq != cold.isn[0] || (hot.flags & (refused | reset)));
   hot.flags = static_cast<uint16_t>((hot.flags & ~(refused | reset | rst_by_server)) | syn);
   if (further) {
     // A new attempt: the last one's ends and closes do not count. conn_state is that of the last attempt.
@@ -116,9 +117,13 @@ void begin_attempt(LegHot& hot, LegCold& cold, const Sighting& s) {
   note_offer(cold, s, Side::client);
 }
 
-// Whether both sides have spoken as in a handshake, in whatever order the stamps show it.
+// Whether both sides have spoken as in a handshake, in whatever order the stamps show it. A client that goes on after its SYN
+// has been answered, whether the answer was seen or not.
 bool handshake_complete(const LegHot& hot, const LegCold& cold) {
-  return (hot.flags & syn_ack) && (hot.seen & 4) && sequence_at_or_before(cold.isn[1] + 1, hot.max_ack[0]);
+  constexpr uint8_t client_acked = 4;
+  if (!(hot.seen & client_acked)) return false;
+  if (hot.flags & syn_ack) return sequence_at_or_before(cold.isn[1] + 1, hot.max_ack[0]);
+  return (hot.flags & syn) && hot.end_state[0] != TcpEndState::reset && sequence_at_or_before(cold.isn[0] + 1, hot.next_seq[0]);
 }
 
 // Sequence space: what was sent again, and what was acknowledged without having been seen.
@@ -221,7 +226,7 @@ LegStep tcp_step(LegHot& hot, LegCold& cold, const Sighting& s, Side from) {
     step.what |= leg_step::established;
   }
   if (is_rst && !(hot.flags & (refused | reset))) {
-    const bool answers_syn = from == Side::server && (hot.flags & syn) && !(hot.flags & syn_ack);
+    const bool answers_syn = from == Side::server && (hot.flags & syn) && !(hot.flags & (syn_ack | established));
     if (from == Side::server) hot.flags |= rst_by_server;
     hot.flags |= answers_syn ? refused : reset;
     step.what |= answers_syn ? leg_step::refused : (leg_step::reset | leg_step::closed);
