@@ -2,19 +2,13 @@
 // Files of others are read by capture/capture_file.h. Pure; nothing is read outside the given bytes, whatever stands in them.
 #pragma once
 
-#include <cstring>
 #include <optional>
 #include <span>
 
+#include "capture/bytes.h"
 #include "capture/pcapng_format.h"
 
 namespace parallax {
-
-inline uint32_t load32(const uint8_t* at) {
-  uint32_t value;
-  std::memcpy(&value, at, sizeof(value));
-  return value;
-}
 
 struct PcapngBlock {
   uint32_t type;
@@ -24,10 +18,10 @@ struct PcapngBlock {
 // The block that `bytes` begin with; nullopt: not a whole one, or none at all.
 inline std::optional<PcapngBlock> first_block(std::span<const uint8_t> bytes) {
   if (bytes.size() < pcapng::kBlockBytesMin) return std::nullopt;
-  const uint32_t size = load32(bytes.data() + 4);
+  const uint32_t size = load_native<uint32_t>(bytes.data() + 4);
   if (size < pcapng::kBlockBytesMin || size % 4 != 0 || size > pcapng::kBlockBytesMax || size > bytes.size()) return std::nullopt;
-  if (load32(bytes.data() + size - 4) != size) return std::nullopt;
-  return PcapngBlock{load32(bytes.data()), bytes.first(size)};
+  if (load_native<uint32_t>(bytes.data() + size - 4) != size) return std::nullopt;
+  return PcapngBlock{load_native<uint32_t>(bytes.data()), bytes.first(size)};
 }
 
 struct EnhancedPacketView {
@@ -41,10 +35,10 @@ struct EnhancedPacketView {
 inline std::optional<EnhancedPacketView> enhanced_packet(const PcapngBlock& block) {
   if (block.bytes.size() < pcapng::kPacketOverheadBytes) return std::nullopt;
   const uint8_t* at = block.bytes.data();
-  const uint32_t captured = load32(at + 20);
+  const uint32_t captured = load_native<uint32_t>(at + 20);
   if (captured > block.bytes.size() - pcapng::kPacketOverheadBytes) return std::nullopt;
-  const uint64_t time = uint64_t{load32(at + 12)} << 32 | load32(at + 16);
-  return EnhancedPacketView{load32(at + 8), static_cast<int64_t>(time), load32(at + 24),
+  const uint64_t time = uint64_t{load_native<uint32_t>(at + 12)} << 32 | load_native<uint32_t>(at + 16);
+  return EnhancedPacketView{load_native<uint32_t>(at + 8), static_cast<int64_t>(time), load_native<uint32_t>(at + 24),
                             block.bytes.subspan(pcapng::kPacketHeaderBytes, captured)};
 }
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "capture/bytes.h"
 #include "capture/pcapng_blocks.h"
 
 namespace parallax {
@@ -32,11 +33,11 @@ std::vector<uint8_t> read_some(int fd, size_t size, uint64_t offset) {
 PcapngInterface parse_interface(std::span<const uint8_t> block) {
   PcapngInterface interface;
   if (block.size() < 20) return interface;
-  interface.link_type = static_cast<LinkType>(load32(block.data() + 8) & 0xFFFF);
-  interface.snaplen = load32(block.data() + 12);
+  interface.link_type = static_cast<LinkType>(load_native<uint32_t>(block.data() + 8) & 0xFFFF);
+  interface.snaplen = load_native<uint32_t>(block.data() + 12);
   std::span<const uint8_t> options = block.subspan(16, block.size() - 20);
   while (options.size() >= 4) {
-    const uint32_t head = load32(options.data());
+    const uint32_t head = load_native<uint32_t>(options.data());
     const auto code = static_cast<uint16_t>(head);
     const uint32_t length = head >> 16;
     if (code == pcapng::kOptionEnd || pcapng::padded(length) > options.size() - 4) break;
@@ -85,7 +86,7 @@ Result<SpoolFileHeader> read_spool_header(int fd) {
     std::span<const uint8_t> rest = bytes;
     std::optional<PcapngBlock> block = first_block(rest);
     if (!block || block->type != pcapng::kSectionHeader || block->bytes.size() < 28 ||
-        load32(block->bytes.data() + 8) != pcapng::kByteOrderMagic) {
+        load_native<uint32_t>(block->bytes.data() + 8) != pcapng::kByteOrderMagic) {
       return Error{"does not begin with a pcapng section header of this machine's byte order"};
     }
     do {
@@ -147,7 +148,7 @@ void append_spool_index(PcapngBuffer& out, const SpoolFileIndex& index) {
 std::optional<SpoolFileIndex> read_spool_index(int fd, uint64_t file_bytes) {
   uint8_t last[4];
   if (file_bytes < pcapng::kOwnBytesMin || !read_exactly(fd, last, file_bytes - 4)) return std::nullopt;
-  const uint32_t size = load32(last);
+  const uint32_t size = load_native<uint32_t>(last);
   if (size < pcapng::kOwnBytesMin || size > pcapng::kBlockBytesMax || size > file_bytes) return std::nullopt;
   std::vector<uint8_t> bytes(size);
   if (!read_exactly(fd, bytes, file_bytes - size)) return std::nullopt;

@@ -214,17 +214,20 @@ TEST(Spool, CutAtAnyByteTheLastFileIsRepairedAndEverythingOlderIsThere) {
     const TemporaryDirectory directory;
     std::ofstream(directory.path() + "/parallax-20231114T221320Z-00000001.pcapng", std::ios::binary) << older;
     std::ofstream(directory.path() + "/parallax-current.pcapng", std::ios::binary) << current.substr(0, size);
-    const auto spool = open_spool(small_spool(directory.path()));
+    SpoolOptions options = small_spool(directory.path());
+    options.lane_bytes = 0;  // the least: there are a thousand of them
+    const auto spool = open_spool(options);
     ASSERT_NE(spool, nullptr);
     const uint64_t whole = size < header_bytes ? 0 : (size - header_bytes) / (32 + 112 + 12);
     ASSERT_EQ(read_spool(*spool).numbers, numbers(0, 3 + whole)) << "cut to " << size;
     EXPECT_FALSE(fs::exists(directory.path() + "/parallax-current.pcapng"));
-    if (size % 97 == 0) {
+    if (size % 197 == 0) {
       for (const std::string& name : spool_files(directory.path())) {
         const bool first = name.find("00000001") != std::string::npos;
         expect_opens_without_warning(directory.path() + '/' + name, first ? 3 : whole);
       }
     }
+    if (size % 7 != 0) continue;
     // And it goes on.
     spool->start();
     append(*spool, 3 + whole, 1);
