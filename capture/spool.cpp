@@ -47,7 +47,7 @@ struct Spool::Impl {
   std::unique_ptr<SpoolDirectory> directory;
   std::vector<std::unique_ptr<SpoolLane>> lanes;
   std::unique_ptr<SpoolWriter> writer;
-  std::atomic<bool> stopping{false};
+  std::atomic<bool> stopping{false}, running{false};
   std::thread thread;
 
   void run() {
@@ -60,6 +60,7 @@ struct Spool::Impl {
       if (!writer->poll()) std::this_thread::sleep_for(kIdle);
     }
     writer->finish();
+    running.store(false, std::memory_order_relaxed);
   }
 };
 
@@ -126,6 +127,11 @@ Result<std::unique_ptr<SpoolSnapshot>> Spool::snapshot(int64_t from_ns, int64_t 
   const SpoolDirectory::Totals totals = impl_->directory->totals();
   auto views = impl_->directory->view(from_ns, to_ns);
   if (!views) return Error{views.error()};
+  SpoolTimes times{from_ns, to_ns, totals.first_ns, totals.last_ns, totals.last_ns};
+  // One lane may be on disk up to now, while another's packets of the last interval are still in memory.
+  if (totals.packets > 0 && impl_->running.load(std::memory_order_relaxed)) {
+    times.complete_to_ns -= impl_->options.flush_interval_ns + std::chrono::nanoseconds(kIdle).count();
+  }
   std::vector<SpoolInterface> own;
   for (const SpoolPort& port : impl_->ports) {
     own.push_back(
@@ -133,7 +139,7 @@ Result<std::unique_ptr<SpoolSnapshot>> Spool::snapshot(int64_t from_ns, int64_t 
          port.point,
          port.info.direction});
   }
-  return SpoolSnapshot::open(std::move(*views), std::move(own), from_ns, to_ns, totals.first_ns, totals.last_ns);
+  return SpoolSnapshot::open(std::move(*views), std::move(own), times);
 }
 
 }  // namespace parallax

@@ -150,6 +150,8 @@ void SpoolDirectory::recover_file(File file, bool current) {
       if (ftruncate(fd, static_cast<off_t>(scan.valid_bytes)) != 0) repaired(failed("cannot cut", path));
       file.bytes = scan.valid_bytes;
     }
+    // What the sensor lost meanwhile was not written down: within this file an absence proves nothing.
+    if (scan.index.packets > 0) scan.index.add(SpoolLoss{scan.index.first_ns, scan.index.last_ns});
     PcapngBuffer block;
     append_spool_index(block, scan.index);
     if (pwrite(fd, block.data(), block.size(), static_cast<off_t>(file.bytes)) == static_cast<ssize_t>(block.size())) {
@@ -223,6 +225,11 @@ void SpoolDirectory::grow_current(const SpoolChunk& chunk) {
   current_.index.add(chunk);
 }
 
+void SpoolDirectory::add_loss(const SpoolLoss& loss) {
+  const std::lock_guard guard(mutex_);
+  current_.index.add(loss);
+}
+
 Result<bool> SpoolDirectory::finish_current() {
   if (!has_current_) return true;
   const std::string from = path_of(kCurrentName);
@@ -275,7 +282,7 @@ Result<std::vector<std::unique_ptr<SpoolFileView>>> SpoolDirectory::view(int64_t
     const std::string path = path_of(file.name);
     const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     if (fd >= 0) {
-      views.push_back(std::make_unique<SpoolFileView>(fd, path, std::move(chunks)));
+      views.push_back(std::make_unique<SpoolFileView>(fd, path, std::move(chunks), file.index.losses));
     } else if (errno != ENOENT) {  // removed by somebody else: then it holds nothing
       error = failed("cannot open", path);
     }

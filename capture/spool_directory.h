@@ -22,18 +22,20 @@ namespace parallax {
 // A part of a file, open for reading: it stays readable when the ring removes the file.
 class SpoolFileView {
  public:
-  SpoolFileView(int fd, std::string path, std::vector<SpoolChunk> chunks)
-      : fd_(fd), path_(std::move(path)), chunks_(std::move(chunks)) {}
+  SpoolFileView(int fd, std::string path, std::vector<SpoolChunk> chunks, std::vector<SpoolLoss> losses)
+      : fd_(fd), path_(std::move(path)), chunks_(std::move(chunks)), losses_(std::move(losses)) {}
   ~SpoolFileView();
   SpoolFileView(const SpoolFileView&) = delete;
   int fd() const { return fd_; }
   const std::string& path() const { return path_; }
   const std::vector<SpoolChunk>& chunks() const { return chunks_; }
+  const std::vector<SpoolLoss>& losses() const { return losses_; }  // all of the file
 
  private:
   const int fd_;
   const std::string path_;
   const std::vector<SpoolChunk> chunks_;
+  const std::vector<SpoolLoss> losses_;
 };
 
 class SpoolDirectory {
@@ -54,6 +56,7 @@ class SpoolDirectory {
   Result<int> begin_current();                 // creates the file, empty; the descriptor is the caller's
   void grow_current(uint64_t bytes);           // by bytes that are no packets
   void grow_current(const SpoolChunk& chunk);  // written, and to be seen by readers from now on
+  void add_loss(const SpoolLoss& loss);        // to the current file
   // Gives the current file its final name, or removes it if it holds no packet. Error: it could not be renamed, and is lost to
   // the index.
   Result<bool> finish_current();

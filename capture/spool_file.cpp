@@ -79,6 +79,28 @@ void SpoolFileIndex::add(const SpoolChunk& chunk) {
   chunks.push_back(chunk);
 }
 
+void SpoolFileIndex::add(const SpoolLoss& loss) {
+  for (size_t back = 0; back < losses.size() && back < 8; ++back) {  // the ports' losses interleave
+    SpoolLoss& known = losses[losses.size() - 1 - back];
+    const bool near = loss.from_ns <= known.to_ns + kLossMergeNs && known.from_ns <= loss.to_ns + kLossMergeNs;
+    const bool known_count = loss.count > 0 && known.count > 0;
+    if (known.interface != loss.interface || !near || !known_count) continue;
+    known.from_ns = std::min(known.from_ns, loss.from_ns);
+    known.to_ns = std::max(known.to_ns, loss.to_ns);
+    known.count += loss.count;
+    return;
+  }
+  if (losses.size() < kLossesMax) {
+    losses.push_back(loss);
+    return;
+  }
+  SpoolLoss& last = losses.back();
+  last.from_ns = std::min(last.from_ns, loss.from_ns);
+  last.to_ns = std::max(last.to_ns, loss.to_ns);
+  last.count += loss.count;
+  if (last.interface != loss.interface) last.interface = SpoolLoss::kAllInterfaces;
+}
+
 Result<SpoolFileHeader> read_spool_header(int fd) {
   for (size_t size = 64 << 10;; size *= 4) {  // nearly always enough at once
     const std::vector<uint8_t> bytes = read_some(fd, size, 0);
@@ -140,31 +162,41 @@ SpoolScan scan_spool_file(int fd, const SpoolFileHeader& header) {
   }
 }
 
+// The content of an index block: the number of losses (64 bits), the losses, and chunks to its end.
 void append_spool_index(PcapngBuffer& out, const SpoolFileIndex& index) {
-  append_own(out, pcapng::kSpoolIndexMagic,
-             {reinterpret_cast<const uint8_t*>(index.chunks.data()), index.chunks.size() * sizeof(SpoolChunk)});
+  PcapngBuffer content(sizeof(uint64_t) + index.losses.size() * sizeof(SpoolLoss) + index.chunks.size() * sizeof(SpoolChunk));
+  const uint64_t losses = index.losses.size();
+  std::memcpy(content.data(), &losses, sizeof(losses));
+  const auto copy = [&](size_t at, const void* from, size_t size) {
+    if (size > 0) std::memcpy(content.data() + at, from, size);
+  };
+  copy(sizeof(losses), index.losses.data(), losses * sizeof(SpoolLoss));
+  copy(sizeof(losses) + losses * sizeof(SpoolLoss), index.chunks.data(), index.chunks.size() * sizeof(SpoolChunk));
+  append_own(out, pcapng::kSpoolIndexMagic, content);
 }
 
-std::optional<SpoolFileIndex> read_spool_index(int fd, uint64_t file_bytes) {
-  uint8_t last[4];
-  if (file_bytes < pcapng::kOwnBytesMin || !read_exactly(fd, last, file_bytes - 4)) return std::nullopt;
-  const uint32_t size = load_native<uint32_t>(last);
-  if (size < pcapng::kOwnBytesMin || size > pcapng::kBlockBytesMax || size > file_bytes) return std::nullopt;
-  std::vector<uint8_t> bytes(size);
-  if (!read_exactly(fd, bytes, file_bytes - size)) return std::nullopt;
-  const std::optional<PcapngBlock> block = first_block(bytes);
-  uint64_t magic = 0;
-  std::memcpy(&magic, bytes.data() + 8, sizeof(magic));
-  const size_t content = size - pcapng::kOwnBytesMin;
-  if (!block || block->type != pcapng::kOwn || magic != pcapng::kSpoolIndexMagic || content % sizeof(SpoolChunk) != 0)
-    return std::nullopt;
+namespace {
+
+template <typename T>
+T take(std::span<const uint8_t>& from) {
+  T value;
+  std::memcpy(static_cast<void*>(&value), from.data(), sizeof(T));
+  from = from.subspan(sizeof(T));
+  return value;
+}
+
+// nullopt: the content contradicts itself, or the file's first `data_bytes` bytes.
+std::optional<SpoolFileIndex> parse_index(std::span<const uint8_t> content, uint64_t data_bytes) {
+  if (content.size() < sizeof(uint64_t)) return std::nullopt;
+  const auto losses = take<uint64_t>(content);
+  if (losses > SpoolFileIndex::kLossesMax || losses * sizeof(SpoolLoss) > content.size()) return std::nullopt;
   SpoolFileIndex index;
+  for (uint64_t i = 0; i < losses; ++i) index.losses.push_back(take<SpoolLoss>(content));
+  if (content.size() % sizeof(SpoolChunk) != 0) return std::nullopt;
   uint64_t end = 0;
-  for (size_t i = 0; i < content / sizeof(SpoolChunk); ++i) {
-    SpoolChunk chunk;
-    std::memcpy(static_cast<void*>(&chunk), bytes.data() + pcapng::kOwnHeaderBytes + i * sizeof(SpoolChunk), sizeof(chunk));
-    const uint64_t data_end = file_bytes - size;
-    if (chunk.offset < end || chunk.offset > data_end || chunk.bytes > data_end - chunk.offset ||
+  while (!content.empty()) {
+    const auto chunk = take<SpoolChunk>(content);
+    if (chunk.offset < end || chunk.offset > data_bytes || chunk.bytes > data_bytes - chunk.offset ||
         chunk.bytes > pcapng::kBlockBytesMax) {
       return std::nullopt;
     }
@@ -172,6 +204,24 @@ std::optional<SpoolFileIndex> read_spool_index(int fd, uint64_t file_bytes) {
     index.add(chunk);
   }
   return index;
+}
+
+}  // namespace
+
+std::optional<SpoolFileIndex> read_spool_index(int fd, uint64_t file_bytes) {
+  uint8_t last[4];
+  if (file_bytes < pcapng::kOwnBytesMin || !read_exactly(fd, last, file_bytes - 4)) return std::nullopt;
+  const auto size = load_native<uint32_t>(last);
+  if (size < pcapng::kOwnBytesMin || size > pcapng::kBlockBytesMax || size > file_bytes) return std::nullopt;
+  std::vector<uint8_t> bytes(size);
+  if (!read_exactly(fd, bytes, file_bytes - size)) return std::nullopt;
+  const std::optional<PcapngBlock> block = first_block(bytes);
+  if (!block || block->bytes.size() != size || block->type != pcapng::kOwn ||
+      load_native<uint64_t>(bytes.data() + 8) != pcapng::kSpoolIndexMagic) {
+    return std::nullopt;
+  }
+  return parse_index(std::span<const uint8_t>(bytes).subspan(pcapng::kOwnHeaderBytes, size - pcapng::kOwnBytesMin),
+                     file_bytes - size);
 }
 
 }  // namespace parallax

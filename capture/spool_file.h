@@ -31,6 +31,17 @@ struct SpoolChunk {
 };
 static_assert(sizeof(SpoolChunk) == 32);
 
+// Packets that should be in the file and are not: the sensor lost them, or was not running. What is absent within such a time
+// proves nothing.
+struct SpoolLoss {
+  int64_t from_ns = 0, to_ns = 0;
+  uint64_t count = 0;                   // 0: not known
+  uint32_t interface = kAllInterfaces;  // of the file
+  uint32_t reserved = 0;
+  static constexpr uint32_t kAllInterfaces = ~uint32_t{0};
+};
+static_assert(sizeof(SpoolLoss) == 32);
+
 // Small chunks are joined up to this size: the reader's unit, and what bounds the index (32 bytes for each 128 KiB and more).
 inline constexpr uint32_t kSpoolChunkBytes = 256 << 10;
 
@@ -39,7 +50,13 @@ struct SpoolFileIndex {
   uint64_t packets = 0;
   int64_t first_ns = kAfterAllNs, last_ns = kBeforeAllNs;
 
+  std::vector<SpoolLoss> losses;  // at most kLossesMax; beyond it the last one of all grows
+
+  static constexpr size_t kLossesMax = 1024;
+  static constexpr int64_t kLossMergeNs = 1'000'000'000;  // losses closer than this are one
+
   void add(const SpoolChunk& chunk);
+  void add(const SpoolLoss& loss);
 };
 
 struct SpoolFileHeader {

@@ -6,6 +6,10 @@
 
 namespace parallax {
 
+namespace {
+constexpr size_t kLossSlots = 1024;
+}  // namespace
+
 SpoolLane::SpoolLane(std::vector<SpoolLanePort> ports, uint32_t snaplen, size_t block_bytes, size_t blocks)
     : ports_(std::move(ports)),
       snaplen_(snaplen),
@@ -14,7 +18,9 @@ SpoolLane::SpoolLane(std::vector<SpoolLanePort> ports, uint32_t snaplen, size_t 
       blocks_(blocks),
       free_(blocks),
       used_(blocks),
-      dropped_by_port_(ports_.size()) {
+      loss_ring_(kLossSlots),
+      dropped_by_port_(ports_.size()),
+      losses_(ports_.size()) {
   for (uint32_t i = 0; i < blocks; ++i) {
     blocks_[i].data = memory_.get() + size_t{i} * block_bytes;
     free_.push(i);
@@ -23,9 +29,36 @@ SpoolLane::SpoolLane(std::vector<SpoolLanePort> ports, uint32_t snaplen, size_t 
 
 SpoolLane::~SpoolLane() = default;
 
-void SpoolLane::drop(PortIndex port) {
+void SpoolLane::drop(PortIndex port, int64_t time_ns) {
   dropped_.add();
   dropped_by_port_[port].add();
+  SpoolLoss& loss = losses_[port];
+  if (loss.count == 0) loss = {time_ns, time_ns, 0, port, 0};
+  loss.from_ns = std::min(loss.from_ns, time_ns);
+  loss.to_ns = std::max(loss.to_ns, time_ns);
+  ++loss.count;
+  losing_ = true;
+}
+
+// Before the packet after a loss: the writer then knows of the loss when it sees the packet.
+void SpoolLane::report_losses() {
+  losing_ = false;
+  for (SpoolLoss& loss : losses_) {
+    if (loss.count == 0) continue;
+    if (loss_ring_.push(loss)) {
+      loss.count = 0;
+    } else {
+      losing_ = true;  // it grows until there is room
+    }
+  }
+}
+
+bool SpoolLane::take_loss(SpoolLoss& loss) {
+  const std::span<const SpoolLoss> losses = loss_ring_.peek();
+  if (losses.empty()) return false;
+  loss = losses[0];
+  loss_ring_.pop(1);
+  return true;
 }
 
 bool SpoolLane::next_block() {
@@ -46,8 +79,10 @@ void SpoolLane::append(PortIndex port, const RawPacket& packet) {
   const uint32_t captured = std::min(packet.captured_length, snaplen_);
   const uint32_t size = enhanced_packet_size(captured, info.flags);
   // One interface block has one link type: a packet of another would be misread.
-  if (packet.link_type != info.link_type) return drop(port);
-  if ((current_ == nullptr || size > block_bytes_ - fill_) && !next_block()) return drop(port);
+  if (packet.link_type != info.link_type) return drop(port, packet.time_ns);
+  if ((current_ == nullptr || size > block_bytes_ - fill_) && !next_block()) return drop(port, packet.time_ns);
+  if (losing_) [[unlikely]]
+    report_losses();
   const uint64_t time = packet.time_ns < 0 ? 0 : static_cast<uint64_t>(packet.time_ns);
   fill_ += write_enhanced_packet(current_->data + fill_, port, time, packet.data, captured,
                                  std::max(packet.wire_length, packet.captured_length), info.flags);

@@ -12,6 +12,7 @@
 
 #include "capture/counter.h"
 #include "capture/packet_sink.h"
+#include "capture/spool_file.h"
 #include "capture/spsc_ring.h"
 
 namespace parallax {
@@ -36,6 +37,9 @@ class SpoolLane : public PacketSink {
   // Writer: everything that pending() gave has been taken. REQUIRES: it is called with just that and after each pending().
   void taken(std::span<const uint8_t> bytes, bool closed);
 
+  // Writer: losses that have ended, each known before the packets that came after it. False: no more.
+  bool take_loss(SpoolLoss& loss);
+
   // Any thread.
   uint64_t dropped() const { return dropped_.get(); }
   uint64_t dropped(PortIndex port) const { return dropped_by_port_[port].get(); }
@@ -47,18 +51,22 @@ class SpoolLane : public PacketSink {
     uint8_t* data = nullptr;
   };
   bool next_block();
-  void drop(PortIndex port);
+  void drop(PortIndex port, int64_t time_ns);
+  void report_losses();
 
   const std::vector<SpoolLanePort> ports_;
   const uint32_t snaplen_, block_bytes_;
   std::unique_ptr<uint8_t[]> memory_;
   std::vector<Block> blocks_;
   SpscRing<uint32_t> free_, used_;
+  SpscRing<SpoolLoss> loss_ring_;
   // Rx worker's.
   alignas(64) Block* current_ = nullptr;
   uint32_t fill_ = 0;
   Counter dropped_;
   std::vector<Counter> dropped_by_port_;
+  bool losing_ = false;            // some loss is not yet reported
+  std::vector<SpoolLoss> losses_;  // by port; count 0: none
   // Writer's.
   alignas(64) uint32_t taken_ = 0;  // of the oldest block
 };

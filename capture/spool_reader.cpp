@@ -7,19 +7,19 @@
 namespace parallax {
 
 Result<std::unique_ptr<SpoolSnapshot>> SpoolSnapshot::open(std::vector<std::unique_ptr<SpoolFileView>> files,
-                                                           std::vector<SpoolInterface> own, int64_t from_ns, int64_t to_ns,
-                                                           int64_t oldest_ns, int64_t newest_ns) {
+                                                           std::vector<SpoolInterface> own, SpoolTimes times) {
   std::unique_ptr<SpoolSnapshot> snapshot(new SpoolSnapshot());
   snapshot->interfaces_ = std::move(own);
-  snapshot->from_ns_ = from_ns;
-  snapshot->to_ns_ = to_ns;
-  snapshot->oldest_ns_ = oldest_ns;
-  snapshot->newest_ns_ = newest_ns;
+  snapshot->times_ = times;
   for (auto& view : files) {
     const Result<SpoolFileHeader> header = read_spool_header(view->fd());
     if (!header) return Error{view->path() + ' ' + header.error()};
     File file;
     for (const PcapngInterface& interface : header->interfaces) file.interfaces.push_back(snapshot->interface_number(interface));
+    for (SpoolLoss loss : view->losses()) {
+      loss.interface = loss.interface < file.interfaces.size() ? file.interfaces[loss.interface] : SpoolLoss::kAllInterfaces;
+      snapshot->losses_.push_back(loss);
+    }
     file.view = std::move(view);
     snapshot->files_.push_back(std::move(file));
   }
@@ -80,7 +80,7 @@ void SpoolReader::open(size_t number) {
     if (block->type == pcapng::kEnhancedPacket) {
       const auto packet = enhanced_packet(*block);
       if (!packet || packet->interface >= source.file->interfaces.size()) break;
-      if (packet->time_ns >= snapshot_.from_ns() && packet->time_ns <= snapshot_.to_ns()) {
+      if (packet->time_ns >= snapshot_.times().from_ns && packet->time_ns <= snapshot_.times().to_ns) {
         chunk->entries.push_back({packet->time_ns, static_cast<uint32_t>(block->bytes.data() - chunk->bytes.data())});
       }
     }

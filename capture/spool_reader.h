@@ -25,6 +25,13 @@ struct SpoolInterface {
   PortDirection direction = PortDirection::both;
 };
 
+struct SpoolTimes {
+  int64_t from_ns = kBeforeAllNs, to_ns = kAfterAllNs;  // what was asked for, both included
+  int64_t oldest_ns = kAfterAllNs,
+          newest_ns = kBeforeAllNs;       // earliest and latest packet of the whole spool; oldest > newest: none
+  int64_t complete_to_ns = kBeforeAllNs;  // up to here every lane has been written
+};
+
 struct SpooledPacket {
   RawPacket packet;  // its bytes are valid until the next next(); frame counts the interface's packets within the reading, from 1
   uint16_t interface = 0;  // into SpoolSnapshot::interfaces()
@@ -32,18 +39,16 @@ struct SpooledPacket {
 
 class SpoolSnapshot {
  public:
-  // For Spool::snapshot(). `own` are the present ports; `oldest_ns` and `newest_ns` those of the whole spool.
+  // For Spool::snapshot(). `own` are the present ports.
   static Result<std::unique_ptr<SpoolSnapshot>> open(std::vector<std::unique_ptr<SpoolFileView>> files,
                                                      std::vector<SpoolInterface> own, int64_t from_ns, int64_t to_ns,
                                                      int64_t oldest_ns, int64_t newest_ns);
 
   // First the spool's ports, in their order; then those of earlier runs that no longer are.
   const std::vector<SpoolInterface>& interfaces() const { return interfaces_; }
-  int64_t from_ns() const { return from_ns_; }
-  int64_t to_ns() const { return to_ns_; }
-  // What the spool holds: earliest and latest packet of all. oldest > newest: nothing.
-  int64_t oldest_ns() const { return oldest_ns_; }
-  int64_t newest_ns() const { return newest_ns_; }
+  // What is missing in the files that were opened; interface is into interfaces(), or kAllInterfaces.
+  const std::vector<SpoolLoss>& losses() const { return losses_; }
+  const SpoolTimes& times() const { return times_; }
 
  private:
   friend class SpoolReader;
@@ -56,7 +61,8 @@ class SpoolSnapshot {
 
   std::vector<File> files_;
   std::vector<SpoolInterface> interfaces_;
-  int64_t from_ns_ = 0, to_ns_ = 0, oldest_ns_ = 0, newest_ns_ = 0;
+  std::vector<SpoolLoss> losses_;
+  SpoolTimes times_;
 };
 
 class SpoolReader {

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <ctime>
 
 #include "capture/pcapng_blocks.h"
 
@@ -18,6 +19,12 @@ constexpr auto kRemovalInterval = std::chrono::seconds(1);
 constexpr auto kErrorShown = std::chrono::minutes(1);
 constexpr uint64_t kStatisticsBytes = 128;  // of an interface statistics block, less than this
 constexpr uint64_t kFileSizeMin = 1 << 20;
+
+int64_t utc_ns() {
+  timespec now{};
+  clock_gettime(CLOCK_REALTIME, &now);
+  return now.tv_sec * 1'000'000'000 + now.tv_nsec;
+}
 
 bool disk_full(int error) { return error == ENOSPC || error == EDQUOT; }
 
@@ -32,7 +39,15 @@ SpoolWriter::SpoolWriter(const SpoolOptions& options, const std::vector<SpoolPor
       last_written_(lanes.size()),
       file_size_(options.file_size),
       delivered_(ports.size()),
-      at_begin_(ports.size()) {}
+      at_begin_(ports.size()),
+      not_written_(ports.size()),
+      ports_dropped_(ports.size()),
+      ports_asked_ns_(utc_ns()) {
+  // Between the last run's packets and this one's nobody listened.
+  const SpoolDirectory::Totals totals = directory.totals();
+  if (totals.packets > 0) losses_waiting_.add(SpoolLoss{totals.last_ns, std::max(totals.last_ns, ports_asked_ns_)});
+  for (size_t port = 0; port < ports_.size(); ++port) at_begin_[port] = port_statistics(static_cast<PortIndex>(port));
+}
 
 SpoolWriter::~SpoolWriter() {
   if (fd_ >= 0) close(fd_);
@@ -91,6 +106,7 @@ void SpoolWriter::write_chunk(std::span<const uint8_t> bytes) {
       if (write_all(bytes, error)) {
         directory_.grow_current(chunk);
         for (size_t port = 0; port < by_port.size(); ++port) delivered_[port] += by_port[port];
+        take_losses();
         counters_.packets_written.add(chunk.packets);
         return;
       }
@@ -99,11 +115,45 @@ void SpoolWriter::write_chunk(std::span<const uint8_t> bytes) {
     if (!recover_space(error)) break;
   }
   counters_.packets_dropped.add(chunk.packets);
+  for (size_t port = 0; port < by_port.size(); ++port) {
+    not_written_[port] += by_port[port];
+    if (by_port[port] > 0) add_loss({chunk.first_ns, chunk.last_ns, by_port[port], static_cast<uint32_t>(port), 0});
+  }
+}
+
+// REQUIRES: there is a current file. Losses of the lanes with their own times; those of the ports lie between the last
+// question and now, a second earlier for counters that are polled.
+void SpoolWriter::take_losses() {
+  for (const SpoolLoss& loss : losses_waiting_.losses) directory_.add_loss(loss);
+  losses_waiting_.losses.clear();
+  for (const auto& lane : lanes_) {
+    for (SpoolLoss loss; lane->take_loss(loss);) directory_.add_loss(loss);
+  }
+  if (!options_.port_statistics) return;
+  constexpr int64_t kPolledNs = 1'000'000'000;
+  const int64_t now_ns = utc_ns();
+  for (size_t port = 0; port < ports_.size(); ++port) {
+    const uint64_t dropped = options_.port_statistics(static_cast<PortIndex>(port)).dropped;
+    if (dropped > ports_dropped_[port]) {
+      directory_.add_loss({ports_asked_ns_ - kPolledNs, now_ns, dropped - ports_dropped_[port], static_cast<uint32_t>(port), 0});
+    }
+    ports_dropped_[port] = dropped;
+  }
+  ports_asked_ns_ = now_ns;
+}
+
+void SpoolWriter::add_loss(const SpoolLoss& loss) {
+  if (fd_ >= 0) {
+    directory_.add_loss(loss);
+  } else {
+    losses_waiting_.add(loss);
+  }
 }
 
 // The size limit: the oldest files go until `bytes` fit, and what finishing the file will add.
 void SpoolWriter::make_room(uint64_t bytes) {
-  bytes += (directory_.current_index().chunks.size() + 1) * sizeof(SpoolChunk) + ports_.size() * kStatisticsBytes;
+  const SpoolFileIndex& index = directory_.current_index();
+  bytes += (index.chunks.size() + index.losses.size() + 2) * sizeof(SpoolChunk) + ports_.size() * kStatisticsBytes;
   while (directory_.totals().bytes + bytes > options_.size && directory_.remove_oldest()) counters_.files_removed.add();
 }
 
@@ -153,13 +203,13 @@ bool SpoolWriter::begin_file(int& error) {
   }
   directory_.grow_current(header.size());
   std::fill(delivered_.begin(), delivered_.end(), 0);
-  for (size_t port = 0; port < ports_.size(); ++port) at_begin_[port] = port_statistics(static_cast<PortIndex>(port));
   return true;
 }
 
 void SpoolWriter::finish_file() {
   if (fd_ < 0) return;
   if (directory_.current_index().packets > 0) {
+    take_losses();
     PcapngBuffer end;
     append_file_statistics(end);
     append_spool_index(end, directory_.current_index());
@@ -175,12 +225,15 @@ void SpoolWriter::finish_file() {
   fd_ = -1;
   const Result<bool> finished = directory_.finish_current();
   if (!finished) failed(finished.error(), 0);
+  // What is dropped until the next file begins is in that one's account.
+  for (size_t port = 0; port < ports_.size(); ++port) at_begin_[port] = port_statistics(static_cast<PortIndex>(port));
 }
 
 SpoolOptions::PortStatistics SpoolWriter::port_statistics(PortIndex port) const {
   SpoolOptions::PortStatistics statistics;
   if (options_.port_statistics) statistics = options_.port_statistics(port);
   for (const auto& lane : lanes_) statistics.dropped += lane->dropped(port);
+  statistics.dropped += not_written_[port];
   return statistics;
 }
 

@@ -48,6 +48,8 @@ class SpoolWriter : public Pollable {
 
   bool poll_lane(size_t lane, bool flush);
   void write_chunk(std::span<const uint8_t> bytes);
+  void take_losses();
+  void add_loss(const SpoolLoss& loss);
   void make_room(uint64_t bytes);
   bool recover_space(int error);
   bool begin_file(int& error);
@@ -70,6 +72,10 @@ class SpoolWriter : public Pollable {
   uint64_t file_size_;                                  // options_.file_size, or less once the disk was seen full
   std::vector<uint64_t> delivered_;                     // packets in the file, by port
   std::vector<SpoolOptions::PortStatistics> at_begin_;  // of the file, by port
+  std::vector<uint64_t> not_written_;                   // packets that the disk did not take, by port
+  SpoolFileIndex losses_waiting_;                       // losses while there is no file to note them in
+  std::vector<uint64_t> ports_dropped_;                 // as port_statistics said when last asked
+  int64_t ports_asked_ns_ = 0;                          // UTC
   Clock::time_point next_removal_{};                    // when a full disk may cost a file again
 
   mutable std::mutex error_mutex_;

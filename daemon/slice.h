@@ -35,7 +35,7 @@ struct SliceLeg {
 struct SliceRequest {
   int64_t from_ns = kBeforeAllNs;  // both included
   int64_t to_ns = kAfterAllNs;
-  std::string filter;                  // BPF, on top of the rest; empty: everything
+  std::string filter;                  // BPF, of what is written; the engine looks at the rest of the selection, too
   std::vector<SliceLeg> legs;          // empty: all packets
   std::vector<KnownPairing> pairings;  // what the daemon already knows about the legs
   std::string comment;                 // of the section, such as "finding 7: syn_refused ..."
@@ -45,7 +45,8 @@ struct SliceRequest {
       2'000'000;  // that the engine looks at (about 150 bytes each); those beyond are written without packet id and comment
 };
 
-// Takes at most kSliceChunkBytes at a time; false: the receiver has gone, stop.
+// Takes at most kSliceChunkBytes at a time, and now and then nothing, while the engine is at work: only to hear whether the
+// receiver is still there. false: it has gone, stop.
 inline constexpr size_t kSliceChunkBytes = 64 * 1024;
 using SliceSink = std::function<bool(std::span<const uint8_t>)>;
 
