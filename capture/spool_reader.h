@@ -41,8 +41,7 @@ class SpoolSnapshot {
  public:
   // For Spool::snapshot(). `own` are the present ports.
   static Result<std::unique_ptr<SpoolSnapshot>> open(std::vector<std::unique_ptr<SpoolFileView>> files,
-                                                     std::vector<SpoolInterface> own, int64_t from_ns, int64_t to_ns,
-                                                     int64_t oldest_ns, int64_t newest_ns);
+                                                     std::vector<SpoolInterface> own, SpoolTimes times);
 
   // First the spool's ports, in their order; then those of earlier runs that no longer are.
   const std::vector<SpoolInterface>& interfaces() const { return interfaces_; }
