@@ -1,0 +1,175 @@
+// parallaxd: the sensor's daemon. Reads the configuration, opens everything in the order of the flow, drops its
+// privileges, runs until a signal, and stops in the order of the flow.
+// Exit codes: 0 done, 1 the work failed (a port, the spool, an address), 2 wrong usage or a bad configuration.
+
+#include <fmt/format.h>
+#include <getopt.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <exception>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "capture/flow_filter.h"
+#include "config/loader.h"
+#include "config/printer.h"
+#include "daemon/control_loop.h"
+#include "daemon/log.h"
+#include "daemon/metrics.h"
+#include "daemon/pipeline.h"
+#include "daemon/privileges.h"
+#include "daemon/sensor_service.h"
+
+namespace parallax {
+namespace {
+
+constexpr int kExitFailed = 1, kExitUsage = 2;
+
+constexpr const char* kUsage =
+    "usage: parallaxd --config FILE [--check-config | --print-config]\n"
+    "       parallaxd --version | --help\n"
+    "  --config FILE    the configuration, in YAML\n"
+    "  --check-config   say whether it is in order, and exit\n"
+    "  --print-config   print what is in effect, with all defaults, and exit\n";
+
+struct Arguments {
+  std::string config;
+  bool check = false, print = false;
+};
+
+int fail(int code, const std::string& message) {
+  log_error("{}", message);
+  return code;
+}
+
+// What the loader cannot judge by itself. Empty: in order.
+std::string check_filters(const v1::FilterConfig& filter) {
+  for (const auto& [key, expression] : {std::pair("analysis", &filter.analysis()), std::pair("spool", &filter.spool())}) {
+    if (expression->empty()) continue;
+    if (const Result<FlowFilter> compiled = FlowFilter::compile(*expression); !compiled)
+      return fmt::format("filter.{}: {}", key, compiled.error());
+  }
+  return {};
+}
+
+int run(const v1::Config& config) {
+  std::string error;
+  std::optional<ServiceUser> user;
+  if (!config.service().user().empty()) {
+    user = find_service_user(config.service().user(), error);
+    if (!user) return fail(kExitFailed, error);
+  }
+  const std::unique_ptr<Pipeline> pipeline = Pipeline::open(config, user, error);
+  if (pipeline == nullptr) return fail(kExitFailed, error);
+  std::unique_ptr<SensorServer> api;
+  if (!config.api().address().empty()) {
+    api = SensorServer::start(pipeline->state(), config.api(), user, error);
+    if (api == nullptr) return fail(kExitFailed, error);
+  }
+  std::unique_ptr<MetricsServer> metrics;
+  if (!config.metrics().address().empty()) {
+    metrics = MetricsServer::start(pipeline->state(), config.metrics().address(), error);
+    if (metrics == nullptr) return fail(kExitFailed, error);
+  }
+  if (user) {
+    if (error = become(*user); !error.empty()) return fail(kExitFailed, error);
+    log_info("running as {}", user->name);
+  }
+
+  ControlLoop control(*pipeline);  // before the threads: from here on a signal is a clean stop
+  if (error = pipeline->start(); !error.empty()) return fail(kExitFailed, error);
+  log_notice("sensor {} is ready: api {}, metrics {}", config.sensor().name(), api != nullptr ? config.api().address() : "off",
+             metrics != nullptr ? fmt::format("http://{}/metrics", config.metrics().address()) : "off");
+  ::sd_notify(0, "READY=1");
+  control.run();
+
+  pipeline->stop();
+  control.log_findings();
+  if (api != nullptr) {
+    const uint64_t calls = api->calls();
+    api.reset();
+    log_info("api: {} calls", calls);
+  }
+  metrics.reset();
+  log_notice("stopped");
+  return 0;
+}
+
+// Nullopt: `exit_code` is what to end with.
+std::optional<Arguments> parse(int argc, char** argv, int& exit_code) {
+  enum Option { config = 'c', check, print, version, help = 'h' };
+  const option options[] = {{"config", required_argument, nullptr, config}, {"check-config", no_argument, nullptr, check},
+                            {"print-config", no_argument, nullptr, print},  {"version", no_argument, nullptr, version},
+                            {"help", no_argument, nullptr, help},           {nullptr, 0, nullptr, 0}};
+  Arguments arguments;
+  exit_code = 0;
+  for (int found = 0; (found = ::getopt_long(argc, argv, "c:h", options, nullptr)) != -1;) {
+    switch (found) {
+      case config:
+        arguments.config = optarg;
+        break;
+      case check:
+        arguments.check = true;
+        break;
+      case print:
+        arguments.print = true;
+        break;
+      case version:
+        fmt::print("parallaxd {}\n", PARALLAX_VERSION);
+        return std::nullopt;
+      case help:
+        fmt::print("{}", kUsage);
+        return std::nullopt;
+      default:
+        fmt::print(stderr, "{}", kUsage);
+        exit_code = kExitUsage;
+        return std::nullopt;
+    }
+  }
+  if (arguments.config.empty() || optind != argc) {
+    fmt::print(stderr, "parallaxd: {}\n{}",
+               optind != argc ? fmt::format("what is \"{}\"?", argv[optind]) : "--config FILE is missing", kUsage);
+    exit_code = kExitUsage;
+    return std::nullopt;
+  }
+  return arguments;
+}
+
+int main_of(int argc, char** argv) {
+  int exit_code = 0;
+  const std::optional<Arguments> arguments = parse(argc, argv, exit_code);
+  if (!arguments) return exit_code;
+  const LoadedConfig loaded = load_config_file(arguments->config, ConfigUse::daemon);
+  if (!loaded.ok()) {
+    for (const ConfigError& error : loaded.errors) log_error("{}", error.text());
+    return kExitUsage;
+  }
+  if (const std::string error = check_filters(loaded.config.filter()); !error.empty())
+    return fail(kExitUsage, arguments->config + ": " + error);
+  if (arguments->print) {
+    fmt::print("{}", config_to_yaml(loaded.config));
+    return 0;
+  }
+  if (arguments->check) {
+    fmt::print("{}: in order\n", arguments->config);
+    return 0;
+  }
+  ::signal(SIGPIPE, SIG_IGN);
+  return run(loaded.config);
+}
+
+}  // namespace
+}  // namespace parallax
+
+int main(int argc, char** argv) {
+  try {
+    return parallax::main_of(argc, argv);
+  } catch (const std::exception& failure) {
+    // Libraries throw when memory or file handles are out.
+    parallax::log_error("{}", failure.what());
+    return 1;
+  }
+}
