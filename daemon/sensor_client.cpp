@@ -1,6 +1,7 @@
 #include "daemon/sensor_client.h"
 
 #include <fmt/format.h>
+#include <grpc/support/log.h>
 #include <grpcpp/grpcpp.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -8,6 +9,7 @@
 
 #include <cerrno>
 #include <chrono>
+#include <cstdlib>
 #include <cstring>
 #include <fstream>
 #include <iterator>
@@ -87,6 +89,8 @@ SensorClient::SensorClient(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) 
 SensorClient::~SensorClient() = default;
 
 std::unique_ptr<SensorClient> SensorClient::make(const ClientOptions& options, ClientOutcome& outcome) {
+  // What goes wrong is told by the outcome; gRPC's own lines are for those who ask for them.
+  if (std::getenv("GRPC_VERBOSITY") == nullptr) gpr_set_log_function([](gpr_log_func_args*) {});
   auto impl = std::make_unique<Impl>();
   impl->target = options.target;
   std::shared_ptr<grpc::ChannelCredentials> credentials;

@@ -1,6 +1,7 @@
 #include "daemon/sensor_service.h"
 
 #include <fmt/format.h>
+#include <grpc/support/log.h>
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/grpcpp.h>
 #include <grpcpp/health_check_service_interface.h>
@@ -288,6 +289,11 @@ class SensorService final : public v1::Sensor::Service {
   std::atomic<size_t> watchers_{0}, slices_{0};
 };
 
+// What gRPC has to say goes into the daemon's log, in the daemon's form: a client without a certificate, and the like.
+void log_of_grpc(gpr_log_func_args* event) {
+  if (event->severity == GPR_LOG_SEVERITY_ERROR) log_warning("api: {}", event->message);
+}
+
 bool read_file(const std::string& path, const char* key, std::string& text, std::string& error) {
   if (path.empty()) {
     error = fmt::format(
@@ -336,6 +342,7 @@ SensorServer::SensorServer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) 
 std::unique_ptr<SensorServer> SensorServer::start(const SensorState& state, const v1::ApiConfig& config,
                                                   const std::optional<ServiceUser>& owner, std::string& error) {
   auto impl = std::make_unique<Impl>(state);
+  gpr_set_log_function(log_of_grpc);
   grpc::EnableDefaultHealthCheckService(true);
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   grpc::ServerBuilder builder;

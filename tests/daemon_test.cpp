@@ -1,0 +1,316 @@
+// The real programs: parallaxd on files and on a virtual device, asked over HTTP and by `parallax`, stopped by a signal.
+#include <arpa/inet.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <optional>
+#include <thread>
+
+#include "tests/support/child_process.h"
+#include "tests/support/wire.h"
+
+namespace parallax {
+namespace {
+
+using namespace std::chrono_literals;
+using test::ChildProcess;
+using test::program;
+using test::TemporaryDirectory;
+
+constexpr auto kStartTimeout = 30s;  // a sanitizer build takes its time
+constexpr auto kStopTimeout = 5s;
+constexpr uint32_t kStartSeconds = 1'700'000'000;
+
+bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+
+struct Timed {
+  uint32_t seconds;
+  test::Wire frame;
+};
+
+void write_pcap(const std::string& path, const std::vector<Timed>& packets) {
+  std::ofstream file(path, std::ios::binary);
+  const auto put = [&](uint32_t value) { file.write(reinterpret_cast<const char*>(&value), 4); };
+  for (const uint32_t value : {0xa1b2c3d4u, 0x00040002u, 0u, 0u, 65535u, 1u}) put(value);
+  for (const Timed& packet : packets) {
+    const auto length = static_cast<uint32_t>(packet.frame.size());
+    for (const uint32_t value : {packet.seconds, 0u, length, length}) put(value);
+    file.write(reinterpret_cast<const char*>(packet.frame.data()), length);
+  }
+}
+
+test::Wire syn() {
+  using test::operator+;
+  return test::ethernet(0x0800) + test::ipv4({.payload = 20}) + test::tcp(0x02);
+}
+test::Wire arp() {
+  using test::operator+;
+  return test::ethernet(0x0806) + test::zeros(28);
+}
+
+int free_port() {
+  const int handle = ::socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t length = sizeof address;
+  ::bind(handle, reinterpret_cast<sockaddr*>(&address), length);
+  ::getsockname(handle, reinterpret_cast<sockaddr*>(&address), &length);
+  ::close(handle);
+  return ntohs(address.sin_port);
+}
+
+std::string http_get(int port, const std::string& path) {
+  const int handle = ::socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(static_cast<uint16_t>(port));
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  std::string answer;
+  if (::connect(handle, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0) {
+    const std::string request = "GET " + path + " HTTP/1.0\r\n\r\n";
+    ::send(handle, request.data(), request.size(), MSG_NOSIGNAL);
+    char buffer[65536];
+    for (ssize_t count = 0; (count = ::recv(handle, buffer, sizeof buffer, 0)) > 0;)
+      answer.append(buffer, static_cast<size_t>(count));
+  }
+  ::close(handle);
+  return answer;
+}
+
+// The value of a sample, by its name with labels; nullopt: not there.
+std::optional<double> sample(const std::string& page, const std::string& name) {
+  const size_t place = page.find("\n" + name + " ");
+  if (place == std::string::npos) return std::nullopt;
+  return std::stod(page.substr(place + name.size() + 2));
+}
+
+class DaemonTest : public ::testing::Test {
+ protected:
+  // A SYN that enters the device three times and never leaves it; at the other point something else.
+  void SetUp() override {
+    write_pcap(directory_ / "outside.pcap",
+               {{kStartSeconds, syn()}, {kStartSeconds + 1, syn()}, {kStartSeconds + 3, syn()}, {kStartSeconds + 20, arp()}});
+    write_pcap(directory_ / "inside.pcap", {{kStartSeconds - 1, arp()}, {kStartSeconds + 20, arp()}});
+  }
+
+  std::string file_ports() const {
+    return "ports:\n  - { name: tap0, point: outside, source: \"file:" + (directory_ / "outside.pcap") + "\" }\n" +
+           "  - { name: tap1, point: inside, source: \"file:" + (directory_ / "inside.pcap") + "\" }\n";
+  }
+  // What every daemon of a test gets; `more` is further YAML.
+  std::string write_config(const std::string& name, const std::string& ports, const std::string& more = "") const {
+    const std::string path = directory_ / (name + ".yaml");
+    std::ofstream(path) << "sensor: { name: edge-1 }\npath: [outside, inside]\n"
+                        << ports << "api: { address: \"unix:" << socket_ << "\" }\n"
+                        << "metrics: { address: \"127.0.0.1:" << metrics_port_ << "\" }\n"
+                        << more;
+    return path;
+  }
+  std::string spool() const { return "spool: { directory: \"" + (directory_ / "spool") + "\", size: 256MiB }\n"; }
+
+  int ask(const std::vector<std::string>& arguments, std::string* out = nullptr, std::string* err = nullptr) const {
+    std::vector<std::string> all{program("parallax")};
+    all.insert(all.end(), arguments.begin(), arguments.end());
+    all.insert(all.end(), {"--target", "unix:" + socket_});
+    ChildProcess client(all);
+    const int code = client.wait(20s);
+    if (out != nullptr) *out = client.out();
+    if (err != nullptr) *err = client.err();
+    return code;
+  }
+
+  // Starts on a configuration that is to be refused; what it says.
+  std::string refusal(const std::string& config, int exit_code) const {
+    ChildProcess daemon({program("parallaxd"), "--config", config});
+    EXPECT_EQ(daemon.wait(kStartTimeout), exit_code) << daemon.err();
+    return daemon.err();
+  }
+
+  TemporaryDirectory directory_;
+  const std::string socket_ = directory_ / "grpc.sock";
+  const int metrics_port_ = free_port();
+};
+
+TEST_F(DaemonTest, AnalysesFilesAnswersAndStopsInOrder) {
+  ChildProcess daemon({program("parallaxd"), "--config", write_config("a", file_ports(), spool())});
+  ASSERT_TRUE(daemon.wait_for_error_text("all files have been worked off", kStartTimeout)) << daemon.err();
+  EXPECT_TRUE(daemon.wait_for_error_text("syn_unanswered", 2s)) << daemon.err();
+
+  const std::string page = http_get(metrics_port_, "/metrics");
+  EXPECT_EQ(sample(page, "parallax_packets_total{point=\"outside\",port=\"tap0\"}"), 4) << page;
+  EXPECT_EQ(
+      sample(page, "parallax_findings_total{kind=\"syn_unanswered\",where=\"between outside and inside\",severity=\"warning\"}"),
+      1);
+
+  std::string out, err;
+  EXPECT_EQ(ask({"status"}, &out), 0);
+  EXPECT_TRUE(has(out, "edge-1") && has(out, "tap0")) << out;
+  EXPECT_EQ(ask({"status", "--format", "json"}, &out), 0);
+  EXPECT_TRUE(out.starts_with("{\"sensor\":\"edge-1\"")) << out;
+  EXPECT_EQ(ask({"findings"}, &out), 0);
+  EXPECT_TRUE(has(out, "syn_unanswered") && has(out, "between outside and inside")) << out;
+  EXPECT_EQ(ask({"findings", "--format", "json", "--kind", "syn_unanswered"}, &out), 0);
+  EXPECT_TRUE(out.starts_with("{\"finding\":{\"id\":")) << out;
+  EXPECT_EQ(ask({"findings", "--kind", "no_such"}, &out, &err), 2);
+  EXPECT_EQ(ask({"connections"}, &out), 0);
+  EXPECT_TRUE(has(out, "192.0.2.1:40000") && has(out, "unanswered")) << out;
+  EXPECT_EQ(ask({"devices"}, &out), 0);
+  EXPECT_EQ(ask({"slice"}, &out, &err), 2);
+  EXPECT_EQ(ask({"slice", "--finding", "999999"}, &out, &err), 1);
+  EXPECT_TRUE(has(err, "there is no finding 999999")) << err;
+
+  daemon.signal(SIGHUP);
+  EXPECT_TRUE(daemon.wait_for_error_text("SIGHUP", 2s));
+  const auto before = std::chrono::steady_clock::now();
+  daemon.signal(SIGTERM);
+  EXPECT_EQ(daemon.wait(kStopTimeout), 0) << daemon.err();
+  EXPECT_LT(std::chrono::steady_clock::now() - before, kStopTimeout);
+  const std::string log = daemon.err();
+  for (const char* stage : {"port tap0: 4 packets", "analysis: ", "spool: ", "api: ", "stopped"})
+    EXPECT_TRUE(has(log, stage)) << stage << log;
+  EXPECT_LT(log.find("port tap0: "), log.find("analysis: "));
+  EXPECT_LT(log.find("analysis: "), log.find("spool: "));
+  EXPECT_FALSE(std::filesystem::exists(socket_));
+  EXPECT_EQ(ask({"status"}, &out, &err), 1);
+  EXPECT_TRUE(has(err, "no parallaxd answers")) << err;
+}
+
+TEST_F(DaemonTest, SliceOfAFindingIsAPcapng) {
+  ChildProcess daemon({program("parallaxd"), "--config", write_config("a", file_ports(), spool())});
+  ASSERT_TRUE(daemon.wait_for_error_text("syn_unanswered", kStartTimeout)) << daemon.err();
+  std::string out, err;
+  ASSERT_EQ(ask({"findings", "--format", "json", "--kind", "syn_unanswered"}, &out), 0);
+  const std::string id = std::to_string(std::stoull(out.substr(out.find("\"id\":") + 5)));
+  const std::string file = directory_ / "slice.pcapng";
+  // The spool shows a packet a quarter of a second after it was seen.
+  std::this_thread::sleep_for(600ms);
+  ASSERT_EQ(ask({"slice", "--finding", id, "-o", file}, nullptr, &err), 0) << err;
+  std::ifstream slice(file, std::ios::binary);
+  uint32_t magic = 0;
+  slice.read(reinterpret_cast<char*>(&magic), 4);
+  EXPECT_EQ(magic, 0x0a0d0d0au);
+  EXPECT_TRUE(daemon.wait_for_error_text("slice of finding " + id + " pulled by uid " + std::to_string(::getuid()), 2s))
+      << daemon.err();
+
+  EXPECT_EQ(ask({"slice", "--finding", id, "--filter", "tcp prot 443"}, nullptr, &err), 2);
+  EXPECT_TRUE(has(err, "filter")) << err;
+  EXPECT_EQ(ask({"slice", "--from", "1971-01-01T00:00:00Z", "--to", "1971-01-01T00:00:01Z"}, nullptr, &err), 1);
+  EXPECT_TRUE(has(err, "hold")) << err;
+  daemon.signal(SIGINT);
+  EXPECT_EQ(daemon.wait(kStopTimeout), 0) << daemon.err();
+}
+
+TEST_F(DaemonTest, CapturesThroughDpdkAndStopsWhileBusy) {
+  const std::string ports =
+      "ports:\n  - { name: tap0, point: outside, source: \"dpdk:net_null0\" }\n"
+      "limits: { mbufs: 8191 }\neal: { memory_mib: 256 }\n";
+  ChildProcess daemon({program("parallaxd"), "--config", write_config("a", ports)});
+  ASSERT_TRUE(daemon.wait_for_error_text("is ready", kStartTimeout)) << daemon.err();
+  std::optional<double> packets;
+  for (int i = 0; i < 50 && packets.value_or(0) == 0; ++i) {
+    std::this_thread::sleep_for(50ms);
+    packets = sample(http_get(metrics_port_, "/metrics"), "parallax_packets_total{point=\"outside\",port=\"tap0\"}");
+  }
+  EXPECT_GT(packets.value_or(0), 0);
+  daemon.signal(SIGTERM);
+  EXPECT_EQ(daemon.wait(kStopTimeout), 0) << daemon.err();
+  EXPECT_TRUE(has(daemon.err(), "stopped"));
+}
+
+TEST_F(DaemonTest, SecondDaemonIsRefusedForSocketMetricsAndSpool) {
+  ChildProcess daemon({program("parallaxd"), "--config", write_config("a", file_ports(), spool())});
+  ASSERT_TRUE(daemon.wait_for_error_text("is ready", kStartTimeout)) << daemon.err();
+
+  std::string said = refusal(write_config("b", file_ports()), 1);
+  EXPECT_TRUE(has(said, socket_) && has(said, "running already")) << said;
+
+  const std::string c = directory_ / "c.yaml";
+  std::ofstream(c) << "path: [outside, inside]\n"
+                   << file_ports() << "api: { address: \"unix:" << directory_ / "c.sock"
+                   << "\" }\n"
+                   << "metrics: { address: \"127.0.0.1:" << metrics_port_ << "\" }\n";
+  said = refusal(c, 1);
+  EXPECT_TRUE(has(said, "metrics.address") && has(said, "Address already in use")) << said;
+
+  const std::string d = directory_ / "d.yaml";
+  std::ofstream(d) << "path: [outside, inside]\n"
+                   << file_ports() << spool() << "api: { address: \"unix:" << directory_ / "d.sock"
+                   << "\" }\n"
+                   << "metrics: { address: \"127.0.0.1:" << free_port() << "\" }\n";
+  said = refusal(d, 1);
+  EXPECT_TRUE(has(said, directory_ / "spool")) << said;
+
+  daemon.signal(SIGTERM);
+  EXPECT_EQ(daemon.wait(kStopTimeout), 0) << daemon.err();
+}
+
+TEST_F(DaemonTest, PortThatDoesNotExistIsNamed) {
+  const std::string pcap = "ports:\n  - { name: span0, point: outside, source: \"pcap:nosuch0\" }\n";
+  std::string said = refusal(write_config("a", pcap), 1);
+  EXPECT_TRUE(has(said, "span0") && has(said, "nosuch0")) << said;
+  const std::string file = "ports:\n  - { name: span0, point: outside, source: \"file:/nonexistent.pcap\" }\n";
+  said = refusal(write_config("b", file), 1);
+  EXPECT_TRUE(has(said, "span0") && has(said, "/nonexistent.pcap")) << said;
+  const std::string dpdk =
+      "ports:\n  - { name: tap0, point: outside, source: \"dpdk:net_af_packet0,iface=nosuch0\" }\neal: { memory_mib: 256 }\n";
+  said = refusal(write_config("c", dpdk), 1);
+  EXPECT_TRUE(has(said, "tap0") && has(said, "nosuch0")) << said;
+}
+
+TEST_F(DaemonTest, SpoolThatCannotBeWrittenIsNamed) {
+  const std::string said = refusal(write_config("a", file_ports(), "spool: { directory: /proc/nosuch, size: 256MiB }\n"), 1);
+  EXPECT_TRUE(has(said, "/proc/nosuch")) << said;
+}
+
+TEST_F(DaemonTest, UnknownKeyIsRefusedWithItsPlace) {
+  const std::string config = write_config("a", file_ports(), "metrix: { address: x }\n");
+  const std::string said = refusal(config, 2);
+  EXPECT_TRUE(has(said, config + ":8:1:") && has(said, "metrix")) << said;
+}
+
+TEST_F(DaemonTest, BadFilterIsRefusedBeforeAnythingIsOpened) {
+  const std::string said = refusal(write_config("a", file_ports(), "filter: { analysis: \"tcp prot 80\" }\n"), 2);
+  EXPECT_TRUE(has(said, "filter.analysis")) << said;
+}
+
+TEST_F(DaemonTest, ConfigurationIsCheckedAndPrinted) {
+  const std::string config = write_config("a", file_ports());
+  ChildProcess check({program("parallaxd"), "--config", config, "--check-config"});
+  EXPECT_EQ(check.wait(kStartTimeout), 0) << check.err();
+  ChildProcess print({program("parallaxd"), "--config", config, "--print-config"});
+  EXPECT_EQ(print.wait(kStartTimeout), 0) << print.err();
+  EXPECT_TRUE(has(print.out(), "edge-1") && has(print.out(), "merge_wait_seconds")) << print.out();
+  ChildProcess version({program("parallaxd"), "--version"});
+  EXPECT_EQ(version.wait(kStartTimeout), 0);
+  EXPECT_TRUE(version.out().starts_with("parallaxd "));
+  EXPECT_EQ(ChildProcess({program("parallaxd")}).wait(kStartTimeout), 2);
+  EXPECT_EQ(ChildProcess({program("parallaxd"), "--config", directory_ / "none.yaml"}).wait(kStartTimeout), 2);
+  EXPECT_EQ(ChildProcess({program("parallaxd"), "--config", config, "--wrong"}).wait(kStartTimeout), 2);
+}
+
+// systemd-analyze ends with 0 even on keys that it does not know, but says so.
+TEST_F(DaemonTest, SystemdUnitIsInOrder) {
+  if (std::system("command -v systemd-analyze >/dev/null 2>&1") != 0) GTEST_SKIP() << "systemd is not installed";
+  std::ifstream file(PARALLAX_SOURCE_DIR "/systemd/parallaxd.service");
+  std::string unit{std::istreambuf_iterator<char>(file), {}};
+  ASSERT_FALSE(unit.empty());
+  const std::string installed = "/usr/bin/parallaxd";
+  for (size_t at = 0; (at = unit.find(installed, at)) != std::string::npos;)
+    unit.replace(at, installed.size(), program("parallaxd"));
+  const std::string path = directory_ / "parallaxd.service";
+  std::ofstream(path) << unit;
+  ChildProcess verify({"systemd-analyze", "verify", "--man=no", path});
+  EXPECT_EQ(verify.wait(20s), 0);
+  EXPECT_EQ(verify.err() + verify.out(), "");
+}
+
+}  // namespace
+}  // namespace parallax
