@@ -92,6 +92,9 @@ std::string counts_text(const std::map<std::string, uint64_t>& counts) {
   return text;
 }
 
+// The engine says below one half where it could not make sure, and accuses nobody.
+bool is_certain(const v1::Finding& finding) { return finding.confidence() >= 0.5; }
+
 // What belongs together in the report: many alike are one incident.
 auto group_of(const v1::Finding& finding) {
   return std::make_tuple(-static_cast<int>(finding.severity()), static_cast<int>(finding.kind()), where_text(finding.where()),
@@ -211,12 +214,13 @@ std::string TextReport::verdict() const {
   if (summary_.packets() == 0) return "No packet could be analysed.\n";
   std::string text;
   if (has_accusations()) {
-    std::map<std::string, uint64_t> kinds;
+    std::map<std::string, uint64_t> certain, possible;
     for (const v1::Finding& finding : findings_) {
-      if (finding.severity() >= v1::SEVERITY_WARNING)
-        kinds[word(finding.kind()) + ' ' + where_text(finding.where())] += finding.count();
+      if (finding.severity() < v1::SEVERITY_WARNING) continue;
+      (is_certain(finding) ? certain : possible)[word(finding.kind()) + ' ' + where_text(finding.where())] += finding.count();
     }
-    text += wrapped("Something is wrong: " + counts_text(kinds) + '.', 2, 0);
+    if (!certain.empty()) text += wrapped("Something is wrong: " + counts_text(certain) + '.', 2, 0);
+    if (!possible.empty()) text += wrapped("Something may be wrong, but is not certain: " + counts_text(possible) + '.', 2, 0);
   } else if (points_.size() < 2) {
     text +=
         wrapped(fmt::format("Nothing wrong was found in {}{}. Packets were seen at one point only: what a device beyond it did "
@@ -331,9 +335,11 @@ std::string TextReport::findings() const {
     if (groups.empty() || group_of(*groups.back().front()) != group_of(*finding)) groups.emplace_back();
     groups.back().push_back(finding);
   }
-  std::stable_sort(groups.begin(), groups.end(), [](const auto& a, const auto& b) {
-    return std::make_tuple(a.front()->severity(), count_of(a)) > std::make_tuple(b.front()->severity(), count_of(b));
-  });
+  const auto weight_of = [](const std::vector<const v1::Finding*>& group) {
+    return std::make_tuple(group.front()->severity(),
+                           std::any_of(group.begin(), group.end(), [](auto* f) { return is_certain(*f); }), count_of(group));
+  };
+  std::stable_sort(groups.begin(), groups.end(), [&](const auto& a, const auto& b) { return weight_of(a) > weight_of(b); });
   std::string text = fmt::format("Findings: {}, worst first\n", findings_.size());
   for (size_t i = 0; i < groups.size() && i < kGroupsMax; ++i) {
     std::vector<const v1::Finding*>& group = groups[i];

@@ -154,6 +154,16 @@ TEST(TextReport, FindingsComeWorstFirstWithSentenceAndEvidence) {
   EXPECT_THAT(text, Not(HasSubstr("is not the cause"))) << "the device is accused";
 }
 
+TEST(TextReport, UncertainFindingsComeAfterCertainOnes) {
+  Results run;
+  run.finding(v1::FINDING_KIND_SYN_UNANSWERED, v1::SEVERITY_WARNING, 10).set_confidence(0.4);
+  run.finding(v1::FINDING_KIND_SYN_REFUSED, v1::SEVERITY_WARNING, 2);
+  const std::string text = run.text();
+  EXPECT_THAT(text, HasSubstr("Something is wrong: 2 syn_refused between outside and inside."));
+  EXPECT_THAT(text, HasSubstr("Something may be wrong, but is not certain: 10 syn_unanswered between outside and inside."));
+  EXPECT_LT(text.find("[2] summary"), text.find("[1] summary"));
+}
+
 TEST(TextReport, DeviceIsClearedWhereAnotherIsAccused) {
   Results run;
   run.device();
