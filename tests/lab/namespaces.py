@@ -25,6 +25,10 @@ def stop(process, patience=5.0):
         return process.wait()
 
 
+class NoNamespaces(Exception):
+    """This machine does not permit them."""
+
+
 class Namespace:
     """A network namespace with a /sys of its own (that is where the queues' CPUs are set)."""
 
@@ -34,7 +38,7 @@ class Namespace:
         self.holder = start(["unshare", "--net", "--mount", "sh", "-c", hold], text=True,
                             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         if self.holder.stdout.readline() != "held\n":
-            raise PermissionError("no network namespace: " + self.holder.stderr.read().strip())
+            raise NoNamespaces(self.holder.stderr.read().strip())
         self.pid = self.holder.pid
 
     def enter(self, command):

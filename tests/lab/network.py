@@ -70,8 +70,6 @@ class Network:
 
     def _raise_backlog(self):
         """A burst of the client's is in the queue of one CPU several times over: the link, the firewall, the copies."""
-        if not os.access(BACKLOG, os.W_OK):
-            return  # not this namespace's to set; the lab's traffic is modest
         before = int(BACKLOG.read_text())
         if before < BACKLOG_ENOUGH:
             BACKLOG.write_text(str(BACKLOG_ENOUGH))

@@ -75,8 +75,7 @@ class Sensor:
         done = self._command(*words, "--format", "json")
         if done.returncode != 0:
             raise RuntimeError("parallax %s: %s" % (" ".join(words), done.stderr.strip()))
-        records = [json.loads(line) for line in done.stdout.splitlines() if line.strip()]
-        return [next(iter(record.values())) if len(record) == 1 else record for record in records]
+        return [json.loads(line) for line in done.stdout.splitlines() if line.strip()]
 
     def status(self):
         return self.ask("status")[0]

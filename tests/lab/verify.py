@@ -139,10 +139,11 @@ def check_faults(answers, report):
                  any(answers.service_of.get(number) == service.name for number in finding["connection_ids"])]
         right = [finding for finding in about if matches(finding, service.expected)]
         covered = {number for finding in right for number in finding["connection_ids"]}
-        expected = "%s x%d" % (service.expected.kind, len(faulted))
+        made = sum(record["service"] == service.name for record in answers.true.values())
+        expected = "%s x%d" % (service.expected.kind, made)
         found = ", ".join("%s x%d" % (finding["kind"], len(finding["connection_ids"])) for finding in about) or "nothing"
         others = [finding for finding in about if finding not in right]
-        good = report.row(service.name, expected, found, len(right) == 1 and covered == faulted and
+        good = report.row(service.name, expected, found, len(right) == 1 and covered == faulted and len(faulted) == made and
                           not any(finding["severity"] in LOUD for finding in others))
         if not good:
             for finding in about:
