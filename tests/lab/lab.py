@@ -88,8 +88,14 @@ class Lab:
         return self._process(self.network.client.start(command))
 
     def follow(self):
-        """Findings to the terminal as they come."""
-        return self._process(subprocess.Popen(self.sensor.command("findings", "--follow"), start_new_session=True))
+        """Each finding to the terminal when it is new; how it grows is in the summary at the end."""
+        told = set()
+
+        def tell(finding):
+            if finding["id"] not in told:
+                told.add(finding["id"])
+                print("%s  %-8s %s" % (time.strftime("%H:%M:%S"), finding["severity"], finding["summary"]), flush=True)
+        return self._process(self.sensor.follow(tell))
 
     def settle(self):
         """Waits until every packet is accounted for and the sensor has nothing new to say."""

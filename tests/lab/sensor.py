@@ -3,6 +3,7 @@ import json
 import re
 import socket
 import subprocess
+import threading
 import time
 import urllib.request
 from pathlib import Path
@@ -23,6 +24,14 @@ def metrics_port():
             except OSError:
                 continue
     raise RuntimeError("no free port for the metrics")
+
+
+def unwrap(record):
+    """The record itself, out of its line {"finding": {...}}."""
+    for kind in ("connection", "finding", "device"):
+        if kind in record:
+            return record[kind]
+    return record
 
 
 class Sensor:
@@ -75,7 +84,17 @@ class Sensor:
         done = self._command(*words, "--format", "json")
         if done.returncode != 0:
             raise RuntimeError("parallax %s: %s" % (" ".join(words), done.stderr.strip()))
-        return [json.loads(line) for line in done.stdout.splitlines() if line.strip()]
+        return [unwrap(json.loads(line)) for line in done.stdout.splitlines() if line.strip()]
+
+    def follow(self, tell):
+        """Calls `tell` with each new or changed finding, from a thread of its own, until the process returned is stopped."""
+        process = start(self.command("findings", "--follow", "--format", "json"), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+
+        def read():
+            for line in process.stdout:
+                tell(unwrap(json.loads(line)))
+        threading.Thread(target=read, daemon=True).start()
+        return process
 
     def status(self):
         return self.ask("status")[0]
