@@ -58,7 +58,7 @@ class Sensor:
             "spool: { directory: %s/spool, size: 1GiB, file_size: 16MiB, snaplen: 256 }" % self.work,
             'api: { address: "%s" }' % self.target,
             'metrics: { address: "%s" }' % self.metrics,
-            "eal: { huge_pages: false, memory_mib: 256 }",
+            "eal: { huge_pages: false, memory_mib: 512 }",
             "limits: { mbufs: 8191 }",
         ]
         return "\n".join(lines) + "\n"

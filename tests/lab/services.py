@@ -82,7 +82,7 @@ FAULTY = [
     Service("server's host drops the SYN", 8107, period=2.0, server_rule="tcp dport PORT drop",
             result="timeout", expected=Expected("syn_unanswered", BEYOND, None)),
     Service("first SYN dropped, the second passes", 8108, period=2.0, rules=("tcp dport PORT ct state new " + NOT_SEEN + " drop",),
-            expected=Expected("syn_retried", None, None)),
+            expected=Expected("syn_retried", BETWEEN, "device")),
 ]
 
 SERVICES = HEALTHY + FAULTY

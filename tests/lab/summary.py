@@ -42,7 +42,7 @@ def farewell(lab):
     failed = collections.Counter()
     for finding in answers.findings:
         if finding["kind"] in HANDSHAKES:
-            failed[(finding["kind"], where(finding), finding["origin"])] += finding["count"]
+            failed[(finding["kind"], where(finding), finding["origin"])] += len(finding["connection_ids"])
     crossed = len(answers.true.keys() & answers.translations.keys())
     lines = [
         "",
