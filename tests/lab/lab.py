@@ -2,7 +2,8 @@
 
 usage: lab.py run BINARIES [SECONDS]       shows findings as they come and a summary; without SECONDS until Ctrl-C
        lab.py verify BINARIES [SECONDS]    compares what Parallax says with what happened; exit code 77: no namespaces here
-BINARIES is the folder with parallaxd and parallax. Nothing is left behind, whatever ends it.
+BINARIES is the folder with parallaxd and parallax. Nothing is left behind, whatever ends it; but where verify fails, what it had to go by
+(both truths, both answers, the log, the spool to analyse again) is kept in the folder lab-failed beside BINARIES.
 """
 import fcntl
 import os
@@ -107,6 +108,11 @@ class Lab:
                 return
             before = state
 
+    def keep(self, folder):
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.copytree(self.work, folder, ignore=shutil.ignore_patterns("lock", "*.sock"))
+        print("kept: %s" % folder)
+
     def stop_sensor(self):
         if self.daemon_code is None:
             self.daemon_code = self.sensor.close()
@@ -153,7 +159,10 @@ def prove(binaries, seconds):
         clients = lab.drive(seconds)
         clients.wait()
         lab.settle()
-        return verify.report(lab)
+        result = verify.report(lab)
+        if result != 0:
+            lab.keep(Path(binaries).resolve().parent / "lab-failed")
+        return result
     finally:
         lab.close()
 

@@ -52,11 +52,17 @@ class Answers:
         self.translations = truth.translations(lab.conntrack)
         self.connections = collections.defaultdict(list)
         self.service_of = {}  # a connection's id to the service that it was made for
-        for connection in lab.sensor.ask("connections"):
+        connections, self.findings = lab.sensor.ask("connections"), lab.sensor.ask("findings")
+        self._write(lab.work / "connections.jsonl", connections)
+        self._write(lab.work / "findings.jsonl", self.findings)
+        for connection in connections:
             self.connections[key_of(connection)].append(connection)
             if key_of(connection) in self.true:
                 self.service_of[connection["id"]] = self.true[key_of(connection)]["service"]
-        self.findings = lab.sensor.ask("findings")
+
+    @staticmethod
+    def _write(path, records):
+        path.write_text("".join(json.dumps(record) + "\n" for record in records), encoding="utf-8")
 
     def of_service(self, name):
         return [connection for key, record in self.true.items() if record["service"] == name for connection in self.connections[key]]
