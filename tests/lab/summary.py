@@ -43,14 +43,15 @@ def farewell(lab):
     for finding in answers.findings:
         if finding["kind"] in HANDSHAKES:
             failed[(finding["kind"], where(finding), finding["origin"])] += len(finding["connection_ids"])
-    crossed = len(answers.true.keys() & answers.translations.keys())
+    equal = sum(answers.inside_of(key) == inside for key, inside in answers.translations.items())
     lines = [
         "",
-        "%d connections, %d of them paired across the firewall (its own conntrack let %d of those that ended through)." % (
-            status["connections"], status["paired_connections"], crossed),
+        "%d connections, %d of them paired across the firewall; %d of the %d in the firewall's own conntrack are paired as it says." % (
+            status["connections"], status["paired_connections"], equal, len(answers.translations)),
         "%d handshakes failed:" % sum(failed.values()),
     ]
-    lines += ["  %4d  %-15s %s, by %s" % (number, kind, place, origin) for (kind, place, origin), number in failed.most_common()]
+    for (kind, place, origin), number in failed.most_common():
+        lines.append("  %4d  %-15s %s%s" % (number, kind, place, "" if origin == "unknown" else ", by the " + origin))
     lines += ["", "Findings:"]
     for finding in sorted(answers.findings, key=lambda each: (LOUDEST_FIRST.index(each["severity"]), each["id"])):
         lines.append("  %-8s %s" % (finding["severity"], finding["summary"]))

@@ -67,6 +67,14 @@ class Answers:
     def of_service(self, name):
         return [connection for key, record in self.true.items() if record["service"] == name for connection in self.connections[key]]
 
+    def inside_of(self, key):
+        """The (client, server) that a connection has inside; None where it was not paired."""
+        for connection in self.connections.get(key, [])[:1]:
+            inside = legs_at(connection, "inside")
+            if inside and any(crossing["pairing"]["method"] != "none" for crossing in connection["crossings"]):
+                return end(inside[0]["client"]), end(inside[0]["server"])
+        return None
+
 
 def sample(items, limit=5):
     items = list(items)
@@ -96,19 +104,11 @@ def check_connections(answers, report):
         report.detail("nobody's: " + sample(strangers))
 
 
-def inside_of(connection):
-    """The ends that a connection has inside, if it was paired."""
-    paired = [crossing for crossing in connection["crossings"] if crossing["pairing"]["method"] != "none"]
-    inside = legs_at(connection, "inside")
-    return (end(inside[0]["client"]), end(inside[0]["server"])) if paired and inside else None
-
-
 def check_pairs(answers, report):
     """Outside to inside, as the firewall's conntrack has it: no pair missing, none wrong, none too many."""
     right, wrong, missing, invented = 0, [], [], []
     for key in answers.true:
-        found = inside_of(answers.connections[key][0]) if answers.connections[key] else None
-        made = answers.translations.get(key)
+        found, made = answers.inside_of(key), answers.translations.get(key)
         if made is None:
             if found is not None:
                 invented.append(key)
