@@ -120,6 +120,7 @@ struct DpdkSource::Port {
   std::string configure(uint32_t mbufs);
   std::string make_pool(uint32_t mbufs);
   std::string queues(const rte_eth_conf& conf, const rte_eth_dev_info& info);
+  void discard_waiting();
   void note_progress(int64_t begun_ns, uint16_t wanted);
   void read_statistics(int64_t begun_ns);
   RawPacket view(rte_mbuf* mbuf, int64_t stamp_ns, uint32_t uncertainty_ns);
@@ -245,6 +246,17 @@ std::string DpdkSource::Port::configure(uint32_t mbufs) {
   return {};
 }
 
+// Between making its socket and binding it to the interface, the af_packet driver takes the packets of every interface.
+void DpdkSource::Port::discard_waiting() {
+  std::array<rte_mbuf*, kBurstMax> burst;
+  for (uint32_t left = depth; left > 0;) {
+    const uint16_t count = rte_eth_rx_burst(id, 0, burst.data(), static_cast<uint16_t>(std::min<uint32_t>(left, kBurstMax)));
+    if (count == 0) return;
+    rte_pktmbuf_free_bulk(burst.data(), count);
+    left -= count;
+  }
+}
+
 Result<std::unique_ptr<DpdkSource>> DpdkSource::open(const std::string& device, const DpdkSourceOptions& options) {
   if (!eal_running()) return Error{"dpdk:" + device + ": DPDK's environment does not run"};
   if (device.empty()) return Error{"dpdk: a PCI address or a virtual device is missing, such as dpdk:0000:3b:00.0"};
@@ -269,7 +281,10 @@ Result<std::unique_ptr<DpdkSource>> DpdkSource::open(const std::string& device, 
   if (const std::string error = port->configure(options.mbufs); !error.empty()) return device_error(device, error);
 
   std::vector<int> sockets;
-  if (port->driver == "net_af_packet") sockets = DpdkLosses::packet_sockets(port->interface, sockets_before);
+  if (port->driver == "net_af_packet") {
+    port->discard_waiting();
+    sockets = DpdkLosses::packet_sockets(port->interface, sockets_before);
+  }
   port->losses.start(port->id, port->driver, port->interface, std::move(sockets));
   port->scratch.resize(kScratchBytes);
   port->emptied_ns = port->statistics_ns = port->now_ns();

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <atomic>
 #include <chrono>
 #include <cstdlib>
 #include <fstream>
@@ -135,6 +136,23 @@ TEST_F(LivePortsTest, LibpcapSeesEveryFrameWithTheKernelsStamp) {
   (*source)->poll(burst);
   EXPECT_GT((*source)->watermark_ns(), former_ns) << "later than the delivery bound";
   EXPECT_LE((*source)->watermark_ns(), system_now_ns());
+}
+
+TEST_F(LivePortsTest, PacketsOfOtherInterfacesWhileThePortOpensAreNotItsOwn) {
+  ASSERT_EQ(start_dpdk(), "");
+  ASSERT_TRUE(run("ip link add other0 type veth peer name other1") && run("ip link set other0 up") &&
+              run("ip link set other1 up"));
+  std::atomic<bool> done = false;
+  std::thread elsewhere([&] {
+    while (!done) send(100, 200, "other1");
+  });
+  auto source = DpdkSource::open("net_af_packet7,iface=m0", {.clock = clock_, .mbufs = 8191});
+  const Totals totals = source.ok() ? drain(**source) : Totals{};
+  done = true;
+  elsewhere.join();
+  run("ip link delete other0");
+  ASSERT_TRUE(source.ok()) << source.error();
+  EXPECT_EQ(totals.received + totals.dropped, 0u);
 }
 
 TEST_F(LivePortsTest, LibpcapDoesNotSeeWhatTheMachineSendsItself) {
