@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -294,6 +295,35 @@ TEST_F(DaemonTest, ConfigurationIsCheckedAndPrinted) {
   EXPECT_EQ(ChildProcess({program("parallaxd")}).wait(kStartTimeout), 2);
   EXPECT_EQ(ChildProcess({program("parallaxd"), "--config", directory_ / "none.yaml"}).wait(kStartTimeout), 2);
   EXPECT_EQ(ChildProcess({program("parallaxd"), "--config", config, "--wrong"}).wait(kStartTimeout), 2);
+}
+
+// What systemd hears: ready, alive, stopping.
+TEST_F(DaemonTest, TellsSystemdWhatItIsDoing) {
+  const std::string path = directory_ / "notify";
+  const int handle = ::socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  path.copy(address.sun_path, sizeof address.sun_path - 1);
+  ASSERT_EQ(::bind(handle, reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+  std::string heard;
+  const auto hear = [&](const std::string& word) {
+    for (int i = 0; i < 3000 && !has(heard, word); ++i) {
+      char buffer[4096];
+      for (ssize_t count = 0; (count = ::recv(handle, buffer, sizeof buffer, 0)) > 0;)
+        heard.append(buffer, static_cast<size_t>(count)) += '\n';
+      std::this_thread::sleep_for(10ms);
+    }
+    return has(heard, word);
+  };
+  ChildProcess daemon({program("parallaxd"), "--config", write_config("a", file_ports())},
+                      {"NOTIFY_SOCKET=" + path, "WATCHDOG_USEC=1000000"});
+  EXPECT_TRUE(hear("READY=1")) << daemon.err();
+  EXPECT_TRUE(hear("WATCHDOG=1")) << daemon.err();
+  EXPECT_TRUE(hear("STATUS=")) << daemon.err();
+  daemon.signal(SIGTERM);
+  EXPECT_TRUE(hear("STOPPING=1")) << daemon.err();
+  EXPECT_EQ(daemon.wait(kStopTimeout), 0) << daemon.err();
+  ::close(handle);
 }
 
 // systemd-analyze ends with 0 even on keys that it does not know, but says so.

@@ -271,7 +271,7 @@ bool make_certificates(const TemporaryDirectory& directory) {
     openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=ca -keyout ca.key -out ca.crt
     for who in localhost anna; do
       openssl req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN=$who -keyout $who.key -out $who.csr
-      echo subjectAltName=DNS:$who > $who.ext
+      echo subjectAltName=DNS:$who,IP:127.0.0.1 > $who.ext
       openssl x509 -req -days 2 -in $who.csr -CA ca.crt -CAkey ca.key -CAcreateserial -extfile $who.ext -out $who.crt
     done)";
   test::ChildProcess openssl({"sh", "-c", script, directory.path()});
@@ -282,14 +282,15 @@ TEST(SensorServer, TcpAnswersOnlyClientsOfTheAuthority) {
   const TemporaryDirectory directory;
   if (!make_certificates(directory)) GTEST_SKIP() << "no openssl to make certificates with";
   const SmallSensor sensor(0, 1);
-  v1::ApiConfig config = at("localhost:0");
+  v1::ApiConfig config = at("127.0.0.1:0");
   config.set_tls_certificate(directory / "localhost.crt");
   config.set_tls_key(directory / "localhost.key");
   config.set_tls_client_ca(directory / "ca.crt");
   std::string error;
   const auto server = SensorServer::start(sensor.state, config, std::nullopt, error);
   ASSERT_NE(server, nullptr) << error;
-  const std::string target = "localhost:" + std::to_string(server->port());
+  // Numbers, since the resolver behind gRPC leaks.
+  const std::string target = "ipv4:127.0.0.1:" + std::to_string(server->port());
 
   ClientOutcome outcome;
   v1::Status status;
