@@ -10,6 +10,7 @@
 #include <chrono>
 #include <cstdio>
 #include <cstring>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -26,6 +27,7 @@ namespace {
 using google::protobuf::util::TimeUtil;
 
 constexpr int kExitFailed = 1, kExitUsage = 2;
+constexpr size_t kFollowedMax = 65536;  // findings remembered by --follow; the oldest is told again
 
 struct Options {
   ClientOptions client;
@@ -90,12 +92,18 @@ ClientOutcome run_status(SensorClient& client, const Options& options) {
 ClientOutcome run_follow(SensorClient& client, const Options& options, v1::Severity severity, v1::FindingKind kind) {
   v1::WatchFindingsRequest request;
   request.set_minimum_severity(severity);
+  // A person is told of a finding when it is new and whenever its count has doubled; a program gets every change.
+  std::map<uint64_t, uint64_t> count_told;
   return client.watch_findings(request, [&](const v1::Finding& finding) {
     if (kind != v1::FINDING_KIND_UNSPECIFIED && finding.kind() != kind) return;
     if (options.json()) {
       print_record(finding);
     } else {
+      const auto [told, is_new] = count_told.try_emplace(finding.id(), finding.count());
+      if (!is_new && finding.count() < 2 * told->second) return;
+      told->second = finding.count();
       fmt::print("{}", finding_line(finding));
+      if (count_told.size() > kFollowedMax) count_told.erase(count_told.begin());
     }
     std::fflush(stdout);
   });
