@@ -53,8 +53,7 @@ bool AnalysisWorker::poll() {
     // The last pairings may take effect after the last packet: the early logs still have to be replayed.
     if (merge_.done_ns() == kAfterAllNs && links_.correlator_done_ns.load(std::memory_order_acquire) == kAfterAllNs) {
       apply_commands(kAfterAllNs);
-      close_all();
-      phase_ = Phase::closing_pairs;
+      if (close_some()) phase_ = Phase::closing_pairs;
       busy = true;
     }
   } else if (phase_ == Phase::closing_pairs) {
@@ -300,12 +299,18 @@ void AnalysisWorker::close_leg(uint32_t leg, int64_t now_ns, bool evicted, bool 
   legs_.erase(leg);
 }
 
-void AnalysisWorker::close_all() {
+// Closes what is open at the end of the input, as far as the ring to the correlator has room; true: all of it.
+bool AnalysisWorker::close_some() {
   int64_t last_ns = kBeforeAllNs;
   for (const PortChannel* channel : sensor_.channels()) last_ns = std::max(last_ns, channel->covered_to_ns.load(std::memory_order_acquire));
-  for (uint32_t leg = 0; leg < legs_.capacity(); ++leg) {
-    if (legs_.live(leg)) close_leg(leg, kAfterAllNs, false, idle_over(legs_.hot(leg), last_ns, options_.idle_timeout_ns));
+  const auto& ring = *links_.leg_events[index_];
+  for (; closing_at_ < legs_.capacity(); ++closing_at_) {
+    const auto leg = static_cast<uint32_t>(closing_at_);
+    if (!legs_.live(leg)) continue;
+    if (ring.size() == ring.capacity()) return false;
+    close_leg(leg, kAfterAllNs, false, idle_over(legs_.hot(leg), last_ns, options_.idle_timeout_ns));
   }
+  return true;
 }
 
 // Frees what is over, a few slots a call; live, reports the counts of what goes on, once a round.

@@ -55,7 +55,7 @@ class AnalysisWorker final : public Pollable {
   uint32_t open_leg(const Sighting& s, const OrientedKey& oriented, uint64_t hash);
   void close_leg(uint32_t leg, int64_t now_ns, bool evicted, bool idle);
   void evict(uint32_t leg, int64_t now_ns);
-  void close_all();
+  bool close_some();
   void sweep(int64_t now_ns);
 
   LegId id_of(uint32_t leg) const { return LegId::make(index_, leg, legs_.generation(leg)); }
@@ -94,7 +94,7 @@ class AnalysisWorker final : public Pollable {
   Staging<Command> commands_;
   std::vector<PairSighting> same_release_;
   int64_t reached_ns_ = kBeforeAllNs;  // order time of the last sighting
-  size_t sweep_at_ = 0;
+  size_t sweep_at_ = 0, closing_at_ = 0;
   int64_t sweep_round_ns_ = kBeforeAllNs;
   Phase phase_ = Phase::running;
 };

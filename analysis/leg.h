@@ -54,9 +54,15 @@ struct alignas(64) LegHot {
   std::array<uint32_t, 2> pair;         // [0] with the next outer point, [1] with the next inner one: a pair_ref; kNone
   std::array<uint8_t, 2> pair_home;     // analysis worker
   uint16_t flags;                       // leg_flag
-  uint8_t list;                         // LegList: which of the table's lists holds it; 0 = slot is free
-  std::array<TcpEndState, 2> end_state;
+  uint16_t history_seen;                // which letters of the history stand already: two bits a letter, client and server
+  uint8_t end_states;                   // TcpEndState of the client in the low nibble, of the server in the high one
   uint8_t seen;                         // bit 0, 1: a packet in that direction has set next_seq; 2, 3: max_ack
+
+  TcpEndState end_state(Side side) const { return static_cast<TcpEndState>(end_states >> (4 * index_of(side)) & 15); }
+  void set_end_state(Side side, TcpEndState state) {
+    const size_t shift = 4 * index_of(side);
+    end_states = static_cast<uint8_t>((end_states & ~(15 << shift)) | static_cast<int>(state) << shift);
+  }
 };
 static_assert(sizeof(LegHot) == 64);
 
@@ -64,14 +70,14 @@ struct alignas(64) LegIdentity {
   LegKey key;
   uint32_t tag;                         // of its hash, to find its bucket again
   uint32_t bucket;                      // home bucket
-  uint32_t generation;                  // of the slot
+  uint32_t generation : 24;             // of the slot
+  uint32_t list : 8;                    // LegList: which of the table's lists holds it; 0 = slot is free
   std::array<uint32_t, 2> link;         // previous and next in its list
 };
 static_assert(sizeof(LegIdentity) == 64);
 
 struct alignas(64) LegCold {
   int64_t first_ns;                     // stamp of the first packet
-  int64_t last_stamp_ns;                // stamp of the last
   int64_t attempt_ns;                   // order time of the last SYN
   int64_t syn_stamp_ns, syn_ack_stamp_ns, ack_stamp_ns;  // of the handshake; 0: not seen
   std::array<uint32_t, 2> isn;

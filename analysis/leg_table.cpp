@@ -42,7 +42,7 @@ uint32_t LegTable::insert(uint64_t hash, const LegKey& key, LegList list) {
       identity.key = key;
       identity.tag = tag_of(hash);
       identity.bucket = static_cast<uint32_t>(home);
-      ++identity.generation;
+      identity.generation = identity.generation + 1;
       link(index, list);
       ++size_;
       return index;
@@ -60,7 +60,7 @@ void LegTable::erase(uint32_t index) {
       entry = {};
       if (b != home) --buckets_[home].displaced;
       unlink(index);
-      hot_[index].list = static_cast<uint8_t>(LegList::free_slot);
+      identity_[index].list = static_cast<uint8_t>(LegList::free_slot);
       free_.push_back(index);
       --size_;
       return;
@@ -74,11 +74,11 @@ void LegTable::link(uint32_t index, LegList list) {
   (to.tail == kNone ? to.head : identity_[to.tail].link[1]) = index;
   to.tail = index;
   ++to.size;
-  hot_[index].list = static_cast<uint8_t>(list);
+  identity_[index].list = static_cast<uint8_t>(list);
 }
 
 void LegTable::unlink(uint32_t index) {
-  List& from = lists_[hot_[index].list];
+  List& from = lists_[identity_[index].list];
   const auto [previous, next] = identity_[index].link;
   (previous == kNone ? from.head : identity_[previous].link[1]) = next;
   (next == kNone ? from.tail : identity_[next].link[0]) = previous;

@@ -37,6 +37,8 @@ class LegTable {
       }
     }
   }
+  // Whether `index` (kNone allowed) is still the leg of `key`.
+  bool holds(uint32_t index, const LegKey& key) const { return index != kNone && live(index) && identity_[index].key == key; }
   // Index of the leg, or kNone.
   uint32_t find(uint64_t hash, const LegKey& key) const;
 
@@ -52,7 +54,7 @@ class LegTable {
   // What to evict for a leg that hashes to `hash`, so that insert() succeeds: see the rule in the .cpp.
   uint32_t victim(uint64_t hash) const;
 
-  bool live(uint32_t index) const { return hot_[index].list != 0; }
+  bool live(uint32_t index) const { return identity_[index].list != 0; }
   LegHot& hot(uint32_t index) { return hot_[index]; }
   const LegHot& hot(uint32_t index) const { return hot_[index]; }
   LegCold& cold(uint32_t index) { return cold_[index]; }

@@ -10,11 +10,15 @@ namespace {
 
 using namespace leg_flag;
 
-void note_history(LegCold& cold, char letter, Side from) {
-  // Zeek writes the originator's events in capitals and each letter once (but for the thresholds, which come with counts).
-  const char written = from == Side::client ? static_cast<char>(letter - 'a' + 'A') : letter;
-  const auto begin = cold.history.begin(), end = begin + cold.history_length;
-  if (cold.history_length < cold.history.size() && std::find(begin, end, written) == end) cold.history[cold.history_length++] = written;
+// Zeek's letters, each written once for each side (but for the thresholds, which come with counts): capitals for the originator.
+enum class Letter : uint8_t { s, h, a, d, f, r, t };
+
+void note_history(LegHot& hot, LegCold& cold, Letter letter, Side from) {
+  const uint16_t mark = static_cast<uint16_t>(1 << (2 * static_cast<unsigned>(letter) + index_of(from)));
+  if (hot.history_seen & mark) return;
+  hot.history_seen |= mark;
+  const char text = "shadfrt"[static_cast<size_t>(letter)];
+  if (cold.history_length < cold.history.size()) cold.history[cold.history_length++] = from == Side::client ? static_cast<char>(text - 'a' + 'A') : text;
 }
 
 void note_packet(LegHot& hot, LegCold& cold, const Sighting& s, Side from) {
@@ -22,12 +26,10 @@ void note_packet(LegHot& hot, LegCold& cold, const Sighting& s, Side from) {
   hot.last_ns = s.order_ns;
   ++hot.packets[d];
   hot.bytes[d] += s.payload_length;
-  if (hot.packets[d] == 1) {
+  if (hot.packets[d] == 1) {  // the cold lines are not touched by what follows
     cold.ttl[d] = s.ttl;
-    if (hot.packets[1 - d] == 0) cold.first_ns = s.time_ns;
+    cold.first_ns = hot.packets[1 - d] == 0 ? s.time_ns : std::min(cold.first_ns, s.time_ns);
   }
-  cold.first_ns = std::min(cold.first_ns, s.time_ns);
-  cold.last_stamp_ns = std::max(cold.last_stamp_ns, s.time_ns);
 }
 
 void note_offer(LegCold& cold, const Sighting& s, Side from) {
@@ -41,13 +43,14 @@ void note_offer(LegCold& cold, const Sighting& s, Side from) {
 }
 
 // The end states move as in Zeek: `self` sent the packet.
-void step_end_states(TcpEndState& self, TcpEndState& peer, uint8_t flags) {
+void step_end_states(LegHot& hot, Side from, uint8_t flags) {
   using enum TcpEndState;
+  TcpEndState self = hot.end_state(from), peer = hot.end_state(other(from));
   const bool syn = flags & tcp_flag::syn, ack = flags & tcp_flag::ack;
   if (flags & tcp_flag::rst) {
     self = reset;
   } else if (self == reset) {
-    return;
+    return;  // nothing undoes a reset
   } else if (syn && ack) {
     const bool answered = peer == syn_sent || peer == established || peer == syn_ack_sent;
     self = answered ? established : syn_ack_sent;
@@ -60,11 +63,13 @@ void step_end_states(TcpEndState& self, TcpEndState& peer, uint8_t flags) {
   } else if (self == inactive) {
     self = partial;
   }
+  hot.set_end_state(from, self);
+  hot.set_end_state(other(from), peer);
 }
 
 ConnState tcp_conn_state(const LegHot& hot) {
   using enum TcpEndState;
-  const TcpEndState o = hot.end_state[0], r = hot.end_state[1];
+  const TcpEndState o = hot.end_state(Side::client), r = hot.end_state(Side::server);
   const bool o_inactive = o == inactive || o == partial, r_inactive = r == inactive || r == partial;
   if (r == reset) {
     const bool nothing_sent = hot.bytes[0] == 0 && hot.bytes[1] == 0;
@@ -93,7 +98,8 @@ void flip(LegHot& hot, LegCold& cold) {
   std::swap(hot.packets[0], hot.packets[1]);
   std::swap(hot.next_seq[0], hot.next_seq[1]);
   std::swap(hot.max_ack[0], hot.max_ack[1]);
-  std::swap(hot.end_state[0], hot.end_state[1]);
+  hot.end_states = static_cast<uint8_t>(hot.end_states << 4 | hot.end_states >> 4);
+  hot.history_seen = static_cast<uint16_t>((hot.history_seen & 0x5555) << 1 | (hot.history_seen & 0xaaaa) >> 1);
   hot.seen = static_cast<uint8_t>((hot.seen & 5) << 1 | (hot.seen & 10) >> 1);
   std::swap(cold.ttl[0], cold.ttl[1]);
   std::swap(cold.retransmissions[0], cold.retransmissions[1]);
@@ -106,7 +112,7 @@ void begin_attempt(LegHot& hot, LegCold& cold, const Sighting& s) {
   hot.flags = static_cast<uint16_t>((hot.flags & ~(refused | reset | rst_by_server)) | syn);
   if (further) {
     // A new attempt: the last one's ends and closes do not count. conn_state is that of the last attempt.
-    hot.end_state = {TcpEndState::inactive, TcpEndState::inactive};
+    hot.end_states = 0;  // inactive, both
     hot.flags &= static_cast<uint16_t>(~(syn_ack | fin_client | fin_server | client_acked_syn_ack));
     cold.syn_ack_stamp_ns = cold.ack_stamp_ns = 0;
     hot.seen = 0;
@@ -123,7 +129,7 @@ bool handshake_complete(const LegHot& hot, const LegCold& cold) {
   constexpr uint8_t client_acked = 4;
   if (!(hot.seen & client_acked)) return false;
   if (hot.flags & syn_ack) return sequence_at_or_before(cold.isn[1] + 1, hot.max_ack[0]);
-  return (hot.flags & syn) && hot.end_state[0] != TcpEndState::reset && sequence_at_or_before(cold.isn[0] + 1, hot.next_seq[0]);
+  return (hot.flags & syn) && hot.end_state(Side::client) != TcpEndState::reset && sequence_at_or_before(cold.isn[0] + 1, hot.next_seq[0]);
 }
 
 // Sequence space: what was sent again, and what was acknowledged without having been seen.
@@ -196,6 +202,15 @@ bool starts_new_leg(const LegHot& hot, const LegCold& cold, const Sighting& s, S
 
 LegStep tcp_step(LegHot& hot, LegCold& cold, const Sighting& s, Side from) {
   LegStep step;
+  constexpr uint8_t turning = tcp_flag::syn | tcp_flag::fin | tcp_flag::rst;
+  if ((hot.flags & established) && !(s.tcp_flags & turning) && hot.end_state(from) != TcpEndState::inactive) {
+    // Data and acknowledgements of an established leg, nearly all packets: the hot line is enough.
+    note_packet(hot, cold, s, from);
+    step.labels = step_sequence(hot, cold, s, from);
+    note_history(hot, cold, s.payload_length > 0 ? Letter::d : Letter::a, from);
+    if (step.labels) note_history(hot, cold, Letter::t, from);
+    return step;
+  }
   const bool is_syn = s.tcp_flags & tcp_flag::syn, is_ack = s.tcp_flags & tcp_flag::ack, is_rst = s.tcp_flags & tcp_flag::rst;
   if (is_syn && !is_ack && !is_rst && from == Side::server && !(hot.flags & syn)) {
     flip(hot, cold);
@@ -218,7 +233,7 @@ LegStep tcp_step(LegHot& hot, LegCold& cold, const Sighting& s, Side from) {
     step.what |= leg_step::syn_ack;
   }
   step.labels |= step_sequence(hot, cold, s, from);
-  step_end_states(hot.end_state[index_of(from)], hot.end_state[1 - index_of(from)], s.tcp_flags);
+  step_end_states(hot, from, s.tcp_flags);
 
   if (!(hot.flags & established) && handshake_complete(hot, cold)) {
     hot.flags |= established | ever_established;
@@ -230,7 +245,7 @@ LegStep tcp_step(LegHot& hot, LegCold& cold, const Sighting& s, Side from) {
     if (from == Side::server) hot.flags |= rst_by_server;
     hot.flags |= answers_syn ? refused : reset;
     step.what |= answers_syn ? leg_step::refused : (leg_step::reset | leg_step::closed);
-  } else if ((step.what & leg_step::attempt) && hot.end_state[1] == TcpEndState::reset && hot.max_ack[1] == s.seq + 1) {
+  } else if ((step.what & leg_step::attempt) && hot.end_state(Side::server) == TcpEndState::reset && hot.max_ack[1] == s.seq + 1) {
     hot.flags |= refused | rst_by_server;  // the RST was stamped before the SYN that it answers
     step.what |= leg_step::refused;
   }
@@ -239,24 +254,24 @@ LegStep tcp_step(LegHot& hot, LegCold& cold, const Sighting& s, Side from) {
     if ((hot.flags & (fin_client | fin_server)) == (fin_client | fin_server)) step.what |= leg_step::closed;
   }
 
-  if (is_syn) note_history(cold, is_ack ? 'h' : 's', from);
-  if (is_rst) note_history(cold, 'r', from);
-  if (!is_syn && !is_rst && is_ack && s.payload_length == 0 && !(s.tcp_flags & tcp_flag::fin)) note_history(cold, 'a', from);
-  if (s.payload_length > 0) note_history(cold, 'd', from);
-  if (s.tcp_flags & tcp_flag::fin) note_history(cold, 'f', from);
-  if (step.labels & bit(PacketLabel::retransmission) && s.payload_length > 0) note_history(cold, 't', from);
+  if (is_syn) note_history(hot, cold, is_ack ? Letter::h : Letter::s, from);
+  if (is_rst) note_history(hot, cold, Letter::r, from);
+  if (!is_syn && !is_rst && is_ack && s.payload_length == 0 && !(s.tcp_flags & tcp_flag::fin)) note_history(hot, cold, Letter::a, from);
+  if (s.payload_length > 0) note_history(hot, cold, Letter::d, from);
+  if (s.tcp_flags & tcp_flag::fin) note_history(hot, cold, Letter::f, from);
+  if (step.labels & bit(PacketLabel::retransmission) && s.payload_length > 0) note_history(hot, cold, Letter::t, from);
   return step;
 }
 
 void udp_step(LegHot& hot, LegCold& cold, const Sighting& s, Side from) {
   note_packet(hot, cold, s, from);
-  note_history(cold, 'd', from);
+  note_history(hot, cold, Letter::d, from);
 }
 
 LegSummary summarize(const LegHot& hot, const LegCold& cold, bool idle) {
   LegSummary r{};
   r.first_ns = cold.first_ns;
-  r.last_ns = cold.last_stamp_ns;
+  r.last_ns = std::max(cold.first_ns, hot.last_ns);
   r.syn_stamp_ns = cold.syn_stamp_ns;
   r.syn_ack_stamp_ns = cold.syn_ack_stamp_ns;
   r.ack_stamp_ns = cold.ack_stamp_ns;
