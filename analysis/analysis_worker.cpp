@@ -9,6 +9,7 @@ constexpr size_t kBurstsPerPoll = 8;
 constexpr size_t kSweepPerPoll = 16;                       // slots looked at
 constexpr int64_t kSweepRoundNs = 5'000'000'000;           // live: counts of a leg or a pair are reported at most this often
 constexpr size_t kLogSlotsLeast = 1 << 14;
+constexpr uint8_t kLocal = 0xff;  // pair_home of a pair whose legs and home are all this worker: no queue between
 
 PairSighting pair_sighting_of(const Sighting& s, Side from) {
   return {.release_ns = s.order_ns, .order_ns = s.order_ns, .time_ns = s.time_ns, .pair = 0, .frame = s.frame, .seq = s.seq, .ack = s.ack,
@@ -103,16 +104,22 @@ bool AnalysisWorker::work_off_sightings() {
     const auto burst = merge_.next(gate_ns);
     if (burst.empty()) break;
     busy = true;
+    // Each round over the burst brings what the next one needs: bucket, leg, pair.
     std::array<uint64_t, Merge::kBurst> hashes;
+    std::array<uint32_t, Merge::kBurst> guesses;
     for (size_t k = 0; k < burst.size(); ++k) {
       hashes[k] = leg_hash_of(*burst[k]);
       legs_.prefetch(hashes[k]);
     }
-    for (size_t k = 0; k < burst.size(); ++k) legs_.prefetch_leg(hashes[k]);
-    for (const Sighting* s : burst) {
-      if (options_.offline) apply_commands(s->order_ns);
-      reached_ns_ = s->order_ns;
-      take(*s);
+    for (size_t k = 0; k < burst.size(); ++k) guesses[k] = legs_.guess(hashes[k]);
+    if (points_ > 1) {
+      for (size_t k = 0; k < burst.size(); ++k) prefetch_pair(guesses[k]);
+    }
+    for (size_t k = 0; k < burst.size(); ++k) {
+      const Sighting& s = *burst[k];
+      if (options_.offline) apply_commands(s.order_ns);
+      reached_ns_ = s.order_ns;
+      take(s, hashes[k], guesses[k]);
     }
     counters_.packets.add(burst.size());
   }
@@ -181,12 +188,11 @@ void AnalysisWorker::apply_commands(int64_t now_ns) {
 
 // ---- legs ----
 
-void AnalysisWorker::take(const Sighting& s) {
+void AnalysisWorker::take(const Sighting& s, uint64_t hash, uint32_t guess) {
   if (s.has(SightingFlag::arp) || s.protocol == 0) return;
   if (s.protocol != ip_protocol::tcp && s.protocol != ip_protocol::udp) return;
   if (s.has(SightingFlag::later_fragment) && s.source_port == 0 && s.destination_port == 0) return;
   const OrientedKey oriented = leg_key_of(s);
-  const uint64_t hash = leg_hash_of(s);
   if (s.has(SightingFlag::icmp_quote) || (s.has(SightingFlag::later_fragment) && s.protocol == ip_protocol::tcp)) {
     // Attributed to its leg, but not a packet of its sequence space.
     const uint32_t leg = legs_.find(hash, oriented.key);
@@ -196,11 +202,10 @@ void AnalysisWorker::take(const Sighting& s) {
     }
     return;
   }
-  take_leg_packet(s, oriented, hash);
+  take_leg_packet(s, oriented, hash, legs_.holds(guess, oriented.key) ? guess : legs_.find(hash, oriented.key));
 }
 
-void AnalysisWorker::take_leg_packet(const Sighting& s, const OrientedKey& oriented, uint64_t hash) {
-  uint32_t leg = legs_.find(hash, oriented.key);
+void AnalysisWorker::take_leg_packet(const Sighting& s, const OrientedKey& oriented, uint64_t hash, uint32_t leg) {
   const auto side_in = [&](const LegHot& hot) {
     return oriented.source_is_low == ((hot.flags & leg_flag::client_is_low) != 0) ? Side::client : Side::server;
   };
@@ -402,7 +407,13 @@ void AnalysisWorker::end_log_if_paired(uint32_t leg) {
   if (have == wanted_slots(legs_.key(leg).point)) drop_log(leg);
 }
 
-constexpr uint8_t kLocal = 0xff;  // pair_home of a pair whose legs and home are all this worker: no queue between
+void AnalysisWorker::prefetch_pair(uint32_t leg) const {
+  if (leg == kNone) return;
+  const LegHot& hot = legs_.hot(leg);
+  for (size_t slot = 0; slot < 2; ++slot) {
+    if (hot.pair[slot] != kNone && hot.pair_home[slot] == kLocal) pairs_.prefetch(pair_ref::index(hot.pair[slot]));
+  }
+}
 
 void AnalysisWorker::forward(uint8_t home, const PairSighting& s) {
   if (home == kLocal) {

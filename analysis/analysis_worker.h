@@ -50,8 +50,10 @@ class AnalysisWorker final : public Pollable {
   int64_t gate() const;
   bool must_wait_for_correlator() const;
 
-  void take(const Sighting& s);
-  void take_leg_packet(const Sighting& s, const OrientedKey& oriented, uint64_t hash);
+  // `guess`: where the leg probably is; kNone: nowhere.
+  void take(const Sighting& s, uint64_t hash, uint32_t guess);
+  void take_leg_packet(const Sighting& s, const OrientedKey& oriented, uint64_t hash, uint32_t leg);
+  void prefetch_pair(uint32_t leg) const;
   uint32_t open_leg(const Sighting& s, const OrientedKey& oriented, uint64_t hash);
   void close_leg(uint32_t leg, int64_t now_ns, bool evicted, bool idle);
   void evict(uint32_t leg, int64_t now_ns);

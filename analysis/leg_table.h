@@ -24,18 +24,19 @@ class LegTable {
   size_t size() const { return size_; }
   size_t size(LegList list) const { return lists_[static_cast<size_t>(list)].size; }
 
-  // Three steps, so that a burst overlaps its cache misses: prefetch the bucket, then guess (prefetches the leg), then find.
+  // Three steps, so that a burst overlaps its cache misses: prefetch the bucket, then guess (and prefetch the leg), then find.
   void prefetch(uint64_t hash) const { __builtin_prefetch(&buckets_[bucket_of(hash)]); }
-  void prefetch_leg(uint64_t hash) const {
+  // The first leg with that tag in the home bucket, or kNone; holds() tells whether it is the one.
+  uint32_t guess(uint64_t hash) const {
     const Bucket& bucket = buckets_[bucket_of(hash)];
     const uint32_t tag = tag_of(hash);
-    for (size_t i = 0; i < kEntries; ++i) {
-      if (bucket.entries[i].tag == tag && bucket.entries[i].index != kNone) {
-        __builtin_prefetch(&hot_[bucket.entries[i].index], 1);
-        __builtin_prefetch(&identity_[bucket.entries[i].index]);
-        return;
-      }
+    for (const Entry& entry : bucket.entries) {
+      if (entry.tag != tag || entry.index == kNone) continue;
+      __builtin_prefetch(&hot_[entry.index], 1);
+      __builtin_prefetch(&identity_[entry.index]);
+      return entry.index;
     }
+    return kNone;
   }
   // Whether `index` (kNone allowed) is still the leg of `key`.
   bool holds(uint32_t index, const LegKey& key) const { return index != kNone && live(index) && identity_[index].key == key; }

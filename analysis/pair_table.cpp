@@ -161,6 +161,7 @@ PairTable::Found PairTable::find_copy(const Pair& pair, size_t d, const Pending&
 }
 
 void PairTable::leaving(Pair& pair, size_t d, const PairSighting& s) {
+  if (pair.sketch != kNone) sketches_[pair.sketch][d].prefetch(pair.sketch_bucket[d]);  // transits change little
   const Pending out = pending_of(s);
   Queue& queue = pair.entered[d];
   const Found found = find_copy(pair, d, out);
@@ -192,9 +193,11 @@ void PairTable::matched(Pair& pair, size_t d, const Pending& in, const Pending& 
   const int64_t transit = std::max<int64_t>(0, out.time_ns - in.time_ns);
   ++pair.matched[d];
   pair.max_transit_ns[d] = std::max(pair.max_transit_ns[d], transit);
-  if (pair.sketch != kNone) sketches_[pair.sketch][d].add(transit);
+  if (pair.sketch != kNone) {
+    sketches_[pair.sketch][d].add(transit);
+    pair.sketch_bucket[d] = static_cast<uint8_t>(transit::bucket_of(static_cast<uint64_t>(transit)));
+  }
   const size_t inward_index = inward(pair, d);
-  counters_.transit[outer(pair)][inward_index].add(transit);
   counters_.transit_sketch[outer(pair)][inward_index].add(transit);
   if (out.data) {
     if (in.ip_id == 0 || in.ip_id != out.ip_id) {

@@ -32,11 +32,15 @@ struct PairLimits {
 class PairTable {
  public:
   static constexpr uint32_t kPendingMax = 512;  // of one direction of a pair
+  static constexpr size_t kHotLines = 4;        // of a pair: what every packet reads
 
   PairTable(uint8_t worker, const PairLimits& limits, const SensorView& sensor, WorkerCounters& counters, Outbox<FateEvent>& events, PacketNotes& notes);
 
   void open(const Command& command);
-  void prefetch(uint32_t pair) const { __builtin_prefetch(&pairs_[pair]); }
+  void prefetch(uint32_t pair) const {
+    const char* line = reinterpret_cast<const char*>(&pairs_[pair]);
+    for (size_t i = 0; i < kHotLines; ++i) __builtin_prefetch(line + 64 * i, 1);
+  }
 
   // A packet, or the begin or end of one leg's stream. REQUIRES: release times of a pair never go back.
   void take(const PairSighting& s);
@@ -68,28 +72,34 @@ class PairTable {
   struct Queue {
     uint32_t head = kNone, tail = kNone, size = 0;
   };
-  struct Pair {
-    uint64_t connection_id = 0;
+  struct alignas(64) Pair {
+    // Read for every packet.
     int64_t fates_from_ns = kBeforeAllNs;
     std::array<Queue, 2> entered, early;      // by direction: seen entering; seen leaving first
     std::array<uint32_t, 2> isn_offset{};     // of a direction: sequence number leaving less that entering
     std::array<uint32_t, 2> receiver_ack{};   // of a direction: highest acknowledgement by its receiver, on the receiver's side
-    std::array<uint64_t, 2> lost{}, matched{};
-    std::array<int64_t, 2> max_transit_ns{};
+    std::array<bool, 2> isn_known{}, receiver_ack_known{};
+    std::array<PointIndex, 2> point{};        // client's side, server's side
+    uint16_t changes = 0;
     uint32_t sketch = kNone;
+    std::array<uint8_t, 2> sketch_bucket{};   // where the last transit of the direction was counted
+    uint8_t generation = 0;
+    bool open = false;
+    bool ip_id_kept = false;                  // seen to pass unchanged
+    uint8_t begun = 0, ended = 0;             // legs
+    std::array<uint64_t, 2> matched{};
+    std::array<int64_t, 2> max_transit_ns{};
+    // Read for few.
+    uint64_t connection_id = 0;
+    std::array<uint64_t, 2> lost{};
     uint64_t undecided = 0;
     uint64_t reported = 0;                    // sum of the counts at the last progress report
-    std::array<bool, 2> isn_known{}, receiver_ack_known{};
     std::array<int64_t, 2> reset_crossed_ns{kAfterAllNs, kAfterAllNs};  // when a RST of that direction was forwarded: others do no harm
     std::array<std::array<Exit, 4>, 2> doubtful{};  // the last ones of each direction
     std::array<uint8_t, 2> doubtful_at{};
-    uint16_t changes = 0;
-    bool ip_id_kept = false;                  // seen to pass unchanged
-    std::array<PointIndex, 2> point{};        // client's side, server's side
-    uint8_t generation = 0;
-    uint8_t begun = 0, ended = 0;             // legs
-    bool open = false;
   };
+  // Of the 640 bytes that a paired connection may take; transit sketches come from their pool.
+  static_assert(sizeof(Pair) <= 512 && offsetof(Pair, connection_id) <= 64 * kHotLines);
 
   // Direction of travel d: 0 from the client. A packet of direction d enters at point[d] and leaves at point[1 - d].
   PortDirection travel(const Pair& pair, size_t d) const {

@@ -73,6 +73,7 @@ class TransitSketch {
     if (ns > value(max_)) set(max_, ns);
     increment(count_);
   }
+  void prefetch(int bucket) const { __builtin_prefetch(&buckets_[static_cast<size_t>(bucket)], 1); }
   uint64_t count() const { return value(count_); }
   int64_t max_ns() const { return static_cast<int64_t>(value(max_)); }
 
@@ -99,9 +100,9 @@ class TransitSketch {
   static void set(Counter& c, uint64_t v) { c.add(v - c.get()); }
   static void set(uint64_t& c, uint64_t v) { c = v; }
 
-  std::array<CounterT, transit::kBuckets> buckets_{};
   CounterT count_{};
   Extreme min_{}, max_{};
+  std::array<CounterT, transit::kBuckets> buckets_{};
 };
 
 }  // namespace parallax

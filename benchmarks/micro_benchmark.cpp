@@ -179,7 +179,7 @@ void leg_look_up(benchmark::State& state, uint32_t legs) {
     if (next + kBurst > known.size()) next = 0;
     const Known* burst = &known[next];
     for (size_t i = 0; i < kBurst; ++i) table.prefetch(burst[i].hash);
-    for (size_t i = 0; i < kBurst; ++i) table.prefetch_leg(burst[i].hash);
+    for (size_t i = 0; i < kBurst; ++i) table.guess(burst[i].hash);
     for (size_t i = 0; i < kBurst; ++i) {
       const uint32_t index = table.find(burst[i].hash, burst[i].key);
       if (index != kNone) found += ++table.hot(index).packets[0] > 0;
