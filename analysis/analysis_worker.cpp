@@ -17,8 +17,10 @@ PairSighting pair_sighting_of(const Sighting& s, Side from) {
           .point = s.point, .ttl = s.ttl, .tcp_flags = s.tcp_flags, .from = from, .kind = PairSighting::Kind::packet, .pair_generation = 0};
 }
 
+// Total, so that std::sort is deterministic (std::stable_sort takes memory, and not aligned as these are).
 bool in_total_order(const PairSighting& a, const PairSighting& b) {
-  return std::tuple(a.order_ns, a.point, a.port, a.frame) < std::tuple(b.order_ns, b.point, b.port, b.frame);
+  const auto key = [](const PairSighting& s) { return std::tuple(s.order_ns, s.point, s.port, s.frame, s.kind, s.pair); };
+  return key(a) < key(b);
 }
 
 PairLimits pair_limits(const EngineOptions& options) {
@@ -169,7 +171,7 @@ bool AnalysisWorker::work_off_inbox() {
     for (auto& inbox : inbox_) {
       for (; !inbox.empty() && inbox.front().release_ns == release_ns; inbox.pop()) same_release_.push_back(inbox.front());
     }
-    if (same_release_.size() > 1) std::stable_sort(same_release_.begin(), same_release_.end(), in_total_order);
+    if (same_release_.size() > 1) std::sort(same_release_.begin(), same_release_.end(), in_total_order);
     apply_commands(options_.offline ? release_ns : kAfterAllNs);
     for (const PairSighting& s : same_release_) pairs_.take(s);
     worked += same_release_.size();
@@ -482,7 +484,7 @@ void AnalysisWorker::open_pair(const Command& command, int64_t now_ns) {
   begin.pair = command.pair;
   begin.pair_generation = command.pair_generation;
   pairs_.take(begin);
-  std::stable_sort(same_release_.begin(), same_release_.end(), in_total_order);
+  std::sort(same_release_.begin(), same_release_.end(), in_total_order);
   for (PairSighting& s : same_release_) {
     s.release_ns = now_ns;
     s.pair = command.pair;

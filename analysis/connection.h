@@ -20,7 +20,8 @@ struct LegState {
   PacketFacts first{};                  // first packet
   std::vector<PacketFacts> attempts;    // SYNs, the first kAttemptsKept
   uint32_t attempt_count = 0, refusal_count = 0;
-  std::optional<PacketFacts> syn_ack, established, refused, reset;  // refused: the last one; of the last attempt the others
+  std::optional<PacketFacts> syn_ack, established, refused, reset;  // of the last attempt
+  std::optional<PacketFacts> refusal;   // the last RST that refused any attempt
   uint32_t client_isn = 0;
   OfferedOptions client_options, server_options;
   LegSummary summary{};

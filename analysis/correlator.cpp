@@ -37,7 +37,8 @@ Correlator::Correlator(const EngineOptions& options, EngineLinks& links, SensorV
             if (const auto it = answered_[point].find(end); it != answered_[point].end()) server.answered = it->second;
             if (const auto it = server_ttl_[point].find(end.address); it != server_ttl_[point].end()) server.ttl = it->second;
             return server;
-          }) {
+          },
+          [this](PointIndex point, const Address& server) { return crossed_[point].contains(server); }) {
   for (size_t w = 0; w < links.workers(); ++w) {
     staged_.emplace_back(kStagedEvents, options.offline);
     commands_.emplace_back(*links.commands[w], !options.offline);
@@ -191,7 +192,7 @@ void Correlator::update(LegState& leg, Connection& connection, const LegEvent& e
       ++totals_.handshakes[leg.point][static_cast<size_t>(leg.protocol == ip_protocol::udp ? Outcome::answered : Outcome::established)];
       break;
     case LegEventType::refused:
-      leg.refused = event.packet;
+      leg.refused = leg.refusal = event.packet;
       ++leg.refusal_count;
       ++totals_.handshakes[leg.point][static_cast<size_t>(Outcome::refused)];
       break;

@@ -8,6 +8,7 @@
 #include <deque>
 #include <map>
 #include <queue>
+#include <set>
 #include <unordered_map>
 #include <vector>
 
@@ -122,6 +123,7 @@ class Correlator {
   std::array<std::map<Endpoint, uint64_t>, kPointsMax> answered_;    // handshakes that a server's end answered, as seen at the point
   std::array<std::map<Address, uint8_t>, kPointsMax> server_ttl_;    // of the last SYN-ACK, by address
   std::map<Address, uint8_t> sides_;                   // of addresses: bit 0 seen beyond the first point, bit 1 beyond the last
+  std::array<std::set<Address>, kPointsMax> crossed_;  // servers, as seen at the client's side, toward which connections have crossed
   std::vector<DeviceState> devices_;                   // [outer point]
   std::priority_queue<Timer, std::vector<Timer>, std::greater<>> timers_;
   std::vector<Observation> observations_;              // offline: put into the store at the end, in order

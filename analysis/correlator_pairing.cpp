@@ -175,6 +175,7 @@ void Correlator::pair(uint64_t leg_id, uint64_t other_id, const Match& found, ui
   const auto& inside = connection.client_outer ? server_side : client_side;
   const auto mapping = std::pair{outside.server, inside.server};
   if (device.address_map.size() < kAddressMapMax || device.address_map.contains(mapping)) ++device.address_map[mapping];
+  if (crossed_[client_side.point].size() < kSidesMax) crossed_[client_side.point].insert(client_side.server.address);
   if (sides_.size() + 2 < kSidesMax) {
     sides_[client_side.client.address] |= connection.client_outer ? kOuterSide : kInnerSide;
     sides_[server_side.server.address] |= connection.client_outer ? kInnerSide : kOuterSide;

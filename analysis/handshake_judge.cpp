@@ -21,12 +21,18 @@ Where between(PointIndex client_side, PointIndex server_side) { return {Where::K
 
 std::string seconds(int64_t ns) {
   char text[32];
-  std::snprintf(text, sizeof text, "%.3f s", static_cast<double>(ns) / 1e9);
+  if (ns < 10'000'000) {
+    std::snprintf(text, sizeof text, "%.3f ms", static_cast<double>(ns) / 1e6);
+  } else {
+    std::snprintf(text, sizeof text, "%.3f s", static_cast<double>(ns) / 1e9);
+  }
   return text;
 }
 
 // Confidence where the ports tell the direction, and where it was inferred from which points saw the packets.
 constexpr double kSure = 0.97, kInferred = 0.85, kRivalled = 0.4;
+// Where nothing toward that destination has been seen to cross: the device may have a third side, without a port of ours.
+constexpr double kElsewhere = 0.7;
 
 }  // namespace
 
@@ -78,7 +84,8 @@ std::vector<Observation> HandshakeJudge::judge(Connection& c, int64_t now_ns, bo
     if (c.judged_established) return {};
     c.judged_established = true;
     std::vector<Observation> found;
-    if (a.refusal_count > 0 && !c.judged_failed) found = refused(c);
+    // A RST for the very attempt that was then accepted refused nothing: somebody else sent it.
+    if (a.refusal && !a.refused && !c.judged_failed) found = refused(c);
     if (a.attempt_count > 1) {
       auto more = retried(c);
       found.insert(found.end(), more.begin(), more.end());
@@ -122,6 +129,12 @@ std::vector<Observation> HandshakeJudge::without_blame(Observation o, PointIndex
   return {o};
 }
 
+void HandshakeJudge::doubt_destination(Observation& o, const LegState& leg) const {
+  if (crossed_(leg.point, leg.server.address)) return;
+  o.confidence *= kElsewhere;
+  o.remark = "No connection to that address has been seen to cross, so that it may lie on a side of the device that is not watched.";
+}
+
 void HandshakeJudge::add_ttl_evidence(Observation& o, const PacketFacts& rst, const Endpoint& server) const {
   const uint8_t usual = server_(rst.point, server).ttl;
   if (usual == 0 || usual == rst.ttl) return;
@@ -133,7 +146,7 @@ std::vector<Observation> HandshakeJudge::unanswered(const Connection& c, int64_t
   const LegState& a = c.client_leg();
   const LegState& d = deepest(c);
   Observation o = observation(c, FindingKind::syn_unanswered);
-  o.evidence.push_back(present_at(a.attempts.front(), "first of " + std::to_string(a.attempt_count) + " SYNs, ttl " + std::to_string(a.attempts.front().ttl)));
+  o.evidence.push_back(present_at(a.attempts.front(), (a.attempt_count == 1 ? std::string("the only SYN") : "first of " + std::to_string(a.attempt_count) + " SYNs") + ", ttl " + std::to_string(a.attempts.front().ttl)));
   const PacketFacts& first = a.attempts.front();
 
   if (&d != &a && (d.syn_ack || d.refused)) {
@@ -183,25 +196,26 @@ std::vector<Observation> HandshakeJudge::unanswered(const Connection& c, int64_t
   o.where = between(d.point, *next);
   o.origin = Origin::device;
   o.evidence.push_back(absent_at(*next, last.time_ns, "no SYN of this connection within " + seconds(device_timeout_ns_) + " of any attempt"));
+  doubt_destination(o, d);
   return {o};
 }
 
 std::vector<Observation> HandshakeJudge::refused(const Connection& c) {
   const LegState& a = c.client_leg();
   const LegState& d = deepest(c);
-  if (!a.refused) return {};
-  const PacketFacts& rst = *a.refused;
+  if (!a.refusal) return {};
+  const PacketFacts& rst = *a.refusal;
   Observation o = observation(c, FindingKind::syn_refused);
   o.attempts = std::max<uint64_t>(1, a.refusal_count);
   o.last_ns = rst.time_ns;
   o.evidence.push_back(present_at(rst, "RST to the client " + seconds(rst.time_ns - a.attempts.back().time_ns) + " after its SYN, ttl " + std::to_string(rst.ttl)));
 
-  if (d.refused) {
+  if (d.refusal) {
     const auto next = next_point(c, d.point);
     if (!next) {
       o.where = beyond(d.point);
       o.origin = Origin::server;
-      if (&d != &a) o.evidence.push_back(present_at(*d.refused, "the same refusal comes from the server's side, ttl " + std::to_string(d.refused->ttl)));
+      if (&d != &a) o.evidence.push_back(present_at(*d.refusal, "the same refusal comes from the server's side, ttl " + std::to_string(d.refused->ttl)));
       return {o};
     }
     if (!would_have_seen(c, d, d.attempts.size(), *next, rst.order_ns)) return without_blame(o, *next);
@@ -214,6 +228,7 @@ std::vector<Observation> HandshakeJudge::refused(const Connection& c) {
     o.where = between(d.point, *next);
     o.origin = Origin::device;
     o.evidence.push_back(absent_at(*next, d.attempts.back().time_ns, "no SYN of this connection before the RST"));
+    doubt_destination(o, d);
     add_ttl_evidence(o, rst, a.server);
     return {o};
   }

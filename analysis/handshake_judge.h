@@ -25,9 +25,12 @@ class HandshakeJudge {
     uint8_t ttl = 0;        // of the address's last SYN-ACK; 0: unknown
   };
   using ServerQuestion = std::function<Server(PointIndex, const Endpoint&)>;
+  // Whether connections toward that address, as seen at the point, have been seen to cross the next device.
+  using CrossedQuestion = std::function<bool(PointIndex, const Address&)>;
 
-  HandshakeJudge(size_t points, int64_t device_timeout_ns, const SensorView& sensor, RivalQuestion has_rival, ServerQuestion server)
-      : points_(points), device_timeout_ns_(device_timeout_ns), sensor_(sensor), has_rival_(std::move(has_rival)), server_(std::move(server)) {}
+  HandshakeJudge(size_t points, int64_t device_timeout_ns, const SensorView& sensor, RivalQuestion has_rival, ServerQuestion server,
+                 CrossedQuestion crossed)
+      : points_(points), device_timeout_ns_(device_timeout_ns), sensor_(sensor), has_rival_(std::move(has_rival)), server_(std::move(server)), crossed_(std::move(crossed)) {}
 
   // When the handshake can be judged, in packet time; kAfterAllNs: nothing (more) to judge.
   int64_t due_ns(const Connection& connection) const;
@@ -54,6 +57,7 @@ class HandshakeJudge {
   Observation observation(const Connection& c, FindingKind kind) const;
   // The fact alone, where the far side cannot be vouched for.
   std::vector<Observation> without_blame(Observation o, PointIndex point);
+  void doubt_destination(Observation& o, const LegState& leg) const;
   void add_ttl_evidence(Observation& o, const PacketFacts& rst, const Endpoint& server) const;
 
   const size_t points_;
@@ -61,6 +65,7 @@ class HandshakeJudge {
   const SensorView& sensor_;
   const RivalQuestion has_rival_;
   const ServerQuestion server_;
+  const CrossedQuestion crossed_;
   uint64_t withheld_ = 0;
 };
 

@@ -190,28 +190,35 @@ void PairTable::matched(Pair& pair, size_t d, const Pending& in, const Pending& 
   } else if (in.ip_id != 0) {
     pair.ip_id_kept = true;
   }
-  const int64_t transit = std::max<int64_t>(0, out.time_ns - in.time_ns);
   ++pair.matched[d];
+  const int64_t transit = out.time_ns - in.time_ns;
   pair.max_transit_ns[d] = std::max(pair.max_transit_ns[d], transit);
+  if (transit >= 0) count_transit(pair, d, transit);  // a negative one says only that the clocks cannot tell
+  if (out.data) mark_copies(pair, d, in, out);
+  if (notes_.wanted()) {
+    note(in, pair.point[d], PacketLabel::forwarded);
+    note(out, pair.point[1 - d], PacketLabel::forwarded, &in);
+  }
+}
+
+void PairTable::count_transit(Pair& pair, size_t d, int64_t transit) {
   if (pair.sketch != kNone) {
     sketches_[pair.sketch][d].add(transit);
     pair.sketch_bucket[d] = static_cast<uint8_t>(transit::bucket_of(static_cast<uint64_t>(transit)));
   }
   const size_t inward_index = inward(pair, d);
   counters_.transit_sketch[outer(pair)][inward_index].add(transit);
-  if (out.data) {
-    if (in.ip_id == 0 || in.ip_id != out.ip_id) {
-      pair.doubtful[d][pair.doubtful_at[d]++ % 4] = {.in_order_ns = in.order_ns, .out_time_ns = out.time_ns, .seq = in.seq, .length = in.length};
-    }
-    for (uint32_t node = pair.entered[d].head; node != kNone; node = pool_[node].next) {
-      Pending& other = pool_[node];
-      const uint32_t seq = other.seq + pair.isn_offset[d];
-      if (other.data && sequence_before(seq, out.seq + out.length) && sequence_before(out.seq, seq + other.length)) other.covered = true;
-    }
+}
+
+// What waits of the same bytes has a copy that left; and where bytes are all that tells copies apart, which one is open.
+void PairTable::mark_copies(Pair& pair, size_t d, const Pending& in, const Pending& out) {
+  if (in.ip_id == 0 || in.ip_id != out.ip_id) {
+    pair.doubtful[d][pair.doubtful_at[d]++ % 4] = {.in_order_ns = in.order_ns, .out_time_ns = out.time_ns, .seq = in.seq, .length = in.length};
   }
-  if (notes_.wanted()) {
-    note(in, pair.point[d], PacketLabel::forwarded);
-    note(out, pair.point[1 - d], PacketLabel::forwarded, &in);
+  for (uint32_t node = pair.entered[d].head; node != kNone; node = pool_[node].next) {
+    Pending& other = pool_[node];
+    const uint32_t seq = other.seq + pair.isn_offset[d];
+    if (other.data && sequence_before(seq, out.seq + out.length) && sequence_before(out.seq, seq + other.length)) other.covered = true;
   }
 }
 

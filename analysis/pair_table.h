@@ -120,6 +120,8 @@ class PairTable {
   bool overdue(const Pair& pair, size_t d, const Pending& in, const Pending& out) const;
   bool cover(Pair& pair, size_t d, const Pending& out);
   void matched(Pair& pair, size_t d, const Pending& in, const Pending& out);
+  void count_transit(Pair& pair, size_t d, int64_t transit_ns);
+  void mark_copies(Pair& pair, size_t d, const Pending& in, const Pending& out);
   void expire(Pair& pair, size_t d, int64_t now_ns);
   // The device has let IP IDs pass, so that one that differs is another copy.
   static bool another_copy(const Pair& pair, const Pending& in, const Pending& out) {

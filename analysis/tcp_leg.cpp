@@ -223,8 +223,11 @@ LegStep tcp_step(LegHot& hot, LegCold& cold, const Sighting& s, Side from) {
     const bool repeated = hot.flags & syn;
     // A SYN sent again before an answer keeps its place in sequence space: Wireshark calls it a retransmission.
     if (repeated && s.seq == cold.isn[0]) step.labels |= bit(PacketLabel::retransmission), ++cold.retransmissions[0];
-    begin_attempt(hot, cold, s);
-    step.what |= leg_step::attempt;
+    const bool copy = repeated && s.seq == cold.isn[0] && s.order_ns - cold.attempt_ns < kSynCopyNs;
+    if (!copy) {
+      begin_attempt(hot, cold, s);
+      step.what |= leg_step::attempt;
+    }
   } else if (is_syn && is_ack && from == Side::server && !(hot.flags & syn_ack)) {
     hot.flags |= syn_ack;
     cold.syn_ack_stamp_ns = s.time_ns;

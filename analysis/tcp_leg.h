@@ -14,6 +14,8 @@ namespace parallax {
 
 // A SYN within this time of the last one on a five-tuple that never established is a further attempt of the same leg.
 inline constexpr int64_t kAttemptWindowNs = 120'000'000'000;
+// The same SYN again so soon is a copy (a SPAN may show a packet twice): no sender's timer is as short.
+inline constexpr int64_t kSynCopyNs = 50'000'000;
 // A closed leg takes late packets for so long; then its five-tuple is free.
 inline constexpr int64_t kClosedLingerNs = 60'000'000'000;
 inline constexpr int64_t kUdpIdleNs = 60'000'000'000;
