@@ -5,7 +5,8 @@ import subprocess
 def run(command, **options):
     done = subprocess.run(command, capture_output=True, text=True, **options)
     if done.returncode != 0:
-        raise RuntimeError("%s: %s" % (" ".join(command), (done.stderr or done.stdout).strip()))
+        first_line = " ".join(command).partition("\n")[0]
+        raise RuntimeError("%s: %s" % (first_line, (done.stderr or done.stdout).strip()))
     return done.stdout
 
 
