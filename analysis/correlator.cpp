@@ -190,6 +190,12 @@ void Correlator::update(LegState& leg, Connection& connection, const LegEvent& e
     case LegEventType::established:
       leg.established = event.packet;
       ++totals_.handshakes[leg.point][static_cast<size_t>(leg.protocol == ip_protocol::udp ? Outcome::answered : Outcome::established)];
+      if (leg.protocol == ip_protocol::udp && leg.client != event.client) {  // the second datagram has shown which end is which
+        leg.client = event.client;
+        leg.server = event.server;
+        find_partner(connection, leg_index, event.packet.order_ns);
+        return;
+      }
       break;
     case LegEventType::refused:
       leg.refused = leg.refusal = event.packet;

@@ -266,9 +266,18 @@ LegStep tcp_step(LegHot& hot, LegCold& cold, const Sighting& s, Side from) {
   return step;
 }
 
-void udp_step(LegHot& hot, LegCold& cold, const Sighting& s, Side from) {
+LegStep udp_step(LegHot& hot, LegCold& cold, const Sighting& s, Side from) {
+  LegStep step;
+  // Stamps of two ports, and the first may have been the answer: then the lower port is taken for the server's.
+  const bool order_open = s.time_ns - s.stamp_uncertainty_ns <= cold.first_ns;
+  if (from == Side::server && hot.packets[1] == 0 && order_open && s.source_port > s.destination_port) {
+    flip(hot, cold);
+    from = Side::client;
+    step.what |= leg_step::flipped;
+  }
   note_packet(hot, cold, s, from);
   note_history(hot, cold, Letter::d, from);
+  return step;
 }
 
 LegSummary summarize(const LegHot& hot, const LegCold& cold, bool idle) {
