@@ -131,7 +131,7 @@ std::vector<Observation> HandshakeJudge::without_blame(Observation o, PointIndex
 
 void HandshakeJudge::doubt_destination(Observation& o, const LegState& leg) const {
   if (crossed_(leg.point, leg.server.address)) return;
-  o.confidence *= kElsewhere;
+  if (o.where.kind != Where::Kind::unknown) o.confidence *= kElsewhere;
   o.remark = "No connection to that address has been seen to cross, so that it may lie on a side of the device that is not watched.";
 }
 
@@ -228,6 +228,12 @@ std::vector<Observation> HandshakeJudge::refused(const Connection& c) {
     o.where = between(d.point, *next);
     o.origin = Origin::device;
     o.evidence.push_back(absent_at(*next, d.attempts.back().time_ns, "no SYN of this connection before the RST"));
+    if (!c.client_side_known && !crossed_(d.point, d.server.address)) {
+      // Neither the ports nor other connections tell that the server is beyond the device: any host on this side may have answered.
+      o.where = {};
+      o.origin = Origin::unknown;
+      o.confidence = kRivalled;
+    }
     doubt_destination(o, d);
     add_ttl_evidence(o, rst, a.server);
     return {o};
