@@ -38,7 +38,11 @@ Correlator::Correlator(const EngineOptions& options, EngineLinks& links, SensorV
             if (const auto it = server_ttl_[point].find(end.address); it != server_ttl_[point].end()) server.ttl = it->second;
             return server;
           },
-          [this](PointIndex point, const Address& server) { return crossed_[point].contains(server); }) {
+          [this](PointIndex point, const Address& server) { return crossed_[point].contains(server); },
+          [this](PointIndex a, PointIndex b) {
+            const DeviceState& device = devices_[std::min(a, b)];
+            return options_.filtered && (device.connections == 0 || device.rewrites);
+          }) {
   for (size_t w = 0; w < links.workers(); ++w) {
     staged_.emplace_back(kStagedEvents, options.offline);
     commands_.emplace_back(*links.commands[w], !options.offline);

@@ -38,6 +38,7 @@ class Correlator {
 
   const std::map<uint64_t, Connection>& connections() const { return connections_; }
   const FindingStore& findings() const { return findings_; }
+  const PairingIndex& pairing_index() const { return index_; }
   ConnectionRecord record_of(const Connection& connection) const;
   // Of each leg, its place in record_of(): from the client's side, then in order of opening.
   std::vector<uint32_t> leg_order(const Connection& connection) const;
@@ -65,6 +66,7 @@ class Correlator {
   };
   struct DeviceState {
     uint64_t connections = 0, resets = 0;
+    bool rewrites = false;  // addresses or ports of some connection
     uint32_t changes = 0;
     DeviceKind kind = DeviceKind::unknown;
     std::map<std::pair<Endpoint, Endpoint>, uint64_t> address_map;

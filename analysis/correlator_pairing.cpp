@@ -171,6 +171,7 @@ void Correlator::pair(uint64_t leg_id, uint64_t other_id, const Match& found, ui
   const PointIndex outer = std::min(client_side.point, server_side.point);
   DeviceState& device = devices_[outer];
   ++device.connections;
+  device.rewrites |= !same_ends(client_side, server_side);
   const auto& outside = connection.client_outer ? client_side : server_side;
   const auto& inside = connection.client_outer ? server_side : client_side;
   const auto mapping = std::pair{outside.server, inside.server};

@@ -153,6 +153,7 @@ std::vector<std::string> Engine::Impl::bounds_hit() const {
   add("event_ring", sum(&WorkerCounters::events_dropped), "events dropped");
   add("forward_ring", sum(&WorkerCounters::forwards_dropped), "packets not followed");
   add("pairs", correlator.totals().pairs_refused, "pairs whose packets were not followed");
+  add("pairing_index", correlator.pairing_index().evicted(), "openings forgotten early");
   add("connections", correlator.totals().connections_evicted, "evicted");
   add("findings", correlator.findings().evicted(), "evicted");
   return hit;

@@ -21,6 +21,7 @@ struct EngineOptions {
   std::vector<std::string> path;        // the points' names, in order
   size_t workers = 1;                   // must equal the rings of each channel
   bool offline = false;                 // never drop; same output for any number of workers
+  bool filtered = false;                // a filter keeps packets from the engine: where addresses are rewritten, perhaps on one side only
   bool record_packets = false;          // keep a PacketRecord for each packet (offline only)
   size_t legs = 1 << 16;                // for each worker
   size_t half_open_legs = 1 << 14;      // for each worker

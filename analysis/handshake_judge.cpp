@@ -57,6 +57,7 @@ const LegState& HandshakeJudge::deepest(const Connection& c) const {
 }
 
 bool HandshakeJudge::would_have_seen(const Connection& c, const LegState& leg, size_t count, PointIndex point, int64_t until_ns) const {
+  if (hidden_(leg.point, point)) return false;
   const auto last = leg.attempts.begin() + static_cast<std::ptrdiff_t>(std::min(count, leg.attempts.size()));
   return std::all_of(leg.attempts.begin(), last, [&](const PacketFacts& syn) {
     const int64_t to = std::min(syn.order_ns + device_timeout_ns_, until_ns);
@@ -123,9 +124,9 @@ std::vector<Observation> HandshakeJudge::without_blame(Observation o, PointIndex
   o.where = {};
   o.origin = Origin::unknown;
   o.confidence = kRivalled;
-  o.remark = "The sensor does not cover the far side for that time, or was losing packets there, so that nobody is accused.";
+  o.remark = "The sensor does not cover the far side for that time, was losing packets there, or a filter hides it, so that nobody is accused.";
   o.evidence.push_back({.kind = "timing", .point = point, .port = std::nullopt, .frame = 0, .time_ns = o.last_ns,
-                        .detail = "not covered, or the sensor was losing packets here"});
+                        .detail = "not covered, filtered, or the sensor was losing packets here"});
   return {o};
 }
 

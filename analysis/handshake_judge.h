@@ -28,9 +28,13 @@ class HandshakeJudge {
   // Whether connections toward that address, as seen at the point, have been seen to cross the next device.
   using CrossedQuestion = std::function<bool(PointIndex, const Address&)>;
 
+  // Whether a filter may have kept this connection from being seen on the far side, because the device rewrites addresses or is not
+  // known to leave them alone.
+  using HiddenQuestion = std::function<bool(PointIndex, PointIndex)>;
+
   HandshakeJudge(size_t points, int64_t device_timeout_ns, const SensorView& sensor, RivalQuestion has_rival, ServerQuestion server,
-                 CrossedQuestion crossed)
-      : points_(points), device_timeout_ns_(device_timeout_ns), sensor_(sensor), has_rival_(std::move(has_rival)), server_(std::move(server)), crossed_(std::move(crossed)) {}
+                 CrossedQuestion crossed, HiddenQuestion hidden)
+      : points_(points), device_timeout_ns_(device_timeout_ns), sensor_(sensor), has_rival_(std::move(has_rival)), server_(std::move(server)), crossed_(std::move(crossed)), hidden_(std::move(hidden)) {}
 
   // When the handshake can be judged, in packet time; kAfterAllNs: nothing (more) to judge.
   int64_t due_ns(const Connection& connection) const;
@@ -66,6 +70,7 @@ class HandshakeJudge {
   const RivalQuestion has_rival_;
   const ServerQuestion server_;
   const CrossedQuestion crossed_;
+  const HiddenQuestion hidden_;
   uint64_t withheld_ = 0;
 };
 

@@ -17,7 +17,11 @@ uint64_t PairingIndex::tuple_key(const LegState& leg) {
 
 void PairingIndex::insert(uint64_t key, uint64_t leg_id, int64_t until_ns, bool midstream) {
   legs_[key].push_back(leg_id);  // once for each entry, so that the youngest entry keeps it
-  (midstream ? midstream_entries_ : entries_).push_back({until_ns, key, leg_id});
+  auto& entries = midstream ? midstream_entries_ : entries_;
+  entries.push_back({until_ns, key, leg_id});
+  if (entries.size() <= kEntriesMax) return;
+  forget_oldest(entries);
+  ++evicted_;
 }
 
 void PairingIndex::add(const LegState& leg, int64_t now_ns) {
@@ -26,15 +30,19 @@ void PairingIndex::add(const LegState& leg, int64_t now_ns) {
   if (leg.protocol == ip_protocol::tcp && !leg.midstream) insert(sequence_key(leg), leg.id.value(), now_ns + kOpeningWindowNs, false);
 }
 
+void PairingIndex::forget_oldest(std::deque<Entry>& entries) {
+  const auto it = legs_.find(entries.front().key);
+  if (it != legs_.end()) {
+    const auto leg = std::find(it->second.begin(), it->second.end(), entries.front().leg_id);
+    if (leg != it->second.end()) it->second.erase(leg);
+    if (it->second.empty()) legs_.erase(it);
+  }
+  entries.pop_front();
+}
+
 void PairingIndex::expire(int64_t now_ns) {
   for (auto* entries : {&entries_, &midstream_entries_}) {
-    for (; !entries->empty() && entries->front().until_ns < now_ns; entries->pop_front()) {
-      const auto it = legs_.find(entries->front().key);
-      if (it == legs_.end()) continue;
-      const auto leg = std::find(it->second.begin(), it->second.end(), entries->front().leg_id);
-      if (leg != it->second.end()) it->second.erase(leg);
-      if (it->second.empty()) legs_.erase(it);
-    }
+    while (!entries->empty() && entries->front().until_ns < now_ns) forget_oldest(*entries);
   }
 }
 

@@ -16,6 +16,7 @@ namespace parallax {
 
 class PairingIndex {
  public:
+  static constexpr size_t kEntriesMax = 1 << 20;                   // of each kind; the oldest go first, counted
   static constexpr int64_t kOpeningWindowNs = 10'000'000'000;      // two openings of one connection are not further apart
   static constexpr int64_t kMidstreamWindowNs = 300'000'000'000;   // without an opening the first packets may be
 
@@ -25,7 +26,7 @@ class PairingIndex {
   // Legs (LegId::value()) that may have the same five-tuple, or the same initial sequence number, in the order in which they came.
   std::vector<uint64_t> by_five_tuple(const LegState& leg) const;
   std::vector<uint64_t> by_sequence(const LegState& leg) const;
-  size_t size() const { return entries_.size(); }
+  uint64_t evicted() const { return evicted_; }
 
  private:
   struct Entry {
@@ -38,8 +39,11 @@ class PairingIndex {
   std::vector<uint64_t> find(uint64_t key) const;
   void insert(uint64_t key, uint64_t leg_id, int64_t until_ns, bool midstream);
 
+  void forget_oldest(std::deque<Entry>& entries);
+
   std::unordered_map<uint64_t, std::vector<uint64_t>> legs_;
   std::deque<Entry> entries_, midstream_entries_;  // each in order of age
+  uint64_t evicted_ = 0;
 };
 
 }  // namespace parallax

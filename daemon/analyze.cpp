@@ -157,6 +157,7 @@ class Analysis {
     engine.connections = config_.limits().connections();
     engine.findings = config_.limits().findings();
     const auto ns = [](double seconds) { return static_cast<int64_t>(seconds * 1e9); };
+    engine.filtered = filter_.has_value();
     engine.device_timeout_ns = ns(config_.timing().device_timeout_seconds());
     engine.idle_timeout_ns = ns(config_.timing().idle_timeout_seconds());
     return engine;

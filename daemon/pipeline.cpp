@@ -104,6 +104,7 @@ std::unique_ptr<Pipeline> Pipeline::open(const v1::Config& config, const std::op
   pipeline->state_.version = PARALLAX_VERSION;
   pipeline->state_.started_ns = pipeline->clock_.now_ns();
   pipeline->state_.path = {config.path().begin(), config.path().end()};
+  pipeline->state_.spool_filtered = !config.filter().spool().empty();
   pipeline->state_.device_timeout_ns = to_ns(config.timing().device_timeout_seconds());
   pipeline->state_.clock_uncertainty_ns = [clock = &pipeline->clock_] { return clock->uncertainty_ns(); };
   if (!pipeline->open_ports(config, error) || !pipeline->open_filters(config, error) ||
@@ -213,6 +214,7 @@ void Pipeline::make_engine(const v1::Config& config) {
   options.findings = config.limits().findings();
   options.merge_wait_ns = to_ns(config.timing().merge_wait_seconds());
   if (options.merge_wait_ns == 0) options.merge_wait_ns = plan_.shared ? kMergeWaitSharedNs : kMergeWaitOwnCoresNs;
+  options.filtered = !config.filter().analysis().empty();
   options.device_timeout_ns = to_ns(config.timing().device_timeout_seconds());
   options.idle_timeout_ns = to_ns(config.timing().idle_timeout_seconds());
   engine_ = std::make_unique<Engine>(options, state_.channels);

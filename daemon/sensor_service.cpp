@@ -256,6 +256,7 @@ class SensorService final : public v1::Sensor::Service {
     v1::SliceChunk chunk;
     const SliceError error = make_slice(*state_.spool, selection.request, [&](std::span<const uint8_t> data) {
       if (context->IsCancelled() || stopping_) return false;
+      if (data.empty()) return true;
       chunk.set_data(data.data(), data.size());
       bytes += data.size();
       return writer->Write(chunk);

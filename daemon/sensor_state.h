@@ -23,6 +23,7 @@ struct SensorState {
   std::vector<PortChannel*> channels;
   const Engine* engine = nullptr;
   std::function<int64_t()> clock_uncertainty_ns;
+  bool spool_filtered = false;
   const Spool* spool = nullptr;  // null: there is none
 };
 

@@ -44,6 +44,7 @@ class SliceNotes::Feed {
         channel->covered_to_ns = std::min(times.to_ns, times.complete_to_ns);
       }
       add_losses(snapshot, i, *channel);
+      if (request.spool_filtered) channel->loss.add(kBeforeAllNs, kAfterAllNs - LossLog::kMergeGapNs, 0);  // proves nothing, ever
       channels_.push_back(std::move(channel));
     }
     EngineOptions options;
