@@ -4,6 +4,8 @@
 // Runs on the thread that calls run(), from the start of the pipeline to the signal that ends it.
 #pragma once
 
+// Fences are for contexts that several threads run, and the thread sanitizer does not know them. Here it is one thread.
+#define BOOST_ASIO_DISABLE_FENCED_BLOCK
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
