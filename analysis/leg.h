@@ -32,7 +32,6 @@ inline constexpr uint16_t reset = 64;           // a RST after the handshake
 inline constexpr uint16_t fin_client = 128, fin_server = 256;
 inline constexpr uint16_t is_tcp = 512;
 inline constexpr uint16_t reported_stale = 1024;  // live: counts have changed since the last progress report
-inline constexpr uint16_t client_acked_syn_ack = 2048;
 inline constexpr uint16_t rst_by_server = 4096;   // who sent the first RST of the attempt
 inline constexpr uint16_t log_over = 8192;        // early sightings are no longer kept: overflowed, or none can be of use
 }  // namespace leg_flag

@@ -93,7 +93,7 @@ void flip(LegHot& hot, LegCold& cold) {
     hot.flags = static_cast<uint16_t>((hot.flags & ~(a | b)) | both);
   };
   swap_bits(fin_client, fin_server);
-  hot.flags &= static_cast<uint16_t>(~(rst_by_server | client_acked_syn_ack));
+  hot.flags &= static_cast<uint16_t>(~rst_by_server);
   std::swap(hot.bytes[0], hot.bytes[1]);
   std::swap(hot.packets[0], hot.packets[1]);
   std::swap(hot.next_seq[0], hot.next_seq[1]);
@@ -113,7 +113,7 @@ void begin_attempt(LegHot& hot, LegCold& cold, const Sighting& s) {
   if (further) {
     // A new attempt: the last one's ends and closes do not count. conn_state is that of the last attempt.
     hot.end_states = 0;  // inactive, both
-    hot.flags &= static_cast<uint16_t>(~(syn_ack | fin_client | fin_server | client_acked_syn_ack));
+    hot.flags &= static_cast<uint16_t>(~(syn_ack | fin_client | fin_server));
     cold.syn_ack_stamp_ns = cold.ack_stamp_ns = 0;
     hot.seen = 0;
   }
