@@ -236,7 +236,10 @@ void AnalysisWorker::take_leg_packet(const Sighting& s, const OrientedKey& orien
     const LegStep step = tcp_step(hot, legs_.cold(leg), s, from);
     labels = step.labels;
     if (labels) counters_.retransmissions[s.point][index_of(from)].add();
-    if (step.what & leg_step::flipped) from = Side::client;
+    if (step.what & leg_step::flipped) {
+      from = Side::client;  // what the pairs have been told went the other way
+      for (size_t slot = 0; slot < 2; ++slot) leave_pair(leg, slot, PairSighting::Kind::abandon, s.order_ns);
+    }
     const bool handshake = step.what & (leg_step::attempt | leg_step::syn_ack);
     if (opened) {
       send_packet_event(leg, LegEventType::opened, s, from, !handshake);

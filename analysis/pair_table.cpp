@@ -89,11 +89,17 @@ void PairTable::take(const PairSighting& s) {
     return;
   }
   if (s.kind == PairSighting::Kind::end) {
+    // With one leg gone (over, or evicted) nothing can be said of what the other still shows.
+    settle(pair, s.release_ns);
     if (++pair.ended == 2) close(pair, s.release_ns);
     return;
   }
   if (s.kind == PairSighting::Kind::abandon) {
     abandon(pair);
+    return;
+  }
+  if (pair.ended > 0) {
+    ++pair.undecided;
     return;
   }
   for (size_t d = 0; d < 2; ++d) expire(pair, d, s.release_ns);
@@ -340,8 +346,8 @@ void PairTable::decide_made(Pair& pair, size_t d, const Pending& out, int64_t wa
   if (!events_.send(event)) counters_.events_dropped.add();
 }
 
-// `now_ns`: what lies before it has been released. Fates that would need more time stay undecided.
-void PairTable::close(Pair& pair, int64_t now_ns) {
+// Decides what can be. `now_ns`: what lies before it has been released; fates that would need more time stay undecided.
+void PairTable::settle(Pair& pair, int64_t now_ns) {
   for (size_t d = 0; d < 2; ++d) {
     const int64_t wait = pair.matched[d] >= kTransitsKnown
                              ? std::clamp(kTransitMargin * pair.max_transit_ns[d], kLeastWaitNs, limits_.device_timeout_ns)
@@ -357,6 +363,10 @@ void PairTable::close(Pair& pair, int64_t now_ns) {
       out.order_ns + wait < now_ns ? decide_made(pair, d, out, wait) : void(++pair.undecided);
     }
   }
+}
+
+void PairTable::close(Pair& pair, int64_t now_ns) {
+  settle(pair, now_ns);
   abandon(pair);
 }
 

@@ -129,6 +129,7 @@ class PairTable {
   }
   void decide_lost(Pair& pair, size_t d, const Pending& in, int64_t waited_ns);
   void decide_made(Pair& pair, size_t d, const Pending& out, int64_t waited_ns);
+  void settle(Pair& pair, int64_t now_ns);
   void close(Pair& pair, int64_t now_ns);
   void abandon(Pair& pair);
   void report(const Pair& pair, FateEventType type);

@@ -10,6 +10,10 @@ namespace {
 
 using namespace leg_flag;
 
+// How far one half of a connection may be stamped ahead of the other.
+constexpr int64_t kHalfFirstNs = 1'000'000'000;
+constexpr int32_t kHalfFirstBytes = 1 << 24;
+
 // Zeek's letters, each written once for each side (but for the thresholds, which come with counts): capitals for the originator.
 enum class Letter : uint8_t { s, h, a, d, f, r, t };
 
@@ -190,12 +194,13 @@ bool starts_new_leg(const LegHot& hot, const LegCold& cold, const Sighting& s, S
   if (!is_syn) return false;
   if (hot.flags & ever_established) return s.seq != cold.isn[index_of(from)] || over;
   if (!(hot.flags & syn)) {
-    // Midstream until now. A SYN whose answer came first (stamps of two ports) belongs here; any other starts a leg.
+    // No SYN until now. The server's half may have been stamped first, as far as one poll of its port goes: then this SYN belongs
+    // here. Any other starts a leg.
+    if (hot.flags & syn_ack) return s.seq != cold.isn[0];
     const size_t peer = 1 - index_of(from);
-    const bool answered_before = (hot.seen & (4 << peer)) && hot.max_ack[peer] == s.seq + 1;
-    const bool acked_before = (hot.seen & 1 << index_of(from)) && hot.packets[0] + hot.packets[1] <= 4 &&
-                              hot.next_seq[index_of(from)] == s.seq + 1;
-    return !answered_before && !acked_before;
+    const int32_t acknowledged = sequence_distance(s.seq + 1, hot.max_ack[peer]);
+    const bool young = s.time_ns - cold.first_ns < kHalfFirstNs && hot.packets[1 - peer] == 0;
+    return !(young && (hot.seen & (4 << peer)) && acknowledged >= 0 && acknowledged < kHalfFirstBytes);
   }
   return false;
 }
