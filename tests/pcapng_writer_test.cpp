@@ -33,7 +33,7 @@ void append_statistics_of_both(PcapngBuffer& out) {
 }
 
 TEST(PcapngWriter, TsharkReadsEveryFieldBack) {
-  if (!have_command("tshark")) GTEST_SKIP() << "no tshark";
+  if (!have_command("tshark")) GTEST_SKIP() << "needs tshark and capinfos: apt-get install tshark";
   PcapngBuffer out = two_ports();
   const std::vector<uint8_t> frame = arp_frame();
   append_packet(out,
@@ -52,7 +52,7 @@ TEST(PcapngWriter, TsharkReadsEveryFieldBack) {
 }
 
 TEST(PcapngWriter, PaddingAndOwnBlocksAreSkippedByOthers) {
-  if (!have_command("tshark") || !have_command("capinfos")) GTEST_SKIP() << "no tshark";
+  if (!have_command("tshark") || !have_command("capinfos")) GTEST_SKIP() << "needs tshark and capinfos: apt-get install tshark";
   PcapngBuffer out = two_ports();
   const std::vector<uint8_t> frame = arp_frame();
   for (size_t length : {60, 59, 58, 57, 42}) {

@@ -105,7 +105,7 @@ class RealCaptures : public testing::Test {
  protected:
   void SetUp() override {
     if (!std::filesystem::exists(directory() + "/manifest.tsv"))
-      GTEST_SKIP() << "no captures at " << directory() << " (PARALLAX_CAPTURES)";
+      GTEST_SKIP() << "no captures at " << directory() << ": set PARALLAX_CAPTURES to where they are";
   }
 };
 

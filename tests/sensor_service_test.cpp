@@ -280,7 +280,7 @@ bool make_certificates(const TemporaryDirectory& directory) {
 
 TEST(SensorServer, TcpAnswersOnlyClientsOfTheAuthority) {
   const TemporaryDirectory directory;
-  if (!make_certificates(directory)) GTEST_SKIP() << "no openssl to make certificates with";
+  if (!make_certificates(directory)) GTEST_SKIP() << "needs openssl to make certificates: apt-get install openssl";
   const SmallSensor sensor(0, 1);
   v1::ApiConfig config = at("127.0.0.1:0");
   config.set_tls_certificate(directory / "localhost.crt");
