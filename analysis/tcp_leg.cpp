@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "analysis/sequence.h"
+#include "analysis/zeek_state.h"
 
 namespace parallax {
 namespace {
@@ -13,17 +14,6 @@ using namespace leg_flag;
 // How far one half of a connection may be stamped ahead of the other.
 constexpr int64_t kHalfFirstNs = 1'000'000'000;
 constexpr int32_t kHalfFirstBytes = 1 << 24;
-
-// Zeek's letters, each written once for each side (but for the thresholds, which come with counts): capitals for the originator.
-enum class Letter : uint8_t { s, h, a, d, f, r, t };
-
-void note_history(LegHot& hot, LegCold& cold, Letter letter, Side from) {
-  const uint16_t mark = static_cast<uint16_t>(1 << (2 * static_cast<unsigned>(letter) + index_of(from)));
-  if (hot.history_seen & mark) return;
-  hot.history_seen |= mark;
-  const char text = "shadfrt"[static_cast<size_t>(letter)];
-  if (cold.history_length < cold.history.size()) cold.history[cold.history_length++] = from == Side::client ? static_cast<char>(text - 'a' + 'A') : text;
-}
 
 void note_packet(LegHot& hot, LegCold& cold, const Sighting& s, Side from) {
   const size_t d = index_of(from);
@@ -46,49 +36,6 @@ void note_offer(LegCold& cold, const Sighting& s, Side from) {
   cold.options[d] = static_cast<uint8_t>((s.options & ~kOptionEcn) | (ecn ? kOptionEcn : 0));
 }
 
-// The end states move as in Zeek: `self` sent the packet.
-void step_end_states(LegHot& hot, Side from, uint8_t flags) {
-  using enum TcpEndState;
-  TcpEndState self = hot.end_state(from), peer = hot.end_state(other(from));
-  const bool syn = flags & tcp_flag::syn, ack = flags & tcp_flag::ack;
-  if (flags & tcp_flag::rst) {
-    self = reset;
-  } else if (self == reset) {
-    return;  // nothing undoes a reset
-  } else if (syn && ack) {
-    const bool answered = peer == syn_sent || peer == established || peer == syn_ack_sent;
-    self = answered ? established : syn_ack_sent;
-    if (peer == syn_sent) peer = established;
-  } else if (syn) {
-    if (self == inactive || self == partial) self = peer == syn_ack_sent ? established : syn_sent;
-    if (peer == syn_ack_sent) peer = established;
-  } else if (flags & tcp_flag::fin) {
-    self = closed;
-  } else if (self == inactive) {
-    self = partial;
-  }
-  hot.set_end_state(from, self);
-  hot.set_end_state(other(from), peer);
-}
-
-ConnState tcp_conn_state(const LegHot& hot) {
-  using enum TcpEndState;
-  const TcpEndState o = hot.end_state(Side::client), r = hot.end_state(Side::server);
-  const bool o_inactive = o == inactive || o == partial, r_inactive = r == inactive || r == partial;
-  if (r == reset) {
-    const bool nothing_sent = hot.bytes[0] == 0 && hot.bytes[1] == 0;
-    if (o == syn_sent || o == syn_ack_sent || (o == reset && nothing_sent)) return ConnState::REJ;
-    return o_inactive ? ConnState::RSTRH : ConnState::RSTR;
-  }
-  if (o == reset) return r_inactive ? ConnState::RSTOS0 : ConnState::RSTO;
-  if (o == closed && r == closed) return ConnState::SF;
-  if (o == closed) return r_inactive ? ConnState::SH : ConnState::S2;
-  if (r == closed) return o_inactive ? ConnState::SHR : ConnState::S3;
-  if (o == syn_sent && r == inactive) return ConnState::S0;
-  if (o == established && r == established) return ConnState::S1;
-  return ConnState::OTH;
-}
-
 // A SYN came from the side that was taken for the server, and nothing contradicts it: the guess at the opening was wrong.
 void flip(LegHot& hot, LegCold& cold) {
   hot.flags ^= client_is_low;
@@ -102,12 +49,10 @@ void flip(LegHot& hot, LegCold& cold) {
   std::swap(hot.packets[0], hot.packets[1]);
   std::swap(hot.next_seq[0], hot.next_seq[1]);
   std::swap(hot.max_ack[0], hot.max_ack[1]);
-  hot.end_states = static_cast<uint8_t>(hot.end_states << 4 | hot.end_states >> 4);
-  hot.history_seen = static_cast<uint16_t>((hot.history_seen & 0x5555) << 1 | (hot.history_seen & 0xaaaa) >> 1);
   hot.seen = static_cast<uint8_t>((hot.seen & 5) << 1 | (hot.seen & 10) >> 1);
   std::swap(cold.ttl[0], cold.ttl[1]);
   std::swap(cold.retransmissions[0], cold.retransmissions[1]);
-  for (uint8_t i = 0; i < cold.history_length; ++i) cold.history[i] ^= 0x20;
+  zeek::flip(hot, cold);
 }
 
 void begin_attempt(LegHot& hot, LegCold& cold, const Sighting& s) {
@@ -212,8 +157,8 @@ LegStep tcp_step(LegHot& hot, LegCold& cold, const Sighting& s, Side from) {
     // Data and acknowledgements of an established leg, nearly all packets: the hot line is enough.
     note_packet(hot, cold, s, from);
     step.labels = step_sequence(hot, cold, s, from);
-    note_history(hot, cold, s.payload_length > 0 ? Letter::d : Letter::a, from);
-    if (step.labels) note_history(hot, cold, Letter::t, from);
+    zeek::note_history(hot, cold, s.payload_length > 0 ? zeek::Letter::d : zeek::Letter::a, from);
+    if (step.labels) zeek::note_history(hot, cold, zeek::Letter::t, from);
     return step;
   }
   const bool is_syn = s.tcp_flags & tcp_flag::syn, is_ack = s.tcp_flags & tcp_flag::ack, is_rst = s.tcp_flags & tcp_flag::rst;
@@ -241,7 +186,7 @@ LegStep tcp_step(LegHot& hot, LegCold& cold, const Sighting& s, Side from) {
     step.what |= leg_step::syn_ack;
   }
   step.labels |= step_sequence(hot, cold, s, from);
-  step_end_states(hot, from, s.tcp_flags);
+  zeek::step_end_states(hot, from, s.tcp_flags);
 
   if (!(hot.flags & established) && handshake_complete(hot, cold)) {
     hot.flags |= established | ever_established;
@@ -262,12 +207,7 @@ LegStep tcp_step(LegHot& hot, LegCold& cold, const Sighting& s, Side from) {
     if ((hot.flags & (fin_client | fin_server)) == (fin_client | fin_server)) step.what |= leg_step::closed;
   }
 
-  if (is_syn) note_history(hot, cold, is_ack ? Letter::h : Letter::s, from);
-  if (is_rst) note_history(hot, cold, Letter::r, from);
-  if (!is_syn && !is_rst && is_ack && s.payload_length == 0 && !(s.tcp_flags & tcp_flag::fin)) note_history(hot, cold, Letter::a, from);
-  if (s.payload_length > 0) note_history(hot, cold, Letter::d, from);
-  if (s.tcp_flags & tcp_flag::fin) note_history(hot, cold, Letter::f, from);
-  if (step.labels & bit(PacketLabel::retransmission) && s.payload_length > 0) note_history(hot, cold, Letter::t, from);
+  zeek::note_turning(hot, cold, s, from, step.labels & bit(PacketLabel::retransmission));
   return step;
 }
 
@@ -281,7 +221,7 @@ LegStep udp_step(LegHot& hot, LegCold& cold, const Sighting& s, Side from) {
     step.what |= leg_step::flipped;
   }
   note_packet(hot, cold, s, from);
-  note_history(hot, cold, Letter::d, from);
+  zeek::note_history(hot, cold, zeek::Letter::d, from);
   return step;
 }
 
@@ -306,12 +246,8 @@ LegSummary summarize(const LegHot& hot, const LegCold& cold, bool idle) {
   r.history = cold.history;
   r.history_length = cold.history_length;
   r.close = idle ? Close::idle : Close::open;
-  if (!(hot.flags & is_tcp)) {
-    const bool answered = hot.packets[1] > 0;
-    r.conn_state = hot.packets[0] > 0 ? (answered ? ConnState::SF : ConnState::S0) : (answered ? ConnState::SHR : ConnState::OTH);
-    return r;
-  }
-  r.conn_state = tcp_conn_state(hot);
+  r.conn_state = zeek::conn_state(hot);
+  if (!(hot.flags & is_tcp)) return r;
   if (hot.flags & (reset | refused)) {
     r.close = Close::rst;
     r.closed_by = (hot.flags & rst_by_server) ? ClosedBy::server : ClosedBy::client;

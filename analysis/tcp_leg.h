@@ -1,4 +1,4 @@
-// TCP as one leg shows it: handshake, attempts, close, sequence space, Zeek's conn_state and history.
+// TCP as one leg shows it: handshake, attempts, close, sequence space. Zeek's view of it is zeek_state.h.
 //
 // Pure functions on a leg's state; nothing is known of other points. Stamps of the two directions may be inverted by the
 // polling gap, so that the handshake is a set of facts and not a sequence: a SYN-ACK may come before its SYN.
