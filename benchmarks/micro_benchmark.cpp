@@ -26,7 +26,7 @@ void decode_frames(benchmark::State& state, uint32_t spread) {
   source.raise_limit(traffic.handshake_packets());
   std::vector<RawPacket> packets(traffic.handshake_packets() + traffic.data_packets());
   for (uint64_t i = 0; i < spread; ++i) packets[i] = traffic.packet(0, traffic.handshake_packets() + i, nullptr);
-  Sighting sighting{};
+  DecodedFrame sighting{};
   uint64_t next = 0;
   for (auto _ : state) {
     if (next + 4 < spread) __builtin_prefetch(packets[next + 4].data);

@@ -60,7 +60,7 @@ void floor_of(benchmark::State& state, uint32_t connections) {
     FloorTable table(connections);
     TrafficSource source(traffic, 0);
     std::array<RawPacket, RxWorker::kBurst> burst;
-    std::array<Sighting, RxWorker::kBurst> sightings;
+    std::array<DecodedFrame, RxWorker::kBurst> sightings;
     const auto run = [&] {
       while (const size_t count = source.poll(burst)) {
         for (size_t i = 0; i < count; ++i) {

@@ -16,7 +16,7 @@ bool is_snap(const uint8_t* p) {
 }
 
 // From an Ethernet type (or an 802.3 length) through VLAN tags and SNAP to the network protocol.
-DecodeError decode_link_type(uint16_t type, Bytes bytes, KeyFrom key_from, Sighting& sighting) {
+DecodeError decode_link_type(uint16_t type, Bytes bytes, KeyFrom key_from, DecodedFrame& sighting) {
   constexpr uint32_t kTag = 4, kSnap = 8;
   constexpr uint16_t kFirstType = 0x0600;  // below this it is a length (IEEE 802.3)
   for (int tags = 0;; ++tags) {
@@ -42,14 +42,14 @@ DecodeError decode_link_type(uint16_t type, Bytes bytes, KeyFrom key_from, Sight
   return decode_network(type, bytes, sighting);
 }
 
-DecodeError decode_ethernet(Bytes bytes, KeyFrom key_from, Sighting& sighting) {
+DecodeError decode_ethernet(Bytes bytes, KeyFrom key_from, DecodedFrame& sighting) {
   constexpr uint32_t kHeader = 14;
   if (bytes.captured < kHeader) return DecodeError::frame_too_short;
   return decode_link_type(load16(bytes.data + 12), bytes.skip(kHeader), key_from, sighting);
 }
 
 // Linux cooked capture: `type_offset` of the Ethernet type within a header of `header` bytes.
-DecodeError decode_cooked(Bytes bytes, uint32_t header, uint32_t type_offset, KeyFrom key_from, Sighting& sighting) {
+DecodeError decode_cooked(Bytes bytes, uint32_t header, uint32_t type_offset, KeyFrom key_from, DecodedFrame& sighting) {
   constexpr uint16_t kLlc = 0x0004;  // LINUX_SLL_P_802_2: an LLC header follows, with no length
   if (bytes.captured < header) return DecodeError::frame_too_short;
   uint16_t type = load16(bytes.data + type_offset);
@@ -63,7 +63,7 @@ DecodeError decode_cooked(Bytes bytes, uint32_t header, uint32_t type_offset, Ke
 }
 
 // The address family is in the byte order of the writer, and AF_INET6 has another number in each system.
-DecodeError decode_loopback(Bytes bytes, Sighting& sighting) {
+DecodeError decode_loopback(Bytes bytes, DecodedFrame& sighting) {
   constexpr uint32_t kHeader = 4;
   if (bytes.captured < kHeader) return DecodeError::frame_too_short;
   uint32_t family = load32(bytes.data);
@@ -82,7 +82,7 @@ DecodeError decode_loopback(Bytes bytes, Sighting& sighting) {
   }
 }
 
-DecodeError decode_raw(Bytes bytes, Sighting& sighting) {
+DecodeError decode_raw(Bytes bytes, DecodedFrame& sighting) {
   if (bytes.captured < 1) return DecodeError::frame_too_short;
   switch (bytes.data[0] >> 4) {
     case 4:
@@ -94,7 +94,7 @@ DecodeError decode_raw(Bytes bytes, Sighting& sighting) {
   }
 }
 
-DecodeError decode_link(LinkType type, Bytes bytes, KeyFrom key_from, Sighting& sighting) {
+DecodeError decode_link(LinkType type, Bytes bytes, KeyFrom key_from, DecodedFrame& sighting) {
   if (type == LinkType::ethernet) [[likely]]
     return decode_ethernet(bytes, key_from, sighting);
   switch (type) {
@@ -130,13 +130,23 @@ void clear(Sighting& s) {
 
 }  // namespace
 
-DecodeError decode(const FrameView& frame, Sighting& sighting, KeyFrom key_from) {
-  clear(sighting);
+DecodeError decode(const FrameView& frame, DecodedFrame& decoded, KeyFrom key_from) {
+  clear(decoded);
+  decoded.payload = nullptr;
+  decoded.payload_captured = 0;
   // A file may claim less on the wire than it holds; what it holds is certain.
   const uint32_t wire = frame.wire_length < frame.captured_length ? frame.captured_length : frame.wire_length;
-  if (frame.captured_length < wire) set(sighting, SightingFlag::cut_short);
-  const DecodeError error = decode_link(frame.link_type, Bytes{frame.data, frame.captured_length, wire}, key_from, sighting);
-  sighting.flow_hash = symmetric_flow_hash(sighting);
+  if (frame.captured_length < wire) set(decoded, SightingFlag::cut_short);
+  const DecodeError error = decode_link(frame.link_type, Bytes{frame.data, frame.captured_length, wire}, key_from, decoded);
+  decoded.flow_hash = symmetric_flow_hash(decoded);
+  return error;
+}
+
+DecodeError decode(const FrameView& frame, Sighting& sighting, KeyFrom key_from) {
+  DecodedFrame decoded;
+  static_cast<Sighting&>(decoded) = sighting;
+  const DecodeError error = decode(frame, decoded, key_from);
+  sighting = decoded;
   return error;
 }
 

@@ -33,14 +33,23 @@ struct FrameView {
   LinkType link_type;
 };
 
+// What a frame was decoded to: the sighting, and where the transport's payload stands in the frame. A type of its own, so that the
+// sighting that travels stays two lines.
+struct DecodedFrame : Sighting {
+  const uint8_t* payload;    // into the frame; null where `payload_captured` is 0
+  uint32_t payload_captured;  // at most payload_length. 0: none captured, neither TCP nor UDP, or a fragment's without a header
+};
+
 // Whether the outer VLAN belongs to a leg's identity. Not by default: the two directions of a leg, or the two sides of a
 // transparent device, may well have different ones.
 enum class KeyFrom : uint8_t { nothing, vlan };
 
-// Fills all of `sighting` but time_ns, order_ns, frame, stamp_uncertainty_ns, port and point, which keep their values;
-// includes flow_hash. On an error the sighting's contents are unspecified and must not be used.
+// Fills all of `decoded` but time_ns, order_ns, frame, stamp_uncertainty_ns, port and point, which keep their values;
+// includes flow_hash. On an error the contents are unspecified and must not be used.
 // ARP, ICMP (errors and others) and protocols without ports are sightings too. A TCP option that is malformed is not an error:
 // the rest of the options is ignored and options_malformed set.
+DecodeError decode(const FrameView& frame, DecodedFrame& decoded, KeyFrom key_from = KeyFrom::nothing);
+// The same where nobody asks for the payload.
 DecodeError decode(const FrameView& frame, Sighting& sighting, KeyFrom key_from = KeyFrom::nothing);
 
 // The symmetric flow hash over addresses, ports, protocol and key of `sighting`: CRC32C, both directions alike. Of ICMP it takes

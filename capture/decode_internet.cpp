@@ -6,7 +6,7 @@ namespace parallax::layers {
 
 namespace {
 
-DecodeError decode_arp(Bytes bytes, Sighting& sighting) {
+DecodeError decode_arp(Bytes bytes, DecodedFrame& sighting) {
   constexpr uint32_t kPacket = 28;
   // Hardware type Ethernet, protocol IPv4, address lengths 6 and 4.
   constexpr uint32_t kTypes = 0x0001'0800;
@@ -21,7 +21,7 @@ DecodeError decode_arp(Bytes bytes, Sighting& sighting) {
 }
 
 // A later fragment has no transport header: all of it is payload, and its ports are those of the first one.
-DecodeError take_later_fragment(Bytes bytes, Sighting& sighting) {
+DecodeError take_later_fragment(Bytes bytes, DecodedFrame& sighting) {
   set(sighting, SightingFlag::later_fragment);
   sighting.payload_length = bytes.wire;
   return DecodeError::none;
@@ -35,7 +35,7 @@ Address mapped_ipv4(const uint8_t* address) {
   return mapped;
 }
 
-DecodeError decode_network(uint16_t type, Bytes bytes, Sighting& sighting) {
+DecodeError decode_network(uint16_t type, Bytes bytes, DecodedFrame& sighting) {
   switch (type) {
     case ether_type::ipv4:
       return decode_ipv4(bytes, sighting);
@@ -48,7 +48,7 @@ DecodeError decode_network(uint16_t type, Bytes bytes, Sighting& sighting) {
   }
 }
 
-DecodeError decode_ipv4(Bytes bytes, Sighting& sighting) {
+DecodeError decode_ipv4(Bytes bytes, DecodedFrame& sighting) {
   constexpr uint32_t kHeader = 20;
   constexpr uint16_t kDontFragment = 0x4000, kMoreFragments = 0x2000, kOffset = 0x1fff;
   const uint8_t* p = bytes.data;
@@ -107,7 +107,7 @@ DecodeError walk_extension_headers(Bytes& bytes, Ipv6Chain& chain) {
   }
 }
 
-DecodeError decode_ipv6(Bytes bytes, Sighting& sighting) {
+DecodeError decode_ipv6(Bytes bytes, DecodedFrame& sighting) {
   constexpr uint32_t kHeader = 40;
   constexpr uint8_t kNoNextHeader = 59;
   const uint8_t* p = bytes.data;

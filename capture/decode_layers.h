@@ -37,12 +37,12 @@ struct Bytes {
 
 inline void set(Sighting& sighting, SightingFlag flag) { sighting.flags |= bit(flag); }
 
-DecodeError decode_network(uint16_t type, Bytes bytes, Sighting& sighting);
-DecodeError decode_ipv4(Bytes bytes, Sighting& sighting);
-DecodeError decode_ipv6(Bytes bytes, Sighting& sighting);
+DecodeError decode_network(uint16_t type, Bytes bytes, DecodedFrame& sighting);
+DecodeError decode_ipv4(Bytes bytes, DecodedFrame& sighting);
+DecodeError decode_ipv6(Bytes bytes, DecodedFrame& sighting);
 
 // The transport within an IP packet, whole or first fragment. `protocol` of the sighting is set.
-DecodeError decode_protocol(Bytes bytes, Sighting& sighting);
+DecodeError decode_protocol(Bytes bytes, DecodedFrame& sighting);
 
 // The chain of IPv6 extension headers, in a packet or in the quote of one. On success `bytes` begin with the header of
 // `protocol`.

@@ -8,7 +8,14 @@ namespace parallax::layers {
 
 namespace {
 
-DecodeError decode_tcp(Bytes bytes, Sighting& sighting) {
+// REQUIRES: `payload` begins with the first byte after the header.
+void note_payload(Bytes payload, DecodedFrame& decoded) {
+  decoded.payload_length = payload.wire;
+  decoded.payload_captured = payload.captured;
+  decoded.payload = payload.captured > 0 ? payload.data : nullptr;
+}
+
+DecodeError decode_tcp(Bytes bytes, DecodedFrame& sighting) {
   constexpr uint32_t kHeader = 20;
   const uint8_t* p = bytes.data;
   if (bytes.captured < kHeader) return DecodeError::transport_cut;
@@ -23,7 +30,11 @@ DecodeError decode_tcp(Bytes bytes, Sighting& sighting) {
   sighting.ack = load32(p + 8);
   sighting.tcp_flags = p[13];
   sighting.window = load16(p + 14);
-  sighting.payload_length = bytes.wire - header;
+  if (bytes.captured >= header) {
+    note_payload(bytes.skip(header), sighting);
+  } else {
+    sighting.payload_length = bytes.wire - header;
+  }
   sighting.flags |= static_cast<uint16_t>((p[12] & 1) * bit(SightingFlag::accurate_ecn));
 
   // Nearly every segment of an established connection: NOP, NOP, timestamps (RFC 7323, appendix A).
@@ -39,7 +50,7 @@ DecodeError decode_tcp(Bytes bytes, Sighting& sighting) {
   return DecodeError::none;
 }
 
-DecodeError decode_udp(Bytes bytes, Sighting& sighting) {
+DecodeError decode_udp(Bytes bytes, DecodedFrame& sighting) {
   constexpr uint32_t kHeader = 8;
   const uint8_t* p = bytes.data;
   if (bytes.captured < kHeader) return DecodeError::transport_cut;
@@ -50,7 +61,7 @@ DecodeError decode_udp(Bytes bytes, Sighting& sighting) {
   if (length < kHeader || length > bytes.wire) return DecodeError::udp_length_wrong;
   sighting.source_port = load16(p);
   sighting.destination_port = load16(p + 2);
-  sighting.payload_length = length - kHeader;
+  note_payload(bytes.first(length).skip(kHeader), sighting);
   return DecodeError::none;
 }
 
@@ -83,7 +94,7 @@ void read_quoted_transport(const uint8_t* p, uint8_t protocol, Sighting& sightin
   }
 }
 
-DecodeError read_quote(Bytes quote, Sighting& sighting) {
+DecodeError read_quote(Bytes quote, DecodedFrame& sighting) {
   constexpr uint32_t kIpv4Header = 20, kIpv6Header = 40, kTransport = 8;
   const uint8_t* p = quote.data;
   if (quote.captured < kIpv4Header) return DecodeError::icmp_quote_cut;
@@ -118,7 +129,7 @@ DecodeError read_quote(Bytes quote, Sighting& sighting) {
   return DecodeError::none;
 }
 
-DecodeError decode_icmp(Bytes bytes, Sighting& sighting) {
+DecodeError decode_icmp(Bytes bytes, DecodedFrame& sighting) {
   constexpr uint32_t kHeader = 8;
   const uint8_t* p = bytes.data;
   if (bytes.captured < kHeader) return DecodeError::transport_cut;
@@ -137,7 +148,9 @@ DecodeError decode_icmp(Bytes bytes, Sighting& sighting) {
 
 }  // namespace
 
-DecodeError decode_protocol(Bytes bytes, Sighting& sighting) {
+DecodeError decode_protocol(Bytes bytes, DecodedFrame& sighting) {
+  sighting.payload = nullptr;  // of what encloses this packet, where something does
+  sighting.payload_captured = 0;
   switch (sighting.protocol) {
     case ip_protocol::tcp:
       return decode_tcp(bytes, sighting);

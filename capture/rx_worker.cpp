@@ -173,7 +173,7 @@ void RxWorker::take(Lane& lane, const RawPacket& packet) {
     return;
   }
 
-  Sighting sighting;
+  DecodedFrame sighting;
   const DecodeError error =
       decode({packet.data, packet.captured_length, packet.wire_length, packet.link_type}, sighting, options_.key_from);
   if (error != DecodeError::none) {

@@ -77,6 +77,20 @@ TEST(Decode, WhatTheCaptureKnowsIsLeftAlone) {
   EXPECT_EQ(s.seq + s.tsval + s.window + s.key + s.mss + s.options + s.sack[0] + s.sack[5], 0u);
 }
 
+TEST(Decode, ThePayloadBeginsBehindTheTransportHeader) {
+  EXPECT_EQ(decoded(ipv4_frame(6, tcp(kAck) + kPayload)).payload, kPayload);
+  EXPECT_EQ(decoded(ipv6_frame(17, udp(5) + kPayload)).payload, kPayload);
+  EXPECT_TRUE(decoded(ipv4_frame(6, tcp(kAck))).payload.empty());
+  EXPECT_EQ(decoded(ipv4_frame(17, udp(5) + kPayload) + zeros(9)).payload, kPayload) << "padding is none of it";
+  Wire cut = ipv4_frame(6, tcp(kAck) + kPayload);
+  const auto wire_length = static_cast<uint32_t>(cut.size());
+  cut.resize(cut.size() - 2);
+  EXPECT_EQ(decoded(cut, LinkType::ethernet, wire_length).payload, Wire(kPayload.begin(), kPayload.end() - 2));
+  cut.resize(cut.size() - 3);
+  EXPECT_TRUE(decoded(cut, LinkType::ethernet, wire_length).payload.empty());
+  EXPECT_TRUE(decoded(ipv4_frame(1, Wire{8, 0, 0, 0, 0, 1, 0, 1} + kPayload)).payload.empty()) << "ICMP has none of interest";
+}
+
 TEST(Decode, EthernetPaddingIsNoPayload) {
   expect_tcp(decoded(ipv4_frame(6, tcp(kAck)) + zeros(6)), 0);
   expect_tcp(decoded(ipv6_frame(6, tcp(kAck)) + zeros(4)), 0);

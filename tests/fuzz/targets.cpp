@@ -27,7 +27,7 @@ void require(bool holds, const char* what) {
 void decode_exactly(const uint8_t* data, uint32_t size, uint32_t wire_length, LinkType link_type) {
   const std::unique_ptr<uint8_t[]> exact(new uint8_t[size]);
   if (size > 0) std::memcpy(exact.get(), data, size);
-  Sighting s;
+  DecodedFrame s;
   std::memset(static_cast<void*>(&s), 0xee, sizeof(s));
   s.time_ns = 7;
   const DecodeError error = decode({exact.get(), size, wire_length, link_type}, s, KeyFrom::vlan);
@@ -35,6 +35,8 @@ void decode_exactly(const uint8_t* data, uint32_t size, uint32_t wire_length, Li
   if (error != DecodeError::none) return;
   REQUIRE(s.time_ns == 7);
   REQUIRE(s.payload_length <= wire_length);
+  REQUIRE(s.payload_captured <= s.payload_length && (s.payload == nullptr) == (s.payload_captured == 0));
+  REQUIRE(s.payload_captured == 0 || (s.payload > exact.get() && s.payload + s.payload_captured <= exact.get() + size));
   REQUIRE(s.flow_hash == flow_hash(s));
   REQUIRE(!s.has(SightingFlag::later_fragment) ||
           (s.has(SightingFlag::fragment) && s.source_port == 0 && s.destination_port == 0));

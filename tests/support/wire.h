@@ -77,6 +77,7 @@ inline Wire ipv6_frame(uint8_t next_header, const Wire& rest) {
 struct Decoded {
   DecodeError error;
   Sighting sighting;
+  Wire payload;  // as far as it was captured
 };
 // From a heap buffer of exactly the captured size, so that the address sanitizer sees a read beyond it.
 inline Decoded decoded(const Wire& frame, LinkType link_type = LinkType::ethernet, uint32_t wire_length = 0,
@@ -84,7 +85,10 @@ inline Decoded decoded(const Wire& frame, LinkType link_type = LinkType::etherne
   const Wire exact(frame.begin(), frame.end());
   Decoded result{};
   const auto length = static_cast<uint32_t>(exact.size());
-  result.error = decode({exact.data(), length, wire_length ? wire_length : length, link_type}, result.sighting, key_from);
+  DecodedFrame decoded{};
+  result.error = decode({exact.data(), length, wire_length ? wire_length : length, link_type}, decoded, key_from);
+  result.sighting = decoded;
+  if (result.error == DecodeError::none) result.payload.assign(decoded.payload, decoded.payload + decoded.payload_captured);
   return result;
 }
 
