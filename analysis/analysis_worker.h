@@ -58,7 +58,8 @@ class AnalysisWorker final : public Pollable {
   void close_leg(uint32_t leg, int64_t now_ns, bool evicted, bool idle);
   void evict(uint32_t leg, int64_t now_ns);
   bool close_some();
-  void sweep(int64_t now_ns);
+  size_t sweep_budget(size_t packets);
+  void sweep(int64_t now_ns, size_t budget);
 
   LegId id_of(uint32_t leg) const { return LegId::make(index_, leg, legs_.generation(leg)); }
   LegEvent event_of(uint32_t leg, LegEventType type, const PacketFacts& packet) const;
@@ -96,7 +97,7 @@ class AnalysisWorker final : public Pollable {
   Staging<Command> commands_;
   std::vector<PairSighting> same_release_;
   int64_t reached_ns_ = kBeforeAllNs;  // order time of the last sighting
-  size_t sweep_at_ = 0, closing_at_ = 0;
+  size_t sweep_at_ = 0, closing_at_ = 0, packets_unswept_ = 0;
   int64_t sweep_round_ns_ = kBeforeAllNs;
   Phase phase_ = Phase::running;
 };

@@ -15,6 +15,7 @@ constexpr int64_t kSpacingNs = 1'000, kTransitNs = 20'000;
 // point.
 constexpr uint32_t kGroup = 1000;
 constexpr int64_t kStepGapNs = 50'000;
+constexpr int64_t kSettlingNs = 10'000'000'000;  // more than any timer of a handshake
 constexpr uint32_t kPayload = 100;
 constexpr size_t kIp = 14, kTcp = 34;
 
@@ -71,7 +72,7 @@ Traffic::Place Traffic::place_of(uint64_t number) const {
   if (number >= handshake_packets()) {
     const uint64_t index = number - handshake_packets();
     const auto round = static_cast<uint32_t>(index / n);
-    const int64_t begin_ns = static_cast<int64_t>(handshake_packets()) * kSpacingNs + (3ll * n / kGroup + 4 + round) * kStepGapNs;
+    const int64_t begin_ns = static_cast<int64_t>(handshake_packets()) * kSpacingNs + (3ll * n / kGroup + 4 + round) * kStepGapNs + kSettlingNs;
     return {order_[index % n], 3 + round, kEpochNs + begin_ns + static_cast<int64_t>(index) * kSpacingNs};
   }
   const auto group = static_cast<uint32_t>(number / (3 * kGroup));
@@ -82,6 +83,7 @@ Traffic::Place Traffic::place_of(uint64_t number) const {
 }
 
 int64_t Traffic::time_ns(size_t point, uint64_t number) const {
+  if (number >= handshake_packets() + data_packets()) return times_ns_[point].back() + kSpacingNs;
   if (number >= handshake_packets()) return times_ns_[point][number - handshake_packets()];
   const Place place = place_of(number);
   return place.time_ns + ((point == 0) == place.from_client() ? 0 : kTransitNs);

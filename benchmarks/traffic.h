@@ -2,9 +2,12 @@
 //
 // Handshakes are made on the way and are not what is measured; the data packets that follow are built beforehand, at a
 // stride of 128 bytes as packet buffers have it, cut to their headers. Each round sends one packet of every connection, in
-// an order that has nothing to do with the order of opening, and the direction changes with every round.
+// an order that has nothing to do with the order of opening, and the direction changes with every round. Between handshakes and
+// data nothing is sent for so long that every handshake has been judged; and the first data of each direction, which writes a letter
+// into the leg's history, is not measured either.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <vector>
@@ -33,10 +36,13 @@ class Traffic {
   // Packets at one point.
   uint64_t handshake_packets() const { return 3ull * options_.connections; }
   uint64_t data_packets() const { return static_cast<uint64_t>(options_.rounds) * options_.connections; }
+  // Those before what is measured: handshakes, and the first data of each direction.
+  uint64_t warm_up_packets() const { return handshake_packets() + std::min<uint64_t>(2, options_.rounds) * options_.connections; }
+  uint64_t measured_packets() const { return handshake_packets() + data_packets() - warm_up_packets(); }
 
   // The packet of that number at a point, counting handshakes and data; `scratch` holds the frame of a handshake.
   RawPacket packet(size_t point, uint64_t number, uint8_t* scratch) const;
-  int64_t time_ns(size_t point, uint64_t number) const;
+  int64_t time_ns(size_t point, uint64_t number) const;  // also of the packet that would come after the last
 
  private:
   struct Place;  // which packet of which connection a number stands for
@@ -51,7 +57,8 @@ class Traffic {
   test::Frame opening_, data_;                      // patterns: with and without the options of a SYN
 };
 
-// A source that hands out a point's packets up to a limit, which the benchmark raises; then it waits.
+// A source that hands out a point's packets up to a limit, which the benchmark raises; then it waits. It never ends: at the end of
+// the input every leg is closed and judged, which is work for each connection and not for each packet.
 class TrafficSource : public PacketSource {
  public:
   TrafficSource(const Traffic& traffic, size_t point) : traffic_(traffic), point_(point) {}
@@ -59,8 +66,7 @@ class TrafficSource : public PacketSource {
   uint64_t handed_out() const { return next_; }
 
   size_t poll(std::span<RawPacket> burst) override;
-  int64_t watermark_ns() const override { return finished() ? kAfterAllNs : traffic_.time_ns(point_, next_); }
-  bool finished() const override { return next_ == traffic_.handshake_packets() + traffic_.data_packets(); }
+  int64_t watermark_ns() const override { return traffic_.time_ns(point_, next_); }
   bool is_file() const override { return true; }
   LinkType link_type() const override { return LinkType::ethernet; }
 
