@@ -125,6 +125,8 @@ bool AnalysisWorker::work_off_sightings() {
       if (options_.offline) apply_commands(s.order_ns);
       reached_ns_ = s.order_ns;
       take(s, hashes[k], guesses[k]);
+      if (s.has(SightingFlag::has_excerpt)) [[unlikely]]  // exactly one for each such sighting, whatever became of it
+        sensor_.channels()[s.port]->excerpts[index_]->pop(excerpt_buffer_);
     }
   }
   counters_.packets.add(packets);

@@ -96,6 +96,7 @@ class AnalysisWorker final : public Pollable {
   std::vector<Staging<PairSighting>> inbox_;
   Staging<Command> commands_;
   std::vector<PairSighting> same_release_;
+  std::array<uint8_t, kExcerptBytesMax> excerpt_buffer_;
   int64_t reached_ns_ = kBeforeAllNs;  // order time of the last sighting
   size_t sweep_at_ = 0, closing_at_ = 0, packets_unswept_ = 0;
   int64_t sweep_round_ns_ = kBeforeAllNs;

@@ -14,6 +14,7 @@
 
 #include "capture/counter.h"
 #include "capture/decode.h"
+#include "capture/excerpt.h"
 #include "capture/loss_log.h"
 #include "capture/sighting.h"
 #include "capture/spsc_ring.h"
@@ -51,6 +52,8 @@ struct alignas(64) PortCounters {  // one writer: the rx worker
   Counter filtered;  // did not pass the analysis filter
   Counter arp;
   Counter unattributed_fragments;  // later fragments whose first one was not seen
+  Counter excerpts;                // payload prefixes handed on
+  Counter excerpts_dropped;        // live: no room for them; the packets themselves went on
   std::array<Counter, kDecodeErrorCount> decode_errors;
   std::array<Counter, kDropReasonCount> drops;
 };
@@ -58,11 +61,15 @@ struct alignas(64) PortCounters {  // one writer: the rx worker
 class PortChannel {
  public:
   PortChannel(PortInfo port_info, size_t workers, size_t ring_slots) : info(std::move(port_info)) {
-    for (size_t i = 0; i < workers; ++i) rings.push_back(std::make_unique<SpscRing<Sighting>>(ring_slots));
+    for (size_t i = 0; i < workers; ++i) {
+      rings.push_back(std::make_unique<SpscRing<Sighting>>(ring_slots));
+      excerpts.push_back(std::make_unique<ExcerptRing>(ring_slots));
+    }
   }
 
   const PortInfo info;
   std::vector<std::unique_ptr<SpscRing<Sighting>>> rings;  // one for each analysis worker
+  std::vector<std::unique_ptr<ExcerptRing>> excerpts;      // beside each; whoever pops a ring pops these, too
   // Every sighting of this port stamped before the watermark is in the rings. kAfterAllNs: the source has ended.
   // A consumer loads it (acquire) before it looks into the ring.
   std::atomic<int64_t> watermark_ns{kBeforeAllNs};

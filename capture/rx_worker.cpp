@@ -2,18 +2,30 @@
 
 #include <algorithm>
 
+#include "capture/excerpt_picker.h"
+
 namespace parallax {
 
 // Half of the smallest ring: a full one then always holds two times.
 static constexpr size_t kSameOrderMax = 32;
+// The same for the rings of excerpts: one that has no room for the longest then always holds two times.
+static constexpr size_t kSameOrderChunksMax = ExcerptRing::kChunksMin - 2 * excerpt_chunks(kExcerptBytesMax);
 
 // Sightings on their way into the rings: one bounded row for each analysis worker.
 struct RxWorker::Staging {
   struct Row {
     std::vector<Sighting> sightings = std::vector<Sighting>(kBurst);
+    // Of those with has_excerpt; into the source's memory, which holds until its next poll, and so as long as the row is not empty.
+    std::array<std::span<const uint8_t>, kBurst> excerpts;
     size_t begin = 0, end = 0;
+    bool has_excerpts = false;
+    size_t excerpts_until = 0;  // the excerpts of the sightings before are in their ring
 
     std::span<const Sighting> waiting() const { return {sightings.data() + begin, end - begin}; }
+    void clear() {
+      begin = end = excerpts_until = 0;
+      has_excerpts = false;
+    }
   };
   std::vector<Row> rows;
 
@@ -39,9 +51,11 @@ struct RxWorker::Lane {
   std::unique_ptr<Staging> own_staging;  // files only
   Staging* staging;
   FragmentTable fragments;
+  ExcerptPicker picker;
   int64_t newest_ns = kBeforeAllNs;     // largest stamp so far
   int64_t order_ns = kBeforeAllNs;      // of the last sighting
   size_t same_order = 0;                // how many in a row have it
+  size_t same_order_chunks = 0;         // of their excerpts
   int64_t watermark_ns = kBeforeAllNs;  // as published
   bool listening = false;               // covered_from_ns is set
   bool ended = false;
@@ -72,10 +86,10 @@ struct RxWorker::Lane {
     newest_ns = std::max(newest_ns, time_ns);
     if (newest_ns > order_ns) {
       order_ns = newest_ns;
-      same_order = 0;
-    } else if (is_file && ++same_order == kSameOrderMax) {
+      same_order = same_order_chunks = 0;
+    } else if (is_file && (++same_order == kSameOrderMax || same_order_chunks >= kSameOrderChunksMax)) {
       ++order_ns;
-      same_order = 0;
+      same_order = same_order_chunks = 0;
     }
     return order_ns;
   }
@@ -188,14 +202,22 @@ void RxWorker::take(Lane& lane, const RawPacket& packet) {
   sighting.point = lane.channel.info.point;
   if (sighting.has(SightingFlag::arp)) counters.arp.add();
   if (sighting.has(SightingFlag::fragment) && !lane.fragments.attribute(sighting)) counters.unattributed_fragments.add();
+  const uint32_t excerpt_length = lane.picker.pick(sighting);
   if (hooked && dropped_on_purpose(DropStage::ring, lane, packet)) return;
-  stage(lane, sighting);
+  stage(lane, sighting, {sighting.payload, excerpt_length});
 }
 
-void RxWorker::stage(Lane& lane, const Sighting& sighting) {
+void RxWorker::stage(Lane& lane, const Sighting& sighting, std::span<const uint8_t> excerpt) {
   std::vector<Staging::Row>& rows = lane.staging->rows;
   Staging::Row& row = rows[(uint64_t{sighting.flow_hash} * rows.size()) >> 32];
-  row.sightings[row.end++] = sighting;
+  row.sightings[row.end] = sighting;
+  if (!excerpt.empty()) [[unlikely]] {
+    row.sightings[row.end].flags |= bit(SightingFlag::has_excerpt);
+    row.excerpts[row.end] = excerpt;
+    row.has_excerpts = true;
+    lane.same_order_chunks += excerpt_chunks(excerpt.size());
+  }
+  ++row.end;
 }
 
 // Live only. What the rings refuse is in the loss log before any other packet of the burst is pushed.
@@ -225,10 +247,32 @@ bool RxWorker::push_staged(Lane& lane) {
   for (size_t worker = 0; worker < lane.staging->rows.size(); ++worker) {
     Staging::Row& row = lane.staging->rows[worker];
     if (row.begin == row.end) continue;
-    const size_t taken = lane.channel.rings[worker]->push(row.waiting());
+    if (row.has_excerpts) pushed |= push_excerpts(lane, worker);
+    const size_t ready = row.has_excerpts ? row.excerpts_until : row.end;
+    const size_t taken = lane.channel.rings[worker]->push(row.waiting().first(ready - row.begin));
     pushed |= taken > 0;
     row.begin += taken;
-    if (row.begin == row.end) row.begin = row.end = 0;
+    if (row.begin == row.end) row.clear();
+  }
+  return pushed;
+}
+
+// An excerpt goes before its sighting. Where there is no room for it, a file waits; a live port goes on without it.
+bool RxWorker::push_excerpts(Lane& lane, size_t worker) {
+  Staging::Row& row = lane.staging->rows[worker];
+  bool pushed = false;
+  for (; row.excerpts_until < row.end; ++row.excerpts_until) {
+    Sighting& sighting = row.sightings[row.excerpts_until];
+    if (!sighting.has(SightingFlag::has_excerpt)) continue;
+    if (lane.channel.excerpts[worker]->push(row.excerpts[row.excerpts_until])) {
+      lane.channel.counters.excerpts.add();
+      pushed = true;
+    } else if (lane.is_file) {
+      break;
+    } else {
+      lane.channel.counters.excerpts_dropped.add();
+      sighting.flags &= static_cast<uint16_t>(~bit(SightingFlag::has_excerpt));
+    }
   }
   return pushed;
 }

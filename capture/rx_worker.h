@@ -4,7 +4,7 @@
 // channels of its ports. Live it never waits: a full ring drops, counts, and says so in the loss log. For files it
 // never drops: what did not fit is kept and tried again, and always the file that is furthest behind is read next, so
 // that the rings do not fill with one file while the merge waits for another.
-// Order of publication, for each burst of a port: losses, coverage, sightings, watermark. So whoever sees a sighting or
+// Order of publication, for each burst of a port: losses, coverage, excerpts, sightings, watermark. So whoever sees a sighting or
 // a watermark also sees every loss before it.
 // order_ns of a port's sightings never goes back: it is the largest stamp so far. (In a file it moves on by 1 ns after 32
 // packets of one time.) The watermark is of the order time.
@@ -63,10 +63,11 @@ class RxWorker : public Pollable {
   bool poll_lane(Lane& lane);
   bool poll_files();
   void take(Lane& lane, const RawPacket& packet);
-  void stage(Lane& lane, const Sighting& sighting);
+  void stage(Lane& lane, const Sighting& sighting, std::span<const uint8_t> excerpt);
   void report_losses(Lane& lane);
   void drop_what_does_not_fit(Lane& lane);
   bool push_staged(Lane& lane);
+  bool push_excerpts(Lane& lane, size_t worker);
   void publish(Lane& lane);
   bool dropped_on_purpose(DropStage stage, Lane& lane, const RawPacket& packet);
 

@@ -41,6 +41,7 @@ enum class SightingFlag : uint16_t {
   dont_fragment = 1 << 8,
   accurate_ecn = 1 << 9,        // the AE (formerly NS) bit
   options_malformed = 1 << 10,  // the TCP options after the offending one were not read
+  has_excerpt = 1 << 11,        // the ring of excerpts holds the payload's first bytes (capture/excerpt.h)
 };
 constexpr uint16_t bit(SightingFlag f) { return static_cast<uint16_t>(f); }
 

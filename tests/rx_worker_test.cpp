@@ -11,7 +11,7 @@ namespace parallax {
 namespace {
 
 // An Ethernet frame with IPv4 and UDP between two ports of fixed hosts.
-std::vector<uint8_t> udp_frame(uint16_t source_port, uint16_t destination_port = 53) {
+std::vector<uint8_t> udp_frame(uint16_t source_port, uint16_t destination_port = 9) {
   std::vector<uint8_t> frame(60, 0);
   frame[12] = 0x08;
   uint8_t* ip = frame.data() + 14;
@@ -79,6 +79,13 @@ class FakeSource : public PacketSource {
   uint32_t frame_ = 0;
 };
 
+// To port 53: its payload of 18 bytes, all `mark`, is handed on.
+std::vector<uint8_t> dns_frame(uint16_t source_port, uint8_t mark) {
+  std::vector<uint8_t> frame = udp_frame(source_port, 53);
+  std::fill(frame.begin() + 42, frame.end(), mark);
+  return frame;
+}
+
 // Ports with their sources, and one worker over them.
 struct Bench {
   std::vector<std::unique_ptr<PortChannel>> channels;
@@ -109,6 +116,18 @@ struct Bench {
       from.pop(items.size());
     }
     return sightings;
+  }
+  // Of a port's ring, in step with its sightings.
+  std::vector<uint8_t> marks_of(size_t port, const std::vector<Sighting>& sightings) {
+    std::vector<uint8_t> marks;
+    std::array<uint8_t, kExcerptBytesMax> buffer;
+    for (const Sighting& sighting : sightings) {
+      if (!sighting.has(SightingFlag::has_excerpt)) continue;
+      const auto excerpt = channels[port]->excerpts[0]->pop(buffer);
+      EXPECT_EQ(excerpt.size(), 18u);
+      marks.push_back(excerpt.empty() ? 0 : excerpt.back());
+    }
+    return marks;
   }
   uint64_t drops(size_t port, DropReason reason) const {
     return channels[port]->counters.drops[static_cast<size_t>(reason)].get();
@@ -370,6 +389,112 @@ TEST(RxWorker, DropsOnPurposeGoThroughTheSameAccounts) {
     EXPECT_FALSE(bench.channels[0]->loss.losing(1'000'000'000, 1'000'000'000));
     EXPECT_EQ(sink.packets.size(), stage == DropStage::nic ? 2u : 3u);
   }
+}
+
+TEST(RxWorker, ExcerptsKeepStepWithTheirSightings) {
+  Bench bench;
+  FakeSource::State& state = bench.add_live();
+  state.packets.push_back({1, dns_frame(1, 11)});
+  state.packets.push_back({2, udp_frame(2, 99)});
+  state.packets.push_back({3, dns_frame(3, 13)});
+  bench.poll();
+  const std::vector<Sighting> sightings = bench.taken_from(0);
+  ASSERT_EQ(sightings.size(), 3u);
+  EXPECT_FALSE(sightings[1].has(SightingFlag::has_excerpt));
+  EXPECT_EQ(bench.marks_of(0, sightings), (std::vector<uint8_t>{11, 13}));
+  EXPECT_EQ(bench.channels[0]->counters.excerpts.get(), 2u);
+}
+
+TEST(RxWorker, SightingsThatARingRefusesTakeTheirExcerptsAlong) {
+  Bench bench;
+  FakeSource::State& state = bench.add_live(1, 4);
+  for (uint8_t i = 1; i <= 6; ++i) state.packets.push_back({i, dns_frame(i, i)});
+  bench.poll();
+  EXPECT_EQ(bench.marks_of(0, bench.taken_from(0)), (std::vector<uint8_t>{1, 2, 3, 4}));
+  EXPECT_EQ(bench.channels[0]->excerpts[0]->chunks_waiting(), 0u);
+  state.packets.push_back({7, dns_frame(7, 7)});
+  bench.poll();
+  EXPECT_EQ(bench.marks_of(0, bench.taken_from(0)), (std::vector<uint8_t>{7}));
+}
+
+TEST(RxWorker, DropsOnPurposeTakeTheirExcerptsAlong) {
+  Bench bench;
+  bench.options.drop_hook = [](DropStage stage, PortIndex, const RawPacket& packet) {
+    return packet.frame == (stage == DropStage::nic ? 2u : 3u);
+  };
+  FakeSource::State& state = bench.add_live();
+  for (uint8_t i = 1; i <= 4; ++i) state.packets.push_back({i, dns_frame(i, i)});
+  bench.poll();
+  EXPECT_EQ(bench.marks_of(0, bench.taken_from(0)), (std::vector<uint8_t>{1, 4}));
+  EXPECT_EQ(bench.channels[0]->excerpts[0]->chunks_waiting(), 0u);
+}
+
+TEST(RxWorker, LiveAPacketGoesOnWithoutAnExcerptThatDoesNotFit) {
+  Bench bench;
+  FakeSource::State& state = bench.add_live(1, 1024);
+  const uint32_t room = static_cast<uint32_t>(bench.channels[0]->excerpts[0]->capacity());  // each takes one chunk
+  for (uint32_t i = 0; i < room; ++i) bench.channels[0]->excerpts[0]->push(std::vector<uint8_t>(18, 9));
+  state.packets.push_back({1, dns_frame(1, 1)});
+  state.packets.push_back({2, dns_frame(2, 2)});
+  bench.poll();
+  const std::vector<Sighting> sightings = bench.taken_from(0);
+  ASSERT_EQ(sightings.size(), 2u);
+  EXPECT_FALSE(sightings[0].has(SightingFlag::has_excerpt));
+  EXPECT_EQ(bench.channels[0]->counters.excerpts_dropped.get(), 2u);
+  EXPECT_EQ(bench.channels[0]->loss.lost(), 0u) << "no packet was lost";
+}
+
+TEST(RxWorker, FilesWaitForRoomForTheirExcerpts) {
+  Bench bench;
+  FakeSource::State& state = bench.add_file(1, 64);
+  std::vector<uint8_t> expected, marks;
+  for (int i = 1; i <= 3'000; ++i) {
+    expected.push_back(static_cast<uint8_t>(i));
+    state.packets.push_back({i, dns_frame(static_cast<uint16_t>(i), expected.back())});
+  }
+  ExcerptRing& ring = *bench.channels[0]->excerpts[0];
+  for (size_t i = 0; i < ring.capacity() - 7; ++i) ring.push(std::vector<uint8_t>(18, 9));
+  bench.poll();
+  std::vector<Sighting> sightings = bench.taken_from(0);
+  EXPECT_EQ(sightings.size(), 7u) << "there was room for so many";
+  EXPECT_FALSE(bench.poll()) << "blocked";
+  std::array<uint8_t, kExcerptBytesMax> buffer;
+  for (size_t i = 0; i < ring.capacity() - 7; ++i) ring.pop(buffer);
+  for (int round = 0; round < 1'000; ++round) {
+    const auto some = bench.marks_of(0, sightings);
+    marks.insert(marks.end(), some.begin(), some.end());
+    bench.poll();
+    sightings = bench.taken_from(0);
+  }
+  EXPECT_EQ(marks, expected);
+  EXPECT_EQ(bench.channels[0]->counters.excerpts_dropped.get(), 0u);
+}
+
+// Excerpts as long as they come, all of one time: see FilesOfASingleTimeDoNotBlockAMergeForEver.
+TEST(RxWorker, LongExcerptsOfASingleTimeDoNotBlockAMergeForEver) {
+  Bench bench;
+  FakeSource::State& state = bench.add_file(1, 64);
+  std::vector<uint8_t> frame = udp_frame(1);
+  frame.resize(14 + 20 + 20 + 9'000, 'x');
+  frame[16] = static_cast<uint8_t>((frame.size() - 14) >> 8), frame[17] = static_cast<uint8_t>(frame.size() - 14);
+  frame[23] = 6;     // TCP
+  frame[46] = 0x50;  // no options
+  std::copy_n("GET /", 5, frame.begin() + 54);
+  for (int i = 0; i < 200; ++i) state.packets.push_back({0, frame});
+  std::array<uint8_t, kExcerptBytesMax> buffer;
+  size_t released = 0;
+  for (int round = 0; round < 10'000 && released < 200; ++round) {
+    bench.poll();
+    const int64_t safe_ns = bench.channels[0]->watermark_ns;
+    SpscRing<Sighting>& ring = *bench.channels[0]->rings[0];
+    for (auto items = ring.peek(); !items.empty() && items.front().order_ns < safe_ns; items = ring.peek()) {
+      ASSERT_TRUE(items.front().has(SightingFlag::has_excerpt));
+      ASSERT_EQ(bench.channels[0]->excerpts[0]->pop(buffer).size(), kExcerptBytesMax);
+      ring.pop(1);
+      ++released;
+    }
+  }
+  EXPECT_EQ(released, 200u);
 }
 
 TEST(DropHook, IsReadFromText) {

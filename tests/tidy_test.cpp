@@ -67,7 +67,7 @@ bool may_include(const SourceFile& file, const std::string& target) {
     return starts_with_any(target, {"analysis/"}) ||
            starts_with_any(
                target, {"capture/sighting.h", "capture/spsc_ring.h", "capture/port.h", "capture/pollable.h", "capture/loss_log.h",
-                        "capture/counter.h", "capture/decode.h", "capture/link_type.h", "capture/bits.h"});
+                        "capture/counter.h", "capture/decode.h", "capture/excerpt.h", "capture/link_type.h", "capture/bits.h"});
   }
   if (folder == "config") return starts_with_any(target, {"config/", "parallax/v1/"});
   return true;
