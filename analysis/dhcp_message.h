@@ -26,7 +26,7 @@ struct DhcpMessage {
   bool has_requested_address = false, has_server_id = false;
   Address requested_address{}, server_id{};  // options 50, 54
   std::string_view host_name;                // option 12
-  uint32_t option_count = 0;
+  uint32_t option_count = 0;                 // so far
 };
 
 // A datagram's payload. `more` where the end option is missing, which some senders leave out.

@@ -18,12 +18,12 @@ inline constexpr uint32_t kHttpHeaderFieldsMax = 64;
 
 // What request and response have in common.
 struct HttpHeaderFields {
-  std::string_view host, forwarded_for, forwarded;  // the first field of each name
+  std::string_view host, forwarded_for, forwarded;  // of the first field of each name
   uint32_t host_count = 0, forwarded_for_count = 0, forwarded_count = 0;
   bool has_content_length = false;
   uint64_t content_length = 0;
-  bool chunked = false;  // the last transfer coding is chunked
-  uint32_t field_count = 0;
+  bool chunked = false;      // the last transfer coding is chunked
+  uint32_t field_count = 0;  // this and the other counts: so far
 };
 
 struct HttpRequestHead {
@@ -52,7 +52,7 @@ ParseStatus parse_http_response(std::span<const uint8_t> bytes, HttpResponseHead
 // False: none, or one that is no address ("unknown").
 bool parse_forwarded_for(std::string_view value, Endpoint& out);
 
-// The same of Forwarded: the first `for` of its elements that is an address. `_hidden` and `unknown` are none.
+// The same of Forwarded: its first `for`. `_hidden` and `unknown` are no address.
 bool parse_forwarded(std::string_view value, Endpoint& out);
 
 }  // namespace parallax

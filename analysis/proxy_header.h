@@ -23,8 +23,8 @@ struct ProxyHeader {
   Endpoint source, destination;
   std::string_view authority;  // version 2, as in SNI
   std::span<const uint8_t> unique_id;
-  uint32_t tlv_count = 0;
-  bool tls = false;            // version 2: the client came by TLS
+  uint32_t tlv_count = 0;      // so far
+  bool tls = false;            // version 2: the client came by TLS; provisional until `done`
   uint32_t header_length = 0;  // what follows is the connection's own; known before `done` in version 2
 };
 ParseStatus parse_proxy_header(std::span<const uint8_t> bytes, ProxyHeader& out);

@@ -70,7 +70,7 @@ struct TlsServerFlight {
   uint16_t cipher_suite = 0;
   TlsText alpn;            // the protocol chosen; TLS 1.3 encrypts it
   bool has_hello = false;  // a ServerHello that is no HelloRetryRequest, whole
-  bool has_alert = false;  // instead of a hello or right after it
+  bool has_alert = false;  // instead of a hello or beside it; provisional where it is a warning
   TlsAlert alert;
   bool has_certificate = false;  // up to TLS 1.2; names of the leaf, as far as one record holds them
   X509Names certificate;

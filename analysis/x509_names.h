@@ -16,7 +16,7 @@ inline constexpr size_t kX509DnsNamesMax = 4;
 struct X509Names {
   std::string_view common_name;                              // of the subject, the last one if several; empty: none
   std::array<std::string_view, kX509DnsNamesMax> dns_names;  // subjectAltName, the first ones
-  uint32_t dns_name_count = 0;                               // of all; those beyond kX509DnsNamesMax are counted only
+  uint32_t dns_name_count = 0;  // those beyond kX509DnsNamesMax are counted only; provisional until `done`
   std::span<const std::string_view> kept_dns_names() const {
     return {dns_names.data(), dns_name_count < kX509DnsNamesMax ? dns_name_count : kX509DnsNamesMax};
   }
