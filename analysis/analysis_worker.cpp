@@ -228,12 +228,12 @@ void AnalysisWorker::take_leg_packet(const Sighting& s, const OrientedKey& orien
   Side from = side_in(hot);
   uint32_t labels = 0;
   if (s.protocol == ip_protocol::udp) {
-    const bool was_answered = hot.packets[1] > 0;
+    const bool was_answered = hot.packets[0] > 0 && hot.packets[1] > 0;
     const LegStep step = udp_step(hot, legs_.cold(leg), s, from);
     const bool flipped = step.what & leg_step::flipped;
     if (flipped) from = Side::client;
     if (opened) send_packet_event(leg, LegEventType::opened, s, from);
-    if (!was_answered && (from == Side::server || flipped)) {
+    if (!was_answered && hot.packets[0] > 0 && hot.packets[1] > 0) {
       legs_.move_to(leg, LegList::open);
       send_packet_event(leg, LegEventType::established, s, from);
     }

@@ -105,7 +105,7 @@ CrossingRecord record_of(const Crossing& crossing, const Connection& c) {
 
 Outcome outcome_of(const Connection& c) {
   const LegState& a = c.client_leg();
-  if (c.protocol == Protocol::udp) return a.established || (a.has_summary && a.summary.packets[1] > 0) ? Outcome::answered : Outcome::one_way;
+  if (c.protocol == Protocol::udp) return a.established || (a.has_summary && a.summary.packets[0] > 0 && a.summary.packets[1] > 0) ? Outcome::answered : Outcome::one_way;
   if (a.established) return Outcome::established;
   if (a.midstream) return Outcome::midstream;
   if (a.refused) return Outcome::refused;

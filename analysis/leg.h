@@ -90,6 +90,8 @@ struct alignas(64) LegCold {
   std::array<uint8_t, 2> ttl;           // of the first packet of each direction; 0: none
   std::array<char, 18> history;         // Zeek's, cut
   uint8_t history_length;
+  std::array<uint16_t, 2> last_fin, last_rst;        // low bits of the sequence number: another one is another letter of the history
+  std::array<uint16_t, 2> again, zero_windows, gaps;  // what the history tells of at the 1st, the 10th, the 100th
   uint32_t acked_unseen_segments;       // gaps that were acknowledged: what the sensor missed
 };
 static_assert(sizeof(LegCold) == 128);

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "analysis/sequence.h"
+#include "analysis/service_port.h"
 #include "analysis/zeek_state.h"
 
 namespace parallax {
@@ -115,10 +116,12 @@ uint32_t step_sequence(LegHot& hot, LegCold& cold, const Sighting& s, Side from)
 }  // namespace
 
 Side sender_side(const Sighting& s) {
-  if (s.protocol != ip_protocol::tcp) return Side::client;
   const uint8_t handshake = s.tcp_flags & (tcp_flag::syn | tcp_flag::ack);
-  if (handshake == tcp_flag::syn) return Side::client;
-  if (handshake == (tcp_flag::syn | tcp_flag::ack)) return Side::server;
+  if (s.protocol == ip_protocol::tcp && handshake == tcp_flag::syn) return Side::client;
+  if (s.protocol == ip_protocol::tcp && handshake == (tcp_flag::syn | tcp_flag::ack)) return Side::server;
+  const bool from_service = is_service_port(s.source_port), to_service = is_service_port(s.destination_port);
+  if (s.protocol != ip_protocol::tcp) return from_service && !to_service && !is_addressed_to_many(s.destination) ? Side::server : Side::client;
+  if (from_service != to_service) return from_service ? Side::server : Side::client;
   return s.source_port < s.destination_port ? Side::server : Side::client;
 }
 
@@ -156,9 +159,8 @@ LegStep tcp_step(LegHot& hot, LegCold& cold, const Sighting& s, Side from) {
   if ((hot.flags & established) && !(s.tcp_flags & turning) && hot.end_state(from) != TcpEndState::inactive) {
     // Data and acknowledgements of an established leg, nearly all packets: the hot line is enough.
     note_packet(hot, cold, s, from);
+    zeek::note_established(hot, cold, s, from);
     step.labels = step_sequence(hot, cold, s, from);
-    zeek::note_history(hot, cold, s.payload_length > 0 ? zeek::Letter::d : zeek::Letter::a, from);
-    if (step.labels) zeek::note_history(hot, cold, zeek::Letter::t, from);
     return step;
   }
   const bool is_syn = s.tcp_flags & tcp_flag::syn, is_ack = s.tcp_flags & tcp_flag::ack, is_rst = s.tcp_flags & tcp_flag::rst;
@@ -168,6 +170,7 @@ LegStep tcp_step(LegHot& hot, LegCold& cold, const Sighting& s, Side from) {
     step.what |= leg_step::flipped;
   }
   note_packet(hot, cold, s, from);
+  zeek::note_packet(hot, cold, s, from);
 
   if (is_syn && !is_ack && !is_rst && from == Side::client && !(hot.flags & ever_established)) {
     const bool repeated = hot.flags & syn;
@@ -207,7 +210,6 @@ LegStep tcp_step(LegHot& hot, LegCold& cold, const Sighting& s, Side from) {
     if ((hot.flags & (fin_client | fin_server)) == (fin_client | fin_server)) step.what |= leg_step::closed;
   }
 
-  zeek::note_turning(hot, cold, s, from, step.labels & bit(PacketLabel::retransmission));
   return step;
 }
 
@@ -221,7 +223,7 @@ LegStep udp_step(LegHot& hot, LegCold& cold, const Sighting& s, Side from) {
     step.what |= leg_step::flipped;
   }
   note_packet(hot, cold, s, from);
-  zeek::note_history(hot, cold, zeek::Letter::d, from);
+  zeek::note_datagram(hot, cold, from);
   return step;
 }
 

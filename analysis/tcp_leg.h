@@ -30,8 +30,9 @@ struct LegStep {
   uint32_t labels = 0;  // PacketLabel bits
 };
 
-// Which end of a new leg is the client. TCP: who sends the SYN or gets the SYN-ACK; in midstream the side whose port is not
-// below 1024 while the other's is, else the one with the higher port. UDP: who sent the first datagram.
+// Which end of a new leg is the client. TCP: who sends the SYN or gets the SYN-ACK; in midstream the side whose port is not a
+// service's while the other's is, else the one with the higher port. UDP: who sent the first datagram, unless it came from a service's
+// port and went to no other's: then it is an answer, and the question was not seen.
 Side sender_side(const Sighting& s);
 
 // Whether the leg is over at `now_ns` for lack of packets. Decided alike when a packet touches it and when it is swept.
