@@ -5,13 +5,16 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <random>
 #include <string>
 #include <vector>
 
 #include "tests/fuzz/targets.h"
 #include "tests/support/capture_bytes.h"
+#include "tests/support/message_bytes.h"
 #include "tests/support/wire.h"
 
 namespace parallax {
@@ -79,6 +82,94 @@ std::vector<Bytes> files() {
     all.push_back(next.bytes());
   }
   return all;
+}
+
+std::vector<Bytes> tcp_options() {
+  return {
+      Wire{0, 2, 4, 5, 0xb4, 4, 2, 8, 10} + be32(1) + be32(0) + Wire{1, 3, 3, 9},
+      Wire{0, 1, 1, 8, 10} + be32(1) + be32(2) + Wire{1, 1, 5, 18} + be32(1) + be32(2) + be32(3) + be32(4),
+      Wire{9, 34, 10} + zeros(8) + Wire{254, 4, 0xf9, 0x89, 0},
+      Wire{0, 1, 1, 5, 34} + zeros(32),
+      Wire{0, 30, 12} + zeros(10) + Wire{2, 3, 1},
+  };
+}
+
+std::vector<Bytes> tls() {
+  const Wire hello =
+      tls_client_hello(tls_extension(0x2a2a, {}) + tls_server_name("a.example") + tls_alpn({"\x1a\x1a", "h2", "http/1.1"}) +
+                       tls_versions_offered({0x3a3a, 0x0304, 0x7f1c, 0x0303}));
+  const Wire subject = der_name_part(10, 0x0c, "Ltd") + der_name_part(3, 0x0c, "a.example");
+  const Wire leaf = x509_certificate(subject, x509_basic_constraints() + der_dns_names({"a.example", "b.example"}));
+  const Wire retry = tls_record(22, tls_server_hello(tls_version_chosen(0x0304), 0x0303, tls_retry_random()));
+  const Wire server = tls_server_hello(tls_alpn({"h2"}));
+  const Wire old_hello = Wire{1} + be16(0x0301) + be16(6) + be16(0) + be16(16) + zeros(22);
+  return {
+      tls_record(22, hello),
+      tls_record(22, first(hello, 50)) + tls_record(22, first(after(hello, 50), 30)) + tls_record(22, after(hello, 80)),
+      Wire{0x80, static_cast<uint8_t>(old_hello.size())} + old_hello,
+      tls_record(22, server) + tls_record(22, tls_certificate(leaf)) + tls_record(22, tls_handshake(14, {})),
+      tls_record(22, server + tls_certificate(leaf)),
+      tls_record(21, {1, 112}) + tls_record(22, tls_server_hello({}, 0x0301)) + tls_record(20, {1}),
+      retry + tls_record(20, {1}) + tls_record(22, tls_server_hello(tls_version_chosen(0x0304))) + tls_record(23, zeros(20)),
+      tls_record(21, {2, 40}),
+      tls_record(21, zeros(26)),
+      leaf,
+      x509_certificate(subject, {}),
+  };
+}
+
+std::vector<Bytes> http() {
+  return {
+      text("GET /a?b HTTP/1.1\r\nHost: a.example\r\nX-Forwarded-For: 192.0.2.7, 10.0.0.1\r\nX-Forwarded-For: [2001:db8::7]:80\r\n"
+           "Forwarded: proto=http;for=\"[2001:db8::7]:4711\", for=10.0.0.1\r\n\r\n"),
+      text("\r\nPROPFIND /a b HTTP/1.0\nContent-Length: 12\nTransfer-Encoding: gzip, chunked\n folded\n\nhello, world"),
+      text("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"),
+      text("HTTP/1.0 200\n\n"),
+      text("by=\"a,\\\"\";for=_hidden, for=\"192.0.2.43:_port\""),
+      text("[2001:db8::7]:80, unknown"),
+  };
+}
+
+std::vector<Bytes> proxy() {
+  const Wire tlvs = proxy_tlv(1, text("h2")) + proxy_tlv(2, text("a.example")) + proxy_tlv(5, text("id")) +
+                    proxy_tlv(0x20, Wire{1, 0, 0, 0, 0});
+  return {
+      text("PROXY TCP4 192.0.2.1 198.51.100.2 40000 443\r\nGET /"),
+      text("PROXY TCP6 2001:db8::1 2001:db8::2 1 65535\r\n"),
+      text("PROXY UNKNOWN ffff::1 ffff::2 1 2\r\n"),
+      proxy_v2(1, 0x11, proxy_inet() + tlvs),
+      proxy_v2(1, 0x22, zeros(36)),
+      proxy_v2(1, 0x31, zeros(216) + tlvs),
+      proxy_v2(0, 0, zeros(3)),
+  };
+}
+
+std::vector<Bytes> dns() {
+  const Wire question = dns_header(0x1234, 0x0100, 1, 0) + dns_name({"www", "example", "com"}) + be16(28) + be16(1);
+  return {question, counted16(question),
+          dns_header(0, 0x8400, 0, 3) + dns_name({"_http", "_tcp", "local"}) + be16(12) + be16(0x8001)};
+}
+
+std::vector<Bytes> dhcp_messages() {
+  const Wire options = dhcp_option(53, {3}) + Wire{0} + dhcp_option(50, {192, 0, 2, 50}) + dhcp_option(54, {192, 0, 2, 1}) +
+                       dhcp_option(12, text("printer"));
+  return {dhcp(1, options + Wire{255}), dhcp(2, options), Wire{1, 0xab, 0xcd, 0xef, 0, 1}, Wire{12, 0} + zeros(32)};
+}
+
+// What long runs of libFuzzer found worth keeping: tests/fuzz/seeds.
+std::vector<Bytes> with_kept(const char* name, std::vector<Bytes> seeds) {
+  std::vector<std::filesystem::path> paths;
+  std::error_code none;  // there need not be any
+  for (const auto& entry :
+       std::filesystem::directory_iterator(std::string(PARALLAX_SOURCE_DIR) + "/tests/fuzz/seeds/" + name, none)) {
+    paths.push_back(entry.path());
+  }
+  std::sort(paths.begin(), paths.end());  // a seed of the mutator means the same everywhere
+  for (const auto& path : paths) {
+    std::ifstream in(path, std::ios::binary);
+    seeds.emplace_back(std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>());
+  }
+  return seeds;
 }
 
 // Small changes as they do harm: bits, interesting numbers, pieces cut out, doubled, taken from another input.
@@ -154,5 +245,19 @@ void run(const char* name, const std::vector<Bytes>& corpus, void (*target)(cons
 TEST(Fuzz, NoFrameHarmsTheDecoder) { run("decode", frames(), fuzz::decode_frame, 200'000); }
 
 TEST(Fuzz, NoFileHarmsTheReader) { run("capture_file", files(), fuzz::read_capture_file, 5'000); }
+
+TEST(Fuzz, NoTcpOptionHarmsItsReader) {
+  run("tcp_options", with_kept("tcp_options", tcp_options()), fuzz::read_tcp_options, 50'000);
+}
+
+TEST(Fuzz, NoBeginningHarmsTheParserOfTls) { run("tls", with_kept("tls", tls()), fuzz::parse_tls, 10'000); }
+
+TEST(Fuzz, NoBeginningHarmsTheParserOfHttp) { run("http", with_kept("http", http()), fuzz::parse_http, 20'000); }
+
+TEST(Fuzz, NoBeginningHarmsTheParserOfProxyHeaders) { run("proxy", with_kept("proxy", proxy()), fuzz::parse_proxy, 30'000); }
+
+TEST(Fuzz, NoMessageHarmsTheParserOfDns) { run("dns", with_kept("dns", dns()), fuzz::parse_dns, 20'000); }
+
+TEST(Fuzz, NoMessageHarmsTheParserOfDhcp) { run("dhcp", with_kept("dhcp", dhcp_messages()), fuzz::parse_dhcp, 20'000); }
 
 }  // namespace parallax

@@ -3,26 +3,20 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include <cstdio>
-#include <cstdlib>
+#include <algorithm>
 #include <cstring>
 #include <memory>
 #include <string>
 
 #include "capture/decode.h"
+#include "capture/decode_layers.h"
 #include "capture/file_source.h"
 #include "capture/fragment_table.h"
+#include "tests/fuzz/require.h"
 
 namespace parallax::fuzz {
 
 namespace {
-
-void require(bool holds, const char* what) {
-  if (holds) return;
-  std::fprintf(stderr, "broken: %s\n", what);
-  std::abort();
-}
-#define REQUIRE(condition) require(condition, #condition)
 
 void decode_exactly(const uint8_t* data, uint32_t size, uint32_t wire_length, LinkType link_type) {
   const std::unique_ptr<uint8_t[]> exact(new uint8_t[size]);
@@ -58,6 +52,28 @@ void decode_frame(const uint8_t* data, size_t size) {
   if (size < 2) return;
   const auto length = static_cast<uint32_t>(size - 2);
   decode_exactly(data + 2, length, length + data[1] * 13u, kLinkTypes[data[0] % std::size(kLinkTypes)]);
+}
+
+void read_tcp_options(const uint8_t* data, size_t size) {
+  constexpr uint32_t kOptionBytesMax = 40;  // a header of 60 bytes without its fixed 20
+  if (size < 1) return;
+  const uint32_t captured = std::min(static_cast<uint32_t>(size - 1), kOptionBytesMax);
+  const uint32_t wire = std::min(captured + data[0], kOptionBytesMax);
+  uint8_t fewer = 0;
+  for (uint32_t length = 0; length <= captured; ++length) {
+    const std::unique_ptr<uint8_t[]> exact(new uint8_t[length]);
+    if (length > 0) std::memcpy(exact.get(), data + 1, length);
+    Sighting s;
+    std::memset(static_cast<void*>(&s), 0, sizeof(s));
+    layers::read_tcp_options({exact.get(), length, wire}, s);
+    REQUIRE((fewer & ~s.options) == 0);  // what fewer bytes told stands
+    fewer = s.options;
+    REQUIRE((s.flags & ~(bit(SightingFlag::has_timestamps) | bit(SightingFlag::options_malformed))) == 0);
+    REQUIRE(s.has(SightingFlag::has_timestamps) == ((s.options & tcp_option::timestamps) != 0));
+    REQUIRE(s.mss == 0 || (s.options & tcp_option::mss) != 0);
+    REQUIRE(s.window_scale == 0 || (s.options & tcp_option::window_scale) != 0);
+    REQUIRE(s.sack == decltype(s.sack){} || (s.options & tcp_option::sack) != 0);
+  }
 }
 
 void read_capture_file(const uint8_t* data, size_t size) {
