@@ -37,6 +37,7 @@ PairLimits pair_limits(const EngineOptions& options) {
 AnalysisWorker::AnalysisWorker(size_t index, const EngineOptions& options, EngineLinks& links, SensorView& sensor)
     : index_(index), options_(options), points_(options.path.size()), links_(links), sensor_(sensor),
       notes_(options.record_packets), merge_(sensor.channels(), index, options.offline, options.merge_wait_ns), legs_(options.legs),
+      flows_(std::max<size_t>(options.legs / 2, 64), options.offline),
       log_(points_ < 2 ? 0 : std::max(options.legs / 2, kLogSlotsLeast), options.offline), leg_events_(*links.leg_events[index], !options.offline),
       fate_events_(*links.fate_events[index], !options.offline),
       pairs_(static_cast<uint8_t>(index), pair_limits(options), sensor, counters_, fate_events_, notes_), commands_(1024, options.offline) {
@@ -117,9 +118,7 @@ bool AnalysisWorker::work_off_sightings() {
       legs_.prefetch(hashes[k]);
     }
     for (size_t k = 0; k < burst.size(); ++k) guesses[k] = legs_.guess(hashes[k]);
-    if (points_ > 1) {
-      for (size_t k = 0; k < burst.size(); ++k) prefetch_pair(guesses[k]);
-    }
+    for (size_t k = 0; k < burst.size(); ++k) prefetch_beyond_leg(guesses[k]);
     for (size_t k = 0; k < burst.size(); ++k) {
       const Sighting& s = *burst[k];
       if (options_.offline) apply_commands(s.order_ns);
@@ -238,7 +237,7 @@ void AnalysisWorker::take_leg_packet(const Sighting& s, const OrientedKey& orien
       send_packet_event(leg, LegEventType::established, s, from);
     }
   } else {
-    const LegStep step = tcp_step(hot, legs_.cold(leg), s, from);
+    const LegStep step = tcp_step(hot, legs_.cold(leg), flow_of(leg, s), s, from);
     labels = step.labels;
     if (labels) counters_.retransmissions[s.point][index_of(from)].add();
     if (step.what & leg_step::flipped) {
@@ -274,13 +273,27 @@ void AnalysisWorker::take_leg_packet(const Sighting& s, const OrientedKey& orien
   if (points_ > 1 && s.protocol == ip_protocol::tcp) follow(leg, s, from);
 }
 
+// A lone SYN needs no record, so that a flood of them takes none from the legs that are at work.
+TcpFlow& AnalysisWorker::flow_of(uint32_t leg, const Sighting& s) {
+  uint32_t& flow = legs_.flow(leg);
+  if (flow != kNone) return flows_[flow];
+  if ((s.tcp_flags & (tcp_flag::syn | tcp_flag::ack)) == tcp_flag::syn) return scratch_flow_ = {};
+  flow = flows_.take(
+      leg, [this](uint32_t other) { return legs_.hot(other).last_ns; },
+      [this](uint32_t other) {
+        legs_.flow(other) = kNone;
+        counters_.flows_evicted.add();
+      });
+  return flows_[flow];
+}
+
 uint32_t AnalysisWorker::open_leg(const Sighting& s, const OrientedKey& oriented, uint64_t hash) {
   if (legs_.size(LegList::half_open) >= options_.half_open_legs) {
     counters_.half_open_evicted.add();
     evict(legs_.oldest(LegList::half_open), s.order_ns);
   }
   uint32_t leg;
-  while ((leg = legs_.insert(hash, oriented.key, LegList::half_open)) == kNone) {
+  while ((leg = legs_.insert(s.flow_hash, oriented.key, LegList::half_open)) == kNone) {
     counters_.legs_evicted.add();
     evict(legs_.victim(hash), s.order_ns);
   }
@@ -311,6 +324,7 @@ void AnalysisWorker::close_leg(uint32_t leg, int64_t now_ns, bool evicted, bool 
   send(event);
   for (size_t slot = 0; slot < 2; ++slot) leave_pair(leg, slot, PairSighting::Kind::end, now_ns);
   drop_log(leg);
+  if (legs_.flow(leg) != kNone) flows_.release(legs_.flow(leg));
   counters_.capture_loss_segments[legs_.key(leg).point].add(legs_.cold(leg).acked_unseen_segments);
   counters_.legs_active[legs_.key(leg).protocol == ip_protocol::udp].add(static_cast<uint64_t>(-1));
   legs_.erase(leg);
@@ -428,8 +442,10 @@ void AnalysisWorker::end_log_if_paired(uint32_t leg) {
   if (have == wanted_slots(legs_.key(leg).point)) drop_log(leg);
 }
 
-void AnalysisWorker::prefetch_pair(uint32_t leg) const {
+void AnalysisWorker::prefetch_beyond_leg(uint32_t leg) const {
   if (leg == kNone) return;
+  if (const uint32_t flow = legs_.flow(leg); flow != kNone) flows_.prefetch(flow);
+  if (points_ < 2) return;
   const LegHot& hot = legs_.hot(leg);
   for (size_t slot = 0; slot < 2; ++slot) {
     if (hot.pair[slot] != kNone && hot.pair_home[slot] == kLocal) pairs_.prefetch(pair_ref::index(hot.pair[slot]));

@@ -16,6 +16,7 @@
 #include "analysis/pair_table.h"
 #include "analysis/sensor_view.h"
 #include "analysis/staging.h"
+#include "analysis/tcp_flow_pool.h"
 #include "analysis/tcp_leg.h"
 #include "analysis/worker_counters.h"
 #include "capture/pollable.h"
@@ -53,7 +54,8 @@ class AnalysisWorker final : public Pollable {
   // `guess`: where the leg probably is; kNone: nowhere.
   void take(const Sighting& s, uint64_t hash, uint32_t guess);
   void take_leg_packet(const Sighting& s, const OrientedKey& oriented, uint64_t hash, uint32_t leg);
-  void prefetch_pair(uint32_t leg) const;
+  void prefetch_beyond_leg(uint32_t leg) const;
+  TcpFlow& flow_of(uint32_t leg, const Sighting& s);
   uint32_t open_leg(const Sighting& s, const OrientedKey& oriented, uint64_t hash);
   void close_leg(uint32_t leg, int64_t now_ns, bool evicted, bool idle);
   void evict(uint32_t leg, int64_t now_ns);
@@ -88,6 +90,8 @@ class AnalysisWorker final : public Pollable {
   PacketNotes notes_;
   Merge merge_;
   LegTable legs_;
+  TcpFlowPool flows_;
+  TcpFlow scratch_flow_{};
   EarlyLog log_;
   Outbox<LegEvent> leg_events_;
   Outbox<FateEvent> fate_events_;

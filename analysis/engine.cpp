@@ -147,6 +147,7 @@ std::vector<std::string> Engine::Impl::bounds_hit() const {
   };
   add("legs", sum(&WorkerCounters::legs_evicted), "evicted");
   add("half_open_legs", sum(&WorkerCounters::half_open_evicted), "evicted");
+  add("tcp_flows", sum(&WorkerCounters::flows_evicted), "idle legs whose windows and round trips were forgotten");
   add("early_log", sum(&WorkerCounters::log_overflows), "legs whose fates begin with the pairing");
   add("pending_packets", sum(&WorkerCounters::pending_overflows), "packets whose fate was not followed");
   add("transit_sketches", sum(&WorkerCounters::sketches_missing), "pairs without transit times of their own");

@@ -67,8 +67,8 @@ static_assert(sizeof(LegHot) == 64);
 
 struct alignas(64) LegIdentity {
   LegKey key;
-  uint32_t tag;                         // of its hash, to find its bucket again
-  uint32_t bucket;                      // home bucket
+  uint32_t flow_hash;                   // with the point, the leg's hash: to find its bucket again
+  uint32_t flow;                        // TCP: its record in the TcpFlowPool; kNone: none
   uint32_t generation : 24;             // of the slot
   uint32_t list : 8;                    // LegList: which of the table's lists holds it; 0 = slot is free
   std::array<uint32_t, 2> link;         // previous and next in its list

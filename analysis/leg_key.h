@@ -55,9 +55,10 @@ inline OrientedKey leg_key_of(const Sighting& s) {
 }
 
 // The hash of a key, from the symmetric flow hash that the rx worker has computed.
-inline uint64_t leg_hash_of(const Sighting& s) {
-  uint64_t h = (static_cast<uint64_t>(s.flow_hash) << 8 | s.point) * 0x9E3779B97F4A7C15u;  // Fibonacci hashing
+inline uint64_t leg_hash(uint32_t flow_hash, PointIndex point) {
+  const uint64_t h = (static_cast<uint64_t>(flow_hash) << 8 | point) * 0x9E3779B97F4A7C15u;  // Fibonacci hashing
   return h ^ (h >> 29);
 }
+inline uint64_t leg_hash_of(const Sighting& s) { return leg_hash(s.flow_hash, s.point); }
 
 }  // namespace parallax

@@ -26,8 +26,9 @@ uint32_t LegTable::find(uint64_t hash, const LegKey& key) const {
   return kNone;
 }
 
-uint32_t LegTable::insert(uint64_t hash, const LegKey& key, LegList list) {
+uint32_t LegTable::insert(uint32_t flow_hash, const LegKey& key, LegList list) {
   if (free_.empty()) return kNone;
+  const uint64_t hash = leg_hash(flow_hash, key.point);
   const size_t home = bucket_of(hash);
   for (size_t b = home; b <= home + kReach; ++b) {
     for (Entry& entry : buckets_[b].entries) {
@@ -40,8 +41,8 @@ uint32_t LegTable::insert(uint64_t hash, const LegKey& key, LegList list) {
       cold_[index] = {};
       LegIdentity& identity = identity_[index];
       identity.key = key;
-      identity.tag = tag_of(hash);
-      identity.bucket = static_cast<uint32_t>(home);
+      identity.flow_hash = flow_hash;
+      identity.flow = kNone;
       identity.generation = identity.generation + 1;
       link(index, list);
       ++size_;
@@ -53,7 +54,7 @@ uint32_t LegTable::insert(uint64_t hash, const LegKey& key, LegList list) {
 
 void LegTable::erase(uint32_t index) {
   const LegIdentity& identity = identity_[index];
-  const size_t home = identity.bucket;
+  const size_t home = bucket_of(leg_hash(identity.flow_hash, identity.key.point));
   for (size_t b = home; b <= home + kReach; ++b) {
     for (Entry& entry : buckets_[b].entries) {
       if (entry.index != index) continue;

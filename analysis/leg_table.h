@@ -44,8 +44,8 @@ class LegTable {
   uint32_t find(uint64_t hash, const LegKey& key) const;
 
   // A new leg in `list`, its hot and cold parts zeroed. kNone: no slot, or no room near its bucket (evict and retry).
-  // REQUIRES: find(hash, key) == kNone.
-  uint32_t insert(uint64_t hash, const LegKey& key, LegList list);
+  // REQUIRES: find(leg_hash(flow_hash, key.point), key) == kNone.
+  uint32_t insert(uint32_t flow_hash, const LegKey& key, LegList list);
   void erase(uint32_t index);
 
   // To the young end of `list`.
@@ -61,6 +61,8 @@ class LegTable {
   LegCold& cold(uint32_t index) { return cold_[index]; }
   const LegCold& cold(uint32_t index) const { return cold_[index]; }
   const LegKey& key(uint32_t index) const { return identity_[index].key; }
+  uint32_t& flow(uint32_t index) { return identity_[index].flow; }
+  uint32_t flow(uint32_t index) const { return identity_[index].flow; }
   uint32_t generation(uint32_t index) const { return identity_[index].generation; }
 
  private:

@@ -153,7 +153,7 @@ bool starts_new_leg(const LegHot& hot, const LegCold& cold, const Sighting& s, S
   return false;
 }
 
-LegStep tcp_step(LegHot& hot, LegCold& cold, const Sighting& s, Side from) {
+LegStep tcp_step(LegHot& hot, LegCold& cold, TcpFlow& flow, const Sighting& s, Side from) {
   LegStep step;
   constexpr uint8_t turning = tcp_flag::syn | tcp_flag::fin | tcp_flag::rst;
   if ((hot.flags & established) && !(s.tcp_flags & turning) && hot.end_state(from) != TcpEndState::inactive) {
@@ -166,6 +166,8 @@ LegStep tcp_step(LegHot& hot, LegCold& cold, const Sighting& s, Side from) {
   const bool is_syn = s.tcp_flags & tcp_flag::syn, is_ack = s.tcp_flags & tcp_flag::ack, is_rst = s.tcp_flags & tcp_flag::rst;
   if (is_syn && !is_ack && !is_rst && from == Side::server && !(hot.flags & syn)) {
     flip(hot, cold);
+    std::swap(flow.half[0], flow.half[1]);
+    std::swap(flow.round_trip[0], flow.round_trip[1]);
     from = Side::client;
     step.what |= leg_step::flipped;
   }

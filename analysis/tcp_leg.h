@@ -9,6 +9,7 @@
 
 #include "analysis/events.h"
 #include "analysis/leg.h"
+#include "analysis/tcp_flow.h"
 
 namespace parallax {
 
@@ -43,7 +44,7 @@ bool starts_new_leg(const LegHot& hot, const LegCold& cold, const Sighting& s, S
 
 // Takes one packet into the leg. `from` may be corrected by a late SYN: then leg_step::flipped, and what was counted for one
 // side is now the other's.
-LegStep tcp_step(LegHot& hot, LegCold& cold, const Sighting& s, Side from);
+LegStep tcp_step(LegHot& hot, LegCold& cold, TcpFlow& flow, const Sighting& s, Side from);
 // The same for a datagram; `from` is corrected where a question was stamped after its answer.
 LegStep udp_step(LegHot& hot, LegCold& cold, const Sighting& s, Side from);
 

@@ -15,6 +15,7 @@ struct alignas(64) WorkerCounters {
   Counter late_packets;
   Counter fates_begun_late;
   Counter legs_evicted, half_open_evicted;
+  Counter flows_evicted;       // idle legs whose finer TCP memory went to others
   Counter log_overflows;       // legs whose early sightings did not fit
   Counter pending_overflows;   // packets whose fate could not be followed
   Counter sketches_missing;    // pairs without a transit sketch of their own

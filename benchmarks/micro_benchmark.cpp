@@ -170,7 +170,7 @@ void leg_look_up(benchmark::State& state, uint32_t legs) {
     decode({packet.data, packet.captured_length, packet.wire_length, packet.link_type}, s);
     const LegKey key = leg_key_of(s).key;
     known.push_back({leg_hash_of(s), key});
-    table.insert(known.back().hash, key, LegList::open);
+    table.insert(s.flow_hash, key, LegList::open);
   }
   test::Random random(legs);
   for (size_t i = known.size(); i > 1; --i) std::swap(known[i - 1], known[random.below(i)]);
