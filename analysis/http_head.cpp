@@ -30,14 +30,13 @@ constexpr std::string_view kVersion = "HTTP/1.";  // and one digit
 constexpr int kEmptyLinesMax = 2;                 // before a request (RFC 9112, 2.2)
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
-bool is_blank(char c) { return c == ' '; }
 bool is_space(char c) { return c == ' ' || c == '\t'; }
 char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c; }
 // `name` is in lower case.
 bool is_named(std::string_view text, std::string_view name) { return std::ranges::equal(text, name, {}, lower); }
-std::string_view trimmed(std::string_view text, bool (*unwanted)(char) = is_space) {
-  while (!text.empty() && unwanted(text.front())) text.remove_prefix(1);
-  while (!text.empty() && unwanted(text.back())) text.remove_suffix(1);
+std::string_view trimmed(std::string_view text) {
+  while (!text.empty() && is_space(text.front())) text.remove_prefix(1);
+  while (!text.empty() && is_space(text.back())) text.remove_suffix(1);
   return text;
 }
 
@@ -138,17 +137,16 @@ bool has_control(std::string_view text) {
   return std::ranges::any_of(text, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
 }
 
-// The target is what stands between method and version: some clients put spaces into it. A tab no more than other controls, and
-// the same must be said before the line is whole.
+// The target is what stands between method and version: some clients put spaces into it. Controls, tabs among them, are foreign
+// anywhere in the line, as they are in a part of it.
 ParseStatus read_request_line(std::string_view line, HttpRequestHead& out) {
+  if (has_control(line)) return ParseStatus::foreign;
   line = trimmed(line);
   const size_t space = line.rfind(' ');
   if (space == line.npos || !read_version(line.substr(space + 1), out.version_minor)) return ParseStatus::foreign;
-  const std::string_view target = trimmed(line.substr(out.method.size(), space - out.method.size()), is_blank);
-  if (has_control(target)) return ParseStatus::foreign;
-  out.target = target;
+  out.target = trimmed(line.substr(out.method.size(), space - out.method.size()));
   out.has_version = true;
-  return target.empty() ? ParseStatus::broken : ParseStatus::done;
+  return out.target.empty() ? ParseStatus::broken : ParseStatus::done;
 }
 
 // What there is of a request line after the method: it must be text.

@@ -92,6 +92,7 @@ TEST(HttpRequest, TabInTheLineIsForeignBeforeTheLineIsWholeAndAfter) {
   EXPECT_EQ(request("GET /a\t").status, ParseStatus::foreign);
   EXPECT_EQ(request("GET /a\t HTTP/1.1\r\n").status, ParseStatus::foreign);
   EXPECT_EQ(request("GET \t/a HTTP/1.1\r\n").status, ParseStatus::foreign);
+  EXPECT_EQ(request("GET HTTP/1.1\t\r\n").status, ParseStatus::foreign);
 }
 
 TEST(HttpRequest, MethodsOfWebDavAndItsKinAreKnown) {
