@@ -198,29 +198,29 @@ void AnalysisWorker::take(const Sighting& s, uint64_t hash, uint32_t guess) {
   if (s.has(SightingFlag::arp) || s.protocol == 0) return;
   if (s.protocol != ip_protocol::tcp && s.protocol != ip_protocol::udp) return;
   if (s.has(SightingFlag::later_fragment) && s.source_port == 0 && s.destination_port == 0) return;
-  const OrientedKey oriented = leg_key_of(s);
+  const LegKeyView key(s);
   if (s.has(SightingFlag::icmp_quote) || (s.has(SightingFlag::later_fragment) && s.protocol == ip_protocol::tcp)) {
     // Attributed to its leg, but not a packet of its sequence space.
-    const uint32_t leg = legs_.find(hash, oriented.key);
-    if (leg != kNone && notes_.wanted()) {
+    const uint32_t leg = notes_.wanted() ? legs_.find(hash, key.key()) : kNone;
+    if (leg != kNone) {
       notes_.add({.order_ns = s.order_ns, .time_ns = s.time_ns, .leg = id_of(leg).value(), .frame = s.frame, .labels = 0, .peer_frame = 0,
                   .port = s.port, .peer_port = 0, .point = s.point});
     }
     return;
   }
-  take_leg_packet(s, oriented, hash, legs_.holds(guess, oriented.key) ? guess : legs_.find(hash, oriented.key));
+  take_leg_packet(s, key, hash, legs_.holds(guess, key) ? guess : legs_.find(hash, key.key()));
 }
 
-void AnalysisWorker::take_leg_packet(const Sighting& s, const OrientedKey& oriented, uint64_t hash, uint32_t leg) {
+void AnalysisWorker::take_leg_packet(const Sighting& s, const LegKeyView& key, uint64_t hash, uint32_t leg) {
   const auto side_in = [&](const LegHot& hot) {
-    return oriented.source_is_low == ((hot.flags & leg_flag::client_is_low) != 0) ? Side::client : Side::server;
+    return key.source_is_low() == ((hot.flags & leg_flag::client_is_low) != 0) ? Side::client : Side::server;
   };
   if (leg != kNone && starts_new_leg(legs_.hot(leg), legs_.cold(leg), s, side_in(legs_.hot(leg)), options_.idle_timeout_ns)) {
     close_leg(leg, s.order_ns, false, idle_over(legs_.hot(leg), s.order_ns, options_.idle_timeout_ns));
     leg = kNone;
   }
   const bool opened = leg == kNone;
-  if (opened) leg = open_leg(s, oriented, hash);
+  if (opened) leg = open_leg(s, key, hash);
   if (leg == kNone) return;
 
   LegHot& hot = legs_.hot(leg);
@@ -287,13 +287,13 @@ TcpFlow& AnalysisWorker::flow_of(uint32_t leg, const Sighting& s) {
   return flows_[flow];
 }
 
-uint32_t AnalysisWorker::open_leg(const Sighting& s, const OrientedKey& oriented, uint64_t hash) {
+uint32_t AnalysisWorker::open_leg(const Sighting& s, const LegKeyView& key, uint64_t hash) {
   if (legs_.size(LegList::half_open) >= options_.half_open_legs) {
     counters_.half_open_evicted.add();
     evict(legs_.oldest(LegList::half_open), s.order_ns);
   }
   uint32_t leg;
-  while ((leg = legs_.insert(s.flow_hash, oriented.key, LegList::half_open)) == kNone) {
+  while ((leg = legs_.insert(s.flow_hash, key.key(), LegList::half_open)) == kNone) {
     counters_.legs_evicted.add();
     evict(legs_.victim(hash), s.order_ns);
   }
@@ -301,7 +301,7 @@ uint32_t AnalysisWorker::open_leg(const Sighting& s, const OrientedKey& oriented
   hot.last_ns = s.order_ns;
   hot.pair = {kNone, kNone};
   const bool source_is_client = sender_side(s) == Side::client;
-  if (source_is_client == oriented.source_is_low) hot.flags |= leg_flag::client_is_low;
+  if (source_is_client == key.source_is_low()) hot.flags |= leg_flag::client_is_low;
   if (s.protocol == ip_protocol::tcp) hot.flags |= leg_flag::is_tcp;
   if (points_ < 2 || s.protocol != ip_protocol::tcp) hot.flags |= leg_flag::log_over;
   LegCold& cold = legs_.cold(leg);

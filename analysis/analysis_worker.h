@@ -53,10 +53,10 @@ class AnalysisWorker final : public Pollable {
 
   // `guess`: where the leg probably is; kNone: nowhere.
   void take(const Sighting& s, uint64_t hash, uint32_t guess);
-  void take_leg_packet(const Sighting& s, const OrientedKey& oriented, uint64_t hash, uint32_t leg);
+  void take_leg_packet(const Sighting& s, const LegKeyView& key, uint64_t hash, uint32_t leg);
   void prefetch_beyond_leg(uint32_t leg) const;
   TcpFlow& flow_of(uint32_t leg, const Sighting& s);
-  uint32_t open_leg(const Sighting& s, const OrientedKey& oriented, uint64_t hash);
+  uint32_t open_leg(const Sighting& s, const LegKeyView& key, uint64_t hash);
   void close_leg(uint32_t leg, int64_t now_ns, bool evicted, bool idle);
   void evict(uint32_t leg, int64_t now_ns);
   bool close_some();

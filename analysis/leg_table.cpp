@@ -19,8 +19,10 @@ uint32_t LegTable::find(uint64_t hash, const LegKey& key) const {
   const uint32_t tag = tag_of(hash);
   const size_t last = home + (buckets_[home].displaced > 0 ? kReach : 0);
   for (size_t b = home; b <= last; ++b) {
-    for (const Entry& entry : buckets_[b].entries) {
-      if (entry.tag == tag && entry.index != kNone && identity_[entry.index].key == key) return entry.index;
+    const Bucket& bucket = buckets_[b];
+    for (uint32_t places = bucket.with_tag(tag); places != 0; places &= places - 1) {
+      const uint32_t index = bucket.indices[static_cast<size_t>(std::countr_zero(places))];
+      if (index != kNone && identity_[index].key == key) return index;
     }
   }
   return kNone;
@@ -31,11 +33,12 @@ uint32_t LegTable::insert(uint32_t flow_hash, const LegKey& key, LegList list) {
   const uint64_t hash = leg_hash(flow_hash, key.point);
   const size_t home = bucket_of(hash);
   for (size_t b = home; b <= home + kReach; ++b) {
-    for (Entry& entry : buckets_[b].entries) {
-      if (entry.index != kNone) continue;
+    for (size_t place = 0; place < kEntries; ++place) {
+      if (buckets_[b].indices[place] != kNone) continue;
       const uint32_t index = free_.back();
       free_.pop_back();
-      entry = {tag_of(hash), index};
+      buckets_[b].tags[place] = tag_of(hash);
+      buckets_[b].indices[place] = index;
       if (b != home) ++buckets_[home].displaced;
       hot_[index] = {};
       cold_[index] = {};
@@ -56,9 +59,9 @@ void LegTable::erase(uint32_t index) {
   const LegIdentity& identity = identity_[index];
   const size_t home = bucket_of(leg_hash(identity.flow_hash, identity.key.point));
   for (size_t b = home; b <= home + kReach; ++b) {
-    for (Entry& entry : buckets_[b].entries) {
-      if (entry.index != index) continue;
-      entry = {};
+    for (uint32_t& entry : buckets_[b].indices) {
+      if (entry != index) continue;
+      entry = kNone;
       if (b != home) --buckets_[home].displaced;
       unlink(index);
       identity_[index].list = static_cast<uint8_t>(LegList::free_slot);
@@ -98,8 +101,8 @@ uint32_t LegTable::victim(uint64_t hash) const {
     const size_t home = bucket_of(hash);
     uint32_t idlest = kNone;
     for (size_t b = home; b <= home + kReach; ++b) {
-      for (const Entry& entry : buckets_[b].entries) {
-        if (entry.index != kNone && (idlest == kNone || hot_[entry.index].last_ns < hot_[idlest].last_ns)) idlest = entry.index;
+      for (const uint32_t entry : buckets_[b].indices) {
+        if (entry != kNone && (idlest == kNone || hot_[entry].last_ns < hot_[idlest].last_ns)) idlest = entry;
       }
     }
     return idlest;

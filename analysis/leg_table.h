@@ -5,6 +5,10 @@
 // it, so that a look-up goes on only where it must. Slots of erased legs are reused with a new generation.
 #pragma once
 
+#include <emmintrin.h>
+
+#include <array>
+#include <bit>
 #include <cstdint>
 #include <memory>
 #include <vector>
@@ -29,17 +33,16 @@ class LegTable {
   // The first leg with that tag in the home bucket, or kNone; holds() tells whether it is the one.
   uint32_t guess(uint64_t hash) const {
     const Bucket& bucket = buckets_[bucket_of(hash)];
-    const uint32_t tag = tag_of(hash);
-    for (const Entry& entry : bucket.entries) {
-      if (entry.tag != tag || entry.index == kNone) continue;
-      __builtin_prefetch(&hot_[entry.index], 1);
-      __builtin_prefetch(&identity_[entry.index]);
-      return entry.index;
-    }
-    return kNone;
+    const uint32_t places = bucket.with_tag(tag_of(hash));
+    if (places == 0) return kNone;
+    const uint32_t index = bucket.indices[static_cast<size_t>(std::countr_zero(places))];
+    if (index == kNone) return kNone;
+    __builtin_prefetch(&hot_[index], 1);
+    __builtin_prefetch(&identity_[index]);
+    return index;
   }
   // Whether `index` (kNone allowed) is still the leg of `key`.
-  bool holds(uint32_t index, const LegKey& key) const { return index != kNone && live(index) && identity_[index].key == key; }
+  bool holds(uint32_t index, const LegKeyView& key) const { return index != kNone && live(index) && key.is(identity_[index].key); }
   // Index of the leg, or kNone.
   uint32_t find(uint64_t hash, const LegKey& key) const;
 
@@ -68,13 +71,21 @@ class LegTable {
  private:
   static constexpr size_t kEntries = 7;
   static constexpr size_t kReach = 8;  // buckets looked at after the home bucket
-  struct Entry {
-    uint32_t tag = 0, index = kNone;
-  };
+  // Tags side by side, so that all are compared at once: which place holds a leg is chance, and a loop that stops there mispredicts.
   struct alignas(64) Bucket {
-    Entry entries[kEntries];
-    uint32_t displaced = 0;  // entries whose home this is but which stand further on
-    uint32_t padding = 0;
+    std::array<uint32_t, kEntries + 1> tags{};  // one more than there are, for two loads of four
+    std::array<uint32_t, kEntries> indices;      // kNone: empty
+    uint32_t displaced = 0;                      // entries whose home this is but which stand further on
+    Bucket() { indices.fill(kNone); }
+
+    // Bit i: place i has that tag; it may be empty.
+    uint32_t with_tag(uint32_t tag) const {
+      const __m128i wanted = _mm_set1_epi32(static_cast<int>(tag));
+      const auto* at = reinterpret_cast<const __m128i*>(tags.data());
+      const __m128i low = _mm_cmpeq_epi32(_mm_load_si128(at), wanted), high = _mm_cmpeq_epi32(_mm_load_si128(at + 1), wanted);
+      const int bits = _mm_movemask_epi8(_mm_packs_epi16(_mm_packs_epi32(low, high), _mm_setzero_si128()));
+      return static_cast<uint32_t>(bits) & ((1u << kEntries) - 1);
+    }
   };
   static_assert(sizeof(Bucket) == 64);
   struct List {
