@@ -237,13 +237,16 @@ void AnalysisWorker::take_leg_packet(const Sighting& s, const LegKeyView& key, u
       send_packet_event(leg, LegEventType::established, s, from);
     }
   } else {
-    const LegStep step = tcp_step(hot, legs_.cold(leg), flow_of(leg, s), s, from);
+    const bool paused = s.order_ns - hot.last_ns > round_trip::kLongestNs;
+    TcpFlow& flow = flow_of(leg, s);
+    const LegStep step = tcp_step(hot, legs_.cold(leg), flow, s, from);
     labels = step.labels;
     if (labels) counters_.retransmissions[s.point][index_of(from)].add();
     if (step.what & leg_step::flipped) {
       from = Side::client;  // what the pairs have been told went the other way
       for (size_t slot = 0; slot < 2; ++slot) leave_pair(leg, slot, PairSighting::Kind::abandon, s.order_ns);
     }
+    note_times(flow.times, leg, s, from, step, paused);
     const bool handshake = step.what & (leg_step::attempt | leg_step::syn_ack);
     if (opened) {
       send_packet_event(leg, LegEventType::opened, s, from, !handshake);
@@ -273,11 +276,11 @@ void AnalysisWorker::take_leg_packet(const Sighting& s, const LegKeyView& key, u
   if (points_ > 1 && s.protocol == ip_protocol::tcp) follow(leg, s, from);
 }
 
-// A lone SYN needs no record, so that a flood of them takes none from the legs that are at work.
+// A SYN alone and without data needs no record, so that a flood of them takes none from the legs that are at work.
 TcpFlow& AnalysisWorker::flow_of(uint32_t leg, const Sighting& s) {
   uint32_t& flow = legs_.flow(leg);
   if (flow != kNone) return flows_[flow];
-  if ((s.tcp_flags & (tcp_flag::syn | tcp_flag::ack)) == tcp_flag::syn) return scratch_flow_ = {};
+  if ((s.tcp_flags & (tcp_flag::syn | tcp_flag::ack)) == tcp_flag::syn && s.payload_length == 0) return scratch_flow_ = {};
   flow = flows_.take(
       leg, [this](uint32_t other) { return legs_.hot(other).last_ns; },
       [this](uint32_t other) {
@@ -285,6 +288,14 @@ TcpFlow& AnalysisWorker::flow_of(uint32_t leg, const Sighting& s) {
         counters_.flows_evicted.add();
       });
   return flows_[flow];
+}
+
+void AnalysisWorker::note_times(FlowTimes& times, uint32_t leg, const Sighting& s, Side from, const LegStep& step, bool paused) {
+  const RoundTripSamples samples =
+      take_times(times, legs_.hot(leg), legs_.cold(leg), s, from, step.labels, (step.what & leg_step::established) != 0, paused);
+  for (size_t method = 0; method < samples.ticks.size(); ++method) {
+    if (samples.ticks[method] != 0) counters_.rtt[s.point][index_of(from)][method].add(to_ns(samples.ticks[method]));
+  }
 }
 
 uint32_t AnalysisWorker::open_leg(const Sighting& s, const LegKeyView& key, uint64_t hash) {
@@ -320,7 +331,7 @@ void AnalysisWorker::close_leg(uint32_t leg, int64_t now_ns, bool evicted, bool 
   nothing.point = legs_.key(leg).point;
   LegEvent event = event_of(leg, LegEventType::closed, nothing);
   event.evicted = evicted;
-  event.summary = summarize(legs_.hot(leg), legs_.cold(leg), idle);
+  event.summary = summarize(legs_.hot(leg), legs_.cold(leg), times_of(leg), idle);
   send(event);
   for (size_t slot = 0; slot < 2; ++slot) leave_pair(leg, slot, PairSighting::Kind::end, now_ns);
   drop_log(leg);
@@ -370,7 +381,7 @@ void AnalysisWorker::sweep(int64_t now_ns, size_t budget) {
       nothing.order_ns = now_ns;
       nothing.point = legs_.key(leg).point;
       LegEvent event = event_of(leg, LegEventType::progress, nothing);
-      event.summary = summarize(hot, legs_.cold(leg), false);
+      event.summary = summarize(hot, legs_.cold(leg), times_of(leg), false);
       send(event);
     }
   }
@@ -406,6 +417,7 @@ void AnalysisWorker::send_packet_event(uint32_t leg, LegEventType type, const Si
   event.options = s.options;
   event.window_scale = s.window_scale;
   event.mss = s.mss;
+  event.window = s.window;
   send(event);
 }
 

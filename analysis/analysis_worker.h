@@ -56,6 +56,7 @@ class AnalysisWorker final : public Pollable {
   void take_leg_packet(const Sighting& s, const LegKeyView& key, uint64_t hash, uint32_t leg);
   void prefetch_beyond_leg(uint32_t leg) const;
   TcpFlow& flow_of(uint32_t leg, const Sighting& s);
+  void note_times(FlowTimes& times, uint32_t leg, const Sighting& s, Side from, const LegStep& step, bool paused);
   uint32_t open_leg(const Sighting& s, const LegKeyView& key, uint64_t hash);
   void close_leg(uint32_t leg, int64_t now_ns, bool evicted, bool idle);
   void evict(uint32_t leg, int64_t now_ns);
@@ -63,6 +64,7 @@ class AnalysisWorker final : public Pollable {
   size_t sweep_budget(size_t packets);
   void sweep(int64_t now_ns, size_t budget);
 
+  const FlowTimes* times_of(uint32_t leg) { return legs_.flow(leg) == kNone ? nullptr : &flows_[legs_.flow(leg)].times; }
   LegId id_of(uint32_t leg) const { return LegId::make(index_, leg, legs_.generation(leg)); }
   LegEvent event_of(uint32_t leg, LegEventType type, const PacketFacts& packet) const;
   void send(const LegEvent& event);

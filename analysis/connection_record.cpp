@@ -4,14 +4,16 @@
 
 #include "analysis/correlator.h"
 #include "analysis/tcp_leg.h"
+#include "analysis/waiting.h"
 
 namespace parallax {
 namespace {
 
-// Hops that a packet has made, from the least common initial TTL that is not below what is left.
+// Hops that a packet has made, from the least common initial TTL (or hop limit) that is not below what is left. Paths of more than 32 hops
+// are rarer than hosts that begin with 32.
 std::optional<uint32_t> hops_of(uint8_t ttl) {
   if (ttl == 0) return std::nullopt;
-  for (const uint32_t initial : {64u, 128u, 255u}) {
+  for (const uint32_t initial : {32u, 64u, 128u, 255u}) {
     if (ttl <= initial) return initial - ttl;
   }
   return std::nullopt;
@@ -39,8 +41,11 @@ LegRecord record_of(const LegState& leg) {
   }
   if (s.syn_stamp_ns != 0 && s.syn_ack_stamp_ns != 0) r.handshake_server_rtt_ns = std::max<int64_t>(0, s.syn_ack_stamp_ns - s.syn_stamp_ns);
   if (s.syn_ack_stamp_ns != 0 && s.ack_stamp_ns != 0) r.handshake_client_rtt_ns = std::max<int64_t>(0, s.ack_stamp_ns - s.syn_ack_stamp_ns);
-  r.hops_to_client = hops_of(s.ttl[0]);
-  r.hops_to_server = hops_of(s.ttl[1]);
+  // Data comes from the end itself; the handshake may have been answered by a device for it.
+  const auto ttl = [&s](size_t d) { return s.times.ttl[d] != 0 ? s.times.ttl[d] : s.ttl[d]; };
+  r.hops_to_client = hops_of(ttl(0));
+  r.hops_to_server = hops_of(ttl(1));
+  set_times(s.times, r);
   r.history = history_of(s);
   return r;
 }
@@ -159,6 +164,7 @@ ConnectionRecord Correlator::record_of(const Connection& c) const {
     return (c.legs[x->client_leg].point < c.legs[y->client_leg].point) == c.client_outer && x != y;
   });
   for (const Crossing* crossing : crossings) r.crossings.push_back(parallax::record_of(*crossing, c));
+  r.waiting = waiting_of(c);
   r.finding_ids = c.finding_ids;
   return r;
 }

@@ -14,14 +14,17 @@ constexpr size_t kLearnedMax = 1 << 16;
 
 auto order_of(const LegEvent& e) { return std::tuple(e.packet.order_ns, e.packet.point, e.packet.port, e.packet.frame); }
 
-OfferedOptions offered(uint8_t options, uint16_t mss, uint8_t window_scale, uint8_t tcp_flags, Side from) {
+OfferedOptions offered(const LegEvent& event, Side from) {
   constexpr uint8_t setup = tcp_flag::ece | tcp_flag::cwr;
+  const uint8_t options = event.options;
   const uint8_t wanted = from == Side::client ? setup : tcp_flag::ece;
-  return {.mss = (options & tcp_option::mss) ? mss : uint16_t{0},
-          .window_scale = (options & tcp_option::window_scale) ? static_cast<int16_t>(window_scale) : int16_t{-1},
+  return {.mss = (options & tcp_option::mss) ? event.mss : uint16_t{0},
+          .window_scale = (options & tcp_option::window_scale) ? static_cast<int16_t>(event.window_scale) : int16_t{-1},
           .sack = (options & tcp_option::sack_permitted) != 0,
           .timestamps = (options & tcp_option::timestamps) != 0,
-          .ecn = (tcp_flags & setup) == wanted};
+          .ecn = (event.packet.tcp_flags & setup) == wanted,
+          .fast_open = (options & tcp_option::fast_open) != 0,
+          .initial_window = event.window};
 }
 
 }  // namespace
@@ -164,7 +167,7 @@ void Correlator::note_attempt(LegState& leg, const LegEvent& event) {
   if (leg.has_syn() && event.packet.seq != leg.client_isn) leg.syn_ack.reset();
   leg.midstream = false;
   leg.client_isn = event.packet.seq;
-  leg.client_options = offered(event.options, event.mss, event.window_scale, event.packet.tcp_flags, Side::client);
+  leg.client_options = offered(event, Side::client);
   leg.refused.reset();
   leg.reset.reset();
   ++leg.attempt_count;
@@ -184,7 +187,7 @@ void Correlator::update(LegState& leg, Connection& connection, const LegEvent& e
       return;  // the connection may have gone into another, which has been scheduled
     case LegEventType::syn_ack: {
       leg.syn_ack = event.packet;
-      leg.server_options = offered(event.options, event.mss, event.window_scale, event.packet.tcp_flags, Side::server);
+      leg.server_options = offered(event, Side::server);
       auto& answered = answered_[leg.point];
       if (answered.size() < kLearnedMax || answered.contains(leg.server)) ++answered[leg.server];
       auto& ttls = server_ttl_[leg.point];

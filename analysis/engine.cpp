@@ -243,6 +243,7 @@ EngineCounters Engine::counters() const {
       for (size_t d = 0; d < 2; ++d) {
         c.points[p].retransmissions[d] += w.retransmissions[p][d].get();
         w.handshake_rtt[p][d].add_to(c.points[p].handshake_rtt[d]);
+        for (size_t method = 0; method < 2; ++method) add_transit(w.rtt[p][d][method], c.points[p].rtt[d][method]);
         if (p + 1 < points) {
           add_transit(w.transit_sketch[p][d], c.devices[p].transit[d]);
           c.devices[p].segments_lost[d] += w.segments_lost[p][d].get();

@@ -26,6 +26,7 @@ struct EngineCounters {
   struct PointCounters {
     std::array<uint64_t, 7> handshakes{};          // by Outcome
     std::array<HistogramSnapshot, 2> handshake_rtt;  // [0] client side, [1] server side
+    std::array<std::array<HistogramSnapshot, 2>, 2> rtt;  // the same; [0] by acknowledgement, [1] by timestamp
     std::array<uint64_t, 2> retransmissions{};     // [0] from the client, [1] from the server
     uint64_t unpaired_legs = 0;
   };

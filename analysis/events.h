@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <type_traits>
 
+#include "analysis/flow_times.h"
 #include "analysis/leg.h"
 #include "analysis/model.h"
 #include "analysis/vocabulary.h"
@@ -66,6 +67,7 @@ struct LegSummary {
   std::array<int8_t, 2> window_scale;
   std::array<uint8_t, 2> options, ttl;
   std::array<char, 18> history;
+  FlowTimesSummary times;
 };
 
 enum class LegEventType : uint8_t {
@@ -89,7 +91,7 @@ struct LegEvent {
   bool evicted;     // closed: because of a bound; what followed was not seen as this leg
   uint8_t options;
   uint8_t window_scale;
-  uint16_t mss;
+  uint16_t mss, window;
   LegSummary summary;  // progress, closed
 };
 static_assert(std::is_trivially_copyable_v<LegEvent>);

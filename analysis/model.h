@@ -30,7 +30,22 @@ struct Distribution {  // nanoseconds; quantiles within 5 %
 struct OfferedOptions {
   uint16_t mss = 0;
   int16_t window_scale = -1;  // -1: not offered
-  bool sack = false, timestamps = false, ecn = false;
+  bool sack = false, timestamps = false, ecn = false, fast_open = false;
+  uint16_t initial_window = 0;  // announced with the offer, never scaled (RFC 7323, 2.2)
+};
+
+struct RoundTripRecord {  // see analysis/round_trip.h
+  int64_t min_ns = 0, smoothed_ns = 0, max_ns = 0;
+  uint32_t samples = 0;
+};
+
+// Turns of a leg, summed; see analysis/turns.h. Index 0: the client, 1: the server.
+struct TurnTotals {
+  std::array<int64_t, 2> wait_ns{}, network_ns{}, longest_wait_ns{};  // by the side that was waited for
+  std::array<int64_t, 2> transfer_ns{};                               // by sender, as all that follows
+  std::array<uint64_t, 2> largest_message_bytes{}, in_flight_max_bytes{};
+  uint32_t outstanding_max = 0;
+  double outstanding_mean = 0;  // over the time in which a request was under way
 };
 
 struct LegRecord {
@@ -43,9 +58,13 @@ struct LegRecord {
   std::array<uint32_t, 2> isn{};
   std::optional<int64_t> handshake_client_rtt_ns, handshake_server_rtt_ns;
   std::optional<uint32_t> hops_to_client, hops_to_server;
+  std::array<uint32_t, 2> ttl_changes{};  // from the client, from the server
+  std::array<std::optional<RoundTripRecord>, 2> rtt;         // to the client and back, to the server and back
+  std::array<std::optional<uint32_t>, 2> first_flight_bytes;  // from the client, from the server
   std::string history;
   OfferedOptions client_options, server_options;
   uint32_t turns = 0;
+  std::optional<TurnTotals> turn_totals;  // empty: no data was seen
 };
 
 struct CrossingRecord {
@@ -61,6 +80,12 @@ struct CrossingRecord {
   uint64_t undecided = 0;
 };
 
+// Where the time between data went, from the client's to the server's end, summed over the turns. With two points or more the device
+// (all devices between them) is what a wait took longer at one side of it than at the other; with one, it is not told apart from the network.
+struct WaitingRecord {
+  int64_t client_ns = 0, before_device_ns = 0, device_ns = 0, after_device_ns = 0, server_ns = 0;
+};
+
 struct ConnectionRecord {
   uint64_t id = 0;
   Protocol protocol = Protocol::tcp;
@@ -71,6 +96,7 @@ struct ConnectionRecord {
   ClosedBy closed_by = ClosedBy::unknown;
   std::vector<LegRecord> legs;
   std::vector<CrossingRecord> crossings;
+  std::optional<WaitingRecord> waiting;  // empty: no turns, or not the same ones at the first and the last point
   std::vector<uint64_t> finding_ids;
 };
 

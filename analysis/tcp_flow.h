@@ -1,4 +1,4 @@
-// What the analysis of a TCP leg needs while packets flow, beside the leg's own 256 bytes: three cache lines out of a pool.
+// What the analysis of a TCP leg needs while packets flow, beside the leg's own 256 bytes: four cache lines out of a pool.
 //
 // Owned by the analysis worker that owns the leg, through TcpFlowPool. A leg whose flow was taken from it for lack of room goes
 // on with a fresh one: what was known of the highest sequence numbers stands in the leg, the finer memory is gone (`fresh`).
@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <type_traits>
 
+#include "analysis/flow_times.h"
 #include "analysis/leg.h"
 
 namespace parallax {
@@ -33,13 +34,10 @@ struct alignas(64) TcpFlow {
   static_assert(sizeof(Half) == 32);
   std::array<Half, 2> half;
 
-  // Line 1: round trips and what turns need of packets in the same direction.
-  std::array<std::array<uint32_t, 8>, 2> round_trip;
-
-  // Line 2: turns.
-  std::array<uint32_t, 16> turns;
+  // Lines 1 to 3: round trips and turns.
+  FlowTimes times;
 };
-static_assert(sizeof(TcpFlow) == 192 && std::is_trivially_copyable_v<TcpFlow>);
+static_assert(sizeof(TcpFlow) == 256 && std::is_trivially_copyable_v<TcpFlow>);
 
 namespace flow_note {
 inline constexpr uint8_t keep_alive = 1, zero_window_probe = 2;  // the direction's last packet was one

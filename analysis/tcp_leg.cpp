@@ -167,7 +167,7 @@ LegStep tcp_step(LegHot& hot, LegCold& cold, TcpFlow& flow, const Sighting& s, S
   if (is_syn && !is_ack && !is_rst && from == Side::server && !(hot.flags & syn)) {
     flip(hot, cold);
     std::swap(flow.half[0], flow.half[1]);
-    std::swap(flow.round_trip[0], flow.round_trip[1]);
+    flip(flow.times);
     from = Side::client;
     step.what |= leg_step::flipped;
   }
@@ -229,8 +229,9 @@ LegStep udp_step(LegHot& hot, LegCold& cold, const Sighting& s, Side from) {
   return step;
 }
 
-LegSummary summarize(const LegHot& hot, const LegCold& cold, bool idle) {
+LegSummary summarize(const LegHot& hot, const LegCold& cold, const FlowTimes* times, bool idle) {
   LegSummary r{};
+  if (times) r.times = summarize(*times, hot, cold);
   r.first_ns = cold.first_ns;
   r.last_ns = std::max(cold.first_ns, hot.last_ns);
   r.syn_stamp_ns = cold.syn_stamp_ns;

@@ -48,7 +48,8 @@ LegStep tcp_step(LegHot& hot, LegCold& cold, TcpFlow& flow, const Sighting& s, S
 // The same for a datagram; `from` is corrected where a question was stamped after its answer.
 LegStep udp_step(LegHot& hot, LegCold& cold, const Sighting& s, Side from);
 
-LegSummary summarize(const LegHot& hot, const LegCold& cold, bool idle);
+// `times`: null where the leg has no TcpFlow.
+LegSummary summarize(const LegHot& hot, const LegCold& cold, const FlowTimes* times, bool idle);
 std::string_view history_of(const LegSummary& summary);
 
 }  // namespace parallax

@@ -24,6 +24,7 @@ struct alignas(64) WorkerCounters {
   std::array<Counter, kPointsMax> capture_loss_segments;
   std::array<std::array<Counter, 2>, kPointsMax> retransmissions;  // [point][from client, from server]
   std::array<std::array<Histogram, 2>, kPointsMax> handshake_rtt;  // [point][client side, server side]
+  std::array<std::array<std::array<TransitSketch<Counter>, 2>, 2>, kPointsMax> rtt;  // [point][client side, server side][RoundTripMethod]
   std::array<std::array<TransitSketch<Counter>, 2>, kPointsMax> transit_sketch;  // [outer point][toward inside, toward outside]
   std::array<std::array<Counter, 2>, kPointsMax> segments_lost;
 };

@@ -19,6 +19,7 @@ using Labels = std::vector<ClientMetric::Label>;
 
 constexpr double kNsPerSecond = 1e9;
 constexpr const char* kSides[2] = {"client", "server"};
+constexpr const char* kMethods[2] = {"ack", "timestamp"};  // RoundTripMethod
 constexpr const char* kFromDirections[2] = {"client_to_server", "server_to_client"};
 constexpr const char* kPathDirections[2] = {"toward_inside", "toward_outside"};
 
@@ -111,6 +112,15 @@ void add_points(Page& page, const SensorState& state, const EngineCounters& coun
   for (size_t point = 0; point < points; ++point) {
     for (size_t side = 0; side < 2; ++side) {
       page.add({{"point", state.path[point]}, {"side", kSides[side]}}, counters.points[point].handshake_rtt[side]);
+    }
+  }
+  page.open("rtt_seconds", MetricType::Histogram,
+            "Round trips during TCP connections, from the point to the client and to the server, by how they were measured.");
+  for (size_t point = 0; point < points; ++point) {
+    for (size_t side = 0; side < 2; ++side) {
+      for (size_t method = 0; method < 2; ++method) {
+        page.add({{"point", state.path[point]}, {"side", kSides[side]}, {"method", kMethods[method]}}, counters.points[point].rtt[side][method]);
+      }
     }
   }
   page.open("retransmissions_total", MetricType::Counter, "TCP segments seen again, by direction.");

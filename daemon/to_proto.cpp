@@ -45,6 +45,40 @@ void set_options(const OfferedOptions& from, v1::TcpOptions& to) {
   to.set_sack(from.sack);
   to.set_timestamps(from.timestamps);
   to.set_ecn(from.ecn);
+  to.set_fast_open(from.fast_open);
+  to.set_initial_window(from.initial_window);
+}
+
+void set_round_trip(const RoundTripRecord& from, v1::RoundTrip& to) {
+  to.set_min(seconds(from.min_ns));
+  to.set_smoothed(seconds(from.smoothed_ns));
+  to.set_max(seconds(from.max_ns));
+  to.set_samples(from.samples);
+}
+
+void set_turn_totals(const TurnTotals& from, v1::TurnTotals& to) {
+  to.set_waited_for_client_seconds(seconds(from.wait_ns[0]));
+  to.set_waited_for_server_seconds(seconds(from.wait_ns[1]));
+  to.set_network_to_client_seconds(seconds(from.network_ns[0]));
+  to.set_network_to_server_seconds(seconds(from.network_ns[1]));
+  to.set_longest_wait_for_client_seconds(seconds(from.longest_wait_ns[0]));
+  to.set_longest_wait_for_server_seconds(seconds(from.longest_wait_ns[1]));
+  to.set_request_seconds(seconds(from.transfer_ns[0]));
+  to.set_response_seconds(seconds(from.transfer_ns[1]));
+  to.set_largest_request_bytes(from.largest_message_bytes[0]);
+  to.set_largest_response_bytes(from.largest_message_bytes[1]);
+  to.set_in_flight_max_from_client(from.in_flight_max_bytes[0]);
+  to.set_in_flight_max_from_server(from.in_flight_max_bytes[1]);
+  to.set_outstanding_max(from.outstanding_max);
+  to.set_outstanding_mean(from.outstanding_mean);
+}
+
+void set_waiting(const WaitingRecord& from, v1::Waiting& to) {
+  to.set_client_seconds(seconds(from.client_ns));
+  to.set_before_device_seconds(seconds(from.before_device_ns));
+  to.set_device_seconds(seconds(from.device_ns));
+  to.set_after_device_seconds(seconds(from.after_device_ns));
+  to.set_server_seconds(seconds(from.server_ns));
 }
 
 template <typename List>
@@ -81,6 +115,13 @@ void set_leg(const LegRecord& from, const MessageNames& names, Protocol protocol
     set_options(from.server_options, *to.mutable_options()->mutable_server());
   }
   to.set_turns(from.turns);
+  if (from.rtt[0]) set_round_trip(*from.rtt[0], *to.mutable_rtt_client_seconds());
+  if (from.rtt[1]) set_round_trip(*from.rtt[1], *to.mutable_rtt_server_seconds());
+  if (from.first_flight_bytes[0]) to.set_first_flight_from_client(*from.first_flight_bytes[0]);
+  if (from.first_flight_bytes[1]) to.set_first_flight_from_server(*from.first_flight_bytes[1]);
+  if (from.turn_totals) set_turn_totals(*from.turn_totals, *to.mutable_turn_totals());
+  to.set_ttl_changes_from_client(from.ttl_changes[0]);
+  to.set_ttl_changes_from_server(from.ttl_changes[1]);
 }
 
 void set_crossing(const CrossingRecord& from, const MessageNames& names, v1::Crossing& to) {
@@ -183,6 +224,7 @@ v1::Connection to_proto(const ConnectionRecord& record, const MessageNames& name
   message.set_closed_by(to_proto(record.closed_by));
   for (const LegRecord& leg : record.legs) set_leg(leg, names, record.protocol, *message.add_legs());
   for (const CrossingRecord& crossing : record.crossings) set_crossing(crossing, names, *message.add_crossings());
+  if (record.waiting) set_waiting(*record.waiting, *message.mutable_waiting());
   message.mutable_finding_ids()->Add(record.finding_ids.begin(), record.finding_ids.end());
   return message;
 }

@@ -36,6 +36,8 @@ TEST(Metrics, EveryMetricOfTheContractIsThereFromTheFirstScrape) {
            "parallax_handshakes_total{point=\"outside\",outcome=\"refused\"} 0",
            "parallax_handshake_rtt_seconds_bucket{point=\"outside\",side=\"client\",le=\"+Inf\"} 0",
            "parallax_handshake_rtt_seconds_sum{point=\"inside\",side=\"server\"} 0",
+           "parallax_rtt_seconds_bucket{point=\"outside\",side=\"client\",method=\"ack\",le=\"+Inf\"} 0",
+           "parallax_rtt_seconds_sum{point=\"inside\",side=\"server\",method=\"timestamp\"} 0",
            "parallax_retransmissions_total{point=\"outside\",direction=\"client_to_server\",kind=\"retransmission\"} 0",
            "parallax_segments_lost_total{where=\"between outside and inside\",direction=\"toward_inside\"} 0",
            "parallax_resets_total{origin=\"device\"} 0",

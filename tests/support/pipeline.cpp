@@ -58,7 +58,21 @@ std::string describe(const std::optional<Distribution>& d) {
   return d ? fmt::format("{}/{}/{}/{}x{}", d->min_ns, d->median_ns, d->p99_ns, d->max_ns, d->count) : "-";
 }
 std::string describe(const OfferedOptions& o) {
-  return fmt::format("mss {} ws {} sack {} ts {} ecn {}", o.mss, o.window_scale, o.sack, o.timestamps, o.ecn);
+  return fmt::format("mss {} ws {} sack {} ts {} ecn {} tfo {} window {}", o.mss, o.window_scale, o.sack, o.timestamps, o.ecn, o.fast_open,
+                     o.initial_window);
+}
+std::string describe(const std::optional<RoundTripRecord>& r) {
+  return r ? fmt::format("{}/{}/{}x{}", r->min_ns, r->smoothed_ns, r->max_ns, r->samples) : "-";
+}
+std::string describe_times(const LegRecord& l) {
+  std::string text = fmt::format("        rtt client {} server {} first flight {}/{} ttl changes {}", describe(l.rtt[0]), describe(l.rtt[1]),
+                                 l.first_flight_bytes[0].value_or(0), l.first_flight_bytes[1].value_or(0), fmt::join(l.ttl_changes, "/"));
+  if (const auto& t = l.turn_totals) {
+    text += fmt::format(" wait {} network {} longest {} transfer {} largest {} in flight {} outstanding {}/{:.3f}", fmt::join(t->wait_ns, "/"),
+                        fmt::join(t->network_ns, "/"), fmt::join(t->longest_wait_ns, "/"), fmt::join(t->transfer_ns, "/"),
+                        fmt::join(t->largest_message_bytes, "/"), fmt::join(t->in_flight_max_bytes, "/"), t->outstanding_max, t->outstanding_mean);
+  }
+  return text + "\n";
 }
 template <typename T>
 std::string optional_text(const std::optional<T>& value) {
@@ -104,6 +118,11 @@ std::string describe(const ConnectionRecord& c, const std::vector<std::string>& 
         fmt::join(l.bytes, "/"), fmt::join(l.retransmissions, "/"), fmt::join(l.isn, "/"), l.first_seen_ns, l.last_seen_ns,
         optional_text(l.handshake_client_rtt_ns), optional_text(l.handshake_server_rtt_ns), optional_text(l.hops_to_client),
         optional_text(l.hops_to_server), l.turns, describe(l.client_options), describe(l.server_options));
+    text += describe_times(l);
+  }
+  if (c.waiting) {
+    text += fmt::format("    waiting client {} before {} device {} after {} server {}\n", c.waiting->client_ns, c.waiting->before_device_ns,
+                        c.waiting->device_ns, c.waiting->after_device_ns, c.waiting->server_ns);
   }
   for (const CrossingRecord& x : c.crossings) {
     text += fmt::format(

@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <cmath>
 #include <cstdlib>
 #include <set>
 
@@ -71,6 +72,22 @@ class Checker {
     equal(what, fmt::format("{}/{}", is[0], is[1]), take());
   }
 
+  // A/B/...: seconds, within half a microsecond.
+  template <typename List>
+  void equal_seconds(const std::string& what, const List& is_ns) {
+    const std::string wanted = take();
+    std::string text;
+    for (const int64_t ns : is_ns) text += fmt::format("{}{:.6f}", text.empty() ? "" : "/", static_cast<double>(ns) * 1e-9);
+    const char* at = wanted.c_str();
+    for (const int64_t ns : is_ns) {
+      char* end = nullptr;
+      const double seconds = std::strtod(at, &end);
+      if (end == at || std::fabs(seconds * 1e9 - static_cast<double>(ns)) > 500) throw Failure{fmt::format("{} is {}", what, text)};
+      at = *end == '/' ? end + 1 : end;
+    }
+    if (*at != 0) throw Failure{fmt::format("{} is {}", what, text)};
+  }
+
   void one() {
     const std::string what = take();
     if (what == "anything") {
@@ -127,6 +144,14 @@ class Checker {
         equal(key, c.crossings.size(), take());
       } else if (key == "findings") {
         equal(key, c.finding_ids.size(), take());
+      } else if (key == "waiting") {
+        if (accept("none")) {
+          if (c.waiting) throw Failure{"there is:\n" + describe(c, path_)};
+          continue;
+        }
+        if (!c.waiting) throw Failure{"it has no waiting:\n" + describe(c, path_)};
+        const WaitingRecord& w = *c.waiting;
+        equal_seconds(key, std::array{w.client_ns, w.before_device_ns, w.device_ns, w.after_device_ns, w.server_ns});
       } else {
         throw Failure{"a connection has no '" + key + "'"};
       }
@@ -163,10 +188,43 @@ class Checker {
         equal_pair(key, found->bytes);
       } else if (key == "retransmissions") {
         equal_pair(key, found->retransmissions);
-      } else {
+      } else if (!leg_times(*found, key)) {
         throw Failure{"a leg has no '" + key + "'"};
       }
     }
+  }
+
+  // Both figures of each: the client's and the server's.
+  bool leg_times(const LegRecord& leg, const std::string& key) {
+    const TurnTotals t = leg.turn_totals.value_or(TurnTotals{});
+    if (key == "turns") {
+      equal(key, leg.turns, take());
+    } else if (key == "wait") {
+      equal_seconds(key, t.wait_ns);
+    } else if (key == "network") {
+      equal_seconds(key, t.network_ns);
+    } else if (key == "transfer") {
+      equal_seconds(key, t.transfer_ns);
+    } else if (key == "largest") {
+      equal_pair(key, t.largest_message_bytes);
+    } else if (key == "in_flight") {
+      equal_pair(key, t.in_flight_max_bytes);
+    } else if (key == "outstanding") {
+      equal(key, t.outstanding_max, take());
+    } else if (key == "rtt") {
+      equal_seconds(key, std::array{leg.rtt[0].value_or(RoundTripRecord{}).min_ns, leg.rtt[1].value_or(RoundTripRecord{}).min_ns});
+    } else if (key == "rtt_samples") {
+      equal_pair(key, std::array{leg.rtt[0].value_or(RoundTripRecord{}).samples, leg.rtt[1].value_or(RoundTripRecord{}).samples});
+    } else if (key == "hops") {
+      equal_pair(key, std::array{leg.hops_to_client.value_or(999), leg.hops_to_server.value_or(999)});
+    } else if (key == "first_flight") {
+      equal_pair(key, std::array{leg.first_flight_bytes[0].value_or(0), leg.first_flight_bytes[1].value_or(0)});
+    } else if (key == "initial_window") {
+      equal_pair(key, std::array{leg.client_options.initial_window, leg.server_options.initial_window});
+    } else {
+      return false;
+    }
+    return true;
   }
 
   // CLIENT > SERVER [nth N] POINT POINT: how the connection crosses the device between these.

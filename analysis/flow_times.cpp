@@ -1,0 +1,81 @@
+#include "analysis/flow_times.h"
+
+#include <algorithm>
+
+#include "analysis/sequence.h"
+
+namespace parallax {
+namespace {
+
+constexpr uint8_t ack_seen(Side side) { return static_cast<uint8_t>(4 << index_of(side)); }
+
+bool handshake_seen(const LegHot& hot) {
+  constexpr uint16_t both = leg_flag::syn | leg_flag::syn_ack;
+  return (hot.flags & both) == both;
+}
+
+// Karn's rule holds here too: a SYN or SYN-ACK that was sent again gives no round trip.
+void take_handshake(FlowTimes& times, const LegCold& cold, int64_t now_ns) {
+  if (cold.attempts == 1 && cold.syn_stamp_ns != 0 && cold.syn_ack_stamp_ns != 0 && cold.retransmissions[0] == 0)
+    round_trip::add(times.trips, Side::server, cold.syn_ack_stamp_ns - cold.syn_stamp_ns);
+  if (cold.syn_ack_stamp_ns != 0 && cold.ack_stamp_ns != 0 && cold.retransmissions[1] == 0)
+    round_trip::add(times.trips, Side::client, cold.ack_stamp_ns - cold.syn_ack_stamp_ns);
+  turns::begin(times.pace, now_ns);
+}
+
+}  // namespace
+
+RoundTripSamples take_times(FlowTimes& times, const LegHot& hot, const LegCold& cold, const Sighting& s, Side from, uint32_t labels, bool established,
+                            bool paused) {
+  const Side peer = other(from);
+  if (paused) round_trip::give_up(times.trips);
+  if (established) take_handshake(times, cold, s.time_ns);
+  const DataKind data = turns::data_kind_of(times.pace, s, from, labels);
+  const bool acks = s.tcp_flags & tcp_flag::ack;
+  const bool awaited = acks && (hot.seen & 1 << index_of(peer)) && sequence_before(s.ack, hot.next_seq[index_of(peer)]);
+  const RoundTripSamples samples = round_trip::step(times.trips, s, from, data, awaited);
+  const TurnPacket packet = turns::packet_of(s, from, data);
+  if (!turns::flight_measured(times.pace) && handshake_seen(hot)) turns::take_flight(times.pace, times.sums, packet, times.trips, cold.isn);
+  if (data != DataKind::none) {
+    const uint32_t unacked = (hot.seen & ack_seen(peer)) ? hot.max_ack[index_of(peer)] : packet.seq;
+    turns::take(times.pace, times.sums, packet, times.trips, unacked);
+  }
+  return samples;
+}
+
+void flip(FlowTimes& times) {
+  std::swap(times.trips[0], times.trips[1]);
+  turns::flip(times.pace, times.sums);
+}
+
+FlowTimesSummary summarize(const FlowTimes& times, const LegHot& hot, const LegCold& cold) {
+  FlowTimesSummary r{};
+  const TurnPace& pace = times.pace;
+  const TurnSums& sums = times.sums;
+  for (const Side side : {Side::client, Side::server}) {
+    const size_t d = index_of(side);
+    const RoundTrip& trip = times.trips[d];
+    r.trips[d] = {to_ns(trip.min), to_ns(trip.smoothed), to_ns(trip.max), trip.samples};
+    r.wait_ns[d] = to_ns(sums.wait_ticks[d]);
+    r.network_ns[d] = to_ns(sums.network_ticks[d]);
+    r.transfer_ns[d] = to_ns(pace.stream[d].transfer_ticks);
+    r.wait_max_ns[d] = int64_t{sums.wait_max_us[d]} * 1000;
+    r.message_max[d] = sums.message_max[d];
+    r.in_flight_max[d] = pace.stream[d].in_flight_max;
+    r.first_flight[d] = turns::first_flight(pace, sums, side, cold.isn[d]);
+  }
+  if (pace.state & (turn_state::request | turn_state::response)) {
+    uint32_t& largest = r.message_max[pace.state & turn_state::request ? 0 : 1];
+    largest = std::max(largest, pace.message_bytes);
+  }
+  r.outstanding_ns = to_ns(pace.outstanding_ticks);
+  r.turns = sums.turns;
+  r.outstanding_max = sums.outstanding_max;
+  r.ttl = pace.ttl;
+  r.ttl_changes = pace.ttl_changes;
+  r.valid = true;
+  r.first_flight_known = handshake_seen(hot);
+  return r;
+}
+
+}  // namespace parallax

@@ -1,0 +1,51 @@
+// The times of an active TCP leg: its round trips and its turns, and what a packet does to them.
+//
+// Three cache lines of the leg's TcpFlow: round trips, touched by every packet; the pace of turns, touched by every data segment; their
+// sums, touched where the direction changes.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+
+#include "analysis/leg.h"
+#include "analysis/round_trip.h"
+#include "analysis/turns.h"
+
+namespace parallax {
+
+struct alignas(64) FlowTimes {
+  RoundTrips trips;
+  TurnPace pace;
+  TurnSums sums;
+};
+static_assert(sizeof(FlowTimes) == 192);
+
+// What is known of them, as it goes into a leg's summary. Indexes are sides: of a round trip and of a wait the one that answers, else the sender.
+struct FlowTimesSummary {
+  struct Trip {
+    int64_t min_ns, smoothed_ns, max_ns;
+    uint32_t samples;
+  };
+  std::array<Trip, 2> trips;
+  std::array<int64_t, 2> wait_ns, network_ns, transfer_ns, wait_max_ns;
+  std::array<uint32_t, 2> message_max, in_flight_max, first_flight;
+  int64_t outstanding_ns;        // sum of time times requests outstanding
+  uint32_t turns;
+  uint16_t outstanding_max;
+  std::array<uint8_t, 2> ttl, ttl_changes;
+  bool valid;                    // false: the leg had no TcpFlow
+  bool first_flight_known;       // the handshake was seen
+};
+
+// A packet of the leg that the leg's step has taken in, with the labels that it got; `established`: it completed the handshake;
+// `paused`: none was seen for round_trip::kLongestNs before it.
+RoundTripSamples take_times(FlowTimes& times, const LegHot& hot, const LegCold& cold, const Sighting& s, Side from, uint32_t labels, bool established,
+                            bool paused);
+
+// The two sides were mistaken for each other.
+void flip(FlowTimes& times);
+
+FlowTimesSummary summarize(const FlowTimes& times, const LegHot& hot, const LegCold& cold);
+
+}  // namespace parallax
