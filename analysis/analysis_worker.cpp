@@ -215,13 +215,19 @@ void AnalysisWorker::take_leg_packet(const Sighting& s, const LegKeyView& key, u
   const auto side_in = [&](const LegHot& hot) {
     return key.source_is_low() == ((hot.flags & leg_flag::client_is_low) != 0) ? Side::client : Side::server;
   };
+  bool reused = false;
+  std::optional<SequenceSpace> before;
   if (leg != kNone && starts_new_leg(legs_.hot(leg), legs_.cold(leg), s, side_in(legs_.hot(leg)), options_.idle_timeout_ns)) {
+    const bool remembered = s.protocol == ip_protocol::tcp && s.order_ns - legs_.hot(leg).last_ns < kPortMemoryNs;
+    reused = remembered && (s.tcp_flags & tcp_flag::syn);
+    if (remembered && !reused) before.emplace(legs_.hot(leg), legs_.flow(leg) == kNone ? TcpFlow{} : flows_[legs_.flow(leg)]);
     close_leg(leg, s.order_ns, false, idle_over(legs_.hot(leg), s.order_ns, options_.idle_timeout_ns));
     leg = kNone;
   }
   const bool opened = leg == kNone;
   if (opened) leg = open_leg(s, key, hash);
   if (leg == kNone) return;
+  if (before) before->hand_to(legs_.hot(leg), take_flow(leg));  // idle for longer than a leg lives, and it goes on
 
   LegHot& hot = legs_.hot(leg);
   Side from = side_in(hot);
@@ -241,6 +247,7 @@ void AnalysisWorker::take_leg_packet(const Sighting& s, const LegKeyView& key, u
     TcpFlow& flow = flow_of(leg, s);
     const LegStep step = tcp_step(hot, legs_.cold(leg), flow, s, from);
     labels = step.labels;
+    if (reused) labels |= bit(PacketLabel::reused_ports);
     if (labels) counters_.retransmissions[s.point][index_of(from)].add();
     if (step.what & leg_step::flipped) {
       from = Side::client;  // what the pairs have been told went the other way
@@ -281,6 +288,11 @@ TcpFlow& AnalysisWorker::flow_of(uint32_t leg, const Sighting& s) {
   uint32_t& flow = legs_.flow(leg);
   if (flow != kNone) return flows_[flow];
   if ((s.tcp_flags & (tcp_flag::syn | tcp_flag::ack)) == tcp_flag::syn && s.payload_length == 0) return scratch_flow_ = {};
+  return take_flow(leg);
+}
+
+TcpFlow& AnalysisWorker::take_flow(uint32_t leg) {
+  uint32_t& flow = legs_.flow(leg);
   flow = flows_.take(
       leg, [this](uint32_t other) { return legs_.hot(other).last_ns; },
       [this](uint32_t other) {
@@ -373,7 +385,8 @@ void AnalysisWorker::sweep(int64_t now_ns, size_t budget) {
     sweep_at_ = (sweep_at_ + 1) % legs_.capacity();
     if (!legs_.live(leg)) continue;
     LegHot& hot = legs_.hot(leg);
-    if (idle_over(hot, now_ns, options_.idle_timeout_ns)) {
+    const bool remember = options_.offline && (hot.flags & leg_flag::is_tcp) && now_ns - hot.last_ns < kPortMemoryNs;
+    if (!remember && idle_over(hot, now_ns, options_.idle_timeout_ns)) {
       close_leg(leg, now_ns, false, true);
     } else if (!options_.offline && (hot.flags & leg_flag::reported_stale)) {
       hot.flags &= static_cast<uint16_t>(~leg_flag::reported_stale);

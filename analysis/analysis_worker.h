@@ -4,6 +4,7 @@
 // from then on sends the paired legs' packets to the pair's home, which may be this worker itself.
 #pragma once
 
+#include <optional>
 #include <vector>
 
 #include "analysis/early_log.h"
@@ -15,6 +16,7 @@
 #include "analysis/packet_notes.h"
 #include "analysis/pair_table.h"
 #include "analysis/sensor_view.h"
+#include "analysis/sequence_space.h"
 #include "analysis/staging.h"
 #include "analysis/tcp_flow_pool.h"
 #include "analysis/tcp_leg.h"
@@ -57,6 +59,7 @@ class AnalysisWorker final : public Pollable {
   void prefetch_beyond_leg(uint32_t leg) const;
   TcpFlow& flow_of(uint32_t leg, const Sighting& s);
   void note_times(FlowTimes& times, uint32_t leg, const Sighting& s, Side from, const LegStep& step, bool paused);
+  TcpFlow& take_flow(uint32_t leg);
   uint32_t open_leg(const Sighting& s, const LegKeyView& key, uint64_t hash);
   void close_leg(uint32_t leg, int64_t now_ns, bool evicted, bool idle);
   void evict(uint32_t leg, int64_t now_ns);

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "analysis/sequence.h"
+#include "analysis/tcp_labels.h"
 #include "analysis/service_port.h"
 #include "analysis/zeek_state.h"
 
@@ -56,9 +57,11 @@ void flip(LegHot& hot, LegCold& cold) {
   zeek::flip(hot, cold);
 }
 
-void begin_attempt(LegHot& hot, LegCold& cold, const Sighting& s) {
+// True: with another number than the last attempt, so that nothing of its sequence space holds.
+bool begin_attempt(LegHot& hot, LegCold& cold, const Sighting& s) {
   // The same SYN again (or late: its answer may be stamped first) leaves standing what was answered.
   const bool further = (hot.flags & syn) != 0 && (s.seq != cold.isn[0] || (hot.flags & (refused | reset)));
+  const bool renumbered = (hot.flags & syn) != 0 && s.seq != cold.isn[0];
   hot.flags = static_cast<uint16_t>((hot.flags & ~(refused | reset | rst_by_server)) | syn);
   if (further) {
     // A new attempt: the last one's ends and closes do not count. conn_state is that of the last attempt.
@@ -71,6 +74,7 @@ void begin_attempt(LegHot& hot, LegCold& cold, const Sighting& s) {
   cold.syn_stamp_ns = s.time_ns;
   ++cold.attempts;
   note_offer(cold, s, Side::client);
+  return renumbered;
 }
 
 // Whether both sides have spoken as in a handshake, in whatever order the stamps show it. A client that goes on after its SYN
@@ -83,23 +87,16 @@ bool handshake_complete(const LegHot& hot, const LegCold& cold) {
 }
 
 // Sequence space: what was sent again, and what was acknowledged without having been seen.
-uint32_t step_sequence(LegHot& hot, LegCold& cold, const Sighting& s, Side from) {
+void step_sequence(LegHot& hot, LegCold& cold, const Sighting& s, Side from) {
   const size_t d = index_of(from);
   const uint8_t seen_bit = static_cast<uint8_t>(1 << d), ack_bit = static_cast<uint8_t>(4 << d);
   const uint32_t space = s.payload_length + ((s.tcp_flags & tcp_flag::syn) ? 1 : 0) + ((s.tcp_flags & tcp_flag::fin) ? 1 : 0);
   const uint32_t end = s.seq + space;
-  uint32_t labels = 0;
   if (!(hot.seen & seen_bit)) {
     hot.seen |= seen_bit;
     hot.next_seq[d] = end;
   } else if (space > 0 && !(s.tcp_flags & tcp_flag::rst)) {
-    const bool keep_alive = s.payload_length <= 1 && !(s.tcp_flags & (tcp_flag::syn | tcp_flag::fin)) && s.seq + 1 == hot.next_seq[d];
-    if (sequence_before(hot.next_seq[d], end)) {
-      hot.next_seq[d] = end;
-    } else if (!keep_alive) {
-      ++cold.retransmissions[d];
-      labels |= bit(PacketLabel::retransmission);
-    }
+    if (sequence_before(hot.next_seq[d], end)) hot.next_seq[d] = end;
   }
   if (s.tcp_flags & tcp_flag::ack) {
     if (!(hot.seen & ack_bit) || sequence_before(hot.max_ack[d], s.ack)) hot.max_ack[d] = s.ack;
@@ -110,7 +107,11 @@ uint32_t step_sequence(LegHot& hot, LegCold& cold, const Sighting& s, Side from)
       hot.next_seq[1 - d] = s.ack;
     }
   }
-  return labels;
+}
+
+void count_retransmission(LegCold& cold, uint32_t labels, Side from) {
+  constexpr uint32_t sent_again = bit(PacketLabel::retransmission) | bit(PacketLabel::fast_retransmission) | bit(PacketLabel::spurious_retransmission);
+  if (labels & sent_again) ++cold.retransmissions[index_of(from)];
 }
 
 }  // namespace
@@ -160,14 +161,15 @@ LegStep tcp_step(LegHot& hot, LegCold& cold, TcpFlow& flow, const Sighting& s, S
     // Data and acknowledgements of an established leg, nearly all packets: the hot line is enough.
     note_packet(hot, cold, s, from);
     zeek::note_established(hot, cold, s, from);
-    step.labels = step_sequence(hot, cold, s, from);
+    step.labels |= label_packet(hot, cold, flow, s, from);
+    step_sequence(hot, cold, s, from);
+    if (step.labels) [[unlikely]] count_retransmission(cold, step.labels, from);
     return step;
   }
   const bool is_syn = s.tcp_flags & tcp_flag::syn, is_ack = s.tcp_flags & tcp_flag::ack, is_rst = s.tcp_flags & tcp_flag::rst;
   if (is_syn && !is_ack && !is_rst && from == Side::server && !(hot.flags & syn)) {
     flip(hot, cold);
-    std::swap(flow.half[0], flow.half[1]);
-    flip(flow.times);
+    flow.swap_sides();
     from = Side::client;
     step.what |= leg_step::flipped;
   }
@@ -176,11 +178,12 @@ LegStep tcp_step(LegHot& hot, LegCold& cold, TcpFlow& flow, const Sighting& s, S
 
   if (is_syn && !is_ack && !is_rst && from == Side::client && !(hot.flags & ever_established)) {
     const bool repeated = hot.flags & syn;
-    // A SYN sent again before an answer keeps its place in sequence space: Wireshark calls it a retransmission.
-    if (repeated && s.seq == cold.isn[0]) step.labels |= bit(PacketLabel::retransmission), ++cold.retransmissions[0];
     const bool copy = repeated && s.seq == cold.isn[0] && s.order_ns - cold.attempt_ns < kSynCopyNs;
     if (!copy) {
-      begin_attempt(hot, cold, s);
+      if (begin_attempt(hot, cold, s)) {
+        flow = {};  // Wireshark sees another conversation
+        step.labels |= bit(PacketLabel::reused_ports);
+      }
       step.what |= leg_step::attempt;
     }
   } else if (is_syn && is_ack && from == Side::server && !(hot.flags & syn_ack)) {
@@ -190,7 +193,9 @@ LegStep tcp_step(LegHot& hot, LegCold& cold, TcpFlow& flow, const Sighting& s, S
     if (!(hot.flags & syn)) cold.isn[0] = s.ack - 1;
     step.what |= leg_step::syn_ack;
   }
-  step.labels |= step_sequence(hot, cold, s, from);
+  step.labels |= label_packet(hot, cold, flow, s, from);
+  step_sequence(hot, cold, s, from);
+  count_retransmission(cold, step.labels, from);
   zeek::step_end_states(hot, from, s.tcp_flags);
 
   if (!(hot.flags & established) && handshake_complete(hot, cold)) {

@@ -19,6 +19,8 @@ inline constexpr int64_t kAttemptWindowNs = 120'000'000'000;
 inline constexpr int64_t kSynCopyNs = 50'000'000;
 // A closed leg takes late packets for so long; then its five-tuple is free.
 inline constexpr int64_t kClosedLingerNs = 60'000'000'000;
+// Offline, a leg that is over is remembered for so long, so that its ports are known to be used again. Live the memory is needed.
+inline constexpr int64_t kPortMemoryNs = 3'600'000'000'000;
 inline constexpr int64_t kUdpIdleNs = 60'000'000'000;
 
 // What a packet did to its leg; bits.

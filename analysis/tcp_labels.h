@@ -1,0 +1,22 @@
+// What a TCP packet looks like to whoever watches both directions: the labels that Wireshark gives under tcp.analysis.
+//
+// The rules are Wireshark's (its user's guide, "TCP Analysis", and the verdicts of its tshark 4.0), computed online and with constant state,
+// also where it is known to err: people compare the two. What Parallax knows better stands in tcp_verdicts.h.
+// Wireshark's memory of ports is without end; here it is that of the leg table (kPortMemoryNs).
+#pragma once
+
+#include <cstdint>
+
+#include "analysis/leg.h"
+#include "analysis/tcp_flow.h"
+#include "capture/sighting.h"
+
+namespace parallax {
+
+// Labels of `s` (bits of PacketLabel), which then is taken into the flow. `hot` and `cold` are as before the packet.
+uint32_t label_packet(const LegHot& hot, const LegCold& cold, TcpFlow& flow, const Sighting& s, Side from);
+
+// Whether any of the range was missing until now. REQUIRES: called before label_packet() takes the packet.
+bool fills_hole(const TcpFlow& flow, Side from, const SequenceRange& range);
+
+}  // namespace parallax
