@@ -35,20 +35,25 @@ Address mapped_ipv4(const uint8_t* address) {
   return mapped;
 }
 
-DecodeError decode_network(uint16_t type, Bytes bytes, DecodedFrame& sighting) {
+DecodeError decode_network(uint16_t type, Bytes bytes, DecodedFrame& sighting, Nest nest) {
   switch (type) {
     case ether_type::ipv4:
-      return decode_ipv4(bytes, sighting);
+      return decode_ipv4(bytes, sighting, nest);
     case ether_type::ipv6:
-      return decode_ipv6(bytes, sighting);
+      return decode_ipv6(bytes, sighting, nest);
     case ether_type::arp:
       return decode_arp(bytes, sighting);
+    case ether_type::mpls:
+    case ether_type::mpls_multicast:
+      return decode_mpls(bytes, sighting, nest);
+    case ether_type::pppoe_session:
+      return decode_pppoe(bytes, sighting, nest);
     default:
       return DecodeError::network_unknown;
   }
 }
 
-DecodeError decode_ipv4(Bytes bytes, DecodedFrame& sighting) {
+DecodeError decode_ipv4(Bytes bytes, DecodedFrame& sighting, Nest nest) {
   constexpr uint32_t kHeader = 20;
   constexpr uint16_t kDontFragment = 0x4000, kMoreFragments = 0x2000, kOffset = 0x1fff;
   const uint8_t* p = bytes.data;
@@ -58,10 +63,11 @@ DecodeError decode_ipv4(Bytes bytes, DecodedFrame& sighting) {
   if (header < kHeader) return DecodeError::ip_header_length_wrong;
   if (bytes.captured < header) return DecodeError::ip_header_cut;
   uint32_t total = load16(p + 2);
-  if (total == 0) {  // as the kernel hands a packet to a card that segments it (TSO)
+  if (total == 0 && !nest.in_fragment) {  // as the kernel hands a packet to a card that segments it (TSO)
     total = bytes.wire;
     set(sighting, SightingFlag::length_from_frame);
   }
+  if (total > bytes.wire && nest.length_holds) total = bytes.wire;
   if (total < header || total > bytes.wire) return DecodeError::ip_length_wrong;
 
   sighting.ip_id = load16(p + 4);
@@ -76,7 +82,7 @@ DecodeError decode_ipv4(Bytes bytes, DecodedFrame& sighting) {
     set(sighting, SightingFlag::fragment);
     if (fragment & kOffset) return take_later_fragment(payload, sighting);
   }
-  return decode_protocol(payload, sighting);
+  return decode_protocol(payload, sighting, nest);
 }
 
 DecodeError walk_extension_headers(Bytes& bytes, Ipv6Chain& chain) {
@@ -107,7 +113,7 @@ DecodeError walk_extension_headers(Bytes& bytes, Ipv6Chain& chain) {
   }
 }
 
-DecodeError decode_ipv6(Bytes bytes, DecodedFrame& sighting) {
+DecodeError decode_ipv6(Bytes bytes, DecodedFrame& sighting, Nest nest) {
   constexpr uint32_t kHeader = 40;
   constexpr uint8_t kNoNextHeader = 59;
   const uint8_t* p = bytes.data;
@@ -115,10 +121,11 @@ DecodeError decode_ipv6(Bytes bytes, DecodedFrame& sighting) {
   if (p[0] >> 4 != 6) return DecodeError::ip_version_wrong;
   set(sighting, SightingFlag::ipv6);
   uint32_t length = load16(p + 4);
-  if (length == 0 && p[6] != kNoNextHeader) {  // a jumbogram (RFC 2675), or handed to a card that segments it
+  if (length == 0 && p[6] != kNoNextHeader && !nest.in_fragment) {  // a jumbogram (RFC 2675), or to a card that segments it
     length = bytes.wire - kHeader;
     set(sighting, SightingFlag::length_from_frame);
   }
+  if (length > bytes.wire - kHeader && nest.length_holds) length = bytes.wire - kHeader;
   if (length > bytes.wire - kHeader) return DecodeError::ip_length_wrong;
 
   sighting.ttl = p[7];
@@ -134,7 +141,7 @@ DecodeError decode_ipv6(Bytes bytes, DecodedFrame& sighting) {
     set(sighting, SightingFlag::fragment);
     if (chain.fragment_offset != 0) return take_later_fragment(payload, sighting);
   }
-  return decode_protocol(payload, sighting);
+  return decode_protocol(payload, sighting, nest);
 }
 
 }  // namespace parallax::layers

@@ -50,7 +50,7 @@ DecodeError decode_tcp(Bytes bytes, DecodedFrame& sighting) {
   return DecodeError::none;
 }
 
-DecodeError decode_udp(Bytes bytes, DecodedFrame& sighting) {
+DecodeError decode_udp(Bytes bytes, DecodedFrame& sighting, Nest nest) {
   constexpr uint32_t kHeader = 8;
   const uint8_t* p = bytes.data;
   if (bytes.captured < kHeader) return DecodeError::transport_cut;
@@ -62,7 +62,11 @@ DecodeError decode_udp(Bytes bytes, DecodedFrame& sighting) {
   sighting.source_port = load16(p);
   sighting.destination_port = load16(p + 2);
   note_payload(bytes.first(length).skip(kHeader), sighting);
-  return DecodeError::none;
+  if (!is_tunnel_port(sighting.source_port, sighting.destination_port)) [[likely]]
+    return DecodeError::none;
+  // Of a first fragment the datagram's own length, so that what it encloses is held to that.
+  const uint32_t whole = std::max<uint32_t>(length, load16(p + 4));
+  return decode_udp_tunnel(Bytes{p, std::min(bytes.captured, length), whole}.skip(kHeader), sighting, nest);
 }
 
 bool is_echo(uint8_t protocol, uint8_t type) {
@@ -148,17 +152,20 @@ DecodeError decode_icmp(Bytes bytes, DecodedFrame& sighting) {
 
 }  // namespace
 
-DecodeError decode_protocol(Bytes bytes, DecodedFrame& sighting) {
-  sighting.payload = nullptr;  // of what encloses this packet, where something does
-  sighting.payload_captured = 0;
+DecodeError decode_protocol(Bytes bytes, DecodedFrame& sighting, Nest nest) {
   switch (sighting.protocol) {
     case ip_protocol::tcp:
       return decode_tcp(bytes, sighting);
     case ip_protocol::udp:
-      return decode_udp(bytes, sighting);
+      return decode_udp(bytes, sighting, nest);
     case ip_protocol::icmp:
     case ip_protocol::icmpv6:
       return decode_icmp(bytes, sighting);
+    case ip_protocol::ipv4:
+    case ip_protocol::ipv6:
+    case ip_protocol::gre:
+    case ip_protocol::mpls:
+      return decode_ip_tunnel(bytes, sighting, nest);
     default:  // known by its addresses and its protocol alone
       sighting.payload_length = bytes.wire;
       return DecodeError::none;

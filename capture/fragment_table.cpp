@@ -21,7 +21,7 @@ bool expired(int64_t then_ns, int64_t now_ns) {
 }  // namespace
 
 FragmentTable::FragmentTable(size_t capacity)
-    : entries_(std::bit_ceil(std::max(capacity, kWays))), sets_(entries_.size() / kWays) {}
+    : entries_(std::bit_ceil(std::max(capacity, kWays))), enclosed_(entries_.size()), sets_(entries_.size() / kWays) {}
 
 // In IPv6 the protocol is no part of a fragment's identity (RFC 8200, 4.5): a later one may name the first header that was split.
 bool FragmentTable::same_packet(const Entry& entry, const Sighting& sighting) {
@@ -36,7 +36,7 @@ FragmentTable::Entry* FragmentTable::set_of(const Sighting& sighting) {
   return &entries_[(hash & (sets_ - 1)) * kWays];
 }
 
-void FragmentTable::remember(const Sighting& sighting) {
+FragmentTable::Entry* FragmentTable::remember(const Sighting& sighting) {
   Entry* const set = set_of(sighting);
   Entry* place = set;
   for (Entry* entry = set; entry != set + kWays; ++entry) {
@@ -50,7 +50,29 @@ void FragmentTable::remember(const Sighting& sighting) {
   if (place->used && !same_packet(*place, sighting) && !expired(place->time_ns, sighting.time_ns)) replaced_.add();
   *place = {sighting.source,           sighting.destination, sighting.time_ns,
             sighting.flow_hash,        sighting.ip_id,       sighting.source_port,
-            sighting.destination_port, sighting.protocol,    true};
+            sighting.destination_port, sighting.protocol,    sighting.protocol,   true, false};
+  return place;
+}
+
+void FragmentTable::remember_carrier(const Sighting& carrier, const Sighting& inner) {
+  if (inner.has(SightingFlag::icmp_quote)) return;  // as with one that is no tunnel's: see attribute()
+  Entry* const entry = remember(carrier);
+  entry->carrier = true;
+  entry->flow_hash = inner.flow_hash;
+  entry->source_port = inner.source_port;
+  entry->destination_port = inner.destination_port;
+  entry->inner_protocol = inner.protocol;
+  enclosed_[static_cast<size_t>(entry - entries_.data())] = {inner.source, inner.destination, inner.key, inner.flags};
+}
+
+void FragmentTable::take_enclosed(const Entry& entry, Sighting& sighting) const {
+  const Enclosed& inner = enclosed_[static_cast<size_t>(&entry - entries_.data())];
+  constexpr uint16_t kOfInner = bit(SightingFlag::ipv6) | bit(SightingFlag::tunnelled);
+  sighting.source = inner.source;
+  sighting.destination = inner.destination;
+  sighting.key = inner.key;
+  sighting.flags = static_cast<uint16_t>((sighting.flags & ~kOfInner) | (inner.flags & kOfInner));
+  sighting.payload_length = 0;
 }
 
 bool FragmentTable::attribute(Sighting& sighting) {
@@ -65,7 +87,8 @@ bool FragmentTable::attribute(Sighting& sighting) {
     if (!same_packet(*entry, sighting)) continue;
     sighting.source_port = entry->source_port;
     sighting.destination_port = entry->destination_port;
-    sighting.protocol = entry->protocol;
+    sighting.protocol = entry->inner_protocol;
+    if (entry->carrier) take_enclosed(*entry, sighting);
     sighting.flow_hash = entry->flow_hash;
     return true;
   }

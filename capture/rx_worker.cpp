@@ -202,9 +202,18 @@ void RxWorker::take(Lane& lane, const RawPacket& packet) {
   sighting.point = lane.channel.info.point;
   if (sighting.has(SightingFlag::arp)) counters.arp.add();
   if (sighting.has(SightingFlag::fragment) && !lane.fragments.attribute(sighting)) counters.unattributed_fragments.add();
+  if (sighting.has(SightingFlag::carrier_fragment)) remember_carrier(lane, packet, sighting);
   const uint32_t excerpt_length = lane.picker.pick(sighting);
   if (hooked && dropped_on_purpose(DropStage::ring, lane, packet)) return;
   stage(lane, sighting, {sighting.payload, excerpt_length});
+}
+
+void RxWorker::remember_carrier(Lane& lane, const RawPacket& packet, const Sighting& inner) {
+  Sighting carrier;
+  const FrameView frame{packet.data, packet.captured_length, packet.wire_length, packet.link_type};
+  if (decode_carrier(frame, carrier, options_.key_from) != DecodeError::none) return;
+  carrier.time_ns = inner.time_ns;
+  lane.fragments.remember_carrier(carrier, inner);
 }
 
 void RxWorker::stage(Lane& lane, const Sighting& sighting, std::span<const uint8_t> excerpt) {

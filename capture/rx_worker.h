@@ -35,7 +35,7 @@ struct RxWorkerOptions {
   const FlowFilter* analysis_filter = nullptr;  // null: everything; outlives the worker
   const FlowFilter* spool_filter = nullptr;     // null: everything; outlives the worker
   PacketSink* spool = nullptr;                  // null: no spool; outlives the worker
-  KeyFrom key_from = KeyFrom::nothing;          // whether the outer VLAN is part of a leg's identity
+  KeyFrom key_from = KeyFrom::nothing;          // what of the outer headers is part of a leg's identity
   DropHook drop_hook = {};                      // tests only
 };
 
@@ -63,6 +63,7 @@ class RxWorker : public Pollable {
   bool poll_lane(Lane& lane);
   bool poll_files();
   void take(Lane& lane, const RawPacket& packet);
+  void remember_carrier(Lane& lane, const RawPacket& packet, const Sighting& inner);
   void stage(Lane& lane, const Sighting& sighting, std::span<const uint8_t> excerpt);
   void report_losses(Lane& lane);
   void drop_what_does_not_fit(Lane& lane);

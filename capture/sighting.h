@@ -26,7 +26,7 @@ inline constexpr uint8_t fin = 0x01, syn = 0x02, rst = 0x04, psh = 0x08, ack = 0
 }
 
 namespace ip_protocol {
-inline constexpr uint8_t icmp = 1, tcp = 6, udp = 17, icmpv6 = 58;
+inline constexpr uint8_t icmp = 1, ipv4 = 4, tcp = 6, udp = 17, ipv6 = 41, gre = 47, icmpv6 = 58, mpls = 137;
 }
 
 enum class SightingFlag : uint16_t {
@@ -42,6 +42,9 @@ enum class SightingFlag : uint16_t {
   accurate_ecn = 1 << 9,        // the AE (formerly NS) bit
   options_malformed = 1 << 10,  // the TCP options after the offending one were not read
   has_excerpt = 1 << 11,        // the ring of excerpts holds the payload's first bytes (capture/excerpt.h)
+  tunnelled = 1 << 12,          // all of this is of a packet inside a tunnel
+  carrier_fragment = 1 << 13,   // and the packet around it was fragmented: this is its first fragment, with the headers of the inner
+                                // packet; lengths are those of the whole inner packet, of which the frame holds less
 };
 constexpr uint16_t bit(SightingFlag f) { return static_cast<uint16_t>(f); }
 
@@ -77,7 +80,7 @@ struct alignas(64) Sighting {
   Address source;
   Address destination;
   std::array<uint32_t, 6> sack;  // up to three blocks, left and right edge each; 0,0 = none; see icmp_sender()
-  uint32_t key;                  // outer VLAN or tunnel key; 0 = none. Part of the leg's identity where configured
+  uint32_t key;                  // outer VLAN, tunnel identifiers; 0 = none. Part of the leg's identity; see KeyFrom
   uint16_t mss;                  // as offered; valid by `options`; of an icmp_quote: MTU of the next hop, or 0
   uint8_t window_scale;          // as offered
   uint8_t options;               // tcp_option bits

@@ -122,4 +122,35 @@ TEST(FragmentTable, FragmentedIcmpErrorIsNotRememberedUnderWhatItQuotes) {
   EXPECT_FALSE(table.attribute(later));
 }
 
+TEST(FragmentTable, LaterFragmentsOfACarrierBelongToThePacketInside) {
+  Wire packet = ipv4({.payload = 2000, .ttl = 33}) + tcp(tcp_flag::ack) + zeros(20);
+  packet[12] = packet[16] = 10;  // the addresses inside
+  const Wire whole = be16(2152) + be16(2152) + be16(8 + 8 + 2020) + be16(0) + Wire{0x30, 255} + be16(2020) + be32(9) + packet;
+  const Wire frame = ethernet(0x0800) + ipv4({.protocol = 17, .payload = static_cast<uint32_t>(whole.size()), .id = 7, .fragment = 0x2000}) + whole;
+  Sighting inner = decoded(frame).sighting, carrier{};
+  ASSERT_TRUE(inner.has(SightingFlag::carrier_fragment));
+  const auto size = static_cast<uint32_t>(frame.size());
+  ASSERT_EQ(decode_carrier({frame.data(), size, size, LinkType::ethernet}, carrier), DecodeError::none);
+  FragmentTable table;
+  EXPECT_TRUE(table.attribute(inner));
+  table.remember_carrier(carrier, inner);
+  Sighting later = later_fragment(7, kSecond);
+  EXPECT_TRUE(table.attribute(later));
+  EXPECT_EQ(later.source, inner.source);
+  EXPECT_EQ(later.destination, inner.destination);
+  EXPECT_EQ(later.source_port, 40000);
+  EXPECT_EQ(later.destination_port, 443);
+  EXPECT_EQ(later.protocol, 6);
+  EXPECT_EQ(later.flow_hash, inner.flow_hash);
+  EXPECT_EQ(later.payload_length, 0u);  // the inner packet's length has it already
+  EXPECT_EQ(later.flags, bit(SightingFlag::fragment) | bit(SightingFlag::later_fragment) | bit(SightingFlag::tunnelled));
+  // The ID comes round, with a packet that is no tunnel's.
+  Sighting first = first_fragment(7, 2 * kSecond), plain = later_fragment(7, 3 * kSecond);
+  EXPECT_TRUE(table.attribute(first));
+  EXPECT_TRUE(table.attribute(plain));
+  EXPECT_EQ(plain.source_port, 5353);
+  EXPECT_EQ(plain.source, first.source);
+  EXPECT_EQ(plain.payload_length, 24u);
+}
+
 }  // namespace parallax

@@ -13,6 +13,7 @@
 #include "capture/file_source.h"
 #include "capture/fragment_table.h"
 #include "tests/fuzz/require.h"
+#include "tests/support/tunnel_wire.h"
 
 namespace parallax::fuzz {
 
@@ -24,11 +25,13 @@ void decode_exactly(const uint8_t* data, uint32_t size, uint32_t wire_length, Li
   DecodedFrame s;
   std::memset(static_cast<void*>(&s), 0xee, sizeof(s));
   s.time_ns = 7;
-  const DecodeError error = decode({exact.get(), size, wire_length, link_type}, s, KeyFrom::vlan);
+  const FrameView frame{exact.get(), size, wire_length, link_type};
+  const DecodeError error = decode(frame, s, KeyFrom::vlan_and_tunnel);
   REQUIRE(static_cast<int>(error) < kDecodeErrorCount);
   if (error != DecodeError::none) return;
   REQUIRE(s.time_ns == 7);
-  REQUIRE(s.payload_length <= wire_length);
+  // What a first fragment encloses says how long it was.
+  REQUIRE(s.payload_length <= (s.has(SightingFlag::carrier_fragment) ? 0xffff : wire_length));
   REQUIRE(s.payload_captured <= s.payload_length && (s.payload == nullptr) == (s.payload_captured == 0));
   REQUIRE(s.payload_captured == 0 || (s.payload > exact.get() && s.payload + s.payload_captured <= exact.get() + size));
   REQUIRE(s.flow_hash == flow_hash(s));
@@ -36,12 +39,19 @@ void decode_exactly(const uint8_t* data, uint32_t size, uint32_t wire_length, Li
           (s.has(SightingFlag::fragment) && s.source_port == 0 && s.destination_port == 0));
   REQUIRE(s.has(SightingFlag::has_timestamps) == ((s.options & tcp_option::timestamps) != 0));
   REQUIRE(s.has(SightingFlag::cut_short) == (size < wire_length));
-  REQUIRE(s.key <= 4095);
+  REQUIRE(s.key <= 4095 || s.has(SightingFlag::tunnelled));
+  REQUIRE(!s.has(SightingFlag::carrier_fragment) || s.has(SightingFlag::tunnelled));
   Sighting again;
-  decode({exact.get(), size, wire_length, link_type}, again, KeyFrom::vlan);
-  REQUIRE(again.seq == s.seq && again.flags == s.flags && again.flow_hash == s.flow_hash && again.sack == s.sack);
+  decode(frame, again, KeyFrom::vlan_and_tunnel);
+  REQUIRE(again.seq == s.seq && again.flags == s.flags && again.flow_hash == s.flow_hash && again.sack == s.sack && again.key == s.key);
   static FragmentTable fragments(64);
   fragments.attribute(s);
+  if (!s.has(SightingFlag::carrier_fragment)) return;
+  Sighting carrier;
+  carrier.time_ns = s.time_ns;
+  REQUIRE(decode_carrier(frame, carrier, KeyFrom::vlan_and_tunnel) == DecodeError::none);
+  REQUIRE(carrier.has(SightingFlag::fragment) && !carrier.has(SightingFlag::later_fragment) && !carrier.has(SightingFlag::carrier_fragment));
+  fragments.remember_carrier(carrier, s);
 }
 
 }  // namespace
@@ -74,6 +84,18 @@ void read_tcp_options(const uint8_t* data, size_t size) {
     REQUIRE(s.window_scale == 0 || (s.options & tcp_option::window_scale) != 0);
     REQUIRE(s.sack == decltype(s.sack){} || (s.options & tcp_option::sack) != 0);
   }
+}
+
+void decode_tunnelled(const uint8_t* data, size_t size) {
+  if (size < 3) return;
+  test::Wire frame = test::in_tunnel(data[0] % test::kTunnelKinds, test::Wire(data + 3, data + size));
+  if (data[1] & 1 && frame[12] == 0x08) frame = test::as_first_fragment(frame);
+  if (data[1] & 2) frame = test::in_tunnel(8, frame);
+  if (data[1] & 4) frame = test::in_tunnel(1, frame);
+  if (data[1] & 8 && frame[12] == 0x08) frame = test::as_first_fragment(frame);
+  const auto length = static_cast<uint32_t>(frame.size());
+  const uint32_t cut = data[1] & 16 ? data[2] % length : 0;
+  decode_exactly(frame.data(), length - cut, length + (data[1] & 32 ? data[2] : 0u), LinkType::ethernet);
 }
 
 void read_capture_file(const uint8_t* data, size_t size) {
