@@ -412,6 +412,7 @@ LegEvent AnalysisWorker::event_of(uint32_t leg, LegEventType type, const PacketF
   event.leg = id_of(leg);
   event.client = client_is_low ? low : high;
   event.server = client_is_low ? high : low;
+  event.tunnel_key = key.tunnel_key;
   event.type = type;
   event.protocol = key.protocol;
   return event;

@@ -16,6 +16,7 @@ struct LegState {
   LegId id;
   PointIndex point = 0;
   uint8_t protocol = 0;
+  uint32_t tunnel_key = 0;  // where it is part of a leg's identity: see KeyFrom
   Endpoint client, server;
   PacketFacts first{};                  // first packet
   std::vector<PacketFacts> attempts;    // SYNs, the first kAttemptsKept

@@ -131,6 +131,7 @@ void Correlator::open(const LegEvent& event) {
   leg.id = event.leg;
   leg.point = event.packet.point;
   leg.protocol = event.protocol;
+  leg.tunnel_key = event.tunnel_key;
   leg.client = event.client;
   leg.server = event.server;
   leg.first = event.packet;

@@ -8,6 +8,7 @@ namespace parallax {
 namespace {
 
 constexpr double kPairingThreshold = 0.8;  // below, legs stay unpaired and are counted
+constexpr double kOtherTunnel = 0.05;      // less for a leg with another tunnel key: more than makes a rival, and no reason by itself
 constexpr size_t kSidesMax = 1 << 16;
 constexpr size_t kAddressMapMax = 4096;
 constexpr uint8_t kOuterSide = 1, kInnerSide = 2;
@@ -100,7 +101,8 @@ void Correlator::find_partner(Connection& connection, size_t leg_index, int64_t 
       if (!other || id == leg_id || other->point != point || std::find(seen.begin(), seen.end(), id) != seen.end()) continue;
       if (places_.at(id).connection_id == places_.at(leg_id).connection_id || !may_pair(*own, *other)) continue;
       seen.push_back(id);
-      const Match found = match(*own, *other);
+      Match found = match(*own, *other);
+      if (own->tunnel_key != other->tunnel_key) found.confidence -= kOtherTunnel;  // one with the same key goes first
       if (found.confidence < kPairingThreshold) continue;
       if (found.confidence > best.confidence) {
         rivals = best.confidence > found.confidence - 0.03 && best_id != 0 ? rivals + 1 : 0;

@@ -85,6 +85,7 @@ struct LegEvent {
   PacketFacts packet;
   LegId leg;
   Endpoint client, server;
+  uint32_t tunnel_key;  // of the leg's identity; 0: none
   LegEventType type;
   uint8_t protocol;
   bool midstream;   // opened: neither SYN nor SYN-ACK

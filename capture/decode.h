@@ -51,7 +51,7 @@ struct DecodedFrame : Sighting {
 // Switched on where the path is known to be symmetric and address spaces overlap. Never part of the key: what differs by direction
 // by its nature (MPLS labels, TEID of GTP, tunnel and session of L2TP, call of PPTP), and the mere presence of a
 // tunnel: penultimate hops pop labels, and load balancers reach their servers through IP in IP or GRE while the answer goes straight.
-// Across points nothing compares unequal for its key: a tunnel may end in the device.
+// Across points a leg with another key may still be the same connection's, since a tunnel may end in the device.
 enum class KeyFrom : uint8_t { nothing = 0, vlan = 1, tunnel = 2, vlan_and_tunnel = 3 };
 constexpr bool includes(KeyFrom from, KeyFrom what) { return (static_cast<int>(from) & static_cast<int>(what)) != 0; }
 
@@ -67,7 +67,7 @@ DecodeError decode(const FrameView& frame, DecodedFrame& decoded, KeyFrom key_fr
 DecodeError decode(const FrameView& frame, Sighting& sighting, KeyFrom key_from = KeyFrom::nothing);
 
 // The carrier: the first fragment that encloses a packet of which decode() said carrier_fragment, as a sighting of its own, by which its later
-// fragments are known (FragmentTable::remember_carrier).
+// fragments are known (capture/fragment_table.h).
 DecodeError decode_carrier(const FrameView& frame, Sighting& sighting, KeyFrom key_from = KeyFrom::nothing);
 
 // The symmetric flow hash over addresses, ports, protocol and key of `sighting`: CRC32C, both directions alike. Of ICMP it takes

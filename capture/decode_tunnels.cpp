@@ -192,7 +192,7 @@ DecodeError decode_pppoe(Bytes bytes, DecodedFrame& sighting, Nest nest) {
   const uint32_t length = load16(bytes.data + 4);
   if (load16(bytes.data) != kPppoeSessionData || length > bytes.wire - kHeader) return DecodeError::tunnel_header_wrong;
   // An IP header may claim more than PPPoE has for it, where some tool took the padding of short frames for a part of the
-  // packet. Zeek and Wireshark believe PPPoE, and sequence numbers bear them out.
+  // packet. Wireshark believes PPPoE, and the sequence numbers of such captures bear it out.
   nest.length_holds = true;
   return enter({bytes.skip(kHeader).first(length), ether_type::ppp, TunnelId::pppoe_session, load16(bytes.data + 2)}, sighting, nest);
 }

@@ -1,7 +1,5 @@
 // Ports for later fragments: the table from (addresses, protocol, IP ID) to the ports of the first fragment.
 //
-// A carrier, the first fragment of a packet with a tunnel in it, is known by its own addresses and stands for the packet inside.
-//
 // Owned by one rx worker, no locks. Memory is taken in the constructor. Sets of eight entries: where a set is full its
 // oldest entry is replaced, so that a flood of fragments costs attributions and never time. An entry holds for 30 s of packet
 // time (the reassembly timeout of Linux; RFC 8200 says 60, RFC 791 15). Reassembly is not done: a fragment that overtakes its
@@ -12,6 +10,7 @@
 #include <vector>
 
 #include "capture/counter.h"
+#include "capture/decode.h"
 #include "capture/sighting.h"
 
 namespace parallax {
@@ -29,9 +28,10 @@ class FragmentTable {
   // REQUIRES: time_ns is set.
   bool attribute(Sighting& sighting);
 
-  // Remembers the first fragment `carrier` (decode_carrier()) of the packet that encloses `inner`: its later fragments become ones of
-  // inner's leg, without payload, since inner's length has it all. REQUIRES: time_ns of both is set.
-  void remember_carrier(const Sighting& carrier, const Sighting& inner);
+  // The same for what `frame` was decoded to; also where it is a carrier, the first fragment of a packet with a tunnel in it. To be called for
+  // every sighting that is a fragment or a carrier_fragment. Later fragments of a carrier become ones of the inner packet's leg,
+  // without payload, since the inner packet's length has it all.
+  bool attribute(const FrameView& frame, KeyFrom key_from, Sighting& sighting);
 
   // First fragments whose entry was replaced before it had expired. Any thread may read.
   const Counter& replaced() const { return replaced_; }
@@ -56,6 +56,7 @@ class FragmentTable {
   static bool same_packet(const Entry& entry, const Sighting& sighting);
   Entry* set_of(const Sighting& sighting);
   Entry* remember(const Sighting& sighting);
+  void remember_carrier(const Sighting& carrier, const Sighting& inner);
   void take_enclosed(const Entry& entry, Sighting& sighting) const;
 
   std::vector<Entry> entries_;

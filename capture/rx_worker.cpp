@@ -188,8 +188,8 @@ void RxWorker::take(Lane& lane, const RawPacket& packet) {
   }
 
   DecodedFrame sighting;
-  const DecodeError error =
-      decode({packet.data, packet.captured_length, packet.wire_length, packet.link_type}, sighting, options_.key_from);
+  const FrameView frame{packet.data, packet.captured_length, packet.wire_length, packet.link_type};
+  const DecodeError error = decode(frame, sighting, options_.key_from);
   if (error != DecodeError::none) {
     counters.decode_errors[static_cast<size_t>(error)].add();
     return;
@@ -201,19 +201,13 @@ void RxWorker::take(Lane& lane, const RawPacket& packet) {
   sighting.port = lane.index;
   sighting.point = lane.channel.info.point;
   if (sighting.has(SightingFlag::arp)) counters.arp.add();
-  if (sighting.has(SightingFlag::fragment) && !lane.fragments.attribute(sighting)) counters.unattributed_fragments.add();
-  if (sighting.has(SightingFlag::carrier_fragment)) remember_carrier(lane, packet, sighting);
+  constexpr uint16_t kAnyFragment = bit(SightingFlag::fragment) | bit(SightingFlag::carrier_fragment);
+  if ((sighting.flags & kAnyFragment) != 0 && !lane.fragments.attribute(frame, options_.key_from, sighting)) {
+    counters.unattributed_fragments.add();
+  }
   const uint32_t excerpt_length = lane.picker.pick(sighting);
   if (hooked && dropped_on_purpose(DropStage::ring, lane, packet)) return;
   stage(lane, sighting, {sighting.payload, excerpt_length});
-}
-
-void RxWorker::remember_carrier(Lane& lane, const RawPacket& packet, const Sighting& inner) {
-  Sighting carrier;
-  const FrameView frame{packet.data, packet.captured_length, packet.wire_length, packet.link_type};
-  if (decode_carrier(frame, carrier, options_.key_from) != DecodeError::none) return;
-  carrier.time_ns = inner.time_ns;
-  lane.fragments.remember_carrier(carrier, inner);
 }
 
 void RxWorker::stage(Lane& lane, const Sighting& sighting, std::span<const uint8_t> excerpt) {

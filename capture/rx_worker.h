@@ -63,7 +63,6 @@ class RxWorker : public Pollable {
   bool poll_lane(Lane& lane);
   bool poll_files();
   void take(Lane& lane, const RawPacket& packet);
-  void remember_carrier(Lane& lane, const RawPacket& packet, const Sighting& inner);
   void stage(Lane& lane, const Sighting& sighting, std::span<const uint8_t> excerpt);
   void report_losses(Lane& lane);
   void drop_what_does_not_fit(Lane& lane);

@@ -14,6 +14,7 @@ v1::Config default_config() {
   config.mutable_spool()->set_snaplen(256);
 
   config.mutable_filter();
+  config.mutable_identity();
 
   v1::TimingConfig& timing = *config.mutable_timing();
   timing.set_merge_wait_seconds(0);  // chosen from the cores

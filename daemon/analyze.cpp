@@ -12,6 +12,7 @@
 #include "capture/file_source.h"
 #include "capture/flow_filter.h"
 #include "config/loader.h"
+#include "daemon/key_from.h"
 #include "daemon/offline_pipeline.h"
 #include "daemon/point_files.h"
 #include "daemon/record_sink.h"
@@ -58,7 +59,8 @@ class Analysis {
       return kExitUsage;
     }
     if (!compile_filter()) return kExitUsage;
-    OfflinePipeline pipeline(std::move(inputs_), engine_options(), config_.limits().ring_slots(), filter_ ? &*filter_ : nullptr);
+    OfflinePipeline pipeline(std::move(inputs_), engine_options(), config_.limits().ring_slots(), filter_ ? &*filter_ : nullptr,
+                             key_from(config_.identity()));
     if (const std::string failure = pipeline.run(); !failure.empty()) {
       error(failure);
       return kExitFailed;

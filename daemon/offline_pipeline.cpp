@@ -18,7 +18,7 @@ constexpr std::chrono::seconds kIdleTimeMax{30};
 }  // namespace
 
 OfflinePipeline::OfflinePipeline(std::vector<OfflineInput> inputs, EngineOptions options, size_t ring_slots,
-                                 const FlowFilter* filter)
+                                 const FlowFilter* filter, KeyFrom key_from)
     : workers_(options.workers) {
   std::vector<RxPort> ports;
   std::vector<PortChannel*> channels;
@@ -30,6 +30,7 @@ OfflinePipeline::OfflinePipeline(std::vector<OfflineInput> inputs, EngineOptions
   }
   RxWorkerOptions rx_options;
   rx_options.analysis_filter = filter;
+  rx_options.key_from = key_from;
   rx_worker_ = std::make_unique<RxWorker>(std::move(ports), rx_options);
   engine_ = std::make_unique<Engine>(std::move(options), std::move(channels));
 }

@@ -10,6 +10,7 @@
 
 #include "capture/eal.h"
 #include "capture/open_source.h"
+#include "daemon/key_from.h"
 #include "daemon/log.h"
 
 namespace parallax {
@@ -224,6 +225,7 @@ void Pipeline::make_engine(const v1::Config& config) {
 bool Pipeline::make_rx_workers(const v1::Config& config, std::string& error) {
   RxWorkerOptions options;
   options.analysis_filter = analysis_filter_ ? &*analysis_filter_ : nullptr;
+  options.key_from = key_from(config.identity());
   options.spool_filter = spool_filter_ ? &*spool_filter_ : nullptr;
   if (const char* const rule = std::getenv(kDropHookVariable); rule != nullptr) {
     std::vector<std::string> names;

@@ -21,7 +21,8 @@ SlicePackets::LegKey SlicePackets::leg_key(PointIndex point, uint8_t protocol, c
 bool SlicePackets::decode_packet(SlicePacket& packet) {
   const RawPacket& raw = packet.spooled.packet;
   Sighting& sighting = packet.sighting;
-  if (decode({raw.data, raw.captured_length, raw.wire_length, raw.link_type}, sighting) != DecodeError::none) {
+  const FrameView frame{raw.data, raw.captured_length, raw.wire_length, raw.link_type};
+  if (decode(frame, sighting) != DecodeError::none) {
     ++undecodable_;
     return false;
   }
@@ -29,7 +30,9 @@ bool SlicePackets::decode_packet(SlicePacket& packet) {
   sighting.stamp_uncertainty_ns = stamp_uncertainty_ns_;
   sighting.port = packet.spooled.interface;
   sighting.point = *points_[packet.spooled.interface];
-  if (sighting.has(SightingFlag::fragment)) fragments_.attribute(sighting);
+  if (sighting.has(SightingFlag::fragment) || sighting.has(SightingFlag::carrier_fragment)) {
+    fragments_.attribute(frame, KeyFrom::nothing, sighting);
+  }
   return true;
 }
 

@@ -66,6 +66,7 @@ TEST(Config, ShippedSampleLoadsWithItsCommentedKeysToo) {
   const v1::Config defaults = default_config();
   EXPECT_TRUE(MessageDifferencer::Equals(loaded.config.timing(), defaults.timing()));
   EXPECT_TRUE(MessageDifferencer::Equals(loaded.config.limits(), defaults.limits()));
+  EXPECT_TRUE(MessageDifferencer::Equals(loaded.config.identity(), defaults.identity()));
   EXPECT_EQ(loaded.config.spool().snaplen(), defaults.spool().snaplen());
   EXPECT_EQ(loaded.config.service().user(), "parallax");
 }
@@ -95,6 +96,7 @@ workers: { count: 3, cores: [2, 3] }
 spool: { directory: "yes", size: 1.5TB, file_size: 1000001, snaplen: 96 }
 filter: { analysis: "tcp port 443 or (vlan and udp)", spool: "not port 22" }
 timing: { merge_wait_seconds: 1.7ms, device_timeout_seconds: 0.1, idle_timeout_seconds: 5m, kernel_delivery_seconds: 0 }
+identity: { tunnel: true }
 limits: { ring_slots: 64 }
 metrics: { address: "" }
 eal: { huge_pages: true, arguments: ["--log-level=8", "-a", "0000:3b:00.0"] }
@@ -143,7 +145,7 @@ INSTANTIATE_TEST_SUITE_P(
         Refused{"UnknownTopKey", "wrokers: { count: 2 }\n",
                 "p.yaml:4:1: unknown key \"wrokers\" (did you mean \"workers\"?); known are sensor, path, ports, workers, spool, "
                 "filter, "
-                "timing, limits, api, metrics, eal, service"},
+                "timing, limits, api, metrics, eal, service, identity"},
         Refused{"UnknownKeyInSection", "workers:\n  coutn: 2\n",
                 "p.yaml:5:3: unknown key \"coutn\" in workers (did you mean \"count\"?); known are count, rx_count, cores"},
         Refused{"UnknownKeyWithoutNeighbour", "sensor: { frobnicate: 1 }\n",

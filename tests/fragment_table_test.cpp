@@ -127,13 +127,11 @@ TEST(FragmentTable, LaterFragmentsOfACarrierBelongToThePacketInside) {
   packet[12] = packet[16] = 10;  // the addresses inside
   const Wire whole = be16(2152) + be16(2152) + be16(8 + 8 + 2020) + be16(0) + Wire{0x30, 255} + be16(2020) + be32(9) + packet;
   const Wire frame = ethernet(0x0800) + ipv4({.protocol = 17, .payload = static_cast<uint32_t>(whole.size()), .id = 7, .fragment = 0x2000}) + whole;
-  Sighting inner = decoded(frame).sighting, carrier{};
+  Sighting inner = decoded(frame).sighting;
   ASSERT_TRUE(inner.has(SightingFlag::carrier_fragment));
   const auto size = static_cast<uint32_t>(frame.size());
-  ASSERT_EQ(decode_carrier({frame.data(), size, size, LinkType::ethernet}, carrier), DecodeError::none);
   FragmentTable table;
-  EXPECT_TRUE(table.attribute(inner));
-  table.remember_carrier(carrier, inner);
+  EXPECT_TRUE(table.attribute({frame.data(), size, size, LinkType::ethernet}, KeyFrom::nothing, inner));
   Sighting later = later_fragment(7, kSecond);
   EXPECT_TRUE(table.attribute(later));
   EXPECT_EQ(later.source, inner.source);

@@ -178,13 +178,14 @@ constexpr Difference kDifferences[] = {
     {"teredo.conn.log", "192.168.2.16:1578", "conn_state history resp_pkts leg", "a second RST 18 s after the first, when Zeek has forgotten the connection", Cause::zeek},
     {"teredo.conn.log", "udp 192.168.2.16:1920", "orig_pkts resp_pkts orig_bytes resp_bytes leg", "Zeek ends a DNS conversation 10 s after the last answer", Cause::zeek},
     {"teredo.conn.log", "icmp", "leg", "ICMP has no legs", Cause::zeek},
-    {"teredo.conn.log", "tcp 2001:0:4137", "leg", "Teredo is not among the tunnels that are looked into", Cause::ours},
+    {"teredo.conn.log", ":3544", "leg", "Zeek logs the outer flow of a tunnel too", Cause::zeek},
+    {"teredo.conn.log", "tcp 2001:0:4137", "leg", "Teredo between a client and a relay, which use ports of their own: as in Wireshark, a tunnel is known by its port", Cause::ours},
     {"modbus_and_non_modbus", "198.74.56.135:60293", "conn_state history orig_pkts resp_pkts orig_bytes leg", "data 16 s after a RST, when Zeek has forgotten the connection", Cause::zeek},
     {"radiotap.conn.log", "", "leg", "802.11 is not among the link types that are decoded", Cause::ours},
-    {"outer_ip_frag.conn.log", "", "leg orig_pkts resp_pkts resp_bytes history", "GTP: Zeek logs the outer flow too, of reassembled fragments", Cause::zeek},
-    {"analyzer-confirmation.conn.log", "", "leg", "VXLAN: Zeek logs the outer flow too", Cause::zeek},
-    {"pppoe-over-qinq.conn.log", "", "leg", "PPPoE", Cause::ours},
-    {"mpls-in-vlan.conn.log", "", "leg", "MPLS", Cause::ours},
+    {"outer_ip_frag.conn.log", "udp", "leg", "Zeek logs the outer flow of a tunnel too", Cause::zeek},
+    {"outer_ip_frag.conn.log", "tcp", "resp_pkts history", "of four packets the later fragments are missing: Zeek cannot put them together; the first ones hold the inner headers", Cause::zeek},
+    {"analyzer-confirmation.conn.log", "udp", "leg", "the same", Cause::zeek},
+    {"pppoe-over-qinq.conn.log", "", "history", "Zeek takes for data the padding that the IP headers of six ACKs count, and so counts more retransmissions", Cause::zeek},
 };
 
 const Difference* explained(const Log& log, const std::string& row, const std::string& difference) {
@@ -225,7 +226,7 @@ TEST_F(Zeek, LegsAreAsInItsConnectionLogs) {
   }
   EXPECT_EQ(rows, 210u);
   EXPECT_EQ(states, 201u);
-  EXPECT_LE(states_of_ours.size(), 6u) << testing::PrintToString(states_of_ours);
+  EXPECT_LE(states_of_ours.size(), 3u) << testing::PrintToString(states_of_ours);
 }
 
 }  // namespace

@@ -45,13 +45,11 @@ void decode_exactly(const uint8_t* data, uint32_t size, uint32_t wire_length, Li
   decode(frame, again, KeyFrom::vlan_and_tunnel);
   REQUIRE(again.seq == s.seq && again.flags == s.flags && again.flow_hash == s.flow_hash && again.sack == s.sack && again.key == s.key);
   static FragmentTable fragments(64);
-  fragments.attribute(s);
+  fragments.attribute(frame, KeyFrom::vlan_and_tunnel, s);
   if (!s.has(SightingFlag::carrier_fragment)) return;
   Sighting carrier;
-  carrier.time_ns = s.time_ns;
   REQUIRE(decode_carrier(frame, carrier, KeyFrom::vlan_and_tunnel) == DecodeError::none);
   REQUIRE(carrier.has(SightingFlag::fragment) && !carrier.has(SightingFlag::later_fragment) && !carrier.has(SightingFlag::carrier_fragment));
-  fragments.remember_carrier(carrier, s);
 }
 
 }  // namespace

@@ -171,6 +171,15 @@ Frame icmp_error_frame(const Ip& ip, uint8_t type, uint8_t code, const Frame& qu
   return frame;
 }
 
+Frame in_vxlan(uint32_t vni, const Frame& inner) {
+  constexpr uint32_t kHasVni = 0x08000000;
+  Frame payload;
+  put32(payload, kHasVni);
+  put32(payload, vni << 8);
+  put_bytes(payload, inner);
+  return udp_frame({.source = address("10.255.0.1"), .destination = address("10.255.0.2")}, {49152, 4789}, payload);
+}
+
 Frame arp_request_frame(const Address& sender, const Address& target) {
   Frame frame(6, 0xff);
   put_mac_of(frame, sender);

@@ -54,6 +54,8 @@ Frame tcp_frame(const Ip& ip, const Tcp& tcp, std::span<const uint8_t> payload =
 Frame udp_frame(const Ip& ip, const Udp& udp, std::span<const uint8_t> payload = {});
 // An ICMP (or ICMPv6) error of `type` and `code` that quotes the network header of `quoted` and eight bytes after it.
 Frame icmp_error_frame(const Ip& ip, uint8_t type, uint8_t code, const Frame& quoted);
+// `inner` in VXLAN, between two hosts of its own.
+Frame in_vxlan(uint32_t vni, const Frame& inner);
 Frame arp_request_frame(const Address& sender, const Address& target);
 
 // The bytes of a stream from `offset` on: the same stream and offset give the same bytes, whoever sends them and how often.

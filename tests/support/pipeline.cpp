@@ -34,6 +34,7 @@ struct Pipeline {
     options.workers = workers;
     RxWorkerOptions rx_options;
     rx_options.drop_hook = input.drop_hook;
+    rx_options.key_from = input.key_from;
     rx_worker = std::make_unique<RxWorker>(std::move(rx_ports), rx_options);
     engine = std::make_unique<Engine>(options, pointers);
     stages.push_back(rx_worker.get());

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "analysis/engine.h"
+#include "capture/decode.h"
 #include "capture/drop_hook.h"
 #include "tests/support/memory_source.h"
 
@@ -19,6 +20,7 @@ struct InputPort {
 struct PipelineInput {
   EngineOptions options;  // workers is set by run()
   std::vector<InputPort> ports;
+  KeyFrom key_from = KeyFrom::nothing;
   DropHook drop_hook;  // what the sensor is to lose on purpose, and report as its own
 };
 

@@ -150,6 +150,8 @@ class Parser {
       transit_ns_ = nanoseconds(words.take("seconds"));
     } else if (verb == "stamp-uncertainty") {
       stamp_uncertainty_ns_ = nanoseconds(words.take("seconds"));
+    } else if (verb == "vxlan") {
+      vxlan(words);
     } else if (verb == "span") {
       span_.at(point(words.take("a point"))) = true;
     } else if (verb == "sensor-loss") {
@@ -254,6 +256,14 @@ class Parser {
     e.at.at(p) = parse_endpoint(words.take("ADDRESS:PORT"));
   }
 
+  void vxlan(Words& words) {
+    const PointIndex index = point(words.take("a point"));
+    if (words.accept("none")) {
+      vni_.erase(index);
+    } else {
+      vni_[index] = number<uint32_t>(words.take("a VNI, or none"));
+    }
+  }
   void isn(Words& words, int at) {
     const size_t from = alias(words.take("an endpoint"));
     words.require(">");
@@ -292,6 +302,8 @@ class Parser {
         options.device_timeout_ns = nanoseconds(value);
       } else if (key == "idle_timeout") {
         options.idle_timeout_ns = nanoseconds(value);
+      } else if (key == "key" && value == "tunnel") {
+        scenario_.input.key_from = KeyFrom::tunnel;
       } else {
         throw Failure{"no such engine option: '" + key + "'"};
       }
@@ -433,6 +445,7 @@ class Parser {
       frame.bytes = tcp_frame(line.ip, line.tcp, payload);
     }
     newest_[{p, line.from, line.to}] = frame.bytes;
+    if (const auto vni = vni_.find(p); vni != vni_.end()) frame.bytes = in_vxlan(vni->second, frame.bytes);
     sent_.push_back({p, !source.beyond_last, std::move(frame)});
   }
 
@@ -449,6 +462,7 @@ class Parser {
   int64_t transit_ns_ = kTransitNs;
   int64_t stamp_uncertainty_ns_ = 0;
   std::vector<bool> span_;
+  std::map<PointIndex, uint32_t> vni_;  // what the packets that follow are in
   std::vector<std::optional<std::pair<int64_t, int64_t>>> coverage_;
   std::vector<std::vector<SourceLoss>> losses_;
   std::map<std::tuple<int, size_t, size_t>, uint32_t> isn_;
