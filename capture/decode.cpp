@@ -103,7 +103,7 @@ DecodeError layers::decode_link_type(uint16_t type, Bytes bytes, DecodedFrame& s
     if (type == ether_type::vlan || type == ether_type::service_vlan || type == ether_type::old_service_vlan) {
       if (tags >= kVlanTagsMax) return DecodeError::vlan_too_deep;
       if (bytes.captured < kTag) return DecodeError::frame_too_short;
-      if (tags == 0 && nest.tunnels == 0 && includes(nest.key_from, KeyFrom::vlan)) sighting.key = load16(bytes.data) & 0x0fff;
+      if (tags == 0 && nest.tunnels() == 0 && includes(nest.key_from(), KeyFrom::vlan)) sighting.key = load16(bytes.data) & 0x0fff;
       type = load16(bytes.data + 2);
       bytes = bytes.skip(kTag);
     } else if (type < kFirstType) {
@@ -128,7 +128,7 @@ DecodeError layers::decode_ethernet(Bytes bytes, DecodedFrame& sighting, Nest ne
 }
 
 DecodeError decode(const FrameView& frame, DecodedFrame& decoded, KeyFrom key_from) {
-  return decode_frame(frame, decoded, {.key_from = key_from});
+  return decode_frame(frame, decoded, Nest(key_from));
 }
 
 DecodeError decode(const FrameView& frame, Sighting& sighting, KeyFrom key_from) {
@@ -142,7 +142,7 @@ DecodeError decode(const FrameView& frame, Sighting& sighting, KeyFrom key_from)
 DecodeError decode_carrier(const FrameView& frame, Sighting& sighting, KeyFrom key_from) {
   DecodedFrame decoded;
   static_cast<Sighting&>(decoded) = sighting;
-  const DecodeError error = decode_frame(frame, decoded, {.key_from = key_from, .through_fragments = false});
+  const DecodeError error = decode_frame(frame, decoded, Nest(key_from, Nest::stop_at_fragment));
   sighting = decoded;
   return error;
 }

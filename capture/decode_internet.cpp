@@ -63,11 +63,11 @@ DecodeError decode_ipv4(Bytes bytes, DecodedFrame& sighting, Nest nest) {
   if (header < kHeader) return DecodeError::ip_header_length_wrong;
   if (bytes.captured < header) return DecodeError::ip_header_cut;
   uint32_t total = load16(p + 2);
-  if (total == 0 && !nest.in_fragment) {  // as the kernel hands a packet to a card that segments it (TSO)
+  if (total == 0 && !nest.has(Nest::in_fragment)) {  // as the kernel hands a packet to a card that segments it (TSO)
     total = bytes.wire;
     set(sighting, SightingFlag::length_from_frame);
   }
-  if (total > bytes.wire && nest.length_holds) total = bytes.wire;
+  if (total > bytes.wire && nest.has(Nest::length_holds)) total = bytes.wire;
   if (total < header || total > bytes.wire) return DecodeError::ip_length_wrong;
 
   sighting.ip_id = load16(p + 4);
@@ -121,11 +121,11 @@ DecodeError decode_ipv6(Bytes bytes, DecodedFrame& sighting, Nest nest) {
   if (p[0] >> 4 != 6) return DecodeError::ip_version_wrong;
   set(sighting, SightingFlag::ipv6);
   uint32_t length = load16(p + 4);
-  if (length == 0 && p[6] != kNoNextHeader && !nest.in_fragment) {  // a jumbogram (RFC 2675), or to a card that segments it
+  if (length == 0 && p[6] != kNoNextHeader && !nest.has(Nest::in_fragment)) {  // a jumbogram (RFC 2675), or to a card that segments it
     length = bytes.wire - kHeader;
     set(sighting, SightingFlag::length_from_frame);
   }
-  if (length > bytes.wire - kHeader && nest.length_holds) length = bytes.wire - kHeader;
+  if (length > bytes.wire - kHeader && nest.has(Nest::length_holds)) length = bytes.wire - kHeader;
   if (length > bytes.wire - kHeader) return DecodeError::ip_length_wrong;
 
   sighting.ttl = p[7];

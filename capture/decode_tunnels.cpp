@@ -111,10 +111,10 @@ DecodeError decode_ppp(Bytes bytes, DecodedFrame& sighting, Nest nest) {
 
 // `nest` is that of the tunnel, not yet one deeper.
 DecodeError enter(const Inside& inside, DecodedFrame& sighting, Nest nest) {
-  if (nest.tunnels == kTunnelsMax) return DecodeError::tunnel_too_deep;
-  ++nest.tunnels;
+  if (nest.tunnels() == kTunnelsMax) return DecodeError::tunnel_too_deep;
+  nest = nest.deeper();
   set(sighting, SightingFlag::tunnelled);
-  add_key(inside, sighting, nest.key_from);
+  add_key(inside, sighting, nest.key_from());
   switch (inside.type) {
     case ether_type::bridged_ethernet:
       return decode_ethernet(inside.bytes, sighting, nest);
@@ -193,20 +193,20 @@ DecodeError decode_pppoe(Bytes bytes, DecodedFrame& sighting, Nest nest) {
   if (load16(bytes.data) != kPppoeSessionData || length > bytes.wire - kHeader) return DecodeError::tunnel_header_wrong;
   // An IP header may claim more than PPPoE has for it, where some tool took the padding of short frames for a part of the
   // packet. Wireshark believes PPPoE, and the sequence numbers of such captures bear it out.
-  nest.length_holds = true;
-  return enter({bytes.skip(kHeader).first(length), ether_type::ppp, TunnelId::pppoe_session, load16(bytes.data + 2)}, sighting, nest);
+  return enter({bytes.skip(kHeader).first(length), ether_type::ppp, TunnelId::pppoe_session, load16(bytes.data + 2)}, sighting,
+               nest.with(Nest::length_holds));
 }
 
 DecodeError decode_inside(const Inside& inside, DecodedFrame& sighting, Nest nest) {
   const bool fragment = sighting.has(SightingFlag::fragment);
-  if (inside.type == 0 || (fragment && !nest.through_fragments)) return DecodeError::none;
+  if (inside.type == 0 || (fragment && nest.has(Nest::stop_at_fragment))) return DecodeError::none;
   const DecodedFrame outer = sighting;
-  nest.in_fragment |= fragment;
-  nest.length_holds = false;
+  nest = nest.without(Nest::length_holds);
+  if (fragment) nest = nest.with(Nest::in_fragment);
   clear(sighting);
   sighting.key = outer.key;
   sighting.flags = outer.flags & bit(SightingFlag::cut_short);
-  if (nest.in_fragment) set(sighting, SightingFlag::carrier_fragment);
+  if (nest.has(Nest::in_fragment)) set(sighting, SightingFlag::carrier_fragment);
   const DecodeError error = enter(inside, sighting, nest);
   if (error == DecodeError::none || error == DecodeError::tunnel_too_deep) return error;
   sighting = outer;

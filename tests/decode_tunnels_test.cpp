@@ -396,7 +396,7 @@ TEST(DecodeTunnels, NestedTunnelsAreReadToTheInnermost) {
 
 TEST(DecodeTunnels, NestingIsBounded) {
   Wire packet = inner_ipv4();
-  for (int depth = 1; depth <= layers::kTunnelsMax + 1; ++depth) {
+  for (uint32_t depth = 1; depth <= layers::kTunnelsMax + 1; ++depth) {
     packet = ipv4({.protocol = 4, .payload = static_cast<uint32_t>(packet.size())}) + packet;
     const Decoded d = decoded(ethernet(0x0800) + packet);
     if (depth <= layers::kTunnelsMax) {
