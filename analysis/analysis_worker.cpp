@@ -305,6 +305,7 @@ TcpFlow& AnalysisWorker::take_flow(uint32_t leg) {
 void AnalysisWorker::note_times(FlowTimes& times, uint32_t leg, const Sighting& s, Side from, const LegStep& step, bool paused) {
   const RoundTripSamples samples =
       take_times(times, legs_.hot(leg), legs_.cold(leg), s, from, step.labels, (step.what & leg_step::established) != 0, paused);
+  if (!samples.any()) return;
   for (size_t method = 0; method < samples.ticks.size(); ++method) {
     if (samples.ticks[method] != 0) counters_.rtt[s.point][index_of(from)][method].add(to_ns(samples.ticks[method]));
   }

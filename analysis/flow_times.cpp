@@ -14,6 +14,11 @@ bool handshake_seen(const LegHot& hot) {
   return (hot.flags & both) == both;
 }
 
+// Whether `peer` waits for more than `s` acknowledges.
+bool leaves_in_flight(const LegHot& hot, const Sighting& s, Side peer) {
+  return (s.tcp_flags & tcp_flag::ack) && (hot.seen & 1 << index_of(peer)) && sequence_before(s.ack, hot.next_seq[index_of(peer)]);
+}
+
 // Karn's rule holds here too: a SYN or SYN-ACK that was sent again gives no round trip.
 void take_handshake(FlowTimes& times, const LegCold& cold, int64_t now_ns) {
   if (cold.attempts == 1 && cold.syn_stamp_ns != 0 && cold.syn_ack_stamp_ns != 0 && cold.retransmissions[0] == 0)
@@ -23,24 +28,27 @@ void take_handshake(FlowTimes& times, const LegCold& cold, int64_t now_ns) {
   turns::begin(times.pace, now_ns);
 }
 
+template <Side from>
+RoundTripSamples take_packet(FlowTimes& times, const LegHot& hot, const LegCold& cold, const Sighting& s, uint32_t labels) {
+  constexpr Side peer = other(from);
+  const DataKind data = turns::data_kind_of<from>(times.pace, s, labels);
+  const bool awaited = data != DataKind::none || leaves_in_flight(hot, s, peer);
+  const RoundTripSamples samples = round_trip::step<from>(times.trips, s, data, awaited);
+  if (!turns::flight_measured(times.pace) && handshake_seen(hot)) turns::take_flight(times.pace, times.sums, s, from, data, times.trips, cold.isn);
+  if (data != DataKind::none) {
+    const uint32_t unacked = (hot.seen & ack_seen(peer)) ? hot.max_ack[index_of(peer)] : turns::data_seq(s);
+    turns::take<from>(times.pace, times.sums, s, data, times.trips, unacked);
+  }
+  return samples;
+}
+
 }  // namespace
 
 RoundTripSamples take_times(FlowTimes& times, const LegHot& hot, const LegCold& cold, const Sighting& s, Side from, uint32_t labels, bool established,
                             bool paused) {
-  const Side peer = other(from);
   if (paused) round_trip::give_up(times.trips);
   if (established) take_handshake(times, cold, s.time_ns);
-  const DataKind data = turns::data_kind_of(times.pace, s, from, labels);
-  const bool acks = s.tcp_flags & tcp_flag::ack;
-  const bool awaited = acks && (hot.seen & 1 << index_of(peer)) && sequence_before(s.ack, hot.next_seq[index_of(peer)]);
-  const RoundTripSamples samples = round_trip::step(times.trips, s, from, data, awaited);
-  const TurnPacket packet = turns::packet_of(s, from, data);
-  if (!turns::flight_measured(times.pace) && handshake_seen(hot)) turns::take_flight(times.pace, times.sums, packet, times.trips, cold.isn);
-  if (data != DataKind::none) {
-    const uint32_t unacked = (hot.seen & ack_seen(peer)) ? hot.max_ack[index_of(peer)] : packet.seq;
-    turns::take(times.pace, times.sums, packet, times.trips, unacked);
-  }
-  return samples;
+  return from == Side::client ? take_packet<Side::client>(times, hot, cold, s, labels) : take_packet<Side::server>(times, hot, cold, s, labels);
 }
 
 void flip(FlowTimes& times) {
@@ -55,13 +63,13 @@ FlowTimesSummary summarize(const FlowTimes& times, const LegHot& hot, const LegC
   for (const Side side : {Side::client, Side::server}) {
     const size_t d = index_of(side);
     const RoundTrip& trip = times.trips[d];
-    r.trips[d] = {to_ns(trip.min), to_ns(trip.smoothed), to_ns(trip.max), trip.samples};
+    r.trips[d] = {to_ns(trip.min), to_ns(trip.smoothed), to_ns(trip.max), trip.samples()};
     r.wait_ns[d] = to_ns(sums.wait_ticks[d]);
     r.network_ns[d] = to_ns(sums.network_ticks[d]);
-    r.transfer_ns[d] = to_ns(pace.stream[d].transfer_ticks);
-    r.wait_max_ns[d] = int64_t{sums.wait_max_us[d]} * 1000;
+    r.transfer_ns[d] = to_ns(pace.transfer_ticks[d]);
+    r.wait_max_ns[d] = int64_t{sums.wait_max[d]} * 1024;
     r.message_max[d] = sums.message_max[d];
-    r.in_flight_max[d] = pace.stream[d].in_flight_max;
+    r.in_flight_max[d] = pace.in_flight_max[d];
     r.first_flight[d] = turns::first_flight(pace, sums, side, cold.isn[d]);
   }
   if (pace.state & (turn_state::request | turn_state::response)) {
@@ -72,7 +80,7 @@ FlowTimesSummary summarize(const FlowTimes& times, const LegHot& hot, const LegC
   r.turns = sums.turns;
   r.outstanding_max = sums.outstanding_max;
   r.ttl = pace.ttl;
-  r.ttl_changes = pace.ttl_changes;
+  r.ttl_changes = sums.ttl_changes;
   r.valid = true;
   r.first_flight_known = handshake_seen(hot);
   return r;

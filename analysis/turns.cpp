@@ -4,185 +4,165 @@
 #include <limits>
 #include <utility>
 
-#include "analysis/sequence.h"
-#include "analysis/vocabulary.h"
-
 namespace parallax::turns {
 namespace {
 
 using namespace turn_state;
 
-// No path is narrower for long (IPv6's least MTU of 1280 less 60 bytes of headers): what is shorter is not a full segment.
-constexpr uint32_t kFullSizeLeast = 1220;
+constexpr size_t kClient = index_of(Side::client), kServer = index_of(Side::server);
+constexpr uint32_t kMost = std::numeric_limits<uint32_t>::max();
 constexpr uint64_t kPauseTicks = to_ticks(round_trip::kLongestNs);
 
-constexpr uint16_t begun(Side side) { return side == Side::client ? begun_client : begun_server; }
-constexpr uint16_t open(Side side) { return side == Side::client ? open_client : open_server; }
-constexpr uint16_t acked(Side side) { return side == Side::client ? acked_client : acked_server; }
-constexpr uint16_t measured(Side side) { return side == Side::client ? measured_client : measured_server; }
-constexpr uint16_t going_on(Side side) { return side == Side::client ? request : response; }
+// No path is narrower for long (IPv6's least MTU of 1280 less 60 bytes of headers): what is shorter is not a full segment.
+constexpr uint32_t kFullSizeLeast = 1220 / 16;
+constexpr uint32_t kWaitMaxShift = 6;  // 64 ticks are 1024 ns
 
-void set(TurnPace& pace, uint16_t bits, bool on) { pace.state = static_cast<uint16_t>(on ? pace.state | bits : pace.state & ~bits); }
+// Of each side: its message goes on; what makes its next one due; its last message has not ended; see first_flight.
+constexpr std::array<uint16_t, 2> kGoingOn{request, response}, kDue{response, unanswered}, kOpen{open_client, open_server};
+constexpr std::array<uint16_t, 2> kAcked{acked_client, acked_server}, kMeasured{measured_client, measured_server};
 
-bool acknowledges_all(const TurnPace& pace, const TurnPacket& p) {
-  const Side peer = other(p.from);
-  if (!(pace.state & begun(peer))) return true;
-  return (p.tcp_flags & tcp_flag::ack) && sequence_at_or_before(pace.stream[index_of(peer)].data_end, p.ack);
+template <size_t peer>
+bool acknowledges_all(const TurnPace& pace, const Sighting& s) {
+  if (!(pace.state & kBegun[peer])) return true;
+  return (s.tcp_flags & tcp_flag::ack) && sequence_at_or_before(pace.data_end[peer], s.ack);
 }
 
-// Whether the segment begins a request or a response.
-bool begins_message(const TurnPace& pace, const TurnPacket& p) {
-  if (!(pace.state & (request | response))) return true;
-  const bool due = p.from == Side::client ? (pace.state & response) != 0 : (pace.state & unanswered) != 0;
-  return due && acknowledges_all(pace, p);
-}
-
-// What the network explains of the time that `side` was waited for.
-uint64_t network_share(const TurnPace& pace, Side side, uint64_t waited, const RoundTrips& trips) {
-  if (side == Side::client && !(pace.state & response)) return 0;
-  return std::min<uint64_t>(waited, uint64_t{pace.again_ticks} + trips[index_of(side)].min);
-}
-
-void end_message(TurnPace& pace, TurnSums& sums) {
-  if (pace.state & (request | response)) {
-    uint32_t& max = sums.message_max[pace.state & request ? 0 : 1];
-    max = std::max(max, pace.message_bytes);
+// A request or a response begins: what was waited for it.
+template <size_t d>
+void begin_message(TurnPace& pace, TurnSums& sums, uint64_t waited, const RoundTrips& trips) {
+  const uint32_t state = pace.state;
+  if (state & (request | response)) {
+    uint32_t& largest = sums.message_max[state & request ? kClient : kServer];
+    largest = std::max(largest, pace.message_bytes);
   }
   pace.message_bytes = 0;
-}
-
-void begin_message(TurnPace& pace, TurnSums& sums, const TurnPacket& p, uint64_t waited, const RoundTrips& trips) {
-  const size_t d = index_of(p.from);
   sums.wait_ticks[d] += waited;
-  sums.network_ticks[d] += network_share(pace, p.from, waited, trips);
-  const uint64_t waited_us = static_cast<uint64_t>(to_ns(waited)) / 1000;
-  sums.wait_max_us[d] = std::max(sums.wait_max_us[d], static_cast<uint32_t>(std::min<uint64_t>(waited_us, std::numeric_limits<uint32_t>::max())));
-  end_message(pace, sums);
-  if (p.from == Side::server) {
+  if (d == kServer || (state & response)) sums.network_ticks[d] += std::min<uint64_t>(waited, uint64_t{pace.again_ticks} + trips[d].min);
+  sums.wait_max[d] = std::max(sums.wait_max[d], static_cast<uint32_t>(std::min<uint64_t>(waited >> kWaitMaxShift, kMost)));
+  if (d == kServer) {
     pace.outstanding_ticks += pace.outstanding * waited;
     // Data that comes first where the handshake was not seen answers nobody knows what.
-    if ((pace.state & request) || (pace.state & response) || pace.last_tick != 0) ++sums.turns;
-  } else if (pace.outstanding == 1 && !(pace.state & open_server)) {
+    if ((state & (request | response)) || pace.last_tick != 0) ++sums.turns;
+  } else if (pace.outstanding == 1 && !(state & open_server)) {
     pace.outstanding = 0;
   }
-  set(pace, request | response, false);
-  set(pace, going_on(p.from), true);
+  pace.state = static_cast<uint16_t>((state & ~(request | response)) | kGoingOn[d]);
 }
 
 void go_on(TurnPace& pace, uint64_t passed) {
-  pace.stream[pace.state & request ? 0 : 1].transfer_ticks += passed;
+  pace.transfer_ticks[pace.state & request ? kClient : kServer] += passed;
   pace.outstanding_ticks += pace.outstanding * passed;
 }
 
-void count_requests(TurnPace& pace, TurnSums& sums, const TurnPacket& p, bool ends) {
-  if (p.from == Side::server) {
-    pace.burst = 0;
-    if (ends && pace.outstanding > 1) pace.outstanding = pace.outstanding - 1;
-    return;
-  }
-  if (pace.state & open_client) return;
-  if (pace.burst < std::numeric_limits<uint16_t>::max()) ++pace.burst;
-  sums.outstanding_max = std::max(sums.outstanding_max, pace.burst);
-  pace.outstanding = std::min<uint64_t>(pace.outstanding + 1, sums.outstanding_max);
+void count_request(TurnPace& pace, TurnSums& sums) {
+  if (pace.burst < 0xff) ++pace.burst;
+  if (sums.outstanding_max < pace.burst) sums.outstanding_max = pace.burst;
+  if (pace.outstanding < sums.outstanding_max) ++pace.outstanding;
 }
 
-void note_new_data(TurnPace& pace, TurnSums& sums, const TurnPacket& p, uint32_t unacked) {
-  const size_t d = index_of(p.from);
-  TurnStream& stream = pace.stream[d];
-  stream.data_end = p.seq + p.length;
-  if (const int32_t in_flight = sequence_distance(unacked, stream.data_end); in_flight > 0)
-    stream.in_flight_max = std::max(stream.in_flight_max, static_cast<uint32_t>(in_flight));
-  const bool ends = (p.tcp_flags & tcp_flag::psh) && p.length < std::max<uint64_t>(stream.full_size, kFullSizeLeast);
-  stream.full_size = std::max<uint64_t>(stream.full_size, std::min(p.length, 0xffffu));
-  count_requests(pace, sums, p, ends);
-  set(pace, open(p.from), !ends);
-  set(pace, begun(p.from), true);
-  if (p.from == Side::client) {
-    set(pace, unanswered, true);
-  } else if (acknowledges_all(pace, p)) {
-    set(pace, unanswered, false);
+template <size_t d>
+void note_new_data(TurnPace& pace, TurnSums& sums, const Sighting& s, bool acks_all, uint32_t unacked) {
+  const uint32_t end = data_seq(s) + s.payload_length, size = std::min(s.payload_length / 16, 0xffu);
+  pace.data_end[d] = end;
+  if (const int32_t in_flight = sequence_distance(unacked, end); in_flight > static_cast<int64_t>(pace.in_flight_max[d]))
+    pace.in_flight_max[d] = static_cast<uint32_t>(in_flight);
+  const bool ends = (s.tcp_flags & tcp_flag::psh) && size < std::max<uint32_t>(pace.full_size[d], kFullSizeLeast);
+  if (pace.full_size[d] < size) pace.full_size[d] = static_cast<uint8_t>(size);
+  uint32_t state = pace.state | kBegun[d];
+  if (d == kClient) {
+    if (!(state & open_client)) count_request(pace, sums);
+    state |= unanswered;
+  } else {
+    pace.burst = 0;
+    if (ends && pace.outstanding > 1) --pace.outstanding;
+    if (acks_all) state &= ~unanswered;
   }
-  if (pace.ttl[d] != 0 && pace.ttl[d] != p.ttl && pace.ttl_changes[d] < 0xff) ++pace.ttl_changes[d];
-  pace.ttl[d] = p.ttl;
+  pace.state = static_cast<uint16_t>(ends ? state & ~kOpen[d] : state | kOpen[d]);
+  if (pace.ttl[d] != s.ttl) {
+    if (pace.ttl[d] != 0 && sums.ttl_changes[d] < 0xff) ++sums.ttl_changes[d];
+    pace.ttl[d] = s.ttl;
+  }
+}
+
+// Numbers that were passed before, of a message that goes on.
+[[gnu::noinline]] void take_old(TurnPace& pace, const Sighting& s, size_t d, DataKind data, uint64_t passed, uint32_t unacked) {
+  if (data == DataKind::late) {  // the message is whole only now
+    go_on(pace, passed);
+    pace.last_tick += passed;
+    pace.again_ticks = 0;
+    if (pace.state & kGoingOn[d]) pace.message_bytes += std::min(s.payload_length, kMost - pace.message_bytes);
+  } else if ((pace.state & kGoingOn[d]) && sequence_before(unacked, data_seq(s) + s.payload_length)) {
+    pace.again_ticks = static_cast<uint32_t>(std::min<uint64_t>(passed, kMost));
+  }
 }
 
 }  // namespace
-
-DataKind data_kind_of(const TurnPace& pace, const Sighting& s, Side from, uint32_t labels) {
-  constexpr uint32_t probes = bit(PacketLabel::keep_alive) | bit(PacketLabel::zero_window_probe);
-  if (s.payload_length == 0 || (s.tcp_flags & tcp_flag::rst) || (labels & probes)) return DataKind::none;
-  if (!(pace.state & begun(from))) return DataKind::next;
-  const uint32_t seq = s.seq + ((s.tcp_flags & tcp_flag::syn) ? 1 : 0), data_end = pace.stream[index_of(from)].data_end;
-  if (sequence_before(data_end, seq + s.payload_length)) return sequence_before(data_end, seq) ? DataKind::after_gap : DataKind::next;
-  return (labels & bit(PacketLabel::out_of_order)) ? DataKind::late : DataKind::again;
-}
-
-TurnPacket packet_of(const Sighting& s, Side from, DataKind data) {
-  return {.tick = to_ticks(s.time_ns), .seq = s.seq + ((s.tcp_flags & tcp_flag::syn) ? 1 : 0), .ack = s.ack, .length = s.payload_length,
-          .tcp_flags = s.tcp_flags, .ttl = s.ttl, .from = from, .data = data};
-}
 
 void begin(TurnPace& pace, int64_t now_ns) {
   if (!(pace.state & (request | response))) pace.last_tick = to_ticks(now_ns);
 }
 
-void take(TurnPace& pace, TurnSums& sums, const TurnPacket& p, const RoundTrips& trips, uint32_t unacked) {
+template <Side from>
+void take(TurnPace& pace, TurnSums& sums, const Sighting& s, DataKind data, const RoundTrips& trips, uint32_t unacked) {
+  constexpr size_t d = index_of(from), peer = index_of(other(from));
+  const uint64_t tick = to_ticks(s.time_ns);
   // Stamps of the two directions may be inverted by the polling gap: then no time has passed.
-  const uint64_t passed = pace.last_tick == 0 || p.tick < pace.last_tick ? 0 : p.tick - pace.last_tick;
-  if (p.data == DataKind::again) {
-    const bool unacknowledged = sequence_before(unacked, p.seq + p.length);
-    if ((pace.state & going_on(p.from)) && unacknowledged)
-      pace.again_ticks = static_cast<uint32_t>(std::min<uint64_t>(passed, std::numeric_limits<uint32_t>::max()));
+  const uint64_t last = pace.last_tick == 0 ? tick : pace.last_tick;
+  const uint64_t passed = std::max(tick, last) - last;
+  if (data == DataKind::again || data == DataKind::late) {
+    if (pace.state & (request | response)) take_old(pace, s, d, data, passed, unacked);
     return;
   }
-  if (p.data == DataKind::late) {  // the message is whole only now
-    if (pace.state & (request | response)) go_on(pace, passed);
-  } else if (begins_message(pace, p)) {
-    begin_message(pace, sums, p, passed, trips);
+  const bool acks_all = acknowledges_all<peer>(pace, s);
+  if (!(pace.state & (request | response)) || ((pace.state & kDue[d]) && acks_all)) {
+    begin_message<d>(pace, sums, passed, trips);
   } else {
     go_on(pace, passed);
   }
-  if (pace.state & going_on(p.from)) pace.message_bytes += std::min(p.length, std::numeric_limits<uint32_t>::max() - pace.message_bytes);
-  if (p.data != DataKind::late) note_new_data(pace, sums, p, unacked);
-  pace.last_tick = std::max(pace.last_tick, p.tick);
+  if (pace.state & kGoingOn[d]) pace.message_bytes += std::min(s.payload_length, kMost - pace.message_bytes);
+  note_new_data<d>(pace, sums, s, acks_all, unacked);
+  pace.last_tick = last + passed;
   pace.again_ticks = 0;
 }
 
-void take_flight(TurnPace& pace, TurnSums& sums, const TurnPacket& p, const RoundTrips& trips, const std::array<uint32_t, 2>& isn) {
-  const Side peer = other(p.from);
-  const size_t d = index_of(p.from), e = index_of(peer);
-  const bool acks = (p.tcp_flags & tcp_flag::ack) && (pace.state & begun(peer)) && sequence_before(isn[e] + 1, p.ack);
-  if (acks && !(pace.state & (acked(peer) | measured(peer)))) {
-    set(pace, acked(peer), true);
-    sums.first_flight[e] = static_cast<uint32_t>(p.tick) + trips[e].min;
+template void take<Side::client>(TurnPace&, TurnSums&, const Sighting&, DataKind, const RoundTrips&, uint32_t);
+template void take<Side::server>(TurnPace&, TurnSums&, const Sighting&, DataKind, const RoundTrips&, uint32_t);
+
+void take_flight(TurnPace& pace, TurnSums& sums, const Sighting& s, Side from, DataKind data, const RoundTrips& trips,
+                 const std::array<uint32_t, 2>& isn) {
+  const size_t d = index_of(from), peer = index_of(other(from));
+  const uint64_t tick = to_ticks(s.time_ns);
+  const bool acks = (s.tcp_flags & tcp_flag::ack) && (pace.state & kBegun[peer]) && sequence_before(isn[peer] + 1, s.ack);
+  if (acks && !(pace.state & (kAcked[peer] | kMeasured[peer]))) {
+    pace.state |= kAcked[peer];
+    sums.first_flight[peer] = static_cast<uint32_t>(tick) + trips[peer].min;
   }
-  if (p.data != DataKind::next && p.data != DataKind::after_gap) return;
-  if (!(pace.state & acked(p.from)) || (pace.state & measured(p.from))) return;
-  const bool called_for = static_cast<int32_t>(static_cast<uint32_t>(p.tick) - sums.first_flight[d]) >= 0;
-  if (!called_for && p.tick - pace.last_tick < kPauseTicks) return;
-  set(pace, measured(p.from), true);
-  sums.first_flight[d] = p.seq - (isn[d] + 1);
+  if (data != DataKind::next && data != DataKind::after_gap) return;
+  if (!(pace.state & kAcked[d]) || (pace.state & kMeasured[d])) return;
+  const bool called_for = static_cast<int32_t>(static_cast<uint32_t>(tick) - sums.first_flight[d]) >= 0;
+  if (!called_for && tick - pace.last_tick < kPauseTicks) return;
+  pace.state |= kMeasured[d];
+  sums.first_flight[d] = s.seq - (isn[d] + 1);
 }
 
 uint32_t first_flight(const TurnPace& pace, const TurnSums& sums, Side side, uint32_t isn) {
-  if (pace.state & measured(side)) return sums.first_flight[index_of(side)];
-  return (pace.state & begun(side)) ? pace.stream[index_of(side)].data_end - (isn + 1) : 0;
+  const size_t d = index_of(side);
+  if (pace.state & kMeasured[d]) return sums.first_flight[d];
+  return (pace.state & kBegun[d]) ? pace.data_end[d] - (isn + 1) : 0;
 }
 
 void flip(TurnPace& pace, TurnSums& sums) {
-  std::swap(pace.stream[0], pace.stream[1]);
-  std::swap(pace.ttl[0], pace.ttl[1]);
-  std::swap(pace.ttl_changes[0], pace.ttl_changes[1]);
-  // What was taken for turns had the sides mixed up; the stream goes on.
-  const uint16_t state = pace.state;
-  pace.state = 0;
-  set(pace, begun_client, state & begun_server);
-  set(pace, begun_server, state & begun_client);
-  pace.last_tick = 0;
-  pace.outstanding_ticks = pace.outstanding = 0;
-  pace.message_bytes = pace.again_ticks = 0;
-  pace.burst = 0;
+  // What was taken for turns had the sides mixed up; the streams go on.
+  const TurnPace mistaken = pace;
+  pace = {};
   sums = {};
+  for (size_t d = 0; d < 2; ++d) {
+    pace.data_end[d] = mistaken.data_end[1 - d];
+    pace.in_flight_max[d] = mistaken.in_flight_max[1 - d];
+    pace.full_size[d] = mistaken.full_size[1 - d];
+    pace.ttl[d] = mistaken.ttl[1 - d];
+    if (mistaken.state & kBegun[1 - d]) pace.state |= kBegun[d];
+  }
 }
 
 }  // namespace parallax::turns

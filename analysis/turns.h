@@ -17,7 +17,7 @@
 //
 // Outstanding requests: a client's message begins with the first data after one that ended; it ends with a PSH segment that is not full.
 // A response's message ends likewise, and takes one request off, though not the last one while the response goes on. As many are
-// outstanding at most as began without any data from the server between them. A request written with several pushes counts as several.
+// outstanding at most as began without any data from the server between them, and 255. A request written with several pushes counts as several.
 //
 // Pure functions on two cache lines of a leg's TcpFlow: the pace is touched by every data segment, the sums where the direction changes.
 #pragma once
@@ -27,29 +27,24 @@
 
 #include "analysis/leg.h"
 #include "analysis/round_trip.h"
+#include "analysis/sequence.h"
+#include "analysis/vocabulary.h"
 
 namespace parallax {
 
-// One direction's data.
-struct TurnStream {
-  uint64_t transfer_ticks : 48;
-  uint64_t full_size : 16;      // the largest payload seen
-  uint32_t data_end;            // sequence number after the newest data
-  uint32_t in_flight_max;       // bytes sent and not acknowledged, as the point sees it
-};
-static_assert(sizeof(TurnStream) == 16);
-
 struct alignas(64) TurnPace {
-  uint64_t last_tick;                   // of the newest data, or of the handshake's end; 0: neither
-  std::array<TurnStream, 2> stream;     // from the client, from the server
-  uint64_t outstanding_ticks : 48;      // sum of time times requests outstanding
-  uint64_t outstanding : 16;
-  uint32_t message_bytes;               // of the request or response that goes on
-  uint32_t again_ticks;                 // how long after last_tick some of it was last sent again, unacknowledged
-  uint16_t burst;                       // requests begun since the server's last data
-  uint16_t state;                       // turn_state
-  std::array<uint8_t, 2> ttl;           // of the newest data of each direction; 0: none
-  std::array<uint8_t, 2> ttl_changes;   // how often it was not that of the data before; at most 255
+  uint64_t last_tick;                       // of the newest data, or of the handshake's end; 0: neither
+  std::array<uint64_t, 2> transfer_ticks;   // of a direction's messages; all arrays: from the client, from the server
+  uint64_t outstanding_ticks;               // sum of time times requests outstanding
+  std::array<uint32_t, 2> data_end;         // sequence number after the newest data
+  std::array<uint32_t, 2> in_flight_max;    // bytes sent and not acknowledged, as the point sees it
+  uint32_t message_bytes;                   // of the request or response that goes on
+  uint32_t again_ticks;                     // how long after last_tick some of it was last sent again, unacknowledged
+  uint16_t state;                           // turn_state
+  uint8_t burst;                            // requests begun since the server's last data
+  uint8_t outstanding;
+  std::array<uint8_t, 2> full_size;         // of the largest payload seen, in units of 16 bytes
+  std::array<uint8_t, 2> ttl;               // of the newest data; 0: none
 };
 static_assert(sizeof(TurnPace) == 64);
 
@@ -65,36 +60,47 @@ inline constexpr uint16_t measured_client = 512, measured_server = 1024;  // the
 struct alignas(64) TurnSums {
   std::array<uint64_t, 2> wait_ticks;      // by the side that was waited for
   std::array<uint64_t, 2> network_ticks;   // of which the network
-  std::array<uint32_t, 2> wait_max_us;     // the longest single one
+  std::array<uint32_t, 2> wait_max;        // the longest single one, in units of 1024 ns
   std::array<uint32_t, 2> message_max;     // bytes of the largest request, of the largest response
   std::array<uint32_t, 2> first_flight;    // see turn_state
   uint32_t turns;
-  uint16_t outstanding_max;
-  uint16_t unused;
+  std::array<uint8_t, 2> ttl_changes;      // how often data came with another TTL than the data before; at most 255
+  uint8_t outstanding_max;
+  uint8_t unused;
 };
 static_assert(sizeof(TurnSums) == 64);
 
-// What turns ask of a packet beyond what it says of itself.
-struct TurnPacket {
-  uint64_t tick;
-  uint32_t seq, ack, length;  // the payload's
-  uint8_t tcp_flags, ttl;
-  Side from;
-  DataKind data;
-};
-
 namespace turns {
 
-// What the payload of `s` is, by the labels that it got.
-DataKind data_kind_of(const TurnPace& pace, const Sighting& s, Side from, uint32_t labels);
+inline constexpr std::array<uint16_t, 2> kBegun{turn_state::begun_client, turn_state::begun_server};
 
-TurnPacket packet_of(const Sighting& s, Side from, DataKind data);
+// The first sequence number of the payload.
+inline uint32_t data_seq(const Sighting& s) { return s.seq + ((s.tcp_flags & tcp_flag::syn) ? 1 : 0); }
+
+// What the payload of `s` is, by the labels that it got.
+template <Side from>
+DataKind data_kind_of(const TurnPace& pace, const Sighting& s, uint32_t labels) {
+  constexpr uint32_t probes = bit(PacketLabel::keep_alive) | bit(PacketLabel::zero_window_probe);
+  if (s.payload_length == 0) return DataKind::none;
+  constexpr uint8_t unlike = tcp_flag::rst | tcp_flag::syn;
+  if (s.seq == pace.data_end[index_of(from)] && (pace.state & kBegun[index_of(from)]) && !(s.tcp_flags & unlike) && !(labels & probes)) [[likely]]
+    return DataKind::next;
+  if ((s.tcp_flags & tcp_flag::rst) || (labels & probes)) return DataKind::none;
+  if (!(pace.state & kBegun[index_of(from)])) return DataKind::next;
+  const uint32_t seq = data_seq(s), data_end = pace.data_end[index_of(from)];
+  if (sequence_before(data_end, seq + s.payload_length)) return sequence_before(data_end, seq) ? DataKind::after_gap : DataKind::next;
+  return (labels & bit(PacketLabel::out_of_order)) ? DataKind::late : DataKind::again;
+}
 
 // The handshake is complete: from now on somebody is waited for.
 void begin(TurnPace& pace, int64_t now_ns);
 
-// REQUIRES: packet.data is not none. `unacked`: the first sequence number of `from` that the other end has not acknowledged.
-void take(TurnPace& pace, TurnSums& sums, const TurnPacket& packet, const RoundTrips& trips, uint32_t unacked);
+// REQUIRES: `data`, as told by data_kind_of(), is not none. `unacked`: the first sequence number of `from` that the other end has not acknowledged.
+// The direction is known when compiling: that halves the instructions.
+template <Side from>
+void take(TurnPace& pace, TurnSums& sums, const Sighting& s, DataKind data, const RoundTrips& trips, uint32_t unacked);
+extern template void take<Side::client>(TurnPace&, TurnSums&, const Sighting&, DataKind, const RoundTrips&, uint32_t);
+extern template void take<Side::server>(TurnPace&, TurnSums&, const Sighting&, DataKind, const RoundTrips&, uint32_t);
 
 // The first flight: what a side sends before an acknowledgement can tell it to go on; its initial congestion window where it had as much to
 // send. Bytes of new data up to the first acknowledgement of any of it and for one round trip to that side more. To be called for every
@@ -103,7 +109,8 @@ inline bool flight_measured(const TurnPace& pace) {
   constexpr uint16_t both = turn_state::measured_client | turn_state::measured_server;
   return (pace.state & both) == both;
 }
-void take_flight(TurnPace& pace, TurnSums& sums, const TurnPacket& packet, const RoundTrips& trips, const std::array<uint32_t, 2>& isn);
+void take_flight(TurnPace& pace, TurnSums& sums, const Sighting& s, Side from, DataKind data, const RoundTrips& trips,
+                 const std::array<uint32_t, 2>& isn);
 // Bytes, as far as known by now.
 uint32_t first_flight(const TurnPace& pace, const TurnSums& sums, Side side, uint32_t isn);
 
