@@ -40,7 +40,10 @@ AnalysisWorker::AnalysisWorker(size_t index, const EngineOptions& options, Engin
       flows_(std::max<size_t>(options.legs / 2, 64), options.offline),
       log_(points_ < 2 ? 0 : std::max(options.legs / 2, kLogSlotsLeast), options.offline), leg_events_(*links.leg_events[index], !options.offline),
       fate_events_(*links.fate_events[index], !options.offline),
-      pairs_(static_cast<uint8_t>(index), pair_limits(options), sensor, counters_, fate_events_, notes_), commands_(1024, options.offline) {
+      pairs_(static_cast<uint8_t>(index), pair_limits(options), sensor, counters_, fate_events_, notes_),
+      recogniser_({.legs = legs_.capacity(), .states = options.recognised_legs, .buffers = options.message_buffers, .offline = options.offline},
+                  *links.recognitions[index], counters_),
+      commands_(1024, options.offline) {
   for (size_t w = 0; w < links.workers(); ++w) {
     forward_.emplace_back(links.forward_ring(index, w), !options.offline);
     inbox_.emplace_back(4096, options.offline);
@@ -51,6 +54,7 @@ AnalysisWorker::AnalysisWorker(size_t index, const EngineOptions& options, Engin
 bool AnalysisWorker::poll() {
   leg_events_.flush();
   fate_events_.flush();
+  recogniser_.outbox().flush();
   for (auto& outbox : forward_) outbox.flush();
   bool busy = false;
   if (phase_ == Phase::running) {
@@ -76,7 +80,7 @@ bool AnalysisWorker::poll() {
       busy = true;
     }
   }
-  if (phase_ == Phase::finished && fate_events_.empty() && leg_events_.empty()) {
+  if (phase_ == Phase::finished && fate_events_.empty() && leg_events_.empty() && recogniser_.outbox().empty()) {
     links_.progress[index_].finished.store(true, std::memory_order_release);
   }
   return busy;
@@ -123,9 +127,8 @@ bool AnalysisWorker::work_off_sightings() {
       const Sighting& s = *burst[k];
       if (options_.offline) apply_commands(s.order_ns);
       reached_ns_ = s.order_ns;
+      excerpt_ = s.has(SightingFlag::has_excerpt) ? excerpt_of(s) : std::span<const uint8_t>{};
       take(s, hashes[k], guesses[k]);
-      if (s.has(SightingFlag::has_excerpt)) [[unlikely]]  // exactly one for each such sighting, whatever became of it
-        sensor_.channels()[s.port]->excerpts[index_]->pop(excerpt_buffer_);
     }
   }
   counters_.packets.add(packets);
@@ -145,6 +148,7 @@ void AnalysisWorker::publish_progress() {
     if (const PairSighting* first = outbox.first_waiting()) done_ns = std::min(done_ns, first->release_ns);
   }
   if (const LegEvent* first = leg_events_.first_waiting()) done_ns = std::min(done_ns, first->packet.order_ns);
+  if (const RecognitionEvent* first = recogniser_.outbox().first_waiting()) done_ns = std::min(done_ns, first->order_ns);
   auto& published = links_.progress[index_].done_ns;
   if (done_ns > published.load(std::memory_order_relaxed)) published.store(done_ns, std::memory_order_release);
 }
@@ -280,6 +284,7 @@ void AnalysisWorker::take_leg_packet(const Sighting& s, const LegKeyView& key, u
     notes_.add({.order_ns = s.order_ns, .time_ns = s.time_ns, .leg = id_of(leg).value(), .frame = s.frame, .labels = labels, .peer_frame = 0,
                 .port = s.port, .peer_port = 0, .point = s.point});
   }
+  if (!excerpt_.empty()) [[unlikely]] recognise(leg, s, from);
   if (points_ > 1 && s.protocol == ip_protocol::tcp) follow(leg, s, from);
 }
 
@@ -339,6 +344,7 @@ uint32_t AnalysisWorker::open_leg(const Sighting& s, const LegKeyView& key, uint
 void AnalysisWorker::evict(uint32_t leg, int64_t now_ns) { close_leg(leg, now_ns, true, false); }
 
 void AnalysisWorker::close_leg(uint32_t leg, int64_t now_ns, bool evicted, bool idle) {
+  recogniser_.close(leg, id_of(leg), legs_.key(leg).point, now_ns);
   PacketFacts nothing{};
   nothing.order_ns = now_ns;
   nothing.point = legs_.key(leg).point;
@@ -359,10 +365,12 @@ bool AnalysisWorker::close_some() {
   int64_t last_ns = kBeforeAllNs;
   for (const PortChannel* channel : sensor_.channels()) last_ns = std::max(last_ns, channel->covered_to_ns.load(std::memory_order_acquire));
   const auto& ring = *links_.leg_events[index_];
+  const auto& recognitions = *links_.recognitions[index_];
   for (; closing_at_ < legs_.capacity(); ++closing_at_) {
     const auto leg = static_cast<uint32_t>(closing_at_);
     if (!legs_.live(leg)) continue;
-    if (ring.size() == ring.capacity()) return false;
+    // What is known of a leg's last messages goes before its end: so it must not have to wait where that does not.
+    if (ring.size() == ring.capacity() || recognitions.size() + 2 > recognitions.capacity()) return false;
     close_leg(leg, kAfterAllNs, false, idle_over(legs_.hot(leg), last_ns, options_.idle_timeout_ns));
   }
   return true;
@@ -400,40 +408,6 @@ void AnalysisWorker::sweep(int64_t now_ns, size_t budget) {
     }
   }
   if (!options_.offline && points_ > 1) pairs_.sweep(budget, std::min(now_ns, merge_.done_ns()), kSweepRoundNs);
-}
-
-// ---- what the correlator hears ----
-
-LegEvent AnalysisWorker::event_of(uint32_t leg, LegEventType type, const PacketFacts& packet) const {
-  const LegKey& key = legs_.key(leg);
-  const Endpoint low{key.low, key.low_port}, high{key.high, key.high_port};
-  const bool client_is_low = legs_.hot(leg).flags & leg_flag::client_is_low;
-  LegEvent event{};
-  event.packet = packet;
-  event.leg = id_of(leg);
-  event.client = client_is_low ? low : high;
-  event.server = client_is_low ? high : low;
-  event.tunnel_key = key.tunnel_key;
-  event.type = type;
-  event.protocol = key.protocol;
-  return event;
-}
-
-void AnalysisWorker::send(const LegEvent& event) {
-  if (leg_events_.send(event)) return;
-  counters_.events_dropped.add();
-  const int64_t at = event.packet.order_ns;
-  sensor_.worker_loss(index_, event.packet.point).add(at - options_.device_timeout_ns, at, 1);
-}
-
-void AnalysisWorker::send_packet_event(uint32_t leg, LegEventType type, const Sighting& s, Side from, bool midstream) {
-  LegEvent event = event_of(leg, type, facts_of(s, from));
-  event.midstream = midstream;
-  event.options = s.options;
-  event.window_scale = s.window_scale;
-  event.mss = s.mss;
-  event.window = s.window;
-  send(event);
 }
 
 // ---- pairs ----

@@ -15,6 +15,7 @@
 #include "analysis/outbox.h"
 #include "analysis/packet_notes.h"
 #include "analysis/pair_table.h"
+#include "analysis/recogniser.h"
 #include "analysis/sensor_view.h"
 #include "analysis/sequence_space.h"
 #include "analysis/staging.h"
@@ -73,6 +74,9 @@ class AnalysisWorker final : public Pollable {
   void send(const LegEvent& event);
   void send_packet_event(uint32_t leg, LegEventType type, const Sighting& s, Side from, bool midstream = false);
 
+  std::span<const uint8_t> excerpt_of(const Sighting& s);
+  void recognise(uint32_t leg, const Sighting& s, Side from);
+
   void follow(uint32_t leg, const Sighting& s, Side from);
   void forward(uint8_t home, const PairSighting& s);
   void open_pair(const Command& command, int64_t now_ns);
@@ -101,11 +105,13 @@ class AnalysisWorker final : public Pollable {
   Outbox<LegEvent> leg_events_;
   Outbox<FateEvent> fate_events_;
   PairTable pairs_;
+  Recogniser recogniser_;
   std::vector<Outbox<PairSighting>> forward_;
   std::vector<Staging<PairSighting>> inbox_;
   Staging<Command> commands_;
   std::vector<PairSighting> same_release_;
   std::array<uint8_t, kExcerptBytesMax> excerpt_buffer_;
+  std::span<const uint8_t> excerpt_;  // of the packet that is being taken
   int64_t reached_ns_ = kBeforeAllNs;  // order time of the last sighting
   size_t sweep_at_ = 0, closing_at_ = 0, packets_unswept_ = 0;
   int64_t sweep_round_ns_ = kBeforeAllNs;

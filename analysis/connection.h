@@ -1,11 +1,13 @@
 // What the correlator keeps of a connection: its legs at the points, their crossings of devices, and what has been judged.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <vector>
 
 #include "analysis/events.h"
 #include "analysis/model.h"
+#include "analysis/recognised.h"
 
 namespace parallax {
 
@@ -28,6 +30,7 @@ struct LegState {
   LegSummary summary{};
   bool midstream = false;
   bool has_summary = false, over = false, evicted = false;
+  std::unique_ptr<Recognised> recognised;  // null: nothing
   std::array<bool, 2> paired{};         // with the next outer point, with the next inner one
 
   bool has_syn() const { return attempt_count > 0; }

@@ -3,6 +3,7 @@
 #include <numeric>
 
 #include "analysis/correlator.h"
+#include "analysis/recognised_record.h"
 #include "analysis/tcp_leg.h"
 #include "analysis/waiting.h"
 
@@ -28,6 +29,7 @@ LegRecord record_of(const LegState& leg) {
   r.client_options = leg.client_options;
   r.server_options = leg.server_options;
   r.isn = {leg.client_isn, leg.syn_ack ? leg.syn_ack->seq : 0};
+  if (leg.recognised) fill_record(*leg.recognised, r);
   if (!leg.has_summary) return r;
   const LegSummary& s = leg.summary;
   r.conn_state = s.conn_state;
@@ -165,6 +167,7 @@ ConnectionRecord Correlator::record_of(const Connection& c) const {
   });
   for (const Crossing* crossing : crossings) r.crossings.push_back(parallax::record_of(*crossing, c));
   r.waiting = waiting_of(c);
+  fill_messages(c, order, r);
   r.finding_ids = c.finding_ids;
   return r;
 }

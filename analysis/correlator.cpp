@@ -8,11 +8,30 @@ namespace parallax {
 namespace {
 
 constexpr size_t kStagedEvents = 4096;
+constexpr size_t kStagedRecognitions = 512;  // offline it grows
 constexpr int64_t kOpeningsKeptNs = 60'000'000'000;
 constexpr size_t kOpeningsKept = 1 << 16;
 constexpr size_t kLearnedMax = 1 << 16;
 
-auto order_of(const LegEvent& e) { return std::tuple(e.packet.order_ns, e.packet.point, e.packet.port, e.packet.frame); }
+// What a packet says comes after what it did to its leg, but before the leg's end where it is told only then.
+auto order_of(const LegEvent& e) { return std::tuple(e.packet.order_ns, e.packet.point, e.packet.port, e.packet.frame, 1); }
+auto order_of(const RecognitionEvent& e) { return std::tuple(e.order_ns, e.point, e.port, e.frame, e.closing ? 0 : 2); }
+int64_t time_of(const LegEvent& e) { return e.packet.order_ns; }
+int64_t time_of(const RecognitionEvent& e) { return e.order_ns; }
+
+// The queue whose first event is the earliest of all; null: all are empty.
+template <typename Event>
+Staging<Event>* earliest(std::vector<Staging<Event>>& queues) {
+  Staging<Event>* first = nullptr;
+  for (auto& queue : queues) {
+    if (!queue.empty() && (!first || order_of(queue.front()) < order_of(first->front()))) first = &queue;
+  }
+  return first;
+}
+template <typename Event>
+bool drained_until(const std::vector<Staging<Event>>& queues, int64_t horizon_ns) {
+  return std::all_of(queues.begin(), queues.end(), [&](const auto& queue) { return queue.empty() || time_of(queue.front()) >= horizon_ns; });
+}
 
 OfferedOptions offered(const LegEvent& event, Side from) {
   constexpr uint8_t setup = tcp_flag::ece | tcp_flag::cwr;
@@ -48,6 +67,7 @@ Correlator::Correlator(const EngineOptions& options, EngineLinks& links, SensorV
           }) {
   for (size_t w = 0; w < links.workers(); ++w) {
     staged_.emplace_back(kStagedEvents, options.offline);
+    staged_recognitions_.emplace_back(kStagedRecognitions, options.offline);
     commands_.emplace_back(*links.commands[w], !options.offline);
   }
 }
@@ -62,24 +82,13 @@ bool Correlator::poll() {
   // Read before the rings: what they will still bring is not before it. The last events come after the end of all time.
   bool all_finished = true;
   for (const WorkerProgress& progress : links_.progress) all_finished &= progress.finished.load(std::memory_order_acquire);
-  for (size_t w = 0; w < staged_.size(); ++w) staged_[w].fill(*links_.leg_events[w]);
-
-  for (size_t worked = 0; worked < 1024; ++worked) {
-    Staging<LegEvent>* first = nullptr;
-    for (auto& staged : staged_) {
-      if (!staged.empty() && (!first || order_of(staged.front()) < order_of(first->front()))) first = &staged;
-    }
-    const bool closing = horizon_ns == kAfterAllNs;
-    if (!first || (first->front().packet.order_ns >= horizon_ns && !closing)) break;
-    const LegEvent event = first->front();
-    first->pop();
-    if (event.packet.order_ns != kAfterAllNs) fire_timers(event.packet.order_ns);
-    take(event);
-    busy = true;
+  // A leg's end after what was told before it.
+  for (size_t w = 0; w < staged_.size(); ++w) {
+    staged_[w].fill(*links_.leg_events[w]);
+    staged_recognitions_[w].fill(*links_.recognitions[w]);
   }
-  bool drained = true;
-  for (const auto& staged : staged_) drained &= staged.empty() || staged.front().packet.order_ns >= horizon_ns;
-  if (drained && horizon_ns != kBeforeAllNs) {
+  for (size_t worked = 0; worked < 1024 && take_next(horizon_ns); ++worked) busy = true;
+  if (drained_until(staged_, horizon_ns) && drained_until(staged_recognitions_, horizon_ns) && horizon_ns != kBeforeAllNs) {
     if (horizon_ns != kAfterAllNs) fire_timers(horizon_ns);
     const bool said = std::all_of(commands_.begin(), commands_.end(), [](const auto& outbox) { return outbox.empty(); });
     if (said && horizon_ns > links_.correlator_done_ns.load(std::memory_order_relaxed)) {
@@ -101,6 +110,26 @@ bool Correlator::poll() {
     return true;
   }
   return busy;
+}
+
+// The next event of all workers, if every one of them has passed its time.
+bool Correlator::take_next(int64_t horizon_ns) {
+  Staging<LegEvent>* legs = earliest(staged_);
+  Staging<RecognitionEvent>* told = earliest(staged_recognitions_);
+  if (legs && told && order_of(told->front()) < order_of(legs->front())) legs = nullptr;
+  if (!legs && !told) return false;
+  const int64_t time_ns = legs ? time_of(legs->front()) : time_of(told->front());
+  if (time_ns >= horizon_ns && horizon_ns != kAfterAllNs) return false;
+  if (time_ns != kAfterAllNs) fire_timers(time_ns);
+  if (legs) {
+    const LegEvent event = legs->front();
+    legs->pop();
+    take(event);
+  } else {
+    take(told->front());
+    told->pop();
+  }
+  return true;
 }
 
 void Correlator::take(const LegEvent& event) {
@@ -377,6 +406,7 @@ void Correlator::evict_connections() {
       }
     }
     const auto it = connections_.find(id);
+    forget_recognised(it->second);
     for (const LegState& leg : it->second.legs) places_.erase(leg.id.value());
     connections_.erase(it);
     ++totals_.connections_evicted;

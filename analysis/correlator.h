@@ -52,6 +52,7 @@ class Correlator {
     std::array<std::array<uint64_t, 7>, kPointsMax> handshakes{};  // [point][Outcome]
     std::array<uint64_t, 11> pairings{};
     std::array<uint64_t, 6> resets{};
+    uint64_t recognitions_refused = 0, messages_over = 0;  // no room in all; of one leg
     uint64_t pairs_refused = 0;  // no room at the home: paired, but no fates
   };
   const Totals& totals() const { return totals_; }
@@ -78,6 +79,9 @@ class Correlator {
 
   void take(const LegEvent& event);
   void take(const FateEvent& event);
+  void take(const RecognitionEvent& event);
+  void forget_recognised(const Connection& connection);
+  bool take_next(int64_t horizon_ns);
   void open(const LegEvent& event);
   void update(LegState& leg, Connection& connection, const LegEvent& event);
   void note_attempt(LegState& leg, const LegEvent& event);
@@ -112,6 +116,8 @@ class Correlator {
   SensorView& sensor_;
   const std::vector<KnownPairing> known_;
   std::vector<Staging<LegEvent>> staged_;
+  std::vector<Staging<RecognitionEvent>> staged_recognitions_;
+  size_t recognised_bytes_ = 0;
   std::vector<FateEvent> fates_;                       // offline: worked off at the end, in order
   std::vector<Outbox<Command>> commands_;
   std::vector<std::vector<uint32_t>> free_pairs_;      // by home

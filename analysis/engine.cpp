@@ -153,6 +153,14 @@ std::vector<std::string> Engine::Impl::bounds_hit() const {
   add("transit_sketches", sum(&WorkerCounters::sketches_missing), "pairs without transit times of their own");
   add("event_ring", sum(&WorkerCounters::events_dropped), "events dropped");
   add("forward_ring", sum(&WorkerCounters::forwards_dropped), "packets not followed");
+  uint64_t excerpts_dropped = 0;
+  for (const PortChannel* channel : sensor.channels()) excerpts_dropped += channel->counters.excerpts_dropped.get();
+  add("excerpts", excerpts_dropped, "packets whose first bytes were not read");
+  add("recogniser", sum(&WorkerCounters::recogniser_states_missing), "packets whose first bytes were not read");
+  add("message_buffers", sum(&WorkerCounters::messages_evicted), "incomplete messages given up");
+  add("messages", sum(&WorkerCounters::messages_over) + correlator.totals().messages_over, "messages beyond what is kept of a connection");
+  add("recognition_ring", sum(&WorkerCounters::recognitions_dropped), "messages dropped");
+  add("recognised", correlator.totals().recognitions_refused, "messages not kept");
   add("pairs", correlator.totals().pairs_refused, "pairs whose packets were not followed");
   add("pairing_index", correlator.pairing_index().evicted(), "openings forgotten early");
   add("connections", correlator.totals().connections_evicted, "evicted");

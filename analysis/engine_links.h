@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "analysis/events.h"
+#include "analysis/recognition.h"
 #include "capture/port.h"
 #include "capture/spsc_ring.h"
 
@@ -19,10 +20,13 @@ struct alignas(64) WorkerProgress {
 };
 
 struct EngineLinks {
+  static constexpr size_t kRecognitionSlots = 1024;  // 512 KiB: four events a connection are the most that is common
+
   EngineLinks(size_t workers, size_t event_slots, size_t forward_slots) : progress(workers) {
     for (size_t i = 0; i < workers; ++i) {
       leg_events.push_back(std::make_unique<SpscRing<LegEvent>>(event_slots));
       fate_events.push_back(std::make_unique<SpscRing<FateEvent>>(event_slots));
+      recognitions.push_back(std::make_unique<SpscRing<RecognitionEvent>>(kRecognitionSlots));
       commands.push_back(std::make_unique<SpscRing<Command>>(event_slots));
       for (size_t j = 0; j < workers; ++j) forward.push_back(std::make_unique<SpscRing<PairSighting>>(forward_slots));
     }
@@ -34,6 +38,7 @@ struct EngineLinks {
   std::atomic<int64_t> correlator_done_ns{kBeforeAllNs};  // every leg event before it has been decided on
   std::vector<std::unique_ptr<SpscRing<LegEvent>>> leg_events;
   std::vector<std::unique_ptr<SpscRing<FateEvent>>> fate_events;
+  std::vector<std::unique_ptr<SpscRing<RecognitionEvent>>> recognitions;
   std::vector<std::unique_ptr<SpscRing<Command>>> commands;
   std::vector<std::unique_ptr<SpscRing<PairSighting>>> forward;
 };

@@ -48,6 +48,33 @@ struct TurnTotals {
   double outstanding_mean = 0;  // over the time in which a request was under way
 };
 
+// What messages have said. Texts are as they came: bounded, not sanitised.
+struct TlsRecord {
+  std::string sni, alpn, version;         // alpn: chosen, or the first offered; version: chosen
+  std::vector<std::string> server_names;  // of the certificate, up to TLS 1.2
+  std::string alert;
+};
+
+struct ProxiedRecord {  // what a PROXY header says of the client's own connection
+  Endpoint client, server;
+};
+
+struct HttpRequestRecord {
+  std::string method, target;
+  uint16_t status = 0;  // 0: no answer seen
+  std::string forwarded_for, host;
+};
+
+struct DnsRecord {
+  std::string name, type, rcode;  // rcode empty: not answered
+  uint16_t id = 0;
+};
+
+struct DhcpRecord {
+  uint32_t transaction_id = 0;
+  std::string first_message, last_message, hardware_address, assigned_address, host_name;
+};
+
 struct LegRecord {
   PointIndex point = 0;
   Endpoint client, server;
@@ -63,6 +90,8 @@ struct LegRecord {
   std::array<std::optional<uint32_t>, 2> first_flight_bytes;  // from the client, from the server
   std::string history;
   OfferedOptions client_options, server_options;
+  std::optional<TlsRecord> tls;
+  std::optional<ProxiedRecord> proxied;
   uint32_t turns = 0;
   std::optional<TurnTotals> turn_totals;  // empty: no data was seen
 };
@@ -97,6 +126,9 @@ struct ConnectionRecord {
   std::vector<LegRecord> legs;
   std::vector<CrossingRecord> crossings;
   std::optional<WaitingRecord> waiting;  // empty: no turns, or not the same ones at the first and the last point
+  std::vector<HttpRequestRecord> http_requests;  // as the leg nearest to the client has seen them
+  std::vector<DnsRecord> dns;
+  std::vector<DhcpRecord> dhcp;
   std::vector<uint64_t> finding_ids;
 };
 

@@ -20,6 +20,10 @@ struct alignas(64) WorkerCounters {
   Counter pending_overflows;   // packets whose fate could not be followed
   Counter sketches_missing;    // pairs without a transit sketch of their own
   Counter events_dropped, forwards_dropped;
+  Counter recognitions_dropped;       // no room in the ring to the correlator
+  Counter messages_evicted;           // incomplete messages given up for others
+  Counter messages_over;              // beyond what is told of one direction
+  Counter recogniser_states_missing;  // excerpts that were not read for want of a leg's state
   std::array<Counter, 2> legs_active;  // by Protocol; goes up and down
   std::array<Counter, kPointsMax> capture_loss_segments;
   std::array<std::array<Counter, 2>, kPointsMax> retransmissions;  // [point][from client, from server]

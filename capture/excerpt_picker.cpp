@@ -129,6 +129,12 @@ ExcerptPicker::Extent ExcerptPicker::extent_of(const Part& part, bool stream_por
     if (next.kind == Kind::none) break;
     extent = {at + next.keep, at + next.wanted, next.kind};
   }
+  // What tells that a server's flight in the clear is over: the header of the record that follows.
+  constexpr uint8_t kChangeCipherSpec = 20, kApplicationData = 23;
+  if (extent.kind == Kind::sized && extent.wanted + kTlsRecordHeader <= part.length) {
+    const uint8_t* next = part.data + extent.wanted;
+    if ((next[0] == kChangeCipherSpec || next[0] == kApplicationData) && next[1] == 3) extent.keep = extent.wanted + kTlsRecordHeader;
+  }
   return extent;
 }
 

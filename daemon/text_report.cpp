@@ -18,6 +18,8 @@ constexpr size_t kGroupsMax = 12;        // groups of findings
 constexpr size_t kFindingsPerGroup = 3;  // of one kind, place and origin
 constexpr int kEvidenceMax = 4;
 constexpr size_t kAddressesMax = 6;
+constexpr size_t kNamesMax = 10'000;    // counted
+constexpr size_t kNamesShown = 5;
 
 template <typename Enumerator>
 std::string word(Enumerator value) {
@@ -89,6 +91,21 @@ std::string counts_text(const std::map<std::string, uint64_t>& counts) {
   std::stable_sort(sorted.begin(), sorted.end(), [](const auto& a, const auto& b) { return a.second > b.second; });
   std::string text;
   for (const auto& [name, count] : sorted) text += fmt::format("{}{} {}", text.empty() ? "" : ", ", count_text(count), name);
+  return text;
+}
+
+void count(std::map<std::string, uint64_t>& counts, const std::string& name) {
+  if (counts.size() < kNamesMax || counts.contains(name)) ++counts[name];
+}
+
+// "example.com 12, example.org 3 and 7 more": those that came most often.
+std::string names_text(const std::map<std::string, uint64_t>& counts) {
+  std::vector<std::pair<std::string, uint64_t>> sorted(counts.begin(), counts.end());
+  std::stable_sort(sorted.begin(), sorted.end(), [](const auto& a, const auto& b) { return a.second > b.second; });
+  std::string text;
+  for (size_t i = 0; i < sorted.size() && i < kNamesShown; ++i)
+    text += fmt::format("{}{} {}", i == 0 ? "" : ", ", printable(sorted[i].first), count_text(sorted[i].second));
+  if (sorted.size() > kNamesShown) text += fmt::format(" and {} more", sorted.size() - kNamesShown);
   return text;
 }
 
@@ -171,6 +188,7 @@ void TextReport::add(const v1::Connection& connection) {
   }
   for (const v1::Leg& leg : connection.legs())
     retransmissions_ += leg.retransmissions_from_client() + leg.retransmissions_from_server();
+  add_messages(connection);
   for (const v1::Crossing& crossing : connection.crossings()) {
     if (crossing.between_size() != 2) continue;
     // The client may be on either side: count by the points in path order.
@@ -187,6 +205,45 @@ void TextReport::add(const v1::Connection& connection) {
     ++crossed.methods[word(crossing.pairing().method())];
     crossed.undecided += crossing.undecided_packets();
   }
+}
+
+// Of the legs of a connection the one nearest to the client that knows.
+void TextReport::add_messages(const v1::Connection& connection) {
+  for (const v1::Leg& leg : connection.legs()) {
+    if (!leg.has_tls()) continue;
+    ++tls_connections_;
+    if (!leg.tls().sni().empty()) count(tls_names_, leg.tls().sni());
+    if (!leg.tls().alert().empty()) count(alerts_, leg.tls().alert());
+    break;
+  }
+  proxied_ += std::any_of(connection.legs().begin(), connection.legs().end(), [](const v1::Leg& leg) { return leg.has_proxied_client(); });
+  for (const v1::HttpRequest& request : connection.http_requests()) {
+    ++http_requests_;
+    if (!request.host().empty()) count(http_hosts_, request.host());
+    count(http_statuses_, request.status() == 0 ? "not answered" : std::to_string(request.status()));
+  }
+  for (const v1::DnsExchange& exchange : connection.dns()) {
+    ++dns_questions_;
+    count(dns_rcodes_, exchange.rcode().empty() ? "not answered" : exchange.rcode());
+  }
+}
+
+std::string TextReport::messages() const {
+  std::string text;
+  if (tls_connections_ > 0) {
+    text += wrapped(fmt::format("TLS: {}{}{}{}", plural(tls_connections_, "connection", "connections"), tls_names_.empty() ? "" : "; to ",
+                                names_text(tls_names_), alerts_.empty() ? "" : "; alerts: " + names_text(alerts_)),
+                    4, 2);
+  }
+  if (http_requests_ > 0) {
+    text += wrapped(fmt::format("HTTP: {}; status {}{}{}", plural(http_requests_, "request", "requests"), names_text(http_statuses_),
+                                http_hosts_.empty() ? "" : "; to ", names_text(http_hosts_)),
+                    4, 2);
+  }
+  if (dns_questions_ > 0)
+    text += wrapped(fmt::format("DNS: {}; {}", plural(dns_questions_, "question", "questions"), names_text(dns_rcodes_)), 4, 2);
+  if (proxied_ > 0) text += wrapped(fmt::format("with a PROXY header: {}", plural(proxied_, "connection", "connections")), 4, 2);
+  return text;
 }
 
 std::string TextReport::text() const {
@@ -309,6 +366,7 @@ std::string TextReport::connections() const {
   if (!closes_.empty()) text += wrapped("closed (of the established): " + counts_text(closes_), 4, 2);
   if (retransmissions_ > 0)
     text += wrapped(fmt::format("retransmissions: {}, counted at each point", count_text(retransmissions_)), 4, 2);
+  text += messages();
   if (points_.size() > 1) {
     text += wrapped(fmt::format("paired: {} of {}; {} found no partner", count_text(summary_.paired_connections()),
                                 count_text(summary_.connections()), plural(summary_.unpaired_legs(), "leg", "legs")),

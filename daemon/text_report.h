@@ -27,6 +27,8 @@ class TextReport : public RecordSink {
   };
 
   void add(const v1::Connection& connection);
+  void add_messages(const v1::Connection& connection);
+  std::string messages() const;
   std::string head() const;
   std::string points() const;
   std::string connections() const;
@@ -46,6 +48,9 @@ class TextReport : public RecordSink {
   std::map<std::string, uint64_t> closes_;                           // "fin by client"
   std::map<std::string, Crossed> crossed_;                           // "outside and inside", in path order
   uint64_t retransmissions_ = 0;
+  // What messages said, the first kNamesMax different ones of each.
+  std::map<std::string, uint64_t> tls_names_, alerts_, http_hosts_, http_statuses_, dns_rcodes_;
+  uint64_t tls_connections_ = 0, http_requests_ = 0, dns_questions_ = 0, proxied_ = 0;
 };
 
 }  // namespace parallax

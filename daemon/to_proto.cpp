@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "config/enum_text.h"
+#include "daemon/utf8.h"
 
 namespace parallax {
 namespace {
@@ -89,6 +90,42 @@ void set_changes(uint32_t bits, List* list) {
   }
 }
 
+// What messages said comes from strangers.
+void set_tls(const TlsRecord& from, v1::Tls& to) {
+  to.set_sni(sanitised(from.sni));
+  to.set_alpn(sanitised(from.alpn));
+  to.set_version(from.version);
+  for (const std::string& name : from.server_names) to.add_server_names(sanitised(name));
+  to.set_alert(from.alert);
+}
+
+void set_messages(const ConnectionRecord& from, v1::Connection& to) {
+  for (const HttpRequestRecord& request : from.http_requests) {
+    v1::HttpRequest& message = *to.add_http_requests();
+    message.set_method(sanitised(request.method));
+    message.set_target(sanitised(request.target));
+    message.set_status(request.status);
+    message.set_forwarded_for(sanitised(request.forwarded_for));
+    message.set_host(sanitised(request.host));
+  }
+  for (const DnsRecord& dns : from.dns) {
+    v1::DnsExchange& message = *to.add_dns();
+    message.set_name(sanitised(dns.name));
+    message.set_type(dns.type);
+    message.set_rcode(dns.rcode);
+    message.set_id(dns.id);
+  }
+  for (const DhcpRecord& dhcp : from.dhcp) {
+    v1::DhcpExchange& message = *to.add_dhcp();
+    message.set_transaction_id(dhcp.transaction_id);
+    message.set_first_message(dhcp.first_message);
+    message.set_last_message(dhcp.last_message);
+    message.set_hardware_address(dhcp.hardware_address);
+    message.set_assigned_address(dhcp.assigned_address);
+    message.set_host_name(sanitised(dhcp.host_name));
+  }
+}
+
 void set_leg(const LegRecord& from, const MessageNames& names, Protocol protocol, v1::Leg& to) {
   to.set_point(names.point(from.point));
   *to.mutable_client() = to_proto(from.client);
@@ -113,6 +150,11 @@ void set_leg(const LegRecord& from, const MessageNames& names, Protocol protocol
   if (protocol == Protocol::tcp) {
     set_options(from.client_options, *to.mutable_options()->mutable_client());
     set_options(from.server_options, *to.mutable_options()->mutable_server());
+  }
+  if (from.tls) set_tls(*from.tls, *to.mutable_tls());
+  if (from.proxied) {
+    *to.mutable_proxied_client() = to_proto(from.proxied->client);
+    *to.mutable_proxied_server() = to_proto(from.proxied->server);
   }
   to.set_turns(from.turns);
   if (from.rtt[0]) set_round_trip(*from.rtt[0], *to.mutable_rtt_client_seconds());
@@ -225,6 +267,7 @@ v1::Connection to_proto(const ConnectionRecord& record, const MessageNames& name
   for (const LegRecord& leg : record.legs) set_leg(leg, names, record.protocol, *message.add_legs());
   for (const CrossingRecord& crossing : record.crossings) set_crossing(crossing, names, *message.add_crossings());
   if (record.waiting) set_waiting(*record.waiting, *message.mutable_waiting());
+  set_messages(record, message);
   message.mutable_finding_ids()->Add(record.finding_ids.begin(), record.finding_ids.end());
   return message;
 }

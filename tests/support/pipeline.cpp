@@ -107,6 +107,23 @@ std::string describe(const FindingRecord& f, const std::vector<std::string>& pat
   return text + "    " + f.summary + "\n";
 }
 
+// What messages have said; nothing where they said nothing.
+static std::string describe_messages(const ConnectionRecord& c) {
+  std::string text;
+  for (const LegRecord& l : c.legs) {
+    if (l.tls) {
+      text += fmt::format("    tls {} {} {} names {} alert {}\n", l.tls->sni, l.tls->alpn, l.tls->version, fmt::join(l.tls->server_names, ","),
+                          l.tls->alert);
+    }
+    if (l.proxied) text += fmt::format("    proxied {} > {}\n", to_string(l.proxied->client), to_string(l.proxied->server));
+  }
+  for (const HttpRequestRecord& r : c.http_requests)
+    text += fmt::format("    http {} {} {} for {} host {}\n", r.method, r.target, r.status, r.forwarded_for, r.host);
+  for (const DnsRecord& d : c.dns) text += fmt::format("    dns {} {} {} {}\n", d.id, d.name, d.type, d.rcode);
+  for (const DhcpRecord& d : c.dhcp) text += fmt::format("    dhcp {} {} {} {}\n", d.transaction_id, d.first_message, d.last_message, d.assigned_address);
+  return text;
+}
+
 std::string describe(const ConnectionRecord& c, const std::vector<std::string>& path) {
   std::string text = fmt::format("connection {} {} {} > {} {} syn_attempts {} close {} by {} findings {}\n", c.id,
                                  name_of(c.protocol), to_string(c.client), to_string(c.server), name_of(c.outcome),
@@ -133,7 +150,7 @@ std::string describe(const ConnectionRecord& c, const std::vector<std::string>& 
         x.changes, fmt::join(x.lost, "/"), x.undecided, describe(x.transit[0]), describe(x.transit[1]),
         optional_text(x.isn_offset[0]), optional_text(x.isn_offset[1]));
   }
-  return text;
+  return text + describe_messages(c);
 }
 
 std::string PipelineOutput::text(const std::vector<std::string>& path) const {
