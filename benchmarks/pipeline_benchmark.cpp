@@ -97,7 +97,8 @@ struct Pipeline {
     EngineOptions options;
     options.path = {"outside", "inside"};
     options.path.resize(traffic.points());
-    options.legs = std::bit_ceil(static_cast<size_t>(connections) * traffic.points() * 5 / 4);
+    // All legs are at work: as many again, since there are half as many TCP records as legs.
+    options.legs = std::bit_ceil(static_cast<size_t>(connections) * traffic.points() * 2);
     options.connections = connections + 1024;
     std::vector<PortChannel*> pointers;
     std::vector<RxPort> ports;

@@ -94,6 +94,7 @@ void Traffic::write(size_t point, uint32_t connection, uint32_t step, uint8_t* o
   const bool from_client = step == 0 || step == 2 || (step > 2 && step % 2 == 1);
   const test::Frame& pattern = opening ? opening_ : data_;
   std::memcpy(out, pattern.data(), pattern.size());
+  std::memset(out + pattern.size(), 0x17, kStride - pattern.size());  // the payload, as far as it is captured: nothing that begins a message
   const bool translated = point == 1 && options_.sides == Sides::two_nat;
   // 50,000 connections a client address; where a NAT translates, the same at other addresses.
   const uint32_t client_address = (translated ? 0x0a000000u : 0xc6120000u) + 1 + connection / 50'000;
@@ -122,8 +123,7 @@ RawPacket Traffic::packet(size_t point, uint64_t number, uint8_t* scratch) const
   const auto frame = static_cast<uint32_t>(number + 1);
   if (number >= handshake_packets()) {
     const uint8_t* data = frames_[point].get() + (number - handshake_packets()) * kStride;
-    const auto length = static_cast<uint32_t>(data_.size());
-    return {data, length, length + kPayload, when, 0, frame, LinkType::ethernet};
+    return {data, kStride, static_cast<uint32_t>(data_.size()) + kPayload, when, 0, frame, LinkType::ethernet};
   }
   const Place place = place_of(number);
   write(point, place.connection, place.step, scratch);

@@ -1,7 +1,7 @@
 // Traffic for benchmarks: N established TCP connections at one or two points, frames preloaded in memory.
 //
-// Handshakes are made on the way and are not what is measured; the data packets that follow are built beforehand, at a
-// stride of 128 bytes as packet buffers have it, cut to their headers. Each round sends one packet of every connection, in
+// Handshakes are made on the way and are not what is measured; the data packets that follow are built beforehand, cut to
+// 128 bytes, and at that stride. Each round sends one packet of every connection, in
 // an order that has nothing to do with the order of opening, and the direction changes with every round. Between handshakes and
 // data nothing is sent for so long that every handshake has been judged; and the first data of each direction, which writes a letter
 // into the leg's history, is not measured either.

@@ -11,33 +11,44 @@ static constexpr size_t kSameOrderMax = 32;
 // The same for the rings of excerpts: one that has no room for the longest then always holds two times.
 static constexpr size_t kSameOrderChunksMax = ExcerptRing::kChunksMin - 2 * excerpt_chunks(kExcerptBytesMax);
 
-// Sightings on their way into the rings: one bounded row for each analysis worker.
+// Sightings on their way into the rings: a burst of them, and for each analysis worker a row of those that are for it.
+//
+// They stay where they were decoded until they go into the ring: copied at once, they would be read in wider words than they were
+// just written in, and wait for the store buffer (6 ns a packet).
 struct RxWorker::Staging {
   struct Row {
-    std::vector<Sighting> sightings = std::vector<Sighting>(kBurst);
-    // Of those with has_excerpt; into the source's memory, which holds until its next poll, and so as long as the row is not empty.
-    std::array<std::span<const uint8_t>, kBurst> excerpts;
+    std::array<uint8_t, kBurst> places;  // in `frames`
     size_t begin = 0, end = 0;
     bool has_excerpts = false;
     size_t excerpts_until = 0;  // the excerpts of the sightings before are in their ring
 
-    std::span<const Sighting> waiting() const { return {sightings.data() + begin, end - begin}; }
-    void clear() {
-      begin = end = excerpts_until = 0;
-      has_excerpts = false;
-    }
+    bool empty() const { return begin == end; }
   };
+  std::vector<DecodedFrame> frames = std::vector<DecodedFrame>(kBurst);
+  // Of those with has_excerpt; into the source's memory, which holds until its next poll, and so as long as the row is not empty.
+  std::array<std::span<const uint8_t>, kBurst> excerpts;
+  size_t used = 0;  // of `frames`, since it was empty
   std::vector<Row> rows;
 
   explicit Staging(size_t workers) : rows(workers) {}
 
+  DecodedFrame& at(const Row& row, size_t i) { return frames[row.places[i]]; }
+  // REQUIRES: empty().
+  void clear() {
+    for (Row& row : rows) {
+      row.begin = row.end = row.excerpts_until = 0;
+      row.has_excerpts = false;
+    }
+    used = 0;
+  }
+  const DecodedFrame& at(const Row& row, size_t i) const { return frames[row.places[i]]; }
   bool empty() const {
-    return std::all_of(rows.begin(), rows.end(), [](const Row& row) { return row.begin == row.end; });
+    return std::all_of(rows.begin(), rows.end(), [](const Row& row) { return row.empty(); });
   }
   int64_t first_order_ns() const {
     int64_t first = kAfterAllNs;
     for (const Row& row : rows) {
-      if (row.begin != row.end) first = std::min(first, row.sightings[row.begin].order_ns);
+      if (!row.empty()) first = std::min(first, at(row, row.begin).order_ns);
     }
     return first;
   }
@@ -140,6 +151,7 @@ bool RxWorker::poll_lane(Lane& lane) {
   }
   size_t count = 0;
   if (lane.staging->empty()) {
+    lane.staging->clear();
     count = lane.source->poll(burst_);
     report_losses(lane);
     for (size_t i = 0; i < count; ++i) {
@@ -187,7 +199,7 @@ void RxWorker::take(Lane& lane, const RawPacket& packet) {
     return;
   }
 
-  DecodedFrame sighting;
+  DecodedFrame& sighting = lane.staging->frames[lane.staging->used];
   const FrameView frame{packet.data, packet.captured_length, packet.wire_length, packet.link_type};
   const DecodeError error = decode(frame, sighting, options_.key_from);
   if (error != DecodeError::none) {
@@ -207,20 +219,21 @@ void RxWorker::take(Lane& lane, const RawPacket& packet) {
   }
   const uint32_t excerpt_length = lane.picker.pick(sighting);
   if (hooked && dropped_on_purpose(DropStage::ring, lane, packet)) return;
-  stage(lane, sighting, {sighting.payload, excerpt_length});
+  stage(lane, excerpt_length);
 }
 
-void RxWorker::stage(Lane& lane, const Sighting& sighting, std::span<const uint8_t> excerpt) {
-  std::vector<Staging::Row>& rows = lane.staging->rows;
-  Staging::Row& row = rows[(uint64_t{sighting.flow_hash} * rows.size()) >> 32];
-  row.sightings[row.end] = sighting;
-  if (!excerpt.empty()) [[unlikely]] {
-    row.sightings[row.end].flags |= bit(SightingFlag::has_excerpt);
-    row.excerpts[row.end] = excerpt;
+// Takes the frame that was decoded last into its row.
+void RxWorker::stage(Lane& lane, uint32_t excerpt_length) {
+  Staging& staging = *lane.staging;
+  DecodedFrame& sighting = staging.frames[staging.used];
+  Staging::Row& row = staging.rows[(uint64_t{sighting.flow_hash} * staging.rows.size()) >> 32];
+  if (excerpt_length > 0) [[unlikely]] {
+    sighting.flags |= bit(SightingFlag::has_excerpt);
+    staging.excerpts[staging.used] = {sighting.payload, excerpt_length};
     row.has_excerpts = true;
-    lane.same_order_chunks += excerpt_chunks(excerpt.size());
+    lane.same_order_chunks += excerpt_chunks(excerpt_length);
   }
-  ++row.end;
+  row.places[row.end++] = static_cast<uint8_t>(staging.used++);
 }
 
 // Live only. What the rings refuse is in the loss log before any other packet of the burst is pushed.
@@ -228,15 +241,16 @@ void RxWorker::drop_what_does_not_fit(Lane& lane) {
   for (size_t worker = 0; worker < lane.staging->rows.size(); ++worker) {
     Staging::Row& row = lane.staging->rows[worker];
     const size_t fits = lane.channel.rings[worker]->room(row.end - row.begin);
-    const std::span<const Sighting> refused = row.waiting().subspan(fits);
-    if (refused.empty()) continue;
+    const size_t refused = row.end - row.begin - fits;
+    if (refused == 0) continue;
     int64_t from_ns = kAfterAllNs, to_ns = kBeforeAllNs;
-    for (const Sighting& sighting : refused) {
+    for (size_t i = row.begin + fits; i < row.end; ++i) {
+      const Sighting& sighting = lane.staging->at(row, i);
       from_ns = std::min(from_ns, sighting.time_ns - sighting.stamp_uncertainty_ns);
       to_ns = std::max(to_ns, sighting.time_ns);
     }
-    lane.channel.counters.drops[static_cast<size_t>(DropReason::ring_full)].add(refused.size());
-    lane.channel.loss.add(from_ns, to_ns, refused.size());
+    lane.channel.counters.drops[static_cast<size_t>(DropReason::ring_full)].add(refused);
+    lane.channel.loss.add(from_ns, to_ns, refused);
     row.end = row.begin + fits;
   }
 }
@@ -249,13 +263,17 @@ bool RxWorker::push_staged(Lane& lane) {
   bool pushed = false;
   for (size_t worker = 0; worker < lane.staging->rows.size(); ++worker) {
     Staging::Row& row = lane.staging->rows[worker];
-    if (row.begin == row.end) continue;
+    if (row.empty()) continue;
     if (row.has_excerpts) pushed |= push_excerpts(lane, worker);
     const size_t ready = row.has_excerpts ? row.excerpts_until : row.end;
-    const size_t taken = lane.channel.rings[worker]->push(row.waiting().first(ready - row.begin));
-    pushed |= taken > 0;
-    row.begin += taken;
-    if (row.begin == row.end) row.clear();
+    SpscRing<Sighting>& ring = *lane.channel.rings[worker];
+    while (row.begin < ready) {  // twice where the ring wraps
+      const std::span<Sighting> slots = ring.reserve(ready - row.begin);
+      if (slots.empty()) break;
+      for (Sighting& slot : slots) slot = lane.staging->at(row, row.begin++);
+      ring.commit(slots.size());
+      pushed = true;
+    }
   }
   return pushed;
 }
@@ -265,9 +283,9 @@ bool RxWorker::push_excerpts(Lane& lane, size_t worker) {
   Staging::Row& row = lane.staging->rows[worker];
   bool pushed = false;
   for (; row.excerpts_until < row.end; ++row.excerpts_until) {
-    Sighting& sighting = row.sightings[row.excerpts_until];
+    Sighting& sighting = lane.staging->at(row, row.excerpts_until);
     if (!sighting.has(SightingFlag::has_excerpt)) continue;
-    if (lane.channel.excerpts[worker]->push(row.excerpts[row.excerpts_until])) {
+    if (lane.channel.excerpts[worker]->push(lane.staging->excerpts[row.places[row.excerpts_until]])) {
       lane.channel.counters.excerpts.add();
       pushed = true;
     } else if (lane.is_file) {

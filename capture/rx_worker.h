@@ -63,7 +63,7 @@ class RxWorker : public Pollable {
   bool poll_lane(Lane& lane);
   bool poll_files();
   void take(Lane& lane, const RawPacket& packet);
-  void stage(Lane& lane, const Sighting& sighting, std::span<const uint8_t> excerpt);
+  void stage(Lane& lane, uint32_t excerpt_length);
   void report_losses(Lane& lane);
   void drop_what_does_not_fit(Lane& lane);
   bool push_staged(Lane& lane);

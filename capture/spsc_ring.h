@@ -42,6 +42,13 @@ class SpscRing {
     tail_.store(tail + count, std::memory_order_release);
     return count;
   }
+  // Producer. Free slots, contiguous, to be written in place and then committed; at most `wanted`, and fewer where the ring wraps.
+  std::span<T> reserve(size_t wanted) {
+    const size_t tail = tail_.load(std::memory_order_relaxed);
+    return {slots_ + (tail & mask_), std::min(room(wanted), capacity() - (tail & mask_))};
+  }
+  // REQUIRES: count <= reserve().size(), and all of them written.
+  void commit(size_t count) { tail_.store(tail_.load(std::memory_order_relaxed) + count, std::memory_order_release); }
   // Producer. How many of `wanted` items a push would take now; it may only grow until then.
   size_t room(size_t wanted) {
     const size_t tail = tail_.load(std::memory_order_relaxed);
