@@ -12,19 +12,7 @@ constexpr size_t kSweepPerPoll = 16;                       // slots looked at, w
 constexpr size_t kPacketsPerSweptSlot = 64;
 constexpr int64_t kSweepRoundNs = 5'000'000'000;           // live: counts of a leg or a pair are reported at most this often
 constexpr size_t kLogSlotsLeast = 1 << 14;
-constexpr uint8_t kLocal = 0xff;  // pair_home of a pair whose legs and home are all this worker: no queue between
-
-PairSighting pair_sighting_of(const Sighting& s, Side from) {
-  return {.release_ns = s.order_ns, .order_ns = s.order_ns, .time_ns = s.time_ns, .pair = 0, .frame = s.frame, .seq = s.seq, .ack = s.ack,
-          .payload_length = s.payload_length, .stamp_uncertainty_ns = s.stamp_uncertainty_ns, .port = s.port, .ip_id = s.ip_id,
-          .point = s.point, .ttl = s.ttl, .tcp_flags = s.tcp_flags, .from = from, .kind = PairSighting::Kind::packet, .pair_generation = 0};
-}
-
-// Total, so that std::sort is deterministic (std::stable_sort takes memory, and not aligned as these are).
-bool in_total_order(const PairSighting& a, const PairSighting& b) {
-  const auto key = [](const PairSighting& s) { return std::tuple(s.order_ns, s.point, s.port, s.frame, s.kind, s.pair); };
-  return key(a) < key(b);
-}
+constexpr size_t kLegsPerTrace = 16, kTracesLeast = 256;
 
 PairLimits pair_limits(const EngineOptions& options) {
   return {.pairs = options.offline ? 1024 : pair_capacity(options), .pending = options.offline ? 4096 : std::max<size_t>(options.legs, 65536),
@@ -38,6 +26,7 @@ AnalysisWorker::AnalysisWorker(size_t index, const EngineOptions& options, Engin
     : index_(index), options_(options), points_(options.path.size()), links_(links), sensor_(sensor),
       notes_(options.record_packets), merge_(sensor.channels(), index, options.offline, options.merge_wait_ns), legs_(options.legs),
       flows_(std::max<size_t>(options.legs / 2, 64), options.offline),
+      traces_(options.offline ? 0 : std::max(options.legs / kLegsPerTrace, kTracesLeast), options.offline),
       log_(points_ < 2 ? 0 : std::max(options.legs / 2, kLogSlotsLeast), options.offline), leg_events_(*links.leg_events[index], !options.offline),
       fate_events_(*links.fate_events[index], !options.offline),
       pairs_(static_cast<uint8_t>(index), pair_limits(options), sensor, counters_, fate_events_, notes_),
@@ -236,28 +225,35 @@ void AnalysisWorker::take_leg_packet(const Sighting& s, const LegKeyView& key, u
   LegHot& hot = legs_.hot(leg);
   Side from = side_in(hot);
   uint32_t labels = 0;
+  Sameness same;
   if (s.protocol == ip_protocol::udp) {
+    same = traces_.take_datagram(hot, legs_.cold(leg), s, from);
     const bool was_answered = hot.packets[0] > 0 && hot.packets[1] > 0;
     const LegStep step = udp_step(hot, legs_.cold(leg), s, from);
     const bool flipped = step.what & leg_step::flipped;
-    if (flipped) from = Side::client;
+    if (flipped) from = Side::client, traces_.flip(hot, legs_.cold(leg));
     if (opened) send_packet_event(leg, LegEventType::opened, s, from);
     if (!was_answered && hot.packets[0] > 0 && hot.packets[1] > 0) {
       legs_.move_to(leg, LegList::open);
       send_packet_event(leg, LegEventType::established, s, from);
     }
   } else {
+    same = traces_.take(hot, legs_.cold(leg), s, from);
+    std::array<uint32_t, 2> retransmissions{};
+    if (same == Sameness::copy) retransmissions = legs_.cold(leg).retransmissions;  // for all others the cold lines stay where they are
     const bool paused = s.order_ns - hot.last_ns > round_trip::kLongestNs;
     TcpFlow& flow = flow_of(leg, s);
     const LegStep step = tcp_step(hot, legs_.cold(leg), flow, s, from);
     labels = step.labels;
     if (reused) labels |= bit(PacketLabel::reused_ports);
-    if (labels) counters_.retransmissions[s.point][index_of(from)].add();
+    if (same == Sameness::copy) legs_.cold(leg).retransmissions = retransmissions;  // nobody sent it again
+    if ((labels & bit(PacketLabel::retransmission)) && same != Sameness::copy) counters_.retransmissions[s.point][index_of(from)].add();
     if (step.what & leg_step::flipped) {
       from = Side::client;  // what the pairs have been told went the other way
+      traces_.flip(hot, legs_.cold(leg));
       for (size_t slot = 0; slot < 2; ++slot) leave_pair(leg, slot, PairSighting::Kind::abandon, s.order_ns);
     }
-    note_times(flow.times, leg, s, from, step, paused);
+    if (same != Sameness::copy) note_times(flow.times, leg, s, from, step, paused);
     const bool handshake = step.what & (leg_step::attempt | leg_step::syn_ack);
     if (opened) {
       send_packet_event(leg, LegEventType::opened, s, from, !handshake);
@@ -285,7 +281,7 @@ void AnalysisWorker::take_leg_packet(const Sighting& s, const LegKeyView& key, u
                 .port = s.port, .peer_port = 0, .point = s.point});
   }
   if (!excerpt_.empty()) [[unlikely]] recognise(leg, s, from);
-  if (points_ > 1 && s.protocol == ip_protocol::tcp) follow(leg, s, from);
+  if (points_ > 1 && s.protocol == ip_protocol::tcp) follow(leg, s, from, same);
 }
 
 // A SYN alone and without data needs no record, so that a flood of them takes none from the legs that are at work.
@@ -351,11 +347,12 @@ void AnalysisWorker::close_leg(uint32_t leg, int64_t now_ns, bool evicted, bool 
   LegEvent event = event_of(leg, LegEventType::closed, nothing);
   event.evicted = evicted;
   event.summary = summarize(legs_.hot(leg), legs_.cold(leg), times_of(leg), idle);
+  add_report(event, true);
   send(event);
+  traces_.release(legs_.hot(leg), legs_.cold(leg));
   for (size_t slot = 0; slot < 2; ++slot) leave_pair(leg, slot, PairSighting::Kind::end, now_ns);
   drop_log(leg);
   if (legs_.flow(leg) != kNone) flows_.release(legs_.flow(leg));
-  counters_.capture_loss_segments[legs_.key(leg).point].add(legs_.cold(leg).acked_unseen_segments);
   counters_.legs_active[legs_.key(leg).protocol == ip_protocol::udp].add(static_cast<uint64_t>(-1));
   legs_.erase(leg);
 }
@@ -404,43 +401,11 @@ void AnalysisWorker::sweep(int64_t now_ns, size_t budget) {
       nothing.point = legs_.key(leg).point;
       LegEvent event = event_of(leg, LegEventType::progress, nothing);
       event.summary = summarize(hot, legs_.cold(leg), times_of(leg), false);
+      add_report(event, false);
       send(event);
     }
   }
   if (!options_.offline && points_ > 1) pairs_.sweep(budget, std::min(now_ns, merge_.done_ns()), kSweepRoundNs);
-}
-
-// ---- pairs ----
-
-void AnalysisWorker::follow(uint32_t leg, const Sighting& s, Side from) {
-  LegHot& hot = legs_.hot(leg);
-  const bool logging = !(hot.flags & leg_flag::log_over);
-  if (!logging && hot.pair[0] == kNone && hot.pair[1] == kNone) return;
-  PairSighting sighting = pair_sighting_of(s, from);
-  for (size_t slot = 0; slot < 2; ++slot) {
-    if (hot.pair[slot] == kNone) continue;
-    sighting.pair = pair_ref::index(hot.pair[slot]);
-    sighting.pair_generation = pair_ref::generation(hot.pair[slot]);
-    forward(hot.pair_home[slot], sighting);
-  }
-  if (!logging) return;
-  LegCold& cold = legs_.cold(leg);
-  if (!log_.append(cold.log, cold.log_count, sighting)) {
-    counters_.log_overflows.add();
-    drop_log(leg);
-  }
-}
-
-void AnalysisWorker::drop_log(uint32_t leg) {
-  LegCold& cold = legs_.cold(leg);
-  log_.clear(cold.log, cold.log_count);
-  legs_.hot(leg).flags |= leg_flag::log_over;
-}
-
-void AnalysisWorker::end_log_if_paired(uint32_t leg) {
-  const LegHot& hot = legs_.hot(leg);
-  const uint32_t have = (hot.pair[0] != kNone ? 1u : 0u) | (hot.pair[1] != kNone ? 2u : 0u);
-  if (have == wanted_slots(legs_.key(leg).point)) drop_log(leg);
 }
 
 void AnalysisWorker::prefetch_beyond_leg(uint32_t leg) const {
@@ -451,119 +416,6 @@ void AnalysisWorker::prefetch_beyond_leg(uint32_t leg) const {
   for (size_t slot = 0; slot < 2; ++slot) {
     if (hot.pair[slot] != kNone && hot.pair_home[slot] == kLocal) pairs_.prefetch(pair_ref::index(hot.pair[slot]));
   }
-}
-
-void AnalysisWorker::forward(uint8_t home, const PairSighting& s) {
-  if (home == kLocal) {
-    pairs_.take(s);
-    return;
-  }
-  if (forward_[home].send(s)) return;
-  counters_.forwards_dropped.add();
-  if (s.kind == PairSighting::Kind::packet) sensor_.worker_loss(index_, s.point).add(s.order_ns, s.order_ns, 1);
-}
-
-void AnalysisWorker::leave_pair(uint32_t leg, size_t slot, PairSighting::Kind kind, int64_t now_ns) {
-  LegHot& hot = legs_.hot(leg);
-  if (hot.pair[slot] == kNone) return;
-  PairSighting marker{};
-  marker.kind = kind;
-  marker.release_ns = now_ns;
-  marker.order_ns = now_ns;
-  marker.port = 0xffff;  // after any packet of the same time
-  marker.point = 0xff;
-  marker.pair = pair_ref::index(hot.pair[slot]);
-  marker.pair_generation = pair_ref::generation(hot.pair[slot]);
-  forward(hot.pair_home[slot], marker);
-  hot.pair[slot] = kNone;
-}
-
-void AnalysisWorker::set_pair(uint32_t leg, size_t slot, uint8_t home, uint32_t reference, int64_t now_ns) {
-  // Another leg on that side takes over: a NAT gave the retry a new port.
-  leave_pair(leg, slot, PairSighting::Kind::abandon, now_ns);
-  LegHot& hot = legs_.hot(leg);
-  hot.pair[slot] = reference;
-  hot.pair_home[slot] = home;
-}
-
-// Both legs live here: their logs are merged, and from now on each packet goes straight to the pair.
-void AnalysisWorker::open_pair(const Command& command, int64_t now_ns) {
-  pairs_.open(command);
-  if (!command.local) return;
-  same_release_.clear();
-  bool complete = true;
-  const std::array<LegId, 2> ids{command.leg, command.server_leg};
-  for (size_t i = 0; i < 2; ++i) {
-    const uint32_t leg = ids[i].index;
-    if (!legs_.live(leg) || id_of(leg) != ids[i]) {  // gone before the pairing took effect
-      PairSighting end{};
-      end.kind = PairSighting::Kind::end;
-      end.release_ns = now_ns;
-      end.pair = command.pair;
-      end.pair_generation = command.pair_generation;
-      pairs_.take(end);
-      complete = false;
-      continue;
-    }
-    const PointIndex own = i == 0 ? command.client_point : command.server_point;
-    const PointIndex neighbour = i == 0 ? command.server_point : command.client_point;
-    set_pair(leg, slot_toward(own, neighbour), kLocal, pair_ref::make(command.pair, command.pair_generation), now_ns);
-    complete &= log_complete(leg);
-    const LegCold& cold = legs_.cold(leg);
-    log_.for_each(cold.log, cold.log_count, [&](const PairSighting& s) { same_release_.push_back(s); });
-  }
-  if (!complete) counters_.fates_begun_late.add();
-  PairSighting begin{};
-  begin.kind = PairSighting::Kind::begin;
-  begin.order_ns = complete ? kBeforeAllNs : now_ns;
-  begin.release_ns = now_ns;
-  begin.pair = command.pair;
-  begin.pair_generation = command.pair_generation;
-  pairs_.take(begin);
-  std::sort(same_release_.begin(), same_release_.end(), in_total_order);
-  for (PairSighting& s : same_release_) {
-    s.release_ns = now_ns;
-    s.pair = command.pair;
-    s.pair_generation = command.pair_generation;
-    pairs_.take(s);
-  }
-  for (const LegId& id : ids) {
-    if (legs_.live(id.index) && id_of(id.index) == id) end_log_if_paired(id.index);
-  }
-}
-
-// One of the legs lives here, the home elsewhere or the other leg does: everything goes through the queue, the log first.
-void AnalysisWorker::join(const Command& command, int64_t now_ns) {
-  PairSighting marker{};
-  marker.kind = PairSighting::Kind::end;
-  marker.release_ns = now_ns;
-  marker.order_ns = now_ns;
-  marker.pair = command.pair;
-  marker.pair_generation = command.pair_generation;
-  const uint32_t leg = command.leg.index;
-  if (!legs_.live(leg) || id_of(leg) != command.leg) {
-    forward(command.home, marker);
-    return;
-  }
-  const PointIndex own = legs_.key(leg).point;
-  const PointIndex neighbour = own == command.client_point ? command.server_point : command.client_point;
-  set_pair(leg, slot_toward(own, neighbour), command.home, pair_ref::make(command.pair, command.pair_generation), now_ns);
-  marker.kind = PairSighting::Kind::begin;
-  if (log_complete(leg)) {
-    marker.order_ns = kBeforeAllNs;
-  } else if (own == command.client_point) {
-    counters_.fates_begun_late.add();
-  }
-  forward(command.home, marker);
-  const LegCold& cold = legs_.cold(leg);
-  log_.for_each(cold.log, cold.log_count, [&](const PairSighting& logged) {
-    PairSighting s = logged;
-    s.release_ns = now_ns;
-    s.pair = command.pair;
-    s.pair_generation = command.pair_generation;
-    forward(command.home, s);
-  });
-  end_log_if_paired(leg);
 }
 
 }  // namespace parallax

@@ -7,6 +7,7 @@
 #include <optional>
 #include <vector>
 
+#include "analysis/capture_trace.h"
 #include "analysis/early_log.h"
 #include "analysis/engine.h"
 #include "analysis/engine_links.h"
@@ -31,6 +32,8 @@ inline size_t pair_capacity(const EngineOptions& options) {
   constexpr size_t most = (1u << pair_ref::kIndexBits) - 1;
   return options.offline ? most : std::min(std::max<size_t>(options.legs, 64), most);
 }
+
+inline constexpr uint8_t kLocal = 0xff;  // pair_home of a pair whose legs and home are all this worker: no queue between
 
 class AnalysisWorker final : public Pollable {
  public:
@@ -72,12 +75,13 @@ class AnalysisWorker final : public Pollable {
   LegId id_of(uint32_t leg) const { return LegId::make(index_, leg, legs_.generation(leg)); }
   LegEvent event_of(uint32_t leg, LegEventType type, const PacketFacts& packet) const;
   void send(const LegEvent& event);
+  void add_report(LegEvent& event, bool over);
   void send_packet_event(uint32_t leg, LegEventType type, const Sighting& s, Side from, bool midstream = false);
 
   std::span<const uint8_t> excerpt_of(const Sighting& s);
   void recognise(uint32_t leg, const Sighting& s, Side from);
 
-  void follow(uint32_t leg, const Sighting& s, Side from);
+  void follow(uint32_t leg, const Sighting& s, Side from, Sameness same);
   void forward(uint8_t home, const PairSighting& s);
   void open_pair(const Command& command, int64_t now_ns);
   void join(const Command& command, int64_t now_ns);
@@ -101,6 +105,7 @@ class AnalysisWorker final : public Pollable {
   LegTable legs_;
   TcpFlowPool flows_;
   TcpFlow scratch_flow_{};
+  CaptureTraces traces_;
   EarlyLog log_;
   Outbox<LegEvent> leg_events_;
   Outbox<FateEvent> fate_events_;

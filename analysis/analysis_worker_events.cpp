@@ -18,6 +18,17 @@ LegEvent AnalysisWorker::event_of(uint32_t leg, LegEventType type, const PacketF
   return event;
 }
 
+// What the capture has done to the leg since the last report.
+void AnalysisWorker::add_report(LegEvent& event, bool over) {
+  const uint32_t leg = event.leg.index;
+  event.capture = traces_.report(legs_.hot(leg), legs_.cold(leg), over);
+  const PointIndex point = legs_.key(leg).point;
+  if (event.capture.missed_segments) counters_.capture_loss_segments[point].add(event.capture.missed_segments);
+  const uint64_t copies = event.capture.copies[0] + event.capture.copies[1];
+  if (copies) counters_.copies[point].add(copies);
+  counters_.traces_refused.add(traces_.refused() - counters_.traces_refused.get());
+}
+
 void AnalysisWorker::send(const LegEvent& event) {
   if (leg_events_.send(event)) return;
   counters_.events_dropped.add();

@@ -64,7 +64,8 @@ Correlator::Correlator(const EngineOptions& options, EngineLinks& links, SensorV
           [this](PointIndex a, PointIndex b) {
             const DeviceState& device = devices_[std::min(a, b)];
             return options_.filtered && (device.connections == 0 || device.rewrites);
-          }) {
+          }),
+      capture_judge_(options.path) {
   for (size_t w = 0; w < links.workers(); ++w) {
     staged_.emplace_back(kStagedEvents, options.offline);
     staged_recognitions_.emplace_back(kStagedRecognitions, options.offline);
@@ -244,6 +245,8 @@ void Correlator::update(LegState& leg, Connection& connection, const LegEvent& e
       if (&leg == &connection.client_leg()) ++totals_.resets[static_cast<size_t>(event.packet.from == Side::client ? Origin::client : Origin::server)];
       break;
     case LegEventType::progress:
+      capture_judge_.take(leg, connection, event);
+      if (!options_.offline) judge_capture();
       leg.summary = event.summary;
       leg.has_summary = true;
       return;
@@ -253,12 +256,13 @@ void Correlator::update(LegState& leg, Connection& connection, const LegEvent& e
 }
 
 void Correlator::leg_over(LegState& leg, Connection& connection, const LegEvent& event) {
+  capture_judge_.take(leg, connection, event);
+  if (!options_.offline) judge_capture();
   leg.summary = event.summary;
   leg.has_summary = true;
   leg.over = true;
   leg.evicted = event.evicted;
   connection.evicted |= event.evicted && !leg.established;
-  totals_.capture_loss_segments[leg.point] += event.summary.acked_unseen_segments;
   if (leg.has_syn() && !leg.established && !leg.refused) {
     const Outcome outcome = leg.syn_ack ? Outcome::incomplete : Outcome::unanswered;
     ++totals_.handshakes[leg.point][static_cast<size_t>(outcome)];
@@ -296,6 +300,11 @@ void Correlator::fire_timers(int64_t before_ns) {
 
 void Correlator::judge(Connection& connection, int64_t now_ns, bool input_ended) {
   for (Observation& observation : judge_.judge(connection, now_ns, input_ended)) observe(std::move(observation));
+}
+
+// Offline once, at the end: the sums are in the sentences.
+void Correlator::judge_capture() {
+  for (Observation& observation : capture_judge_.observations()) observe(std::move(observation));
 }
 
 void Correlator::observe(Observation observation) {
@@ -376,6 +385,7 @@ void Correlator::finish() {
   for (const PortChannel* channel : sensor_.channels()) last_ns = std::max(last_ns, channel->covered_to_ns.load(std::memory_order_acquire));
   fire_timers(last_ns);
   for (auto& [id, connection] : connections_) judge(connection, last_ns, true);
+  judge_capture();
   finished_ = true;
   // Offline the findings of all workers come in one order now, by packet time.
   std::stable_sort(fates_.begin(), fates_.end(), [](const FateEvent& a, const FateEvent& b) {

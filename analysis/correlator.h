@@ -12,6 +12,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "analysis/capture_judge.h"
 #include "analysis/connection.h"
 #include "analysis/engine.h"
 #include "analysis/engine_links.h"
@@ -48,7 +49,7 @@ class Correlator {
 
   struct Totals {
     uint64_t connections = 0, paired_connections = 0, connections_evicted = 0, claims_withheld = 0;
-    std::array<uint64_t, kPointsMax> legs_opened{}, legs_paired{}, capture_loss_segments{};
+    std::array<uint64_t, kPointsMax> legs_opened{}, legs_paired{};
     std::array<std::array<uint64_t, 7>, kPointsMax> handshakes{};  // [point][Outcome]
     std::array<uint64_t, 11> pairings{};
     std::array<uint64_t, 6> resets{};
@@ -89,6 +90,7 @@ class Correlator {
   void fire_timers(int64_t before_ns);
   void schedule(Connection& connection);
   void judge(Connection& connection, int64_t now_ns, bool input_ended);
+  void judge_capture();
   void observe(Observation observation);
   void finish();
   void evict_connections();
@@ -137,6 +139,7 @@ class Correlator {
   std::vector<Observation> observations_;              // offline: put into the store at the end, in order
   FindingStore findings_;
   HandshakeJudge judge_;
+  CaptureJudge capture_judge_;
   Totals totals_;
   uint64_t next_connection_id_ = 1;
   int64_t now_ns_ = kBeforeAllNs;

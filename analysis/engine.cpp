@@ -150,6 +150,7 @@ std::vector<std::string> Engine::Impl::bounds_hit() const {
   add("tcp_flows", sum(&WorkerCounters::flows_evicted), "idle legs whose windows and round trips were forgotten");
   add("early_log", sum(&WorkerCounters::log_overflows), "legs whose fates begin with the pairing");
   add("pending_packets", sum(&WorkerCounters::pending_overflows), "packets whose fate was not followed");
+  add("capture_traces", sum(&WorkerCounters::traces_refused), "times that a leg's copies and capture loss were not followed");
   add("transit_sketches", sum(&WorkerCounters::sketches_missing), "pairs without transit times of their own");
   add("event_ring", sum(&WorkerCounters::events_dropped), "events dropped");
   add("forward_ring", sum(&WorkerCounters::forwards_dropped), "packets not followed");
@@ -248,6 +249,8 @@ EngineCounters Engine::counters() const {
   for (const auto& worker : impl_->workers) {
     const WorkerCounters& w = worker->counters();
     for (size_t p = 0; p < points; ++p) {
+      c.points[p].capture_loss_segments += w.capture_loss_segments[p].get();
+      c.points[p].copies += w.copies[p].get();
       for (size_t d = 0; d < 2; ++d) {
         c.points[p].retransmissions[d] += w.retransmissions[p][d].get();
         w.handshake_rtt[p][d].add_to(c.points[p].handshake_rtt[d]);

@@ -29,6 +29,8 @@ struct EngineCounters {
     std::array<std::array<HistogramSnapshot, 2>, 2> rtt;  // the same; [0] by acknowledgement, [1] by timestamp
     std::array<uint64_t, 2> retransmissions{};     // [0] from the client, [1] from the server
     uint64_t unpaired_legs = 0;
+    uint64_t capture_loss_segments = 0;              // acknowledged and never seen
+    uint64_t copies = 0;                             // packets that the capture shows again
   };
   struct DeviceCounters {                          // between point i and i + 1
     std::array<HistogramSnapshot, 2> transit;      // [0] toward inside, [1] toward outside

@@ -5,8 +5,10 @@
 
 #include <array>
 #include <cstdint>
+#include <tuple>
 #include <type_traits>
 
+#include "analysis/capture_trace.h"
 #include "analysis/flow_times.h"
 #include "analysis/leg.h"
 #include "analysis/model.h"
@@ -56,7 +58,6 @@ struct LegSummary {
   int64_t syn_stamp_ns, syn_ack_stamp_ns, ack_stamp_ns;
   std::array<uint64_t, 2> bytes;
   std::array<uint32_t, 2> packets, retransmissions, isn;
-  uint32_t acked_unseen_segments;
   uint16_t flags;  // leg_flag
   uint16_t attempts;
   ConnState conn_state;
@@ -94,6 +95,7 @@ struct LegEvent {
   uint8_t window_scale;
   uint16_t mss, window;
   LegSummary summary;  // progress, closed
+  CaptureReport capture;  // the same: since the last one
 };
 static_assert(std::is_trivially_copyable_v<LegEvent>);
 
@@ -114,8 +116,15 @@ struct alignas(64) PairSighting {
   Side from;
   Kind kind;
   uint8_t pair_generation;
+  bool copy;            // of a packet that the point has shown already
 };
 static_assert(sizeof(PairSighting) == 64);
+
+// Total, so that std::sort is deterministic (std::stable_sort takes memory, and not aligned as these are).
+inline bool in_total_order(const PairSighting& a, const PairSighting& b) {
+  const auto key = [](const PairSighting& s) { return std::tuple(s.order_ns, s.point, s.port, s.frame, s.kind, s.pair); };
+  return key(a) < key(b);
+}
 
 enum class CommandType : uint8_t {
   open_pair,  // to the home

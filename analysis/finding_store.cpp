@@ -47,21 +47,22 @@ uint64_t FindingStore::observe(const Observation& o) {
     Group group;
     group.record.id = next_id_++;
     group.record.kind = o.kind;
-    group.record.severity = default_severity(o.kind);
+    group.record.severity = o.severity.value_or(default_severity(o.kind));
     group.record.where = o.where;
     group.record.origin = o.origin;
     group.record.direction = o.direction;
-    group.record.service = to_string(o.service);
+    if (o.service != Endpoint{}) group.record.service = to_string(o.service);
     group.record.first_seen_ns = o.first_ns;
     group.record.last_seen_ns = o.last_ns;
     group.record.confidence = o.confidence;
     open = open_.emplace(key, group.record.id).first;
     groups_.emplace(group.record.id, std::move(group));
-    ++totals_[{o.kind, where_text(o.where), default_severity(o.kind)}];
+    ++totals_[{o.kind, where_text(o.where), o.severity.value_or(default_severity(o.kind))}];
   }
   Group& group = groups_.at(open->second);
   FindingRecord& record = group.record;
   record.count += o.count;
+  if (o.severity && *o.severity > record.severity) record.severity = *o.severity;
   group.attempts += o.attempts;
   record.first_seen_ns = std::min(record.first_seen_ns, o.first_ns);
   record.last_seen_ns = std::max(record.last_seen_ns, o.last_ns);
@@ -77,7 +78,7 @@ uint64_t FindingStore::observe(const Observation& o) {
     if (record.evidence.size() < kFindingEvidenceMax) record.evidence.push_back(e);
   }
   if (group.remark.empty()) group.remark = o.remark;
-  record.summary = sentence(group);
+  record.summary = o.sentence.empty() ? sentence(group) : o.sentence;
   by_version_.erase(record.version);
   record.version = ++version_;
   by_version_[record.version] = record.id;

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <deque>
 #include <map>
+#include <optional>
 #include <string>
 #include <tuple>
 #include <vector>
@@ -30,6 +31,8 @@ struct Observation {
   double confidence = 0;
   double time_lost_seconds = 0;  // 0: not applicable
   std::vector<Evidence> evidence;
+  std::optional<Severity> severity;  // where it is not the kind's own; that of a finding only rises
+  std::string sentence;        // the whole, where the detector knows it better than the finding
   std::string remark;          // one clause more for the sentence; the first one is kept
 };
 

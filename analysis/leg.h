@@ -32,6 +32,7 @@ inline constexpr uint16_t reset = 64;           // a RST after the handshake
 inline constexpr uint16_t fin_client = 128, fin_server = 256;
 inline constexpr uint16_t is_tcp = 512;
 inline constexpr uint16_t reported_stale = 1024;  // live: counts have changed since the last progress report
+inline constexpr uint16_t traced = 2048;          // has a CaptureTrace
 inline constexpr uint16_t rst_by_server = 4096;   // who sent the first RST of the attempt
 inline constexpr uint16_t log_over = 8192;        // early sightings are no longer kept: overflowed, or none can be of use
 }  // namespace leg_flag
@@ -92,7 +93,7 @@ struct alignas(64) LegCold {
   uint8_t history_length;
   std::array<uint16_t, 2> last_fin, last_rst;        // low bits of the sequence number: another one is another letter of the history
   std::array<uint16_t, 2> again, zero_windows, gaps;  // what the history tells of at the 1st, the 10th, the 100th
-  uint32_t acked_unseen_segments;       // gaps that were acknowledged: what the sensor missed
+  uint32_t trace;                       // of the capture's own doings; valid by leg_flag::traced
 };
 static_assert(sizeof(LegCold) == 128);
 inline constexpr uint8_t kOptionEcn = 64;

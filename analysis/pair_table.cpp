@@ -1,6 +1,7 @@
 #include "analysis/pair_table.h"
 
 #include <algorithm>
+#include <cstdlib>
 
 #include "analysis/sequence.h"
 
@@ -105,6 +106,7 @@ void PairTable::take(const PairSighting& s) {
   for (size_t d = 0; d < 2; ++d) expire(pair, d, s.release_ns);
   if (s.order_ns < pair.fates_from_ns) return;
   const size_t d = index_of(s.from);
+  if (s.copy && !copy_is_awaited(pair, d, s)) return;  // shown twice, passed once
   if (s.tcp_flags & tcp_flag::ack) {  // on its sender's side: what it acknowledges has been received there
     const size_t of = 1 - d;
     if (s.point == pair.point[d] && (!pair.receiver_ack_known[of] || sequence_before(pair.receiver_ack[of], s.ack))) {
@@ -120,6 +122,17 @@ bool PairTable::matches(const Pair& pair, size_t d, const Pending& in, const Pen
   if (in.tcp_flags & tcp_flag::syn) return true;  // a device that rewrites sequences teaches its offset here
   if (out.seq - in.seq != pair.isn_offset[d]) return false;
   return in.length > 0 || !(in.tcp_flags & tcp_flag::ack) || in.ack - out.ack == pair.isn_offset[1 - d];
+}
+
+// A copy at one point may be a packet of its own at the other: there it was seen too late to be taken for one.
+bool PairTable::copy_is_awaited(const Pair& pair, size_t d, const PairSighting& s) const {
+  const bool enters = s.point == pair.point[d];
+  const Pending copy = pending_of(s);
+  for (uint32_t node = (enters ? pair.early : pair.entered)[d].head; node != kNone; node = pool_[node].next) {
+    const Pending& other = pool_[node];
+    if (other.ip_id != 0 && other.ip_id == copy.ip_id && (enters ? matches(pair, d, copy, other) : matches(pair, d, other, copy))) return true;
+  }
+  return false;
 }
 
 void PairTable::entering(Pair& pair, size_t d, const PairSighting& s) {
@@ -310,8 +323,10 @@ void PairTable::decide_lost(Pair& pair, size_t d, const Pending& in, int64_t wai
   // Acknowledged by the receiver, though no copy of it was seen leaving: then it did leave, and the sensor missed it.
   const bool acknowledged = in.data && !in.covered && pair.receiver_ack_known[d] &&
                             sequence_at_or_before(in.seq + in.length + pair.isn_offset[d], pair.receiver_ack[d]);
-  if (acknowledged) counters_.capture_loss_segments[leaves].add();
-  if (acknowledged || !earlier_is_sure || !sensor_.vouches(leaves, travel(pair, d), from, to) || !sensor_.vouches(enters, travel(pair, d), from, to)) {
+  // What else was missing there at about that time is the sensor's as likely as the device's.
+  if (acknowledged) pair.missed_ns[1 - d] = std::max(pair.missed_ns[1 - d], in.order_ns);
+  const bool doubted = pair.missed_ns[1 - d] != kBeforeAllNs && std::abs(in.order_ns - pair.missed_ns[1 - d]) < limits_.device_timeout_ns;
+  if (acknowledged || doubted || !earlier_is_sure || !sensor_.vouches(leaves, travel(pair, d), from, to) || !sensor_.vouches(enters, travel(pair, d), from, to)) {
     ++pair.undecided;
     return;
   }

@@ -95,6 +95,7 @@ class PairTable {
     uint64_t undecided = 0;
     uint64_t reported = 0;                    // sum of the counts at the last progress report
     std::array<int64_t, 2> reset_crossed_ns{kAfterAllNs, kAfterAllNs};  // when a RST of that direction was forwarded: others do no harm
+    std::array<int64_t, 2> missed_ns{kBeforeAllNs, kBeforeAllNs};  // when the sensor was last found to have missed data at that end
     std::array<std::array<Exit, 4>, 2> doubtful{};  // the last ones of each direction
     std::array<uint8_t, 2> doubtful_at{};
   };
@@ -108,6 +109,7 @@ class PairTable {
   size_t outer(const Pair& pair) const { return std::min(pair.point[0], pair.point[1]); }
   size_t inward(const Pair& pair, size_t d) const { return travel(pair, d) == PortDirection::toward_inside ? 0 : 1; }
 
+  bool copy_is_awaited(const Pair& pair, size_t d, const PairSighting& s) const;
   void entering(Pair& pair, size_t d, const PairSighting& s);
   void leaving(Pair& pair, size_t d, const PairSighting& s);
   bool matches(const Pair& pair, size_t d, const Pending& in, const Pending& out) const;

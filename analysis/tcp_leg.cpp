@@ -87,7 +87,7 @@ bool handshake_complete(const LegHot& hot, const LegCold& cold) {
 }
 
 // Sequence space: what was sent again, and what was acknowledged without having been seen.
-void step_sequence(LegHot& hot, LegCold& cold, const Sighting& s, Side from) {
+void step_sequence(LegHot& hot, const Sighting& s, Side from) {
   const size_t d = index_of(from);
   const uint8_t seen_bit = static_cast<uint8_t>(1 << d), ack_bit = static_cast<uint8_t>(4 << d);
   const uint32_t space = s.payload_length + ((s.tcp_flags & tcp_flag::syn) ? 1 : 0) + ((s.tcp_flags & tcp_flag::fin) ? 1 : 0);
@@ -103,7 +103,6 @@ void step_sequence(LegHot& hot, LegCold& cold, const Sighting& s, Side from) {
     hot.seen |= ack_bit;
     const uint8_t other_seen = static_cast<uint8_t>(1 << (1 - d));
     if ((hot.seen & other_seen) && sequence_before(hot.next_seq[1 - d], s.ack) && !(s.tcp_flags & tcp_flag::rst)) {
-      ++cold.acked_unseen_segments;
       hot.next_seq[1 - d] = s.ack;
     }
   }
@@ -162,7 +161,7 @@ LegStep tcp_step(LegHot& hot, LegCold& cold, TcpFlow& flow, const Sighting& s, S
     note_packet(hot, cold, s, from);
     zeek::note_established(hot, cold, s, from);
     step.labels |= label_packet(hot, cold, flow, s, from);
-    step_sequence(hot, cold, s, from);
+    step_sequence(hot, s, from);
     if (step.labels) [[unlikely]] count_retransmission(cold, step.labels, from);
     return step;
   }
@@ -194,7 +193,7 @@ LegStep tcp_step(LegHot& hot, LegCold& cold, TcpFlow& flow, const Sighting& s, S
     step.what |= leg_step::syn_ack;
   }
   step.labels |= label_packet(hot, cold, flow, s, from);
-  step_sequence(hot, cold, s, from);
+  step_sequence(hot, s, from);
   count_retransmission(cold, step.labels, from);
   zeek::step_end_states(hot, from, s.tcp_flags);
 
@@ -246,7 +245,6 @@ LegSummary summarize(const LegHot& hot, const LegCold& cold, const FlowTimes* ti
   r.packets = hot.packets;
   r.retransmissions = cold.retransmissions;
   r.isn = cold.isn;
-  r.acked_unseen_segments = cold.acked_unseen_segments;
   r.flags = hot.flags;
   r.attempts = cold.attempts;
   r.mss = cold.mss;

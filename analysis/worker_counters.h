@@ -19,13 +19,14 @@ struct alignas(64) WorkerCounters {
   Counter log_overflows;       // legs whose early sightings did not fit
   Counter pending_overflows;   // packets whose fate could not be followed
   Counter sketches_missing;    // pairs without a transit sketch of their own
+  Counter traces_refused;      // times that an odd leg got no trace
   Counter events_dropped, forwards_dropped;
   Counter recognitions_dropped;       // no room in the ring to the correlator
   Counter messages_evicted;           // incomplete messages given up for others
   Counter messages_over;              // beyond what is told of one direction
   Counter recogniser_states_missing;  // excerpts that were not read for want of a leg's state
   std::array<Counter, 2> legs_active;  // by Protocol; goes up and down
-  std::array<Counter, kPointsMax> capture_loss_segments;
+  std::array<Counter, kPointsMax> capture_loss_segments, copies;
   std::array<std::array<Counter, 2>, kPointsMax> retransmissions;  // [point][from client, from server]
   std::array<std::array<Histogram, 2>, kPointsMax> handshake_rtt;  // [point][client side, server side]
   std::array<std::array<std::array<TransitSketch<Counter>, 2>, 2>, kPointsMax> rtt;  // [point][client side, server side][RoundTripMethod]

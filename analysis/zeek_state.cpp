@@ -95,6 +95,8 @@ void note_packet(LegHot& hot, LegCold& cold, const Sighting& s, Side from) {
   if (acknowledges_a_gap(hot, s, from)) write_rarely(cold, 'g', other(from), cold.gaps[1 - d]);
 }
 
+void note_gap(LegCold& cold, Side missing) { write_rarely(cold, 'g', missing, cold.gaps[index_of(missing)]); }
+
 void note_datagram(LegHot& hot, LegCold& cold, Side from) {
   if (hot.packets[0] + hot.packets[1] == 1 && from == Side::server) write(cold, '^', Side::server);
   write_once(hot, cold, Letter::d, from);

@@ -20,6 +20,8 @@ constexpr uint16_t history_bit(Letter letter, Side from) { return static_cast<ui
 
 // Everything that the packet adds to the history. REQUIRES: the packet has been counted, and nothing else of it taken into the leg.
 void note_packet(LegHot& hot, LegCold& cold, const Sighting& s, Side from);
+// Bytes of `missing` were acknowledged that were skipped before.
+void note_gap(LegCold& cold, Side missing);
 void note_datagram(LegHot& hot, LegCold& cold, Side from);
 
 // The same for a packet without SYN, FIN and RST, where nearly always there is nothing to add and the cold lines stay untouched.

@@ -130,6 +130,14 @@ void add_points(Page& page, const SensorState& state, const EngineCounters& coun
                static_cast<double>(counters.points[point].retransmissions[side]));
     }
   }
+  page.open("capture_loss_segments_total", MetricType::Counter, "Data segments that were acknowledged and never seen: the capture missed them.");
+  for (size_t point = 0; point < points; ++point) {
+    page.add({{"point", state.path[point]}}, static_cast<double>(counters.points[point].capture_loss_segments));
+  }
+  page.open("capture_copies_total", MetricType::Counter, "Packets that a point has shown already.");
+  for (size_t point = 0; point < points; ++point) {
+    page.add({{"point", state.path[point]}}, static_cast<double>(counters.points[point].copies));
+  }
   page.open("unpaired_legs_total", MetricType::Counter, "Legs for which no leg at the neighbouring point was found.");
   for (size_t point = 0; point < points; ++point) {
     page.add({{"point", state.path[point]}}, static_cast<double>(counters.points[point].unpaired_legs));

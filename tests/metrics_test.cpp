@@ -39,6 +39,8 @@ TEST(Metrics, EveryMetricOfTheContractIsThereFromTheFirstScrape) {
            "parallax_rtt_seconds_bucket{point=\"outside\",side=\"client\",method=\"ack\",le=\"+Inf\"} 0",
            "parallax_rtt_seconds_sum{point=\"inside\",side=\"server\",method=\"timestamp\"} 0",
            "parallax_retransmissions_total{point=\"outside\",direction=\"client_to_server\",kind=\"retransmission\"} 0",
+           "parallax_capture_loss_segments_total{point=\"outside\"} 0",
+           "parallax_capture_copies_total{point=\"inside\"} 0",
            "parallax_segments_lost_total{where=\"between outside and inside\",direction=\"toward_inside\"} 0",
            "parallax_resets_total{origin=\"device\"} 0",
            "parallax_device_transit_seconds_count{device=\"between outside and inside\",direction=\"toward_outside\"} 0",
