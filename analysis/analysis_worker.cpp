@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "analysis/tcp_labels.h"
+
 namespace parallax {
 namespace {
 
@@ -241,8 +243,9 @@ void AnalysisWorker::take_leg_packet(const Sighting& s, const LegKeyView& key, u
     same = traces_.take(hot, legs_.cold(leg), s, from);
     std::array<uint32_t, 2> retransmissions{};
     if (same == Sameness::copy) retransmissions = legs_.cold(leg).retransmissions;  // for all others the cold lines stay where they are
-    const bool paused = s.order_ns - hot.last_ns > round_trip::kLongestNs;
     TcpFlow& flow = flow_of(leg, s);
+    uint8_t notes = s.order_ns - hot.last_ns > round_trip::kLongestNs ? times_note::paused : 0;
+    if (flow.half[index_of(from)].holes > 0 && fills_hole(flow, from, {s.seq, s.seq + s.payload_length})) notes |= times_note::fills_hole;
     const LegStep step = tcp_step(hot, legs_.cold(leg), flow, s, from);
     labels = step.labels;
     if (reused) labels |= bit(PacketLabel::reused_ports);
@@ -253,7 +256,7 @@ void AnalysisWorker::take_leg_packet(const Sighting& s, const LegKeyView& key, u
       traces_.flip(hot, legs_.cold(leg));
       for (size_t slot = 0; slot < 2; ++slot) leave_pair(leg, slot, PairSighting::Kind::abandon, s.order_ns);
     }
-    if (same != Sameness::copy) note_times(flow.times, leg, s, from, step, paused);
+    if (same != Sameness::copy) note_times(flow.times, leg, s, from, step, notes);
     const bool handshake = step.what & (leg_step::attempt | leg_step::syn_ack);
     if (opened) {
       send_packet_event(leg, LegEventType::opened, s, from, !handshake);
@@ -303,9 +306,9 @@ TcpFlow& AnalysisWorker::take_flow(uint32_t leg) {
   return flows_[flow];
 }
 
-void AnalysisWorker::note_times(FlowTimes& times, uint32_t leg, const Sighting& s, Side from, const LegStep& step, bool paused) {
-  const RoundTripSamples samples =
-      take_times(times, legs_.hot(leg), legs_.cold(leg), s, from, step.labels, (step.what & leg_step::established) != 0, paused);
+void AnalysisWorker::note_times(FlowTimes& times, uint32_t leg, const Sighting& s, Side from, const LegStep& step, uint8_t notes) {
+  if (step.what & leg_step::established) notes |= times_note::established;
+  const RoundTripSamples samples = take_times(times, legs_.hot(leg), legs_.cold(leg), s, from, step.labels, notes);
   if (!samples.any()) return;
   for (size_t method = 0; method < samples.ticks.size(); ++method) {
     if (samples.ticks[method] != 0) counters_.rtt[s.point][index_of(from)][method].add(to_ns(samples.ticks[method]));

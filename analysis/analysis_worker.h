@@ -62,7 +62,7 @@ class AnalysisWorker final : public Pollable {
   void take_leg_packet(const Sighting& s, const LegKeyView& key, uint64_t hash, uint32_t leg);
   void prefetch_beyond_leg(uint32_t leg) const;
   TcpFlow& flow_of(uint32_t leg, const Sighting& s);
-  void note_times(FlowTimes& times, uint32_t leg, const Sighting& s, Side from, const LegStep& step, bool paused);
+  void note_times(FlowTimes& times, uint32_t leg, const Sighting& s, Side from, const LegStep& step, uint8_t notes);
   TcpFlow& take_flow(uint32_t leg);
   uint32_t open_leg(const Sighting& s, const LegKeyView& key, uint64_t hash);
   void close_leg(uint32_t leg, int64_t now_ns, bool evicted, bool idle);

@@ -38,10 +38,15 @@ struct FlowTimesSummary {
   bool first_flight_known;       // the handshake was seen
 };
 
-// A packet of the leg that the leg's step has taken in, with the labels that it got; `established`: it completed the handshake;
-// `paused`: none was seen for round_trip::kLongestNs before it.
-RoundTripSamples take_times(FlowTimes& times, const LegHot& hot, const LegCold& cold, const Sighting& s, Side from, uint32_t labels, bool established,
-                            bool paused);
+// What a packet found; bits.
+namespace times_note {
+inline constexpr uint8_t established = 1;  // it completed the handshake
+inline constexpr uint8_t paused = 2;       // none was seen for round_trip::kLongestNs before it
+inline constexpr uint8_t fills_hole = 4;   // some of its data was missing until now
+}  // namespace times_note
+
+// A packet of the leg that the leg's step has taken in, with the labels that it got, and times_note.
+RoundTripSamples take_times(FlowTimes& times, const LegHot& hot, const LegCold& cold, const Sighting& s, Side from, uint32_t labels, uint8_t notes);
 
 // The two sides were mistaken for each other.
 void flip(FlowTimes& times);

@@ -31,6 +31,7 @@ struct SequenceSpace {
     hot.max_ack = max_ack;
     hot.seen = seen;
     new_flow = flow;
+    new_flow.times = {};  // the old leg has told them
   }
 };
 

@@ -130,7 +130,7 @@ TEST(Turns, MessageIsWholeWhenItsHoleIsFilled) {
   leg.data(2000, client, 1, 101, 1);
   leg.packet(3000, server, kAck, 1, 101, 101);
   leg.data(3100, server, 201, 301, 101);
-  leg.data(53'000, server, 101, 201, 101, {.labels = bit(PacketLabel::out_of_order)});
+  leg.data(53'000, server, 101, 201, 101);
   leg.data(54'000, client, 101, 201, 301);
   EXPECT_EQ(us(leg.summary().transfer_ns), (Pair{0, 50'000}));
   EXPECT_EQ(us(leg.summary().wait_ns), (Pair{800 + 1000, 1000}));

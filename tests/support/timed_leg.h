@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "analysis/tcp_flow.h"
+#include "analysis/tcp_labels.h"
 #include "analysis/tcp_leg.h"
 
 namespace parallax::test {
@@ -39,9 +40,11 @@ class TimedLeg {
       s.tsecr = extra.tsecr;
     }
     hot_.flags |= leg_flag::is_tcp;
-    const bool paused = hot_.last_ns != 0 && s.order_ns - hot_.last_ns > round_trip::kLongestNs;
+    uint8_t notes = hot_.last_ns != 0 && s.order_ns - hot_.last_ns > round_trip::kLongestNs ? times_note::paused : 0;
+    if (fills_hole(flow_, from, {s.seq, s.seq + s.payload_length})) notes |= times_note::fills_hole;
     const LegStep step = tcp_step(hot_, cold_, flow_, s, from);
-    return take_times(flow_.times, hot_, cold_, s, from, step.labels | extra.labels, step.what & leg_step::established, paused);
+    if (step.what & leg_step::established) notes |= times_note::established;
+    return take_times(flow_.times, hot_, cold_, s, from, step.labels | extra.labels, notes);
   }
   RoundTripSamples data(int64_t us, Side from, uint32_t begin, uint32_t end, uint32_t ack, const PacketExtra& extra = {}) {
     return packet(us, from, tcp_flag::ack | tcp_flag::psh, begin, end, ack, extra);
