@@ -210,19 +210,15 @@ void AnalysisWorker::take_leg_packet(const Sighting& s, const LegKeyView& key, u
   const auto side_in = [&](const LegHot& hot) {
     return key.source_is_low() == ((hot.flags & leg_flag::client_is_low) != 0) ? Side::client : Side::server;
   };
-  bool reused = false;
-  std::optional<SequenceSpace> before;
-  if (leg != kNone && starts_new_leg(legs_.hot(leg), legs_.cold(leg), s, side_in(legs_.hot(leg)), options_.idle_timeout_ns)) {
-    const bool remembered = s.protocol == ip_protocol::tcp && s.order_ns - legs_.hot(leg).last_ns < kPortMemoryNs;
-    reused = remembered && (s.tcp_flags & tcp_flag::syn);
-    if (remembered && !reused) before.emplace(legs_.hot(leg), legs_.flow(leg) == kNone ? TcpFlow{} : flows_[legs_.flow(leg)]);
-    close_leg(leg, s.order_ns, false, idle_over(legs_.hot(leg), s.order_ns, options_.idle_timeout_ns));
-    leg = kNone;
+  bool opened = leg == kNone, reused = false;
+  if (opened) {
+    leg = open_leg(s, key, hash);
+  } else if (starts_new_leg(legs_.hot(leg), legs_.cold(leg), s, side_in(legs_.hot(leg)), options_.idle_timeout_ns)) [[unlikely]] {
+    reused = s.protocol == ip_protocol::tcp && (s.tcp_flags & tcp_flag::syn) && s.order_ns - legs_.hot(leg).last_ns < kPortMemoryNs;
+    leg = open_leg_after(leg, s, key, hash);
+    opened = true;
   }
-  const bool opened = leg == kNone;
-  if (opened) leg = open_leg(s, key, hash);
   if (leg == kNone) return;
-  if (before) before->hand_to(legs_.hot(leg), take_flow(leg));  // idle for longer than a leg lives, and it goes on
 
   LegHot& hot = legs_.hot(leg);
   Side from = side_in(hot);
@@ -285,6 +281,19 @@ void AnalysisWorker::take_leg_packet(const Sighting& s, const LegKeyView& key, u
   }
   if (!excerpt_.empty()) [[unlikely]] recognise(leg, s, from);
   if (points_ > 1 && s.protocol == ip_protocol::tcp) follow(leg, s, from, same);
+}
+
+// The leg is over, and `s` opens the next one on its five-tuple; in midstream that goes on with the sequence numbers.
+uint32_t AnalysisWorker::open_leg_after(uint32_t leg, const Sighting& s, const LegKeyView& key, uint64_t hash) {
+  const LegHot& hot = legs_.hot(leg);
+  std::optional<SequenceSpace> before;
+  if (s.protocol == ip_protocol::tcp && !(s.tcp_flags & tcp_flag::syn) && s.order_ns - hot.last_ns < kPortMemoryNs) {
+    before.emplace(hot, legs_.flow(leg) == kNone ? TcpFlow{} : flows_[legs_.flow(leg)]);
+  }
+  close_leg(leg, s.order_ns, false, idle_over(hot, s.order_ns, options_.idle_timeout_ns));
+  leg = open_leg(s, key, hash);
+  if (before && leg != kNone) before->hand_to(legs_.hot(leg), take_flow(leg));  // idle for longer than a leg lives, and it goes on
+  return leg;
 }
 
 // A SYN alone and without data needs no record, so that a flood of them takes none from the legs that are at work.

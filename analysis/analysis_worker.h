@@ -65,6 +65,7 @@ class AnalysisWorker final : public Pollable {
   void note_times(FlowTimes& times, uint32_t leg, const Sighting& s, Side from, const LegStep& step, uint8_t notes);
   TcpFlow& take_flow(uint32_t leg);
   uint32_t open_leg(const Sighting& s, const LegKeyView& key, uint64_t hash);
+  uint32_t open_leg_after(uint32_t leg, const Sighting& s, const LegKeyView& key, uint64_t hash);
   void close_leg(uint32_t leg, int64_t now_ns, bool evicted, bool idle);
   void evict(uint32_t leg, int64_t now_ns);
   bool close_some();
