@@ -72,7 +72,7 @@ uint32_t ExcerptPicker::pick_stream(const DecodedFrame& frame, uint32_t hash) {
   const Part payload{frame.payload, std::min(frame.payload_captured, kExcerptBytesMax),
                      frame.payload_captured == frame.payload_length};
   Entry& entry = entries_[slot_of(hash)];
-  if (((entry.tag ^ hash) & ~3u) == 0 && is_open(hash)) {
+  if (is_followed(hash)) {
     const bool overlaps = distance(entry.begin, seq + payload.length) > 0 && distance(seq, entry.end) > 0;
     if (overlaps) return go_on(frame, entry, hash, seq, payload);
   }

@@ -5,13 +5,15 @@
 // by flow and direction: the range of sequence numbers that is still wanted. The table also knows where directions begin that were
 // just opened, so that their first segments are handed on in whatever order they come. A collision costs an excerpt, never more.
 // One for each port, used by its rx worker's thread alone: what is picked depends on the port's packets and nothing else.
-// A plain data packet costs one hash, one look at a bitmap of 256 bytes, and one at the payload's first byte.
+// A plain data packet costs one hash, a look at a bitmap of 256 bytes, and one at the payload's first two bytes: 3 ns beside the 12
+// of decoding it.
 #pragma once
 
 #include <nmmintrin.h>
 
 #include <array>
 #include <cstdint>
+#include <string_view>
 
 #include "capture/decode.h"
 #include "capture/excerpt.h"
@@ -28,7 +30,9 @@ class ExcerptPicker {
         return 0;
       }
       const uint32_t hash = hash_of(frame);
-      if (!is_open(hash) && !may_begin(frame.payload[0]) && !is_stream_port(frame)) [[likely]]
+      // One branch: the payload of most packets is as good as random.
+      if (!(static_cast<int>(is_followed(hash)) | static_cast<int>(may_begin(frame)) | static_cast<int>(is_stream_port(frame))))
+        [[likely]]
         return 0;
       return pick_stream(frame, hash);
     }
@@ -63,16 +67,21 @@ class ExcerptPicker {
   }
   static uint32_t slot_of(uint32_t hash) { return hash >> 2 & (kEntries - 1); }
   bool is_open(uint32_t hash) const { return open_[slot_of(hash) >> 6] >> (slot_of(hash) & 63) & 1; }
-  // First bytes: TLS alert and handshake, CR (PROXY v2), and the capitals that methods, "HTTP" and "PROXY" begin with.
-  static bool may_begin(uint8_t byte) {
-    constexpr uint64_t low = 1ull << 0x15 | 1ull << 0x16 | 1ull << '\r';
-    constexpr uint64_t capitals = 1ull << ('C' - 64) | 1ull << ('D' - 64) | 1ull << ('G' - 64) | 1ull << ('H' - 64) |
-                                  1ull << ('L' - 64) | 1ull << ('M' - 64) | 1ull << ('O' - 64) | 1ull << ('P' - 64) |
-                                  1ull << ('R' - 64) | 1ull << ('S' - 64) | 1ull << ('T' - 64) | 1ull << ('U' - 64);
-    const uint64_t mask = byte < 64 ? low : byte < 128 ? capitals : 0;
-    return mask >> (byte & 63) & 1;
+  bool is_followed(uint32_t hash) const { return is_open(hash) && ((entries_[slot_of(hash)].tag ^ hash) & ~3u) == 0; }
+  // The first two bytes: of TLS alerts and handshakes, of PROXY v2 (CR, LF), and capitals, with which methods, "HTTP" and "PROXY"
+  // begin. A look at tables, for a branch on a byte that is as good as random costs 4 ns a packet.
+  struct ByteSet {
+    std::array<uint64_t, 4> bits{};
+    constexpr explicit ByteSet(std::string_view bytes) {
+      for (const char c : bytes) bits[static_cast<uint8_t>(c) >> 6] |= 1ull << (c & 63);
+    }
+    bool has(uint8_t byte) const { return bits[byte >> 6] >> (byte & 63) & 1; }
+  };
+  static bool may_begin(const DecodedFrame& frame) {
+    static constexpr ByteSet kFirst("\x15\x16\rCDGHLMOPRSTU"), kSecond("\x03\nABCDEFGHIJKLMNOPQRSTUVWXYZ");
+    return kFirst.has(frame.payload[0]) & kSecond.has(frame.payload[frame.payload_captured > 1 ? 1 : 0]);
   }
-  static bool is_stream_port(const DecodedFrame& frame) { return frame.source_port == 53 || frame.destination_port == 53; }
+  static bool is_stream_port(const DecodedFrame& frame) { return (frame.source_port == 53) | (frame.destination_port == 53); }
 
   void note_opening(const DecodedFrame& frame);
   uint32_t pick_stream(const DecodedFrame& frame, uint32_t hash);
