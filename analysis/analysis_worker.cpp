@@ -196,9 +196,11 @@ void AnalysisWorker::take(const Sighting& s, uint64_t hash, uint32_t guess) {
   const LegKeyView key(s);
   if (s.has(SightingFlag::icmp_quote) || (s.has(SightingFlag::later_fragment) && s.protocol == ip_protocol::tcp)) {
     // Attributed to its leg, but not a packet of its sequence space.
-    const uint32_t leg = notes_.wanted() ? legs_.find(hash, key.key()) : kNone;
+    const bool completes = s.has(SightingFlag::tunnelled) && s.has(SightingFlag::later_fragment);
+    const uint32_t leg = notes_.wanted() || completes ? legs_.find(hash, key.key()) : kNone;
     if (leg != kNone) {
-      notes_.add({.order_ns = s.order_ns, .time_ns = s.time_ns, .leg = id_of(leg).value(), .frame = s.frame, .labels = 0, .peer_frame = 0,
+      const uint32_t labels = completes ? label_carried(leg) : 0;
+      notes_.add({.order_ns = s.order_ns, .time_ns = s.time_ns, .leg = id_of(leg).value(), .frame = s.frame, .labels = labels, .peer_frame = 0,
                   .port = s.port, .peer_port = 0, .point = s.point});
     }
     return;
@@ -246,7 +248,9 @@ void AnalysisWorker::take_leg_packet(const Sighting& s, const LegKeyView& key, u
     labels = step.labels;
     if (reused) labels |= bit(PacketLabel::reused_ports);
     if (same == Sameness::copy) legs_.cold(leg).retransmissions = retransmissions;  // nobody sent it again
-    if ((labels & bit(PacketLabel::retransmission)) && same != Sameness::copy) counters_.retransmissions[s.point][index_of(from)].add();
+    if ((step.what & leg_step::sent_again) && same != Sameness::copy)
+      counters_.retransmissions[s.point][index_of(from)][retransmission_kind(labels)].add();
+    if (step.needless) note_needless(*step.needless, s, from);
     if (step.what & leg_step::flipped) {
       from = Side::client;  // what the pairs have been told went the other way
       traces_.flip(hot, legs_.cold(leg));
@@ -274,6 +278,7 @@ void AnalysisWorker::take_leg_packet(const Sighting& s, const LegKeyView& key, u
       if (step.what & leg_step::closed) legs_.move_to(leg, LegList::closed);
     }
   }
+  if (s.has(SightingFlag::carrier_fragment) && s.protocol == ip_protocol::tcp) [[unlikely]] carried_.keep(id_of(leg), from, s);
   hot.flags |= leg_flag::reported_stale;
   if (notes_.wanted()) {
     notes_.add({.order_ns = s.order_ns, .time_ns = s.time_ns, .leg = id_of(leg).value(), .frame = s.frame, .labels = labels, .peer_frame = 0,
@@ -294,6 +299,20 @@ uint32_t AnalysisWorker::open_leg_after(uint32_t leg, const Sighting& s, const L
   leg = open_leg(s, key, hash);
   if (before && leg != kNone) before->hand_to(legs_.hot(leg), take_flow(leg));  // idle for longer than a leg lives, and it goes on
   return leg;
+}
+
+// The rest of a carrier has come: now Wireshark would see the packet in it.
+uint32_t AnalysisWorker::label_carried(uint32_t leg) {
+  const auto packet = carried_.take(id_of(leg));
+  if (!packet || legs_.flow(leg) == kNone) return 0;
+  return label_packet(legs_.hot(leg), legs_.cold(leg), flows_[legs_.flow(leg)], packet->sighting, packet->from);
+}
+
+// The packet that was sent in vain came earlier, from the other side: its label is added to it.
+void AnalysisWorker::note_needless(const TcpFlow::Again& again, const Sighting& s, Side from) {
+  counters_.needless_retransmissions[s.point][index_of(other(from))].add();
+  notes_.add({.order_ns = s.order_ns, .time_ns = s.time_ns, .leg = 0, .frame = again.frame, .labels = bit(PacketLabel::needless_retransmission),
+              .peer_frame = 0, .port = again.port, .peer_port = 0, .point = s.point});
 }
 
 // A SYN alone and without data needs no record, so that a flood of them takes none from the legs that are at work.

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "analysis/capture_trace.h"
+#include "analysis/carried_packets.h"
 #include "analysis/early_log.h"
 #include "analysis/engine.h"
 #include "analysis/engine_links.h"
@@ -61,6 +62,8 @@ class AnalysisWorker final : public Pollable {
   void take(const Sighting& s, uint64_t hash, uint32_t guess);
   void take_leg_packet(const Sighting& s, const LegKeyView& key, uint64_t hash, uint32_t leg);
   void prefetch_beyond_leg(uint32_t leg) const;
+  uint32_t label_carried(uint32_t leg);
+  void note_needless(const TcpFlow::Again& again, const Sighting& s, Side from);
   TcpFlow& flow_of(uint32_t leg, const Sighting& s);
   void note_times(FlowTimes& times, uint32_t leg, const Sighting& s, Side from, const LegStep& step, uint8_t notes);
   TcpFlow& take_flow(uint32_t leg);
@@ -105,6 +108,7 @@ class AnalysisWorker final : public Pollable {
   Merge merge_;
   LegTable legs_;
   TcpFlowPool flows_;
+  CarriedPackets carried_;
   TcpFlow scratch_flow_{};
   CaptureTraces traces_;
   EarlyLog log_;

@@ -252,7 +252,8 @@ EngineCounters Engine::counters() const {
       c.points[p].capture_loss_segments += w.capture_loss_segments[p].get();
       c.points[p].copies += w.copies[p].get();
       for (size_t d = 0; d < 2; ++d) {
-        c.points[p].retransmissions[d] += w.retransmissions[p][d].get();
+        for (size_t kind = 0; kind < kRetransmissionKinds.size(); ++kind) c.points[p].retransmissions[d][kind] += w.retransmissions[p][d][kind].get();
+        c.points[p].needless_retransmissions[d] += w.needless_retransmissions[p][d].get();
         w.handshake_rtt[p][d].add_to(c.points[p].handshake_rtt[d]);
         for (size_t method = 0; method < 2; ++method) add_transit(w.rtt[p][d][method], c.points[p].rtt[d][method]);
         if (p + 1 < points) {

@@ -27,7 +27,8 @@ struct EngineCounters {
     std::array<uint64_t, 7> handshakes{};          // by Outcome
     std::array<HistogramSnapshot, 2> handshake_rtt;  // [0] client side, [1] server side
     std::array<std::array<HistogramSnapshot, 2>, 2> rtt;  // the same; [0] by acknowledgement, [1] by timestamp
-    std::array<uint64_t, 2> retransmissions{};     // [0] from the client, [1] from the server
+    std::array<std::array<uint64_t, kRetransmissionKinds.size()>, 2> retransmissions{};  // [0] from the client, [1] from the server
+    std::array<uint64_t, 2> needless_retransmissions{};
     uint64_t unpaired_legs = 0;
     uint64_t capture_loss_segments = 0;              // acknowledged and never seen
     uint64_t copies = 0;                             // packets that the capture shows again

@@ -27,7 +27,7 @@ struct alignas(64) TcpFlow {
   // Line 0: what the labels of each packet need, for each direction.
   struct Half {
     uint32_t next_seq;        // the highest sequence number that came, plus its length. Unlike the leg's it stays where an ACK goes beyond
-    uint32_t contiguous_end;  // acknowledging more tells of a lost segment; it then jumps to next_seq
+    uint32_t contiguous_end;  // acknowledging more tells of a lost segment
     uint32_t last_ack;        // of the direction's last packet
     uint32_t advanced_us;     // when next_seq last moved
     uint32_t last_us;         // when the last packet came
@@ -74,8 +74,10 @@ static_assert(sizeof(TcpFlow) == 384 && std::is_trivially_copyable_v<TcpFlow>);
 
 namespace flow_note {
 inline constexpr uint8_t keep_alive = 1, zero_window_probe = 2;  // the direction's last packet was one
-inline constexpr uint8_t positioned = 4;  // next_seq and contiguous_end hold
+inline constexpr uint8_t positioned = 4;  // next_seq holds
 inline constexpr uint8_t spoken = 8;      // last_ack, window and last_us hold
+inline constexpr uint8_t sent = 64;       // sent_us holds
+inline constexpr uint8_t tracked = 128;   // contiguous_end holds
 inline constexpr uint8_t fast_open = 32;  // its SYN carried data and a cookie
 inline constexpr uint8_t scaled = 16;     // it has sent more than its SYN: windows are scaled
 }  // namespace flow_note

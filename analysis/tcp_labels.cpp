@@ -49,7 +49,7 @@ void position(TcpFlow& flow, const LegHot& hot, const LegCold& cold, size_t d) {
   const bool numbered = hot.flags & (d == 0 ? leg_flag::syn : leg_flag::syn_ack);
   flow.base_seq[d] = numbered ? cold.isn[d] : hot.next_seq[d] - 1;
   if (d == 0 && numbered && (cold.options[0] & tcp_option::fast_open) && hot.next_seq[0] != cold.isn[0] + 1) half.notes |= flow_note::fast_open;
-  half.notes |= flow_note::positioned;
+  half.notes |= flow_note::positioned | flow_note::tracked;
 }
 
 // By how much the windows of a direction are shifted; -1: its SYN was not seen.
@@ -139,6 +139,7 @@ void fill_holes(TcpFlow& flow, size_t d, const SequenceRange& seen, uint32_t ack
 
 void advance(TcpFlow& flow, size_t d, const Moment& m, uint32_t labels) {
   Half& own = flow.half[d];
+  const uint32_t next_before = own.next_seq;
   const bool probe = labels & bit(PacketLabel::zero_window_probe);
   const bool lost = labels & bit(PacketLabel::lost_segment);
   if (lost) add_hole(flow, d, {own.next_seq, m.s.seq});
@@ -146,17 +147,31 @@ void advance(TcpFlow& flow, size_t d, const Moment& m, uint32_t labels) {
   if (!(own.notes & flow_note::positioned)) {
     own.next_seq = own.contiguous_end = m.end;
     own.advanced_us = m.now_us;
+    own.notes |= flow_note::tracked;
     if (m.end != 0) own.notes |= flow_note::positioned;  // Wireshark takes 0 for "not known", here and for the base
     if (flow.base_seq[d] == 0) flow.base_seq[d] = (m.s.tcp_flags & tcp_flag::syn) ? m.s.seq : m.s.seq - 1;
   } else if (!probe) {
-    const bool contiguous = m.s.seq == own.contiguous_end;
+    const bool contiguous = (own.notes & flow_note::tracked) && m.s.seq == own.contiguous_end;
     if (sequence_before(own.next_seq, m.end)) {
       own.next_seq = m.end;
       own.advanced_us = m.now_us;
     }
     if (contiguous) own.contiguous_end = own.next_seq;
+    if (!(own.notes & flow_note::tracked) && m.occupies()) {
+      own.contiguous_end = next_before;
+      own.notes |= flow_note::tracked;
+    }
   }
-  if (m.s.payload_length > 0) own.sent_us = m.now_us;
+  if (m.s.payload_length > 0) {
+    own.sent_us = m.now_us;
+    own.notes |= flow_note::sent;
+  }
+}
+
+// Told once; and once more only if the direction goes on.
+void told_of_loss(Half& half) {
+  if (half.contiguous_end == half.next_seq) half.notes &= static_cast<uint8_t>(~flow_note::tracked);
+  half.contiguous_end = half.next_seq;
 }
 
 void remember(Half& own, const Sighting& s, uint32_t now_us, uint32_t labels) {
@@ -201,7 +216,7 @@ uint32_t rules(const LegHot& hot, const LegCold& cold, const TcpFlow& flow, cons
     label(PacketLabel::window_full, fills_window(m, hot, cold, d));
     labels |= repeated_ack(m);
   }
-  label(PacketLabel::ack_lost_segment, (m.s.tcp_flags & tcp_flag::ack) && !m.same_ack && (m.peer.notes & flow_note::positioned) &&
+  label(PacketLabel::ack_lost_segment, (m.s.tcp_flags & tcp_flag::ack) && (m.peer.notes & flow_note::tracked) &&
                                            sequence_before(m.peer.contiguous_end, m.s.ack));
   if (!(labels & bit(PacketLabel::keep_alive))) {
     labels |= not_advancing(m, cold);
@@ -227,7 +242,7 @@ uint32_t label_packet(const LegHot& hot, const LegCold& cold, TcpFlow& flow, con
   const Moment m = moment_of(flow, s, d);
   const uint32_t labels = rules(hot, cold, flow, m, d);
   if ((labels & bit(PacketLabel::reused_ports))) flow.base_seq[d] = s.seq;
-  if (labels & bit(PacketLabel::ack_lost_segment)) flow.half[1 - d].contiguous_end = flow.half[1 - d].next_seq;
+  if (labels & bit(PacketLabel::ack_lost_segment)) told_of_loss(flow.half[1 - d]);
   advance(flow, d, m, labels);
   remember(flow.half[d], s, m.now_us, labels);
   return labels;

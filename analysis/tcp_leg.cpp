@@ -5,6 +5,7 @@
 
 #include "analysis/sequence.h"
 #include "analysis/tcp_labels.h"
+#include "analysis/tcp_verdicts.h"
 #include "analysis/service_port.h"
 #include "analysis/zeek_state.h"
 
@@ -108,9 +109,22 @@ void step_sequence(LegHot& hot, const Sighting& s, Side from) {
   }
 }
 
-void count_retransmission(LegCold& cold, uint32_t labels, Side from) {
-  constexpr uint32_t sent_again = bit(PacketLabel::retransmission) | bit(PacketLabel::fast_retransmission) | bit(PacketLabel::spurious_retransmission);
-  if (labels & sent_again) ++cold.retransmissions[index_of(from)];
+// Labels of the packet, Wireshark's and our own; what was sent again is counted.
+void label(const LegHot& hot, LegCold& cold, TcpFlow& flow, const Sighting& s, Side from, LegStep& step) {
+  const bool again = sent_again(flow, s, from);
+  const uint32_t why = again ? why_sent_again(cold, flow, s, from) : 0;
+  step.needless = needless_by(flow, s, from);
+  // Of a packet in a fragmented carrier only the beginning is here: Wireshark's labels come with the rest (carried_packets.h).
+  const bool whole = !s.has(SightingFlag::carrier_fragment);
+  const uint32_t labels = whole ? label_packet(hot, cold, flow, s, from) : 0;
+  constexpr uint32_t not_again = bit(PacketLabel::keep_alive) | bit(PacketLabel::zero_window_probe);
+  constexpr uint32_t explained = bit(PacketLabel::fast_retransmission) | bit(PacketLabel::spurious_retransmission);
+  step.labels |= labels;
+  if ((labels & not_again) || !(again || (labels & bit(PacketLabel::retransmission)))) return;
+  if (!(labels & explained)) step.labels |= why;
+  ++cold.retransmissions[index_of(from)];
+  step.what |= leg_step::sent_again;
+  remember_again(flow, s, from);
 }
 
 }  // namespace
@@ -160,9 +174,8 @@ LegStep tcp_step(LegHot& hot, LegCold& cold, TcpFlow& flow, const Sighting& s, S
     // Data and acknowledgements of an established leg, nearly all packets: the hot line is enough.
     note_packet(hot, cold, s, from);
     zeek::note_established(hot, cold, s, from);
-    step.labels |= label_packet(hot, cold, flow, s, from);
+    label(hot, cold, flow, s, from, step);
     step_sequence(hot, s, from);
-    if (step.labels) [[unlikely]] count_retransmission(cold, step.labels, from);
     return step;
   }
   const bool is_syn = s.tcp_flags & tcp_flag::syn, is_ack = s.tcp_flags & tcp_flag::ack, is_rst = s.tcp_flags & tcp_flag::rst;
@@ -192,9 +205,8 @@ LegStep tcp_step(LegHot& hot, LegCold& cold, TcpFlow& flow, const Sighting& s, S
     if (!(hot.flags & syn)) cold.isn[0] = s.ack - 1;
     step.what |= leg_step::syn_ack;
   }
-  step.labels |= label_packet(hot, cold, flow, s, from);
+  label(hot, cold, flow, s, from, step);
   step_sequence(hot, s, from);
-  count_retransmission(cold, step.labels, from);
   zeek::step_end_states(hot, from, s.tcp_flags);
 
   if (!(hot.flags & established) && handshake_complete(hot, cold)) {

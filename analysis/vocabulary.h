@@ -1,6 +1,8 @@
 // The words of the contract as enumerations. Names in JSON and metrics are the enumerators' own (name_of).
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <string_view>
 
@@ -27,7 +29,17 @@ inline constexpr int kPacketLabelCount = 0
 #include "analysis/packet_labels.def"
 #undef X
     ;
+// How retransmissions are told apart in the counters, the most telling first; what is none of these is a plain one, the last.
+inline constexpr std::array kRetransmissionKinds = {PacketLabel::spurious_retransmission, PacketLabel::fast_retransmission, PacketLabel::tail_loss_probe,
+                                                    PacketLabel::timeout_retransmission, PacketLabel::retransmission};
 constexpr uint32_t bit(PacketLabel label) { return 1u << static_cast<unsigned>(label); }
+
+// Index into kRetransmissionKinds.
+constexpr size_t retransmission_kind(uint32_t labels) {
+  size_t kind = 0;
+  while (kind + 1 < kRetransmissionKinds.size() && !(labels & bit(kRetransmissionKinds[kind]))) ++kind;
+  return kind;
+}
 
 enum class Severity : uint8_t { info, notice, warning, critical };
 enum class Origin : uint8_t { unknown, client, server, device, path, sensor };

@@ -5,6 +5,7 @@
 
 #include "analysis/histogram.h"
 #include "analysis/transit_sketch.h"
+#include "analysis/vocabulary.h"
 #include "capture/counter.h"
 #include "capture/sighting.h"
 
@@ -27,7 +28,9 @@ struct alignas(64) WorkerCounters {
   Counter recogniser_states_missing;  // excerpts that were not read for want of a leg's state
   std::array<Counter, 2> legs_active;  // by Protocol; goes up and down
   std::array<Counter, kPointsMax> capture_loss_segments, copies;
-  std::array<std::array<Counter, 2>, kPointsMax> retransmissions;  // [point][from client, from server]
+  // [point][from client, from server][kRetransmissionKinds]
+  std::array<std::array<std::array<Counter, kRetransmissionKinds.size()>, 2>, kPointsMax> retransmissions;
+  std::array<std::array<Counter, 2>, kPointsMax> needless_retransmissions;  // of these, as far as a D-SACK told
   std::array<std::array<Histogram, 2>, kPointsMax> handshake_rtt;  // [point][client side, server side]
   std::array<std::array<std::array<TransitSketch<Counter>, 2>, 2>, kPointsMax> rtt;  // [point][client side, server side][RoundTripMethod]
   std::array<std::array<TransitSketch<Counter>, 2>, kPointsMax> transit_sketch;  // [outer point][toward inside, toward outside]

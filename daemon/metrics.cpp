@@ -123,11 +123,20 @@ void add_points(Page& page, const SensorState& state, const EngineCounters& coun
       }
     }
   }
-  page.open("retransmissions_total", MetricType::Counter, "TCP segments seen again, by direction.");
+  page.open("retransmissions_total", MetricType::Counter, "TCP segments sent again, by direction and by what made the sender do so.");
   for (size_t point = 0; point < points; ++point) {
     for (size_t side = 0; side < 2; ++side) {
-      page.add({{"point", state.path[point]}, {"direction", kFromDirections[side]}, {"kind", name(PacketLabel::retransmission)}},
-               static_cast<double>(counters.points[point].retransmissions[side]));
+      for (size_t kind = 0; kind < kRetransmissionKinds.size(); ++kind) {
+        page.add({{"point", state.path[point]}, {"direction", kFromDirections[side]}, {"kind", name(kRetransmissionKinds[kind])}},
+                 static_cast<double>(counters.points[point].retransmissions[side][kind]));
+      }
+    }
+  }
+  page.open("needless_retransmissions_total", MetricType::Counter, "TCP segments sent again that the receiver had already, as its D-SACKs said.");
+  for (size_t point = 0; point < points; ++point) {
+    for (size_t side = 0; side < 2; ++side) {
+      page.add({{"point", state.path[point]}, {"direction", kFromDirections[side]}},
+               static_cast<double>(counters.points[point].needless_retransmissions[side]));
     }
   }
   page.open("capture_loss_segments_total", MetricType::Counter, "Data segments that were acknowledged and never seen: the capture missed them.");
