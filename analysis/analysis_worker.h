@@ -22,6 +22,7 @@
 #include "analysis/sequence_space.h"
 #include "analysis/staging.h"
 #include "analysis/tcp_flow_pool.h"
+#include "analysis/tcp_labels.h"
 #include "analysis/tcp_leg.h"
 #include "analysis/worker_counters.h"
 #include "capture/pollable.h"
