@@ -27,7 +27,7 @@ PairLimits pair_limits(const EngineOptions& options) {
 AnalysisWorker::AnalysisWorker(size_t index, const EngineOptions& options, EngineLinks& links, SensorView& sensor)
     : index_(index), options_(options), points_(options.path.size()), links_(links), sensor_(sensor),
       notes_(options.record_packets), merge_(sensor.channels(), index, options.offline, options.merge_wait_ns), legs_(options.legs),
-      flows_(std::max<size_t>(options.legs / 2, 64), options.offline),
+      flows_(std::max<size_t>(options.legs, 64), options.offline),
       traces_(options.offline ? 0 : std::max(options.legs / kLegsPerTrace, kTracesLeast), options.offline),
       log_(points_ < 2 ? 0 : std::max(options.legs / 2, kLogSlotsLeast), options.offline), leg_events_(*links.leg_events[index], !options.offline),
       fate_events_(*links.fate_events[index], !options.offline),
