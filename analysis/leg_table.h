@@ -13,6 +13,7 @@
 #include <memory>
 #include <vector>
 
+#include "analysis/large_table.h"
 #include "analysis/leg.h"
 
 namespace parallax {
@@ -99,10 +100,10 @@ class LegTable {
   void link(uint32_t index, LegList list);
 
   int shift_;
-  std::vector<Bucket> buckets_;
-  std::vector<LegHot> hot_;
-  std::vector<LegIdentity> identity_;
-  std::vector<LegCold> cold_;
+  LargeTable<Bucket> buckets_;
+  LargeTable<LegHot> hot_;
+  LargeTable<LegIdentity> identity_;
+  LargeTable<LegCold> cold_;
   std::vector<uint32_t> free_;
   List lists_[static_cast<size_t>(LegList::count)];
   size_t size_ = 0;

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "analysis/events.h"
+#include "analysis/large_table.h"
 #include "analysis/outbox.h"
 #include "analysis/packet_notes.h"
 #include "analysis/sensor_view.h"
@@ -149,8 +150,8 @@ class PairTable {
   WorkerCounters& counters_;
   Outbox<FateEvent>& events_;
   PacketNotes& notes_;
-  std::vector<Pair> pairs_;
-  std::vector<Pending> pool_;
+  LargeTable<Pair> pairs_;
+  LargeTable<Pending> pool_;
   uint32_t free_ = kNone;
   std::vector<std::array<TransitSketch<uint32_t>, 2>> sketches_;
   std::vector<uint32_t> free_sketches_;

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <vector>
 
+#include "analysis/large_table.h"
 #include "analysis/tcp_flow.h"
 
 namespace parallax {
@@ -62,7 +63,7 @@ class TcpFlowPool {
   }
 
   const bool may_grow_;
-  std::vector<TcpFlow> flows_;
+  LargeTable<TcpFlow> flows_;
   std::vector<uint32_t> owner_;  // leg of each record; kNone: free
   std::vector<uint32_t> free_;
   size_t hand_ = 0;
