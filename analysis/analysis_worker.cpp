@@ -95,6 +95,17 @@ bool AnalysisWorker::must_wait_for_correlator() const {
   });
 }
 
+// Inline by order: GCC takes a function that only prefetches for one without effect, and drops the calls.
+[[gnu::always_inline]] inline void AnalysisWorker::prefetch_beyond_leg(uint32_t leg) const {
+  if (leg == kNone) return;
+  if (const uint32_t flow = legs_.flow(leg); flow != kNone) flows_.prefetch(flow);
+  if (points_ < 2) return;
+  const LegHot& hot = legs_.hot(leg);
+  for (size_t slot = 0; slot < 2; ++slot) {
+    if (hot.pair[slot] != kNone && hot.pair_home[slot] == kLocal) pairs_.prefetch(pair_ref::index(hot.pair[slot]));
+  }
+}
+
 bool AnalysisWorker::work_off_sightings() {
   size_t packets = 0;
   for (size_t i = 0; i < kBurstsPerPoll; ++i) {
@@ -437,16 +448,6 @@ void AnalysisWorker::sweep(int64_t now_ns, size_t budget) {
     }
   }
   if (!options_.offline && points_ > 1) pairs_.sweep(budget, std::min(now_ns, merge_.done_ns()), kSweepRoundNs);
-}
-
-void AnalysisWorker::prefetch_beyond_leg(uint32_t leg) const {
-  if (leg == kNone) return;
-  if (const uint32_t flow = legs_.flow(leg); flow != kNone) flows_.prefetch(flow);
-  if (points_ < 2) return;
-  const LegHot& hot = legs_.hot(leg);
-  for (size_t slot = 0; slot < 2; ++slot) {
-    if (hot.pair[slot] != kNone && hot.pair_home[slot] == kLocal) pairs_.prefetch(pair_ref::index(hot.pair[slot]));
-  }
 }
 
 }  // namespace parallax

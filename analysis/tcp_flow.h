@@ -37,7 +37,8 @@ struct alignas(64) TcpFlow {
     uint8_t notes;            // flow_note
     uint8_t holes;            // how many of holes[] hold
     uint8_t again_at;         // which of again[] is written next
-    uint16_t unused;
+    uint8_t window_shift;     // flow_shift
+    uint8_t unused;
   };
   static_assert(sizeof(Half) == 32);
   std::array<Half, 2> half;
@@ -71,6 +72,13 @@ struct alignas(64) TcpFlow {
   }
 };
 static_assert(sizeof(TcpFlow) == 384 && std::is_trivially_copyable_v<TcpFlow>);
+
+// By how many bits the windows of a direction are shifted, so that nobody has to look it up in the leg's cold lines.
+namespace flow_shift {
+inline constexpr uint8_t unasked = 0, unknown = 1;  // unknown: its SYN was not seen
+constexpr uint8_t of(int bits) { return bits < 0 ? unknown : static_cast<uint8_t>(bits + 2); }
+constexpr int bits(uint8_t shift) { return shift - 2; }  // negative: unasked, or unknown
+}  // namespace flow_shift
 
 namespace flow_note {
 inline constexpr uint8_t keep_alive = 1, zero_window_probe = 2;  // the direction's last packet was one
