@@ -55,7 +55,7 @@ struct RecognitionEvent {
   void add(size_t index, std::string_view text, size_t longest) {
     const size_t begin = begin_of(index);
     const size_t length = std::min({text.size(), longest, bytes.size() - begin});
-    std::memcpy(bytes.data() + begin, text.data(), length);
+    if (length > 0) std::memcpy(bytes.data() + begin, text.data(), length);  // an empty text may be null
     lengths[index] = static_cast<uint16_t>(length);
     cut |= length < text.size();
   }
