@@ -264,9 +264,11 @@ void run(const char* name, const std::vector<Bytes>& corpus, void (*target)(cons
 
 }  // namespace
 
-TEST(Fuzz, NoFrameHarmsTheDecoder) { run("decode", frames(), fuzz::decode_frame, 200'000); }
+TEST(Fuzz, NoFrameHarmsTheDecoder) { run("decode", with_kept("decode", frames()), fuzz::decode_frame, 200'000); }
 
-TEST(Fuzz, NothingInATunnelHarmsTheDecoder) { run("tunnels", insides(), fuzz::decode_tunnelled, 200'000); }
+TEST(Fuzz, NothingInATunnelHarmsTheDecoder) {
+  run("tunnels", with_kept("tunnels", insides()), fuzz::decode_tunnelled, 200'000);
+}
 
 TEST(Fuzz, NoFileHarmsTheReader) { run("capture_file", files(), fuzz::read_capture_file, 5'000); }
 
