@@ -92,13 +92,14 @@ uint32_t out_of_order_us(const LegCold& cold) {
   return static_cast<uint32_t>(std::min<int64_t>((cold.ack_stamp_ns - cold.syn_stamp_ns) / 1000, 0xffffffff));
 }
 
-// What a segment is that begins before the highest sequence number.
+// What a segment is that begins before the highest sequence number, or was acknowledged before it came.
 uint32_t not_advancing(const Moment& m, const LegCold& cold) {
-  if (!m.occupies() || !m.behind()) return 0;
+  if (!m.occupies()) return 0;
   const uint32_t data_end = m.s.seq + m.s.payload_length;
   const bool acknowledged = m.peer.notes & flow_note::spoken;
   constexpr uint32_t again = bit(PacketLabel::retransmission);
   if (m.s.payload_length > 0 && acknowledged && sequence_at_or_before(data_end, m.peer.last_ack)) return again | bit(PacketLabel::spurious_retransmission);
+  if (!m.behind()) return 0;
   // One byte back and longer: new data behind what may have been a probe.
   if (m.s.payload_length > 1 && m.s.seq + 1 == m.own.next_seq) return 0;
   if (m.peer.duplicate_acks >= kDuplicateAcksForFast && m.peer.last_ack == m.s.seq && m.now_us - m.peer.last_us < kFastRetransmissionUs)
@@ -157,7 +158,7 @@ void advance(TcpFlow& flow, size_t d, const Moment& m, uint32_t labels) {
       own.advanced_us = m.now_us;
     }
     if (contiguous) own.contiguous_end = own.next_seq;
-    if (!(own.notes & flow_note::tracked) && m.occupies()) {
+    if (!(own.notes & flow_note::tracked) && own.next_seq != next_before) {
       own.contiguous_end = next_before;
       own.notes |= flow_note::tracked;
     }

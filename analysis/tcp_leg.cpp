@@ -111,6 +111,8 @@ void step_sequence(LegHot& hot, const Sighting& s, Side from) {
 
 // Labels of the packet, Wireshark's and our own; what was sent again is counted.
 void label(const LegHot& hot, LegCold& cold, TcpFlow& flow, const Sighting& s, Side from, LegStep& step) {
+  const TcpFlow::Half& own = flow.half[index_of(from)];
+  const bool behind = (own.notes & flow_note::positioned) && sequence_before(s.seq, own.next_seq);
   const bool again = sent_again(flow, s, from);
   const uint32_t why = again ? why_sent_again(cold, flow, s, from) : 0;
   step.needless = needless_by(flow, s, from);
@@ -120,7 +122,7 @@ void label(const LegHot& hot, LegCold& cold, TcpFlow& flow, const Sighting& s, S
   constexpr uint32_t not_again = bit(PacketLabel::keep_alive) | bit(PacketLabel::zero_window_probe);
   constexpr uint32_t explained = bit(PacketLabel::fast_retransmission) | bit(PacketLabel::spurious_retransmission);
   step.labels |= labels;
-  if ((labels & not_again) || !(again || (labels & bit(PacketLabel::retransmission)))) return;
+  if ((labels & not_again) || !behind || !(again || (labels & bit(PacketLabel::retransmission)))) return;
   if (!(labels & explained)) step.labels |= why;
   ++cold.retransmissions[index_of(from)];
   step.what |= leg_step::sent_again;
