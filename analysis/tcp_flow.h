@@ -85,7 +85,7 @@ inline constexpr uint8_t keep_alive = 1, zero_window_probe = 2;  // the directio
 inline constexpr uint8_t positioned = 4;  // next_seq holds
 inline constexpr uint8_t spoken = 8;      // last_ack, window and last_us hold
 inline constexpr uint8_t sent = 64;       // sent_us holds
-inline constexpr uint8_t tracked = 128;   // contiguous_end holds
+inline constexpr uint8_t tracked = 128;   // of the direction a lost segment may be told
 inline constexpr uint8_t fast_open = 32;  // its SYN carried data and a cookie
 inline constexpr uint8_t scaled = 16;     // it has sent more than its SYN: windows are scaled
 }  // namespace flow_note

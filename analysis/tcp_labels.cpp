@@ -152,16 +152,13 @@ void advance(TcpFlow& flow, size_t d, const Moment& m, uint32_t labels) {
     if (m.end != 0) own.notes |= flow_note::positioned;  // Wireshark takes 0 for "not known", here and for the base
     if (flow.base_seq[d] == 0) flow.base_seq[d] = (m.s.tcp_flags & tcp_flag::syn) ? m.s.seq : m.s.seq - 1;
   } else if (!probe) {
-    const bool contiguous = (own.notes & flow_note::tracked) && m.s.seq == own.contiguous_end;
+    const bool contiguous = m.s.seq == own.contiguous_end;
     if (sequence_before(own.next_seq, m.end)) {
       own.next_seq = m.end;
       own.advanced_us = m.now_us;
     }
     if (contiguous) own.contiguous_end = own.next_seq;
-    if (!(own.notes & flow_note::tracked) && own.next_seq != next_before) {
-      own.contiguous_end = next_before;
-      own.notes |= flow_note::tracked;
-    }
+    if (own.next_seq != next_before) own.notes |= flow_note::tracked;
   }
   if (m.s.payload_length > 0) {
     own.sent_us = m.now_us;
@@ -169,7 +166,7 @@ void advance(TcpFlow& flow, size_t d, const Moment& m, uint32_t labels) {
   }
 }
 
-// Told once; and once more only if the direction goes on.
+// Told once; and again only after the direction has gone on.
 void told_of_loss(Half& half) {
   if (half.contiguous_end == half.next_seq) half.notes &= static_cast<uint8_t>(~flow_note::tracked);
   half.contiguous_end = half.next_seq;
