@@ -130,7 +130,7 @@ bool PairTable::copy_is_awaited(const Pair& pair, size_t d, const PairSighting& 
   const Pending copy = pending_of(s);
   for (uint32_t node = (enters ? pair.early : pair.entered)[d].head; node != kNone; node = pool_[node].next) {
     const Pending& other = pool_[node];
-    if (other.ip_id != 0 && other.ip_id == copy.ip_id && (enters ? matches(pair, d, copy, other) : matches(pair, d, other, copy))) return true;
+    if (other.ip_id == copy.ip_id && (enters ? matches(pair, d, copy, other) : matches(pair, d, other, copy))) return true;
   }
   return false;
 }
