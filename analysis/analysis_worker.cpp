@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "analysis/plain_packet.h"
 #include "analysis/tcp_labels.h"
 
 namespace parallax {
@@ -25,7 +26,7 @@ PairLimits pair_limits(const EngineOptions& options) {
 }  // namespace
 
 AnalysisWorker::AnalysisWorker(size_t index, const EngineOptions& options, EngineLinks& links, SensorView& sensor)
-    : index_(index), options_(options), points_(options.path.size()), links_(links), sensor_(sensor),
+    : index_(index), options_(options), points_(options.path.size()), plain_gap_ns_(std::min(options.idle_timeout_ns, round_trip::kLongestNs)), links_(links), sensor_(sensor),
       notes_(options.record_packets), merge_(sensor.channels(), index, options.offline, options.merge_wait_ns), legs_(options.legs),
       flows_(std::max<size_t>(options.legs, 64), options.offline),
       traces_(options.offline ? 0 : std::max(options.legs / kLegsPerTrace, kTracesLeast), options.offline),
@@ -201,27 +202,54 @@ void AnalysisWorker::apply_commands(int64_t now_ns) {
 // ---- legs ----
 
 void AnalysisWorker::take(const Sighting& s, uint64_t hash, uint32_t guess) {
+  const KeyMatch guessed = legs_.match(guess, s);
+  if (guessed != KeyMatch::none && take_plain(s, guess, guessed)) [[likely]] return;
   if (s.has(SightingFlag::arp) || s.protocol == 0) return;
   if (s.protocol != ip_protocol::tcp && s.protocol != ip_protocol::udp) return;
   if (s.has(SightingFlag::later_fragment) && s.source_port == 0 && s.destination_port == 0) return;
-  const LegKeyView key(s);
+  const OrientedKey key = leg_key_of(s);
   if (s.has(SightingFlag::icmp_quote) || (s.has(SightingFlag::later_fragment) && s.protocol == ip_protocol::tcp)) {
     // Attributed to its leg, but not a packet of its sequence space.
     const bool completes = s.has(SightingFlag::tunnelled) && s.has(SightingFlag::later_fragment);
-    const uint32_t leg = notes_.wanted() || completes ? legs_.find(hash, key.key()) : kNone;
+    const uint32_t leg = notes_.wanted() || completes ? legs_.find(hash, key.key) : kNone;
     if (leg != kNone) {
-      const uint32_t labels = completes ? label_carried(leg) : 0;
-      notes_.add({.order_ns = s.order_ns, .time_ns = s.time_ns, .leg = id_of(leg).value(), .frame = s.frame, .labels = labels, .peer_frame = 0,
-                  .port = s.port, .peer_port = 0, .point = s.point});
+      note_leg_packet(s, leg, completes ? label_carried(leg) : 0);
     }
     return;
   }
-  take_leg_packet(s, key, hash, legs_.holds(guess, key) ? guess : legs_.find(hash, key.key()));
+  take_leg_packet(s, key, hash, guessed != KeyMatch::none ? guess : legs_.find(hash, key.key));
 }
 
-void AnalysisWorker::take_leg_packet(const Sighting& s, const LegKeyView& key, uint64_t hash, uint32_t leg) {
+// Nearly all packets of TCP. False: it is another one, and nothing was done.
+bool AnalysisWorker::take_plain(const Sighting& s, uint32_t leg, KeyMatch source) {
+  const uint32_t flow = legs_.flow(leg);
+  LegHot& hot = legs_.hot(leg);
+  if (flow == kNone || s.order_ns - hot.last_ns > plain_gap_ns_) return false;
+  const bool client_is_low = hot.flags & leg_flag::client_is_low;
+  return client_is_low == (source == KeyMatch::source_is_low) ? take_plain_from<Side::client>(s, leg, hot, flows_[flow])
+                                                              : take_plain_from<Side::server>(s, leg, hot, flows_[flow]);
+}
+
+template <Side from>
+bool AnalysisWorker::take_plain_from(const Sighting& s, uint32_t leg, LegHot& hot, TcpFlow& flow) {
+  if (!take_plain_packet<from>(hot, flow, s)) return false;
+  const RoundTripSamples samples = take_plain_times<from>(flow.times, hot, legs_.cold(leg), s);
+  if (samples.any()) count_round_trips(samples, s.point, from);
+  hot.flags |= leg_flag::reported_stale;
+  if (notes_.wanted()) note_leg_packet(s, leg, 0);
+  if (!excerpt_.empty()) [[unlikely]] recognise(leg, s, from);
+  if (points_ > 1) follow(leg, s, from, Sameness::fresh);
+  return true;
+}
+
+void AnalysisWorker::note_leg_packet(const Sighting& s, uint32_t leg, uint32_t labels) {
+  notes_.add({.order_ns = s.order_ns, .time_ns = s.time_ns, .leg = id_of(leg).value(), .frame = s.frame, .labels = labels, .peer_frame = 0,
+              .port = s.port, .peer_port = 0, .point = s.point});
+}
+
+void AnalysisWorker::take_leg_packet(const Sighting& s, const OrientedKey& key, uint64_t hash, uint32_t leg) {
   const auto side_in = [&](const LegHot& hot) {
-    return key.source_is_low() == ((hot.flags & leg_flag::client_is_low) != 0) ? Side::client : Side::server;
+    return (key.source == KeyMatch::source_is_low) == ((hot.flags & leg_flag::client_is_low) != 0) ? Side::client : Side::server;
   };
   bool opened = leg == kNone, reused = false;
   if (opened) {
@@ -291,16 +319,13 @@ void AnalysisWorker::take_leg_packet(const Sighting& s, const LegKeyView& key, u
   }
   if (s.has(SightingFlag::carrier_fragment) && s.protocol == ip_protocol::tcp) [[unlikely]] carried_.keep(id_of(leg), from, s);
   hot.flags |= leg_flag::reported_stale;
-  if (notes_.wanted()) {
-    notes_.add({.order_ns = s.order_ns, .time_ns = s.time_ns, .leg = id_of(leg).value(), .frame = s.frame, .labels = labels, .peer_frame = 0,
-                .port = s.port, .peer_port = 0, .point = s.point});
-  }
+  if (notes_.wanted()) note_leg_packet(s, leg, labels);
   if (!excerpt_.empty()) [[unlikely]] recognise(leg, s, from);
   if (points_ > 1 && s.protocol == ip_protocol::tcp) follow(leg, s, from, same);
 }
 
 // The leg is over, and `s` opens the next one on its five-tuple; in midstream that goes on with the sequence numbers.
-uint32_t AnalysisWorker::open_leg_after(uint32_t leg, const Sighting& s, const LegKeyView& key, uint64_t hash) {
+uint32_t AnalysisWorker::open_leg_after(uint32_t leg, const Sighting& s, const OrientedKey& key, uint64_t hash) {
   const LegHot& hot = legs_.hot(leg);
   std::optional<SequenceSpace> before;
   if (s.protocol == ip_protocol::tcp && !(s.tcp_flags & tcp_flag::syn) && s.order_ns - hot.last_ns < kPortMemoryNs) {
@@ -348,19 +373,22 @@ TcpFlow& AnalysisWorker::take_flow(uint32_t leg) {
 void AnalysisWorker::note_times(FlowTimes& times, uint32_t leg, const Sighting& s, Side from, const LegStep& step, uint8_t notes) {
   if (step.what & leg_step::established) notes |= times_note::established;
   const RoundTripSamples samples = take_times(times, legs_.hot(leg), legs_.cold(leg), s, from, step.labels, notes);
-  if (!samples.any()) return;
+  if (samples.any()) count_round_trips(samples, s.point, from);
+}
+
+void AnalysisWorker::count_round_trips(const RoundTripSamples& samples, PointIndex point, Side from) {
   for (size_t method = 0; method < samples.ticks.size(); ++method) {
-    if (samples.ticks[method] != 0) counters_.rtt[s.point][index_of(from)][method].add(to_ns(samples.ticks[method]));
+    if (samples.ticks[method] != 0) counters_.rtt[point][index_of(from)][method].add(to_ns(samples.ticks[method]));
   }
 }
 
-uint32_t AnalysisWorker::open_leg(const Sighting& s, const LegKeyView& key, uint64_t hash) {
+uint32_t AnalysisWorker::open_leg(const Sighting& s, const OrientedKey& key, uint64_t hash) {
   if (legs_.size(LegList::half_open) >= options_.half_open_legs) {
     counters_.half_open_evicted.add();
     evict(legs_.oldest(LegList::half_open), s.order_ns);
   }
   uint32_t leg;
-  while ((leg = legs_.insert(s.flow_hash, key.key(), LegList::half_open)) == kNone) {
+  while ((leg = legs_.insert(s.flow_hash, key.key, LegList::half_open)) == kNone) {
     counters_.legs_evicted.add();
     evict(legs_.victim(hash), s.order_ns);
   }
@@ -368,7 +396,7 @@ uint32_t AnalysisWorker::open_leg(const Sighting& s, const LegKeyView& key, uint
   hot.last_ns = s.order_ns;
   hot.pair = {kNone, kNone};
   const bool source_is_client = sender_side(s) == Side::client;
-  if (source_is_client == key.source_is_low()) hot.flags |= leg_flag::client_is_low;
+  if (source_is_client == (key.source == KeyMatch::source_is_low)) hot.flags |= leg_flag::client_is_low;
   if (s.protocol == ip_protocol::tcp) hot.flags |= leg_flag::is_tcp;
   if (points_ < 2 || s.protocol != ip_protocol::tcp) hot.flags |= leg_flag::log_over;
   LegCold& cold = legs_.cold(leg);

@@ -61,15 +61,20 @@ class AnalysisWorker final : public Pollable {
 
   // `guess`: where the leg probably is; kNone: nowhere.
   void take(const Sighting& s, uint64_t hash, uint32_t guess);
-  void take_leg_packet(const Sighting& s, const LegKeyView& key, uint64_t hash, uint32_t leg);
+  bool take_plain(const Sighting& s, uint32_t leg, KeyMatch source);
+  template <Side from>
+  bool take_plain_from(const Sighting& s, uint32_t leg, LegHot& hot, TcpFlow& flow);
+  void note_leg_packet(const Sighting& s, uint32_t leg, uint32_t labels);
+  void count_round_trips(const RoundTripSamples& samples, PointIndex point, Side from);
+  void take_leg_packet(const Sighting& s, const OrientedKey& key, uint64_t hash, uint32_t leg);
   void prefetch_beyond_leg(uint32_t leg) const;
   uint32_t label_carried(uint32_t leg);
   void note_needless(const TcpFlow::Again& again, const Sighting& s, Side from);
   TcpFlow& flow_of(uint32_t leg, const Sighting& s);
   void note_times(FlowTimes& times, uint32_t leg, const Sighting& s, Side from, const LegStep& step, uint8_t notes);
   TcpFlow& take_flow(uint32_t leg);
-  uint32_t open_leg(const Sighting& s, const LegKeyView& key, uint64_t hash);
-  uint32_t open_leg_after(uint32_t leg, const Sighting& s, const LegKeyView& key, uint64_t hash);
+  uint32_t open_leg(const Sighting& s, const OrientedKey& key, uint64_t hash);
+  uint32_t open_leg_after(uint32_t leg, const Sighting& s, const OrientedKey& key, uint64_t hash);
   void close_leg(uint32_t leg, int64_t now_ns, bool evicted, bool idle);
   void evict(uint32_t leg, int64_t now_ns);
   bool close_some();
@@ -102,6 +107,7 @@ class AnalysisWorker final : public Pollable {
   const size_t index_;
   const EngineOptions options_;
   const size_t points_;
+  const int64_t plain_gap_ns_;  // after a longer silence a packet may not be plain: it may open a leg, or find round trips given up
   EngineLinks& links_;
   SensorView& sensor_;
   WorkerCounters counters_;

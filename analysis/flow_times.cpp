@@ -29,7 +29,7 @@ void take_handshake(FlowTimes& times, const LegCold& cold, int64_t now_ns) {
 }
 
 template <Side from>
-RoundTripSamples take_packet(FlowTimes& times, const LegHot& hot, const LegCold& cold, const Sighting& s, uint32_t labels) {
+[[gnu::always_inline]] inline RoundTripSamples take_packet(FlowTimes& times, const LegHot& hot, const LegCold& cold, const Sighting& s, uint32_t labels) {
   constexpr Side peer = other(from);
   const DataKind data = turns::data_kind_of<from>(times.pace, s, labels);
   const bool awaited = data != DataKind::none || leaves_in_flight(hot, s, peer);
@@ -51,6 +51,13 @@ RoundTripSamples take_times(FlowTimes& times, const LegHot& hot, const LegCold& 
   if (notes & times_note::fills_hole) labels |= bit(PacketLabel::out_of_order);
   return from == Side::client ? take_packet<Side::client>(times, hot, cold, s, labels) : take_packet<Side::server>(times, hot, cold, s, labels);
 }
+
+template <Side from>
+RoundTripSamples take_plain_times(FlowTimes& times, const LegHot& hot, const LegCold& cold, const Sighting& s) {
+  return take_packet<from>(times, hot, cold, s, 0);
+}
+template RoundTripSamples take_plain_times<Side::client>(FlowTimes&, const LegHot&, const LegCold&, const Sighting&);
+template RoundTripSamples take_plain_times<Side::server>(FlowTimes&, const LegHot&, const LegCold&, const Sighting&);
 
 void flip(FlowTimes& times) {
   std::swap(times.trips[0], times.trips[1]);

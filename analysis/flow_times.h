@@ -48,6 +48,12 @@ inline constexpr uint8_t fills_hole = 4;   // some of its data was missing until
 // A packet of the leg that the leg's step has taken in, with the labels that it got, and times_note.
 RoundTripSamples take_times(FlowTimes& times, const LegHot& hot, const LegCold& cold, const Sighting& s, Side from, uint32_t labels, uint8_t notes);
 
+// The same for one of which neither labels nor notes say anything.
+template <Side from>
+RoundTripSamples take_plain_times(FlowTimes& times, const LegHot& hot, const LegCold& cold, const Sighting& s);
+extern template RoundTripSamples take_plain_times<Side::client>(FlowTimes&, const LegHot&, const LegCold&, const Sighting&);
+extern template RoundTripSamples take_plain_times<Side::server>(FlowTimes&, const LegHot&, const LegCold&, const Sighting&);
+
 // The two sides were mistaken for each other.
 void flip(FlowTimes& times);
 

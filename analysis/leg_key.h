@@ -3,6 +3,8 @@
 // The ends are stored in an order of their own (low, high), so that a packet and its answer give the same key.
 #pragma once
 
+#include <emmintrin.h>
+
 #include <array>
 #include <compare>
 #include <cstdint>
@@ -25,48 +27,35 @@ struct LegKey {
 };
 static_assert(sizeof(LegKey) == 44 && std::has_unique_object_representations_v<LegKey>);
 
-// The key of the leg that a sighting belongs to, seen through the sighting. (For an ICMP error that is the leg of the packet it
-// quotes.) Valid as long as the sighting is.
-//
-// A look-up compares and makes no key: one made on the stack would be read back at once in wider words than it was written in,
-// and wait for the store buffer (7 ns a packet).
-class LegKeyView {
- public:
-  explicit LegKeyView(const Sighting& s) : s_(s), source_is_low_(is_low(s)) {}
+// How a sighting's ends stand to those of a key.
+enum class KeyMatch : uint8_t { none, source_is_low, source_is_high };  // none: not the key of its leg
 
-  bool source_is_low() const { return source_is_low_; }
-  bool is(const LegKey& key) const {
-    const uint64_t ends = difference(low(), key.low) | difference(high(), key.high);
-    const uint32_t ports = (low_port() ^ key.low_port) | (high_port() ^ key.high_port);
-    return (ends | ports | (s_.key ^ key.tunnel_key) | (s_.protocol ^ key.protocol) | (s_.point ^ key.point)) == 0;
-  }
-  LegKey key() const {
-    return {.low = low(), .high = high(), .low_port = low_port(), .high_port = high_port(), .tunnel_key = s_.key,
-            .protocol = s_.protocol, .point = s_.point};
-  }
-
- private:
-  static uint64_t word(const Address& address, size_t half) {
-    uint64_t value;
-    std::memcpy(&value, address.data() + 8 * half, sizeof value);
-    return value;
-  }
-  static uint64_t difference(const Address& a, const Address& b) { return (word(a, 0) ^ word(b, 0)) | (word(a, 1) ^ word(b, 1)); }
-  static bool is_low(const Sighting& s) {
-    for (size_t half = 0; half < 2; ++half) {
-      const uint64_t source = __builtin_bswap64(word(s.source, half)), destination = __builtin_bswap64(word(s.destination, half));
-      if (source != destination) return source < destination;
-    }
-    return s.source_port <= s.destination_port;
-  }
-  const Address& low() const { return source_is_low_ ? s_.source : s_.destination; }
-  const Address& high() const { return source_is_low_ ? s_.destination : s_.source; }
-  uint16_t low_port() const { return source_is_low_ ? s_.source_port : s_.destination_port; }
-  uint16_t high_port() const { return source_is_low_ ? s_.destination_port : s_.source_port; }
-
-  const Sighting& s_;
-  const bool source_is_low_;
+// The key of the leg that a sighting belongs to. (For an ICMP error that is the leg of the packet it quotes.)
+struct OrientedKey {
+  LegKey key;
+  KeyMatch source;
 };
+inline OrientedKey leg_key_of(const Sighting& s) {
+  const int order = std::memcmp(s.source.data(), s.destination.data(), s.source.size());
+  const bool low = order < 0 || (order == 0 && s.source_port <= s.destination_port);
+  return {.key = {.low = low ? s.source : s.destination, .high = low ? s.destination : s.source, .low_port = low ? s.source_port : s.destination_port,
+                  .high_port = low ? s.destination_port : s.source_port, .tunnel_key = s.key, .protocol = s.protocol, .point = s.point},
+          .source = low ? KeyMatch::source_is_low : KeyMatch::source_is_high};
+}
+
+// Compares without making the sighting's key: one made on the stack would be read back at once in wider words than it was written in,
+// and wait for the store buffer (7 ns a packet).
+inline KeyMatch match(const LegKey& key, const Sighting& s) {
+  const auto address = [](const Address& a) { return _mm_loadu_si128(reinterpret_cast<const __m128i*>(a.data())); };
+  const __m128i source = address(s.source), destination = address(s.destination), low = address(key.low), high = address(key.high);
+  const auto equal = [](__m128i a, __m128i b, __m128i c, __m128i d) {
+    return _mm_movemask_epi8(_mm_and_si128(_mm_cmpeq_epi8(a, b), _mm_cmpeq_epi8(c, d))) == 0xffff;
+  };
+  if (((s.key ^ key.tunnel_key) | (s.protocol ^ key.protocol) | (s.point ^ key.point)) != 0) return KeyMatch::none;
+  const bool straight = (s.source_port == key.low_port) & (s.destination_port == key.high_port) & equal(source, low, destination, high);
+  const bool crossed = (s.source_port == key.high_port) & (s.destination_port == key.low_port) & equal(source, high, destination, low);
+  return straight ? KeyMatch::source_is_low : crossed ? KeyMatch::source_is_high : KeyMatch::none;
+}
 
 // The hash of a key, from the symmetric flow hash that the rx worker has computed.
 inline uint64_t leg_hash(uint32_t flow_hash, PointIndex point) {

@@ -31,7 +31,7 @@ class LegTable {
 
   // Three steps, so that a burst overlaps its cache misses: prefetch the bucket, then guess (and prefetch the leg), then find.
   void prefetch(uint64_t hash) const { __builtin_prefetch(&buckets_[bucket_of(hash)]); }
-  // The first leg with that tag in the home bucket, or kNone; holds() tells whether it is the one.
+  // The first leg with that tag in the home bucket, or kNone; match() tells whether it is the one.
   uint32_t guess(uint64_t hash) const {
     const Bucket& bucket = buckets_[bucket_of(hash)];
     const uint32_t places = bucket.with_tag(tag_of(hash));
@@ -42,8 +42,10 @@ class LegTable {
     __builtin_prefetch(&identity_[index]);
     return index;
   }
-  // Whether `index` (kNone allowed) is still the leg of `key`.
-  bool holds(uint32_t index, const LegKeyView& key) const { return index != kNone && live(index) && key.is(identity_[index].key); }
+  // Whether `index` (kNone allowed) is still the leg of `s`, and how.
+  KeyMatch match(uint32_t index, const Sighting& s) const {
+    return index != kNone && live(index) ? parallax::match(identity_[index].key, s) : KeyMatch::none;
+  }
   // Index of the leg, or kNone.
   uint32_t find(uint64_t hash, const LegKey& key) const;
 

@@ -14,7 +14,6 @@ using Half = TcpFlow::Half;
 constexpr uint32_t kFastRetransmissionUs = 20'000;       // Wireshark's: so soon after the duplicate ACK
 constexpr uint32_t kOutOfOrderUs = 3'000;                // Wireshark's, where the handshake's round trip is not known
 constexpr uint8_t kDuplicateAcksForFast = 2;
-constexpr uint8_t kTurning = tcp_flag::syn | tcp_flag::fin | tcp_flag::rst;
 
 // The packet beside what is known of both directions.
 struct Moment {
@@ -34,7 +33,7 @@ struct Moment {
 Moment moment_of(const TcpFlow& flow, const Sighting& s, size_t d) {
   const Half& own = flow.half[d];
   const uint32_t space = ((s.tcp_flags & tcp_flag::syn) ? 1u : 0u) + ((s.tcp_flags & tcp_flag::fin) ? 1u : 0u);
-  return {.s = s, .own = own, .peer = flow.half[1 - d], .now_us = microseconds_of(s.time_ns), .turning = (s.tcp_flags & kTurning) != 0,
+  return {.s = s, .own = own, .peer = flow.half[1 - d], .now_us = microseconds_of(s.time_ns), .turning = (s.tcp_flags & tcp_flag::turning) != 0,
           .end = s.seq + s.payload_length + space,
           .expected = (own.notes & flow_note::positioned) && s.seq == own.next_seq,
           .same_ack = (own.notes & flow_note::spoken) && s.ack == own.last_ack};
@@ -76,14 +75,6 @@ uint32_t repeated_ack(const Moment& m) {
   if (m.s.window != m.own.window) return m.s.window != 0 ? bit(PacketLabel::window_update) : 0;
   if (m.s.window == 0) return (m.peer.notes & flow_note::zero_window_probe) ? bit(PacketLabel::zero_window_probe_ack) : 0;
   return (m.peer.notes & flow_note::keep_alive) ? bit(PacketLabel::keep_alive_ack) : bit(PacketLabel::duplicate_ack);
-}
-
-// `end`: after the packet's payload.
-bool fills_window(const Half& peer, uint32_t end) {
-  const int shift = flow_shift::bits(peer.window_shift);
-  if (shift < 0) return false;
-  const uint32_t window = static_cast<uint32_t>(peer.window) << ((peer.notes & flow_note::scaled) ? shift : 0);
-  return end == peer.last_ack + window;
 }
 
 // How soon after newer data a segment may come and still count as overtaken on the way.
@@ -222,35 +213,6 @@ uint32_t rules(const LegCold& cold, const TcpFlow& flow, const Moment& m, size_t
   return labels;
 }
 
-// Nearly every packet: next in order, in a conversation where nothing is missing and both have spoken, acknowledging what was seen; new
-// data within the window, or something new acknowledged. By none of the rules above there is anything to say of it, and of the flow it
-// touches one line (20 ns less than the rules; where the leg's cold lines were asked for windows, 250 ns less at 100 k connections).
-// False: it is another one, and nothing was done.
-bool take_plain(TcpFlow& flow, const Sighting& s, size_t d) {
-  Half& own = flow.half[d];
-  const Half& peer = flow.half[1 - d];
-  constexpr uint8_t settled = flow_note::positioned | flow_note::spoken | flow_note::scaled;
-  constexpr uint8_t asked = settled | flow_note::keep_alive | flow_note::zero_window_probe;
-  if ((own.notes & asked) != settled || (peer.notes & asked) != settled || own.holes != 0) return false;
-  if ((s.tcp_flags & (kTurning | tcp_flag::ack)) != tcp_flag::ack || (s.options & tcp_option::sack)) return false;
-  if (s.seq != own.next_seq || s.window == 0 || peer.window == 0 || sequence_before(peer.contiguous_end, s.ack)) return false;
-  const uint32_t now_us = microseconds_of(s.time_ns);
-  if (s.payload_length > 0) {
-    const uint32_t end = s.seq + s.payload_length;
-    if (peer.window_shift == flow_shift::unasked || fills_window(peer, end)) return false;
-    if (own.contiguous_end == s.seq) own.contiguous_end = end;
-    own.next_seq = end;
-    own.advanced_us = own.sent_us = now_us;
-  } else if (s.ack == own.last_ack) {
-    return false;
-  }
-  if (s.ack != own.last_ack) own.duplicate_acks = 0;
-  own.last_ack = s.ack;
-  own.window = s.window;
-  own.last_us = now_us;
-  return true;
-}
-
 }  // namespace
 
 bool fills_hole(const TcpFlow& flow, Side from, const SequenceRange& range) {
@@ -264,7 +226,6 @@ bool fills_hole(const TcpFlow& flow, Side from, const SequenceRange& range) {
 
 uint32_t label_packet(const LegHot& hot, const LegCold& cold, TcpFlow& flow, const Sighting& s, Side from) {
   const size_t d = index_of(from);
-  if (take_plain(flow, s, d)) [[likely]] return 0;
   position(flow, hot, cold, 0);
   position(flow, hot, cold, 1);
   const Moment m = moment_of(flow, s, d);

@@ -16,6 +16,14 @@ namespace parallax {
 // Labels of `s` (bits of PacketLabel), which then is taken into the flow. `hot` and `cold` are as before the packet.
 uint32_t label_packet(const LegHot& hot, const LegCold& cold, TcpFlow& flow, const Sighting& s, Side from);
 
+// Whether a segment that ends at `end` fills the window that `peer` has told.
+inline bool fills_window(const TcpFlow::Half& peer, uint32_t end) {
+  const int shift = flow_shift::bits(peer.window_shift);
+  if (shift < 0) return false;
+  const uint32_t window = static_cast<uint32_t>(peer.window) << ((peer.notes & flow_note::scaled) ? shift : 0);
+  return end == peer.last_ack + window;
+}
+
 // Whether any of the range was missing until now. REQUIRES: called before label_packet() takes the packet.
 bool fills_hole(const TcpFlow& flow, Side from, const SequenceRange& range);
 

@@ -132,8 +132,9 @@ void take_flight(TurnPace& pace, TurnSums& sums, const Sighting& s, Side from, D
                  const std::array<uint32_t, 2>& isn) {
   const size_t d = index_of(from), peer = index_of(other(from));
   const uint64_t tick = to_ticks(s.time_ns);
-  const bool acks = (s.tcp_flags & tcp_flag::ack) && (pace.state & kBegun[peer]) && sequence_before(isn[peer] + 1, s.ack);
-  if (acks && !(pace.state & (kAcked[peer] | kMeasured[peer]))) {
+  // The sequence numbers last: they stand in the leg's cold lines.
+  const bool awaits_ack = (pace.state & (kBegun[peer] | kAcked[peer] | kMeasured[peer])) == kBegun[peer];
+  if (awaits_ack && (s.tcp_flags & tcp_flag::ack) && sequence_before(isn[peer] + 1, s.ack)) {
     pace.state |= kAcked[peer];
     sums.first_flight[peer] = static_cast<uint32_t>(tick) + trips[peer].min;
   }

@@ -168,7 +168,7 @@ void leg_look_up(benchmark::State& state, uint32_t legs) {
     const RawPacket packet = traffic.packet(0, traffic.handshake_packets() + i, nullptr);
     Sighting s{};
     decode({packet.data, packet.captured_length, packet.wire_length, packet.link_type}, s);
-    const LegKey key = LegKeyView(s).key();
+    const LegKey key = leg_key_of(s).key;
     known.push_back({leg_hash_of(s), key});
     table.insert(s.flow_hash, key, LegList::open);
   }

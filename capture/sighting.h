@@ -23,6 +23,7 @@ using Address = std::array<uint8_t, 16>;
 
 namespace tcp_flag {
 inline constexpr uint8_t fin = 0x01, syn = 0x02, rst = 0x04, psh = 0x08, ack = 0x10, urg = 0x20, ece = 0x40, cwr = 0x80;
+inline constexpr uint8_t turning = syn | fin | rst;  // opens or closes a direction
 }
 
 namespace ip_protocol {
