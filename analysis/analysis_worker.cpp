@@ -416,7 +416,7 @@ void AnalysisWorker::close_leg(uint32_t leg, int64_t now_ns, bool evicted, bool 
   nothing.point = legs_.key(leg).point;
   LegEvent event = event_of(leg, LegEventType::closed, nothing);
   event.evicted = evicted;
-  event.summary = summarize(legs_.hot(leg), legs_.cold(leg), times_of(leg), idle);
+  event.summary = summarize(legs_.hot(leg), legs_.cold(leg), known_flow(leg), idle);
   add_report(event, true);
   send(event);
   traces_.release(legs_.hot(leg), legs_.cold(leg));
@@ -470,7 +470,7 @@ void AnalysisWorker::sweep(int64_t now_ns, size_t budget) {
       nothing.order_ns = now_ns;
       nothing.point = legs_.key(leg).point;
       LegEvent event = event_of(leg, LegEventType::progress, nothing);
-      event.summary = summarize(hot, legs_.cold(leg), times_of(leg), false);
+      event.summary = summarize(hot, legs_.cold(leg), known_flow(leg), false);
       add_report(event, false);
       send(event);
     }

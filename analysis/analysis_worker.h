@@ -81,7 +81,7 @@ class AnalysisWorker final : public Pollable {
   size_t sweep_budget(size_t packets);
   void sweep(int64_t now_ns, size_t budget);
 
-  const FlowTimes* times_of(uint32_t leg) { return legs_.flow(leg) == kNone ? nullptr : &flows_[legs_.flow(leg)].times; }
+  const TcpFlow* known_flow(uint32_t leg) { return legs_.flow(leg) == kNone ? nullptr : &flows_[legs_.flow(leg)]; }
   LegId id_of(uint32_t leg) const { return LegId::make(index_, leg, legs_.generation(leg)); }
   LegEvent event_of(uint32_t leg, LegEventType type, const PacketFacts& packet) const;
   void send(const LegEvent& event);

@@ -33,6 +33,8 @@ LegRecord record_of(const LegState& leg) {
   if (!leg.has_summary) return r;
   const LegSummary& s = leg.summary;
   r.conn_state = s.conn_state;
+  r.client_options.window_scale_at_least = s.window_scale_at_least[0];
+  r.server_options.window_scale_at_least = s.window_scale_at_least[1];
   r.first_seen_ns = s.first_ns;
   r.last_seen_ns = s.last_ns;
   for (size_t d = 0; d < 2; ++d) {

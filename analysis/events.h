@@ -66,7 +66,7 @@ struct LegSummary {
   uint8_t history_length;
   std::array<uint16_t, 2> mss;
   std::array<int8_t, 2> window_scale;
-  std::array<uint8_t, 2> options, ttl;
+  std::array<uint8_t, 2> options, ttl, window_scale_at_least;
   std::array<char, 18> history;
   FlowTimesSummary times;
 };

@@ -39,7 +39,8 @@ bool fits_flow(const TcpFlow& flow, const Sighting& s) {
   if ((own.notes & asked) != settled || (peer.notes & asked) != settled || own.holes != 0) return false;
   if (s.seq != own.next_seq || s.window == 0 || peer.window == 0 || sequence_before(peer.contiguous_end, s.ack)) return false;
   if (s.payload_length == 0) return s.ack != own.last_ack;
-  return peer.window_shift != flow_shift::unasked && !fills_window(peer, s.seq + s.payload_length);
+  const uint32_t end = s.seq + s.payload_length;
+  return peer.window_shift != flow_shift::unasked && !fills_window(peer, end) && !exceeds_scale(peer, end);
 }
 
 template <Side from>

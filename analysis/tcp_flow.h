@@ -38,7 +38,7 @@ struct alignas(64) TcpFlow {
     uint8_t holes;            // how many of holes[] hold
     uint8_t again_at;         // which of again[] is written next
     uint8_t window_shift;     // flow_shift
-    uint8_t unused;
+    uint8_t scale_at_least;   // where window_shift is unknown: by as many bits its windows must be shifted, to hold what came in flight
   };
   static_assert(sizeof(Half) == 32);
   std::array<Half, 2> half;

@@ -233,6 +233,10 @@ uint32_t label_packet(const LegHot& hot, const LegCold& cold, TcpFlow& flow, con
   uint8_t& shift = flow.half[1 - d].window_shift;
   if (m.turning) flow.half[0].window_shift = flow.half[1].window_shift = flow_shift::unasked;
   else if (shift == flow_shift::unasked && s.payload_length > 0) shift = flow_shift::of(scale_of(hot, cold, 1 - d));
+  constexpr uint8_t kScaleMost = 14;  // RFC 7323, 2.3
+  if (s.payload_length > 0 && (m.peer.notes & flow_note::spoken)) {
+    for (Half& peer = flow.half[1 - d]; peer.scale_at_least < kScaleMost && exceeds_scale(peer, m.end);) ++peer.scale_at_least;
+  }
   const uint32_t labels = rules(cold, flow, m, d);
   if ((labels & bit(PacketLabel::reused_ports))) flow.base_seq[d] = s.seq;
   if (labels & bit(PacketLabel::ack_lost_segment)) told_of_loss(flow.half[1 - d]);

@@ -8,6 +8,7 @@
 #include <cstdint>
 
 #include "analysis/leg.h"
+#include "analysis/sequence.h"
 #include "analysis/tcp_flow.h"
 #include "capture/sighting.h"
 
@@ -22,6 +23,12 @@ inline bool fills_window(const TcpFlow::Half& peer, uint32_t end) {
   if (shift < 0) return false;
   const uint32_t window = static_cast<uint32_t>(peer.window) << ((peer.notes & flow_note::scaled) ? shift : 0);
   return end == peer.last_ack + window;
+}
+
+// Whether so much is in flight that the windows that `peer` tells, whose SYN was not seen, must be scaled by more than was known.
+inline bool exceeds_scale(const TcpFlow::Half& peer, uint32_t end) {
+  if (peer.window_shift != flow_shift::unknown || peer.window == 0) return false;
+  return sequence_distance(peer.last_ack, end) > static_cast<int32_t>(static_cast<uint32_t>(peer.window) << peer.scale_at_least);
 }
 
 // Whether any of the range was missing until now. REQUIRES: called before label_packet() takes the packet.

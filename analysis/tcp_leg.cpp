@@ -247,9 +247,12 @@ LegStep udp_step(LegHot& hot, LegCold& cold, const Sighting& s, Side from) {
   return step;
 }
 
-LegSummary summarize(const LegHot& hot, const LegCold& cold, const FlowTimes* times, bool idle) {
+LegSummary summarize(const LegHot& hot, const LegCold& cold, const TcpFlow* flow, bool idle) {
   LegSummary r{};
-  if (times) r.times = summarize(*times, hot, cold);
+  if (flow) {
+    r.times = summarize(flow->times, hot, cold);
+    r.window_scale_at_least = {flow->half[0].scale_at_least, flow->half[1].scale_at_least};
+  }
   r.first_ns = cold.first_ns;
   r.last_ns = std::max(cold.first_ns, hot.last_ns);
   r.syn_stamp_ns = cold.syn_stamp_ns;

@@ -53,7 +53,7 @@ LegStep tcp_step(LegHot& hot, LegCold& cold, TcpFlow& flow, const Sighting& s, S
 LegStep udp_step(LegHot& hot, LegCold& cold, const Sighting& s, Side from);
 
 // `times`: null where the leg has no TcpFlow.
-LegSummary summarize(const LegHot& hot, const LegCold& cold, const FlowTimes* times, bool idle);
+LegSummary summarize(const LegHot& hot, const LegCold& cold, const TcpFlow* flow, bool idle);
 std::string_view history_of(const LegSummary& summary);
 
 }  // namespace parallax

@@ -48,6 +48,7 @@ void set_options(const OfferedOptions& from, v1::TcpOptions& to) {
   to.set_ecn(from.ecn);
   to.set_fast_open(from.fast_open);
   to.set_initial_window(from.initial_window);
+  to.set_window_scale_at_least(from.window_scale_at_least);
 }
 
 void set_round_trip(const RoundTripRecord& from, v1::RoundTrip& to) {

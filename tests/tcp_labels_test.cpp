@@ -49,6 +49,7 @@ class Conversation {
     return tcp_step(hot_, cold_, flow_, s, segment.from);
   }
 
+  int scale_at_least(Side side) const { return flow_.half[index_of(side)].scale_at_least; }
   uint32_t retransmissions(Side side) const { return cold_.retransmissions[index_of(side)]; }
 
  private:
@@ -200,6 +201,23 @@ TEST(TcpLabels, WindowsAreScaledOnceTheHandshakeIsOver) {
   EXPECT_EQ(c.send(300, data(1001, 1)).labels, bit(PacketLabel::zero_window_probe));
   EXPECT_EQ(c.send(340, {.from = Side::server, .seq = 1, .ack = 1001, .window = 0}).labels, bit(PacketLabel::zero_window_probe_ack) | bit(PacketLabel::zero_window));
   EXPECT_EQ(c.send(400, {.from = Side::server, .seq = 1, .ack = 1001, .window = 500}).labels, bit(PacketLabel::window_update));
+}
+
+TEST(TcpLabels, ScaleOfWindowsMetInMidstreamFollowsFromBytesInFlight) {
+  Conversation c;
+  c.send(0, data(1, 1000));
+  c.send(40, ack(1001));  // a window of 1000, as it stands there
+  EXPECT_EQ(c.scale_at_least(Side::server), 0);
+  for (uint32_t i = 0; i < 5; ++i) EXPECT_EQ(c.send(41, data(1001 + i * 1000, 1000)).labels, 0u);
+  EXPECT_EQ(c.scale_at_least(Side::server), 3) << "5000 bytes do not fit into 1000 << 2";
+  EXPECT_EQ(c.scale_at_least(Side::client), 0);
+}
+
+TEST(TcpLabels, ScaleThatWasOfferedIsNotGuessed) {
+  Conversation c;
+  c.established();
+  for (uint32_t i = 0; i < 5; ++i) c.send(100, data(1 + i * 1000, 1000));
+  EXPECT_EQ(c.scale_at_least(Side::server), 0);
 }
 
 TEST(TcpLabels, KeepAliveIsNotSentAgain) {
