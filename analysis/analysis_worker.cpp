@@ -11,8 +11,8 @@ namespace {
 constexpr size_t kBurstsPerPoll = 8;
 constexpr size_t kSweepPerPoll = 16;                       // slots looked at, when there is nothing else to do
 // Under load a slot for so many packets: a sweep reads lines that no packet of the burst needs, and a report costs the correlator's
-// look-ups (with 1 M legs 700 ns in all; at 16 slots a poll that was 130 ns a packet). 65,536 legs are swept in 4 M packets.
-constexpr size_t kPacketsPerSweptSlot = 64;
+// look-ups (with 1 M legs 1 us and more in all; at 16 slots a poll that was 130 ns a packet). 65,536 slots are swept in 8 M packets.
+constexpr size_t kPacketsPerSweptSlot = 128;
 constexpr int64_t kSweepRoundNs = 5'000'000'000;           // live: counts of a leg or a pair are reported at most this often
 constexpr size_t kLogSlotsLeast = 1 << 14;
 constexpr size_t kLegsPerTrace = 16, kTracesLeast = 256;

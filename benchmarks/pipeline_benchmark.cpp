@@ -20,7 +20,8 @@ constexpr int kRepetitions = 3;
 constexpr uint64_t kPackets = 2'000'000;  // measured, at one point, unless there are more connections
 
 uint32_t rounds_for(uint32_t connections) {
-  return 2 + static_cast<uint32_t>(std::max<uint64_t>((tiny ? 2000 : kPackets) / connections, 2));
+  const uint64_t cycles = (tiny ? 2000 : kPackets) / connections / Traffic::kCycle;
+  return Traffic::kWarmUpRounds + static_cast<uint32_t>(std::max<uint64_t>(cycles, 1)) * Traffic::kCycle;
 }
 
 // The least that any tool must do for a packet: read it from memory, decode, hash, find the flow's counters.

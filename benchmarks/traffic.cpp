@@ -1,6 +1,7 @@
 #include "benchmarks/traffic.h"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <numeric>
 
@@ -16,7 +17,6 @@ constexpr int64_t kSpacingNs = 1'000, kTransitNs = 20'000;
 constexpr uint32_t kGroup = 1000;
 constexpr int64_t kStepGapNs = 50'000;
 constexpr int64_t kSettlingNs = 10'000'000'000;  // more than any timer of a handshake
-constexpr uint32_t kPayload = 100;
 constexpr size_t kIp = 14, kTcp = 34;
 
 void put16(uint8_t* at, uint32_t value) {
@@ -28,15 +28,49 @@ void put32(uint8_t* at, uint32_t value) {
   put16(at + 2, value & 0xffff);
 }
 
+struct Move {
+  bool from_client;
+  uint32_t payload;
+};
+// What a connection does first: two short exchanges, after which nothing is new. Then, again and again: a request, a response of five
+// segments, and their acknowledgements.
+constexpr std::array<Move, Traffic::kWarmUpRounds> kFirstMoves{{{true, 300}, {false, 600}, {true, 300}, {false, 600}}};
+constexpr std::array<Move, Traffic::kCycle> kMoves{
+    {{true, 300}, {false, 1400}, {false, 1400}, {true, 0}, {false, 1400}, {false, 1400}, {true, 0}, {false, 600}}};
+
+Move round_move(uint32_t round) {
+  return round < kFirstMoves.size() ? kFirstMoves[round] : kMoves[(round - kFirstMoves.size()) % kMoves.size()];
+}
+// Steps 0 to 2 are SYN, SYN-ACK and ACK; step 3 + r is the packet of round r.
+Move move_of(uint32_t step) { return step < 3 ? Move{step != 1, 0} : round_move(step - 3); }
+
+// Payload that a side has sent before a step, and the last step at which it sent anything.
+struct Past {
+  uint32_t bytes = 0, step = 0;
+};
+Past past_of(uint32_t step, bool from_client) {
+  Past past;
+  uint32_t rounds = step < 3 ? 0 : step - 3;
+  const auto add = [&past, from_client](const Move& move, uint32_t times) { past.bytes += move.from_client == from_client ? times * move.payload : 0; };
+  if (rounds > kFirstMoves.size()) {  // whole cycles at once
+    const uint32_t cycles = (rounds - static_cast<uint32_t>(kFirstMoves.size())) / kMoves.size();
+    for (const Move& move : kMoves) add(move, cycles);
+    rounds -= cycles * static_cast<uint32_t>(kMoves.size());
+  }
+  for (uint32_t r = 0; r < rounds; ++r) add(round_move(r), 1);
+  for (past.step = step; past.step > 0 && move_of(--past.step).from_client != from_client;) {
+  }
+  return past;
+}
+
 uint32_t isn(uint32_t connection, bool from_client) { return connection * 2654435761u + (from_client ? 0 : 0x55555555u); }
 
 }  // namespace
 
-// Steps 0 to 2 are SYN, SYN-ACK and ACK; step 3 + r is the packet of round r, by the client when r is even.
 struct Traffic::Place {
   uint32_t connection, step;
   int64_t time_ns;
-  bool from_client() const { return step == 0 || step == 2 || (step > 2 && step % 2 == 1); }
+  bool from_client() const { return move_of(step).from_client; }
 };
 
 Traffic::Traffic(const TrafficOptions& options) : options_(options), order_(options.connections) {
@@ -91,7 +125,7 @@ int64_t Traffic::time_ns(size_t point, uint64_t number) const {
 
 void Traffic::write(size_t point, uint32_t connection, uint32_t step, uint8_t* out) const {
   const bool opening = step < 2;
-  const bool from_client = step == 0 || step == 2 || (step > 2 && step % 2 == 1);
+  const auto [from_client, payload] = move_of(step);
   const test::Frame& pattern = opening ? opening_ : data_;
   std::memcpy(out, pattern.data(), pattern.size());
   std::memset(out + pattern.size(), 0x17, kStride - pattern.size());  // the payload, as far as it is captured: nothing that begins a message
@@ -104,15 +138,18 @@ void Traffic::write(size_t point, uint32_t connection, uint32_t step, uint8_t* o
   put32(out + kIp + 16, from_client ? server_address : client_address);
   put16(out + kTcp, from_client ? client_port : 443);
   put16(out + kTcp + 2, from_client ? 443 : client_port);
-  const uint32_t rounds_before = step > 2 ? step - 3 : 0;
-  const uint32_t client_sent = (rounds_before + 1) / 2 * kPayload, server_sent = rounds_before / 2 * kPayload;
+  const Past client = past_of(step, true), server = past_of(step, false);
   const uint32_t begun = step == 0 ? 0 : 1;
-  const uint32_t client_seq = isn(connection, true) + begun + client_sent;
-  const uint32_t server_seq = isn(connection, false) + (step < 2 ? 0 : 1) + server_sent;
+  const uint32_t client_seq = isn(connection, true) + begun + client.bytes;
+  const uint32_t server_seq = isn(connection, false) + (step < 2 ? 0 : 1) + server.bytes;
   put32(out + kTcp + 4, from_client ? client_seq : server_seq);
   put32(out + kTcp + 8, step == 0 ? 0 : from_client ? server_seq : client_seq);
-  out[kTcp + 13] = step == 0 ? tcp_flag::syn : step == 1 ? tcp_flag::syn | tcp_flag::ack : tcp_flag::ack;
-  const uint32_t payload = step > 2 ? kPayload : 0;
+  const bool last_of_message = payload > 0 && move_of(step + 1).from_client != from_client && payload < 1400;
+  out[kTcp + 13] = step == 0 ? tcp_flag::syn : step == 1 ? tcp_flag::syn | tcp_flag::ack : last_of_message ? tcp_flag::ack | tcp_flag::psh : tcp_flag::ack;
+  // TSval counts steps; TSecr is that of the other side's last packet.
+  const size_t timestamps = kTcp + (opening ? 28 : 24);  // after MSS and SACK permitted; after two NOPs
+  put32(out + timestamps, 1000 + step);
+  put32(out + timestamps + 4, step == 0 ? 0 : 1000 + (from_client ? server : client).step);
   put16(out + kIp + 2, static_cast<uint32_t>(pattern.size()) - 14 + payload);
   put16(out + kIp + 4, connection * 31 + step * 2 + (from_client ? 0 : 1));
   out[kIp + 8] = static_cast<uint8_t>(64 - ((point == 0) == from_client ? 0 : 1));
@@ -123,7 +160,9 @@ RawPacket Traffic::packet(size_t point, uint64_t number, uint8_t* scratch) const
   const auto frame = static_cast<uint32_t>(number + 1);
   if (number >= handshake_packets()) {
     const uint8_t* data = frames_[point].get() + (number - handshake_packets()) * kStride;
-    return {data, kStride, static_cast<uint32_t>(data_.size()) + kPayload, when, 0, frame, LinkType::ethernet};
+    const auto round = static_cast<uint32_t>((number - handshake_packets()) / options_.connections);
+    const uint32_t length = static_cast<uint32_t>(data_.size()) + round_move(round).payload;
+    return {data, std::min<uint32_t>(kStride, length), length, when, 0, frame, LinkType::ethernet};
   }
   const Place place = place_of(number);
   write(point, place.connection, place.step, scratch);

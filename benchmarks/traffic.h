@@ -1,10 +1,10 @@
 // Traffic for benchmarks: N established TCP connections at one or two points, frames preloaded in memory.
 //
-// Handshakes are made on the way and are not what is measured; the data packets that follow are built beforehand, cut to
-// 128 bytes, and at that stride. Each round sends one packet of every connection, in
-// an order that has nothing to do with the order of opening, and the direction changes with every round. Between handshakes and
-// data nothing is sent for so long that every handshake has been judged; and the first data of each direction, which writes a letter
-// into the leg's history, is not measured either.
+// Handshakes are made on the way and are not what is measured; the packets that follow are built beforehand, cut to 128 bytes, and at
+// that stride. Each round sends one packet of every connection, in an order that has nothing to do with the order of opening. Eight
+// rounds are a request, five segments of response, and two acknowledgements, with running timestamps. What happens once for each
+// connection is not measured: between handshakes and rounds nothing is sent for so long that every handshake has been judged, and the
+// first rounds, in which the legs write letters into their histories and measure first flights, are for warming up.
 #pragma once
 
 #include <algorithm>
@@ -28,6 +28,7 @@ struct TrafficOptions {
 class Traffic {
  public:
   static constexpr size_t kStride = 128;
+  static constexpr uint32_t kWarmUpRounds = 4, kCycle = 8;  // after which a connection does the same again
 
   explicit Traffic(const TrafficOptions& options);
 
@@ -36,8 +37,8 @@ class Traffic {
   // Packets at one point.
   uint64_t handshake_packets() const { return 3ull * options_.connections; }
   uint64_t data_packets() const { return static_cast<uint64_t>(options_.rounds) * options_.connections; }
-  // Those before what is measured: handshakes, and the first data of each direction.
-  uint64_t warm_up_packets() const { return handshake_packets() + std::min<uint64_t>(2, options_.rounds) * options_.connections; }
+  // Those before what is measured.
+  uint64_t warm_up_packets() const { return handshake_packets() + std::min<uint64_t>(kWarmUpRounds, options_.rounds) * options_.connections; }
   uint64_t measured_packets() const { return handshake_packets() + data_packets() - warm_up_packets(); }
 
   // The packet of that number at a point, counting handshakes and data; `scratch` holds the frame of a handshake.
