@@ -8,6 +8,7 @@
 namespace parallax::bench {
 void register_pipeline();
 void register_micro();
+void register_tcp();
 }  // namespace parallax::bench
 
 // `--tiny`: as small and short as it can be. Everything else is Google Benchmark's.
@@ -25,6 +26,7 @@ int main(int count, char** arguments) {
   int kept_count = static_cast<int>(kept.size());
   parallax::bench::register_micro();
   parallax::bench::register_pipeline();
+  parallax::bench::register_tcp();
   benchmark::Initialize(&kept_count, kept.data());
   if (benchmark::ReportUnrecognizedArguments(kept_count, kept.data())) return 2;
   benchmark::RunSpecifiedBenchmarks();
