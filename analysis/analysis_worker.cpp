@@ -107,6 +107,28 @@ bool AnalysisWorker::must_wait_for_correlator() const {
   }
 }
 
+template <Side from>
+bool AnalysisWorker::take_plain_from(const Sighting& s, uint32_t leg, LegHot& hot, TcpFlow& flow) {
+  if (!take_plain_packet<from>(hot, flow, s)) return false;
+  const RoundTripSamples samples = take_plain_times<from>(flow.times, hot, legs_.cold(leg), s);
+  if (samples.any()) count_round_trips(samples, s.point, from);
+  hot.flags |= leg_flag::reported_stale;
+  if (notes_.wanted()) note_leg_packet(s, leg, 0);
+  if (!excerpt_.empty()) [[unlikely]] recognise(leg, s, from);
+  if (points_ > 1) follow(leg, s, from, Sameness::fresh);
+  return true;
+}
+
+// Nearly all packets of TCP. False: it is another one, and nothing was done.
+[[gnu::always_inline]] inline bool AnalysisWorker::take_plain(const Sighting& s, uint32_t leg, KeyMatch source) {
+  const uint32_t flow = legs_.flow(leg);
+  LegHot& hot = legs_.hot(leg);
+  if (flow == kNone || s.order_ns - hot.last_ns > plain_gap_ns_) return false;
+  const bool client_is_low = hot.flags & leg_flag::client_is_low;
+  return client_is_low == (source == KeyMatch::source_is_low) ? take_plain_from<Side::client>(s, leg, hot, flows_[flow])
+                                                              : take_plain_from<Side::server>(s, leg, hot, flows_[flow]);
+}
+
 bool AnalysisWorker::work_off_sightings() {
   size_t packets = 0;
   for (size_t i = 0; i < kBurstsPerPoll; ++i) {
@@ -131,7 +153,9 @@ bool AnalysisWorker::work_off_sightings() {
       if (options_.offline) apply_commands(s.order_ns);
       reached_ns_ = s.order_ns;
       excerpt_ = s.has(SightingFlag::has_excerpt) ? excerpt_of(s) : std::span<const uint8_t>{};
-      take(s, hashes[k], guesses[k]);
+      const KeyMatch match = legs_.match(guesses[k], s);
+      if (match != KeyMatch::none && take_plain(s, guesses[k], match)) [[likely]] continue;
+      take(s, hashes[k], match != KeyMatch::none ? guesses[k] : kNone);
     }
   }
   counters_.packets.add(packets);
@@ -201,9 +225,8 @@ void AnalysisWorker::apply_commands(int64_t now_ns) {
 
 // ---- legs ----
 
-void AnalysisWorker::take(const Sighting& s, uint64_t hash, uint32_t guess) {
-  const KeyMatch guessed = legs_.match(guess, s);
-  if (guessed != KeyMatch::none && take_plain(s, guess, guessed)) [[likely]] return;
+// Any packet. `known`: its leg, if that is known already.
+void AnalysisWorker::take(const Sighting& s, uint64_t hash, uint32_t known) {
   if (s.has(SightingFlag::arp) || s.protocol == 0) return;
   if (s.protocol != ip_protocol::tcp && s.protocol != ip_protocol::udp) return;
   if (s.has(SightingFlag::later_fragment) && s.source_port == 0 && s.destination_port == 0) return;
@@ -217,29 +240,7 @@ void AnalysisWorker::take(const Sighting& s, uint64_t hash, uint32_t guess) {
     }
     return;
   }
-  take_leg_packet(s, key, hash, guessed != KeyMatch::none ? guess : legs_.find(hash, key.key));
-}
-
-// Nearly all packets of TCP. False: it is another one, and nothing was done.
-bool AnalysisWorker::take_plain(const Sighting& s, uint32_t leg, KeyMatch source) {
-  const uint32_t flow = legs_.flow(leg);
-  LegHot& hot = legs_.hot(leg);
-  if (flow == kNone || s.order_ns - hot.last_ns > plain_gap_ns_) return false;
-  const bool client_is_low = hot.flags & leg_flag::client_is_low;
-  return client_is_low == (source == KeyMatch::source_is_low) ? take_plain_from<Side::client>(s, leg, hot, flows_[flow])
-                                                              : take_plain_from<Side::server>(s, leg, hot, flows_[flow]);
-}
-
-template <Side from>
-bool AnalysisWorker::take_plain_from(const Sighting& s, uint32_t leg, LegHot& hot, TcpFlow& flow) {
-  if (!take_plain_packet<from>(hot, flow, s)) return false;
-  const RoundTripSamples samples = take_plain_times<from>(flow.times, hot, legs_.cold(leg), s);
-  if (samples.any()) count_round_trips(samples, s.point, from);
-  hot.flags |= leg_flag::reported_stale;
-  if (notes_.wanted()) note_leg_packet(s, leg, 0);
-  if (!excerpt_.empty()) [[unlikely]] recognise(leg, s, from);
-  if (points_ > 1) follow(leg, s, from, Sameness::fresh);
-  return true;
+  take_leg_packet(s, key, hash, known != kNone ? known : legs_.find(hash, key.key));
 }
 
 void AnalysisWorker::note_leg_packet(const Sighting& s, uint32_t leg, uint32_t labels) {
@@ -341,7 +342,10 @@ uint32_t AnalysisWorker::open_leg_after(uint32_t leg, const Sighting& s, const O
 uint32_t AnalysisWorker::label_carried(uint32_t leg) {
   const auto packet = carried_.take(id_of(leg));
   if (!packet || legs_.flow(leg) == kNone) return 0;
-  return label_packet(legs_.hot(leg), legs_.cold(leg), flows_[legs_.flow(leg)], packet->sighting, packet->from);
+  TcpFlow& flow = flows_[legs_.flow(leg)];
+  const uint32_t labels = label_packet(legs_.hot(leg), legs_.cold(leg), flow, packet->sighting, packet->from);
+  settle_plain(legs_.hot(leg), flow);
+  return labels;
 }
 
 // The packet that was sent in vain came earlier, from the other side: its label is added to it.

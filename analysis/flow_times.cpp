@@ -7,18 +7,6 @@
 namespace parallax {
 namespace {
 
-constexpr uint8_t ack_seen(Side side) { return static_cast<uint8_t>(4 << index_of(side)); }
-
-bool handshake_seen(const LegHot& hot) {
-  constexpr uint16_t both = leg_flag::syn | leg_flag::syn_ack;
-  return (hot.flags & both) == both;
-}
-
-// Whether `peer` waits for more than `s` acknowledges.
-bool leaves_in_flight(const LegHot& hot, const Sighting& s, Side peer) {
-  return (s.tcp_flags & tcp_flag::ack) && (hot.seen & 1 << index_of(peer)) && sequence_before(s.ack, hot.next_seq[index_of(peer)]);
-}
-
 // Karn's rule holds here too: a SYN or SYN-ACK that was sent again gives no round trip.
 void take_handshake(FlowTimes& times, const LegCold& cold, int64_t now_ns) {
   if (cold.attempts == 1 && cold.syn_stamp_ns != 0 && cold.syn_ack_stamp_ns != 0 && cold.retransmissions[0] == 0)
@@ -28,20 +16,6 @@ void take_handshake(FlowTimes& times, const LegCold& cold, int64_t now_ns) {
   turns::begin(times.pace, now_ns);
 }
 
-template <Side from>
-[[gnu::always_inline]] inline RoundTripSamples take_packet(FlowTimes& times, const LegHot& hot, const LegCold& cold, const Sighting& s, uint32_t labels) {
-  constexpr Side peer = other(from);
-  const DataKind data = turns::data_kind_of<from>(times.pace, s, labels);
-  const bool awaited = data != DataKind::none || leaves_in_flight(hot, s, peer);
-  const RoundTripSamples samples = round_trip::step<from>(times.trips, s, data, awaited);
-  if (!turns::flight_measured(times.pace) && handshake_seen(hot)) turns::take_flight(times.pace, times.sums, s, from, data, times.trips, cold.isn);
-  if (data != DataKind::none) {
-    const uint32_t unacked = (hot.seen & ack_seen(peer)) ? hot.max_ack[index_of(peer)] : turns::data_seq(s);
-    turns::take<from>(times.pace, times.sums, s, data, times.trips, unacked);
-  }
-  return samples;
-}
-
 }  // namespace
 
 RoundTripSamples take_times(FlowTimes& times, const LegHot& hot, const LegCold& cold, const Sighting& s, Side from, uint32_t labels, uint8_t notes) {
@@ -49,15 +23,9 @@ RoundTripSamples take_times(FlowTimes& times, const LegHot& hot, const LegCold& 
   if (notes & times_note::established) take_handshake(times, cold, s.time_ns);
   // A hole that is filled was the first sight of its bytes, whatever the packet is labelled.
   if (notes & times_note::fills_hole) labels |= bit(PacketLabel::out_of_order);
-  return from == Side::client ? take_packet<Side::client>(times, hot, cold, s, labels) : take_packet<Side::server>(times, hot, cold, s, labels);
+  return from == Side::client ? flow_times::take<Side::client>(times, hot, cold, s, s.tcp_flags, labels)
+                              : flow_times::take<Side::server>(times, hot, cold, s, s.tcp_flags, labels);
 }
-
-template <Side from>
-RoundTripSamples take_plain_times(FlowTimes& times, const LegHot& hot, const LegCold& cold, const Sighting& s) {
-  return take_packet<from>(times, hot, cold, s, 0);
-}
-template RoundTripSamples take_plain_times<Side::client>(FlowTimes&, const LegHot&, const LegCold&, const Sighting&);
-template RoundTripSamples take_plain_times<Side::server>(FlowTimes&, const LegHot&, const LegCold&, const Sighting&);
 
 void flip(FlowTimes& times) {
   std::swap(times.trips[0], times.trips[1]);
@@ -90,7 +58,7 @@ FlowTimesSummary summarize(const FlowTimes& times, const LegHot& hot, const LegC
   r.ttl = pace.ttl;
   r.ttl_changes = sums.ttl_changes;
   r.valid = true;
-  r.first_flight_known = handshake_seen(hot);
+  r.first_flight_known = flow_times::handshake_seen(hot);
   return r;
 }
 

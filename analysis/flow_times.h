@@ -48,11 +48,42 @@ inline constexpr uint8_t fills_hole = 4;   // some of its data was missing until
 // A packet of the leg that the leg's step has taken in, with the labels that it got, and times_note.
 RoundTripSamples take_times(FlowTimes& times, const LegHot& hot, const LegCold& cold, const Sighting& s, Side from, uint32_t labels, uint8_t notes);
 
-// The same for one of which neither labels nor notes say anything.
+namespace flow_times {
+
+inline bool handshake_seen(const LegHot& hot) {
+  constexpr uint16_t both = leg_flag::syn | leg_flag::syn_ack;
+  return (hot.flags & both) == both;
+}
+
+// Whether `peer` waits for more than `s` acknowledges.
+inline bool leaves_in_flight(const LegHot& hot, const Sighting& s, uint8_t flags, Side peer) {
+  return (flags & tcp_flag::ack) && (hot.seen & leg_seen::data[index_of(peer)]) && sequence_before(s.ack, hot.next_seq[index_of(peer)]);
+}
+
+// `flags`: the packet's TCP flags, as far as they matter: where they are known when compiling, so is much of the answer.
 template <Side from>
-RoundTripSamples take_plain_times(FlowTimes& times, const LegHot& hot, const LegCold& cold, const Sighting& s);
-extern template RoundTripSamples take_plain_times<Side::client>(FlowTimes&, const LegHot&, const LegCold&, const Sighting&);
-extern template RoundTripSamples take_plain_times<Side::server>(FlowTimes&, const LegHot&, const LegCold&, const Sighting&);
+[[gnu::always_inline]] inline RoundTripSamples take(FlowTimes& times, const LegHot& hot, const LegCold& cold, const Sighting& s, uint8_t flags,
+                                                    uint32_t labels) {
+  constexpr Side peer = other(from);
+  const DataKind data = turns::data_kind_of<from>(times.pace, s, flags, labels);
+  const bool awaited = data != DataKind::none || leaves_in_flight(hot, s, flags, peer);
+  const RoundTripSamples samples = round_trip::step<from>(times.trips, s, flags, data, awaited);
+  if (!turns::flight_measured(times.pace) && handshake_seen(hot)) [[unlikely]]
+    turns::take_flight(times.pace, times.sums, s, from, data, times.trips, cold.isn);
+  if (data != DataKind::none) {
+    const uint32_t unacked = (hot.seen & leg_seen::ack[index_of(peer)]) ? hot.max_ack[index_of(peer)] : turns::data_seq(s);
+    turns::take<from>(times.pace, times.sums, s, data, times.trips, unacked);
+  }
+  return samples;
+}
+
+}  // namespace flow_times
+
+// The same for a plain packet (plain_packet.h), of which neither labels nor notes say anything.
+template <Side from>
+[[gnu::always_inline]] inline RoundTripSamples take_plain_times(FlowTimes& times, const LegHot& hot, const LegCold& cold, const Sighting& s) {
+  return flow_times::take<from>(times, hot, cold, s, tcp_flag::ack, 0);
+}
 
 // The two sides were mistaken for each other.
 void flip(FlowTimes& times);

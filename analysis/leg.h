@@ -37,6 +37,13 @@ inline constexpr uint16_t rst_by_server = 4096;   // who sent the first RST of t
 inline constexpr uint16_t log_over = 8192;        // early sightings are no longer kept: overflowed, or none can be of use
 }  // namespace leg_flag
 
+// Bits of LegHot::seen; arrays are by direction.
+namespace leg_seen {
+inline constexpr uint8_t everything = 15;                   // the four below
+inline constexpr std::array<uint8_t, 2> data{1, 2}, ack{4, 8};  // a packet has set next_seq; max_ack
+inline constexpr std::array<uint8_t, 2> plain_data{16, 32}, plain_ack{64, 128};  // the next may be plain: plain_packet.h
+}  // namespace leg_seen
+
 // A pair at its home: index and generation in one word.
 namespace pair_ref {
 inline constexpr uint32_t kIndexBits = 24;
@@ -56,7 +63,7 @@ struct alignas(64) LegHot {
   uint16_t flags;                       // leg_flag
   uint16_t history_seen;                // which letters of the history stand already: two bits a letter, client and server
   uint8_t end_states;                   // TcpEndState of the client in the low nibble, of the server in the high one
-  uint8_t seen;                         // bit 0, 1: a packet in that direction has set next_seq; 2, 3: max_ack
+  uint8_t seen;                         // leg_seen; of UDP see capture_trace.cpp
 
   TcpEndState end_state(Side side) const { return static_cast<TcpEndState>(end_states >> (4 * index_of(side)) & 15); }
   void set_end_state(Side side, TcpEndState state) {

@@ -24,6 +24,20 @@ int64_t Merge::safe_time() const {
   return std::max(least, most - wait_ns_);
 }
 
+// The first of `input`, and what follows it there before `end_ns`.
+size_t Merge::take_run(Input& input, size_t count, int64_t end_ns) {
+  do {
+    Sighting& sighting = input.head[input.taken++];
+    if (sighting.order_ns < reached_ns_) {
+      ++late_;
+      sighting.order_ns = reached_ns_;
+    }
+    reached_ns_ = sighting.order_ns;
+    burst_[count++] = &sighting;
+  } while (count < kBurst && input.taken < input.head.size() && input.head[input.taken].order_ns < end_ns);
+  return count;
+}
+
 std::span<Sighting* const> Merge::next(int64_t gate_ns) {
   for (Input& input : inputs_) {
     input.ring->pop(input.taken);
@@ -37,6 +51,7 @@ std::span<Sighting* const> Merge::next(int64_t gate_ns) {
   int64_t next_ns = safe;
   while (count < kBurst) {
     Input* first = nullptr;
+    int64_t rival_ns = kAfterAllNs;  // where another input may be next
     bool unknown = false;
     for (Input& input : inputs_) {
       if (input.taken == input.head.size()) {
@@ -44,7 +59,13 @@ std::span<Sighting* const> Merge::next(int64_t gate_ns) {
         unknown |= input.ring->size() > input.taken;
         continue;
       }
-      if (!first || input.head[input.taken].order_ns < first->head[first->taken].order_ns) first = &input;
+      const int64_t order_ns = input.head[input.taken].order_ns;
+      if (first && order_ns >= first->head[first->taken].order_ns) {
+        rival_ns = std::min(rival_ns, order_ns);
+        continue;
+      }
+      if (first) rival_ns = std::min(rival_ns, first->head[first->taken].order_ns);
+      first = &input;
     }
     if (unknown && count > 0) {
       next_ns = reached_ns_;
@@ -56,13 +77,7 @@ std::span<Sighting* const> Merge::next(int64_t gate_ns) {
     }
     next_ns = std::min(safe, first->head[first->taken].order_ns);
     if (first->head[first->taken].order_ns >= limit) break;
-    Sighting& sighting = first->head[first->taken++];
-    if (sighting.order_ns < reached_ns_) {
-      ++late_;
-      sighting.order_ns = reached_ns_;
-    }
-    reached_ns_ = sighting.order_ns;
-    burst_[count++] = &sighting;
+    count = take_run(*first, count, std::min(limit, rival_ns));
     next_ns = reached_ns_;  // more of the same time may follow
   }
   done_ns_ = std::max(done_ns_, next_ns);

@@ -35,6 +35,7 @@ class Merge {
     size_t taken = 0;
   };
   int64_t safe_time() const;
+  size_t take_run(Input& input, size_t count, int64_t end_ns);
 
   std::vector<Input> inputs_;
   std::array<Sighting*, kBurst> burst_{};

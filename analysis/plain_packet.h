@@ -3,7 +3,8 @@
 //
 // Of such a packet no rule has anything to say: no label, no event, no letter of the history, no trace of the capture's own faults. It does to
 // leg and flow what tcp_step() would do, from the leg's hot line and one line of the flow (tests/plain_packet_test.cpp compares the
-// two packet by packet). 106 instructions a packet, where the long way takes 400.
+// two packet by packet). What the state alone decides is settled after each packet that goes the long way, in bits of LegHot::seen;
+// a plain packet leaves these as they are.
 #pragma once
 
 #include <cstdint>
@@ -12,35 +13,26 @@
 #include "analysis/sequence.h"
 #include "analysis/tcp_flow.h"
 #include "analysis/tcp_labels.h"
-#include "analysis/zeek_state.h"
 #include "capture/sighting.h"
 
 namespace parallax {
 
+// Settles of both directions whether their next packet may be plain. To be called whenever anything else than a plain packet has
+// changed the leg or its flow.
+void settle_plain(LegHot& hot, const TcpFlow& flow);
+
 namespace plain {
 
 template <Side from>
-bool fits_leg(const LegHot& hot, const Sighting& s) {
+bool fits(const LegHot& hot, const TcpFlow& flow, const Sighting& s) {
   constexpr size_t d = index_of(from), peer = index_of(other(from));
-  constexpr uint16_t established_tcp = leg_flag::is_tcp | leg_flag::established;
-  constexpr uint8_t both_seen = 15;
-  if ((hot.flags & (established_tcp | leg_flag::traced)) != established_tcp || hot.seen != both_seen) return false;
-  if (hot.end_state(from) == TcpEndState::inactive || hot.packets[d] == 0) return false;
-  const zeek::Letter letter = s.payload_length > 0 ? zeek::Letter::d : zeek::Letter::a;
-  return (hot.history_seen & zeek::history_bit(letter, from)) && s.seq == hot.next_seq[d] && sequence_at_or_before(s.ack, hot.next_seq[peer]);
-}
-
-template <Side from>
-bool fits_flow(const TcpFlow& flow, const Sighting& s) {
-  const TcpFlow::Half& own = flow.half[index_of(from)];
-  const TcpFlow::Half& peer = flow.half[index_of(other(from))];
-  constexpr uint8_t settled = flow_note::positioned | flow_note::tracked | flow_note::spoken | flow_note::scaled;
-  constexpr uint8_t asked = settled | flow_note::keep_alive | flow_note::zero_window_probe;
-  if ((own.notes & asked) != settled || (peer.notes & asked) != settled || own.holes != 0) return false;
-  if (s.seq != own.next_seq || s.window == 0 || peer.window == 0 || sequence_before(peer.contiguous_end, s.ack)) return false;
-  if (s.payload_length == 0) return s.ack != own.last_ack;
+  const TcpFlow::Half& own = flow.half[d];
+  const bool has_data = s.payload_length > 0;
+  if ((hot.seen & (has_data ? leg_seen::plain_data[d] : leg_seen::plain_ack[d])) == 0) return false;
+  if (s.seq != own.next_seq || s.window == 0 || sequence_before(hot.next_seq[peer], s.ack)) return false;
+  if (!has_data) return s.ack != own.last_ack;
   const uint32_t end = s.seq + s.payload_length;
-  return peer.window_shift != flow_shift::unasked && !fills_window(peer, end) && !exceeds_scale(peer, end);
+  return !fills_window(flow.half[peer], end) && !exceeds_scale(flow.half[peer], end);
 }
 
 template <Side from>
@@ -56,9 +48,7 @@ void take(LegHot& hot, TcpFlow& flow, const Sighting& s) {
   own.window = s.window;
   if (s.payload_length == 0) return;
   hot.bytes[d] += s.payload_length;
-  const uint32_t end = s.seq + s.payload_length;
-  if (own.contiguous_end == s.seq) own.contiguous_end = end;
-  hot.next_seq[d] = own.next_seq = end;
+  hot.next_seq[d] = own.next_seq = own.contiguous_end = s.seq + s.payload_length;
   own.advanced_us = own.sent_us = own.last_us;
   own.notes |= flow_note::sent;
 }
@@ -70,7 +60,7 @@ template <Side from>
 [[gnu::always_inline]] inline bool take_plain_packet(LegHot& hot, TcpFlow& flow, const Sighting& s) {
   constexpr uint16_t not_whole = bit(SightingFlag::later_fragment) | bit(SightingFlag::icmp_quote) | bit(SightingFlag::carrier_fragment);
   if ((s.tcp_flags & (tcp_flag::turning | tcp_flag::ack)) != tcp_flag::ack || (s.options & tcp_option::sack) || (s.flags & not_whole)) return false;
-  if (!plain::fits_leg<from>(hot, s) || !plain::fits_flow<from>(flow, s)) return false;
+  if (!plain::fits<from>(hot, flow, s)) return false;
   plain::take<from>(hot, flow, s);
   return true;
 }

@@ -132,14 +132,13 @@ inline void time_tsval(RoundTrip& t, const Sighting& s, uint32_t now, bool await
 }
 
 // Takes a packet: what it answers gives samples of the way to `from`, which are also added; what it asks is timed toward the other end.
-// `data`: what its payload is; `awaited`: it has data, or leaves data of the other end
-// in flight toward `from`.
+// `flags`: its TCP flags; `data`: what its payload is; `awaited`: it has data, or leaves data of the other end in flight toward `from`.
 template <Side from>
-RoundTripSamples step(RoundTrips& trips, const Sighting& s, DataKind data, bool awaited) {
+[[gnu::always_inline]] inline RoundTripSamples step(RoundTrips& trips, const Sighting& s, uint8_t flags, DataKind data, bool awaited) {
   RoundTripSamples samples;
-  if (s.tcp_flags & tcp_flag::rst) return samples;
+  if (flags & tcp_flag::rst) return samples;
   const uint32_t now = tick_of(s.time_ns);
-  if (s.tcp_flags & tcp_flag::ack) samples = answer(trips[index_of(from)], s, now, data);
+  if (flags & tcp_flag::ack) samples = answer(trips[index_of(from)], s, now, data);
   RoundTrip& asked = trips[index_of(other(from))];
   time_segment(asked, s, now, data);
   if (s.has(SightingFlag::has_timestamps)) time_tsval(asked, s, now, awaited);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "analysis/plain_packet.h"
 #include "analysis/sequence.h"
 #include "analysis/tcp_labels.h"
 #include "analysis/tcp_verdicts.h"
@@ -81,8 +82,7 @@ bool begin_attempt(LegHot& hot, LegCold& cold, const Sighting& s) {
 // Whether both sides have spoken as in a handshake, in whatever order the stamps show it. A client that goes on after its SYN
 // has been answered, whether the answer was seen or not.
 bool handshake_complete(const LegHot& hot, const LegCold& cold) {
-  constexpr uint8_t client_acked = 4;
-  if (!(hot.seen & client_acked)) return false;
+  if (!(hot.seen & leg_seen::ack[0])) return false;
   if (hot.flags & syn_ack) return sequence_at_or_before(cold.isn[1] + 1, hot.max_ack[0]);
   return (hot.flags & syn) && hot.end_state(Side::client) != TcpEndState::reset && sequence_at_or_before(cold.isn[0] + 1, hot.next_seq[0]);
 }
@@ -90,20 +90,18 @@ bool handshake_complete(const LegHot& hot, const LegCold& cold) {
 // Sequence space: what was sent again, and what was acknowledged without having been seen.
 void step_sequence(LegHot& hot, const Sighting& s, Side from) {
   const size_t d = index_of(from);
-  const uint8_t seen_bit = static_cast<uint8_t>(1 << d), ack_bit = static_cast<uint8_t>(4 << d);
   const uint32_t space = s.payload_length + ((s.tcp_flags & tcp_flag::syn) ? 1 : 0) + ((s.tcp_flags & tcp_flag::fin) ? 1 : 0);
   const uint32_t end = s.seq + space;
-  if (!(hot.seen & seen_bit)) {
-    hot.seen |= seen_bit;
+  if (!(hot.seen & leg_seen::data[d])) {
+    hot.seen |= leg_seen::data[d];
     hot.next_seq[d] = end;
   } else if (space > 0 && !(s.tcp_flags & tcp_flag::rst)) {
     if (sequence_before(hot.next_seq[d], end)) hot.next_seq[d] = end;
   }
   if (s.tcp_flags & tcp_flag::ack) {
-    if (!(hot.seen & ack_bit) || sequence_before(hot.max_ack[d], s.ack)) hot.max_ack[d] = s.ack;
-    hot.seen |= ack_bit;
-    const uint8_t other_seen = static_cast<uint8_t>(1 << (1 - d));
-    if ((hot.seen & other_seen) && sequence_before(hot.next_seq[1 - d], s.ack) && !(s.tcp_flags & tcp_flag::rst)) {
+    if (!(hot.seen & leg_seen::ack[d]) || sequence_before(hot.max_ack[d], s.ack)) hot.max_ack[d] = s.ack;
+    hot.seen |= leg_seen::ack[d];
+    if ((hot.seen & leg_seen::data[1 - d]) && sequence_before(hot.next_seq[1 - d], s.ack) && !(s.tcp_flags & tcp_flag::rst)) {
       hot.next_seq[1 - d] = s.ack;
     }
   }
@@ -164,12 +162,12 @@ bool starts_new_leg(const LegHot& hot, const LegCold& cold, const Sighting& s, S
     const size_t peer = 1 - index_of(from);
     const int32_t acknowledged = sequence_distance(s.seq + 1, hot.max_ack[peer]);
     const bool young = s.time_ns - cold.first_ns < kHalfFirstNs && hot.packets[1 - peer] == 0;
-    return !(young && (hot.seen & (4 << peer)) && acknowledged >= 0 && acknowledged < kHalfFirstBytes);
+    return !(young && (hot.seen & leg_seen::ack[peer]) && acknowledged >= 0 && acknowledged < kHalfFirstBytes);
   }
   return false;
 }
 
-LegStep tcp_step(LegHot& hot, LegCold& cold, TcpFlow& flow, const Sighting& s, Side from) {
+static LegStep step_leg(LegHot& hot, LegCold& cold, TcpFlow& flow, const Sighting& s, Side from) {
   LegStep step;
   constexpr uint8_t turning = tcp_flag::syn | tcp_flag::fin | tcp_flag::rst;
   if ((hot.flags & established) && !(s.tcp_flags & turning) && hot.end_state(from) != TcpEndState::inactive) {
@@ -230,6 +228,12 @@ LegStep tcp_step(LegHot& hot, LegCold& cold, TcpFlow& flow, const Sighting& s, S
     if ((hot.flags & (fin_client | fin_server)) == (fin_client | fin_server)) step.what |= leg_step::closed;
   }
 
+  return step;
+}
+
+LegStep tcp_step(LegHot& hot, LegCold& cold, TcpFlow& flow, const Sighting& s, Side from) {
+  const LegStep step = step_leg(hot, cold, flow, s, from);
+  settle_plain(hot, flow);
   return step;
 }
 

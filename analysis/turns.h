@@ -77,15 +77,15 @@ inline constexpr std::array<uint16_t, 2> kBegun{turn_state::begun_client, turn_s
 // The first sequence number of the payload.
 inline uint32_t data_seq(const Sighting& s) { return s.seq + ((s.tcp_flags & tcp_flag::syn) ? 1 : 0); }
 
-// What the payload of `s` is, by the labels that it got.
+// What the payload of `s` is, by its TCP flags and the labels that it got.
 template <Side from>
-DataKind data_kind_of(const TurnPace& pace, const Sighting& s, uint32_t labels) {
+[[gnu::always_inline]] inline DataKind data_kind_of(const TurnPace& pace, const Sighting& s, uint8_t flags, uint32_t labels) {
   constexpr uint32_t probes = bit(PacketLabel::keep_alive) | bit(PacketLabel::zero_window_probe);
   if (s.payload_length == 0) return DataKind::none;
   constexpr uint8_t unlike = tcp_flag::rst | tcp_flag::syn;
-  if (s.seq == pace.data_end[index_of(from)] && (pace.state & kBegun[index_of(from)]) && !(s.tcp_flags & unlike) && !(labels & probes)) [[likely]]
+  if (s.seq == pace.data_end[index_of(from)] && (pace.state & kBegun[index_of(from)]) && !(flags & unlike) && !(labels & probes)) [[likely]]
     return DataKind::next;
-  if ((s.tcp_flags & tcp_flag::rst) || (labels & probes)) return DataKind::none;
+  if ((flags & tcp_flag::rst) || (labels & probes)) return DataKind::none;
   if (!(pace.state & kBegun[index_of(from)])) return DataKind::next;
   const uint32_t seq = data_seq(s), data_end = pace.data_end[index_of(from)];
   if (sequence_before(data_end, seq + s.payload_length)) return sequence_before(data_end, seq) ? DataKind::after_gap : DataKind::next;

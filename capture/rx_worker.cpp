@@ -56,6 +56,7 @@ struct RxWorker::Staging {
 
 struct RxWorker::Lane {
   const PortIndex index;
+  const PointIndex point;
   PortChannel& channel;
   const std::unique_ptr<PacketSource> source;
   const bool is_file;
@@ -73,6 +74,7 @@ struct RxWorker::Lane {
 
   Lane(RxPort port, Staging& live_staging)
       : index(port.index),
+        point(port.channel->info.point),
         channel(*port.channel),
         source(std::move(port.source)),
         is_file(source->is_file()),
@@ -154,10 +156,7 @@ bool RxWorker::poll_lane(Lane& lane) {
     lane.staging->clear();
     count = lane.source->poll(burst_);
     report_losses(lane);
-    for (size_t i = 0; i < count; ++i) {
-      if (i + 4 < count) __builtin_prefetch(burst_[i + 4].data);
-      take(lane, burst_[i]);
-    }
+    take_burst(lane, count);
     if (!lane.is_file) drop_what_does_not_fit(lane);
   }
   const bool pushed = push_staged(lane);
@@ -179,51 +178,66 @@ bool RxWorker::dropped_on_purpose(DropStage stage, Lane& lane, const RawPacket& 
   return true;
 }
 
-void RxWorker::take(Lane& lane, const RawPacket& packet) {
-  const int64_t order_ns = lane.next_order_ns(packet.time_ns);
-  if (!lane.listening) {
-    lane.channel.covered_from_ns.store(packet.time_ns, std::memory_order_release);
-    lane.listening = true;
-  }
-  const bool hooked = static_cast<bool>(options_.drop_hook);
-  if (hooked && dropped_on_purpose(DropStage::nic, lane, packet)) return;
-
-  PortCounters& counters = lane.channel.counters;
-  counters.packets.add();
-  counters.bytes.add(packet.wire_length);
+// Writes packets to the spool, and says whether the analysis wants them.
+bool RxWorker::filter(Lane& lane, const RawPacket& packet) {
   if (options_.spool != nullptr && (options_.spool_filter == nullptr || options_.spool_filter->matches(packet))) {
     options_.spool->append(lane.index, packet);
   }
-  if (options_.analysis_filter != nullptr && !options_.analysis_filter->matches(packet)) {
-    counters.filtered.add();
-    return;
-  }
+  if (options_.analysis_filter == nullptr || options_.analysis_filter->matches(packet)) return true;
+  lane.channel.counters.filtered.add();
+  return false;
+}
 
+void RxWorker::take_burst(Lane& lane, size_t count) {
+  const bool hooked = static_cast<bool>(options_.drop_hook);
+  const bool filtered = options_.spool != nullptr || options_.analysis_filter != nullptr;
+  uint64_t packets = 0, bytes = 0;
+  for (size_t i = 0; i < count; ++i) {
+    if (i + 4 < count) __builtin_prefetch(burst_[i + 4].data);
+    const RawPacket& packet = burst_[i];
+    const int64_t order_ns = lane.next_order_ns(packet.time_ns);
+    if (!lane.listening) [[unlikely]] {
+      lane.channel.covered_from_ns.store(packet.time_ns, std::memory_order_release);
+      lane.listening = true;
+    }
+    if (hooked && dropped_on_purpose(DropStage::nic, lane, packet)) continue;
+    ++packets;
+    bytes += packet.wire_length;
+    if (filtered && !filter(lane, packet)) continue;
+    if (DecodedFrame* decoded = decode_packet(lane, packet, order_ns); decoded != nullptr) [[likely]] {
+      const uint32_t excerpt_length = lane.picker.pick(*decoded);
+      if (!hooked || !dropped_on_purpose(DropStage::ring, lane, packet)) stage(lane, excerpt_length);
+    }
+  }
+  lane.channel.counters.packets.add(packets);
+  lane.channel.counters.bytes.add(bytes);
+}
+
+// Into the next free place of the staging; null: it cannot be decoded.
+inline DecodedFrame* RxWorker::decode_packet(Lane& lane, const RawPacket& packet, int64_t order_ns) {
   DecodedFrame& sighting = lane.staging->frames[lane.staging->used];
   const FrameView frame{packet.data, packet.captured_length, packet.wire_length, packet.link_type};
-  const DecodeError error = decode(frame, sighting, options_.key_from);
-  if (error != DecodeError::none) {
+  PortCounters& counters = lane.channel.counters;
+  if (const DecodeError error = decode(frame, sighting, options_.key_from); error != DecodeError::none) [[unlikely]] {
     counters.decode_errors[static_cast<size_t>(error)].add();
-    return;
+    return nullptr;
   }
   sighting.time_ns = packet.time_ns;
   sighting.order_ns = order_ns;
   sighting.frame = packet.frame;
   sighting.stamp_uncertainty_ns = packet.stamp_uncertainty_ns;
   sighting.port = lane.index;
-  sighting.point = lane.channel.info.point;
+  sighting.point = lane.point;
   if (sighting.has(SightingFlag::arp)) counters.arp.add();
   constexpr uint16_t kAnyFragment = bit(SightingFlag::fragment) | bit(SightingFlag::carrier_fragment);
   if ((sighting.flags & kAnyFragment) != 0 && !lane.fragments.attribute(frame, options_.key_from, sighting)) {
     counters.unattributed_fragments.add();
   }
-  const uint32_t excerpt_length = lane.picker.pick(sighting);
-  if (hooked && dropped_on_purpose(DropStage::ring, lane, packet)) return;
-  stage(lane, excerpt_length);
+  return &sighting;
 }
 
 // Takes the frame that was decoded last into its row.
-void RxWorker::stage(Lane& lane, uint32_t excerpt_length) {
+inline void RxWorker::stage(Lane& lane, uint32_t excerpt_length) {
   Staging& staging = *lane.staging;
   DecodedFrame& sighting = staging.frames[staging.used];
   Staging::Row& row = staging.rows[(uint64_t{sighting.flow_hash} * staging.rows.size()) >> 32];

@@ -62,7 +62,9 @@ class RxWorker : public Pollable {
 
   bool poll_lane(Lane& lane);
   bool poll_files();
-  void take(Lane& lane, const RawPacket& packet);
+  void take_burst(Lane& lane, size_t count);
+  bool filter(Lane& lane, const RawPacket& packet);
+  DecodedFrame* decode_packet(Lane& lane, const RawPacket& packet, int64_t order_ns);
   void stage(Lane& lane, uint32_t excerpt_length);
   void report_losses(Lane& lane);
   void drop_what_does_not_fit(Lane& lane);
