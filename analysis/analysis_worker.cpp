@@ -8,7 +8,7 @@
 namespace parallax {
 namespace {
 
-constexpr size_t kBurstsPerPoll = 8;
+constexpr size_t kBurstsPerPoll = 2;
 constexpr size_t kSweepPerPoll = 16;                       // slots looked at, when there is nothing else to do
 // Under load a slot for so many packets: a sweep reads lines that no packet of the burst needs, and a report costs the correlator's
 // look-ups (with 1 M legs 1 us and more in all; at 16 slots a poll that was 130 ns a packet). 65,536 slots are swept in 8 M packets.
@@ -129,6 +129,38 @@ bool AnalysisWorker::take_plain_from(const Sighting& s, uint32_t leg, LegHot& ho
                                                               : take_plain_from<Side::server>(s, leg, hot, flows_[flow]);
 }
 
+// In blocks: while one is worked off, the cache lines come that the blocks behind it need, the bucket first, then the leg, then what lies
+// beyond it. With larger blocks lines are lost again before their turn, with smaller ones they are late (bench, 100 k connections: 96 ns
+// a packet with blocks of 4, 80 with 16, 93 with 32).
+void AnalysisWorker::work_off(std::span<Sighting* const> burst) {
+  constexpr size_t kBlock = 16, kStages = 4;
+  std::array<uint64_t, Merge::kBurst> hashes;
+  std::array<uint32_t, Merge::kBurst> guesses;
+  for (size_t begin = 0; begin < burst.size() + (kStages - 1) * kBlock; begin += kBlock) {
+    // Inline by order, as above.
+    const auto stage = [&](size_t number, auto&& work) __attribute__((always_inline)) {
+      if (begin < number * kBlock) return;
+      const size_t first = begin - number * kBlock;
+      for (size_t k = first; k < std::min(first + kBlock, burst.size()); ++k) work(k);
+    };
+    stage(0, [&](size_t k) __attribute__((always_inline)) {
+      hashes[k] = leg_hash_of(*burst[k]);
+      legs_.prefetch(hashes[k]);
+    });
+    stage(1, [&](size_t k) __attribute__((always_inline)) { guesses[k] = legs_.guess(hashes[k]); });
+    stage(2, [&](size_t k) __attribute__((always_inline)) { prefetch_beyond_leg(guesses[k]); });
+    stage(3, [&](size_t k) __attribute__((always_inline)) {
+      const Sighting& s = *burst[k];
+      if (options_.offline) apply_commands(s.order_ns);
+      reached_ns_ = s.order_ns;
+      excerpt_ = s.has(SightingFlag::has_excerpt) ? excerpt_of(s) : std::span<const uint8_t>{};
+      const KeyMatch match = legs_.match(guesses[k], s);
+      if (match != KeyMatch::none && take_plain(s, guesses[k], match)) [[likely]] return;
+      take(s, hashes[k], match != KeyMatch::none ? guesses[k] : kNone);
+    });
+  }
+}
+
 bool AnalysisWorker::work_off_sightings() {
   size_t packets = 0;
   for (size_t i = 0; i < kBurstsPerPoll; ++i) {
@@ -139,24 +171,7 @@ bool AnalysisWorker::work_off_sightings() {
     const auto burst = merge_.next(gate_ns);
     if (burst.empty()) break;
     packets += burst.size();
-    // Each round over the burst brings what the next one needs: bucket, leg, pair.
-    std::array<uint64_t, Merge::kBurst> hashes;
-    std::array<uint32_t, Merge::kBurst> guesses;
-    for (size_t k = 0; k < burst.size(); ++k) {
-      hashes[k] = leg_hash_of(*burst[k]);
-      legs_.prefetch(hashes[k]);
-    }
-    for (size_t k = 0; k < burst.size(); ++k) guesses[k] = legs_.guess(hashes[k]);
-    for (size_t k = 0; k < burst.size(); ++k) prefetch_beyond_leg(guesses[k]);
-    for (size_t k = 0; k < burst.size(); ++k) {
-      const Sighting& s = *burst[k];
-      if (options_.offline) apply_commands(s.order_ns);
-      reached_ns_ = s.order_ns;
-      excerpt_ = s.has(SightingFlag::has_excerpt) ? excerpt_of(s) : std::span<const uint8_t>{};
-      const KeyMatch match = legs_.match(guesses[k], s);
-      if (match != KeyMatch::none && take_plain(s, guesses[k], match)) [[likely]] continue;
-      take(s, hashes[k], match != KeyMatch::none ? guesses[k] : kNone);
-    }
+    work_off(burst);
   }
   counters_.packets.add(packets);
   counters_.late_packets.add(merge_.late() - counters_.late_packets.get());

@@ -60,7 +60,8 @@ class AnalysisWorker final : public Pollable {
   bool must_wait_for_correlator() const;
 
   // `guess`: where the leg probably is; kNone: nowhere.
-  void take(const Sighting& s, uint64_t hash, uint32_t guess);
+  void work_off(std::span<Sighting* const> burst);
+  void take(const Sighting& s, uint64_t hash, uint32_t known);
   bool take_plain(const Sighting& s, uint32_t leg, KeyMatch source);
   template <Side from>
   bool take_plain_from(const Sighting& s, uint32_t leg, LegHot& hot, TcpFlow& flow);

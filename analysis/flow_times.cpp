@@ -16,6 +16,18 @@ void take_handshake(FlowTimes& times, const LegCold& cold, int64_t now_ns) {
   turns::begin(times.pace, now_ns);
 }
 
+template <Side from>
+RoundTripSamples take_packet(FlowTimes& times, const LegHot& hot, const LegCold& cold, const Sighting& s, uint32_t labels) {
+  constexpr size_t peer = index_of(other(from));
+  const DataKind data = turns::data_kind_of<from>(times.pace, s, labels);
+  const RoundTripSamples samples = flow_times::take_trips<from>(times, hot, cold, s, s.tcp_flags, data);
+  if (data != DataKind::none) {
+    const uint32_t unacked = (hot.seen & leg_seen::ack[peer]) ? hot.max_ack[peer] : turns::data_seq(s);
+    turns::take<from>(times.pace, times.sums, s, data, times.trips, unacked);
+  }
+  return samples;
+}
+
 }  // namespace
 
 RoundTripSamples take_times(FlowTimes& times, const LegHot& hot, const LegCold& cold, const Sighting& s, Side from, uint32_t labels, uint8_t notes) {
@@ -23,8 +35,7 @@ RoundTripSamples take_times(FlowTimes& times, const LegHot& hot, const LegCold& 
   if (notes & times_note::established) take_handshake(times, cold, s.time_ns);
   // A hole that is filled was the first sight of its bytes, whatever the packet is labelled.
   if (notes & times_note::fills_hole) labels |= bit(PacketLabel::out_of_order);
-  return from == Side::client ? flow_times::take<Side::client>(times, hot, cold, s, s.tcp_flags, labels)
-                              : flow_times::take<Side::server>(times, hot, cold, s, s.tcp_flags, labels);
+  return from == Side::client ? take_packet<Side::client>(times, hot, cold, s, labels) : take_packet<Side::server>(times, hot, cold, s, labels);
 }
 
 void flip(FlowTimes& times) {

@@ -60,20 +60,15 @@ inline bool leaves_in_flight(const LegHot& hot, const Sighting& s, uint8_t flags
   return (flags & tcp_flag::ack) && (hot.seen & leg_seen::data[index_of(peer)]) && sequence_before(s.ack, hot.next_seq[index_of(peer)]);
 }
 
-// `flags`: the packet's TCP flags, as far as they matter: where they are known when compiling, so is much of the answer.
+// What each packet does, before the turns. `flags`: its TCP flags, as far as they matter; `data`: what its payload is. Where these are known when
+// compiling, so is much of the answer.
 template <Side from>
-[[gnu::always_inline]] inline RoundTripSamples take(FlowTimes& times, const LegHot& hot, const LegCold& cold, const Sighting& s, uint8_t flags,
-                                                    uint32_t labels) {
-  constexpr Side peer = other(from);
-  const DataKind data = turns::data_kind_of<from>(times.pace, s, flags, labels);
-  const bool awaited = data != DataKind::none || leaves_in_flight(hot, s, flags, peer);
+[[gnu::always_inline]] inline RoundTripSamples take_trips(FlowTimes& times, const LegHot& hot, const LegCold& cold, const Sighting& s, uint8_t flags,
+                                                          DataKind data) {
+  const bool awaited = data != DataKind::none || leaves_in_flight(hot, s, flags, other(from));
   const RoundTripSamples samples = round_trip::step<from>(times.trips, s, flags, data, awaited);
   if (!turns::flight_measured(times.pace) && handshake_seen(hot)) [[unlikely]]
     turns::take_flight(times.pace, times.sums, s, from, data, times.trips, cold.isn);
-  if (data != DataKind::none) {
-    const uint32_t unacked = (hot.seen & leg_seen::ack[index_of(peer)]) ? hot.max_ack[index_of(peer)] : turns::data_seq(s);
-    turns::take<from>(times.pace, times.sums, s, data, times.trips, unacked);
-  }
   return samples;
 }
 
@@ -82,7 +77,11 @@ template <Side from>
 // The same for a plain packet (plain_packet.h), of which neither labels nor notes say anything.
 template <Side from>
 [[gnu::always_inline]] inline RoundTripSamples take_plain_times(FlowTimes& times, const LegHot& hot, const LegCold& cold, const Sighting& s) {
-  return flow_times::take<from>(times, hot, cold, s, tcp_flag::ack, 0);
+  if (s.payload_length == 0) return flow_times::take_trips<from>(times, hot, cold, s, tcp_flag::ack, DataKind::none);
+  if (!turns::is_next<from>(times.pace, s)) [[unlikely]] return take_times(times, hot, cold, s, from, 0, 0);
+  const RoundTripSamples samples = flow_times::take_trips<from>(times, hot, cold, s, tcp_flag::ack, DataKind::next);
+  turns::take_plain<from>(times.pace, times.sums, s, times.trips, hot.max_ack[index_of(other(from))]);
+  return samples;
 }
 
 // The two sides were mistaken for each other.

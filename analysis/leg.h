@@ -1,5 +1,5 @@
-// A leg's state: 256 bytes in three arrays of the leg table, so that a packet of an established leg touches the hot line,
-// the identity to be sure of the match, and little else.
+// A leg's state: 256 bytes in two arrays of the leg table, so that a packet of an established leg touches the hot line,
+// the identity beside it to be sure of the match, and little else.
 //
 // Written by the one analysis worker that owns the table. Direction 0 is from the client, 1 from the server.
 #pragma once

@@ -6,7 +6,7 @@
 namespace parallax {
 
 // At most four legs a bucket of seven on average: displacement is rare and short.
-LegTable::LegTable(size_t capacity) : hot_(capacity), identity_(capacity), cold_(capacity) {
+LegTable::LegTable(size_t capacity) : near_(capacity), cold_(capacity) {
   const size_t buckets = std::bit_ceil(std::max<size_t>(16, capacity / 4));
   shift_ = 64 - std::countr_zero(buckets);
   buckets_.resize(buckets + kReach);  // the last home bucket has its reach too
@@ -22,7 +22,7 @@ uint32_t LegTable::find(uint64_t hash, const LegKey& key) const {
     const Bucket& bucket = buckets_[b];
     for (uint32_t places = bucket.with_tag(tag); places != 0; places &= places - 1) {
       const uint32_t index = bucket.indices[static_cast<size_t>(std::countr_zero(places))];
-      if (index != kNone && identity_[index].key == key) return index;
+      if (index != kNone && near_[index].identity.key == key) return index;
     }
   }
   return kNone;
@@ -40,9 +40,9 @@ uint32_t LegTable::insert(uint32_t flow_hash, const LegKey& key, LegList list) {
       buckets_[b].tags[place] = tag_of(hash);
       buckets_[b].indices[place] = index;
       if (b != home) ++buckets_[home].displaced;
-      hot_[index] = {};
+      near_[index].hot = {};
       cold_[index] = {};
-      LegIdentity& identity = identity_[index];
+      LegIdentity& identity = near_[index].identity;
       identity.key = key;
       identity.flow_hash = flow_hash;
       identity.flow = kNone;
@@ -56,7 +56,7 @@ uint32_t LegTable::insert(uint32_t flow_hash, const LegKey& key, LegList list) {
 }
 
 void LegTable::erase(uint32_t index) {
-  const LegIdentity& identity = identity_[index];
+  const LegIdentity& identity = near_[index].identity;
   const size_t home = bucket_of(leg_hash(identity.flow_hash, identity.key.point));
   for (size_t b = home; b <= home + kReach; ++b) {
     for (uint32_t& entry : buckets_[b].indices) {
@@ -64,7 +64,7 @@ void LegTable::erase(uint32_t index) {
       entry = kNone;
       if (b != home) --buckets_[home].displaced;
       unlink(index);
-      identity_[index].list = static_cast<uint8_t>(LegList::free_slot);
+      near_[index].identity.list = static_cast<uint8_t>(LegList::free_slot);
       free_.push_back(index);
       --size_;
       return;
@@ -74,18 +74,18 @@ void LegTable::erase(uint32_t index) {
 
 void LegTable::link(uint32_t index, LegList list) {
   List& to = lists_[static_cast<size_t>(list)];
-  identity_[index].link = {to.tail, kNone};
-  (to.tail == kNone ? to.head : identity_[to.tail].link[1]) = index;
+  near_[index].identity.link = {to.tail, kNone};
+  (to.tail == kNone ? to.head : near_[to.tail].identity.link[1]) = index;
   to.tail = index;
   ++to.size;
-  identity_[index].list = static_cast<uint8_t>(list);
+  near_[index].identity.list = static_cast<uint8_t>(list);
 }
 
 void LegTable::unlink(uint32_t index) {
-  List& from = lists_[identity_[index].list];
-  const auto [previous, next] = identity_[index].link;
-  (previous == kNone ? from.head : identity_[previous].link[1]) = next;
-  (next == kNone ? from.tail : identity_[next].link[0]) = previous;
+  List& from = lists_[near_[index].identity.list];
+  const auto [previous, next] = near_[index].identity.link;
+  (previous == kNone ? from.head : near_[previous].identity.link[1]) = next;
+  (next == kNone ? from.tail : near_[next].identity.link[0]) = previous;
   --from.size;
 }
 
@@ -102,7 +102,7 @@ uint32_t LegTable::victim(uint64_t hash) const {
     uint32_t idlest = kNone;
     for (size_t b = home; b <= home + kReach; ++b) {
       for (const uint32_t entry : buckets_[b].indices) {
-        if (entry != kNone && (idlest == kNone || hot_[entry].last_ns < hot_[idlest].last_ns)) idlest = entry;
+        if (entry != kNone && (idlest == kNone || near_[entry].hot.last_ns < near_[idlest].hot.last_ns)) idlest = entry;
       }
     }
     return idlest;
@@ -110,8 +110,8 @@ uint32_t LegTable::victim(uint64_t hash) const {
   if (oldest(LegList::closed) != kNone) return oldest(LegList::closed);
   if (oldest(LegList::half_open) != kNone) return oldest(LegList::half_open);
   uint32_t idlest = oldest(LegList::open), candidate = idlest;
-  for (int i = 0; i < 64 && candidate != kNone; ++i, candidate = identity_[candidate].link[1]) {
-    if (hot_[candidate].last_ns < hot_[idlest].last_ns) idlest = candidate;
+  for (int i = 0; i < 64 && candidate != kNone; ++i, candidate = near_[candidate].identity.link[1]) {
+    if (near_[candidate].hot.last_ns < near_[idlest].hot.last_ns) idlest = candidate;
   }
   return idlest;
 }

@@ -25,7 +25,7 @@ class LegTable {
  public:
   explicit LegTable(size_t capacity);
 
-  size_t capacity() const { return hot_.size(); }
+  size_t capacity() const { return near_.size(); }
   size_t size() const { return size_; }
   size_t size(LegList list) const { return lists_[static_cast<size_t>(list)].size; }
 
@@ -38,13 +38,13 @@ class LegTable {
     if (places == 0) return kNone;
     const uint32_t index = bucket.indices[static_cast<size_t>(std::countr_zero(places))];
     if (index == kNone) return kNone;
-    __builtin_prefetch(&hot_[index], 1);
-    __builtin_prefetch(&identity_[index]);
+    __builtin_prefetch(&near_[index].hot, 1);
+    __builtin_prefetch(&near_[index].identity);
     return index;
   }
   // Whether `index` (kNone allowed) is still the leg of `s`, and how.
   KeyMatch match(uint32_t index, const Sighting& s) const {
-    return index != kNone && live(index) ? parallax::match(identity_[index].key, s) : KeyMatch::none;
+    return index != kNone && live(index) ? parallax::match(near_[index].identity.key, s) : KeyMatch::none;
   }
   // Index of the leg, or kNone.
   uint32_t find(uint64_t hash, const LegKey& key) const;
@@ -61,15 +61,15 @@ class LegTable {
   // What to evict for a leg that hashes to `hash`, so that insert() succeeds: see the rule in the .cpp.
   uint32_t victim(uint64_t hash) const;
 
-  bool live(uint32_t index) const { return identity_[index].list != 0; }
-  LegHot& hot(uint32_t index) { return hot_[index]; }
-  const LegHot& hot(uint32_t index) const { return hot_[index]; }
+  bool live(uint32_t index) const { return near_[index].identity.list != 0; }
+  LegHot& hot(uint32_t index) { return near_[index].hot; }
+  const LegHot& hot(uint32_t index) const { return near_[index].hot; }
   LegCold& cold(uint32_t index) { return cold_[index]; }
   const LegCold& cold(uint32_t index) const { return cold_[index]; }
-  const LegKey& key(uint32_t index) const { return identity_[index].key; }
-  uint32_t& flow(uint32_t index) { return identity_[index].flow; }
-  uint32_t flow(uint32_t index) const { return identity_[index].flow; }
-  uint32_t generation(uint32_t index) const { return identity_[index].generation; }
+  const LegKey& key(uint32_t index) const { return near_[index].identity.key; }
+  uint32_t& flow(uint32_t index) { return near_[index].identity.flow; }
+  uint32_t flow(uint32_t index) const { return near_[index].identity.flow; }
+  uint32_t generation(uint32_t index) const { return near_[index].identity.generation; }
 
  private:
   static constexpr size_t kEntries = 7;
@@ -103,8 +103,12 @@ class LegTable {
 
   int shift_;
   LargeTable<Bucket> buckets_;
-  LargeTable<LegHot> hot_;
-  LargeTable<LegIdentity> identity_;
+  // Side by side, since each packet needs both: one page less to look up (3 to 5 % of the pipeline with 100 k and 1 M connections).
+  struct alignas(128) Near {
+    LegHot hot;
+    LegIdentity identity;
+  };
+  LargeTable<Near> near_;
   LargeTable<LegCold> cold_;
   std::vector<uint32_t> free_;
   List lists_[static_cast<size_t>(LegList::count)];

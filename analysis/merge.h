@@ -15,7 +15,7 @@ namespace parallax {
 
 class Merge {
  public:
-  static constexpr size_t kBurst = 32;
+  static constexpr size_t kBurst = 128;
 
   Merge(const std::vector<PortChannel*>& channels, size_t worker, bool offline, int64_t wait_ns);
 

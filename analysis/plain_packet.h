@@ -23,34 +23,44 @@ void settle_plain(LegHot& hot, const TcpFlow& flow);
 
 namespace plain {
 
+// What any packet of a direction changes.
 template <Side from>
-bool fits(const LegHot& hot, const TcpFlow& flow, const Sighting& s) {
-  constexpr size_t d = index_of(from), peer = index_of(other(from));
-  const TcpFlow::Half& own = flow.half[d];
-  const bool has_data = s.payload_length > 0;
-  if ((hot.seen & (has_data ? leg_seen::plain_data[d] : leg_seen::plain_ack[d])) == 0) return false;
-  if (s.seq != own.next_seq || s.window == 0 || sequence_before(hot.next_seq[peer], s.ack)) return false;
-  if (!has_data) return s.ack != own.last_ack;
-  const uint32_t end = s.seq + s.payload_length;
-  return !fills_window(flow.half[peer], end) && !exceeds_scale(flow.half[peer], end);
-}
-
-template <Side from>
-void take(LegHot& hot, TcpFlow& flow, const Sighting& s) {
+void note_packet(LegHot& hot, TcpFlow::Half& own, const Sighting& s) {
   constexpr size_t d = index_of(from);
-  TcpFlow::Half& own = flow.half[d];
   hot.last_ns = s.order_ns;
   ++hot.packets[d];
   if (sequence_before(hot.max_ack[d], s.ack)) hot.max_ack[d] = s.ack;
   own.last_us = microseconds_of(s.time_ns);
-  if (s.ack != own.last_ack) own.duplicate_acks = 0;
   own.last_ack = s.ack;
   own.window = s.window;
-  if (s.payload_length == 0) return;
+}
+
+// New data that leaves room in the window.
+template <Side from>
+[[gnu::always_inline]] inline bool take_data(LegHot& hot, TcpFlow& flow, const Sighting& s) {
+  constexpr size_t d = index_of(from);
+  TcpFlow::Half& own = flow.half[d];
+  const TcpFlow::Half& peer = flow.half[1 - d];
+  const uint32_t end = s.seq + s.payload_length;
+  if (!(hot.seen & leg_seen::plain_data[d]) || fills_window(peer, end) || exceeds_scale(peer, end)) return false;
+  if (s.ack != own.last_ack) own.duplicate_acks = 0;
+  note_packet<from>(hot, own, s);
   hot.bytes[d] += s.payload_length;
-  hot.next_seq[d] = own.next_seq = own.contiguous_end = s.seq + s.payload_length;
+  hot.next_seq[d] = own.next_seq = own.contiguous_end = end;
   own.advanced_us = own.sent_us = own.last_us;
   own.notes |= flow_note::sent;
+  return true;
+}
+
+// Something new acknowledged, without data.
+template <Side from>
+[[gnu::always_inline]] inline bool take_ack(LegHot& hot, TcpFlow& flow, const Sighting& s) {
+  constexpr size_t d = index_of(from);
+  TcpFlow::Half& own = flow.half[d];
+  if (!(hot.seen & leg_seen::plain_ack[d]) || s.ack == own.last_ack) return false;
+  own.duplicate_acks = 0;
+  note_packet<from>(hot, own, s);
+  return true;
 }
 
 }  // namespace plain
@@ -60,9 +70,8 @@ template <Side from>
 [[gnu::always_inline]] inline bool take_plain_packet(LegHot& hot, TcpFlow& flow, const Sighting& s) {
   constexpr uint16_t not_whole = bit(SightingFlag::later_fragment) | bit(SightingFlag::icmp_quote) | bit(SightingFlag::carrier_fragment);
   if ((s.tcp_flags & (tcp_flag::turning | tcp_flag::ack)) != tcp_flag::ack || (s.options & tcp_option::sack) || (s.flags & not_whole)) return false;
-  if (!plain::fits<from>(hot, flow, s)) return false;
-  plain::take<from>(hot, flow, s);
-  return true;
+  if (s.seq != flow.half[index_of(from)].next_seq || s.window == 0 || sequence_before(hot.next_seq[index_of(other(from))], s.ack)) return false;
+  return s.payload_length > 0 ? plain::take_data<from>(hot, flow, s) : plain::take_ack<from>(hot, flow, s);
 }
 
 }  // namespace parallax

@@ -108,7 +108,7 @@ constexpr uint32_t trip(uint32_t sent, uint32_t now) {
   return samples;
 }
 
-inline void time_segment(RoundTrip& t, const Sighting& s, uint32_t now, DataKind data) {
+[[gnu::always_inline]] inline void time_segment(RoundTrip& t, const Sighting& s, uint32_t now, DataKind data) {
   if (data == DataKind::none) return;
   if (data != DataKind::next) {
     t.ack_sent = 0;
@@ -118,7 +118,7 @@ inline void time_segment(RoundTrip& t, const Sighting& s, uint32_t now, DataKind
   }
 }
 
-inline void time_tsval(RoundTrip& t, const Sighting& s, uint32_t now, bool awaited) {
+[[gnu::always_inline]] inline void time_tsval(RoundTrip& t, const Sighting& s, uint32_t now, bool awaited) {
   if (t.echo_sent != 0) {
     if (s.tsval != t.tsval) t.counted |= RoundTrip::kUnsure;
     // Its sender waits for nothing more: whenever the other end speaks next, it is not because of this.

@@ -22,9 +22,9 @@ constexpr std::array<uint16_t, 2> kGoingOn{request, response}, kDue{response, un
 constexpr std::array<uint16_t, 2> kAcked{acked_client, acked_server}, kMeasured{measured_client, measured_server};
 
 template <size_t peer>
-bool acknowledges_all(const TurnPace& pace, const Sighting& s) {
+bool acknowledges_all(const TurnPace& pace, const Sighting& s, uint8_t flags) {
   if (!(pace.state & kBegun[peer])) return true;
-  return (s.tcp_flags & tcp_flag::ack) && sequence_at_or_before(pace.data_end[peer], s.ack);
+  return (flags & tcp_flag::ack) && sequence_at_or_before(pace.data_end[peer], s.ack);
 }
 
 // A request or a response begins: what was waited for it.
@@ -61,8 +61,8 @@ void count_request(TurnPace& pace, TurnSums& sums) {
 }
 
 template <size_t d>
-void note_new_data(TurnPace& pace, TurnSums& sums, const Sighting& s, bool acks_all, uint32_t unacked) {
-  const uint32_t end = data_seq(s) + s.payload_length, size = std::min(s.payload_length / 16, 0xffu);
+void note_new_data(TurnPace& pace, TurnSums& sums, const Sighting& s, uint32_t end, bool acks_all, uint32_t unacked) {
+  const uint32_t size = std::min(s.payload_length / 16, 0xffu);
   pace.data_end[d] = end;
   if (const int32_t in_flight = sequence_distance(unacked, end); in_flight > static_cast<int64_t>(pace.in_flight_max[d]))
     pace.in_flight_max[d] = static_cast<uint32_t>(in_flight);
@@ -96,37 +96,59 @@ void note_new_data(TurnPace& pace, TurnSums& sums, const Sighting& s, bool acks_
   }
 }
 
+// What lies between a segment and the newest data before it.
+struct Passed {
+  uint64_t ticks, until;
+};
+Passed since(const TurnPace& pace, const Sighting& s) {
+  const uint64_t tick = to_ticks(s.time_ns);
+  // Stamps of the two directions may be inverted by the polling gap: then no time has passed.
+  const uint64_t last = pace.last_tick == 0 ? tick : pace.last_tick, until = std::max(tick, last);
+  return {until - last, until};
+}
+
 }  // namespace
 
 void begin(TurnPace& pace, int64_t now_ns) {
   if (!(pace.state & (request | response))) pace.last_tick = to_ticks(now_ns);
 }
 
+// New data that ends before `end`; `flags`: its TCP flags.
 template <Side from>
-void take(TurnPace& pace, TurnSums& sums, const Sighting& s, DataKind data, const RoundTrips& trips, uint32_t unacked) {
+[[gnu::always_inline]] inline void take_new(TurnPace& pace, TurnSums& sums, const Sighting& s, uint8_t flags, uint32_t end, const RoundTrips& trips,
+                                            uint32_t unacked) {
   constexpr size_t d = index_of(from), peer = index_of(other(from));
-  const uint64_t tick = to_ticks(s.time_ns);
-  // Stamps of the two directions may be inverted by the polling gap: then no time has passed.
-  const uint64_t last = pace.last_tick == 0 ? tick : pace.last_tick;
-  const uint64_t passed = std::max(tick, last) - last;
-  if (data == DataKind::again || data == DataKind::late) {
-    if (pace.state & (request | response)) take_old(pace, s, d, data, passed, unacked);
-    return;
-  }
-  const bool acks_all = acknowledges_all<peer>(pace, s);
+  const Passed passed = since(pace, s);
+  const bool acks_all = acknowledges_all<peer>(pace, s, flags);
   if (!(pace.state & (request | response)) || ((pace.state & kDue[d]) && acks_all)) {
-    begin_message<d>(pace, sums, passed, trips);
+    begin_message<d>(pace, sums, passed.ticks, trips);
   } else {
-    go_on(pace, passed);
+    go_on(pace, passed.ticks);
   }
   if (pace.state & kGoingOn[d]) pace.message_bytes += std::min(s.payload_length, kMost - pace.message_bytes);
-  note_new_data<d>(pace, sums, s, acks_all, unacked);
-  pace.last_tick = last + passed;
+  note_new_data<d>(pace, sums, s, end, acks_all, unacked);
+  pace.last_tick = passed.until;
   pace.again_ticks = 0;
+}
+
+template <Side from>
+void take(TurnPace& pace, TurnSums& sums, const Sighting& s, DataKind data, const RoundTrips& trips, uint32_t unacked) {
+  if (data == DataKind::again || data == DataKind::late) {
+    if (pace.state & (request | response)) take_old(pace, s, index_of(from), data, since(pace, s).ticks, unacked);
+    return;
+  }
+  take_new<from>(pace, sums, s, s.tcp_flags, data_seq(s) + s.payload_length, trips, unacked);
+}
+
+template <Side from>
+void take_plain(TurnPace& pace, TurnSums& sums, const Sighting& s, const RoundTrips& trips, uint32_t unacked) {
+  take_new<from>(pace, sums, s, tcp_flag::ack, s.seq + s.payload_length, trips, unacked);
 }
 
 template void take<Side::client>(TurnPace&, TurnSums&, const Sighting&, DataKind, const RoundTrips&, uint32_t);
 template void take<Side::server>(TurnPace&, TurnSums&, const Sighting&, DataKind, const RoundTrips&, uint32_t);
+template void take_plain<Side::client>(TurnPace&, TurnSums&, const Sighting&, const RoundTrips&, uint32_t);
+template void take_plain<Side::server>(TurnPace&, TurnSums&, const Sighting&, const RoundTrips&, uint32_t);
 
 void take_flight(TurnPace& pace, TurnSums& sums, const Sighting& s, Side from, DataKind data, const RoundTrips& trips,
                  const std::array<uint32_t, 2>& isn) {

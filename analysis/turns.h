@@ -77,15 +77,17 @@ inline constexpr std::array<uint16_t, 2> kBegun{turn_state::begun_client, turn_s
 // The first sequence number of the payload.
 inline uint32_t data_seq(const Sighting& s) { return s.seq + ((s.tcp_flags & tcp_flag::syn) ? 1 : 0); }
 
-// What the payload of `s` is, by its TCP flags and the labels that it got.
+// Whether a segment begins where the newest data ended.
 template <Side from>
-[[gnu::always_inline]] inline DataKind data_kind_of(const TurnPace& pace, const Sighting& s, uint8_t flags, uint32_t labels) {
+bool is_next(const TurnPace& pace, const Sighting& s) {
+  return s.seq == pace.data_end[index_of(from)] && (pace.state & kBegun[index_of(from)]);
+}
+
+// What the payload of `s` is, by the labels that it got.
+template <Side from>
+DataKind data_kind_of(const TurnPace& pace, const Sighting& s, uint32_t labels) {
   constexpr uint32_t probes = bit(PacketLabel::keep_alive) | bit(PacketLabel::zero_window_probe);
-  if (s.payload_length == 0) return DataKind::none;
-  constexpr uint8_t unlike = tcp_flag::rst | tcp_flag::syn;
-  if (s.seq == pace.data_end[index_of(from)] && (pace.state & kBegun[index_of(from)]) && !(flags & unlike) && !(labels & probes)) [[likely]]
-    return DataKind::next;
-  if ((flags & tcp_flag::rst) || (labels & probes)) return DataKind::none;
+  if (s.payload_length == 0 || (s.tcp_flags & tcp_flag::rst) || (labels & probes)) return DataKind::none;
   if (!(pace.state & kBegun[index_of(from)])) return DataKind::next;
   const uint32_t seq = data_seq(s), data_end = pace.data_end[index_of(from)];
   if (sequence_before(data_end, seq + s.payload_length)) return sequence_before(data_end, seq) ? DataKind::after_gap : DataKind::next;
@@ -101,6 +103,11 @@ template <Side from>
 void take(TurnPace& pace, TurnSums& sums, const Sighting& s, DataKind data, const RoundTrips& trips, uint32_t unacked);
 extern template void take<Side::client>(TurnPace&, TurnSums&, const Sighting&, DataKind, const RoundTrips&, uint32_t);
 extern template void take<Side::server>(TurnPace&, TurnSums&, const Sighting&, DataKind, const RoundTrips&, uint32_t);
+// The same for data that is next, in a segment that acknowledges and neither opens nor closes.
+template <Side from>
+void take_plain(TurnPace& pace, TurnSums& sums, const Sighting& s, const RoundTrips& trips, uint32_t unacked);
+extern template void take_plain<Side::client>(TurnPace&, TurnSums&, const Sighting&, const RoundTrips&, uint32_t);
+extern template void take_plain<Side::server>(TurnPace&, TurnSums&, const Sighting&, const RoundTrips&, uint32_t);
 
 // The first flight: what a side sends before an acknowledgement can tell it to go on; its initial congestion window where it had as much to
 // send. Bytes of new data up to the first acknowledgement of any of it and for one round trip to that side more. To be called for every

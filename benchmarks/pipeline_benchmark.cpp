@@ -98,7 +98,7 @@ struct Pipeline {
     EngineOptions options;
     options.path = {"outside", "inside"};
     options.path.resize(traffic.points());
-    // All legs are at work: as many again, since there are half as many TCP records as legs.
+    // Twice as many as are at work, so that none is evicted.
     options.legs = std::bit_ceil(static_cast<size_t>(connections) * traffic.points() * 2);
     options.connections = connections + 1024;
     std::vector<PortChannel*> pointers;

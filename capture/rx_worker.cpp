@@ -6,6 +6,7 @@
 
 namespace parallax {
 
+static constexpr size_t kBurstsPerPoll = 4;  // so that an analysis on the same thread gets a burst of its own size
 // Half of the smallest ring: a full one then always holds two times.
 static constexpr size_t kSameOrderMax = 32;
 // The same for the rings of excerpts: one that has no room for the longest then always holds two times.
@@ -123,6 +124,12 @@ bool RxWorker::finished() const {
 }
 
 bool RxWorker::poll() {
+  size_t bursts = 0;
+  while (bursts < kBurstsPerPoll && poll_burst()) ++bursts;
+  return bursts > 0;
+}
+
+bool RxWorker::poll_burst() {
   bool worked = false;
   for (auto& lane : lanes_) {
     if (!lane->is_file && !lane->ended) worked |= poll_lane(*lane);

@@ -47,8 +47,10 @@ class RxWorker : public Pollable {
   RxWorker(std::vector<RxPort> ports, RxWorkerOptions options);
   ~RxWorker() override;
 
-  // One burst from each live port, and one from the file that is furthest behind.
+  // A few times poll_burst(), as long as there is something to do.
   bool poll() override;
+  // One burst from each live port, and one from the file that is furthest behind.
+  bool poll_burst();
   // All sources have ended and all their sightings are in the rings.
   bool finished() const override;
 

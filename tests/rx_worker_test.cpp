@@ -104,10 +104,12 @@ struct Bench {
   }
   FakeSource::State& add_live(size_t workers = 1, size_t ring_slots = 1024) { return add(false, workers, ring_slots); }
   FakeSource::State& add_file(size_t workers = 1, size_t ring_slots = 1024) { return add(true, workers, ring_slots); }
-  bool poll() {
+  RxWorker& started() {
     if (!worker) worker = std::make_unique<RxWorker>(std::move(ports), options);
-    return worker->poll();
+    return *worker;
   }
+  bool poll() { return started().poll(); }
+  bool poll_burst() { return started().poll_burst(); }
   std::vector<Sighting> taken_from(size_t port, size_t ring = 0) {
     SpscRing<Sighting>& from = *channels[port]->rings[ring];
     std::vector<Sighting> sightings;
@@ -201,7 +203,7 @@ TEST(RxWorker, LossesAreKnownBeforeTheBurstIsReleased) {
     EXPECT_EQ(channel.rings[0]->size(), 0u);
     EXPECT_EQ(channel.watermark_ns, kBeforeAllNs);
   };
-  bench.poll();
+  bench.poll_burst();
   EXPECT_EQ(bench.drops(0, DropReason::nic), 3u);
   EXPECT_EQ(bench.drops(0, DropReason::socket), 2u);
   EXPECT_EQ(channel.loss.lost(), 5u);
@@ -276,7 +278,7 @@ TEST(RxWorker, TheFileFurthestBehindIsReadFirst) {
   FakeSource::State& late = bench.add_file();
   for (int i = 0; i < 320; ++i) early.packets.push_back({1'000 + i, udp_frame(1)});
   for (int i = 0; i < 320; ++i) late.packets.push_back({5'000 + i, udp_frame(2)});
-  for (int round = 0; round < 9; ++round) bench.poll();
+  for (int round = 0; round < 9; ++round) bench.poll_burst();
   EXPECT_EQ(early.polls, 9);
   EXPECT_EQ(late.polls, 0);
   while (!bench.worker->finished()) bench.poll();
