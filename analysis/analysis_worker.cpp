@@ -9,31 +9,45 @@ namespace parallax {
 namespace {
 
 constexpr size_t kBurstsPerPoll = 2;
-constexpr size_t kSweepPerPoll = 16;                       // slots looked at, when there is nothing else to do
-// Under load a slot for so many packets: a sweep reads lines that no packet of the burst needs, and a report costs the correlator's
-// look-ups (with 1 M legs 1 us and more in all; at 16 slots a poll that was 130 ns a packet). 65,536 slots are swept in 8 M packets.
+constexpr size_t kSweepPerPoll = 16;  // slots looked at, when there is nothing else to do
+// Under load a slot for so many packets: a sweep reads lines that no packet of the burst needs, and a report costs the
+// correlator's look-ups (with 1 M legs 1 us and more in all; at 16 slots a poll that was 130 ns a packet). 65,536 slots are swept
+// in 8 M packets.
 constexpr size_t kPacketsPerSweptSlot = 128;
-constexpr int64_t kSweepRoundNs = 5'000'000'000;           // live: counts of a leg or a pair are reported at most this often
+constexpr int64_t kSweepRoundNs = 5'000'000'000;  // live: counts of a leg or a pair are reported at most this often
 constexpr size_t kLogSlotsLeast = 1 << 14;
 constexpr size_t kLegsPerTrace = 16, kTracesLeast = 256;
 
 PairLimits pair_limits(const EngineOptions& options) {
-  return {.pairs = options.offline ? 1024 : pair_capacity(options), .pending = options.offline ? 4096 : std::max<size_t>(options.legs, 65536),
-          .sketches = options.offline ? 0 : std::min<size_t>(options.legs, 8192), .device_timeout_ns = options.device_timeout_ns,
+  return {.pairs = options.offline ? 1024 : pair_capacity(options),
+          .pending = options.offline ? 4096 : std::max<size_t>(options.legs, 65536),
+          .sketches = options.offline ? 0 : std::min<size_t>(options.legs, 8192),
+          .device_timeout_ns = options.device_timeout_ns,
           .offline = options.offline};
 }
 
 }  // namespace
 
 AnalysisWorker::AnalysisWorker(size_t index, const EngineOptions& options, EngineLinks& links, SensorView& sensor)
-    : index_(index), options_(options), points_(options.path.size()), plain_gap_ns_(std::min(options.idle_timeout_ns, round_trip::kLongestNs)), links_(links), sensor_(sensor),
-      notes_(options.record_packets), merge_(sensor.channels(), index, options.offline, options.merge_wait_ns), legs_(options.legs),
+    : index_(index),
+      options_(options),
+      points_(options.path.size()),
+      plain_gap_ns_(std::min(options.idle_timeout_ns, round_trip::kLongestNs)),
+      links_(links),
+      sensor_(sensor),
+      notes_(options.record_packets),
+      merge_(sensor.channels(), index, options.offline, options.merge_wait_ns),
+      legs_(options.legs),
       flows_(std::max<size_t>(options.legs, 64), options.offline),
       traces_(options.offline ? 0 : std::max(options.legs / kLegsPerTrace, kTracesLeast), options.offline),
-      log_(points_ < 2 ? 0 : std::max(options.legs / 2, kLogSlotsLeast), options.offline), leg_events_(*links.leg_events[index], !options.offline),
+      log_(points_ < 2 ? 0 : std::max(options.legs / 2, kLogSlotsLeast), options.offline),
+      leg_events_(*links.leg_events[index], !options.offline),
       fate_events_(*links.fate_events[index], !options.offline),
       pairs_(static_cast<uint8_t>(index), pair_limits(options), sensor, counters_, fate_events_, notes_),
-      recogniser_({.legs = legs_.capacity(), .states = options.recognised_legs, .buffers = options.message_buffers, .offline = options.offline},
+      recogniser_({.legs = legs_.capacity(),
+                   .states = options.recognised_legs,
+                   .buffers = options.message_buffers,
+                   .offline = options.offline},
                   *links.recognitions[index], counters_),
       commands_(1024, options.offline) {
   for (size_t w = 0; w < links.workers(); ++w) {
@@ -114,7 +128,8 @@ bool AnalysisWorker::take_plain_from(const Sighting& s, uint32_t leg, LegHot& ho
   if (samples.any()) count_round_trips(samples, s.point, from);
   hot.flags |= leg_flag::reported_stale;
   if (notes_.wanted()) note_leg_packet(s, leg, 0);
-  if (!excerpt_.empty()) [[unlikely]] recognise(leg, s, from);
+  if (!excerpt_.empty()) [[unlikely]]
+    recognise(leg, s, from);
   if (points_ > 1) follow(leg, s, from, Sameness::fresh);
   return true;
 }
@@ -129,9 +144,9 @@ bool AnalysisWorker::take_plain_from(const Sighting& s, uint32_t leg, LegHot& ho
                                                               : take_plain_from<Side::server>(s, leg, hot, flows_[flow]);
 }
 
-// In blocks: while one is worked off, the cache lines come that the blocks behind it need, the bucket first, then the leg, then what lies
-// beyond it. With larger blocks lines are lost again before their turn, with smaller ones they are late (bench, 100 k connections: 96 ns
-// a packet with blocks of 4, 80 with 16, 93 with 32).
+// In blocks: while one is worked off, the cache lines come that the blocks behind it need, the bucket first, then the leg, then
+// what lies beyond it. With larger blocks lines are lost again before their turn, with smaller ones they are late (bench, 100 k
+// connections: 96 ns a packet with blocks of 4, 80 with 16, 93 with 32).
 void AnalysisWorker::work_off(std::span<Sighting* const> burst) {
   constexpr size_t kBlock = 16, kStages = 4;
   std::array<uint64_t, Merge::kBurst> hashes;
@@ -143,21 +158,26 @@ void AnalysisWorker::work_off(std::span<Sighting* const> burst) {
       const size_t first = begin - number * kBlock;
       for (size_t k = first; k < std::min(first + kBlock, burst.size()); ++k) work(k);
     };
-    stage(0, [&](size_t k) __attribute__((always_inline)) {
-      hashes[k] = leg_hash_of(*burst[k]);
-      legs_.prefetch(hashes[k]);
-    });
-    stage(1, [&](size_t k) __attribute__((always_inline)) { guesses[k] = legs_.guess(hashes[k]); });
-    stage(2, [&](size_t k) __attribute__((always_inline)) { prefetch_beyond_leg(guesses[k]); });
-    stage(3, [&](size_t k) __attribute__((always_inline)) {
-      const Sighting& s = *burst[k];
-      if (options_.offline) apply_commands(s.order_ns);
-      reached_ns_ = s.order_ns;
-      excerpt_ = s.has(SightingFlag::has_excerpt) ? excerpt_of(s) : std::span<const uint8_t>{};
-      const KeyMatch match = legs_.match(guesses[k], s);
-      if (match != KeyMatch::none && take_plain(s, guesses[k], match)) [[likely]] return;
-      take(s, hashes[k], match != KeyMatch::none ? guesses[k] : kNone);
-    });
+    stage(
+        0, [&](size_t k) __attribute__((always_inline)) {
+          hashes[k] = leg_hash_of(*burst[k]);
+          legs_.prefetch(hashes[k]);
+        });
+    stage(
+        1, [&](size_t k) __attribute__((always_inline)) { guesses[k] = legs_.guess(hashes[k]); });
+    stage(
+        2, [&](size_t k) __attribute__((always_inline)) { prefetch_beyond_leg(guesses[k]); });
+    stage(
+        3, [&](size_t k) __attribute__((always_inline)) {
+          const Sighting& s = *burst[k];
+          if (options_.offline) apply_commands(s.order_ns);
+          reached_ns_ = s.order_ns;
+          excerpt_ = s.has(SightingFlag::has_excerpt) ? excerpt_of(s) : std::span<const uint8_t>{};
+          const KeyMatch match = legs_.match(guesses[k], s);
+          if (match != KeyMatch::none && take_plain(s, guesses[k], match)) [[likely]]
+            return;
+          take(s, hashes[k], match != KeyMatch::none ? guesses[k] : kNone);
+        });
   }
 }
 
@@ -199,7 +219,8 @@ bool AnalysisWorker::work_off_inbox() {
   if (points_ < 2) return false;
   int64_t horizon_ns = kAfterAllNs;
   if (phase_ == Phase::running) {
-    for (const WorkerProgress& progress : links_.progress) horizon_ns = std::min(horizon_ns, progress.done_ns.load(std::memory_order_acquire));
+    for (const WorkerProgress& progress : links_.progress)
+      horizon_ns = std::min(horizon_ns, progress.done_ns.load(std::memory_order_acquire));
   }
   bool any = false;
   for (size_t w = 0; w < inbox_.size(); ++w) {
@@ -259,8 +280,15 @@ void AnalysisWorker::take(const Sighting& s, uint64_t hash, uint32_t known) {
 }
 
 void AnalysisWorker::note_leg_packet(const Sighting& s, uint32_t leg, uint32_t labels) {
-  notes_.add({.order_ns = s.order_ns, .time_ns = s.time_ns, .leg = id_of(leg).value(), .frame = s.frame, .labels = labels, .peer_frame = 0,
-              .port = s.port, .peer_port = 0, .point = s.point});
+  notes_.add({.order_ns = s.order_ns,
+              .time_ns = s.time_ns,
+              .leg = id_of(leg).value(),
+              .frame = s.frame,
+              .labels = labels,
+              .peer_frame = 0,
+              .port = s.port,
+              .peer_port = 0,
+              .point = s.point});
 }
 
 void AnalysisWorker::take_leg_packet(const Sighting& s, const OrientedKey& key, uint64_t hash, uint32_t leg) {
@@ -271,7 +299,8 @@ void AnalysisWorker::take_leg_packet(const Sighting& s, const OrientedKey& key, 
   if (opened) {
     leg = open_leg(s, key, hash);
   } else if (starts_new_leg(legs_.hot(leg), legs_.cold(leg), s, side_in(legs_.hot(leg)), options_.idle_timeout_ns)) [[unlikely]] {
-    reused = s.protocol == ip_protocol::tcp && (s.tcp_flags & tcp_flag::syn) && s.order_ns - legs_.hot(leg).last_ns < kPortMemoryNs;
+    reused =
+        s.protocol == ip_protocol::tcp && (s.tcp_flags & tcp_flag::syn) && s.order_ns - legs_.hot(leg).last_ns < kPortMemoryNs;
     leg = open_leg_after(leg, s, key, hash);
     opened = true;
   }
@@ -295,10 +324,12 @@ void AnalysisWorker::take_leg_packet(const Sighting& s, const OrientedKey& key, 
   } else {
     same = traces_.take(hot, legs_.cold(leg), s, from);
     std::array<uint32_t, 2> retransmissions{};
-    if (same == Sameness::copy) retransmissions = legs_.cold(leg).retransmissions;  // for all others the cold lines stay where they are
+    if (same == Sameness::copy)
+      retransmissions = legs_.cold(leg).retransmissions;  // for all others the cold lines stay where they are
     TcpFlow& flow = flow_of(leg, s);
     uint8_t notes = s.order_ns - hot.last_ns > round_trip::kLongestNs ? times_note::paused : 0;
-    if (flow.half[index_of(from)].holes > 0 && fills_hole(flow, from, {s.seq, s.seq + s.payload_length})) notes |= times_note::fills_hole;
+    if (flow.half[index_of(from)].holes > 0 && fills_hole(flow, from, {s.seq, s.seq + s.payload_length}))
+      notes |= times_note::fills_hole;
     const LegStep step = tcp_step(hot, legs_.cold(leg), flow, s, from);
     labels = step.labels;
     if (reused) labels |= bit(PacketLabel::reused_ports);
@@ -324,7 +355,8 @@ void AnalysisWorker::take_leg_packet(const Sighting& s, const OrientedKey& key, 
         legs_.move_to(leg, LegList::open);
         send_packet_event(leg, LegEventType::established, s, from);
         const LegCold& cold = legs_.cold(leg);
-        if (cold.ack_stamp_ns > cold.syn_ack_stamp_ns) counters_.handshake_rtt[s.point][0].add(cold.ack_stamp_ns - cold.syn_ack_stamp_ns);
+        if (cold.ack_stamp_ns > cold.syn_ack_stamp_ns)
+          counters_.handshake_rtt[s.point][0].add(cold.ack_stamp_ns - cold.syn_ack_stamp_ns);
         if (cold.syn_stamp_ns != 0 && cold.syn_ack_stamp_ns > cold.syn_stamp_ns)
           counters_.handshake_rtt[s.point][1].add(cold.syn_ack_stamp_ns - cold.syn_stamp_ns);
       }
@@ -333,10 +365,12 @@ void AnalysisWorker::take_leg_packet(const Sighting& s, const OrientedKey& key, 
       if (step.what & leg_step::closed) legs_.move_to(leg, LegList::closed);
     }
   }
-  if (s.has(SightingFlag::carrier_fragment) && s.protocol == ip_protocol::tcp) [[unlikely]] carried_.keep(id_of(leg), from, s);
+  if (s.has(SightingFlag::carrier_fragment) && s.protocol == ip_protocol::tcp) [[unlikely]]
+    carried_.keep(id_of(leg), from, s);
   hot.flags |= leg_flag::reported_stale;
   if (notes_.wanted()) note_leg_packet(s, leg, labels);
-  if (!excerpt_.empty()) [[unlikely]] recognise(leg, s, from);
+  if (!excerpt_.empty()) [[unlikely]]
+    recognise(leg, s, from);
   if (points_ > 1 && s.protocol == ip_protocol::tcp) follow(leg, s, from, same);
 }
 
@@ -349,7 +383,8 @@ uint32_t AnalysisWorker::open_leg_after(uint32_t leg, const Sighting& s, const O
   }
   close_leg(leg, s.order_ns, false, idle_over(hot, s.order_ns, options_.idle_timeout_ns));
   leg = open_leg(s, key, hash);
-  if (before && leg != kNone) before->hand_to(legs_.hot(leg), take_flow(leg));  // idle for longer than a leg lives, and it goes on
+  if (before && leg != kNone)
+    before->hand_to(legs_.hot(leg), take_flow(leg));  // idle for longer than a leg lives, and it goes on
   return leg;
 }
 
@@ -366,8 +401,15 @@ uint32_t AnalysisWorker::label_carried(uint32_t leg) {
 // The packet that was sent in vain came earlier, from the other side: its label is added to it.
 void AnalysisWorker::note_needless(const TcpFlow::Again& again, const Sighting& s, Side from) {
   counters_.needless_retransmissions[s.point][index_of(other(from))].add();
-  notes_.add({.order_ns = s.order_ns, .time_ns = s.time_ns, .leg = 0, .frame = again.frame, .labels = bit(PacketLabel::needless_retransmission),
-              .peer_frame = 0, .port = again.port, .peer_port = 0, .point = s.point});
+  notes_.add({.order_ns = s.order_ns,
+              .time_ns = s.time_ns,
+              .leg = 0,
+              .frame = again.frame,
+              .labels = bit(PacketLabel::needless_retransmission),
+              .peer_frame = 0,
+              .port = again.port,
+              .peer_port = 0,
+              .point = s.point});
 }
 
 // A SYN alone and without data needs no record, so that a flood of them takes none from the legs that are at work.
@@ -389,7 +431,8 @@ TcpFlow& AnalysisWorker::take_flow(uint32_t leg) {
   return flows_[flow];
 }
 
-void AnalysisWorker::note_times(FlowTimes& times, uint32_t leg, const Sighting& s, Side from, const LegStep& step, uint8_t notes) {
+void AnalysisWorker::note_times(FlowTimes& times, uint32_t leg, const Sighting& s, Side from, const LegStep& step,
+                                uint8_t notes) {
   if (step.what & leg_step::established) notes |= times_note::established;
   const RoundTripSamples samples = take_times(times, legs_.hot(leg), legs_.cold(leg), s, from, step.labels, notes);
   if (samples.any()) count_round_trips(samples, s.point, from);
@@ -449,7 +492,8 @@ void AnalysisWorker::close_leg(uint32_t leg, int64_t now_ns, bool evicted, bool 
 // Closes what is open at the end of the input, as far as the ring to the correlator has room; true: all of it.
 bool AnalysisWorker::close_some() {
   int64_t last_ns = kBeforeAllNs;
-  for (const PortChannel* channel : sensor_.channels()) last_ns = std::max(last_ns, channel->covered_to_ns.load(std::memory_order_acquire));
+  for (const PortChannel* channel : sensor_.channels())
+    last_ns = std::max(last_ns, channel->covered_to_ns.load(std::memory_order_acquire));
   const auto& ring = *links_.leg_events[index_];
   const auto& recognitions = *links_.recognitions[index_];
   for (; closing_at_ < legs_.capacity(); ++closing_at_) {

@@ -108,7 +108,8 @@ class AnalysisWorker final : public Pollable {
   const size_t index_;
   const EngineOptions options_;
   const size_t points_;
-  const int64_t plain_gap_ns_;  // after a longer silence a packet may not be plain: it may open a leg, or find round trips given up
+  const int64_t
+      plain_gap_ns_;  // after a longer silence a packet may not be plain: it may open a leg, or find round trips given up
   EngineLinks& links_;
   SensorView& sensor_;
   WorkerCounters counters_;
@@ -129,7 +130,7 @@ class AnalysisWorker final : public Pollable {
   Staging<Command> commands_;
   std::vector<PairSighting> same_release_;
   std::array<uint8_t, kExcerptBytesMax> excerpt_buffer_;
-  std::span<const uint8_t> excerpt_;  // of the packet that is being taken
+  std::span<const uint8_t> excerpt_;   // of the packet that is being taken
   int64_t reached_ns_ = kBeforeAllNs;  // order time of the last sighting
   size_t sweep_at_ = 0, closing_at_ = 0, packets_unswept_ = 0;
   int64_t sweep_round_ns_ = kBeforeAllNs;

@@ -7,9 +7,24 @@ namespace parallax {
 namespace {
 
 PairSighting pair_sighting_of(const Sighting& s, Side from) {
-  return {.release_ns = s.order_ns, .order_ns = s.order_ns, .time_ns = s.time_ns, .pair = 0, .frame = s.frame, .seq = s.seq, .ack = s.ack,
-          .payload_length = s.payload_length, .stamp_uncertainty_ns = s.stamp_uncertainty_ns, .port = s.port, .ip_id = s.ip_id,
-          .point = s.point, .ttl = s.ttl, .tcp_flags = s.tcp_flags, .from = from, .kind = PairSighting::Kind::packet, .pair_generation = 0, .copy = false};
+  return {.release_ns = s.order_ns,
+          .order_ns = s.order_ns,
+          .time_ns = s.time_ns,
+          .pair = 0,
+          .frame = s.frame,
+          .seq = s.seq,
+          .ack = s.ack,
+          .payload_length = s.payload_length,
+          .stamp_uncertainty_ns = s.stamp_uncertainty_ns,
+          .port = s.port,
+          .ip_id = s.ip_id,
+          .point = s.point,
+          .ttl = s.ttl,
+          .tcp_flags = s.tcp_flags,
+          .from = from,
+          .kind = PairSighting::Kind::packet,
+          .pair_generation = 0,
+          .copy = false};
 }
 
 }  // namespace

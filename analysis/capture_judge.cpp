@@ -20,7 +20,8 @@ std::string plural(uint64_t n, const char* noun) { return std::to_string(n) + ' 
 }  // namespace
 
 void CaptureJudge::wait(std::vector<Waiting>& waiting, const Waiting& more) {
-  const auto same = std::find_if(waiting.rbegin(), waiting.rend(), [&](const Waiting& w) { return w.connection_id == more.connection_id; });
+  const auto same =
+      std::find_if(waiting.rbegin(), waiting.rend(), [&](const Waiting& w) { return w.connection_id == more.connection_id; });
   if (same == waiting.rend() && waiting.size() < kWaitingMax) {
     waiting.push_back(more);
     return;
@@ -35,7 +36,8 @@ void CaptureJudge::take(const LegState& leg, const Connection& connection, const
   Point& point = points_[leg.point];
   const LegSummary& now = event.summary;
   if (leg.protocol == ip_protocol::tcp) {
-    for (size_t d = 0; d < 2; ++d) point.seen_bytes += now.bytes[d] - std::min(now.bytes[d], leg.has_summary ? leg.summary.bytes[d] : 0);
+    for (size_t d = 0; d < 2; ++d)
+      point.seen_bytes += now.bytes[d] - std::min(now.bytes[d], leg.has_summary ? leg.summary.bytes[d] : 0);
   }
   const CaptureReport& report = event.capture;
   if (report.missed_segments > 0) {
@@ -77,15 +79,17 @@ double CaptureJudge::confidence_of_copies(PointIndex point) const {
 
 std::string CaptureJudge::missed_text(PointIndex point) const {
   const Point& p = points_[point];
-  return "the capture at " + path_[point] + " missed " + plural(p.missed_segments, "data segment") + " (" + plural(p.missed_bytes, "byte") + ", " +
-         percent(p.missed_bytes, p.missed_bytes + p.seen_bytes) + " of the data there): their receiver acknowledged them, so they were delivered and no device dropped them.";
+  return "the capture at " + path_[point] + " missed " + plural(p.missed_segments, "data segment") + " (" +
+         plural(p.missed_bytes, "byte") + ", " + percent(p.missed_bytes, p.missed_bytes + p.seen_bytes) +
+         " of the data there): their receiver acknowledged them, so they were delivered and no device dropped them.";
 }
 
 std::string CaptureJudge::copies_text(PointIndex point) const {
   const Point& p = points_[point];
   const uint64_t copies = p.copies[0] + p.copies[1];
-  std::string text = path_[point] + " shows packets twice: " + std::to_string(copies) + " of " + plural(p.packets[0] + p.packets[1], "packet") + " (" +
-                     percent(copies, p.packets[0] + p.packets[1]) + ") are copies of the one before";
+  std::string text = path_[point] + " shows packets twice: " + std::to_string(copies) + " of " +
+                     plural(p.packets[0] + p.packets[1], "packet") + " (" + percent(copies, p.packets[0] + p.packets[1]) +
+                     ") are copies of the one before";
   if (p.routed_copies == copies) {
     text += ", each with another TTL, as before and after routing";
   } else if (p.routed_copies > 0) {

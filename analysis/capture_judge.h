@@ -3,7 +3,8 @@
 // Sums up what the legs' traces report. The correlator's: one thread. Bounded: what waits to become a pattern is kept for
 // kWaitingMax connections, the rest only as a number.
 //   capture_loss       data that its receiver acknowledged was delivered: who captured did not see it, and no device dropped it.
-//   duplicate_capture  only as a pattern, and only where a device that duplicates is no better explanation: packets of both directions
+//   duplicate_capture  only as a pattern, and only where a device that duplicates is no better explanation: packets of both
+//   directions
 //                      are doubled, or of one that has not passed a device before this point and is not doubled behind it.
 #pragma once
 
@@ -21,9 +22,9 @@ namespace parallax {
 class CaptureJudge {
  public:
   static constexpr uint64_t kCopiesLeast = 20;
-  static constexpr uint64_t kCopiesShare = 10;        // one packet in so many, of the legs that show any
-  static constexpr uint64_t kMissedManyShare = 100;   // one byte in so many is a warning,
-  static constexpr uint64_t kMissedMany = 10;         // if it is so many segments
+  static constexpr uint64_t kCopiesShare = 10;       // one packet in so many, of the legs that show any
+  static constexpr uint64_t kMissedManyShare = 100;  // one byte in so many is a warning,
+  static constexpr uint64_t kMissedMany = 10;        // if it is so many segments
 
   explicit CaptureJudge(std::vector<std::string> path) : path_(std::move(path)) {}
 

@@ -11,9 +11,9 @@
 namespace parallax {
 namespace {
 
-constexpr int kRoutedHopsMax = 4;               // between the two places where a SPAN takes a packet
-constexpr uint32_t kSegmentSize = 1448;         // where no MSS was seen: 1500 less the headers with timestamps
-constexpr int64_t kEarlyNs = 20'000'000;        // of the oldest hole where there is no room for another
+constexpr int kRoutedHopsMax = 4;         // between the two places where a SPAN takes a packet
+constexpr uint32_t kSegmentSize = 1448;   // where no MSS was seen: 1500 less the headers with timestamps
+constexpr int64_t kEarlyNs = 20'000'000;  // of the oldest hole where there is no room for another
 
 uint32_t hash_of(const Sighting& s) {
   uint64_t h = static_cast<uint64_t>(s.seq) << 32 | s.ack;
@@ -25,7 +25,9 @@ uint32_t hash_of(const Sighting& s) {
 }
 
 // What a hole in a stream does not say by itself: a packet that is one for its own sake, and no question or answer of the moment.
-bool stands_alone(const Sighting& s) { return s.payload_length > 0 || (s.tcp_flags & (tcp_flag::syn | tcp_flag::fin | tcp_flag::rst)); }
+bool stands_alone(const Sighting& s) {
+  return s.payload_length > 0 || (s.tcp_flags & (tcp_flag::syn | tcp_flag::fin | tcp_flag::rst));
+}
 
 }  // namespace
 
@@ -64,7 +66,8 @@ bool CaptureTraces::odd(const LegHot& hot, const Sighting& s, Side from) {
   const size_t d = index_of(from), peer = 1 - d;
   if (s.tcp_flags & tcp_flag::syn) return (hot.flags & (s.tcp_flags & tcp_flag::ack ? leg_flag::syn_ack : leg_flag::syn)) != 0;
   const bool elsewhere = s.payload_length > 0 && s.seq != hot.next_seq[d] && (hot.seen & leg_seen::data[d]);
-  const bool beyond = sequence_before(hot.next_seq[peer], s.ack) && (s.tcp_flags & tcp_flag::ack) && (hot.seen & leg_seen::data[peer]);
+  const bool beyond =
+      sequence_before(hot.next_seq[peer], s.ack) && (s.tcp_flags & tcp_flag::ack) && (hot.seen & leg_seen::data[peer]);
   const bool skipped = sequence_before(hot.next_seq[d], s.seq) && (hot.seen & leg_seen::data[d]);
   return elsewhere || beyond || skipped;
 }
@@ -88,7 +91,9 @@ Sameness CaptureTraces::look(LegHot& hot, LegCold& cold, const Sighting& s, Side
   if (same == Sameness::copy) {
     ++trace->found.copies[d];
     const auto& recent = trace->half[d].recent;
-    const bool routed = fresh_trace ? cold.ttl[d] != s.ttl : std::none_of(recent.begin(), recent.end(), [&](const Recent& r) { return r.used && r.hash == hash && r.ttl == s.ttl; });
+    const bool routed = fresh_trace ? cold.ttl[d] != s.ttl : std::none_of(recent.begin(), recent.end(), [&](const Recent& r) {
+      return r.used && r.hash == hash && r.ttl == s.ttl;
+    });
     trace->found.routed_copies += routed;
     return same;  // what it says has been said
   }
@@ -121,7 +126,8 @@ Sameness CaptureTraces::compare(Half& half, const Sighting& s, uint32_t hash) co
 
 void CaptureTraces::remember(Trace& trace, const Sighting& s, size_t d, uint32_t hash) {
   Half& half = trace.half[d];
-  half.recent[half.recent_at] = {.order_ns = s.order_ns, .hash = hash, .ip_id = s.ip_id, .ttl = s.ttl, .used = true, .answered = false};
+  half.recent[half.recent_at] = {
+      .order_ns = s.order_ns, .hash = hash, .ip_id = s.ip_id, .ttl = s.ttl, .used = true, .answered = false};
   half.recent_at = static_cast<uint8_t>((half.recent_at + 1) % kRecent);
   for (Recent& r : trace.half[1 - d].recent) r.answered = true;
 }
@@ -180,7 +186,8 @@ void CaptureTraces::add_hole(Trace& trace, Half& half, const LegCold& cold, size
   if (half.hole_count == kHoles) {
     const Hole& oldest = half.holes[0];
     const int64_t now_ns = hole.acked_ns;
-    if (oldest.acked_ns != kBeforeAllNs && oldest.passed && (now_ns == kBeforeAllNs || now_ns - oldest.acked_ns > kEarlyNs)) count(trace, cold, d, oldest);
+    if (oldest.acked_ns != kBeforeAllNs && oldest.passed && (now_ns == kBeforeAllNs || now_ns - oldest.acked_ns > kEarlyNs))
+      count(trace, cold, d, oldest);
     remove(half, 0);
   }
   half.holes[half.hole_count++] = hole;
@@ -258,7 +265,8 @@ Sameness CaptureTraces::take_datagram(LegHot& hot, LegCold& cold, const Sighting
   const uint32_t now_us = static_cast<uint32_t>(s.order_ns / 1000) | 1;  // 0: it has had its copy
   const bool same_id = (hot.seen & known) && hot.next_seq[d] >> 16 == s.ip_id;
   const bool soon = hot.max_ack[d] == 0 || now_us - hot.max_ack[d] <= kCopyNs / 1000;
-  if (same_id && soon && (hot.next_seq[d] != print || hot.max_ack[d] == 0)) hot.seen |= ids_repeat;  // a sender that does not count
+  if (same_id && soon && (hot.next_seq[d] != print || hot.max_ack[d] == 0))
+    hot.seen |= ids_repeat;  // a sender that does not count
   const bool copy = same_id && soon && hot.next_seq[d] == print && !(hot.seen & ids_repeat);
   hot.seen |= known;
   hot.next_seq[d] = print;

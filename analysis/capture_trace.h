@@ -1,9 +1,10 @@
-// What the capture itself does to a leg: packets that a point shows twice, and data that was acknowledged though the point never showed it.
+// What the capture itself does to a leg: packets that a point shows twice, and data that was acknowledged though the point never
+// showed it.
 //
-// Owned and used by one analysis worker. A leg gets a trace out of the pool only once something about it is odd: a hole in its sequence
-// space, an acknowledgement of what was not seen, bytes seen again, a SYN again. All others cost a few comparisons on their hot line.
-// The pool is bounded live (no trace: refused() counts, and the leg goes unobserved); offline it grows. What traces have found is handed
-// over with each report and starts again from nothing.
+// Owned and used by one analysis worker. A leg gets a trace out of the pool only once something about it is odd: a hole in its
+// sequence space, an acknowledgement of what was not seen, bytes seen again, a SYN again. All others cost a few comparisons on
+// their hot line. The pool is bounded live (no trace: refused() counts, and the leg goes unobserved); offline it grows. What
+// traces have found is handed over with each report and starts again from nothing.
 #pragma once
 
 #include <array>
@@ -24,16 +25,16 @@ enum class Sameness : uint8_t {
 
 // Since the last report. Directions as ever: [0] from the client.
 struct CaptureReport {
-  uint64_t missed_bytes = 0;     // acknowledged and never seen
-  uint32_t missed_segments = 0;  // as many as these bytes fill
+  uint64_t missed_bytes = 0;                    // acknowledged and never seen
+  uint32_t missed_segments = 0;                 // as many as these bytes fill
   std::array<uint32_t, 2> copies{}, packets{};  // packets: since the trace began, copies included
-  uint32_t routed_copies = 0;    // whose TTL was another
+  uint32_t routed_copies = 0;                   // whose TTL was another
 };
 
 class CaptureTraces {
  public:
-  // A copy by IP ID or TTL comes within this time: a router's delay, far below any sender's timer (RFC 6298 asks for 1 s, Linux takes
-  // 200 ms; senders that keep the ID when they send again are known).
+  // A copy by IP ID or TTL comes within this time: a router's delay, far below any sender's timer (RFC 6298 asks for 1 s, Linux
+  // takes 200 ms; senders that keep the ID when they send again are known).
   static constexpr int64_t kCopyNs = 20'000'000;
   // Without an ID only this: neither a timer nor a fast retransmission, which needs answers, repeats bytes so soon.
   static constexpr int64_t kCopyWithoutIdNs = 1'000'000;
@@ -48,7 +49,8 @@ class CaptureTraces {
   Sameness take(LegHot& hot, LegCold& cold, const Sighting& s, Side from) {
     // In order, and acknowledging what was seen: nearly all packets.
     const bool plain = s.seq == hot.next_seq[index_of(from)] && sequence_at_or_before(s.ack, hot.next_seq[1 - index_of(from)]);
-    if (plain && !(hot.flags & leg_flag::traced)) [[likely]] return Sameness::fresh;
+    if (plain && !(hot.flags & leg_flag::traced)) [[likely]]
+      return Sameness::fresh;
     return look(hot, cold, s, from);
   }
   // A datagram; its last one's fingerprint is where a TCP leg has its sequence numbers.

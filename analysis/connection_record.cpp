@@ -10,8 +10,8 @@
 namespace parallax {
 namespace {
 
-// Hops that a packet has made, from the least common initial TTL (or hop limit) that is not below what is left. Paths of more than 32 hops
-// are rarer than hosts that begin with 32.
+// Hops that a packet has made, from the least common initial TTL (or hop limit) that is not below what is left. Paths of more
+// than 32 hops are rarer than hosts that begin with 32.
 std::optional<uint32_t> hops_of(uint8_t ttl) {
   if (ttl == 0) return std::nullopt;
   for (const uint32_t initial : {32u, 64u, 128u, 255u}) {
@@ -43,8 +43,10 @@ LegRecord record_of(const LegState& leg) {
     r.retransmissions[d] = s.retransmissions[d];
     r.isn[d] = s.isn[d];
   }
-  if (s.syn_stamp_ns != 0 && s.syn_ack_stamp_ns != 0) r.handshake_server_rtt_ns = std::max<int64_t>(0, s.syn_ack_stamp_ns - s.syn_stamp_ns);
-  if (s.syn_ack_stamp_ns != 0 && s.ack_stamp_ns != 0) r.handshake_client_rtt_ns = std::max<int64_t>(0, s.ack_stamp_ns - s.syn_ack_stamp_ns);
+  if (s.syn_stamp_ns != 0 && s.syn_ack_stamp_ns != 0)
+    r.handshake_server_rtt_ns = std::max<int64_t>(0, s.syn_ack_stamp_ns - s.syn_stamp_ns);
+  if (s.syn_ack_stamp_ns != 0 && s.ack_stamp_ns != 0)
+    r.handshake_client_rtt_ns = std::max<int64_t>(0, s.ack_stamp_ns - s.syn_ack_stamp_ns);
   // Data comes from the end itself; the handshake may have been answered by a device for it.
   const auto ttl = [&s](size_t d) { return s.times.ttl[d] != 0 ? s.times.ttl[d] : s.ttl[d]; };
   r.hops_to_client = hops_of(ttl(0));
@@ -82,8 +84,8 @@ uint32_t changes_between(const LegState& client_side, const LegState& server_sid
 }
 
 DeviceKind kind_of(uint32_t changes) {
-  constexpr uint32_t addresses = bit(DeviceChange::client_address) | bit(DeviceChange::client_port) | bit(DeviceChange::server_address) |
-                                 bit(DeviceChange::server_port);
+  constexpr uint32_t addresses = bit(DeviceChange::client_address) | bit(DeviceChange::client_port) |
+                                 bit(DeviceChange::server_address) | bit(DeviceChange::server_port);
   if (changes & bit(DeviceChange::isn)) return DeviceKind::sequence_rewriter;
   if (changes & addresses) return DeviceKind::nat;
   return changes & bit(DeviceChange::ttl) ? DeviceKind::router : DeviceKind::unknown;
@@ -114,7 +116,9 @@ CrossingRecord record_of(const Crossing& crossing, const Connection& c) {
 
 Outcome outcome_of(const Connection& c) {
   const LegState& a = c.client_leg();
-  if (c.protocol == Protocol::udp) return a.established || (a.has_summary && a.summary.packets[0] > 0 && a.summary.packets[1] > 0) ? Outcome::answered : Outcome::one_way;
+  if (c.protocol == Protocol::udp)
+    return a.established || (a.has_summary && a.summary.packets[0] > 0 && a.summary.packets[1] > 0) ? Outcome::answered
+                                                                                                    : Outcome::one_way;
   if (a.established) return Outcome::established;
   if (a.midstream) return Outcome::midstream;
   if (a.refused) return Outcome::refused;
@@ -157,7 +161,8 @@ ConnectionRecord Correlator::record_of(const Connection& c) const {
   std::vector<const Crossing*> crossings;
   for (const Crossing& crossing : c.crossings) {
     const auto points = [&](const Crossing& x) { return std::pair{c.legs[x.client_leg].point, c.legs[x.server_leg].point}; };
-    const auto same = std::find_if(crossings.begin(), crossings.end(), [&](const Crossing* x) { return points(*x) == points(crossing); });
+    const auto same =
+        std::find_if(crossings.begin(), crossings.end(), [&](const Crossing* x) { return points(*x) == points(crossing); });
     if (same == crossings.end()) {
       crossings.push_back(&crossing);
     } else {

@@ -30,7 +30,8 @@ Staging<Event>* earliest(std::vector<Staging<Event>>& queues) {
 }
 template <typename Event>
 bool drained_until(const std::vector<Staging<Event>>& queues, int64_t horizon_ns) {
-  return std::all_of(queues.begin(), queues.end(), [&](const auto& queue) { return queue.empty() || time_of(queue.front()) >= horizon_ns; });
+  return std::all_of(queues.begin(), queues.end(),
+                     [&](const auto& queue) { return queue.empty() || time_of(queue.front()) >= horizon_ns; });
 }
 
 OfferedOptions offered(const LegEvent& event, Side from) {
@@ -49,8 +50,14 @@ OfferedOptions offered(const LegEvent& event, Side from) {
 }  // namespace
 
 Correlator::Correlator(const EngineOptions& options, EngineLinks& links, SensorView& sensor, std::vector<KnownPairing> known)
-    : options_(options), links_(links), sensor_(sensor), known_(std::move(known)), free_pairs_(links.workers()), pair_generation_(links.workers()),
-      devices_(std::max<size_t>(1, options.path.size())), findings_(options.path, options.findings),
+    : options_(options),
+      links_(links),
+      sensor_(sensor),
+      known_(std::move(known)),
+      free_pairs_(links.workers()),
+      pair_generation_(links.workers()),
+      devices_(std::max<size_t>(1, options.path.size())),
+      findings_(options.path, options.findings),
       judge_(
           options.path.size(), options.device_timeout_ns, sensor,
           [this](const Connection& c, PointIndex point, int64_t from, int64_t to) { return has_rival(c, point, from, to); },
@@ -79,7 +86,8 @@ bool Correlator::poll() {
   bool busy = false;
 
   int64_t horizon_ns = kAfterAllNs;
-  for (const WorkerProgress& progress : links_.progress) horizon_ns = std::min(horizon_ns, progress.done_ns.load(std::memory_order_acquire));
+  for (const WorkerProgress& progress : links_.progress)
+    horizon_ns = std::min(horizon_ns, progress.done_ns.load(std::memory_order_acquire));
   // Read before the rings: what they will still bring is not before it. The last events come after the end of all time.
   bool all_finished = true;
   for (const WorkerProgress& progress : links_.progress) all_finished &= progress.finished.load(std::memory_order_acquire);
@@ -171,7 +179,9 @@ void Correlator::open(const LegEvent& event) {
   settle_client_side(connection);
 
   auto& openings = recent_openings_[leg.point];
-  while (!openings.empty() && (openings.front().order_ns + kOpeningsKeptNs < event.packet.order_ns || openings.size() >= kOpeningsKept)) openings.pop_front();
+  while (!openings.empty() &&
+         (openings.front().order_ns + kOpeningsKeptNs < event.packet.order_ns || openings.size() >= kOpeningsKept))
+    openings.pop_front();
   if (!leg.midstream && event.protocol == ip_protocol::tcp) openings.push_back({event.packet.order_ns, leg.id.value()});
 
   const uint8_t handshake = event.packet.tcp_flags & (tcp_flag::syn | tcp_flag::ack | tcp_flag::rst);
@@ -227,7 +237,8 @@ void Correlator::update(LegState& leg, Connection& connection, const LegEvent& e
     }
     case LegEventType::established:
       leg.established = event.packet;
-      ++totals_.handshakes[leg.point][static_cast<size_t>(leg.protocol == ip_protocol::udp ? Outcome::answered : Outcome::established)];
+      ++totals_.handshakes[leg.point]
+                          [static_cast<size_t>(leg.protocol == ip_protocol::udp ? Outcome::answered : Outcome::established)];
       if (leg.protocol == ip_protocol::udp && leg.client != event.client) {  // the second datagram has shown which end is which
         leg.client = event.client;
         leg.server = event.server;
@@ -242,7 +253,8 @@ void Correlator::update(LegState& leg, Connection& connection, const LegEvent& e
       break;
     case LegEventType::reset:
       leg.reset = event.packet;
-      if (&leg == &connection.client_leg()) ++totals_.resets[static_cast<size_t>(event.packet.from == Side::client ? Origin::client : Origin::server)];
+      if (&leg == &connection.client_leg())
+        ++totals_.resets[static_cast<size_t>(event.packet.from == Side::client ? Origin::client : Origin::server)];
       break;
     case LegEventType::progress:
       capture_judge_.take(leg, connection, event);
@@ -250,7 +262,8 @@ void Correlator::update(LegState& leg, Connection& connection, const LegEvent& e
       leg.summary = event.summary;
       leg.has_summary = true;
       return;
-    default: break;
+    default:
+      break;
   }
   schedule(connection);
 }
@@ -352,7 +365,7 @@ void Correlator::take(const FateEvent& event) {
   bool& told = made ? connection.reset_by_device : connection.reset_not_forwarded;
   if (event.type != FateEventType::segment_lost && std::exchange(told, true)) return;
   const PointIndex enters = made ? event.absent_at : event.packet.point, leaves = made ? event.packet.point : event.absent_at;
-  o.kind = event.type == FateEventType::segment_lost         ? FindingKind::segment_loss
+  o.kind = event.type == FateEventType::segment_lost          ? FindingKind::segment_loss
            : event.type == FateEventType::reset_not_forwarded ? FindingKind::reset_not_forwarded
                                                               : FindingKind::reset_by_device;
   o.where = {Where::Kind::between, from_client ? enters : leaves, from_client ? leaves : enters};
@@ -362,19 +375,27 @@ void Correlator::take(const FateEvent& event) {
   o.connection_id = connection.id;
   o.first_ns = o.last_ns = event.packet.time_ns;
   o.confidence = 0.97;
-  const std::string what = event.type == FateEventType::segment_lost
-                               ? "segment seq " + std::to_string(event.packet.seq) + " length " + std::to_string(event.packet.payload_length)
-                               : "RST seq " + std::to_string(event.packet.seq);
-  o.evidence.push_back(present_at(event.packet, what + ", ttl " + std::to_string(event.packet.ttl) + ", ip id " + std::to_string(event.packet.ip_id)));
-  o.evidence.push_back(absent_at(event.absent_at, event.packet.time_ns, "not seen there until " + std::to_string((event.decided_ns - event.packet.order_ns) / 1'000'000) + " ms later"));
+  const std::string what =
+      event.type == FateEventType::segment_lost
+          ? "segment seq " + std::to_string(event.packet.seq) + " length " + std::to_string(event.packet.payload_length)
+          : "RST seq " + std::to_string(event.packet.seq);
+  o.evidence.push_back(present_at(
+      event.packet, what + ", ttl " + std::to_string(event.packet.ttl) + ", ip id " + std::to_string(event.packet.ip_id)));
+  o.evidence.push_back(
+      absent_at(event.absent_at, event.packet.time_ns,
+                "not seen there until " + std::to_string((event.decided_ns - event.packet.order_ns) / 1'000'000) + " ms later"));
   if (made) {
     ++devices_[std::min(enters, leaves)].resets;
     ++totals_.resets[static_cast<size_t>(Origin::device)];
     const auto usual = server_ttl_[event.packet.point].find(connection.client_leg().server.address);
     if (!from_client && usual != server_ttl_[event.packet.point].end() && usual->second != event.packet.ttl) {
-      o.evidence.push_back({.kind = "ttl", .point = event.packet.point, .port = event.packet.port, .frame = event.packet.frame,
-                            .time_ns = event.packet.time_ns, .detail = "ttl " + std::to_string(event.packet.ttl) +
-                                                                         ", while the server's packets arrive here with " + std::to_string(usual->second)});
+      o.evidence.push_back({.kind = "ttl",
+                            .point = event.packet.point,
+                            .port = event.packet.port,
+                            .frame = event.packet.frame,
+                            .time_ns = event.packet.time_ns,
+                            .detail = "ttl " + std::to_string(event.packet.ttl) +
+                                      ", while the server's packets arrive here with " + std::to_string(usual->second)});
     }
   }
   observe(std::move(o));
@@ -382,14 +403,17 @@ void Correlator::take(const FateEvent& event) {
 
 void Correlator::finish() {
   int64_t last_ns = now_ns_;
-  for (const PortChannel* channel : sensor_.channels()) last_ns = std::max(last_ns, channel->covered_to_ns.load(std::memory_order_acquire));
+  for (const PortChannel* channel : sensor_.channels())
+    last_ns = std::max(last_ns, channel->covered_to_ns.load(std::memory_order_acquire));
   fire_timers(last_ns);
   for (auto& [id, connection] : connections_) judge(connection, last_ns, true);
   judge_capture();
   finished_ = true;
   // Offline the findings of all workers come in one order now, by packet time.
   std::stable_sort(fates_.begin(), fates_.end(), [](const FateEvent& a, const FateEvent& b) {
-    const auto key = [](const FateEvent& e) { return std::tuple(e.packet.order_ns, e.packet.point, e.packet.port, e.packet.frame); };
+    const auto key = [](const FateEvent& e) {
+      return std::tuple(e.packet.order_ns, e.packet.point, e.packet.port, e.packet.frame);
+    };
     return key(a) < key(b);
   });
   std::vector<Observation> handshakes;

@@ -54,7 +54,7 @@ class Correlator {
     std::array<uint64_t, 11> pairings{};
     std::array<uint64_t, 6> resets{};
     uint64_t recognitions_refused = 0, messages_over = 0;  // no room in all; of one leg
-    uint64_t pairs_refused = 0;  // no room at the home: paired, but no fates
+    uint64_t pairs_refused = 0;                            // no room at the home: paired, but no fates
   };
   const Totals& totals() const { return totals_; }
 
@@ -120,7 +120,7 @@ class Correlator {
   std::vector<Staging<LegEvent>> staged_;
   std::vector<Staging<RecognitionEvent>> staged_recognitions_;
   size_t recognised_bytes_ = 0;
-  std::vector<FateEvent> fates_;                       // offline: worked off at the end, in order
+  std::vector<FateEvent> fates_;  // offline: worked off at the end, in order
   std::vector<Outbox<Command>> commands_;
   std::vector<std::vector<uint32_t>> free_pairs_;      // by home
   std::vector<std::vector<uint8_t>> pair_generation_;  // by home and pair
@@ -130,13 +130,15 @@ class Correlator {
   std::unordered_map<uint64_t, uint64_t> pair_owner_;  // home << 32 | pair -> connection
   PairingIndex index_;
   std::array<std::deque<Opening>, kPointsMax> recent_openings_;
-  std::array<std::map<Endpoint, uint64_t>, kPointsMax> answered_;    // handshakes that a server's end answered, as seen at the point
-  std::array<std::map<Address, uint8_t>, kPointsMax> server_ttl_;    // of the last SYN-ACK, by address
-  std::map<Address, uint8_t> sides_;                   // of addresses: bit 0 seen beyond the first point, bit 1 beyond the last
-  std::array<std::set<Address>, kPointsMax> crossed_;  // servers, as seen at the client's side, toward which connections have crossed
-  std::vector<DeviceState> devices_;                   // [outer point]
+  std::array<std::map<Endpoint, uint64_t>, kPointsMax>
+      answered_;  // handshakes that a server's end answered, as seen at the point
+  std::array<std::map<Address, uint8_t>, kPointsMax> server_ttl_;  // of the last SYN-ACK, by address
+  std::map<Address, uint8_t> sides_;  // of addresses: bit 0 seen beyond the first point, bit 1 beyond the last
+  std::array<std::set<Address>, kPointsMax>
+      crossed_;                       // servers, as seen at the client's side, toward which connections have crossed
+  std::vector<DeviceState> devices_;  // [outer point]
   std::priority_queue<Timer, std::vector<Timer>, std::greater<>> timers_;
-  std::vector<Observation> observations_;              // offline: put into the store at the end, in order
+  std::vector<Observation> observations_;  // offline: put into the store at the end, in order
   FindingStore findings_;
   HandshakeJudge judge_;
   CaptureJudge capture_judge_;

@@ -8,7 +8,7 @@ namespace parallax {
 namespace {
 
 constexpr double kPairingThreshold = 0.8;  // below, legs stay unpaired and are counted
-constexpr double kOtherTunnel = 0.05;      // less for a leg with another tunnel key: more than makes a rival, and no reason by itself
+constexpr double kOtherTunnel = 0.05;  // less for a leg with another tunnel key: more than makes a rival, and no reason by itself
 constexpr size_t kSidesMax = 1 << 16;
 constexpr size_t kAddressMapMax = 4096;
 constexpr uint8_t kOuterSide = 1, kInnerSide = 2;
@@ -48,11 +48,14 @@ bool Correlator::known_to_pair(const LegState& a, const LegState& b) const {
   const LegState& outer = a.point < b.point ? a : b;
   const LegState& inner = a.point < b.point ? b : a;
   const auto is = [](const LegState& leg, PointIndex point, const Endpoint& client, const Endpoint& server) {
-    return leg.point == point && ((leg.client == client && leg.server == server) || (leg.client == server && leg.server == client));
+    return leg.point == point &&
+           ((leg.client == client && leg.server == server) || (leg.client == server && leg.server == client));
   };
   return std::any_of(known_.begin(), known_.end(), [&](const KnownPairing& k) {
-    return (is(outer, k.first_point, k.first_client, k.first_server) && is(inner, k.second_point, k.second_client, k.second_server)) ||
-           (is(inner, k.first_point, k.first_client, k.first_server) && is(outer, k.second_point, k.second_client, k.second_server));
+    return (is(outer, k.first_point, k.first_client, k.first_server) &&
+            is(inner, k.second_point, k.second_client, k.second_server)) ||
+           (is(inner, k.first_point, k.first_client, k.first_server) &&
+            is(outer, k.second_point, k.second_client, k.second_server));
   });
 }
 
@@ -74,11 +77,12 @@ Correlator::Match Correlator::match(const LegState& leg, const LegState& other) 
 
 bool Correlator::may_pair(const LegState& leg, const LegState& other) const {
   if (leg.point + 1 != other.point && other.point + 1 != leg.point) return false;
-  const bool leg_taken = leg.paired[slot_toward(leg.point, other.point)], other_taken = other.paired[slot_toward(other.point, leg.point)];
+  const bool leg_taken = leg.paired[slot_toward(leg.point, other.point)],
+             other_taken = other.paired[slot_toward(other.point, leg.point)];
   if (!leg_taken && !other_taken) return true;
   // A NAT may give each retry a new port: the same SYN again, on a leg of its own, while nothing is established.
-  return leg_taken != other_taken && leg.protocol == ip_protocol::tcp && !leg.midstream && !other.midstream && !leg.established && !other.established &&
-         !same_ends(leg, other);
+  return leg_taken != other_taken && leg.protocol == ip_protocol::tcp && !leg.midstream && !other.midstream && !leg.established &&
+         !other.established && !same_ends(leg, other);
 }
 
 void Correlator::find_partner(Connection& connection, size_t leg_index, int64_t now_ns) {
@@ -134,7 +138,9 @@ void Correlator::merge(uint64_t into_id, uint64_t from_id) {
   for (Crossing& crossing : from.crossings) {
     crossing.client_leg += offset;
     crossing.server_leg += offset;
-    if (const auto owner = pair_owner_.find(static_cast<uint64_t>(crossing.home) << 32 | crossing.pair); owner != pair_owner_.end()) owner->second = into_id;
+    if (const auto owner = pair_owner_.find(static_cast<uint64_t>(crossing.home) << 32 | crossing.pair);
+        owner != pair_owner_.end())
+      owner->second = into_id;
     into.crossings.push_back(crossing);
   }
   into.finding_ids.insert(into.finding_ids.end(), from.finding_ids.begin(), from.finding_ids.end());
@@ -208,9 +214,17 @@ void Correlator::start_fates(Crossing& crossing, Connection& connection, int64_t
   crossing.home = static_cast<uint8_t>(home);
   crossing.pair = number;
   pair_owner_[static_cast<uint64_t>(home) << 32 | number] = connection.id;
-  Command command{.effective_ns = (epoch_of(now_ns) + 2) * kEpochNs, .connection_id = connection.id, .leg = client_side.id, .server_leg = server_side.id,
-                  .pair = number, .type = CommandType::open_pair, .home = crossing.home, .pair_generation = generations[number],
-                  .client_point = client_side.point, .server_point = server_side.point, .local = server_side.id.worker() == home};
+  Command command{.effective_ns = (epoch_of(now_ns) + 2) * kEpochNs,
+                  .connection_id = connection.id,
+                  .leg = client_side.id,
+                  .server_leg = server_side.id,
+                  .pair = number,
+                  .type = CommandType::open_pair,
+                  .home = crossing.home,
+                  .pair_generation = generations[number],
+                  .client_point = client_side.point,
+                  .server_point = server_side.point,
+                  .local = server_side.id.worker() == home};
   bool said = commands_[home].send(command);
   if (!command.local) {
     command.type = CommandType::join;
@@ -264,11 +278,14 @@ void Correlator::settle_client_side(Connection& connection) {
 bool Correlator::has_rival(const Connection& connection, PointIndex point, int64_t from_ns, int64_t to_ns) const {
   const LegState& own = connection.client_leg();
   const auto& openings = recent_openings_[point];
-  const auto begin = std::lower_bound(openings.begin(), openings.end(), from_ns, [](const Opening& o, int64_t t) { return o.order_ns < t; });
+  const auto begin =
+      std::lower_bound(openings.begin(), openings.end(), from_ns, [](const Opening& o, int64_t t) { return o.order_ns < t; });
   for (auto it = begin; it != openings.end() && it->order_ns <= to_ns; ++it) {
     const LegState* leg = find_leg(it->leg_id);
     if (!leg || leg->paired[0] || leg->paired[1] || places_.at(it->leg_id).connection_id == connection.id) continue;
-    if (leg->server.port == own.server.port || leg->client.address == own.client.address || leg->server.address == own.server.address) return true;
+    if (leg->server.port == own.server.port || leg->client.address == own.client.address ||
+        leg->server.address == own.server.address)
+      return true;
   }
   return false;
 }

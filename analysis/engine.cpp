@@ -35,8 +35,10 @@ void add_transit(const TransitSketch<Counter>& sketch, HistogramSnapshot& histog
 
 struct Engine::Impl final : Pollable {
   Impl(EngineOptions given, std::vector<PortChannel*> channels, std::vector<KnownPairing> known)
-      : options(std::move(given)), links(options.workers, kEventSlots, options.path.size() < 2 ? 2 : kForwardSlots),
-        sensor(std::move(channels), options.workers), correlator(options, links, sensor, std::move(known)) {
+      : options(std::move(given)),
+        links(options.workers, kEventSlots, options.path.size() < 2 ? 2 : kForwardSlots),
+        sensor(std::move(channels), options.workers),
+        correlator(options, links, sensor, std::move(known)) {
     for (size_t w = 0; w < options.workers; ++w) workers.push_back(std::make_unique<AnalysisWorker>(w, options, links, sensor));
   }
 
@@ -120,7 +122,8 @@ std::vector<PointRecord> Engine::points() const {
     PointRecord& r = records[channel->info.point];
     r.packets += channel->counters.packets.get();
     r.bytes += channel->counters.bytes.get();
-    const int64_t from = channel->covered_from_ns.load(std::memory_order_acquire), to = channel->covered_to_ns.load(std::memory_order_acquire);
+    const int64_t from = channel->covered_from_ns.load(std::memory_order_acquire),
+                  to = channel->covered_to_ns.load(std::memory_order_acquire);
     if (from != kAfterAllNs) r.first_seen_ns = r.first_seen_ns == 0 ? from : std::min(r.first_seen_ns, from);
     if (to != kBeforeAllNs) r.last_seen_ns = std::max(r.last_seen_ns, to);
     for (size_t e = 1; e < channel->counters.decode_errors.size(); ++e) {
@@ -130,7 +133,8 @@ std::vector<PointRecord> Engine::points() const {
     }
   }
   for (size_t i = 0; i < records.size(); ++i) {
-    for (const auto& worker : impl_->workers) records[i].capture_loss_segments += worker->counters().capture_loss_segments[i].get();
+    for (const auto& worker : impl_->workers)
+      records[i].capture_loss_segments += worker->counters().capture_loss_segments[i].get();
   }
   return records;
 }
@@ -159,7 +163,8 @@ std::vector<std::string> Engine::Impl::bounds_hit() const {
   add("excerpts", excerpts_dropped, "packets whose first bytes were not read");
   add("recogniser", sum(&WorkerCounters::recogniser_states_missing), "packets whose first bytes were not read");
   add("message_buffers", sum(&WorkerCounters::messages_evicted), "incomplete messages given up");
-  add("messages", sum(&WorkerCounters::messages_over) + correlator.totals().messages_over, "messages beyond what is kept of a connection");
+  add("messages", sum(&WorkerCounters::messages_over) + correlator.totals().messages_over,
+      "messages beyond what is kept of a connection");
   add("recognition_ring", sum(&WorkerCounters::recognitions_dropped), "messages dropped");
   add("recognised", correlator.totals().recognitions_refused, "messages not kept");
   add("pairs", correlator.totals().pairs_refused, "pairs whose packets were not followed");
@@ -179,7 +184,8 @@ SummaryRecord Engine::summary() const {
   if (impl_->options.path.size() > 1) {
     for (size_t i = 0; i < totals.legs_opened.size(); ++i) r.unpaired_legs += totals.legs_opened[i] - totals.legs_paired[i];
   }
-  for (const auto& [key, count] : impl_->correlator.findings().totals()) r.findings_by_kind[std::string(name_of(std::get<0>(key)))] += count;
+  for (const auto& [key, count] : impl_->correlator.findings().totals())
+    r.findings_by_kind[std::string(name_of(std::get<0>(key)))] += count;
   r.sensor_loss = impl_->sensor.lost();
   r.bounds_hit = impl_->bounds_hit();
   return r;
@@ -201,8 +207,15 @@ std::vector<PacketRecord> Engine::packets() const {
   std::unordered_map<uint64_t, uint64_t> origin_of;  // packet -> the sighting it came from
   for (const PacketNote& note : notes) {
     if (records.empty() || records.back().port != note.port || records.back().frame != note.frame) {
-      records.push_back({.order_ns = note.order_ns, .time_ns = note.time_ns, .port = note.port, .point = note.point, .frame = note.frame,
-                         .connection_id = 0, .leg_index = 0, .labels = 0, .packet_id = 0});
+      records.push_back({.order_ns = note.order_ns,
+                         .time_ns = note.time_ns,
+                         .port = note.port,
+                         .point = note.point,
+                         .frame = note.frame,
+                         .connection_id = 0,
+                         .leg_index = 0,
+                         .labels = 0,
+                         .packet_id = 0});
     }
     PacketRecord& record = records.back();
     record.labels |= note.labels;
@@ -235,7 +248,8 @@ std::vector<PacketRecord> Engine::packets() const {
       key = from->second;
     }
     if (const auto it = id_of.find(key); it != id_of.end()) record.packet_id = it->second;
-    if (const auto order = leg_order.find(record.connection_id); order != leg_order.end()) record.leg_index = order->second[record.leg_index];
+    if (const auto order = leg_order.find(record.connection_id); order != leg_order.end())
+      record.leg_index = order->second[record.leg_index];
   }
   return records;
 }
@@ -252,7 +266,8 @@ EngineCounters Engine::counters() const {
       c.points[p].capture_loss_segments += w.capture_loss_segments[p].get();
       c.points[p].copies += w.copies[p].get();
       for (size_t d = 0; d < 2; ++d) {
-        for (size_t kind = 0; kind < kRetransmissionKinds.size(); ++kind) c.points[p].retransmissions[d][kind] += w.retransmissions[p][d][kind].get();
+        for (size_t kind = 0; kind < kRetransmissionKinds.size(); ++kind)
+          c.points[p].retransmissions[d][kind] += w.retransmissions[p][d][kind].get();
         c.points[p].needless_retransmissions[d] += w.needless_retransmissions[p][d].get();
         w.handshake_rtt[p][d].add_to(c.points[p].handshake_rtt[d]);
         for (size_t method = 0; method < 2; ++method) add_transit(w.rtt[p][d][method], c.points[p].rtt[d][method]);

@@ -1,6 +1,7 @@
 // What the stages of the engine tell one another. Plain values that travel through rings.
 //
-//   analysis worker --LegEvent--> correlator --Command--> analysis workers --PairSighting--> home worker --FateEvent--> correlator
+//   analysis worker --LegEvent--> correlator --Command--> analysis workers --PairSighting--> home worker --FateEvent-->
+//   correlator
 #pragma once
 
 #include <array>
@@ -49,8 +50,9 @@ struct PacketFacts {
   Side from;
 };
 inline PacketFacts facts_of(const Sighting& s, Side from) {
-  return {s.order_ns, s.time_ns, s.frame, s.stamp_uncertainty_ns, s.seq, s.ack, s.tsval, s.payload_length,
-          s.port,     s.ip_id,   s.point, s.ttl,                  s.tcp_flags, from};
+  return {
+      s.order_ns, s.time_ns,   s.frame, s.stamp_uncertainty_ns, s.seq, s.ack, s.tsval, s.payload_length, s.port, s.ip_id, s.point,
+      s.ttl,      s.tcp_flags, from};
 }
 
 struct LegSummary {
@@ -72,14 +74,14 @@ struct LegSummary {
 };
 
 enum class LegEventType : uint8_t {
-  opened,       // first packet
-  attempt,      // a further SYN of the same attempt or of a new one
-  syn_ack,      // first of the attempt
+  opened,   // first packet
+  attempt,  // a further SYN of the same attempt or of a new one
+  syn_ack,  // first of the attempt
   established,
-  refused,      // RST from the server instead of an answer
-  reset,        // RST after the handshake, or by the client
-  progress,     // live: counts of a leg that goes on
-  closed,       // the leg is over: generation ended, idle, evicted, or the input ended
+  refused,   // RST from the server instead of an answer
+  reset,     // RST after the handshake, or by the client
+  progress,  // live: counts of a leg that goes on
+  closed,    // the leg is over: generation ended, idle, evicted, or the input ended
 };
 
 struct LegEvent {
@@ -89,12 +91,12 @@ struct LegEvent {
   uint32_t tunnel_key;  // of the leg's identity; 0: none
   LegEventType type;
   uint8_t protocol;
-  bool midstream;   // opened: neither SYN nor SYN-ACK
-  bool evicted;     // closed: because of a bound; what followed was not seen as this leg
+  bool midstream;  // opened: neither SYN nor SYN-ACK
+  bool evicted;    // closed: because of a bound; what followed was not seen as this leg
   uint8_t options;
   uint8_t window_scale;
   uint16_t mss, window;
-  LegSummary summary;  // progress, closed
+  LegSummary summary;     // progress, closed
   CaptureReport capture;  // the same: since the last one
 };
 static_assert(std::is_trivially_copyable_v<LegEvent>);
@@ -102,8 +104,8 @@ static_assert(std::is_trivially_copyable_v<LegEvent>);
 // A packet of a paired leg, on its way to the home of the pair. One cache line.
 struct alignas(64) PairSighting {
   enum class Kind : uint8_t { packet, begin, end, abandon };
-  int64_t release_ns;   // when it was released to the home: its order time, or for the log of early ones that of the pairing
-  int64_t order_ns;     // begin: fates hold from then on
+  int64_t release_ns;  // when it was released to the home: its order time, or for the log of early ones that of the pairing
+  int64_t order_ns;    // begin: fates hold from then on
   int64_t time_ns;
   uint32_t pair;
   uint32_t frame;
@@ -116,7 +118,7 @@ struct alignas(64) PairSighting {
   Side from;
   Kind kind;
   uint8_t pair_generation;
-  bool copy;            // of a packet that the point has shown already
+  bool copy;  // of a packet that the point has shown already
 };
 static_assert(sizeof(PairSighting) == 64);
 
@@ -133,23 +135,23 @@ enum class CommandType : uint8_t {
 struct Command {
   int64_t effective_ns;
   uint64_t connection_id;
-  LegId leg;             // join: this one. open_pair: the client-side leg
-  LegId server_leg;      // open_pair
+  LegId leg;         // join: this one. open_pair: the client-side leg
+  LegId server_leg;  // open_pair
   uint32_t pair;
   CommandType type;
   uint8_t home;
   uint8_t pair_generation;
   PointIndex client_point, server_point;
-  bool local;            // both legs live at the home
+  bool local;  // both legs live at the home
 };
 
 struct CrossingStats {
-  std::array<uint64_t, 2> lost;     // data segments
-  std::array<uint64_t, 2> matched;  // packets
+  std::array<uint64_t, 2> lost;         // data segments
+  std::array<uint64_t, 2> matched;      // packets
   std::array<Distribution, 2> transit;  // count 0: none
   std::array<int64_t, 2> isn_offset;
   uint64_t undecided;
-  uint16_t changes;                 // DeviceChange bits found on packets (ttl, ip_id)
+  uint16_t changes;  // DeviceChange bits found on packets (ttl, ip_id)
   bool isn_known;
 };
 
@@ -159,8 +161,8 @@ struct FateEvent {
   uint8_t home;
   uint32_t pair;
   uint64_t connection_id;
-  int64_t decided_ns;   // packet time
-  PacketFacts packet;   // the packet that was lost or made
+  int64_t decided_ns;  // packet time
+  PacketFacts packet;  // the packet that was lost or made
   PointIndex absent_at;
   CrossingStats stats;  // progress, closed
 };

@@ -20,9 +20,12 @@ std::string seconds_text(double seconds) {
 
 std::string FindingStore::where_text(const Where& where) const {
   switch (where.kind) {
-    case Where::Kind::beyond: return "beyond " + path_[where.first];
-    case Where::Kind::between: return "between " + path_[where.first] + " and " + path_[where.second];
-    default: return "unknown";
+    case Where::Kind::beyond:
+      return "beyond " + path_[where.first];
+    case Where::Kind::between:
+      return "between " + path_[where.first] + " and " + path_[where.second];
+    default:
+      return "unknown";
   }
 }
 
@@ -98,43 +101,56 @@ std::string FindingStore::sentence(const Group& group) const {
   switch (r.kind) {
     case FindingKind::syn_unanswered:
       if (r.where.kind == Where::Kind::beyond)
-        return connections + " got no answer to " + plural(group.attempts, "SYN") + ": seen to leave " + first + ", nothing came back there." + remark;
-      if (r.where.kind == Where::Kind::unknown) return connections + " got no answer to " + plural(group.attempts, "SYN") + "." + remark;
+        return connections + " got no answer to " + plural(group.attempts, "SYN") + ": seen to leave " + first +
+               ", nothing came back there." + remark;
+      if (r.where.kind == Where::Kind::unknown)
+        return connections + " got no answer to " + plural(group.attempts, "SYN") + "." + remark;
       if (to_client)
-        return connections + " got no answer: the server's SYN-ACK was seen at " + second + " and never at " + first + "; the device between dropped it." + remark;
-      return connections + " got no answer: " + plural(group.attempts, "SYN") + " seen at " + first + ", never at " + second + "; the device between dropped them." + remark;
+        return connections + " got no answer: the server's SYN-ACK was seen at " + second + " and never at " + first +
+               "; the device between dropped it." + remark;
+      return connections + " got no answer: " + plural(group.attempts, "SYN") + " seen at " + first + ", never at " + second +
+             "; the device between dropped them." + remark;
     case FindingKind::syn_refused:
       if (by_device)
-        return connections + " refused with RST by the device between " + first + " and " + second + ": " + plural(group.attempts, "attempt") + "; the server beyond " + second +
-               " did not send it." + remark;
+        return connections + " refused with RST by the device between " + first + " and " + second + ": " +
+               plural(group.attempts, "attempt") + "; the server beyond " + second + " did not send it." + remark;
       if (r.where.kind == Where::Kind::beyond)
-        return connections + " refused with RST by the server beyond " + first + ": " + plural(group.attempts, "attempt") + "." + remark;
+        return connections + " refused with RST by the server beyond " + first + ": " + plural(group.attempts, "attempt") + "." +
+               remark;
       return connections + " refused with RST: " + plural(group.attempts, "attempt") + "." + remark;
     case FindingKind::syn_retried: {
-      const std::string text = connections + " needed more than one SYN (" + std::to_string(group.attempts) + " in all), which cost " +
-                               seconds_text(r.time_lost_seconds.value_or(0));
-      if (by_device && to_client) return text + "; the device between " + first + " and " + second + " dropped the SYN-ACK." + remark;
+      const std::string text = connections + " needed more than one SYN (" + std::to_string(group.attempts) +
+                               " in all), which cost " + seconds_text(r.time_lost_seconds.value_or(0));
+      if (by_device && to_client)
+        return text + "; the device between " + first + " and " + second + " dropped the SYN-ACK." + remark;
       if (by_device) return text + "; the device between " + first + " and " + second + " dropped the earlier ones." + remark;
-      if (r.where.kind == Where::Kind::beyond) return text + "; the earlier ones left " + first + " and were " + (r.origin == Origin::server ? "refused by the server" : "not answered") + " beyond it." + remark;
+      if (r.where.kind == Where::Kind::beyond)
+        return text + "; the earlier ones left " + first + " and were " +
+               (r.origin == Origin::server ? "refused by the server" : "not answered") + " beyond it." + remark;
       return text + "." + remark;
     }
     case FindingKind::segment_loss:
-      return plural(r.count, "data segment") + (to_client ? " from the server" : " from the client") + " of " + connections + " seen at " +
-             (to_client ? second : first) + ", never at " + (to_client ? first : second) + "; lost in the device between." + remark;
+      return plural(r.count, "data segment") + (to_client ? " from the server" : " from the client") + " of " + connections +
+             " seen at " + (to_client ? second : first) + ", never at " + (to_client ? first : second) +
+             "; lost in the device between." + remark;
     case FindingKind::reset_not_forwarded:
-      return plural(r.count, "RST") + (to_client ? " of the server" : " of the client") + " on " + connections + " seen at " + (to_client ? second : first) +
-             ", never at " + (to_client ? first : second) + "; the device between did not forward it, so that the " + (to_client ? "client" : "server") +
-             " does not know." + remark;
+      return plural(r.count, "RST") + (to_client ? " of the server" : " of the client") + " on " + connections + " seen at " +
+             (to_client ? second : first) + ", never at " + (to_client ? first : second) +
+             "; the device between did not forward it, so that the " + (to_client ? "client" : "server") + " does not know." +
+             remark;
     case FindingKind::reset_by_device:
-      return connections + " reset by the device between " + first + " and " + second + ": RST toward the " + (to_client ? "client" : "server") + " seen at " +
-             (to_client ? first : second) + ", never at " + (to_client ? second : first) + "." + remark;
-    default: return std::string(name_of(r.kind)) + ": " + connections + "." + remark;
+      return connections + " reset by the device between " + first + " and " + second + ": RST toward the " +
+             (to_client ? "client" : "server") + " seen at " + (to_client ? first : second) + ", never at " +
+             (to_client ? second : first) + "." + remark;
+    default:
+      return std::string(name_of(r.kind)) + ": " + connections + "." + remark;
   }
 }
 
 std::vector<FindingRecord> FindingStore::after(uint64_t id, size_t limit) const {
   std::vector<FindingRecord> records;
-  for (auto it = groups_.upper_bound(id); it != groups_.end() && records.size() < limit; ++it) records.push_back(it->second.record);
+  for (auto it = groups_.upper_bound(id); it != groups_.end() && records.size() < limit; ++it)
+    records.push_back(it->second.record);
   return records;
 }
 

@@ -23,17 +23,17 @@ struct Observation {
   Where where;
   Origin origin = Origin::unknown;
   FindingDirection direction = FindingDirection::none;
-  Endpoint service;            // the server as the client sees it
+  Endpoint service;  // the server as the client sees it
   uint64_t connection_id = 0;
   int64_t first_ns = 0, last_ns = 0;  // of the packets concerned
-  uint64_t count = 1;          // segments for segment_loss; connections for handshakes and resets
-  uint64_t attempts = 0;       // SYNs, for handshakes
+  uint64_t count = 1;                 // segments for segment_loss; connections for handshakes and resets
+  uint64_t attempts = 0;              // SYNs, for handshakes
   double confidence = 0;
   double time_lost_seconds = 0;  // 0: not applicable
   std::vector<Evidence> evidence;
   std::optional<Severity> severity;  // where it is not the kind's own; that of a finding only rises
-  std::string sentence;        // the whole, where the detector knows it better than the finding
-  std::string remark;          // one clause more for the sentence; the first one is kept
+  std::string sentence;              // the whole, where the detector knows it better than the finding
+  std::string remark;                // one clause more for the sentence; the first one is kept
 };
 
 class FindingStore {
@@ -52,7 +52,7 @@ class FindingStore {
  private:
   struct Group {
     FindingRecord record;
-    uint64_t connections = 0;   // also those beyond kFindingConnectionsMax
+    uint64_t connections = 0;  // also those beyond kFindingConnectionsMax
     uint64_t attempts = 0;
     std::string remark;
   };

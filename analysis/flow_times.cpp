@@ -30,12 +30,14 @@ RoundTripSamples take_packet(FlowTimes& times, const LegHot& hot, const LegCold&
 
 }  // namespace
 
-RoundTripSamples take_times(FlowTimes& times, const LegHot& hot, const LegCold& cold, const Sighting& s, Side from, uint32_t labels, uint8_t notes) {
+RoundTripSamples take_times(FlowTimes& times, const LegHot& hot, const LegCold& cold, const Sighting& s, Side from,
+                            uint32_t labels, uint8_t notes) {
   if (notes & times_note::paused) round_trip::give_up(times.trips);
   if (notes & times_note::established) take_handshake(times, cold, s.time_ns);
   // A hole that is filled was the first sight of its bytes, whatever the packet is labelled.
   if (notes & times_note::fills_hole) labels |= bit(PacketLabel::out_of_order);
-  return from == Side::client ? take_packet<Side::client>(times, hot, cold, s, labels) : take_packet<Side::server>(times, hot, cold, s, labels);
+  return from == Side::client ? take_packet<Side::client>(times, hot, cold, s, labels)
+                              : take_packet<Side::server>(times, hot, cold, s, labels);
 }
 
 void flip(FlowTimes& times) {

@@ -37,7 +37,12 @@ constexpr double kElsewhere = 0.7;
 }  // namespace
 
 Evidence present_at(const PacketFacts& packet, std::string detail) {
-  return {.kind = "present_at", .point = packet.point, .port = packet.port, .frame = packet.frame, .time_ns = packet.time_ns, .detail = std::move(detail)};
+  return {.kind = "present_at",
+          .point = packet.point,
+          .port = packet.port,
+          .frame = packet.frame,
+          .time_ns = packet.time_ns,
+          .detail = std::move(detail)};
 }
 Evidence absent_at(PointIndex point, int64_t time_ns, std::string detail) {
   return {.kind = "absent_at", .point = point, .port = std::nullopt, .frame = 0, .time_ns = time_ns, .detail = std::move(detail)};
@@ -56,7 +61,8 @@ const LegState& HandshakeJudge::deepest(const Connection& c) const {
   return *best;
 }
 
-bool HandshakeJudge::would_have_seen(const Connection& c, const LegState& leg, size_t count, PointIndex point, int64_t until_ns) const {
+bool HandshakeJudge::would_have_seen(const Connection& c, const LegState& leg, size_t count, PointIndex point,
+                                     int64_t until_ns) const {
   if (hidden_(leg.point, point)) return false;
   const auto last = leg.attempts.begin() + static_cast<std::ptrdiff_t>(std::min(count, leg.attempts.size()));
   return std::all_of(leg.attempts.begin(), last, [&](const PacketFacts& syn) {
@@ -100,7 +106,8 @@ std::vector<Observation> HandshakeJudge::judge(Connection& c, int64_t now_ns, bo
   }
   if (a.syn_ack) return {};
   // A capture that ends early shows silence only if the sender itself has given up once, or was waited for long enough.
-  if (input_ended && now_ns < silence_due_ns(a) && a.attempt_count < 2 && now_ns < a.attempts.front().order_ns + kLeastSilenceNs) return {};
+  if (input_ended && now_ns < silence_due_ns(a) && a.attempt_count < 2 && now_ns < a.attempts.front().order_ns + kLeastSilenceNs)
+    return {};
   c.judged_failed = true;
   return unanswered(c, now_ns);
 }
@@ -124,8 +131,14 @@ std::vector<Observation> HandshakeJudge::without_blame(Observation o, PointIndex
   o.where = {};
   o.origin = Origin::unknown;
   o.confidence = kRivalled;
-  o.remark = "The sensor does not cover the far side for that time, was losing packets there, or a filter hides it, so that nobody is accused.";
-  o.evidence.push_back({.kind = "timing", .point = point, .port = std::nullopt, .frame = 0, .time_ns = o.last_ns,
+  o.remark =
+      "The sensor does not cover the far side for that time, was losing packets there, or a filter hides it, so that nobody is "
+      "accused.";
+  o.evidence.push_back({.kind = "timing",
+                        .point = point,
+                        .port = std::nullopt,
+                        .frame = 0,
+                        .time_ns = o.last_ns,
                         .detail = "not covered, filtered, or the sensor was losing packets here"});
   return {o};
 }
@@ -133,21 +146,30 @@ std::vector<Observation> HandshakeJudge::without_blame(Observation o, PointIndex
 void HandshakeJudge::doubt_destination(Observation& o, const LegState& leg) const {
   if (crossed_(leg.point, leg.server.address)) return;
   if (o.where.kind != Where::Kind::unknown) o.confidence *= kElsewhere;
-  o.remark = "No connection to that address has been seen to cross, so that it may lie on a side of the device that is not watched.";
+  o.remark =
+      "No connection to that address has been seen to cross, so that it may lie on a side of the device that is not watched.";
 }
 
 void HandshakeJudge::add_ttl_evidence(Observation& o, const PacketFacts& rst, const Endpoint& server) const {
   const uint8_t usual = server_(rst.point, server).ttl;
   if (usual == 0 || usual == rst.ttl) return;
-  o.evidence.push_back({.kind = "ttl", .point = rst.point, .port = rst.port, .frame = rst.frame, .time_ns = rst.time_ns,
-                        .detail = "ttl " + std::to_string(rst.ttl) + ", while the server's packets arrive here with " + std::to_string(usual)});
+  o.evidence.push_back(
+      {.kind = "ttl",
+       .point = rst.point,
+       .port = rst.port,
+       .frame = rst.frame,
+       .time_ns = rst.time_ns,
+       .detail = "ttl " + std::to_string(rst.ttl) + ", while the server's packets arrive here with " + std::to_string(usual)});
 }
 
 std::vector<Observation> HandshakeJudge::unanswered(const Connection& c, int64_t now_ns) {
   const LegState& a = c.client_leg();
   const LegState& d = deepest(c);
   Observation o = observation(c, FindingKind::syn_unanswered);
-  o.evidence.push_back(present_at(a.attempts.front(), (a.attempt_count == 1 ? std::string("the only SYN") : "first of " + std::to_string(a.attempt_count) + " SYNs") + ", ttl " + std::to_string(a.attempts.front().ttl)));
+  o.evidence.push_back(
+      present_at(a.attempts.front(),
+                 (a.attempt_count == 1 ? std::string("the only SYN") : "first of " + std::to_string(a.attempt_count) + " SYNs") +
+                     ", ttl " + std::to_string(a.attempts.front().ttl)));
   const PacketFacts& first = a.attempts.front();
 
   if (&d != &a && (d.syn_ack || d.refused)) {
@@ -155,7 +177,8 @@ std::vector<Observation> HandshakeJudge::unanswered(const Connection& c, int64_t
     // The answer entered the device from the server's side. Between which two points did it end?
     const PacketFacts& answer = *d.syn_ack;
     const PointIndex before = static_cast<PointIndex>(c.client_outer ? d.point - 1 : d.point + 1);
-    if (!sensor_.vouches(before, toward_client(c), answer.order_ns - answer.stamp_uncertainty_ns, std::min(now_ns, answer.order_ns + device_timeout_ns_))) {
+    if (!sensor_.vouches(before, toward_client(c), answer.order_ns - answer.stamp_uncertainty_ns,
+                         std::min(now_ns, answer.order_ns + device_timeout_ns_))) {
       ++withheld_;
       return {};
     }
@@ -174,12 +197,15 @@ std::vector<Observation> HandshakeJudge::unanswered(const Connection& c, int64_t
   }
   const auto next = next_point(c, d.point);
   if (!next) {
-    if (!sensor_.vouches(d.point, toward_client(c), first.order_ns, std::min(now_ns, d.attempts.back().order_ns + kRetrySlackNs))) {
+    if (!sensor_.vouches(d.point, toward_client(c), first.order_ns,
+                         std::min(now_ns, d.attempts.back().order_ns + kRetrySlackNs))) {
       ++withheld_;
       return {};
     }
     o.where = beyond(d.point);
-    if (&d != &a) o.evidence.push_back(present_at(d.attempts.front(), "SYN leaves the last point toward the server, ttl " + std::to_string(d.attempts.front().ttl)));
+    if (&d != &a)
+      o.evidence.push_back(present_at(
+          d.attempts.front(), "SYN leaves the last point toward the server, ttl " + std::to_string(d.attempts.front().ttl)));
     if (const uint64_t others = server_(d.point, d.server).answered; others > 0) {
       o.remark = "The port answered " + std::to_string(others) + " other" + (others == 1 ? "" : "s") +
                  ": silence instead of a RST points to a filter on the server's host or beyond.";
@@ -188,7 +214,8 @@ std::vector<Observation> HandshakeJudge::unanswered(const Connection& c, int64_t
   }
   if (!would_have_seen(c, d, d.attempts.size(), *next, now_ns)) return without_blame(o, *next);
   const PacketFacts& last = d.attempts.back();
-  if (has_rival_(c, *next, d.attempts.front().order_ns - d.attempts.front().stamp_uncertainty_ns, last.order_ns + device_timeout_ns_)) {
+  if (has_rival_(c, *next, d.attempts.front().order_ns - d.attempts.front().stamp_uncertainty_ns,
+                 last.order_ns + device_timeout_ns_)) {
     o.where = {};
     o.confidence = kRivalled;
     o.remark = "An unpaired opening on the far side may be its continuation, so that nobody is accused.";
@@ -196,7 +223,8 @@ std::vector<Observation> HandshakeJudge::unanswered(const Connection& c, int64_t
   }
   o.where = between(d.point, *next);
   o.origin = Origin::device;
-  o.evidence.push_back(absent_at(*next, last.time_ns, "no SYN of this connection within " + seconds(device_timeout_ns_) + " of any attempt"));
+  o.evidence.push_back(
+      absent_at(*next, last.time_ns, "no SYN of this connection within " + seconds(device_timeout_ns_) + " of any attempt"));
   doubt_destination(o, d);
   return {o};
 }
@@ -209,14 +237,17 @@ std::vector<Observation> HandshakeJudge::refused(const Connection& c) {
   Observation o = observation(c, FindingKind::syn_refused);
   o.attempts = std::max<uint64_t>(1, a.refusal_count);
   o.last_ns = rst.time_ns;
-  o.evidence.push_back(present_at(rst, "RST to the client " + seconds(rst.time_ns - a.attempts.back().time_ns) + " after its SYN, ttl " + std::to_string(rst.ttl)));
+  o.evidence.push_back(present_at(rst, "RST to the client " + seconds(rst.time_ns - a.attempts.back().time_ns) +
+                                           " after its SYN, ttl " + std::to_string(rst.ttl)));
 
   if (d.refusal) {
     const auto next = next_point(c, d.point);
     if (!next) {
       o.where = beyond(d.point);
       o.origin = Origin::server;
-      if (&d != &a) o.evidence.push_back(present_at(*d.refusal, "the same refusal comes from the server's side, ttl " + std::to_string(d.refused->ttl)));
+      if (&d != &a)
+        o.evidence.push_back(
+            present_at(*d.refusal, "the same refusal comes from the server's side, ttl " + std::to_string(d.refused->ttl)));
       return {o};
     }
     if (!would_have_seen(c, d, d.attempts.size(), *next, rst.order_ns)) return without_blame(o, *next);
@@ -230,7 +261,8 @@ std::vector<Observation> HandshakeJudge::refused(const Connection& c) {
     o.origin = Origin::device;
     o.evidence.push_back(absent_at(*next, d.attempts.back().time_ns, "no SYN of this connection before the RST"));
     if (!c.client_side_known && !crossed_(d.point, d.server.address)) {
-      // Neither the ports nor other connections tell that the server is beyond the device: any host on this side may have answered.
+      // Neither the ports nor other connections tell that the server is beyond the device: any host on this side may have
+      // answered.
       o.where = {};
       o.origin = Origin::unknown;
       o.confidence = kRivalled;
@@ -242,7 +274,8 @@ std::vector<Observation> HandshakeJudge::refused(const Connection& c) {
   // The SYN went further than the RST came from.
   const PointIndex before = static_cast<PointIndex>(c.client_outer ? d.point - 1 : d.point + 1);
   const PacketFacts& syn = d.attempts.back();
-  if (!sensor_.vouches(d.point, toward_client(c), syn.order_ns - syn.stamp_uncertainty_ns, std::max(rst.order_ns, syn.order_ns))) {
+  if (!sensor_.vouches(d.point, toward_client(c), syn.order_ns - syn.stamp_uncertainty_ns,
+                       std::max(rst.order_ns, syn.order_ns))) {
     ++withheld_;
     return {};
   }
@@ -260,7 +293,9 @@ std::vector<Observation> HandshakeJudge::retried(const Connection& c) {
   Observation o = observation(c, FindingKind::syn_retried);
   o.time_lost_seconds = static_cast<double>(a.attempts.back().order_ns - a.attempts.front().order_ns) / 1e9;
   o.evidence.push_back(present_at(a.attempts.front(), "first SYN of " + std::to_string(a.attempt_count)));
-  o.evidence.push_back(present_at(a.attempts.back(), "the SYN that was accepted, " + seconds(a.attempts.back().time_ns - a.attempts.front().time_ns) + " later"));
+  o.evidence.push_back(
+      present_at(a.attempts.back(),
+                 "the SYN that was accepted, " + seconds(a.attempts.back().time_ns - a.attempts.front().time_ns) + " later"));
 
   if (&d == &a) {
     if (!next_point(c, a.point)) o.where = beyond(a.point);
@@ -278,13 +313,15 @@ std::vector<Observation> HandshakeJudge::retried(const Connection& c) {
     }
     o.where = between(near, d.point);
     o.origin = Origin::device;
-    o.evidence.push_back(absent_at(d.point, a.attempts.front().time_ns, std::to_string(a.attempt_count - arrived) + " of " +
-                                                                            std::to_string(a.attempt_count) + " SYNs not seen within " + seconds(device_timeout_ns_)));
+    o.evidence.push_back(absent_at(d.point, a.attempts.front().time_ns,
+                                   std::to_string(a.attempt_count - arrived) + " of " + std::to_string(a.attempt_count) +
+                                       " SYNs not seen within " + seconds(device_timeout_ns_)));
     return {o};
   }
   // All SYNs arrived. Did the answer to an earlier one?
   if (d.syn_ack && a.syn_ack && d.syn_ack->order_ns + device_timeout_ns_ / 2 < a.syn_ack->order_ns &&
-      sensor_.vouches(near, toward_client(c), d.syn_ack->order_ns - d.syn_ack->stamp_uncertainty_ns, d.syn_ack->order_ns + device_timeout_ns_ / 2)) {
+      sensor_.vouches(near, toward_client(c), d.syn_ack->order_ns - d.syn_ack->stamp_uncertainty_ns,
+                      d.syn_ack->order_ns + device_timeout_ns_ / 2)) {
     o.where = between(near, d.point);
     o.origin = Origin::device;
     o.direction = FindingDirection::server_to_client;

@@ -28,13 +28,19 @@ class HandshakeJudge {
   // Whether connections toward that address, as seen at the point, have been seen to cross the next device.
   using CrossedQuestion = std::function<bool(PointIndex, const Address&)>;
 
-  // Whether a filter may have kept this connection from being seen on the far side, because the device rewrites addresses or is not
-  // known to leave them alone.
+  // Whether a filter may have kept this connection from being seen on the far side, because the device rewrites addresses or is
+  // not known to leave them alone.
   using HiddenQuestion = std::function<bool(PointIndex, PointIndex)>;
 
-  HandshakeJudge(size_t points, int64_t device_timeout_ns, const SensorView& sensor, RivalQuestion has_rival, ServerQuestion server,
-                 CrossedQuestion crossed, HiddenQuestion hidden)
-      : points_(points), device_timeout_ns_(device_timeout_ns), sensor_(sensor), has_rival_(std::move(has_rival)), server_(std::move(server)), crossed_(std::move(crossed)), hidden_(std::move(hidden)) {}
+  HandshakeJudge(size_t points, int64_t device_timeout_ns, const SensorView& sensor, RivalQuestion has_rival,
+                 ServerQuestion server, CrossedQuestion crossed, HiddenQuestion hidden)
+      : points_(points),
+        device_timeout_ns_(device_timeout_ns),
+        sensor_(sensor),
+        has_rival_(std::move(has_rival)),
+        server_(std::move(server)),
+        crossed_(std::move(crossed)),
+        hidden_(std::move(hidden)) {}
 
   // When the handshake can be judged, in packet time; kAfterAllNs: nothing (more) to judge.
   int64_t due_ns(const Connection& connection) const;
@@ -52,8 +58,12 @@ class HandshakeJudge {
 
   // The next point from `point` toward the server; nothing where the path ends.
   std::optional<PointIndex> next_point(const Connection& c, PointIndex point) const;
-  PortDirection toward_server(const Connection& c) const { return c.client_outer ? PortDirection::toward_inside : PortDirection::toward_outside; }
-  PortDirection toward_client(const Connection& c) const { return c.client_outer ? PortDirection::toward_outside : PortDirection::toward_inside; }
+  PortDirection toward_server(const Connection& c) const {
+    return c.client_outer ? PortDirection::toward_inside : PortDirection::toward_outside;
+  }
+  PortDirection toward_client(const Connection& c) const {
+    return c.client_outer ? PortDirection::toward_outside : PortDirection::toward_inside;
+  }
   // The leg furthest toward the server that saw a SYN.
   const LegState& deepest(const Connection& c) const;
   // Whether each of the first `count` SYNs of `leg` would have been seen at `point` by `until_ns`, had it come there.

@@ -1,7 +1,7 @@
 // A vector for tables that are looked up at random: from 2 MiB on it asks the kernel for huge pages.
 //
-// With pages of 4 KiB nearly every look-up in a table of 100,000 legs misses the TLB as well as the cache (benchmarks/README.md has
-// the figures). Where huge pages are off (/sys/kernel/mm/transparent_hugepage/enabled says never) it is an ordinary vector.
+// With pages of 4 KiB nearly every look-up in a table of 100,000 legs misses the TLB as well as the cache (benchmarks/README.md
+// has the figures). Where huge pages are off (/sys/kernel/mm/transparent_hugepage/enabled says never) it is an ordinary vector.
 #pragma once
 
 #include <sys/mman.h>
@@ -22,7 +22,9 @@ struct HugePageAllocator {
   template <typename U>
   HugePageAllocator(const HugePageAllocator<U>&) {}
 
-  static std::align_val_t alignment_of(size_t bytes) { return std::align_val_t{bytes < kHugePage ? std::max<size_t>(alignof(T), 64) : kHugePage}; }
+  static std::align_val_t alignment_of(size_t bytes) {
+    return std::align_val_t{bytes < kHugePage ? std::max<size_t>(alignof(T), 64) : kHugePage};
+  }
   T* allocate(size_t count) {
     const size_t bytes = count * sizeof(T);
     void* memory = ::operator new(bytes, alignment_of(bytes));

@@ -38,22 +38,30 @@ struct OrientedKey {
 inline OrientedKey leg_key_of(const Sighting& s) {
   const int order = std::memcmp(s.source.data(), s.destination.data(), s.source.size());
   const bool low = order < 0 || (order == 0 && s.source_port <= s.destination_port);
-  return {.key = {.low = low ? s.source : s.destination, .high = low ? s.destination : s.source, .low_port = low ? s.source_port : s.destination_port,
-                  .high_port = low ? s.destination_port : s.source_port, .tunnel_key = s.key, .protocol = s.protocol, .point = s.point},
+  return {.key = {.low = low ? s.source : s.destination,
+                  .high = low ? s.destination : s.source,
+                  .low_port = low ? s.source_port : s.destination_port,
+                  .high_port = low ? s.destination_port : s.source_port,
+                  .tunnel_key = s.key,
+                  .protocol = s.protocol,
+                  .point = s.point},
           .source = low ? KeyMatch::source_is_low : KeyMatch::source_is_high};
 }
 
-// Compares without making the sighting's key: one made on the stack would be read back at once in wider words than it was written in,
-// and wait for the store buffer (7 ns a packet).
+// Compares without making the sighting's key: one made on the stack would be read back at once in wider words than it was written
+// in, and wait for the store buffer (7 ns a packet).
 inline KeyMatch match(const LegKey& key, const Sighting& s) {
   const auto address = [](const Address& a) { return _mm_loadu_si128(reinterpret_cast<const __m128i*>(a.data())); };
-  const __m128i source = address(s.source), destination = address(s.destination), low = address(key.low), high = address(key.high);
+  const __m128i source = address(s.source), destination = address(s.destination), low = address(key.low),
+                high = address(key.high);
   const auto equal = [](__m128i a, __m128i b, __m128i c, __m128i d) {
     return _mm_movemask_epi8(_mm_and_si128(_mm_cmpeq_epi8(a, b), _mm_cmpeq_epi8(c, d))) == 0xffff;
   };
   if (((s.key ^ key.tunnel_key) | (s.protocol ^ key.protocol) | (s.point ^ key.point)) != 0) return KeyMatch::none;
-  const bool straight = (s.source_port == key.low_port) & (s.destination_port == key.high_port) & equal(source, low, destination, high);
-  const bool crossed = (s.source_port == key.high_port) & (s.destination_port == key.low_port) & equal(source, high, destination, low);
+  const bool straight =
+      (s.source_port == key.low_port) & (s.destination_port == key.high_port) & equal(source, low, destination, high);
+  const bool crossed =
+      (s.source_port == key.high_port) & (s.destination_port == key.low_port) & equal(source, high, destination, low);
   return straight ? KeyMatch::source_is_low : crossed ? KeyMatch::source_is_high : KeyMatch::none;
 }
 

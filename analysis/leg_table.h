@@ -74,11 +74,12 @@ class LegTable {
  private:
   static constexpr size_t kEntries = 7;
   static constexpr size_t kReach = 8;  // buckets looked at after the home bucket
-  // Tags side by side, so that all are compared at once: which place holds a leg is chance, and a loop that stops there mispredicts.
+  // Tags side by side, so that all are compared at once: which place holds a leg is chance, and a loop that stops there
+  // mispredicts.
   struct alignas(64) Bucket {
     std::array<uint32_t, kEntries + 1> tags{};  // one more than there are, for two loads of four
-    std::array<uint32_t, kEntries> indices;      // kNone: empty
-    uint32_t displaced = 0;                      // entries whose home this is but which stand further on
+    std::array<uint32_t, kEntries> indices;     // kNone: empty
+    uint32_t displaced = 0;                     // entries whose home this is but which stand further on
     Bucket() { indices.fill(kNone); }
 
     // Bit i: place i has that tag; it may be empty.
@@ -103,7 +104,8 @@ class LegTable {
 
   int shift_;
   LargeTable<Bucket> buckets_;
-  // Side by side, since each packet needs both: one page less to look up (3 to 5 % of the pipeline with 100 k and 1 M connections).
+  // Side by side, since each packet needs both: one page less to look up (3 to 5 % of the pipeline with 100 k and 1 M
+  // connections).
   struct alignas(128) Near {
     LegHot hot;
     LegIdentity identity;

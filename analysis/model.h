@@ -19,7 +19,7 @@ struct Endpoint {
   uint16_t port = 0;
   auto operator<=>(const Endpoint&) const = default;
 };
-std::string to_string(const Address& address);  // "192.0.2.1" or "2001:db8::1"
+std::string to_string(const Address& address);    // "192.0.2.1" or "2001:db8::1"
 std::string to_string(const Endpoint& endpoint);  // "192.0.2.1:80" or "[2001:db8::1]:80"
 
 struct Distribution {  // nanoseconds; quantiles within 5 %
@@ -32,7 +32,7 @@ struct OfferedOptions {
   int16_t window_scale = -1;  // -1: not offered
   bool sack = false, timestamps = false, ecn = false, fast_open = false;
   uint8_t window_scale_at_least = 0;  // met in midstream, so that the offer was not seen: what explains the bytes in flight
-  uint16_t initial_window = 0;  // announced with the offer, never scaled (RFC 7323, 2.2)
+  uint16_t initial_window = 0;        // announced with the offer, never scaled (RFC 7323, 2.2)
 };
 
 struct RoundTripRecord {  // see analysis/round_trip.h
@@ -86,8 +86,8 @@ struct LegRecord {
   std::array<uint32_t, 2> isn{};
   std::optional<int64_t> handshake_client_rtt_ns, handshake_server_rtt_ns;
   std::optional<uint32_t> hops_to_client, hops_to_server;
-  std::array<uint32_t, 2> ttl_changes{};  // from the client, from the server
-  std::array<std::optional<RoundTripRecord>, 2> rtt;         // to the client and back, to the server and back
+  std::array<uint32_t, 2> ttl_changes{};                      // from the client, from the server
+  std::array<std::optional<RoundTripRecord>, 2> rtt;          // to the client and back, to the server and back
   std::array<std::optional<uint32_t>, 2> first_flight_bytes;  // from the client, from the server
   std::string history;
   OfferedOptions client_options, server_options;
@@ -103,15 +103,16 @@ struct CrossingRecord {
   double confidence = 0;
   uint32_t rivals = 0;
   DeviceKind device_kind = DeviceKind::unknown;
-  uint32_t changes = 0;  // DeviceChange bits
+  uint32_t changes = 0;            // DeviceChange bits
   std::array<uint64_t, 2> lost{};  // data segments that entered and never left; [0] from the client
   std::array<std::optional<Distribution>, 2> transit;
   std::array<std::optional<int64_t>, 2> isn_offset;
   uint64_t undecided = 0;
 };
 
-// Where the time between data went, from the client's to the server's end, summed over the turns. With two points or more the device
-// (all devices between them) is what a wait took longer at one side of it than at the other; with one, it is not told apart from the network.
+// Where the time between data went, from the client's to the server's end, summed over the turns. With two points or more the
+// device (all devices between them) is what a wait took longer at one side of it than at the other; with one, it is not told
+// apart from the network.
 struct WaitingRecord {
   int64_t client_ns = 0, before_device_ns = 0, device_ns = 0, after_device_ns = 0, server_ns = 0;
 };
@@ -126,7 +127,7 @@ struct ConnectionRecord {
   ClosedBy closed_by = ClosedBy::unknown;
   std::vector<LegRecord> legs;
   std::vector<CrossingRecord> crossings;
-  std::optional<WaitingRecord> waiting;  // empty: no turns, or not the same ones at the first and the last point
+  std::optional<WaitingRecord> waiting;          // empty: no turns, or not the same ones at the first and the last point
   std::vector<HttpRequestRecord> http_requests;  // as the leg nearest to the client has seen them
   std::vector<DnsRecord> dns;
   std::vector<DhcpRecord> dhcp;
@@ -135,7 +136,7 @@ struct ConnectionRecord {
 
 struct Where {  // exactly one: beyond a point, between two points, or unknown
   enum class Kind : uint8_t { unknown, beyond, between } kind = Kind::unknown;
-  PointIndex first = 0;   // beyond; or between, the client's side first
+  PointIndex first = 0;  // beyond; or between, the client's side first
   PointIndex second = 0;
   auto operator<=>(const Where&) const = default;
 };
@@ -201,8 +202,8 @@ struct PacketRecord {  // only where the engine was asked to record packets
   uint32_t frame = 0;
   uint64_t connection_id = 0;  // 0: belongs to none
   uint32_t leg_index = 0;
-  uint32_t labels = 0;         // PacketLabel bits
-  uint64_t packet_id = 0;      // the same for the sightings of one packet at different points; 0: seen at one only
+  uint32_t labels = 0;     // PacketLabel bits
+  uint64_t packet_id = 0;  // the same for the sightings of one packet at different points; 0: seen at one only
 };
 
 struct SummaryRecord {

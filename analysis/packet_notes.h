@@ -10,10 +10,10 @@ namespace parallax {
 
 struct PacketNote {
   int64_t order_ns, time_ns;
-  uint64_t leg;          // LegId::value(); 0 in notes of a fate
+  uint64_t leg;  // LegId::value(); 0 in notes of a fate
   uint32_t frame;
-  uint32_t labels;       // PacketLabel bits
-  uint32_t peer_frame;   // the packet's sighting at the point it came from; 0: none
+  uint32_t labels;      // PacketLabel bits
+  uint32_t peer_frame;  // the packet's sighting at the point it came from; 0: none
   PortIndex port, peer_port;
   PointIndex point;
 };

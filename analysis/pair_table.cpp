@@ -17,9 +17,17 @@ constexpr uint64_t kTransitsKnown = 4;
 
 }  // namespace
 
-PairTable::PairTable(uint8_t worker, const PairLimits& limits, const SensorView& sensor, WorkerCounters& counters, Outbox<FateEvent>& events, PacketNotes& notes)
-    : worker_(worker), limits_(limits), sensor_(sensor), counters_(counters), events_(events), notes_(notes), pairs_(limits.pairs),
-      pool_(limits.pending), sketches_(limits.sketches) {
+PairTable::PairTable(uint8_t worker, const PairLimits& limits, const SensorView& sensor, WorkerCounters& counters,
+                     Outbox<FateEvent>& events, PacketNotes& notes)
+    : worker_(worker),
+      limits_(limits),
+      sensor_(sensor),
+      counters_(counters),
+      events_(events),
+      notes_(notes),
+      pairs_(limits.pairs),
+      pool_(limits.pending),
+      sketches_(limits.sketches) {
   for (size_t i = pool_.size(); i-- > 0;) {
     pool_[i].next = free_;
     free_ = static_cast<uint32_t>(i);
@@ -28,9 +36,20 @@ PairTable::PairTable(uint8_t worker, const PairLimits& limits, const SensorView&
 }
 
 PairTable::Pending PairTable::pending_of(const PairSighting& s) {
-  return {.order_ns = s.order_ns, .time_ns = s.time_ns, .seq = s.seq, .ack = s.ack, .length = s.payload_length, .frame = s.frame,
-          .stamp_uncertainty_ns = s.stamp_uncertainty_ns, .next = kNone, .port = s.port, .ip_id = s.ip_id, .tcp_flags = s.tcp_flags,
-          .ttl = s.ttl, .covered = false, .data = s.payload_length > 0};
+  return {.order_ns = s.order_ns,
+          .time_ns = s.time_ns,
+          .seq = s.seq,
+          .ack = s.ack,
+          .length = s.payload_length,
+          .frame = s.frame,
+          .stamp_uncertainty_ns = s.stamp_uncertainty_ns,
+          .next = kNone,
+          .port = s.port,
+          .ip_id = s.ip_id,
+          .tcp_flags = s.tcp_flags,
+          .ttl = s.ttl,
+          .covered = false,
+          .data = s.payload_length > 0};
 }
 
 bool PairTable::append(Queue& queue, const Pending& p) {
@@ -107,7 +126,7 @@ void PairTable::take(const PairSighting& s) {
   if (s.order_ns < pair.fates_from_ns) return;
   const size_t d = index_of(s.from);
   if (s.copy && !copy_is_awaited(pair, d, s)) return;  // shown twice, passed once
-  if (s.tcp_flags & tcp_flag::ack) {  // on its sender's side: what it acknowledges has been received there
+  if (s.tcp_flags & tcp_flag::ack) {                   // on its sender's side: what it acknowledges has been received there
     const size_t of = 1 - d;
     if (s.point == pair.point[d] && (!pair.receiver_ack_known[of] || sequence_before(pair.receiver_ack[of], s.ack))) {
       pair.receiver_ack[of] = s.ack;
@@ -156,8 +175,8 @@ void PairTable::entering(Pair& pair, size_t d, const PairSighting& s) {
 // An original that has waited out of all proportion is likely lost, and this its retransmission, stamped before it entered: then
 // that one will come, and else the original is found when it is given up.
 bool PairTable::overdue(const Pair& pair, size_t d, const Pending& in, const Pending& out) const {
-  return pair.matched[d] >= kTransitsKnown &&
-         out.time_ns - in.time_ns > kLeastWaitNs + kTransitMargin * pair.max_transit_ns[d] + in.stamp_uncertainty_ns + out.stamp_uncertainty_ns;
+  return pair.matched[d] >= kTransitsKnown && out.time_ns - in.time_ns > kLeastWaitNs + kTransitMargin * pair.max_transit_ns[d] +
+                                                                             in.stamp_uncertainty_ns + out.stamp_uncertainty_ns;
 }
 
 // Of several copies the one with the same IP ID; without IDs the newest that had entered by then.
@@ -232,12 +251,14 @@ void PairTable::count_transit(Pair& pair, size_t d, int64_t transit) {
 // What waits of the same bytes has a copy that left; and where bytes are all that tells copies apart, which one is open.
 void PairTable::mark_copies(Pair& pair, size_t d, const Pending& in, const Pending& out) {
   if (in.ip_id == 0 || in.ip_id != out.ip_id) {
-    pair.doubtful[d][pair.doubtful_at[d]++ % 4] = {.in_order_ns = in.order_ns, .out_time_ns = out.time_ns, .seq = in.seq, .length = in.length};
+    pair.doubtful[d][pair.doubtful_at[d]++ % 4] = {
+        .in_order_ns = in.order_ns, .out_time_ns = out.time_ns, .seq = in.seq, .length = in.length};
   }
   for (uint32_t node = pair.entered[d].head; node != kNone; node = pool_[node].next) {
     Pending& other = pool_[node];
     const uint32_t seq = other.seq + pair.isn_offset[d];
-    if (other.data && sequence_before(seq, out.seq + out.length) && sequence_before(out.seq, seq + other.length)) other.covered = true;
+    if (other.data && sequence_before(seq, out.seq + out.length) && sequence_before(out.seq, seq + other.length))
+      other.covered = true;
   }
 }
 
@@ -289,13 +310,25 @@ void PairTable::expire(Pair& pair, size_t d, int64_t now_ns) {
 }
 
 PacketFacts PairTable::facts_of(const Pair&, size_t d, const Pending& p, PointIndex point) const {
-  return {p.order_ns, p.time_ns, p.frame, p.stamp_uncertainty_ns, p.seq, p.ack, 0, p.length, p.port, p.ip_id, point, p.ttl, p.tcp_flags,
-          d == 0 ? Side::client : Side::server};
+  return {p.order_ns,  p.time_ns,
+          p.frame,     p.stamp_uncertainty_ns,
+          p.seq,       p.ack,
+          0,           p.length,
+          p.port,      p.ip_id,
+          point,       p.ttl,
+          p.tcp_flags, d == 0 ? Side::client : Side::server};
 }
 
 void PairTable::note(const Pending& p, PointIndex point, PacketLabel label, const Pending* peer) {
-  notes_.add({.order_ns = p.order_ns, .time_ns = p.time_ns, .leg = 0, .frame = p.frame, .labels = bit(label),
-              .peer_frame = peer ? peer->frame : 0, .port = p.port, .peer_port = peer ? peer->port : PortIndex{}, .point = point});
+  notes_.add({.order_ns = p.order_ns,
+              .time_ns = p.time_ns,
+              .leg = 0,
+              .frame = p.frame,
+              .labels = bit(label),
+              .peer_frame = peer ? peer->frame : 0,
+              .port = p.port,
+              .peer_port = peer ? peer->port : PortIndex{},
+              .point = point});
 }
 
 void PairTable::decide_lost(Pair& pair, size_t d, const Pending& in, int64_t waited_ns) {
@@ -305,7 +338,8 @@ void PairTable::decide_lost(Pair& pair, size_t d, const Pending& in, int64_t wai
     const Pending out = pool_[node];
     // A RST may be trimmed by the device: any that left in the time of a transit is it.
     const int64_t transit = out.time_ns - in.time_ns;
-    const bool altered_reset = (in.tcp_flags & out.tcp_flags & tcp_flag::rst) && transit >= -static_cast<int64_t>(out.stamp_uncertainty_ns) &&
+    const bool altered_reset = (in.tcp_flags & out.tcp_flags & tcp_flag::rst) &&
+                               transit >= -static_cast<int64_t>(out.stamp_uncertainty_ns) &&
                                transit <= kLeastWaitNs + kTransitMargin * pair.max_transit_ns[d];
     if (!matches(pair, d, in, out) && !altered_reset) continue;
     remove(pair.early[d], previous, node);
@@ -313,11 +347,13 @@ void PairTable::decide_lost(Pair& pair, size_t d, const Pending& in, int64_t wai
     return;
   }
   const int64_t from = in.order_ns - in.stamp_uncertainty_ns, to = in.order_ns + waited_ns;
-  // A copy of these bytes has left, and it may have been this one: then it is the earlier copy that is missing, and the sensor must
-  // vouch for that time too.
+  // A copy of these bytes has left, and it may have been this one: then it is the earlier copy that is missing, and the sensor
+  // must vouch for that time too.
   bool earlier_is_sure = true;
   for (const Exit& exit : pair.doubtful[d]) {
-    if (!in.data || exit.length == 0 || exit.seq != in.seq || exit.out_time_ns + in.stamp_uncertainty_ns + kLeastWaitNs < in.time_ns) continue;
+    if (!in.data || exit.length == 0 || exit.seq != in.seq ||
+        exit.out_time_ns + in.stamp_uncertainty_ns + kLeastWaitNs < in.time_ns)
+      continue;
     earlier_is_sure &= sensor_.vouches(leaves, travel(pair, d), exit.in_order_ns, exit.in_order_ns + waited_ns);
   }
   // Acknowledged by the receiver, though no copy of it was seen leaving: then it did leave, and the sensor missed it.
@@ -325,8 +361,10 @@ void PairTable::decide_lost(Pair& pair, size_t d, const Pending& in, int64_t wai
                             sequence_at_or_before(in.seq + in.length + pair.isn_offset[d], pair.receiver_ack[d]);
   // What else was missing there at about that time is the sensor's as likely as the device's.
   if (acknowledged) pair.missed_ns[1 - d] = std::max(pair.missed_ns[1 - d], in.order_ns);
-  const bool doubted = pair.missed_ns[1 - d] != kBeforeAllNs && std::abs(in.order_ns - pair.missed_ns[1 - d]) < limits_.device_timeout_ns;
-  if (acknowledged || doubted || !earlier_is_sure || !sensor_.vouches(leaves, travel(pair, d), from, to) || !sensor_.vouches(enters, travel(pair, d), from, to)) {
+  const bool doubted =
+      pair.missed_ns[1 - d] != kBeforeAllNs && std::abs(in.order_ns - pair.missed_ns[1 - d]) < limits_.device_timeout_ns;
+  if (acknowledged || doubted || !earlier_is_sure || !sensor_.vouches(leaves, travel(pair, d), from, to) ||
+      !sensor_.vouches(enters, travel(pair, d), from, to)) {
     ++pair.undecided;
     return;
   }
@@ -336,10 +374,16 @@ void PairTable::decide_lost(Pair& pair, size_t d, const Pending& in, int64_t wai
     ++pair.lost[d];
     counters_.segments_lost[outer(pair)][inward(pair, d)].add();
   }
-  if (is_reset ? pair.reset_crossed_ns[d] != kAfterAllNs : !in.data) return;  // a lost ACK or FIN is labelled; handshakes are judged as a whole
-  const FateEvent event{.type = is_reset ? FateEventType::reset_not_forwarded : FateEventType::segment_lost, .home = worker_,
-                        .pair = static_cast<uint32_t>(&pair - pairs_.data()), .connection_id = pair.connection_id, .decided_ns = to,
-                        .packet = facts_of(pair, d, in, enters), .absent_at = leaves, .stats = {}};
+  if (is_reset ? pair.reset_crossed_ns[d] != kAfterAllNs : !in.data)
+    return;  // a lost ACK or FIN is labelled; handshakes are judged as a whole
+  const FateEvent event{.type = is_reset ? FateEventType::reset_not_forwarded : FateEventType::segment_lost,
+                        .home = worker_,
+                        .pair = static_cast<uint32_t>(&pair - pairs_.data()),
+                        .connection_id = pair.connection_id,
+                        .decided_ns = to,
+                        .packet = facts_of(pair, d, in, enters),
+                        .absent_at = leaves,
+                        .stats = {}};
   if (!events_.send(event)) counters_.events_dropped.add();
 }
 
@@ -355,9 +399,14 @@ void PairTable::decide_made(Pair& pair, size_t d, const Pending& out, int64_t wa
   }
   if (notes_.wanted()) note(out, leaves, PacketLabel::injected_by_device);
   if (!(out.tcp_flags & tcp_flag::rst) || pair.reset_crossed_ns[d] <= out.order_ns) return;
-  const FateEvent event{.type = FateEventType::reset_by_device, .home = worker_, .pair = static_cast<uint32_t>(&pair - pairs_.data()),
-                        .connection_id = pair.connection_id, .decided_ns = to, .packet = facts_of(pair, d, out, leaves),
-                        .absent_at = enters, .stats = {}};
+  const FateEvent event{.type = FateEventType::reset_by_device,
+                        .home = worker_,
+                        .pair = static_cast<uint32_t>(&pair - pairs_.data()),
+                        .connection_id = pair.connection_id,
+                        .decided_ns = to,
+                        .packet = facts_of(pair, d, out, leaves),
+                        .absent_at = enters,
+                        .stats = {}};
   if (!events_.send(event)) counters_.events_dropped.add();
 }
 
@@ -398,8 +447,14 @@ void PairTable::abandon(Pair& pair) {
 }
 
 void PairTable::report(const Pair& pair, FateEventType type) {
-  FateEvent event{.type = type, .home = worker_, .pair = static_cast<uint32_t>(&pair - pairs_.data()), .connection_id = pair.connection_id,
-                  .decided_ns = kAfterAllNs, .packet = {}, .absent_at = 0, .stats = {}};
+  FateEvent event{.type = type,
+                  .home = worker_,
+                  .pair = static_cast<uint32_t>(&pair - pairs_.data()),
+                  .connection_id = pair.connection_id,
+                  .decided_ns = kAfterAllNs,
+                  .packet = {},
+                  .absent_at = 0,
+                  .stats = {}};
   event.stats.lost = pair.lost;
   event.stats.matched = pair.matched;
   for (size_t d = 0; d < 2; ++d) {

@@ -35,7 +35,8 @@ class PairTable {
   static constexpr uint32_t kPendingMax = 512;  // of one direction of a pair
   static constexpr size_t kHotLines = 4;        // of a pair: what every packet reads
 
-  PairTable(uint8_t worker, const PairLimits& limits, const SensorView& sensor, WorkerCounters& counters, Outbox<FateEvent>& events, PacketNotes& notes);
+  PairTable(uint8_t worker, const PairLimits& limits, const SensorView& sensor, WorkerCounters& counters,
+            Outbox<FateEvent>& events, PacketNotes& notes);
 
   void open(const Command& command);
   void prefetch(uint32_t pair) const {
@@ -49,7 +50,8 @@ class PairTable {
   // The input has ended: decides what can be decided and closes all pairs.
   void finish();
 
-  // Live: reports and decides on up to `budget` pairs, in turn, each once in `round_ns`. Everything before `now_ns` has been released.
+  // Live: reports and decides on up to `budget` pairs, in turn, each once in `round_ns`. Everything before `now_ns` has been
+  // released.
   void sweep(size_t budget, int64_t now_ns, int64_t round_ns);
 
  private:
@@ -76,28 +78,30 @@ class PairTable {
   struct alignas(64) Pair {
     // Read for every packet.
     int64_t fates_from_ns = kBeforeAllNs;
-    std::array<Queue, 2> entered, early;      // by direction: seen entering; seen leaving first
-    std::array<uint32_t, 2> isn_offset{};     // of a direction: sequence number leaving less that entering
-    std::array<uint32_t, 2> receiver_ack{};   // of a direction: highest acknowledgement by its receiver, on the receiver's side
+    std::array<Queue, 2> entered, early;     // by direction: seen entering; seen leaving first
+    std::array<uint32_t, 2> isn_offset{};    // of a direction: sequence number leaving less that entering
+    std::array<uint32_t, 2> receiver_ack{};  // of a direction: highest acknowledgement by its receiver, on the receiver's side
     std::array<bool, 2> isn_known{}, receiver_ack_known{};
-    std::array<PointIndex, 2> point{};        // client's side, server's side
+    std::array<PointIndex, 2> point{};  // client's side, server's side
     uint16_t changes = 0;
     uint32_t sketch = kNone;
-    std::array<uint8_t, 2> sketch_bucket{};   // where the last transit of the direction was counted
+    std::array<uint8_t, 2> sketch_bucket{};  // where the last transit of the direction was counted
     uint8_t generation = 0;
     bool open = false;
-    bool ip_id_kept = false;                  // seen to pass unchanged
-    uint8_t begun = 0, ended = 0;             // legs
+    bool ip_id_kept = false;       // seen to pass unchanged
+    uint8_t begun = 0, ended = 0;  // legs
     std::array<uint64_t, 2> matched{};
     std::array<int64_t, 2> max_transit_ns{};
     // Read for few.
     uint64_t connection_id = 0;
     std::array<uint64_t, 2> lost{};
     uint64_t undecided = 0;
-    uint64_t reported = 0;                    // sum of the counts at the last progress report
-    std::array<int64_t, 2> reset_crossed_ns{kAfterAllNs, kAfterAllNs};  // when a RST of that direction was forwarded: others do no harm
-    std::array<int64_t, 2> missed_ns{kBeforeAllNs, kBeforeAllNs};  // when the sensor was last found to have missed data at that end
-    std::array<std::array<Exit, 4>, 2> doubtful{};  // the last ones of each direction
+    uint64_t reported = 0;  // sum of the counts at the last progress report
+    std::array<int64_t, 2> reset_crossed_ns{kAfterAllNs,
+                                            kAfterAllNs};  // when a RST of that direction was forwarded: others do no harm
+    std::array<int64_t, 2> missed_ns{kBeforeAllNs,
+                                     kBeforeAllNs};  // when the sensor was last found to have missed data at that end
+    std::array<std::array<Exit, 4>, 2> doubtful{};   // the last ones of each direction
     std::array<uint8_t, 2> doubtful_at{};
   };
   // Of the 640 bytes that a paired connection may take; transit sketches come from their pool.
@@ -128,7 +132,8 @@ class PairTable {
   void expire(Pair& pair, size_t d, int64_t now_ns);
   // The device has let IP IDs pass, so that one that differs is another copy.
   static bool another_copy(const Pair& pair, const Pending& in, const Pending& out) {
-    return pair.ip_id_kept && !(pair.changes & bit(DeviceChange::ip_id)) && in.ip_id != 0 && out.ip_id != 0 && in.ip_id != out.ip_id;
+    return pair.ip_id_kept && !(pair.changes & bit(DeviceChange::ip_id)) && in.ip_id != 0 && out.ip_id != 0 &&
+           in.ip_id != out.ip_id;
   }
   void decide_lost(Pair& pair, size_t d, const Pending& in, int64_t waited_ns);
   void decide_made(Pair& pair, size_t d, const Pending& out, int64_t waited_ns);

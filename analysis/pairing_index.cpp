@@ -9,7 +9,7 @@ namespace parallax {
 uint64_t PairingIndex::tuple_key(const LegState& leg) {
   const auto hash = [](const Endpoint& end) {
     const std::string_view address{reinterpret_cast<const char*>(end.address.data()), end.address.size()};
-    return std::hash<std::string_view>{}(address) * 31 + end.port;
+    return std::hash<std::string_view>{}(address)*31 + end.port;
   };
   const uint64_t a = hash(leg.client), b = hash(leg.server);
   return ((a ^ (b * 0x9E3779B97F4A7C15u)) + leg.protocol) & ~(1ull << 63);
@@ -27,7 +27,8 @@ void PairingIndex::insert(uint64_t key, uint64_t leg_id, int64_t until_ns, bool 
 void PairingIndex::add(const LegState& leg, int64_t now_ns) {
   const int64_t window = leg.midstream || leg.protocol != ip_protocol::tcp ? kMidstreamWindowNs : kOpeningWindowNs;
   insert(tuple_key(leg), leg.id.value(), now_ns + window, window == kMidstreamWindowNs);
-  if (leg.protocol == ip_protocol::tcp && !leg.midstream) insert(sequence_key(leg), leg.id.value(), now_ns + kOpeningWindowNs, false);
+  if (leg.protocol == ip_protocol::tcp && !leg.midstream)
+    insert(sequence_key(leg), leg.id.value(), now_ns + kOpeningWindowNs, false);
 }
 
 void PairingIndex::forget_oldest(std::deque<Entry>& entries) {

@@ -16,14 +16,15 @@ namespace parallax {
 
 class PairingIndex {
  public:
-  static constexpr size_t kEntriesMax = 1 << 20;                   // of each kind; the oldest go first, counted
-  static constexpr int64_t kOpeningWindowNs = 10'000'000'000;      // two openings of one connection are not further apart
-  static constexpr int64_t kMidstreamWindowNs = 300'000'000'000;   // without an opening the first packets may be
+  static constexpr size_t kEntriesMax = 1 << 20;                  // of each kind; the oldest go first, counted
+  static constexpr int64_t kOpeningWindowNs = 10'000'000'000;     // two openings of one connection are not further apart
+  static constexpr int64_t kMidstreamWindowNs = 300'000'000'000;  // without an opening the first packets may be
 
   void add(const LegState& leg, int64_t now_ns);
   void expire(int64_t now_ns);
 
-  // Legs (LegId::value()) that may have the same five-tuple, or the same initial sequence number, in the order in which they came.
+  // Legs (LegId::value()) that may have the same five-tuple, or the same initial sequence number, in the order in which they
+  // came.
   std::vector<uint64_t> by_five_tuple(const LegState& leg) const;
   std::vector<uint64_t> by_sequence(const LegState& leg) const;
   uint64_t evicted() const { return evicted_; }

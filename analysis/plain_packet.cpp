@@ -7,8 +7,9 @@ namespace {
 
 bool leg_settled(const LegHot& hot, Side from) {
   constexpr uint16_t established_tcp = leg_flag::is_tcp | leg_flag::established;
-  return (hot.flags & (established_tcp | leg_flag::traced)) == established_tcp && (hot.seen & leg_seen::everything) == leg_seen::everything &&
-         hot.end_state(from) != TcpEndState::inactive && hot.packets[index_of(from)] != 0;
+  return (hot.flags & (established_tcp | leg_flag::traced)) == established_tcp &&
+         (hot.seen & leg_seen::everything) == leg_seen::everything && hot.end_state(from) != TcpEndState::inactive &&
+         hot.packets[index_of(from)] != 0;
 }
 
 // What came of a direction has one end, by whatever rule, and nothing odd was its last.
@@ -28,7 +29,8 @@ void settle_plain(LegHot& hot, const TcpFlow& flow) {
     const TcpFlow::Half& peer = flow.half[1 - d];
     if (!leg_settled(hot, from) || flow.half[d].holes != 0) continue;
     if (hot.history_seen & zeek::history_bit(zeek::Letter::a, from)) hot.seen |= leg_seen::plain_ack[d];
-    if ((hot.history_seen & zeek::history_bit(zeek::Letter::d, from)) && peer.window_shift != flow_shift::unasked) hot.seen |= leg_seen::plain_data[d];
+    if ((hot.history_seen & zeek::history_bit(zeek::Letter::d, from)) && peer.window_shift != flow_shift::unasked)
+      hot.seen |= leg_seen::plain_data[d];
   }
 }
 

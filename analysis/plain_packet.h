@@ -1,10 +1,10 @@
-// The short way of nearly every TCP packet: next in order, in an established conversation where nothing is missing and both have spoken,
-// acknowledging what was seen; new data that leaves room in the window, or something new acknowledged.
+// The short way of nearly every TCP packet: next in order, in an established conversation where nothing is missing and both have
+// spoken, acknowledging what was seen; new data that leaves room in the window, or something new acknowledged.
 //
-// Of such a packet no rule has anything to say: no label, no event, no letter of the history, no trace of the capture's own faults. It does to
-// leg and flow what tcp_step() would do, from the leg's hot line and one line of the flow (tests/plain_packet_test.cpp compares the
-// two packet by packet). What the state alone decides is settled after each packet that goes the long way, in bits of LegHot::seen;
-// a plain packet leaves these as they are.
+// Of such a packet no rule has anything to say: no label, no event, no letter of the history, no trace of the capture's own
+// faults. It does to leg and flow what tcp_step() would do, from the leg's hot line and one line of the flow
+// (tests/plain_packet_test.cpp compares the two packet by packet). What the state alone decides is settled after each packet that
+// goes the long way, in bits of LegHot::seen; a plain packet leaves these as they are.
 #pragma once
 
 #include <cstdint>
@@ -65,12 +65,17 @@ template <Side from>
 
 }  // namespace plain
 
-// False: it is another packet, nothing was done, and tcp_step() is to be asked. REQUIRES: the leg is not over for lack of packets.
+// False: it is another packet, nothing was done, and tcp_step() is to be asked. REQUIRES: the leg is not over for lack of
+// packets.
 template <Side from>
 [[gnu::always_inline]] inline bool take_plain_packet(LegHot& hot, TcpFlow& flow, const Sighting& s) {
-  constexpr uint16_t not_whole = bit(SightingFlag::later_fragment) | bit(SightingFlag::icmp_quote) | bit(SightingFlag::carrier_fragment);
-  if ((s.tcp_flags & (tcp_flag::turning | tcp_flag::ack)) != tcp_flag::ack || (s.options & tcp_option::sack) || (s.flags & not_whole)) return false;
-  if (s.seq != flow.half[index_of(from)].next_seq || s.window == 0 || sequence_before(hot.next_seq[index_of(other(from))], s.ack)) return false;
+  constexpr uint16_t not_whole =
+      bit(SightingFlag::later_fragment) | bit(SightingFlag::icmp_quote) | bit(SightingFlag::carrier_fragment);
+  if ((s.tcp_flags & (tcp_flag::turning | tcp_flag::ack)) != tcp_flag::ack || (s.options & tcp_option::sack) ||
+      (s.flags & not_whole))
+    return false;
+  if (s.seq != flow.half[index_of(from)].next_seq || s.window == 0 || sequence_before(hot.next_seq[index_of(other(from))], s.ack))
+    return false;
   return s.payload_length > 0 ? plain::take_data<from>(hot, flow, s) : plain::take_ack<from>(hot, flow, s);
 }
 

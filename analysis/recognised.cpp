@@ -148,12 +148,14 @@ bool Recognised::take_dhcp(const RecognitionEvent& event) {
 
 size_t Recognised::bytes() const {
   const auto of = [](const std::string& text) { return text.capacity() > 15 ? text.capacity() : size_t{0}; };
-  size_t sum = requests.capacity() * sizeof(RecognisedRequest) + dns.capacity() * sizeof(RecognisedDns) + dhcp.capacity() * sizeof(RecognisedDhcp);
+  size_t sum = requests.capacity() * sizeof(RecognisedRequest) + dns.capacity() * sizeof(RecognisedDns) +
+               dhcp.capacity() * sizeof(RecognisedDhcp);
   if (tls) {
     sum += of(tls->client_session_id) + of(tls->server_session_id) + of(tls->sni) + of(tls->alpn_offered) + of(tls->alpn_chosen);
     for (const std::string& name : tls->certificate_names) sum += sizeof(name) + of(name);
   }
-  for (const RecognisedRequest& r : requests) sum += of(r.method) + of(r.target) + of(r.host) + of(r.forwarded_for) + of(r.forwarded);
+  for (const RecognisedRequest& r : requests)
+    sum += of(r.method) + of(r.target) + of(r.host) + of(r.forwarded_for) + of(r.forwarded);
   if (proxy) sum += of(proxy->authority) + of(proxy->unique_id);
   for (const RecognisedDns& d : dns) sum += of(d.name);
   for (const RecognisedDhcp& d : dhcp) sum += of(d.host_name) + of(d.hardware_address);

@@ -20,15 +20,15 @@ struct RecognisedTls {
   std::array<uint8_t, 32> client_random{}, server_random{};
   std::string client_session_id, server_session_id;
   std::string sni;
-  std::string alpn_offered, alpn_chosen;      // the first offered; TLS 1.3 hides the choice
+  std::string alpn_offered, alpn_chosen;  // the first offered; TLS 1.3 hides the choice
   std::vector<std::string> certificate_names;
-  std::optional<uint16_t> alert;              // level << 8 | description; the first fatal one, else the first
+  std::optional<uint16_t> alert;  // level << 8 | description; the first fatal one, else the first
 };
 
 struct RecognisedRequest {
   uint32_t seq = 0;  // where it begins
   std::string method, target, host, forwarded_for, forwarded;
-  uint16_t status = 0;   // 0: no answer seen
+  uint16_t status = 0;      // 0: no answer seen
   bool has_request = true;  // false: the answer alone was seen
 };
 

@@ -23,7 +23,8 @@ TlsRecord record_of(const RecognisedTls& tls) {
 }
 
 HttpRequestRecord record_of(const RecognisedRequest& request) {
-  return {request.method, request.target, request.status, request.forwarded_for.empty() ? request.forwarded : request.forwarded_for, request.host};
+  return {request.method, request.target, request.status,
+          request.forwarded_for.empty() ? request.forwarded : request.forwarded_for, request.host};
 }
 
 DnsRecord record_of(const RecognisedDns& dns) {
@@ -51,12 +52,14 @@ DhcpRecord record_of(const RecognisedDhcp& dhcp) {
   DhcpRecord r;
   r.transaction_id = dhcp.transaction_id;
   const auto message = [&](uint8_t type) {
-    return type == 0 ? std::string() : named(dhcp.version == 4 ? dhcp_message_name(type) : dhcpv6_message_name(type), "message ", type);
+    return type == 0 ? std::string()
+                     : named(dhcp.version == 4 ? dhcp_message_name(type) : dhcpv6_message_name(type), "message ", type);
   };
   r.first_message = message(dhcp.first_type);
   r.last_message = message(dhcp.last_type);
   r.hardware_address = hexadecimal(dhcp.hardware_address);
-  if (dhcp.assigned_address != Address{} && dhcp.assigned_address != kNone4) r.assigned_address = to_string(dhcp.assigned_address);
+  if (dhcp.assigned_address != Address{} && dhcp.assigned_address != kNone4)
+    r.assigned_address = to_string(dhcp.assigned_address);
   r.host_name = dhcp.host_name;
   return r;
 }
@@ -65,7 +68,8 @@ DhcpRecord record_of(const RecognisedDhcp& dhcp) {
 
 void fill_record(const Recognised& recognised, LegRecord& record) {
   if (recognised.tls) record.tls = record_of(*recognised.tls);
-  if (recognised.proxy && recognised.proxy->has_endpoints) record.proxied = ProxiedRecord{recognised.proxy->source, recognised.proxy->destination};
+  if (recognised.proxy && recognised.proxy->has_endpoints)
+    record.proxied = ProxiedRecord{recognised.proxy->source, recognised.proxy->destination};
 }
 
 void fill_messages(const Connection& connection, const std::vector<uint32_t>& order, ConnectionRecord& record) {

@@ -14,11 +14,11 @@ namespace {
 
 using Bytes = std::span<const uint8_t>;
 
-constexpr uint8_t kMessagesMax = 96;   // told of a direction: more than are kept of a connection
-constexpr int kMessagesPerStep = 32;   // in one excerpt or buffer
-constexpr uint64_t kBodyMax = 1 << 30; // a body as long as that has no end that sequence numbers could tell
+constexpr uint8_t kMessagesMax = 96;    // told of a direction: more than are kept of a connection
+constexpr int kMessagesPerStep = 32;    // in one excerpt or buffer
+constexpr uint64_t kBodyMax = 1 << 30;  // a body as long as that has no end that sequence numbers could tell
 constexpr uint8_t kTlsAlert = 21, kTlsHandshake = 22, kClientHello = 1, kServerHello = 2;
-constexpr size_t kTlsFirstBytes = 6;   // record header, and the type of the handshake message
+constexpr size_t kTlsFirstBytes = 6;  // record header, and the type of the handshake message
 
 std::string_view text_of(Bytes bytes) { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }
 template <typename T>
@@ -47,7 +47,10 @@ bool is_message(Bytes bytes) {
 }  // namespace
 
 Recogniser::Recogniser(const RecogniserLimits& limits, SpscRing<RecognitionEvent>& ring, WorkerCounters& counters)
-    : limits_(limits), counters_(counters), outbox_(ring, !limits.offline), buffers_(limits.buffers, limits.offline),
+    : limits_(limits),
+      counters_(counters),
+      outbox_(ring, !limits.offline),
+      buffers_(limits.buffers, limits.offline),
       state_of_slot_(limits.legs, kNone) {
   if (limits.offline) return;
   states_.resize(std::max<size_t>(limits.states, 1));
@@ -102,7 +105,8 @@ void Recogniser::close(uint32_t slot, LegId leg, PointIndex point, int64_t now_n
 
 // ---- streams ----
 
-void Recogniser::take_stream(uint32_t state_index, const Packet& packet, uint32_t seq, std::optional<uint32_t> first_seq, Bytes bytes) {
+void Recogniser::take_stream(uint32_t state_index, const Packet& packet, uint32_t seq, std::optional<uint32_t> first_seq,
+                             Bytes bytes) {
   Direction& direction = states_[state_index].directions[index_of(packet.from)];
   if (direction.buffer != kNone) {
     go_on(state_index, packet, seq, bytes);

@@ -1,8 +1,8 @@
 // Reads the first bytes of messages out of excerpts, and tells the correlator what they say.
 //
-// One for each analysis worker, used by its thread. Of each direction of a leg: messages from their first byte to where the parsers
-// know enough, one after the other (a PROXY header and what follows it, one HTTP head after another), each once, however often
-// its segments come. Bounded: messages a direction, legs with a state, buffers for messages in several segments.
+// One for each analysis worker, used by its thread. Of each direction of a leg: messages from their first byte to where the
+// parsers know enough, one after the other (a PROXY header and what follows it, one HTTP head after another), each once, however
+// often its segments come. Bounded: messages a direction, legs with a state, buffers for messages in several segments.
 #pragma once
 
 #include <array>
@@ -31,7 +31,8 @@ class Recogniser {
   Recogniser(const RecogniserLimits& limits, SpscRing<RecognitionEvent>& ring, WorkerCounters& counters);
 
   // The excerpt of a packet of the leg in that slot. `first_seq`: where the packet's direction begins, if that was seen.
-  void take(uint32_t slot, LegId leg, const Sighting& s, Side from, std::optional<uint32_t> first_seq, std::span<const uint8_t> excerpt);
+  void take(uint32_t slot, LegId leg, const Sighting& s, Side from, std::optional<uint32_t> first_seq,
+            std::span<const uint8_t> excerpt);
   // The leg is over: tells what is known of messages that were never completed. To be called before the leg's last event is sent.
   void close(uint32_t slot, LegId leg, PointIndex point, int64_t now_ns);
 
@@ -39,19 +40,19 @@ class Recogniser {
 
  private:
   struct Direction {
-    uint32_t buffer = kNone;             // of a message that is incomplete
-    uint32_t message_seq = 0;            // where it begins
-    uint32_t body_end = 0;               // of the last HTTP request
-    std::array<uint32_t, 4> begun{};     // where the last messages began
-    uint32_t begun_count = 0;            // of those; goes on
-    uint8_t messages = 0;                // told
-    uint8_t client_hellos = 0;           // of those
-    bool has_body = false;               // body_end holds
-    bool hello_told = false;             // of the message in the buffer
+    uint32_t buffer = kNone;          // of a message that is incomplete
+    uint32_t message_seq = 0;         // where it begins
+    uint32_t body_end = 0;            // of the last HTTP request
+    std::array<uint32_t, 4> begun{};  // where the last messages began
+    uint32_t begun_count = 0;         // of those; goes on
+    uint8_t messages = 0;             // told
+    uint8_t client_hellos = 0;        // of those
+    bool has_body = false;            // body_end holds
+    bool hello_told = false;          // of the message in the buffer
   };
   struct State {
     std::array<Direction, 2> directions;
-    bool tls_secret = false;             // the server's hello was told: what follows looks like handshakes and is encrypted
+    bool tls_secret = false;  // the server's hello was told: what follows looks like handshakes and is encrypted
   };
   // A packet, or the end of its leg.
   struct Packet {

@@ -34,20 +34,20 @@ struct RecognitionEvent {
   int64_t order_ns;  // of the packet that completed the message
   LegId leg;
   uint32_t frame;
-  uint32_t seq;      // TCP: where the message begins
-  uint32_t ack;      // TCP: of the packet that completed it
-  uint32_t id;       // DNS id, DHCP transaction
+  uint32_t seq;  // TCP: where the message begins
+  uint32_t ack;  // TCP: of the packet that completed it
+  uint32_t id;   // DNS id, DHCP transaction
   PortIndex port;
   uint16_t version;  // TLS: offered or chosen
   uint16_t code;     // HTTP status; alert level << 8 | description; DNS type; DHCP message type; PROXY version
   PointIndex point;
   Side from;
   RecognitionKind kind;
-  uint8_t rcode;     // DNS
-  bool answer;       // DNS response, DHCP reply
+  uint8_t rcode;  // DNS
+  bool answer;    // DNS response, DHCP reply
   bool version_known;
-  bool cut;          // a text did not fit
-  bool closing;      // told when the leg closed: goes before that
+  bool cut;      // a text did not fit
+  bool closing;  // told when the leg closed: goes before that
   std::array<uint16_t, kTextsMax> lengths;
   std::array<char, 438> bytes;
 

@@ -1,13 +1,16 @@
-// Round-trip times of a leg, all the time and at constant state: how long a packet takes from the point to an end and its answer back.
+// Round-trip times of a leg, all the time and at constant state: how long a packet takes from the point to an end and its answer
+// back.
 //
-// Pure functions on 32 bytes for each end; REQUIRES that they see every packet of the leg in order. One packet toward an end is timed
-// at a time, by each of two methods:
+// Pure functions on 32 bytes for each end; REQUIRES that they see every packet of the leg in order. One packet toward an end is
+// timed at a time, by each of two methods:
 //   ack        a segment of new data, until an acknowledgement covers it. Karn's rule: anything sent again on the way drops the
 //              measurement, and so does a hole, since what is behind it is not acknowledged until it is filled.
-//   timestamp  the first packet to carry a TSval (RFC 7323), until that very value comes back as TSecr. Of packets without data only
-//              those that leave data in flight toward their sender: their echo comes with what they call for, not when it pleases.
-// A receiver may hold an acknowledgement back for up to 500 ms (RFC 1122, 4.2.3.2; 40 to 200 ms are usual): single samples and the
-// smoothed value may be too high by that; the least of several is not.
+//   timestamp  the first packet to carry a TSval (RFC 7323), until that very value comes back as TSecr. Of packets without data
+//   only
+//              those that leave data in flight toward their sender: their echo comes with what they call for, not when it
+//              pleases.
+// A receiver may hold an acknowledgement back for up to 500 ms (RFC 1122, 4.2.3.2; 40 to 200 ms are usual): single samples and
+// the smoothed value may be too high by that; the least of several is not.
 #pragma once
 
 #include <algorithm>
@@ -37,13 +40,13 @@ constexpr int64_t to_ns(uint64_t ticks) { return static_cast<int64_t>(ticks << k
 enum class RoundTripMethod : uint8_t { ack, timestamp };
 
 struct RoundTrip {
-  uint32_t ack_sent;           // tick of the segment that is timed; 0: none
-  uint32_t ack_end;            // sequence number after it
-  uint32_t echo_sent;          // tick of the TSval that is timed; 0: none
-  uint32_t tsval;              // that, or the newest one known
-  uint32_t smoothed;           // as a TCP would (RFC 6298: 7/8 of the old and 1/8 of the new); ticks, as all that follows
-  uint32_t min, max;           // 0: no sample
-  uint32_t counted;            // bits 1 to 31: samples of both methods, and one for the handshake; bit 0: kUnsure
+  uint32_t ack_sent;   // tick of the segment that is timed; 0: none
+  uint32_t ack_end;    // sequence number after it
+  uint32_t echo_sent;  // tick of the TSval that is timed; 0: none
+  uint32_t tsval;      // that, or the newest one known
+  uint32_t smoothed;   // as a TCP would (RFC 6298: 7/8 of the old and 1/8 of the new); ticks, as all that follows
+  uint32_t min, max;   // 0: no sample
+  uint32_t counted;    // bits 1 to 31: samples of both methods, and one for the handshake; bit 0: kUnsure
 
   // Newer TSvals than `tsval` have passed, so that the next one may have been seen before.
   static constexpr uint32_t kUnsure = 1;
@@ -76,7 +79,8 @@ namespace round_trip {
 // No longer ones are measured: by then a sender has sent again, and so drops the measurement.
 inline constexpr int64_t kLongestNs = 30'000'000'000;
 
-// Nothing was heard for longer than kLongestNs: what was being timed is given up. REQUIRED then before step(), for time goes round.
+// Nothing was heard for longer than kLongestNs: what was being timed is given up. REQUIRED then before step(), for time goes
+// round.
 void give_up(RoundTrips& trips);
 
 // A round trip that was measured elsewhere, by the handshake.
@@ -131,10 +135,12 @@ constexpr uint32_t trip(uint32_t sent, uint32_t now) {
   t.counted &= ~RoundTrip::kUnsure;
 }
 
-// Takes a packet: what it answers gives samples of the way to `from`, which are also added; what it asks is timed toward the other end.
-// `flags`: its TCP flags; `data`: what its payload is; `awaited`: it has data, or leaves data of the other end in flight toward `from`.
+// Takes a packet: what it answers gives samples of the way to `from`, which are also added; what it asks is timed toward the
+// other end. `flags`: its TCP flags; `data`: what its payload is; `awaited`: it has data, or leaves data of the other end in
+// flight toward `from`.
 template <Side from>
-[[gnu::always_inline]] inline RoundTripSamples step(RoundTrips& trips, const Sighting& s, uint8_t flags, DataKind data, bool awaited) {
+[[gnu::always_inline]] inline RoundTripSamples step(RoundTrips& trips, const Sighting& s, uint8_t flags, DataKind data,
+                                                    bool awaited) {
   RoundTripSamples samples;
   if (flags & tcp_flag::rst) return samples;
   const uint32_t now = tick_of(s.time_ns);

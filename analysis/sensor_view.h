@@ -29,7 +29,9 @@ class SensorView {
     bool begun = false, going_on = false;
     for (const PortChannel* channel : channels_) {
       if (channel->info.point != point) continue;
-      if (direction != PortDirection::both && channel->info.direction != PortDirection::both && channel->info.direction != direction) continue;
+      if (direction != PortDirection::both && channel->info.direction != PortDirection::both &&
+          channel->info.direction != direction)
+        continue;
       if (channel->loss.losing(from_ns, to_ns)) return false;
       const int64_t watermark = channel->watermark_ns.load(std::memory_order_acquire);
       const int64_t until = watermark == kAfterAllNs ? channel->covered_to_ns.load(std::memory_order_acquire) : watermark;
@@ -37,7 +39,8 @@ class SensorView {
       going_on |= until >= to_ns;
     }
     if (!begun || !going_on) return false;
-    return std::none_of(worker_loss_.begin(), worker_loss_.end(), [&](const auto& points) { return points[point].losing(from_ns, to_ns); });
+    return std::none_of(worker_loss_.begin(), worker_loss_.end(),
+                        [&](const auto& points) { return points[point].losing(from_ns, to_ns); });
   }
 
   uint64_t lost() const {

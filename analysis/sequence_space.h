@@ -17,7 +17,11 @@ struct SequenceSpace {
   bool client_is_low;
 
   SequenceSpace(const LegHot& hot, const TcpFlow& its_flow)
-      : flow(its_flow), next_seq(hot.next_seq), max_ack(hot.max_ack), seen(static_cast<uint8_t>(hot.seen & leg_seen::everything)), client_is_low((hot.flags & leg_flag::client_is_low) != 0) {}
+      : flow(its_flow),
+        next_seq(hot.next_seq),
+        max_ack(hot.max_ack),
+        seen(static_cast<uint8_t>(hot.seen & leg_seen::everything)),
+        client_is_low((hot.flags & leg_flag::client_is_low) != 0) {}
 
   // The new leg may have taken the other side for the client.
   void hand_to(LegHot& hot, TcpFlow& new_flow) {

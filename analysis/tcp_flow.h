@@ -1,5 +1,5 @@
-// What the analysis of a TCP leg needs while packets flow, beside the leg's own 256 bytes: six cache lines out of a pool, of which an
-// undisturbed leg touches few.
+// What the analysis of a TCP leg needs while packets flow, beside the leg's own 256 bytes: six cache lines out of a pool, of
+// which an undisturbed leg touches few.
 //
 // Owned by the analysis worker that owns the leg, through TcpFlowPool. A leg whose flow was taken from it for lack of room goes
 // on with a fresh one: what was known of the highest sequence numbers stands in the leg, the finer memory is gone.
@@ -26,7 +26,8 @@ struct SequenceRange {
 struct alignas(64) TcpFlow {
   // Line 0: what the labels of each packet need, for each direction.
   struct Half {
-    uint32_t next_seq;        // the highest sequence number that came, plus its length. Unlike the leg's it stays where an ACK goes beyond
+    uint32_t
+        next_seq;  // the highest sequence number that came, plus its length. Unlike the leg's it stays where an ACK goes beyond
     uint32_t contiguous_end;  // acknowledging more tells of a lost segment
     uint32_t last_ack;        // of the direction's last packet
     uint32_t advanced_us;     // when next_seq last moved
@@ -38,7 +39,8 @@ struct alignas(64) TcpFlow {
     uint8_t holes;            // how many of holes[] hold
     uint8_t again_at;         // which of again[] is written next
     uint8_t window_shift;     // flow_shift
-    uint8_t scale_at_least;   // where window_shift is unknown: by as many bits its windows must be shifted, to hold what came in flight
+    uint8_t scale_at_least;   // where window_shift is unknown: by as many bits its windows must be shifted, to hold what came in
+                              // flight
   };
   static_assert(sizeof(Half) == 32);
   std::array<Half, 2> half;
@@ -82,12 +84,12 @@ constexpr int bits(uint8_t shift) { return shift - 2; }  // negative: unasked, o
 
 namespace flow_note {
 inline constexpr uint8_t keep_alive = 1, zero_window_probe = 2;  // the direction's last packet was one
-inline constexpr uint8_t positioned = 4;  // next_seq holds
-inline constexpr uint8_t spoken = 8;      // last_ack, window and last_us hold
-inline constexpr uint8_t sent = 64;       // sent_us holds
-inline constexpr uint8_t tracked = 128;   // of the direction a lost segment may be told
-inline constexpr uint8_t fast_open = 32;  // its SYN carried data and a cookie
-inline constexpr uint8_t scaled = 16;     // it has sent more than its SYN: windows are scaled
+inline constexpr uint8_t positioned = 4;                         // next_seq holds
+inline constexpr uint8_t spoken = 8;                             // last_ack, window and last_us hold
+inline constexpr uint8_t sent = 64;                              // sent_us holds
+inline constexpr uint8_t tracked = 128;                          // of the direction a lost segment may be told
+inline constexpr uint8_t fast_open = 32;                         // its SYN carried data and a cookie
+inline constexpr uint8_t scaled = 16;                            // it has sent more than its SYN: windows are scaled
 }  // namespace flow_note
 
 }  // namespace parallax

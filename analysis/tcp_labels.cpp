@@ -11,8 +11,8 @@ namespace {
 
 using Half = TcpFlow::Half;
 
-constexpr uint32_t kFastRetransmissionUs = 20'000;       // Wireshark's: so soon after the duplicate ACK
-constexpr uint32_t kOutOfOrderUs = 3'000;                // Wireshark's, where the handshake's round trip is not known
+constexpr uint32_t kFastRetransmissionUs = 20'000;  // Wireshark's: so soon after the duplicate ACK
+constexpr uint32_t kOutOfOrderUs = 3'000;           // Wireshark's, where the handshake's round trip is not known
 constexpr uint8_t kDuplicateAcksForFast = 2;
 
 // The packet beside what is known of both directions.
@@ -21,10 +21,10 @@ struct Moment {
   const Half& own;
   const Half& peer;
   uint32_t now_us;
-  bool turning;             // SYN, FIN or RST
-  uint32_t end;             // after payload, SYN and FIN
-  bool expected;            // begins where the direction's last one ended
-  bool same_ack;            // acknowledges what the direction's last one did
+  bool turning;   // SYN, FIN or RST
+  uint32_t end;   // after payload, SYN and FIN
+  bool expected;  // begins where the direction's last one ended
+  bool same_ack;  // acknowledges what the direction's last one did
 
   bool occupies() const { return s.payload_length > 0 || (s.tcp_flags & (tcp_flag::syn | tcp_flag::fin)); }
   bool behind() const { return (own.notes & flow_note::positioned) && sequence_before(s.seq, own.next_seq); }
@@ -33,7 +33,11 @@ struct Moment {
 Moment moment_of(const TcpFlow& flow, const Sighting& s, size_t d) {
   const Half& own = flow.half[d];
   const uint32_t space = ((s.tcp_flags & tcp_flag::syn) ? 1u : 0u) + ((s.tcp_flags & tcp_flag::fin) ? 1u : 0u);
-  return {.s = s, .own = own, .peer = flow.half[1 - d], .now_us = microseconds_of(s.time_ns), .turning = (s.tcp_flags & tcp_flag::turning) != 0,
+  return {.s = s,
+          .own = own,
+          .peer = flow.half[1 - d],
+          .now_us = microseconds_of(s.time_ns),
+          .turning = (s.tcp_flags & tcp_flag::turning) != 0,
           .end = s.seq + s.payload_length + space,
           .expected = (own.notes & flow_note::positioned) && s.seq == own.next_seq,
           .same_ack = (own.notes & flow_note::spoken) && s.ack == own.last_ack};
@@ -47,7 +51,8 @@ void position(TcpFlow& flow, const LegHot& hot, const LegCold& cold, size_t d) {
   half.advanced_us = microseconds_of(hot.last_ns);
   const bool numbered = hot.flags & (d == 0 ? leg_flag::syn : leg_flag::syn_ack);
   flow.base_seq[d] = numbered ? cold.isn[d] : hot.next_seq[d] - 1;
-  if (d == 0 && numbered && (cold.options[0] & tcp_option::fast_open) && hot.next_seq[0] != cold.isn[0] + 1) half.notes |= flow_note::fast_open;
+  if (d == 0 && numbered && (cold.options[0] & tcp_option::fast_open) && hot.next_seq[0] != cold.isn[0] + 1)
+    half.notes |= flow_note::fast_open;
   half.notes |= flow_note::positioned | flow_note::tracked;
 }
 
@@ -69,7 +74,8 @@ bool is_keep_alive(const Moment& m) {
   return m.s.payload_length <= 1 && (m.own.notes & flow_note::positioned) && m.s.seq + 1 == m.own.next_seq && !m.turning;
 }
 
-// A packet without payload that repeats sequence and acknowledgement of the direction's last one: what it means follows from its window.
+// A packet without payload that repeats sequence and acknowledgement of the direction's last one: what it means follows from its
+// window.
 uint32_t repeated_ack(const Moment& m) {
   if (m.s.payload_length != 0 || !m.expected || !m.same_ack || m.turning) return 0;
   if (m.s.window != m.own.window) return m.s.window != 0 ? bit(PacketLabel::window_update) : 0;
@@ -89,11 +95,13 @@ uint32_t not_advancing(const Moment& m, const LegCold& cold) {
   const uint32_t data_end = m.s.seq + m.s.payload_length;
   const bool acknowledged = m.peer.notes & flow_note::spoken;
   constexpr uint32_t again = bit(PacketLabel::retransmission);
-  if (m.s.payload_length > 0 && acknowledged && sequence_at_or_before(data_end, m.peer.last_ack)) return again | bit(PacketLabel::spurious_retransmission);
+  if (m.s.payload_length > 0 && acknowledged && sequence_at_or_before(data_end, m.peer.last_ack))
+    return again | bit(PacketLabel::spurious_retransmission);
   if (!m.behind()) return 0;
   // One byte back and longer: new data behind what may have been a probe.
   if (m.s.payload_length > 1 && m.s.seq + 1 == m.own.next_seq) return 0;
-  if (m.peer.duplicate_acks >= kDuplicateAcksForFast && m.peer.last_ack == m.s.seq && m.now_us - m.peer.last_us < kFastRetransmissionUs)
+  if (m.peer.duplicate_acks >= kDuplicateAcksForFast && m.peer.last_ack == m.s.seq &&
+      m.now_us - m.peer.last_us < kFastRetransmissionUs)
     return again | bit(PacketLabel::fast_retransmission);
   if (m.end != m.own.next_seq && m.now_us - m.own.advanced_us < out_of_order_us(cold)) return bit(PacketLabel::out_of_order);
   return again;
@@ -134,8 +142,10 @@ void advance(TcpFlow& flow, size_t d, const Moment& m, uint32_t labels) {
   const uint32_t next_before = own.next_seq;
   const bool probe = labels & bit(PacketLabel::zero_window_probe);
   const bool lost = labels & bit(PacketLabel::lost_segment);
-  if (lost) add_hole(flow, d, {own.next_seq, m.s.seq});
-  else if (own.holes > 0) fill_holes(flow, d, {m.s.seq, m.end}, m.peer.last_ack);
+  if (lost)
+    add_hole(flow, d, {own.next_seq, m.s.seq});
+  else if (own.holes > 0)
+    fill_holes(flow, d, {m.s.seq, m.end}, m.peer.last_ack);
   if (!(own.notes & flow_note::positioned)) {
     own.next_seq = own.contiguous_end = m.end;
     own.advanced_us = m.now_us;
@@ -173,7 +183,8 @@ void remember(Half& own, const Sighting& s, uint32_t now_us, uint32_t labels) {
   own.window = s.window;
   own.last_us = now_us;
   constexpr uint8_t last_packet = flow_note::keep_alive | flow_note::zero_window_probe;
-  own.notes = static_cast<uint8_t>((own.notes & ~last_packet) | flow_note::spoken | ((labels & bit(PacketLabel::keep_alive)) ? flow_note::keep_alive : 0) |
+  own.notes = static_cast<uint8_t>((own.notes & ~last_packet) | flow_note::spoken |
+                                   ((labels & bit(PacketLabel::keep_alive)) ? flow_note::keep_alive : 0) |
                                    ((labels & bit(PacketLabel::zero_window_probe)) ? flow_note::zero_window_probe : 0) |
                                    ((s.tcp_flags & tcp_flag::syn) ? 0 : flow_note::scaled));
   if (labels & bit(PacketLabel::tfo_syn)) own.notes |= flow_note::fast_open;
@@ -186,8 +197,10 @@ uint32_t opening(const TcpFlow& flow, const Moment& m, size_t d) {
   const bool fast_open = m.s.options & tcp_option::fast_open;
   if (!(m.s.tcp_flags & tcp_flag::ack)) return fast_open && m.s.payload_length > 0 ? bit(PacketLabel::tfo_syn) : 0;
   if (flow.base_seq[d] != 0 && m.s.seq != flow.base_seq[d]) labels |= bit(PacketLabel::reused_ports);
-  if (flow.base_seq[1 - d] != 0 && m.s.ack != flow.base_seq[1 - d] + 1) labels |= bit(PacketLabel::tfo_ack);
-  else if (m.peer.notes & flow_note::fast_open) labels |= bit(PacketLabel::tfo_ignored);
+  if (flow.base_seq[1 - d] != 0 && m.s.ack != flow.base_seq[1 - d] + 1)
+    labels |= bit(PacketLabel::tfo_ack);
+  else if (m.peer.notes & flow_note::fast_open)
+    labels |= bit(PacketLabel::tfo_ignored);
   return labels;
 }
 
@@ -200,9 +213,11 @@ uint32_t rules(const LegCold& cold, const TcpFlow& flow, const Moment& m, size_t
     labels |= bit(PacketLabel::zero_window_probe);
   } else {
     label(PacketLabel::zero_window, m.s.window == 0 && !m.turning);
-    label(PacketLabel::lost_segment, (m.own.notes & flow_note::positioned) && sequence_before(m.own.next_seq, m.s.seq) && !(m.s.tcp_flags & tcp_flag::rst));
+    label(PacketLabel::lost_segment,
+          (m.own.notes & flow_note::positioned) && sequence_before(m.own.next_seq, m.s.seq) && !(m.s.tcp_flags & tcp_flag::rst));
     label(PacketLabel::keep_alive, is_keep_alive(m));
-    label(PacketLabel::window_full, m.s.payload_length > 0 && !m.turning && (m.peer.notes & flow_note::spoken) && fills_window(m.peer, m.end));
+    label(PacketLabel::window_full,
+          m.s.payload_length > 0 && !m.turning && (m.peer.notes & flow_note::spoken) && fills_window(m.peer, m.end));
     labels |= repeated_ack(m);
   }
   label(PacketLabel::ack_lost_segment, (m.s.tcp_flags & tcp_flag::ack) && (m.peer.notes & flow_note::tracked) &&
@@ -231,8 +246,10 @@ uint32_t label_packet(const LegHot& hot, const LegCold& cold, TcpFlow& flow, con
   const Moment m = moment_of(flow, s, d);
   // What a SYN offers settles how windows are scaled; after it the answer stays the same.
   uint8_t& shift = flow.half[1 - d].window_shift;
-  if (m.turning) flow.half[0].window_shift = flow.half[1].window_shift = flow_shift::unasked;
-  else if (shift == flow_shift::unasked && s.payload_length > 0) shift = flow_shift::of(scale_of(hot, cold, 1 - d));
+  if (m.turning)
+    flow.half[0].window_shift = flow.half[1].window_shift = flow_shift::unasked;
+  else if (shift == flow_shift::unasked && s.payload_length > 0)
+    shift = flow_shift::of(scale_of(hot, cold, 1 - d));
   constexpr uint8_t kScaleMost = 14;  // RFC 7323, 2.3
   if (s.payload_length > 0 && (m.peer.notes & flow_note::spoken)) {
     for (Half& peer = flow.half[1 - d]; peer.scale_at_least < kScaleMost && exceeds_scale(peer, m.end);) ++peer.scale_at_least;

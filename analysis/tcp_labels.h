@@ -1,7 +1,7 @@
 // What a TCP packet looks like to whoever watches both directions: the labels that Wireshark gives under tcp.analysis.
 //
-// The rules are Wireshark's (its user's guide, "TCP Analysis", and the verdicts of its tshark 4.0), computed online and with constant state,
-// also where it is known to err: people compare the two. What Parallax knows better stands in tcp_verdicts.h.
+// The rules are Wireshark's (its user's guide, "TCP Analysis", and the verdicts of its tshark 4.0), computed online and with
+// constant state, also where it is known to err: people compare the two. What Parallax knows better stands in tcp_verdicts.h.
 // Wireshark's memory of ports is without end; here it is that of the leg table (kPortMemoryNs).
 #pragma once
 

@@ -5,9 +5,9 @@
 
 #include "analysis/plain_packet.h"
 #include "analysis/sequence.h"
+#include "analysis/service_port.h"
 #include "analysis/tcp_labels.h"
 #include "analysis/tcp_verdicts.h"
-#include "analysis/service_port.h"
 #include "analysis/zeek_state.h"
 
 namespace parallax {
@@ -84,7 +84,8 @@ bool begin_attempt(LegHot& hot, LegCold& cold, const Sighting& s) {
 bool handshake_complete(const LegHot& hot, const LegCold& cold) {
   if (!(hot.seen & leg_seen::ack[0])) return false;
   if (hot.flags & syn_ack) return sequence_at_or_before(cold.isn[1] + 1, hot.max_ack[0]);
-  return (hot.flags & syn) && hot.end_state(Side::client) != TcpEndState::reset && sequence_at_or_before(cold.isn[0] + 1, hot.next_seq[0]);
+  return (hot.flags & syn) && hot.end_state(Side::client) != TcpEndState::reset &&
+         sequence_at_or_before(cold.isn[0] + 1, hot.next_seq[0]);
 }
 
 // Sequence space: what was sent again, and what was acknowledged without having been seen.
@@ -134,7 +135,8 @@ Side sender_side(const Sighting& s) {
   if (s.protocol == ip_protocol::tcp && handshake == tcp_flag::syn) return Side::client;
   if (s.protocol == ip_protocol::tcp && handshake == (tcp_flag::syn | tcp_flag::ack)) return Side::server;
   const bool from_service = is_service_port(s.source_port), to_service = is_service_port(s.destination_port);
-  if (s.protocol != ip_protocol::tcp) return from_service && !to_service && !is_addressed_to_many(s.destination) ? Side::server : Side::client;
+  if (s.protocol != ip_protocol::tcp)
+    return from_service && !to_service && !is_addressed_to_many(s.destination) ? Side::server : Side::client;
   if (from_service != to_service) return from_service ? Side::server : Side::client;
   return s.source_port < s.destination_port ? Side::server : Side::client;
 }
@@ -219,7 +221,8 @@ static LegStep step_leg(LegHot& hot, LegCold& cold, TcpFlow& flow, const Sightin
     if (from == Side::server) hot.flags |= rst_by_server;
     hot.flags |= answers_syn ? refused : reset;
     step.what |= answers_syn ? leg_step::refused : (leg_step::reset | leg_step::closed);
-  } else if ((step.what & leg_step::attempt) && hot.end_state(Side::server) == TcpEndState::reset && hot.max_ack[1] == s.seq + 1) {
+  } else if ((step.what & leg_step::attempt) && hot.end_state(Side::server) == TcpEndState::reset &&
+             hot.max_ack[1] == s.seq + 1) {
     hot.flags |= refused | rst_by_server;  // the RST was stamped before the SYN that it answers
     step.what |= leg_step::refused;
   }
@@ -285,7 +288,9 @@ LegSummary summarize(const LegHot& hot, const LegCold& cold, const TcpFlow* flow
     // History holds the order: whose F came first.
     const auto text = history_of(r);
     const auto client = text.find('F'), server = text.find('f');
-    r.closed_by = client == text.npos && server == text.npos ? ClosedBy::unknown : client < server ? ClosedBy::client : ClosedBy::server;
+    r.closed_by = client == text.npos && server == text.npos ? ClosedBy::unknown
+                  : client < server                          ? ClosedBy::client
+                                                             : ClosedBy::server;
   }
   return r;
 }

@@ -26,18 +26,19 @@ inline constexpr int64_t kUdpIdleNs = 60'000'000'000;
 
 // What a packet did to its leg; bits.
 namespace leg_step {
-inline constexpr uint32_t attempt = 1, syn_ack = 2, established = 4, refused = 8, reset = 16, closed = 32, flipped = 64, sent_again = 128;
+inline constexpr uint32_t attempt = 1, syn_ack = 2, established = 4, refused = 8, reset = 16, closed = 32, flipped = 64,
+                          sent_again = 128;
 }
 
 struct LegStep {
-  uint32_t what = 0;    // leg_step
-  uint32_t labels = 0;  // PacketLabel bits
+  uint32_t what = 0;                       // leg_step
+  uint32_t labels = 0;                     // PacketLabel bits
   std::optional<TcpFlow::Again> needless;  // an earlier packet that the receiver had no need of
 };
 
 // Which end of a new leg is the client. TCP: who sends the SYN or gets the SYN-ACK; in midstream the side whose port is not a
-// service's while the other's is, else the one with the higher port. UDP: who sent the first datagram, unless it came from a service's
-// port and went to no other's: then it is an answer, and the question was not seen.
+// service's while the other's is, else the one with the higher port. UDP: who sent the first datagram, unless it came from a
+// service's port and went to no other's: then it is an answer, and the question was not seen.
 Side sender_side(const Sighting& s);
 
 // Whether the leg is over at `now_ns` for lack of packets. Decided alike when a packet touches it and when it is swept.

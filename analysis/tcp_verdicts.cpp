@@ -29,7 +29,8 @@ uint32_t round_trip_us(const LegCold& cold) {
 bool sent_again(const TcpFlow& flow, const Sighting& s, Side from) {
   const TcpFlow::Half& own = flow.half[index_of(from)];
   const SequenceRange range = range_of(s);
-  if (range.begin == range.end || !(own.notes & flow_note::positioned) || !sequence_before(range.begin, own.next_seq)) return false;
+  if (range.begin == range.end || !(own.notes & flow_note::positioned) || !sequence_before(range.begin, own.next_seq))
+    return false;
   return !fills_hole(flow, from, range);
 }
 
@@ -39,7 +40,8 @@ uint32_t why_sent_again(const LegCold& cold, const TcpFlow& flow, const Sighting
   const SequenceRange range = range_of(s);
   const uint32_t now_us = microseconds_of(s.time_ns), round_trip = round_trip_us(cold);
   const bool answered = peer.notes & flow_note::spoken;
-  const uint32_t since_sent = std::min(now_us - own.advanced_us, (own.notes & flow_note::sent) ? now_us - own.sent_us : UINT32_MAX);
+  const uint32_t since_sent =
+      std::min(now_us - own.advanced_us, (own.notes & flow_note::sent) ? now_us - own.sent_us : UINT32_MAX);
   const uint32_t silence = answered ? std::min(since_sent, now_us - peer.last_us) : since_sent;
 
   const bool earliest = !answered || sequence_at_or_before(range.begin, peer.last_ack);
@@ -48,7 +50,8 @@ uint32_t why_sent_again(const LegCold& cold, const TcpFlow& flow, const Sighting
     return bit(PacketLabel::tail_loss_probe);
   if (earliest && silence >= std::max(kTimerLeastUs, round_trip)) return bit(PacketLabel::timeout_retransmission);
   // Alone in flight, earliest and latest at once: sooner than any timer it is a probe.
-  if (earliest && latest && answered && peer.duplicate_acks == 0 && round_trip > 0 && silence >= round_trip + round_trip / 2 && silence < kTimerLeastUs)
+  if (earliest && latest && answered && peer.duplicate_acks == 0 && round_trip > 0 && silence >= round_trip + round_trip / 2 &&
+      silence < kTimerLeastUs)
     return bit(PacketLabel::tail_loss_probe);
   return 0;
 }
@@ -65,7 +68,8 @@ std::optional<TcpFlow::Again> needless_by(TcpFlow& flow, const Sighting& s, Side
   // The first block repeats what was acknowledged, or lies within the second one (RFC 2883, 4).
   const SequenceRange first{s.sack[0], s.sack[1]}, second{s.sack[2], s.sack[3]};
   const bool acknowledged = sequence_at_or_before(first.end, s.ack);
-  const bool within = second.begin != second.end && sequence_at_or_before(second.begin, first.begin) && sequence_at_or_before(first.end, second.end);
+  const bool within = second.begin != second.end && sequence_at_or_before(second.begin, first.begin) &&
+                      sequence_at_or_before(first.end, second.end);
   if (!acknowledged && !within) return std::nullopt;
   for (TcpFlow::Again& again : flow.again[1 - index_of(from)]) {
     const bool same = sequence_at_or_before(again.range.begin, first.begin) && sequence_at_or_before(first.end, again.range.end);

@@ -37,7 +37,8 @@ void begin_message(TurnPace& pace, TurnSums& sums, uint64_t waited, const RoundT
   }
   pace.message_bytes = 0;
   sums.wait_ticks[d] += waited;
-  if (d == kServer || (state & response)) sums.network_ticks[d] += std::min<uint64_t>(waited, uint64_t{pace.again_ticks} + trips[d].min);
+  if (d == kServer || (state & response))
+    sums.network_ticks[d] += std::min<uint64_t>(waited, uint64_t{pace.again_ticks} + trips[d].min);
   sums.wait_max[d] = std::max(sums.wait_max[d], static_cast<uint32_t>(std::min<uint64_t>(waited >> kWaitMaxShift, kMost)));
   if (d == kServer) {
     pace.outstanding_ticks += pace.outstanding * waited;
@@ -115,8 +116,8 @@ void begin(TurnPace& pace, int64_t now_ns) {
 
 // New data that ends before `end`; `flags`: its TCP flags.
 template <Side from>
-[[gnu::always_inline]] inline void take_new(TurnPace& pace, TurnSums& sums, const Sighting& s, uint8_t flags, uint32_t end, const RoundTrips& trips,
-                                            uint32_t unacked) {
+[[gnu::always_inline]] inline void take_new(TurnPace& pace, TurnSums& sums, const Sighting& s, uint8_t flags, uint32_t end,
+                                            const RoundTrips& trips, uint32_t unacked) {
   constexpr size_t d = index_of(from), peer = index_of(other(from));
   const Passed passed = since(pace, s);
   const bool acks_all = acknowledges_all<peer>(pace, s, flags);

@@ -41,10 +41,10 @@ std::string_view name_of(PacketLabel value) {
   return name_in(names, value);
 }
 
-#define NAMES(Enum, ...)                                                      \
-  std::string_view name_of(Enum value) {                                      \
+#define NAMES(Enum, ...)                                                          \
+  std::string_view name_of(Enum value) {                                          \
     static constexpr auto names = std::to_array<std::string_view>({__VA_ARGS__}); \
-    return name_in(names, value);                                             \
+    return name_in(names, value);                                                 \
   }
 NAMES(Severity, "info", "notice", "warning", "critical")
 NAMES(Origin, "unknown", "client", "server", "device", "path", "sensor")
@@ -54,8 +54,8 @@ NAMES(Outcome, "established", "refused", "unanswered", "incomplete", "midstream"
 NAMES(Close, "fin", "rst", "open", "idle")
 NAMES(ClosedBy, "unknown", "client", "server", "device")
 NAMES(ConnState, "S0", "S1", "SF", "REJ", "S2", "S3", "RSTO", "RSTR", "RSTOS0", "RSTRH", "SH", "SHR", "OTH")
-NAMES(PairingMethod, "none", "five_tuple", "sequence", "ip_id", "tcp_timestamp", "proxy_protocol", "forwarded_header", "tls_random",
-      "payload", "application_id", "timing")
+NAMES(PairingMethod, "none", "five_tuple", "sequence", "ip_id", "tcp_timestamp", "proxy_protocol", "forwarded_header",
+      "tls_random", "payload", "application_id", "timing")
 NAMES(DeviceKind, "unknown", "router", "nat", "sequence_rewriter", "proxy")
 NAMES(DeviceChange, "ttl", "mss", "window_scale", "sack", "timestamps", "ecn", "isn", "ip_id", "client_address", "client_port",
       "server_address", "server_port", "payload")

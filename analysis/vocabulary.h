@@ -30,8 +30,9 @@ inline constexpr int kPacketLabelCount = 0
 #undef X
     ;
 // How retransmissions are told apart in the counters, the most telling first; what is none of these is a plain one, the last.
-inline constexpr std::array kRetransmissionKinds = {PacketLabel::spurious_retransmission, PacketLabel::fast_retransmission, PacketLabel::tail_loss_probe,
-                                                    PacketLabel::timeout_retransmission, PacketLabel::retransmission};
+inline constexpr std::array kRetransmissionKinds = {PacketLabel::spurious_retransmission, PacketLabel::fast_retransmission,
+                                                    PacketLabel::tail_loss_probe, PacketLabel::timeout_retransmission,
+                                                    PacketLabel::retransmission};
 constexpr uint32_t bit(PacketLabel label) { return 1u << static_cast<unsigned>(label); }
 
 // Index into kRetransmissionKinds.
@@ -50,11 +51,33 @@ enum class Close : uint8_t { fin, rst, open, idle };
 enum class ClosedBy : uint8_t { unknown, client, server, device };
 enum class ConnState : uint8_t { S0, S1, SF, REJ, S2, S3, RSTO, RSTR, RSTOS0, RSTRH, SH, SHR, OTH };
 enum class PairingMethod : uint8_t {
-  none, five_tuple, sequence, ip_id, tcp_timestamp, proxy_protocol, forwarded_header, tls_random, payload, application_id, timing
+  none,
+  five_tuple,
+  sequence,
+  ip_id,
+  tcp_timestamp,
+  proxy_protocol,
+  forwarded_header,
+  tls_random,
+  payload,
+  application_id,
+  timing
 };
 enum class DeviceKind : uint8_t { unknown, router, nat, sequence_rewriter, proxy };
 enum class DeviceChange : uint8_t {  // used as bit numbers
-  ttl, mss, window_scale, sack, timestamps, ecn, isn, ip_id, client_address, client_port, server_address, server_port, payload
+  ttl,
+  mss,
+  window_scale,
+  sack,
+  timestamps,
+  ecn,
+  isn,
+  ip_id,
+  client_address,
+  client_port,
+  server_address,
+  server_port,
+  payload
 };
 inline constexpr int kDeviceChangeCount = 13;
 constexpr uint32_t bit(DeviceChange change) { return 1u << static_cast<unsigned>(change); }

@@ -1,10 +1,12 @@
-// Where a connection's time between data went: the client, the network before the device, the device, the network after it, the server.
+// Where a connection's time between data went: the client, the network before the device, the device, the network after it, the
+// server.
 //
-// From the sums of two legs, the one nearest to the client and the one nearest to the server. The client's share and the network before the
-// device are as the first one measured them, the network after the device and the server's share as the second one did. What passes from
-// a request's last byte to its response's last byte takes longer at the first: that went by between the two points. The same packets
-// begin and end it at both, so that the difference of the sums is the sum of the differences. It holds the time until what the device
-// lost was sent again, too. With one point only the device is part of the network or of a host: its share is 0.
+// From the sums of two legs, the one nearest to the client and the one nearest to the server. The client's share and the network
+// before the device are as the first one measured them, the network after the device and the server's share as the second one
+// did. What passes from a request's last byte to its response's last byte takes longer at the first: that went by between the two
+// points. The same packets begin and end it at both, so that the difference of the sums is the sum of the differences. It holds
+// the time until what the device lost was sent again, too. With one point only the device is part of the network or of a host:
+// its share is 0.
 #pragma once
 
 #include <optional>
@@ -14,8 +16,8 @@
 
 namespace parallax {
 
-// Empty where there were no turns, or where the two legs saw different ones (the sensor lost some; or so much was under way in both
-// directions that each point had its own order).
+// Empty where there were no turns, or where the two legs saw different ones (the sensor lost some; or so much was under way in
+// both directions that each point had its own order).
 std::optional<WaitingRecord> waiting_of(const Connection& connection);
 
 // What a leg's record says of times.

@@ -36,10 +36,12 @@ void write_once(LegHot& hot, LegCold& cold, Letter letter, Side from) {
   write(cold, "shadfriq"[static_cast<size_t>(letter)], from);
 }
 
-// Again where the sequence number is not that of the last one. `last` may be its low 16 bits: two in a row do not differ by 65,536.
+// Again where the sequence number is not that of the last one. `last` may be its low 16 bits: two in a row do not differ by
+// 65,536.
 template <typename Seq>
 void write_each(LegHot& hot, LegCold& cold, Letter letter, Side from, Seq& last, uint32_t seq) {
-  if ((hot.history_seen & history_bit(letter, from)) && last != static_cast<Seq>(seq)) hot.history_seen ^= history_bit(letter, from);
+  if ((hot.history_seen & history_bit(letter, from)) && last != static_cast<Seq>(seq))
+    hot.history_seen ^= history_bit(letter, from);
   write_once(hot, cold, letter, from);
   last = static_cast<Seq>(seq);
 }
@@ -68,7 +70,9 @@ void note_flags(LegHot& hot, LegCold& cold, const Sighting& s, Side from) {
 // Zeek calls each payload sent again that ends where something has ended before, keep-alives among it.
 bool sent_again(const LegHot& hot, const Sighting& s, Side from) {
   const size_t d = index_of(from);
-  if (s.payload_length == 0 || (s.tcp_flags & tcp_flag::rst) || !(hot.seen & leg_seen::data[d]) || hot.end_state(from) == TcpEndState::reset) return false;
+  if (s.payload_length == 0 || (s.tcp_flags & tcp_flag::rst) || !(hot.seen & leg_seen::data[d]) ||
+      hot.end_state(from) == TcpEndState::reset)
+    return false;
   const uint32_t space = s.payload_length + ((s.tcp_flags & tcp_flag::syn) ? 1 : 0) + ((s.tcp_flags & tcp_flag::fin) ? 1 : 0);
   return sequence_at_or_before(s.seq + space, hot.next_seq[d]);
 }
@@ -76,7 +80,8 @@ bool sent_again(const LegHot& hot, const Sighting& s, Side from) {
 // Acknowledges bytes of the other side that were not seen. A single one may be its FIN or a probe, and is no content.
 bool acknowledges_a_gap(const LegHot& hot, const Sighting& s, Side from) {
   const size_t peer = 1 - index_of(from);
-  if (!(s.tcp_flags & tcp_flag::ack) || (s.tcp_flags & (tcp_flag::syn | tcp_flag::rst)) || !(hot.seen & leg_seen::data[peer])) return false;
+  if (!(s.tcp_flags & tcp_flag::ack) || (s.tcp_flags & (tcp_flag::syn | tcp_flag::rst)) || !(hot.seen & leg_seen::data[peer]))
+    return false;
   return sequence_before(hot.next_seq[peer] + 1, s.ack);
 }
 
@@ -85,12 +90,16 @@ bool acknowledges_a_gap(const LegHot& hot, const Sighting& s, Side from) {
 void note_packet(LegHot& hot, LegCold& cold, const Sighting& s, Side from) {
   const size_t d = index_of(from);
   const bool first = hot.packets[0] + hot.packets[1] == 1;
-  if (first && from == Side::server) write(cold, '^', Side::server);  // ports or a SYN-ACK tell that the one who was seen first answers
+  if (first && from == Side::server)
+    write(cold, '^', Side::server);  // ports or a SYN-ACK tell that the one who was seen first answers
   if (s.window == 0 && !(s.tcp_flags & tcp_flag::rst)) write_rarely(cold, 'w', from, cold.zero_windows[d]);
   constexpr uint8_t turning = tcp_flag::syn | tcp_flag::fin | tcp_flag::rst;
-  if (s.tcp_flags & turning) note_flags(hot, cold, s, from);
-  else if (s.payload_length > 0) write_once(hot, cold, Letter::d, from);
-  else if (s.tcp_flags & tcp_flag::ack) write_once(hot, cold, Letter::a, from);
+  if (s.tcp_flags & turning)
+    note_flags(hot, cold, s, from);
+  else if (s.payload_length > 0)
+    write_once(hot, cold, Letter::d, from);
+  else if (s.tcp_flags & tcp_flag::ack)
+    write_once(hot, cold, Letter::a, from);
   if (sent_again(hot, s, from)) write_rarely(cold, 't', from, cold.again[d]);
   if (acknowledges_a_gap(hot, s, from)) write_rarely(cold, 'g', other(from), cold.gaps[1 - d]);
 }

@@ -1,7 +1,8 @@
-// The analysis of TCP by itself: sightings that are ready, of legs that are known, through labels, sequence space, round trips and turns.
+// The analysis of TCP by itself: sightings that are ready, of legs that are known, through labels, sequence space, round trips
+// and turns.
 //
-// A cycle of a connection is a request, a response of six segments with an acknowledgement for every two. In the other row one segment
-// in each cycle is missing at first: two duplicate ACKs with SACK, and the segment again.
+// A cycle of a connection is a request, a response of six segments with an acknowledgement for every two. In the other row one
+// segment in each cycle is missing at first: two duplicate ACKs with SACK, and the segment again.
 #include <benchmark/benchmark.h>
 
 #include <algorithm>
@@ -65,7 +66,8 @@ struct Legs {
   }
   // As the analysis worker does it.
   void take(uint32_t leg, const Sighting& s, Side from) {
-    const bool plain = from == client ? take_plain_packet<client>(hot[leg], flow[leg], s) : take_plain_packet<server>(hot[leg], flow[leg], s);
+    const bool plain =
+        from == client ? take_plain_packet<client>(hot[leg], flow[leg], s) : take_plain_packet<server>(hot[leg], flow[leg], s);
     const uint32_t labels = plain ? 0 : tcp_step(hot[leg], cold[leg], flow[leg], s, from).labels;
     benchmark::DoNotOptimize(take_times(flow[leg].times, hot[leg], cold[leg], s, from, labels, 0));
   }
@@ -112,7 +114,8 @@ void tcp_analysis(benchmark::State& state, const char* row, const std::array<Pac
     for (LegCold& cold : legs.cold) cold.window_scale = {-1, -1};
     for (LegHot& hot : legs.hot) hot.flags = leg_flag::is_tcp;
     for (int step = 0; step < 3; ++step) {
-      for (uint32_t leg = 0; leg < count; ++leg) tcp_step(legs.hot[leg], legs.cold[leg], legs.flow[leg], handshake(step), step == 1 ? server : client);
+      for (uint32_t leg = 0; leg < count; ++leg)
+        tcp_step(legs.hot[leg], legs.cold[leg], legs.flow[leg], handshake(step), step == 1 ? server : client);
     }
     int64_t took_ns = 0, time_ns = 2'000'000'000;
     uint64_t packets = 0;
@@ -146,7 +149,8 @@ void tcp_analysis(benchmark::State& state, const char* row, const std::array<Pac
 void register_tcp() {
   for (const uint32_t n : tiny ? std::vector<uint32_t>{100, 1000} : std::vector<uint32_t>{1000, 100'000, 1'000'000}) {
     const auto add = [n](const char* name, const char* row, const std::array<Packet, 10>& cycle) {
-      benchmark::RegisterBenchmark((std::string(name) + "/" + std::to_string(n)).c_str(), [=](benchmark::State& state) { tcp_analysis(state, row, cycle, n); })
+      benchmark::RegisterBenchmark((std::string(name) + "/" + std::to_string(n)).c_str(),
+                                   [=](benchmark::State& state) { tcp_analysis(state, row, cycle, n); })
           ->UseManualTime()
           ->Iterations(tiny ? 1 : 3)
           ->Unit(benchmark::kMillisecond);

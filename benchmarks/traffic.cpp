@@ -32,8 +32,8 @@ struct Move {
   bool from_client;
   uint32_t payload;
 };
-// What a connection does first: two short exchanges, after which nothing is new. Then, again and again: a request, a response of five
-// segments, and their acknowledgements.
+// What a connection does first: two short exchanges, after which nothing is new. Then, again and again: a request, a response of
+// five segments, and their acknowledgements.
 constexpr std::array<Move, Traffic::kWarmUpRounds> kFirstMoves{{{true, 300}, {false, 600}, {true, 300}, {false, 600}}};
 constexpr std::array<Move, Traffic::kCycle> kMoves{
     {{true, 300}, {false, 1400}, {false, 1400}, {true, 0}, {false, 1400}, {false, 1400}, {true, 0}, {false, 600}}};
@@ -51,7 +51,9 @@ struct Past {
 Past past_of(uint32_t step, bool from_client) {
   Past past;
   uint32_t rounds = step < 3 ? 0 : step - 3;
-  const auto add = [&past, from_client](const Move& move, uint32_t times) { past.bytes += move.from_client == from_client ? times * move.payload : 0; };
+  const auto add = [&past, from_client](const Move& move, uint32_t times) {
+    past.bytes += move.from_client == from_client ? times * move.payload : 0;
+  };
   if (rounds > kFirstMoves.size()) {  // whole cycles at once
     const uint32_t cycles = (rounds - static_cast<uint32_t>(kFirstMoves.size())) / kMoves.size();
     for (const Move& move : kMoves) add(move, cycles);
@@ -106,7 +108,8 @@ Traffic::Place Traffic::place_of(uint64_t number) const {
   if (number >= handshake_packets()) {
     const uint64_t index = number - handshake_packets();
     const auto round = static_cast<uint32_t>(index / n);
-    const int64_t begin_ns = static_cast<int64_t>(handshake_packets()) * kSpacingNs + (3ll * n / kGroup + 4 + round) * kStepGapNs + kSettlingNs;
+    const int64_t begin_ns =
+        static_cast<int64_t>(handshake_packets()) * kSpacingNs + (3ll * n / kGroup + 4 + round) * kStepGapNs + kSettlingNs;
     return {order_[index % n], 3 + round, kEpochNs + begin_ns + static_cast<int64_t>(index) * kSpacingNs};
   }
   const auto group = static_cast<uint32_t>(number / (3 * kGroup));
@@ -128,7 +131,8 @@ void Traffic::write(size_t point, uint32_t connection, uint32_t step, uint8_t* o
   const auto [from_client, payload] = move_of(step);
   const test::Frame& pattern = opening ? opening_ : data_;
   std::memcpy(out, pattern.data(), pattern.size());
-  std::memset(out + pattern.size(), 0x17, kStride - pattern.size());  // the payload, as far as it is captured: nothing that begins a message
+  std::memset(out + pattern.size(), 0x17,
+              kStride - pattern.size());  // the payload, as far as it is captured: nothing that begins a message
   const bool translated = point == 1 && options_.sides == Sides::two_nat;
   // 50,000 connections a client address; where a NAT translates, the same at other addresses.
   const uint32_t client_address = (translated ? 0x0a000000u : 0xc6120000u) + 1 + connection / 50'000;
@@ -145,7 +149,10 @@ void Traffic::write(size_t point, uint32_t connection, uint32_t step, uint8_t* o
   put32(out + kTcp + 4, from_client ? client_seq : server_seq);
   put32(out + kTcp + 8, step == 0 ? 0 : from_client ? server_seq : client_seq);
   const bool last_of_message = payload > 0 && move_of(step + 1).from_client != from_client && payload < 1400;
-  out[kTcp + 13] = step == 0 ? tcp_flag::syn : step == 1 ? tcp_flag::syn | tcp_flag::ack : last_of_message ? tcp_flag::ack | tcp_flag::psh : tcp_flag::ack;
+  out[kTcp + 13] = step == 0         ? tcp_flag::syn
+                   : step == 1       ? tcp_flag::syn | tcp_flag::ack
+                   : last_of_message ? tcp_flag::ack | tcp_flag::psh
+                                     : tcp_flag::ack;
   // TSval counts steps; TSecr is that of the other side's last packet.
   const size_t timestamps = kTcp + (opening ? 28 : 24);  // after MSS and SACK permitted; after two NOPs
   put32(out + timestamps, 1000 + step);

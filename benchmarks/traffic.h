@@ -1,10 +1,11 @@
 // Traffic for benchmarks: N established TCP connections at one or two points, frames preloaded in memory.
 //
-// Handshakes are made on the way and are not what is measured; the packets that follow are built beforehand, cut to 128 bytes, and at
-// that stride. Each round sends one packet of every connection, in an order that has nothing to do with the order of opening. Eight
-// rounds are a request, five segments of response, and two acknowledgements, with running timestamps. What happens once for each
-// connection is not measured: between handshakes and rounds nothing is sent for so long that every handshake has been judged, and the
-// first rounds, in which the legs write letters into their histories and measure first flights, are for warming up.
+// Handshakes are made on the way and are not what is measured; the packets that follow are built beforehand, cut to 128 bytes,
+// and at that stride. Each round sends one packet of every connection, in an order that has nothing to do with the order of
+// opening. Eight rounds are a request, five segments of response, and two acknowledgements, with running timestamps. What happens
+// once for each connection is not measured: between handshakes and rounds nothing is sent for so long that every handshake has
+// been judged, and the first rounds, in which the legs write letters into their histories and measure first flights, are for
+// warming up.
 #pragma once
 
 #include <algorithm>
@@ -38,7 +39,9 @@ class Traffic {
   uint64_t handshake_packets() const { return 3ull * options_.connections; }
   uint64_t data_packets() const { return static_cast<uint64_t>(options_.rounds) * options_.connections; }
   // Those before what is measured.
-  uint64_t warm_up_packets() const { return handshake_packets() + std::min<uint64_t>(kWarmUpRounds, options_.rounds) * options_.connections; }
+  uint64_t warm_up_packets() const {
+    return handshake_packets() + std::min<uint64_t>(kWarmUpRounds, options_.rounds) * options_.connections;
+  }
   uint64_t measured_packets() const { return handshake_packets() + data_packets() - warm_up_packets(); }
 
   // The packet of that number at a point, counting handshakes and data; `scratch` holds the frame of a handshake.
@@ -58,8 +61,8 @@ class Traffic {
   test::Frame opening_, data_;                      // patterns: with and without the options of a SYN
 };
 
-// A source that hands out a point's packets up to a limit, which the benchmark raises; then it waits. It never ends: at the end of
-// the input every leg is closed and judged, which is work for each connection and not for each packet.
+// A source that hands out a point's packets up to a limit, which the benchmark raises; then it waits. It never ends: at the end
+// of the input every leg is closed and judged, which is work for each connection and not for each packet.
 class TrafficSource : public PacketSource {
  public:
   TrafficSource(const Traffic& traffic, size_t point) : traffic_(traffic), point_(point) {}

@@ -103,7 +103,8 @@ DecodeError layers::decode_link_type(uint16_t type, Bytes bytes, DecodedFrame& s
     if (type == ether_type::vlan || type == ether_type::service_vlan || type == ether_type::old_service_vlan) {
       if (tags >= kVlanTagsMax) return DecodeError::vlan_too_deep;
       if (bytes.captured < kTag) return DecodeError::frame_too_short;
-      if (tags == 0 && nest.tunnels() == 0 && includes(nest.key_from(), KeyFrom::vlan)) sighting.key = load16(bytes.data) & 0x0fff;
+      if (tags == 0 && nest.tunnels() == 0 && includes(nest.key_from(), KeyFrom::vlan))
+        sighting.key = load16(bytes.data) & 0x0fff;
       type = load16(bytes.data + 2);
       bytes = bytes.skip(kTag);
     } else if (type < kFirstType) {

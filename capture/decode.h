@@ -33,10 +33,10 @@ struct FrameView {
   LinkType link_type;
 };
 
-// What a frame was decoded to: the sighting, and where the transport's payload stands in the frame. A type of its own, so that the
-// sighting that travels stays two lines.
+// What a frame was decoded to: the sighting, and where the transport's payload stands in the frame. A type of its own, so that
+// the sighting that travels stays two lines.
 struct DecodedFrame : Sighting {
-  const uint8_t* payload;    // into the frame; null where `payload_captured` is 0
+  const uint8_t* payload;     // into the frame; null where `payload_captured` is 0
   uint32_t payload_captured;  // at most payload_length. 0: none captured, neither TCP nor UDP, or a fragment's without a header
 };
 
@@ -48,10 +48,10 @@ struct DecodedFrame : Sighting {
 //   the VNI in the identity each such connection would be two halves that never answer each other. Without it, two
 //   tenants with overlapping addresses are taken for one only while they use the same two ports as well.
 // - GRE key, PPPoE session: the same both ways, as a rule; few address spaces overlap there.
-// Switched on where the path is known to be symmetric and address spaces overlap. Never part of the key: what differs by direction
-// by its nature (MPLS labels, TEID of GTP, tunnel and session of L2TP, call of PPTP), and the mere presence of a
-// tunnel: penultimate hops pop labels, and load balancers reach their servers through IP in IP or GRE while the answer goes straight.
-// Across points a leg with another key may still be the same connection's, since a tunnel may end in the device.
+// Switched on where the path is known to be symmetric and address spaces overlap. Never part of the key: what differs by
+// direction by its nature (MPLS labels, TEID of GTP, tunnel and session of L2TP, call of PPTP), and the mere presence of a
+// tunnel: penultimate hops pop labels, and load balancers reach their servers through IP in IP or GRE while the answer goes
+// straight. Across points a leg with another key may still be the same connection's, since a tunnel may end in the device.
 enum class KeyFrom : uint8_t { nothing = 0, vlan = 1, tunnel = 2, vlan_and_tunnel = 3 };
 constexpr bool includes(KeyFrom from, KeyFrom what) { return (static_cast<int>(from) & static_cast<int>(what)) != 0; }
 
@@ -66,8 +66,8 @@ DecodeError decode(const FrameView& frame, DecodedFrame& decoded, KeyFrom key_fr
 // The same where nobody asks for the payload.
 DecodeError decode(const FrameView& frame, Sighting& sighting, KeyFrom key_from = KeyFrom::nothing);
 
-// The carrier: the first fragment that encloses a packet of which decode() said carrier_fragment, as a sighting of its own, by which its later
-// fragments are known (capture/fragment_table.h).
+// The carrier: the first fragment that encloses a packet of which decode() said carrier_fragment, as a sighting of its own, by
+// which its later fragments are known (capture/fragment_table.h).
 DecodeError decode_carrier(const FrameView& frame, Sighting& sighting, KeyFrom key_from = KeyFrom::nothing);
 
 // The symmetric flow hash over addresses, ports, protocol and key of `sighting`: CRC32C, both directions alike. Of ICMP it takes

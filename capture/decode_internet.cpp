@@ -121,7 +121,8 @@ DecodeError decode_ipv6(Bytes bytes, DecodedFrame& sighting, Nest nest) {
   if (p[0] >> 4 != 6) return DecodeError::ip_version_wrong;
   set(sighting, SightingFlag::ipv6);
   uint32_t length = load16(p + 4);
-  if (length == 0 && p[6] != kNoNextHeader && !nest.has(Nest::in_fragment)) {  // a jumbogram (RFC 2675), or to a card that segments it
+  if (length == 0 && p[6] != kNoNextHeader &&
+      !nest.has(Nest::in_fragment)) {  // a jumbogram (RFC 2675), or to a card that segments it
     length = bytes.wire - kHeader;
     set(sighting, SightingFlag::length_from_frame);
   }

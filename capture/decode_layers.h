@@ -3,8 +3,8 @@
 //
 // Each layer gets the bytes that are left to it, checks before each read, and hands what it encloses to the next one.
 //
-// A tunnel's inside enters the same layers again, one deeper in its Nest; beyond kTunnelsMax it is refused with tunnel_too_deep. The
-// inner packet's sighting replaces the outer one's. Where a tunnel over IP holds what cannot be read (a control protocol,
+// A tunnel's inside enters the same layers again, one deeper in its Nest; beyond kTunnelsMax it is refused with tunnel_too_deep.
+// The inner packet's sighting replaces the outer one's. Where a tunnel over IP holds what cannot be read (a control protocol,
 // something encrypted, cut, or not a tunnel at all but a port number met by chance), the outer packet's sighting stands.
 // Nothing is tried twice: what is inside is decided by looking, so that hostile nesting costs no more than its length.
 #pragma once
@@ -40,14 +40,14 @@ struct Bytes {
   Bytes first(uint32_t count) const { return {data, captured < count ? captured : count, count}; }
 };
 
-// Where in the frame a header stands. One word, so that it is passed in a register: as a struct of small members it was put together in
-// memory at every call, and decoding took two to four times as long.
+// Where in the frame a header stands. One word, so that it is passed in a register: as a struct of small members it was put
+// together in memory at every call, and decoding took two to four times as long.
 class Nest {
  public:
   enum Flag : uint32_t {
-    in_fragment = 1 << 16,        // an outer packet is a first fragment: `wire` of the bytes is what the whole had, or could have
-    length_holds = 1 << 17,       // against an IP header that claims more: see decode_pppoe()
-    stop_at_fragment = 1 << 18,   // a tunnel that begins in a first fragment is not entered
+    in_fragment = 1 << 16,       // an outer packet is a first fragment: `wire` of the bytes is what the whole had, or could have
+    length_holds = 1 << 17,      // against an IP header that claims more: see decode_pppoe()
+    stop_at_fragment = 1 << 18,  // a tunnel that begins in a first fragment is not entered
   };
 
   explicit Nest(KeyFrom key_from, uint32_t flags = 0) : word_(static_cast<uint32_t>(key_from) << 8 | flags) {}

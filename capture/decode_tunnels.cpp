@@ -54,7 +54,8 @@ bool is_ethernet(Bytes bytes) {
   if (bytes.captured < kHeader) return false;
   uint16_t type = load16(bytes.data + 12);
   bytes = bytes.skip(kHeader);
-  for (int tags = 0; type == ether_type::vlan || type == ether_type::service_vlan || type == ether_type::old_service_vlan; ++tags) {
+  for (int tags = 0; type == ether_type::vlan || type == ether_type::service_vlan || type == ether_type::old_service_vlan;
+       ++tags) {
     if (tags == kVlanTagsMax || bytes.captured < kTag) return false;
     type = load16(bytes.data + 2);
     bytes = bytes.skip(kTag);
@@ -75,9 +76,9 @@ bool is_ethernet(Bytes bytes) {
   }
 }
 
-// What follows a label stack is not said there, only agreed between the ends of the path. The first nibble tells IP from a control word
-// (RFC 4385, 4928); but a pseudowire may have no control word, and then the nibble is that of a MAC address. So an Ethernet frame
-// goes before a nibble alone wherever it can be seen to be one.
+// What follows a label stack is not said there, only agreed between the ends of the path. The first nibble tells IP from a
+// control word (RFC 4385, 4928); but a pseudowire may have no control word, and then the nibble is that of a MAC address. So an
+// Ethernet frame goes before a nibble alone wherever it can be seen to be one.
 Inside below_labels(Bytes bytes) {
   constexpr uint32_t kControlWord = 4;
   if (!is_ip_beyond_doubt(bytes)) {

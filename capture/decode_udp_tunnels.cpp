@@ -1,5 +1,5 @@
-// Tunnels over UDP: VXLAN (RFC 7348) with its generic extension (draft-ietf-nvo3-vxlan-gpe), Geneve (RFC 8926), GTP-U (3GPP TS 29.281),
-// L2TP data (RFC 2661), Teredo (RFC 4380).
+// Tunnels over UDP: VXLAN (RFC 7348) with its generic extension (draft-ietf-nvo3-vxlan-gpe), Geneve (RFC 8926), GTP-U (3GPP
+// TS 29.281), L2TP data (RFC 2661), Teredo (RFC 4380).
 //
 // A port number proves nothing: each header is held to what its standard says before the inside is tried.
 #include "capture/bytes.h"
@@ -66,7 +66,8 @@ Inside read_gtp(Bytes bytes) {
 }
 
 Inside read_l2tp(Bytes bytes) {
-  constexpr uint16_t kControl = 0x8000, kLength = 0x4000, kSequence = 0x0800, kOffset = 0x0200, kReserved = 0x34f0, kVersion = 0x000f;
+  constexpr uint16_t kControl = 0x8000, kLength = 0x4000, kSequence = 0x0800, kOffset = 0x0200, kReserved = 0x34f0,
+                     kVersion = 0x000f;
   if (bytes.captured < 2) return {};
   const uint16_t flags = load16(bytes.data);
   if ((flags & (kControl | kReserved)) != 0 || (flags & kVersion) != 2) return {};
@@ -80,9 +81,7 @@ Inside read_l2tp(Bytes bytes) {
 }
 
 // Every packet of Teredo is from or to an address of its prefix, or between link-local ones while a client finds its server.
-bool is_teredo_address(const uint8_t* address) {
-  return load32(address) == 0x2001'0000 || (load16(address) & 0xffc0) == 0xfe80;
-}
+bool is_teredo_address(const uint8_t* address) { return load32(address) == 0x2001'0000 || (load16(address) & 0xffc0) == 0xfe80; }
 
 Inside read_teredo(Bytes bytes) {
   constexpr uint16_t kAuthentication = 0x0001, kOrigin = 0x0000;

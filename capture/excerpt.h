@@ -23,7 +23,9 @@ inline constexpr uint32_t kExcerptBytesMax = 8192;
 using ExcerptChunk = std::array<uint8_t, 64>;
 inline constexpr size_t kExcerptLengthBytes = 2;
 
-constexpr size_t excerpt_chunks(size_t bytes) { return (kExcerptLengthBytes + bytes + sizeof(ExcerptChunk) - 1) / sizeof(ExcerptChunk); }
+constexpr size_t excerpt_chunks(size_t bytes) {
+  return (kExcerptLengthBytes + bytes + sizeof(ExcerptChunk) - 1) / sizeof(ExcerptChunk);
+}
 
 class ExcerptRing {
  public:
@@ -56,7 +58,8 @@ class ExcerptRing {
     return true;
   }
 
-  // Consumer. Takes the oldest excerpt out, into `buffer`; the result lies in it. REQUIRES: its sighting has been popped or peeked.
+  // Consumer. Takes the oldest excerpt out, into `buffer`; the result lies in it. REQUIRES: its sighting has been popped or
+  // peeked.
   std::span<const uint8_t> pop(std::span<uint8_t, kExcerptBytesMax> buffer) {
     uint16_t length = 0;
     size_t copied = 0;

@@ -8,10 +8,10 @@
 namespace parallax {
 namespace {
 
-constexpr uint32_t kOpeningBytes = 4096;        // of a direction just opened, wanted while its first segment is missing
-constexpr uint32_t kMessagesMax = 32;           // in one segment
-constexpr uint32_t kFirstBytesMin = 4;          // to tell one protocol from another
-constexpr uint32_t kDnsBytes = 12 + 255 + 4;    // header, name, type and class: the answers are not read
+constexpr uint32_t kOpeningBytes = 4096;      // of a direction just opened, wanted while its first segment is missing
+constexpr uint32_t kMessagesMax = 32;         // in one segment
+constexpr uint32_t kFirstBytesMin = 4;        // to tell one protocol from another
+constexpr uint32_t kDnsBytes = 12 + 255 + 4;  // header, name, type and class: the answers are not read
 constexpr uint32_t kDhcpBytes = 1536;
 constexpr uint32_t kTlsRecordHeader = 5, kTlsRecordMax = 16384 + 2048;  // RFC 5246, 6.2.3
 constexpr uint32_t kProxyV1Max = 107, kProxyV2Header = 16;
@@ -80,7 +80,8 @@ uint32_t ExcerptPicker::pick_stream(const DecodedFrame& frame, uint32_t hash) {
 }
 
 // `undecided`: where nothing is found, it is known now that nothing is wanted of the direction's beginning.
-uint32_t ExcerptPicker::begin_message(const DecodedFrame& frame, uint32_t hash, uint32_t seq, const Part& payload, bool undecided) {
+uint32_t ExcerptPicker::begin_message(const DecodedFrame& frame, uint32_t hash, uint32_t seq, const Part& payload,
+                                      bool undecided) {
   const Extent extent = extent_of(payload, is_stream_port(frame));
   const bool goes_on = extent.kind != Kind::none && extent.wanted > payload.length && payload.whole;
   if (goes_on) {
@@ -133,7 +134,8 @@ ExcerptPicker::Extent ExcerptPicker::extent_of(const Part& part, bool stream_por
   constexpr uint8_t kChangeCipherSpec = 20, kApplicationData = 23;
   if (extent.kind == Kind::sized && extent.wanted + kTlsRecordHeader <= part.length) {
     const uint8_t* next = part.data + extent.wanted;
-    if ((next[0] == kChangeCipherSpec || next[0] == kApplicationData) && next[1] == 3) extent.keep = extent.wanted + kTlsRecordHeader;
+    if ((next[0] == kChangeCipherSpec || next[0] == kApplicationData) && next[1] == 3)
+      extent.keep = extent.wanted + kTlsRecordHeader;
   }
   return extent;
 }
@@ -180,7 +182,8 @@ ExcerptPicker::Extent ExcerptPicker::sized_extent(const Part& part, uint32_t siz
   return {std::min(part.length, size), size, Kind::sized};
 }
 
-// One record. Handshake records follow one another; alerts are of interest where they are not encrypted (then they have two bytes).
+// One record. Handshake records follow one another; alerts are of interest where they are not encrypted (then they have two
+// bytes).
 ExcerptPicker::Extent ExcerptPicker::tls_extent(const Part& part) {
   constexpr uint8_t kAlert = 21, kHandshake = 22;
   const uint8_t* p = part.data;

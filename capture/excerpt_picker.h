@@ -2,11 +2,11 @@
 //
 // Decided from the payload's first bytes alone: a TLS handshake or alert record, an HTTP/1 request or status line, a PROXY
 // header; and by port DNS and DHCP. What a message's first segment leaves open is followed in a small direct-mapped table, keyed
-// by flow and direction: the range of sequence numbers that is still wanted. The table also knows where directions begin that were
-// just opened, so that their first segments are handed on in whatever order they come. A collision costs an excerpt, never more.
-// One for each port, used by its rx worker's thread alone: what is picked depends on the port's packets and nothing else.
-// A plain data packet costs one hash, a look at a bitmap of 256 bytes, and one at the payload's first two bytes: 3 ns beside the 12
-// of decoding it.
+// by flow and direction: the range of sequence numbers that is still wanted. The table also knows where directions begin that
+// were just opened, so that their first segments are handed on in whatever order they come. A collision costs an excerpt, never
+// more. One for each port, used by its rx worker's thread alone: what is picked depends on the port's packets and nothing else.
+// A plain data packet costs one hash, a look at a bitmap of 256 bytes, and one at the payload's first two bytes: 3 ns beside the
+// 12 of decoding it.
 #pragma once
 
 #include <nmmintrin.h>
@@ -32,7 +32,7 @@ class ExcerptPicker {
       const uint32_t hash = hash_of(frame);
       // One branch: the payload of most packets is as good as random.
       if (!(static_cast<int>(is_followed(hash)) | static_cast<int>(may_begin(frame)) | static_cast<int>(is_stream_port(frame))))
-        [[likely]]
+          [[likely]]
         return 0;
       return pick_stream(frame, hash);
     }
@@ -45,16 +45,16 @@ class ExcerptPicker {
   enum class Kind : uint32_t { none, undecided, sized, head };
   // The range [begin, end) of sequence numbers of a direction is wanted.
   struct Entry {
-    uint32_t tag = 0;   // of the hash; the low two bits are the Kind
+    uint32_t tag = 0;  // of the hash; the low two bits are the Kind
     uint32_t begin = 0;
     uint32_t end = 0;
     uint32_t next = 0;  // everything before has been handed on
   };
   // What is wanted of a message that begins with the first of some bytes.
   struct Extent {
-    uint32_t keep = 0;            // of these bytes
-    uint32_t wanted = 0;          // in all; more than these bytes: it goes on in the next segment
-    Kind kind = Kind::none;       // how its end will be known; none: nothing that is of interest
+    uint32_t keep = 0;       // of these bytes
+    uint32_t wanted = 0;     // in all; more than these bytes: it goes on in the next segment
+    Kind kind = Kind::none;  // how its end will be known; none: nothing that is of interest
   };
   struct Part {  // of a segment's payload
     const uint8_t* data;

@@ -48,9 +48,17 @@ FragmentTable::Entry* FragmentTable::remember(const Sighting& sighting) {
     if (free != place_free ? free : entry->time_ns < place->time_ns) place = entry;
   }
   if (place->used && !same_packet(*place, sighting) && !expired(place->time_ns, sighting.time_ns)) replaced_.add();
-  *place = {sighting.source,           sighting.destination, sighting.time_ns,
-            sighting.flow_hash,        sighting.ip_id,       sighting.source_port,
-            sighting.destination_port, sighting.protocol,    sighting.protocol,   true, false};
+  *place = {sighting.source,
+            sighting.destination,
+            sighting.time_ns,
+            sighting.flow_hash,
+            sighting.ip_id,
+            sighting.source_port,
+            sighting.destination_port,
+            sighting.protocol,
+            sighting.protocol,
+            true,
+            false};
   return place;
 }
 

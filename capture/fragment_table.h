@@ -28,9 +28,9 @@ class FragmentTable {
   // REQUIRES: time_ns is set.
   bool attribute(Sighting& sighting);
 
-  // The same for what `frame` was decoded to; also where it is a carrier, the first fragment of a packet with a tunnel in it. To be called for
-  // every sighting that is a fragment or a carrier_fragment. Later fragments of a carrier become ones of the inner packet's leg,
-  // without payload, since the inner packet's length has it all.
+  // The same for what `frame` was decoded to; also where it is a carrier, the first fragment of a packet with a tunnel in it. To
+  // be called for every sighting that is a fragment or a carrier_fragment. Later fragments of a carrier become ones of the inner
+  // packet's leg, without payload, since the inner packet's length has it all.
   bool attribute(const FrameView& frame, KeyFrom key_from, Sighting& sighting);
 
   // First fragments whose entry was replaced before it had expired. Any thread may read.

@@ -24,7 +24,7 @@ using Address = std::array<uint8_t, 16>;
 namespace tcp_flag {
 inline constexpr uint8_t fin = 0x01, syn = 0x02, rst = 0x04, psh = 0x08, ack = 0x10, urg = 0x20, ece = 0x40, cwr = 0x80;
 inline constexpr uint8_t turning = syn | fin | rst;  // opens or closes a direction
-}
+}  // namespace tcp_flag
 
 namespace ip_protocol {
 inline constexpr uint8_t icmp = 1, ipv4 = 4, tcp = 6, udp = 17, ipv6 = 41, gre = 47, icmpv6 = 58, mpls = 137;
@@ -44,8 +44,8 @@ enum class SightingFlag : uint16_t {
   options_malformed = 1 << 10,  // the TCP options after the offending one were not read
   has_excerpt = 1 << 11,        // the ring of excerpts holds the payload's first bytes (capture/excerpt.h)
   tunnelled = 1 << 12,          // all of this is of a packet inside a tunnel
-  carrier_fragment = 1 << 13,   // and the packet around it was fragmented: this is its first fragment, with the headers of the inner
-                                // packet; lengths are those of the whole inner packet, of which the frame holds less
+  carrier_fragment = 1 << 13,   // and the packet around it was fragmented: this is its first fragment, with the headers of the
+                               // inner packet; lengths are those of the whole inner packet, of which the frame holds less
 };
 constexpr uint16_t bit(SightingFlag f) { return static_cast<uint16_t>(f); }
 
@@ -56,9 +56,9 @@ inline constexpr uint8_t mss = 1, window_scale = 2, sack_permitted = 4, sack = 8
 
 struct alignas(64) Sighting {
   // --- hot line ---
-  int64_t time_ns;              // UTC, as stamped
-  int64_t order_ns;             // the greatest time_ns of its port so far: files may run backwards, the order does not
-  uint32_t frame;               // 1-based in its file; live: counts the port's packets, modulo 2^32
+  int64_t time_ns;   // UTC, as stamped
+  int64_t order_ns;  // the greatest time_ns of its port so far: files may run backwards, the order does not
+  uint32_t frame;    // 1-based in its file; live: counts the port's packets, modulo 2^32
   uint32_t seq;
   uint32_t ack;
   uint32_t tsval;

@@ -42,7 +42,8 @@ class SpscRing {
     tail_.store(tail + count, std::memory_order_release);
     return count;
   }
-  // Producer. Free slots, contiguous, to be written in place and then committed; at most `wanted`, and fewer where the ring wraps.
+  // Producer. Free slots, contiguous, to be written in place and then committed; at most `wanted`, and fewer where the ring
+  // wraps.
   std::span<T> reserve(size_t wanted) {
     const size_t tail = tail_.load(std::memory_order_relaxed);
     return {slots_ + (tail & mask_), std::min(room(wanted), capacity() - (tail & mask_))};

@@ -119,11 +119,13 @@ void add_points(Page& page, const SensorState& state, const EngineCounters& coun
   for (size_t point = 0; point < points; ++point) {
     for (size_t side = 0; side < 2; ++side) {
       for (size_t method = 0; method < 2; ++method) {
-        page.add({{"point", state.path[point]}, {"side", kSides[side]}, {"method", kMethods[method]}}, counters.points[point].rtt[side][method]);
+        page.add({{"point", state.path[point]}, {"side", kSides[side]}, {"method", kMethods[method]}},
+                 counters.points[point].rtt[side][method]);
       }
     }
   }
-  page.open("retransmissions_total", MetricType::Counter, "TCP segments sent again, by direction and by what made the sender do so.");
+  page.open("retransmissions_total", MetricType::Counter,
+            "TCP segments sent again, by direction and by what made the sender do so.");
   for (size_t point = 0; point < points; ++point) {
     for (size_t side = 0; side < 2; ++side) {
       for (size_t kind = 0; kind < kRetransmissionKinds.size(); ++kind) {
@@ -132,14 +134,16 @@ void add_points(Page& page, const SensorState& state, const EngineCounters& coun
       }
     }
   }
-  page.open("needless_retransmissions_total", MetricType::Counter, "TCP segments sent again that the receiver had already, as its D-SACKs said.");
+  page.open("needless_retransmissions_total", MetricType::Counter,
+            "TCP segments sent again that the receiver had already, as its D-SACKs said.");
   for (size_t point = 0; point < points; ++point) {
     for (size_t side = 0; side < 2; ++side) {
       page.add({{"point", state.path[point]}, {"direction", kFromDirections[side]}},
                static_cast<double>(counters.points[point].needless_retransmissions[side]));
     }
   }
-  page.open("capture_loss_segments_total", MetricType::Counter, "Data segments that were acknowledged and never seen: the capture missed them.");
+  page.open("capture_loss_segments_total", MetricType::Counter,
+            "Data segments that were acknowledged and never seen: the capture missed them.");
   for (size_t point = 0; point < points; ++point) {
     page.add({{"point", state.path[point]}}, static_cast<double>(counters.points[point].capture_loss_segments));
   }

@@ -26,7 +26,8 @@ struct OfflineInput {
 
 class OfflinePipeline {
  public:
-  // `filter` null: everything; outlives the pipeline. `key_from`: what of the outer headers is part of a leg's identity. Takes options.workers for the number of analysis workers.
+  // `filter` null: everything; outlives the pipeline. `key_from`: what of the outer headers is part of a leg's identity. Takes
+  // options.workers for the number of analysis workers.
   OfflinePipeline(std::vector<OfflineInput> inputs, EngineOptions options, size_t ring_slots, const FlowFilter* filter,
                   KeyFrom key_from = KeyFrom::nothing);
 

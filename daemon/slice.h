@@ -39,7 +39,7 @@ struct SliceRequest {
   std::vector<SliceLeg> legs;          // empty: all packets
   std::vector<KnownPairing> pairings;  // what the daemon already knows about the legs
   std::string comment;                 // of the section, such as "finding 7: syn_refused ..."
-  bool spool_filtered = false;  // the spool was written through a filter: what is missing from it proves nothing
+  bool spool_filtered = false;         // the spool was written through a filter: what is missing from it proves nothing
   int64_t device_timeout_ns = 1'000'000'000;
   uint32_t stamp_uncertainty_ns = 0;  // of the live stamps, which the spool does not keep
   uint64_t packets_max =

@@ -18,7 +18,7 @@ constexpr size_t kGroupsMax = 12;        // groups of findings
 constexpr size_t kFindingsPerGroup = 3;  // of one kind, place and origin
 constexpr int kEvidenceMax = 4;
 constexpr size_t kAddressesMax = 6;
-constexpr size_t kNamesMax = 10'000;    // counted
+constexpr size_t kNamesMax = 10'000;  // counted
 constexpr size_t kNamesShown = 5;
 
 template <typename Enumerator>
@@ -216,7 +216,8 @@ void TextReport::add_messages(const v1::Connection& connection) {
     if (!leg.tls().alert().empty()) count(alerts_, leg.tls().alert());
     break;
   }
-  proxied_ += std::any_of(connection.legs().begin(), connection.legs().end(), [](const v1::Leg& leg) { return leg.has_proxied_client(); });
+  proxied_ += std::any_of(connection.legs().begin(), connection.legs().end(),
+                          [](const v1::Leg& leg) { return leg.has_proxied_client(); });
   for (const v1::HttpRequest& request : connection.http_requests()) {
     ++http_requests_;
     if (!request.host().empty()) count(http_hosts_, request.host());
@@ -231,13 +232,14 @@ void TextReport::add_messages(const v1::Connection& connection) {
 std::string TextReport::messages() const {
   std::string text;
   if (tls_connections_ > 0) {
-    text += wrapped(fmt::format("TLS: {}{}{}{}", plural(tls_connections_, "connection", "connections"), tls_names_.empty() ? "" : "; to ",
-                                names_text(tls_names_), alerts_.empty() ? "" : "; alerts: " + names_text(alerts_)),
-                    4, 2);
+    text += wrapped(
+        fmt::format("TLS: {}{}{}{}", plural(tls_connections_, "connection", "connections"), tls_names_.empty() ? "" : "; to ",
+                    names_text(tls_names_), alerts_.empty() ? "" : "; alerts: " + names_text(alerts_)),
+        4, 2);
   }
   if (http_requests_ > 0) {
-    text += wrapped(fmt::format("HTTP: {}; status {}{}{}", plural(http_requests_, "request", "requests"), names_text(http_statuses_),
-                                http_hosts_.empty() ? "" : "; to ", names_text(http_hosts_)),
+    text += wrapped(fmt::format("HTTP: {}; status {}{}{}", plural(http_requests_, "request", "requests"),
+                                names_text(http_statuses_), http_hosts_.empty() ? "" : "; to ", names_text(http_hosts_)),
                     4, 2);
   }
   if (dns_questions_ > 0)

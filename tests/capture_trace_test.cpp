@@ -143,9 +143,9 @@ TEST_F(CaptureTraceTest, AcknowledgedHolesAreMissedOnceTheDirectionGoesOn) {
   handshake();
   take(data(1000, 100, 10), Side::client);
   take(acknowledgement(2600, 50), Side::server);  // 1,500 bytes that were not seen
-  EXPECT_EQ(report().missed_bytes, 0u);            // nor has the direction been seen since
+  EXPECT_EQ(report().missed_bytes, 0u);           // nor has the direction been seen since
   take(data(2600, 100, 13), Side::client);
-  EXPECT_EQ(report(false).missed_bytes, 0u);       // they may come yet
+  EXPECT_EQ(report(false).missed_bytes, 0u);  // they may come yet
   take(data(2700, 100, 14), Side::client, CaptureTraces::kGraceNs + kMs);
   const CaptureReport found = report(false);
   EXPECT_EQ(found.missed_bytes, 1500u);
@@ -208,7 +208,8 @@ std::string directory() {
 }
 
 TEST(CaptureOfOthers, CopiesAndLossAreThoseThatTheCapturesHave) {
-  if (!std::filesystem::exists(directory() + "/manifest.tsv")) GTEST_SKIP() << "no captures at " << directory() << ": set PARALLAX_CAPTURES to where they are";
+  if (!std::filesystem::exists(directory() + "/manifest.tsv"))
+    GTEST_SKIP() << "no captures at " << directory() << ": set PARALLAX_CAPTURES to where they are";
   struct Found {
     uint64_t missed, copies;
     bool operator==(const Found&) const = default;
@@ -239,7 +240,8 @@ TEST(CaptureOfOthers, CopiesAndLossAreThoseThatTheCapturesHave) {
       if (f.kind == FindingKind::duplicate_capture) found.copies += f.count;
     }
     const auto it = expected.find(name);
-    EXPECT_EQ(found, (it == expected.end() ? Found{0, 0} : it->second)) << name << ": " << found.missed << " missed, " << found.copies << " copies";
+    EXPECT_EQ(found, (it == expected.end() ? Found{0, 0} : it->second))
+        << name << ": " << found.missed << " missed, " << found.copies << " copies";
     if (found.copies == 0) continue;
     for (const ConnectionRecord& c : pipeline.engine().connections(0, 1000)) {
       for (const LegRecord& leg : c.legs) EXPECT_EQ(leg.retransmissions[0] + leg.retransmissions[1], 0u) << name;

@@ -328,7 +328,8 @@ TEST_F(DaemonTest, TellsSystemdWhatItIsDoing) {
 
 // systemd-analyze ends with 0 even on keys that it does not know, but says so.
 TEST_F(DaemonTest, SystemdUnitIsInOrder) {
-  if (std::system("command -v systemd-analyze >/dev/null 2>&1") != 0) GTEST_SKIP() << "needs systemd-analyze: apt-get install systemd";
+  if (std::system("command -v systemd-analyze >/dev/null 2>&1") != 0)
+    GTEST_SKIP() << "needs systemd-analyze: apt-get install systemd";
   std::ifstream file(PARALLAX_SOURCE_DIR "/systemd/parallaxd.service");
   std::string unit{std::istreambuf_iterator<char>(file), {}};
   ASSERT_FALSE(unit.empty());

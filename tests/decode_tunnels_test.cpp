@@ -238,11 +238,11 @@ TEST(DecodeTunnels, Pptp) {
   expect_inner(decoded(ipv4_frame(47, pptp(0x3001, four.size(), 5, be32(1)) + four)));
   expect_inner(decoded(ipv4_frame(47, pptp(0x3081, four.size(), 5, be32(1) + be32(2)) + four)));
   const Wire unreadable[] = {
-      pptp(0x2081, 0, 5, be32(2)),                                                         // an acknowledgement alone
-      pptp(0x3001, 20, 5, be32(1)) + ppp(0x00fd) + zeros(18),                              // compressed, encrypted
-      pptp(0x3001, four.size() + 1, 5, be32(1)) + four,                                    // longer than the packet
-      pptp(0x1001, four.size(), 5, be32(1)) + four,                                        // no call
-      pptp(0x3001, four.size(), 5),                                                        // cut
+      pptp(0x2081, 0, 5, be32(2)),                                                               // an acknowledgement alone
+      pptp(0x3001, 20, 5, be32(1)) + ppp(0x00fd) + zeros(18),                                    // compressed, encrypted
+      pptp(0x3001, four.size() + 1, 5, be32(1)) + four,                                          // longer than the packet
+      pptp(0x1001, four.size(), 5, be32(1)) + four,                                              // no call
+      pptp(0x3001, four.size(), 5),                                                              // cut
       be16(0x3001) + be16(0x0800) + be16(static_cast<uint32_t>(four.size())) + zeros(6) + four,  // not PPP
   };
   for (const Wire& rest : unreadable) expect_outer(decoded(ipv4_frame(47, rest)), 47, static_cast<uint32_t>(rest.size()));
@@ -283,11 +283,11 @@ TEST(DecodeTunnels, Geneve) {
   expect_inner(decoded(udp_frame(kEphemeral, 6081, geneve(42, 0x6558, zeros(252)) + inner_frame())));
   expect_inner(decoded(udp_frame(kEphemeral, 6081, geneve(42, 0x0800, zeros(4), 0x40) + inner_ipv4())));
   expect_inner(decoded(udp_frame(kEphemeral, 6081, geneve(42, 0x86dd) + inner_ipv6())), true);
-  expect_outer_datagram(with(geneve(42) + inner_frame(), 0, 0x40), 6081);          // version
-  expect_outer_datagram(geneve(42, 0x6558, {}, 0x80) + inner_frame(), 6081);       // control
-  expect_outer_datagram(geneve(42, 0x6558, {}, 0x01) + inner_frame(), 6081);       // reserved
+  expect_outer_datagram(with(geneve(42) + inner_frame(), 0, 0x40), 6081);     // version
+  expect_outer_datagram(geneve(42, 0x6558, {}, 0x80) + inner_frame(), 6081);  // control
+  expect_outer_datagram(geneve(42, 0x6558, {}, 0x01) + inner_frame(), 6081);  // reserved
   expect_outer_datagram(geneve(42, 0x0806) + arp_request(), 6081);
-  expect_outer_datagram(with(geneve(42) + inner_frame(), 0, 0x3f), 6081);          // options beyond the end
+  expect_outer_datagram(with(geneve(42) + inner_frame(), 0, 0x3f), 6081);  // options beyond the end
   expect_outer_datagram(zeros(7), 6081);
 }
 
@@ -297,8 +297,9 @@ TEST(DecodeTunnels, GtpUserData) {
   expect_inner(decoded(frame(gtp(9, four.size()) + four)));
   expect_inner(decoded(frame(gtp(9, six.size()) + six)), true);
   expect_inner(decoded(frame(gtp(9, four.size(), 0x32, be16(77) + Wire{0, 0}) + four)));
-  expect_inner(decoded(frame(gtp(9, four.size(), 0x31, be16(0) + Wire{5, 0xee}) + four)));  // without E the next type says nothing
-  const Wire session = {0x85, 1, 0x10, 9, 0};  // a 5G session container
+  expect_inner(
+      decoded(frame(gtp(9, four.size(), 0x31, be16(0) + Wire{5, 0xee}) + four)));  // without E the next type says nothing
+  const Wire session = {0x85, 1, 0x10, 9, 0};                                      // a 5G session container
   expect_inner(decoded(frame(gtp(9, four.size(), 0x34, zeros(3) + session) + four)));
   expect_inner(decoded(frame(gtp(9, four.size(), 0x34, zeros(3) + Wire{0x85, 1, 0x10, 9, 0xc0, 2} + zeros(6) + Wire{0}) + four)));
   expect_inner(decoded(frame(gtp(9, four.size()) + four + zeros(4))));  // more in the datagram than GTP says
@@ -306,13 +307,13 @@ TEST(DecodeTunnels, GtpUserData) {
 
 TEST(DecodeTunnels, GtpThatCannotBeReadIsTheOuterPacket) {
   const Wire four = inner_ipv4();
-  expect_outer_datagram(gtp(0, 4, 0x32, zeros(4), 1) + zeros(4), 2152);       // echo request
-  expect_outer_datagram(gtp(9, four.size(), 0x50) + four, 2152);              // version
-  expect_outer_datagram(gtp(9, four.size(), 0x20) + four, 2152);              // GTP'
-  expect_outer_datagram(gtp(9, four.size(), 0x38) + four, 2152);              // spare bit
-  expect_outer_datagram(gtp(9, four.size() + 1) + four, 2152);                // longer than the datagram
-  expect_outer_datagram(gtp(9, 40) + zeros(40), 2152);                        // no IP
-  expect_outer_datagram(gtp(9, 14 + four.size()) + inner_frame(), 2152);      // an Ethernet session, which nothing tells
+  expect_outer_datagram(gtp(0, 4, 0x32, zeros(4), 1) + zeros(4), 2152);   // echo request
+  expect_outer_datagram(gtp(9, four.size(), 0x50) + four, 2152);          // version
+  expect_outer_datagram(gtp(9, four.size(), 0x20) + four, 2152);          // GTP'
+  expect_outer_datagram(gtp(9, four.size(), 0x38) + four, 2152);          // spare bit
+  expect_outer_datagram(gtp(9, four.size() + 1) + four, 2152);            // longer than the datagram
+  expect_outer_datagram(gtp(9, 40) + zeros(40), 2152);                    // no IP
+  expect_outer_datagram(gtp(9, 14 + four.size()) + inner_frame(), 2152);  // an Ethernet session, which nothing tells
   expect_outer_datagram(gtp(9, 0), 2152);
   expect_outer_datagram(gtp(9, 0, 0x34, zeros(3)), 2152);
   expect_outer_datagram(gtp(9, four.size(), 0x34, zeros(3) + Wire{0x85, 0, 0x10, 9, 0}) + four, 2152);  // extension of no length
@@ -356,8 +357,8 @@ TEST(DecodeTunnels, L2tpThatCannotBeReadIsTheOuterPacket) {
   expect_outer_datagram(l2tp(0x0012, ids) + four, 1701);                           // reserved bits
   expect_outer_datagram(l2tp(0x0002, ids) + ppp(0xc021) + zeros(8), 1701);         // LCP
   expect_outer_datagram(l2tp(0x0002, ids), 1701);
-  expect_outer_datagram(l2tp(0x4002, be16(7) + ids) + four, 1701);                 // length below the header
-  expect_outer_datagram(l2tp(0x4002, be16(999) + ids) + four, 1701);               // and beyond the datagram
+  expect_outer_datagram(l2tp(0x4002, be16(7) + ids) + four, 1701);    // length below the header
+  expect_outer_datagram(l2tp(0x4002, be16(999) + ids) + four, 1701);  // and beyond the datagram
   expect_outer_datagram(l2tp(0x0202, ids + be16(999)) + four, 1701);
   expect_outer_datagram(l2tp(0x0802, ids + be16(0)), 1701);
   expect_outer_datagram({0}, 1701);
@@ -412,8 +413,7 @@ TEST(DecodeTunnels, OuterHeadersLeaveNothingBehind) {
   const Wire later = inner_ipv4(0x0003);
   const Decoded d = decoded(ipv6_frame(4, later));
   ASSERT_EQ(name(d.error), "none");
-  EXPECT_EQ(d.sighting.flags,
-            bit(SightingFlag::fragment) | bit(SightingFlag::later_fragment) | bit(SightingFlag::tunnelled));
+  EXPECT_EQ(d.sighting.flags, bit(SightingFlag::fragment) | bit(SightingFlag::later_fragment) | bit(SightingFlag::tunnelled));
   EXPECT_EQ(d.sighting.source_port, 0);
   const Decoded arp = decoded(udp_frame(kEphemeral, 4789, vxlan(1) + ethernet(0x0806) + arp_request()));
   ASSERT_EQ(name(arp.error), "none");
@@ -423,7 +423,8 @@ TEST(DecodeTunnels, OuterHeadersLeaveNothingBehind) {
 
 TEST(DecodeTunnels, FirstFragmentOfACarrierHoldsTheInnerHeaders) {
   const auto carrier = [](uint8_t protocol, const Wire& whole, uint32_t held) {
-    return ethernet(0x0800) + ipv4({.protocol = protocol, .payload = held, .fragment = 0x2000}) + Wire(whole.begin(), whole.begin() + held);
+    return ethernet(0x0800) + ipv4({.protocol = protocol, .payload = held, .fragment = 0x2000}) +
+           Wire(whole.begin(), whole.begin() + held);
   };
   Wire packet = inner_ipv4();
   packet = packet + zeros(600 - 5);
@@ -437,10 +438,13 @@ TEST(DecodeTunnels, FirstFragmentOfACarrierHoldsTheInnerHeaders) {
     EXPECT_EQ(d.sighting.source[15], 7);
     EXPECT_EQ(d.sighting.destination_port, 443);
     EXPECT_EQ(d.sighting.payload_length, 600u);
-    EXPECT_EQ(d.sighting.flags, bit(SightingFlag::tunnelled) | bit(SightingFlag::carrier_fragment) | bit(SightingFlag::dont_fragment));
+    EXPECT_EQ(d.sighting.flags,
+              bit(SightingFlag::tunnelled) | bit(SightingFlag::carrier_fragment) | bit(SightingFlag::dont_fragment));
     Sighting outer;
-    ASSERT_EQ(decode_carrier({frame.data(), static_cast<uint32_t>(frame.size()), static_cast<uint32_t>(frame.size()), LinkType::ethernet}, outer),
-              DecodeError::none);
+    ASSERT_EQ(
+        decode_carrier(
+            {frame.data(), static_cast<uint32_t>(frame.size()), static_cast<uint32_t>(frame.size()), LinkType::ethernet}, outer),
+        DecodeError::none);
     EXPECT_EQ(outer.flags, bit(SightingFlag::fragment));
     EXPECT_EQ(outer.source[12], 192);
     EXPECT_EQ(outer.ip_id, 0x1234);
@@ -480,16 +484,18 @@ TEST(DecodeTunnels, KeyIsTheIdentifierWhereConfigured) {
   const auto in_gre = [](uint32_t key) { return ipv4_frame(47, gre(0x2000, 0x0800, be32(key)) + inner_ipv4()); };
   const auto in_nvgre = [](uint32_t key) { return ipv4_frame(47, gre(0x2000, 0x6558, be32(key)) + inner_frame()); };
   const auto in_pppoe = [&](uint16_t session) { return ethernet(0x8864) + pppoe(session, four.size()) + four; };
-  const std::vector<uint32_t> keys = {key_of(in_vxlan(0)),         key_of(in_vxlan(42)),        key_of(in_vxlan(43)), key_of(in_geneve(42)),
-                                      key_of(in_gre(42)),          key_of(in_gre(0)),           key_of(in_pppoe(42)), key_of(in_nvgre(0x1234'5600)),
-                                      key_of(in_nvgre(0x42)),      key_of(in_nvgre(0x43)),      key_of(in_pppoe(43)), key_of(in_gre(0x123456)),
-                                      key_of(in_nvgre(0x12345700))};
+  const std::vector<uint32_t> keys = {
+      key_of(in_vxlan(0)),         key_of(in_vxlan(42)),   key_of(in_vxlan(43)), key_of(in_geneve(42)),
+      key_of(in_gre(42)),          key_of(in_gre(0)),      key_of(in_pppoe(42)), key_of(in_nvgre(0x1234'5600)),
+      key_of(in_nvgre(0x42)),      key_of(in_nvgre(0x43)), key_of(in_pppoe(43)), key_of(in_gre(0x123456)),
+      key_of(in_nvgre(0x12345700))};
   for (size_t i = 0; i < keys.size(); ++i) {
     EXPECT_NE(keys[i], 0u) << i;
     for (size_t j = 0; j < i; ++j) EXPECT_NE(keys[i], keys[j]) << i << ' ' << j;
   }
   EXPECT_EQ(key_of(in_nvgre(0x1234'5600)), key_of(in_nvgre(0x1234'56ff)));  // another flow of the same segment
-  EXPECT_NE(decoded(in_vxlan(42), LinkType::ethernet, 0, KeyFrom::tunnel).sighting.flow_hash, decoded(in_vxlan(42)).sighting.flow_hash);
+  EXPECT_NE(decoded(in_vxlan(42), LinkType::ethernet, 0, KeyFrom::tunnel).sighting.flow_hash,
+            decoded(in_vxlan(42)).sighting.flow_hash);
   for (const KeyFrom from : {KeyFrom::nothing, KeyFrom::vlan}) EXPECT_EQ(key_of(in_vxlan(42), from), 0u);
 }
 
@@ -510,7 +516,8 @@ TEST(DecodeTunnels, WhatDiffersByDirectionIsNeverTheKey) {
 TEST(DecodeTunnels, VlanAndTunnelMakeOneKey) {
   const auto frame = [](uint16_t outer, uint32_t vni, uint16_t inner) {
     const Wire carried = datagram(kEphemeral, 4789, vxlan(vni) + ethernet(0x8100) + vlan_tag(inner, 0x0800) + inner_ipv4());
-    return ethernet(0x8100) + vlan_tag(outer, 0x0800) + ipv4({.protocol = 17, .payload = static_cast<uint32_t>(carried.size())}) + carried;
+    return ethernet(0x8100) + vlan_tag(outer, 0x0800) + ipv4({.protocol = 17, .payload = static_cast<uint32_t>(carried.size())}) +
+           carried;
   };
   EXPECT_EQ(key_of(frame(5, 42, 6), KeyFrom::vlan), 5u);
   EXPECT_EQ(key_of(frame(5, 42, 6), KeyFrom::tunnel), key_of(frame(7, 42, 6), KeyFrom::tunnel));

@@ -34,7 +34,8 @@ struct Stream {
 };
 
 std::string record(uint8_t type, size_t length) {
-  return std::string{static_cast<char>(type), 3, 1, static_cast<char>(length >> 8), static_cast<char>(length)} + std::string(length, 'r');
+  return std::string{static_cast<char>(type), 3, 1, static_cast<char>(length >> 8), static_cast<char>(length)} +
+         std::string(length, 'r');
 }
 
 class Picker : public testing::Test {
@@ -53,8 +54,10 @@ TEST_F(Picker, PlainDataIsLeftAlone) {
 
 TEST_F(Picker, BeginningsOfMessagesAreHandedOn) {
   const std::string request = "GET / HTTP/1.1\r\nHost: a\r\n\r\n", proxy_v1 = "PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n";
-  const std::string proxy_v2 = std::string("\x0d\x0a\x0d\x0a\x00\x0d\x0a\x51\x55\x49\x54\x0a\x21\x11\x00\x0c", 16) + std::string(12, 'a');
-  for (const std::string& message : {request, proxy_v1, proxy_v2, record(22, 200), record(21, 2), proxy_v1 + request, proxy_v2 + record(22, 90)}) {
+  const std::string proxy_v2 =
+      std::string("\x0d\x0a\x0d\x0a\x00\x0d\x0a\x51\x55\x49\x54\x0a\x21\x11\x00\x0c", 16) + std::string(12, 'a');
+  for (const std::string& message :
+       {request, proxy_v1, proxy_v2, record(22, 200), record(21, 2), proxy_v1 + request, proxy_v2 + record(22, 90)}) {
     EXPECT_EQ(stream_.send(1, message), message.size()) << message;
   }
   EXPECT_EQ(stream_.send(1, record(21, 26)), 0u) << "an encrypted alert";
@@ -110,7 +113,8 @@ TEST_F(Picker, RecordsOfAFlightAreWalkedAcrossSegments) {
   const size_t wanted = flight.size() - 500 - 1;  // with the header of the record that ends it
   EXPECT_EQ(stream_.send(1, flight.substr(0, 1460)), 1460u);
   EXPECT_EQ(stream_.send(1461, flight.substr(1460, 1460)), 1460u);
-  EXPECT_EQ(stream_.send(2921, flight.substr(2920)), wanted - 2920) << "the record behind the end of the long one, and no further";
+  EXPECT_EQ(stream_.send(2921, flight.substr(2920)), wanted - 2920)
+      << "the record behind the end of the long one, and no further";
   EXPECT_EQ(stream_.send(1 + flight.size(), std::string(1460, 'e')), 0u);
 }
 

@@ -32,7 +32,8 @@ TEST(ExcerptRing, WhatGoesInComesOutWholeAndInOrder) {
   const std::vector<size_t> lengths{1, 61, 62, 63, 64, 125, 126, 127, 190, 1460, kExcerptBytesMax, 1};
   for (size_t round = 0; round < 10; ++round) {
     for (size_t i = 0; i < lengths.size(); ++i) ASSERT_TRUE(ring.push(bytes_of(lengths[i], static_cast<uint8_t>(i))));
-    for (size_t i = 0; i < lengths.size(); ++i) EXPECT_EQ(popped(ring), bytes_of(lengths[i], static_cast<uint8_t>(i))) << lengths[i];
+    for (size_t i = 0; i < lengths.size(); ++i)
+      EXPECT_EQ(popped(ring), bytes_of(lengths[i], static_cast<uint8_t>(i))) << lengths[i];
     EXPECT_EQ(ring.chunks_waiting(), 0u);
   }
 }

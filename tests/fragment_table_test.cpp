@@ -126,7 +126,8 @@ TEST(FragmentTable, LaterFragmentsOfACarrierBelongToThePacketInside) {
   Wire packet = ipv4({.payload = 2000, .ttl = 33}) + tcp(tcp_flag::ack) + zeros(20);
   packet[12] = packet[16] = 10;  // the addresses inside
   const Wire whole = be16(2152) + be16(2152) + be16(8 + 8 + 2020) + be16(0) + Wire{0x30, 255} + be16(2020) + be32(9) + packet;
-  const Wire frame = ethernet(0x0800) + ipv4({.protocol = 17, .payload = static_cast<uint32_t>(whole.size()), .id = 7, .fragment = 0x2000}) + whole;
+  const Wire frame = ethernet(0x0800) +
+                     ipv4({.protocol = 17, .payload = static_cast<uint32_t>(whole.size()), .id = 7, .fragment = 0x2000}) + whole;
   Sighting inner = decoded(frame).sighting;
   ASSERT_TRUE(inner.has(SightingFlag::carrier_fragment));
   const auto size = static_cast<uint32_t>(frame.size());

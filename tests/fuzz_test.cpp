@@ -72,11 +72,22 @@ std::vector<Bytes> frames() {
 std::vector<Bytes> insides() {
   const Wire four = ipv4({.payload = 40}) + tcp(16, zeros(12)) + zeros(8), six = ipv6(6, 20) + tcp(16);
   const Wire frame = ethernet(0x0800) + four, in_ppp = ppp(0x0021) + four;
-  const Wire enclosed[] = {four, six, frame, be32(0) + frame, in_ppp, ppp(0x0057) + six, ethernet(0x8864) + pppoe(1, in_ppp.size()) + in_ppp,
-                           ethernet(0x8847) + mpls_label(16, true) + four, mpls_label(16, false) + mpls_label(17, true) + frame,
-                           gre(0x2000, 0x6558, be32(7)) + frame, gre(0, 0x86dd) + six, vxlan(5) + frame, geneve(5, 0x0800, zeros(4)) + four,
+  const Wire enclosed[] = {four,
+                           six,
+                           frame,
+                           be32(0) + frame,
+                           in_ppp,
+                           ppp(0x0057) + six,
+                           ethernet(0x8864) + pppoe(1, in_ppp.size()) + in_ppp,
+                           ethernet(0x8847) + mpls_label(16, true) + four,
+                           mpls_label(16, false) + mpls_label(17, true) + frame,
+                           gre(0x2000, 0x6558, be32(7)) + frame,
+                           gre(0, 0x86dd) + six,
+                           vxlan(5) + frame,
+                           geneve(5, 0x0800, zeros(4)) + four,
                            gtp(5, four.size(), 0x34, zeros(3) + Wire{0x85, 1, 0, 0, 0}) + four,
-                           l2tp(0x4002, be16(8) + be16(1) + be16(2)) + in_ppp, Wire{0, 1, 2, 2} + zeros(13) + six};
+                           l2tp(0x4002, be16(8) + be16(1) + be16(2)) + in_ppp,
+                           Wire{0, 1, 2, 2} + zeros(13) + six};
   std::vector<Bytes> all;
   for (uint8_t kind = 0; kind < kTunnelKinds; ++kind) {
     for (const Wire& inside : enclosed) all.push_back(Wire{kind, static_cast<uint8_t>(all.size() % 64), 5} + inside);
@@ -266,9 +277,7 @@ void run(const char* name, const std::vector<Bytes>& corpus, void (*target)(cons
 
 TEST(Fuzz, NoFrameHarmsTheDecoder) { run("decode", with_kept("decode", frames()), fuzz::decode_frame, 200'000); }
 
-TEST(Fuzz, NothingInATunnelHarmsTheDecoder) {
-  run("tunnels", with_kept("tunnels", insides()), fuzz::decode_tunnelled, 200'000);
-}
+TEST(Fuzz, NothingInATunnelHarmsTheDecoder) { run("tunnels", with_kept("tunnels", insides()), fuzz::decode_tunnelled, 200'000); }
 
 TEST(Fuzz, NoFileHarmsTheReader) { run("capture_file", files(), fuzz::read_capture_file, 5'000); }
 

@@ -17,7 +17,9 @@ TEST(Json, ZerosFalseAndEmptyListsArePrinted) {
   EXPECT_EQ(
       to_json(v1::Summary()),
       R"({"packets":0,"connections":0,"paired_connections":0,"unpaired_legs":0,"findings_by_kind":{},"sensor_loss":0,"bounds_hit":[]})");
-  EXPECT_EQ(to_json(v1::TcpOptions()), R"({"mss":0,"window_scale":0,"sack":false,"timestamps":false,"ecn":false,"fast_open":false,"initial_window":0,"window_scale_at_least":0})");
+  EXPECT_EQ(
+      to_json(v1::TcpOptions()),
+      R"({"mss":0,"window_scale":0,"sack":false,"timestamps":false,"ecn":false,"fast_open":false,"initial_window":0,"window_scale_at_least":0})");
 }
 
 TEST(Json, EnumsAreInLowerCaseWithoutPrefix) {

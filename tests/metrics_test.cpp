@@ -71,7 +71,8 @@ TEST(Metrics, CountWhatTheEngineSaw) {
 }
 
 TEST(Metrics, PromtoolFindsNothingToMend) {
-  if (std::system("command -v promtool >/dev/null 2>&1") != 0) GTEST_SKIP() << "needs promtool: apt-get install prometheus (which starts a service)";
+  if (std::system("command -v promtool >/dev/null 2>&1") != 0)
+    GTEST_SKIP() << "needs promtool: apt-get install prometheus (which starts a service)";
   const SmallSensor sensor(3, 5);
   const test::TemporaryDirectory directory;
   const std::string file = directory / "metrics";

@@ -25,7 +25,8 @@ bool same_bytes(const T& a, const T& b) {
 // A conversation in which most is in order, and anything may happen.
 class Conversation {
  public:
-  explicit Conversation(uint64_t seed) : random_(seed), next_{static_cast<uint32_t>(random_.next()), static_cast<uint32_t>(random_.next())} {}
+  explicit Conversation(uint64_t seed)
+      : random_(seed), next_{static_cast<uint32_t>(random_.next()), static_cast<uint32_t>(random_.next())} {}
 
   Side from() const { return from_; }
   Sighting next() {
@@ -109,8 +110,10 @@ TEST(PlainPacket, DoesWhatTheLongWayDoes) {
       const Sighting s = conversation.next();
       const Side from = conversation.from();
       take_long(longer, s, from);
-      if (take_short(shorter, s, from)) ++plain;
-      else take_long(shorter, s, from);
+      if (take_short(shorter, s, from))
+        ++plain;
+      else
+        take_long(shorter, s, from);
       ASSERT_TRUE(same_bytes(longer.hot, shorter.hot)) << "seed " << seed << " packet " << i;
       ASSERT_TRUE(same_bytes(longer.cold, shorter.cold)) << "seed " << seed << " packet " << i;
       ASSERT_TRUE(same_bytes(longer.flow, shorter.flow)) << "seed " << seed << " packet " << i;

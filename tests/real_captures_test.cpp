@@ -104,8 +104,9 @@ std::string what_else(const Seen& seen) {
   return seen.sighting.protocol == ip_protocol::udp ? "UDP" : "protocol " + std::to_string(seen.sighting.protocol);
 }
 
-// Wireshark shows the packet in a fragmented carrier where the last fragment has completed it; we, where the first has its headers. So
-// that the two can be compared, the first is moved there. One that was never completed is left out: Wireshark has nothing of it.
+// Wireshark shows the packet in a fragmented carrier where the last fragment has completed it; we, where the first has its
+// headers. So that the two can be compared, the first is moved there. One that was never completed is left out: Wireshark has
+// nothing of it.
 std::vector<Seen> with_carriers_where_wireshark_has_them(const std::vector<Seen>& packets, const std::vector<uint32_t>& frames) {
   std::map<std::tuple<Address, Address, uint16_t>, Seen> waiting;
   std::vector<Seen> moved;

@@ -106,11 +106,11 @@ std::vector<std::string> split(const std::string& line, char separator) {
 
 // `settings`: whether heads are shown before their bodies are complete.
 Facts wiresharks_facts(const std::string& name, const std::string& settings) {
-  const CommandResult result =
-      run("tshark -o tcp.reassemble_out_of_order:TRUE " + settings + " -r '" + directory() + "/" + name +
-          "' -Y 'http.request || http.response || tls.handshake.extensions_server_name' -T fields -E aggregator='|' -E separator=/t "
-          "-e tcp.stream -e tls.handshake.extensions_server_name -e http.request.method -e http.request.uri -e http.response.code "
-          "-e http.x_forwarded_for");
+  const CommandResult result = run(
+      "tshark -o tcp.reassemble_out_of_order:TRUE " + settings + " -r '" + directory() + "/" + name +
+      "' -Y 'http.request || http.response || tls.handshake.extensions_server_name' -T fields -E aggregator='|' -E separator=/t "
+      "-e tcp.stream -e tls.handshake.extensions_server_name -e http.request.method -e http.request.uri -e http.response.code "
+      "-e http.x_forwarded_for");
   Facts facts;
   std::set<std::string> hellos;  // a hello after a HelloRetryRequest is of the same leg
   std::istringstream lines(result.output);

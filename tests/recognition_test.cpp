@@ -93,16 +93,18 @@ class Talk {
 };
 
 Wire hello_of(size_t padding = 0) {
-  return tls_record(22, tls_client_hello(tls_server_name("www.example.com") + tls_extension(21, zeros(padding)) + tls_alpn({"h2", "http/1.1"}) +
-                                         tls_versions_offered({0x0304, 0x0303})));
+  return tls_record(22, tls_client_hello(tls_server_name("www.example.com") + tls_extension(21, zeros(padding)) +
+                                         tls_alpn({"h2", "http/1.1"}) + tls_versions_offered({0x0304, 0x0303})));
 }
 Wire flight_of(std::initializer_list<std::string_view> names) {
   const Wire leaf = x509_certificate(der_name_part(3, 0x0c, "leaf.example"), der_dns_names(names));
-  return tls_record(22, tls_server_hello(tls_alpn({"h2"}))) + tls_record(22, tls_certificate(leaf)) + tls_record(22, tls_handshake(14, {}));
+  return tls_record(22, tls_server_hello(tls_alpn({"h2"}))) + tls_record(22, tls_certificate(leaf)) +
+         tls_record(22, tls_handshake(14, {}));
 }
 
 TEST(Recognition, TlsNamesReachTheLeg) {
-  const ConnectionRecord c = Talk().open().say(Side::client, hello_of()).say(Side::server, flight_of({"a.example", "b.example"})).close().connection();
+  const ConnectionRecord c =
+      Talk().open().say(Side::client, hello_of()).say(Side::server, flight_of({"a.example", "b.example"})).close().connection();
   ASSERT_EQ(c.legs.size(), 1u);
   ASSERT_TRUE(c.legs[0].tls);
   EXPECT_EQ(c.legs[0].tls->sni, "www.example.com");
@@ -114,7 +116,9 @@ TEST(Recognition, TlsNamesReachTheLeg) {
 
 TEST(Recognition, AHelloInManySegmentsInAnyOrderAndTwice) {
   const Wire hello = hello_of(2500);
-  const auto part = [&](uint32_t from, uint32_t length) { return first(after(hello, from), std::min<size_t>(length, hello.size() - from)); };
+  const auto part = [&](uint32_t from, uint32_t length) {
+    return first(after(hello, from), std::min<size_t>(length, hello.size() - from));
+  };
   for (const std::vector<uint32_t>& order :
        {std::vector<uint32_t>{0, 1, 2}, {0, 2, 1}, {2, 1, 0}, {1, 0, 2}, {2, 2, 0, 0, 1, 1}, {0, 0, 1, 0, 2, 1, 2}}) {
     Talk talk;
@@ -132,7 +136,8 @@ TEST(Recognition, AServersFlightInManySegments) {
   const Wire flight = flight_of({"a.example"});
   Talk talk;
   talk.open().say(Side::client, hello_of());
-  for (size_t at = 0; at < flight.size(); at += 100) talk.say(Side::server, first(after(flight, at), std::min<size_t>(100, flight.size() - at)));
+  for (size_t at = 0; at < flight.size(); at += 100)
+    talk.say(Side::server, first(after(flight, at), std::min<size_t>(100, flight.size() - at)));
   const ConnectionRecord c = talk.close().connection();
   ASSERT_TRUE(c.legs[0].tls);
   EXPECT_EQ(c.legs[0].tls->version, "TLS 1.2");
@@ -141,7 +146,8 @@ TEST(Recognition, AServersFlightInManySegments) {
 
 TEST(Recognition, WhatWasNeverCompletedIsToldAtTheEnd) {
   const Wire flight = flight_of({"a.example"});
-  const ConnectionRecord c = Talk().open().say(Side::client, first(hello_of(2000), 1000)).say(Side::server, first(flight, 150)).close().connection();
+  const ConnectionRecord c =
+      Talk().open().say(Side::client, first(hello_of(2000), 1000)).say(Side::server, first(flight, 150)).close().connection();
   ASSERT_TRUE(c.legs[0].tls);
   EXPECT_EQ(c.legs[0].tls->sni, "www.example.com");
   EXPECT_EQ(c.legs[0].tls->version, "TLS 1.2");
@@ -149,7 +155,8 @@ TEST(Recognition, WhatWasNeverCompletedIsToldAtTheEnd) {
 }
 
 TEST(Recognition, AnAlertInTheClearIsTold) {
-  const ConnectionRecord c = Talk().open().say(Side::client, hello_of()).say(Side::server, tls_record(21, {2, 40})).close().connection();
+  const ConnectionRecord c =
+      Talk().open().say(Side::client, hello_of()).say(Side::server, tls_record(21, {2, 40})).close().connection();
   ASSERT_TRUE(c.legs[0].tls);
   EXPECT_EQ(c.legs[0].tls->alert, "handshake_failure");
 }
@@ -158,7 +165,8 @@ TEST(Recognition, HandshakesOfASecretConversationAreNoHellos) {
   Talk talk;
   talk.open().say(Side::client, hello_of()).say(Side::server, flight_of({"a.example"}));
   talk.say(Side::client, tls_record(20, {1}) + tls_record(22, tls_client_hello(tls_server_name("secret.example"))));
-  const ConnectionRecord c = talk.say(Side::client, tls_record(22, tls_client_hello(tls_server_name("other.example")))).connection();
+  const ConnectionRecord c =
+      talk.say(Side::client, tls_record(22, tls_client_hello(tls_server_name("other.example")))).connection();
   EXPECT_EQ(c.legs[0].tls->sni, "www.example.com");
 }
 
@@ -177,8 +185,10 @@ TEST(Recognition, RequestsMeetTheirAnswers) {
   const ConnectionRecord c = talk.close().connection();
   ASSERT_EQ(c.legs.size(), 2u);
   std::vector<std::string> requests;
-  for (const HttpRequestRecord& r : c.http_requests) requests.push_back(fmt::format("{} {} {} {}", r.method, r.target, r.status, r.forwarded_for));
-  EXPECT_THAT(requests, ElementsAre("GET /one 200 192.0.2.77", "POST /two 404 ", "GET /three 304 ", "HEAD /four 204 for=192.0.2.78", "DELETE /five 0 "));
+  for (const HttpRequestRecord& r : c.http_requests)
+    requests.push_back(fmt::format("{} {} {} {}", r.method, r.target, r.status, r.forwarded_for));
+  EXPECT_THAT(requests, ElementsAre("GET /one 200 192.0.2.77", "POST /two 404 ", "GET /three 304 ",
+                                    "HEAD /four 204 for=192.0.2.78", "DELETE /five 0 "));
   EXPECT_EQ(c.http_requests.front().host, "a.example");
 }
 
@@ -186,7 +196,9 @@ TEST(Recognition, ALongHeadMayComeInAnyOrderAndTwice) {
   const Wire head = text("GET /long HTTP/1.1\r\nCookie: " + std::string(3000, 'c') + "\r\nHost: long.example\r\n\r\n");
   Talk talk(false, 80);
   talk.open().say_at(Side::client, 0, first(head, 1400)).say_at(Side::client, 2800, after(head, 2800));
-  talk.say_at(Side::client, 1400, first(after(head, 1400), 1400)).say_at(Side::client, 0, first(head, 1400)).say_at(Side::client, 2800, after(head, 2800));
+  talk.say_at(Side::client, 1400, first(after(head, 1400), 1400))
+      .say_at(Side::client, 0, first(head, 1400))
+      .say_at(Side::client, 2800, after(head, 2800));
   talk.say_at(Side::client, static_cast<uint32_t>(head.size()), text("GET /next HTTP/1.1\r\n\r\n"));
   const ConnectionRecord c = talk.close().connection();
   ASSERT_EQ(c.http_requests.size(), 2u);
@@ -236,9 +248,13 @@ TEST(Recognition, AProxyHeaderAndWhatFollowsIt) {
 
 TEST(Recognition, DnsOverTcpInSeveralSegments) {
   const Wire name = dns_name({"www", "example", "com"});
-  const Wire query = dns_header(7, 0x0100, 1, 0) + name + be16(28) + be16(1), answer = dns_header(7, 0x8183, 1, 0) + name + be16(28) + be16(1);
+  const Wire query = dns_header(7, 0x0100, 1, 0) + name + be16(28) + be16(1),
+             answer = dns_header(7, 0x8183, 1, 0) + name + be16(28) + be16(1);
   Talk talk(false, 53);
-  talk.open().say(Side::client, be16(static_cast<uint32_t>(query.size()))).say(Side::client, first(query, 20)).say(Side::client, after(query, 20));
+  talk.open()
+      .say(Side::client, be16(static_cast<uint32_t>(query.size())))
+      .say(Side::client, first(query, 20))
+      .say(Side::client, after(query, 20));
   talk.say(Side::server, counted16(answer));
   const ConnectionRecord c = talk.close().connection();
   ASSERT_EQ(c.dns.size(), 1u);
@@ -267,10 +283,11 @@ PipelineOutput datagrams(uint16_t client_port, uint16_t server_port, const std::
 TEST(Recognition, DnsOverUdpIsAskedAndAnswered) {
   const Wire name = dns_name({"host", "example"});
   const Wire question = name + be16(1) + be16(1);
-  const PipelineOutput output = datagrams(40000, 53, {{Side::client, dns_header(1, 0x0100, 1, 0) + question},
-                                                      {Side::client, dns_header(2, 0x0100, 1, 0) + name + be16(28) + be16(1)},
-                                                      {Side::server, dns_header(1, 0x8180, 1, 1) + question + zeros(300)},
-                                                      {Side::client, dns_header(1, 0x0100, 1, 0) + question}});
+  const PipelineOutput output = datagrams(40000, 53,
+                                          {{Side::client, dns_header(1, 0x0100, 1, 0) + question},
+                                           {Side::client, dns_header(2, 0x0100, 1, 0) + name + be16(28) + be16(1)},
+                                           {Side::server, dns_header(1, 0x8180, 1, 1) + question + zeros(300)},
+                                           {Side::client, dns_header(1, 0x0100, 1, 0) + question}});
   ASSERT_EQ(output.connections.size(), 1u);
   const std::vector<DnsRecord>& dns = output.connections[0].dns;
   ASSERT_EQ(dns.size(), 2u);
@@ -281,8 +298,10 @@ TEST(Recognition, DnsOverUdpIsAskedAndAnswered) {
 }
 
 TEST(Recognition, DhcpIsAskedAndAnswered) {
-  const PipelineOutput output = datagrams(68, 67, {{Side::client, dhcp(1, dhcp_option(53, {1}) + dhcp_option(12, text("printer")) + Wire{255})},
-                                                   {Side::server, dhcp(2, dhcp_option(53, {2}) + Wire{255})}});
+  const PipelineOutput output =
+      datagrams(68, 67,
+                {{Side::client, dhcp(1, dhcp_option(53, {1}) + dhcp_option(12, text("printer")) + Wire{255})},
+                 {Side::server, dhcp(2, dhcp_option(53, {2}) + Wire{255})}});
   ASSERT_EQ(output.connections.size(), 1u);
   ASSERT_EQ(output.connections[0].dhcp.size(), 1u);
   const DhcpRecord& dhcp = output.connections[0].dhcp[0];
@@ -297,7 +316,8 @@ TEST(Recognition, DhcpIsAskedAndAnswered) {
 TEST(Recognition, MoreRequestsThanItsBoundAreCounted) {
   Talk talk(false, 80);
   talk.open();
-  for (int i = 0; i < 70; ++i) talk.say(Side::client, fmt::format("GET /{} HTTP/1.1\r\n\r\n", i)).say(Side::server, "HTTP/1.1 200 OK\r\n\r\n");
+  for (int i = 0; i < 70; ++i)
+    talk.say(Side::client, fmt::format("GET /{} HTTP/1.1\r\n\r\n", i)).say(Side::server, "HTTP/1.1 200 OK\r\n\r\n");
   const ConnectionRecord c = talk.connection();
   EXPECT_EQ(c.http_requests.size(), 64u);
   EXPECT_EQ(c.http_requests.back().status, 200);
@@ -319,12 +339,14 @@ TEST(Recognition, AnyBytesAnywhereDoNoHarm) {
   for (int round = 0; round < 60; ++round) {
     Talk talk(round % 2 == 0, static_cast<uint16_t>(round % 3 == 0 ? 53 : 443));
     talk.open();
-    Wire stream = round % 4 == 0 ? flight_of({"a.example"}) + hello_of(900) : text("GET / HTTP/1.1\r\nHost: a\r\n\r\n") + hello_of(400);
+    Wire stream =
+        round % 4 == 0 ? flight_of({"a.example"}) + hello_of(900) : text("GET / HTTP/1.1\r\nHost: a\r\n\r\n") + hello_of(400);
     for (int i = 0; i < 12; ++i) stream[random.below(stream.size())] = static_cast<uint8_t>(random.next());
     for (int i = 0; i < 20; ++i) {
       const auto at = static_cast<uint32_t>(random.below(stream.size()));
       const size_t length = std::min<size_t>(1 + random.below(700), stream.size() - at);
-      talk.say_at(random.chance(0.5) ? Side::client : Side::server, random.chance(0.2) ? 0 : at, first(after(stream, at), length));
+      talk.say_at(random.chance(0.5) ? Side::client : Side::server, random.chance(0.2) ? 0 : at,
+                  first(after(stream, at), length));
     }
     talk.connection();
   }

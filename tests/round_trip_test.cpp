@@ -127,7 +127,7 @@ TEST(RoundTrip, AcknowledgementThatLeavesNothingInFlightIsAnsweredWhenItPleases)
 TEST(RoundTrip, OldAnswerSentAgainTeachesNothing) {
   TimedLeg leg;
   leg.data(0, client, 1, 101, 1);
-  leg.data(100, server, 1, 101, 1);                             // crosses the request
+  leg.data(100, server, 1, 101, 1);                              // crosses the request
   EXPECT_EQ(ack_us(leg.data(300'000, server, 1, 101, 101)), 0);  // sent again, and now acknowledges it
 }
 

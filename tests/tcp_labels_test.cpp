@@ -115,8 +115,8 @@ TEST(TcpVerdicts, SynSentAgainWasATimeout) {
 
 TEST(TcpVerdicts, DuplicateSackTellsOfTheSegmentThatWasSentInVain) {
   Conversation c;
-  c.established().send(100, data(1, 100));   // frame 4
-  c.send(345, data(1, 100));                 // frame 5: in vain, the ACK was late
+  c.established().send(100, data(1, 100));  // frame 4
+  c.send(345, data(1, 100));                // frame 5: in vain, the ACK was late
   EXPECT_FALSE(c.send(350, ack(101)).needless);
   Segment duplicate = ack(101);
   duplicate.sack = {1, 101};
@@ -188,7 +188,8 @@ TEST(TcpLabels, BothSidesMayOpenAtOnce) {
   c.send(0, {.from = Side::client, .seq = 0, .ack = 0, .flags = tcp_flag::syn});
   EXPECT_EQ(c.send(1, {.from = Side::server, .seq = 0, .ack = 0, .flags = tcp_flag::syn}).labels, 0u);
   // The SYNs stand where they stood: Wireshark calls the SYN-ACKs retransmissions.
-  EXPECT_EQ(c.send(40, {.from = Side::server, .seq = 0, .ack = 1, .flags = tcp_flag::syn | tcp_flag::ack}).labels & ~bit(PacketLabel::timeout_retransmission),
+  EXPECT_EQ(c.send(40, {.from = Side::server, .seq = 0, .ack = 1, .flags = tcp_flag::syn | tcp_flag::ack}).labels &
+                ~bit(PacketLabel::timeout_retransmission),
             bit(PacketLabel::retransmission));
   EXPECT_EQ(c.send(100, data(1, 10)).labels, 0u);
 }
@@ -199,7 +200,8 @@ TEST(TcpLabels, WindowsAreScaledOnceTheHandshakeIsOver) {
   EXPECT_TRUE(has(c.send(100, data(1, 1000)), PacketLabel::window_full)) << "no scaling was offered: 1000 is 1000";
   EXPECT_EQ(c.send(140, {.from = Side::server, .seq = 1, .ack = 1001, .window = 0}).labels, bit(PacketLabel::zero_window));
   EXPECT_EQ(c.send(300, data(1001, 1)).labels, bit(PacketLabel::zero_window_probe));
-  EXPECT_EQ(c.send(340, {.from = Side::server, .seq = 1, .ack = 1001, .window = 0}).labels, bit(PacketLabel::zero_window_probe_ack) | bit(PacketLabel::zero_window));
+  EXPECT_EQ(c.send(340, {.from = Side::server, .seq = 1, .ack = 1001, .window = 0}).labels,
+            bit(PacketLabel::zero_window_probe_ack) | bit(PacketLabel::zero_window));
   EXPECT_EQ(c.send(400, {.from = Side::server, .seq = 1, .ack = 1001, .window = 500}).labels, bit(PacketLabel::window_update));
 }
 

@@ -1,5 +1,5 @@
-// Turns of HTTP connections in real captures against Wireshark's own pairing of requests and responses (http.time: from a request to the
-// end of its response). Skipped, with a word, where the captures (PARALLAX_CAPTURES) or tshark are missing.
+// Turns of HTTP connections in real captures against Wireshark's own pairing of requests and responses (http.time: from a request
+// to the end of its response). Skipped, with a word, where the captures (PARALLAX_CAPTURES) or tshark are missing.
 #include <gtest/gtest.h>
 
 #include <cstdio>
@@ -33,7 +33,8 @@ using ByPorts = std::map<std::pair<int, int>, Exchanges>;  // the client's and t
 ByPorts as_wireshark_sees(const std::string& file) {
   ByPorts found;
   const CommandResult tshark =
-      run("tshark -r '" + file + "' -Y http.response -T fields -E separator=, -E 'aggregator=;' -e tcp.dstport -e tcp.srcport -e http.time");
+      run("tshark -r '" + file +
+          "' -Y http.response -T fields -E separator=, -E 'aggregator=;' -e tcp.dstport -e tcp.srcport -e http.time");
   std::istringstream lines(tshark.output);
   for (std::string line; std::getline(lines, line);) {
     int client = 0, server = 0, read = 0;
@@ -71,9 +72,11 @@ ByPorts as_parallax_sees(const std::string& file) {
 }
 
 TEST(TurnsOfRealCaptures, AreTheRequestsAndResponsesThatWiresharkPairs) {
-  if (!std::filesystem::exists(directory() + "/manifest.tsv")) GTEST_SKIP() << "no captures in " << directory() << " (PARALLAX_CAPTURES)";
+  if (!std::filesystem::exists(directory() + "/manifest.tsv"))
+    GTEST_SKIP() << "no captures in " << directory() << " (PARALLAX_CAPTURES)";
   if (!have_command("tshark")) GTEST_SKIP() << "needs tshark: apt-get install tshark";
-  // One response of each of these came with segments sent again, and Wireshark does not put it together; the request was seen by both.
+  // One response of each of these came with segments sent again, and Wireshark does not put it together; the request was seen by
+  // both.
   const std::set<int> one_more{44152, 44153};
   uint64_t responses = 0;
   for (const char* name : {"ppp__example.pcap", "zeek__wikipedia.pcap", "zeek__http-vlan-0.pcap", "TS-base_http1__client.pcap",

@@ -19,7 +19,7 @@ using Pair = std::array<int64_t, 2>;
 
 TEST(Turns, RequestAndResponseAreOne) {
   TimedLeg leg;
-  leg.handshake();                          // ends at 1200; 1000 us to the server, 200 us to the client
+  leg.handshake();  // ends at 1200; 1000 us to the server, 200 us to the client
   leg.data(1500, client, 1, 101, 1);
   leg.ack(2500, server, 1, 101);
   leg.packet(6500, server, kAck, 1, 1461, 101);
@@ -79,9 +79,9 @@ TEST(Turns, ResponseThatCrossesARequestIsNotItsAnswer) {
   leg.handshake();
   leg.data(2000, client, 1, 101, 1);
   leg.data(3000, server, 1, 101, 101);
-  leg.data(3100, client, 101, 201, 1);      // sent before the response came: in line
-  leg.data(3200, server, 101, 201, 101);    // still the first response
-  leg.data(5000, server, 201, 301, 201);    // the answer to the second
+  leg.data(3100, client, 101, 201, 1);    // sent before the response came: in line
+  leg.data(3200, server, 101, 201, 101);  // still the first response
+  leg.data(5000, server, 201, 301, 201);  // the answer to the second
   const FlowTimesSummary s = leg.summary();
   EXPECT_EQ(s.turns, 2u);
   EXPECT_EQ(us(s.wait_ns), (Pair{800, 1000 + 1800}));
@@ -92,7 +92,7 @@ TEST(Turns, RetransmissionsKeepAlivesAndProbesMakeNone) {
   leg.handshake();
   leg.data(2000, client, 1, 101, 1);
   leg.data(3000, server, 1, 101, 101);
-  leg.data(203'000, server, 1, 101, 101);   // again
+  leg.data(203'000, server, 1, 101, 101);  // again
   leg.packet(300'000, client, kAck, 100, 101, 101, {.labels = bit(PacketLabel::keep_alive)});
   leg.packet(400'000, client, kAck, 101, 102, 101, {.labels = bit(PacketLabel::zero_window_probe)});
   leg.data(500'000, client, 101, 201, 101);
@@ -100,14 +100,15 @@ TEST(Turns, RetransmissionsKeepAlivesAndProbesMakeNone) {
   const FlowTimesSummary s = leg.summary();
   EXPECT_EQ(s.turns, 2u);
   EXPECT_EQ(us(s.wait_ns), (Pair{800 + 497'000, 2000}));
-  EXPECT_EQ(us(s.network_ns), (Pair{200'000 + 200, 2000})) << "the response was lost beyond the point: the client waited for it too";
+  EXPECT_EQ(us(s.network_ns), (Pair{200'000 + 200, 2000}))
+      << "the response was lost beyond the point: the client waited for it too";
 }
 
 TEST(Turns, TimeUntilTheRequestArrivedIsNotTheServers) {
   TimedLeg leg;
   leg.handshake();
   leg.data(2000, client, 1, 101, 1);
-  leg.data(302'000, client, 1, 101, 1);     // lost beyond the point
+  leg.data(302'000, client, 1, 101, 1);  // lost beyond the point
   leg.data(304'000, server, 1, 101, 101);
   const FlowTimesSummary s = leg.summary();
   EXPECT_EQ(us(s.wait_ns), (Pair{800, 302'000}));
@@ -165,7 +166,8 @@ TEST(Turns, RequestsSentTogetherAreOutstandingTogether) {
   const FlowTimesSummary s = leg.summary();
   EXPECT_EQ(s.turns, 3u);
   EXPECT_EQ(s.outstanding_max, 2);
-  // Of the 13 us between the requests one is outstanding; of the 1100 us before the first byte and the 4500 of the first response two; then one.
+  // Of the 13 us between the requests one is outstanding; of the 1100 us before the first byte and the 4500 of the first response
+  // two; then one.
   EXPECT_EQ(s.outstanding_ns / 1000, 3 * (13 + 2 * (1100 + 4500) + 4600));
   EXPECT_EQ(us(s.network_ns), (Pair{2 * 200, 3 * 1000}));
 }

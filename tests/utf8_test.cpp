@@ -11,14 +11,21 @@ namespace {
 const std::string kReplaced = "\xef\xbf\xbd";
 
 TEST(Utf8, WhatIsValidStaysAsItIs) {
-  for (const std::string text : {"", "www.example.com", "b\xc3\xbc" "cher.example", "\xe2\x82\xac", "\xf0\x9f\x98\x80"}) EXPECT_EQ(sanitised(text), text);
+  for (const std::string text : {"", "www.example.com",
+                                 "b\xc3\xbc"
+                                 "cher.example",
+                                 "\xe2\x82\xac", "\xf0\x9f\x98\x80"})
+    EXPECT_EQ(sanitised(text), text);
 }
 
 TEST(Utf8, ControlCharactersAreReplaced) {
   EXPECT_EQ(sanitised("a\x1b[31mb"), "a" + kReplaced + "[31mb");
   EXPECT_EQ(sanitised("a\r\nb\x7f"), "a" + kReplaced + kReplaced + "b" + kReplaced);
   EXPECT_EQ(sanitised(std::string("\0", 1)), kReplaced);
-  EXPECT_EQ(sanitised("\xc2\x9b" "31m"), kReplaced + "31m") << "a C1 control";
+  EXPECT_EQ(sanitised("\xc2\x9b"
+                      "31m"),
+            kReplaced + "31m")
+      << "a C1 control";
 }
 
 TEST(Utf8, BytesThatAreNoUtf8AreReplaced) {

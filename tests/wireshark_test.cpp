@@ -1,5 +1,5 @@
-// Every label of every TCP packet against Wireshark's, on captures that nobody here made (PARALLAX_CAPTURES; skipped without them), and, where
-// tshark is installed, on any file that PARALLAX_COMPARE_WITH_TSHARK names (several with colons).
+// Every label of every TCP packet against Wireshark's, on captures that nobody here made (PARALLAX_CAPTURES; skipped without
+// them), and, where tshark is installed, on any file that PARALLAX_COMPARE_WITH_TSHARK names (several with colons).
 #include <gtest/gtest.h>
 #include <zlib.h>
 
@@ -106,8 +106,12 @@ std::string text_of(const Labels& labels) {
 
 struct Counts {
   size_t both = 0, only_theirs = 0, only_ours = 0;
-  double precision() const { return both + only_ours == 0 ? 1 : static_cast<double>(both) / static_cast<double>(both + only_ours); }
-  double recall() const { return both + only_theirs == 0 ? 1 : static_cast<double>(both) / static_cast<double>(both + only_theirs); }
+  double precision() const {
+    return both + only_ours == 0 ? 1 : static_cast<double>(both) / static_cast<double>(both + only_ours);
+  }
+  double recall() const {
+    return both + only_theirs == 0 ? 1 : static_cast<double>(both) / static_cast<double>(both + only_theirs);
+  }
 };
 
 struct Comparison {
@@ -124,17 +128,18 @@ struct Comparison {
       if (expected.empty()) ++unlabelled, falsely += !got.empty();
       for (const std::string& label : expected) got.contains(label) ? ++by_label[label].both : ++by_label[label].only_theirs;
       for (const std::string& label : got) by_label[label].only_ours += !expected.contains(label);
-      if (expected != got) differences.push_back(name + " " + std::to_string(frame) + ": " + text_of(expected) + "; " + text_of(got));
+      if (expected != got)
+        differences.push_back(name + " " + std::to_string(frame) + ": " + text_of(expected) + "; " + text_of(got));
     }
   }
 
   void print() const {
-    std::printf("%zu TCP packets, %zu with a label on either side, %zu alike (%.2f %%), %zu falsely labelled of %zu (%.3f %%)\n", packets, labelled, same,
-                labelled ? 100.0 * static_cast<double>(same) / static_cast<double>(labelled) : 100.0, falsely, unlabelled,
-                unlabelled ? 100.0 * static_cast<double>(falsely) / static_cast<double>(unlabelled) : 0.0);
+    std::printf("%zu TCP packets, %zu with a label on either side, %zu alike (%.2f %%), %zu falsely labelled of %zu (%.3f %%)\n",
+                packets, labelled, same, labelled ? 100.0 * static_cast<double>(same) / static_cast<double>(labelled) : 100.0,
+                falsely, unlabelled, unlabelled ? 100.0 * static_cast<double>(falsely) / static_cast<double>(unlabelled) : 0.0);
     for (const auto& [label, counts] : by_label) {
-      std::printf("%-24s both %4zu, only Wireshark %3zu, only Parallax %3zu, precision %.3f, recall %.3f\n", label.c_str(), counts.both, counts.only_theirs,
-                  counts.only_ours, counts.precision(), counts.recall());
+      std::printf("%-24s both %4zu, only Wireshark %3zu, only Parallax %3zu, precision %.3f, recall %.3f\n", label.c_str(),
+                  counts.both, counts.only_theirs, counts.only_ours, counts.precision(), counts.recall());
     }
   }
 
@@ -157,8 +162,10 @@ TEST(Wireshark, LabelsAreTheSameOnRealCaptures) {
     GTEST_SKIP() << "no captures at " << directory() << ": set PARALLAX_CAPTURES to where they are";
   const std::map<std::string, std::string> known = {
       {"arkime__tcp_handshake_synthetic.pcap 50: duplicate_ack; -",
-       "the SYN bears an acknowledgement number without the ACK flag, and the next packet repeats it: of a lone SYN only what is in the leg is kept"},
-      {"tcpdump__kday4.pcap 9: retransmission; -", "repeats frame 8, whose IP length says more than the frame holds: not decoded, counted as ip_length_wrong"},
+       "the SYN bears an acknowledgement number without the ACK flag, and the next packet repeats it: of a lone SYN only what is "
+       "in the leg is kept"},
+      {"tcpdump__kday4.pcap 9: retransmission; -",
+       "repeats frame 8, whose IP length says more than the frame holds: not decoded, counted as ip_length_wrong"},
       {"tcpdump__kday4.pcap 10: duplicate_ack; -", "the same: its IP length is wrong"},
   };
   Comparison comparison;

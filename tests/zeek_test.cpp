@@ -97,7 +97,8 @@ std::vector<Leg> legs_of(const std::string& capture) {
   for (const ConnectionRecord& connection : pipeline.engine().connections(0, 1 << 20)) {
     for (const LegRecord& leg : connection.legs) legs.push_back({connection.protocol, leg});
   }
-  std::stable_sort(legs.begin(), legs.end(), [](const Leg& a, const Leg& b) { return a.record.first_seen_ns < b.record.first_seen_ns; });
+  std::stable_sort(legs.begin(), legs.end(),
+                   [](const Leg& a, const Leg& b) { return a.record.first_seen_ns < b.record.first_seen_ns; });
   return legs;
 }
 
@@ -128,8 +129,8 @@ Leg* find_leg(std::vector<Leg>& legs, const Row& row) {
 
 std::string name_of_row(const Row& row) {
   const auto cell = [&row](const char* column) { return row.contains(column) ? row.at(column) : std::string("?"); };
-  return cell("proto") + ' ' + cell("id.orig_h") + ':' + cell("id.orig_p") + " > " + cell("id.resp_h") + ':' + cell("id.resp_p") + ' ' +
-         cell("conn_state") + ' ' + cell("history");
+  return cell("proto") + ' ' + cell("id.orig_h") + ':' + cell("id.orig_p") + " > " + cell("id.resp_h") + ':' + cell("id.resp_p") +
+         ' ' + cell("conn_state") + ' ' + cell("history");
 }
 
 // What differs, each as "field Zeek's ours".
@@ -166,26 +167,39 @@ struct Difference {
   Cause cause;
 };
 constexpr Difference kDifferences[] = {
-    {"rxmit-history.conn-1.log", "10.0.88.85:50368", "history", "cut by the snap length, which Zeek takes for gaps in the content (G, g); headers suffice here", Cause::zeek},
-    {"bad-checksum-syn.conn.log", "OTH C", "conn_state history orig_pkts", "run without -C, and so Zeek drops a packet with a wrong checksum; nothing is dropped for that here", Cause::zeek},
+    {"rxmit-history.conn-1.log", "10.0.88.85:50368", "history",
+     "cut by the snap length, which Zeek takes for gaps in the content (G, g); headers suffice here", Cause::zeek},
+    {"bad-checksum-syn.conn.log", "OTH C", "conn_state history orig_pkts",
+     "run without -C, and so Zeek drops a packet with a wrong checksum; nothing is dropped for that here", Cause::zeek},
     {"conn-size-flip.conn.log.ctu", "64702", "leg", "the log of a second capture, which is not among these", Cause::zeek},
-    {"field-extension-complex.conn.log", "80 > 141.142.220.235:6705", "ends history orig_pkts resp_pkts", "run bare (-b), where Zeek knows no service ports; its full run (conn-2.log) agrees", Cause::zeek},
+    {"field-extension-complex.conn.log", "80 > 141.142.220.235:6705", "ends history orig_pkts resp_pkts",
+     "run bare (-b), where Zeek knows no service ports; its full run (conn-2.log) agrees", Cause::zeek},
     {"conn-exc.log", "80 > 141.142.220.235:6705", "ends history orig_pkts resp_pkts", "run bare, as above", Cause::zeek},
     {"mac-logging.conn1.log", "80 > 141.142.220.235:6705", "ends history orig_pkts resp_pkts", "run bare, as above", Cause::zeek},
-    {"netcontrol.packetfilter.conn.log", ":25 S1 Sh", "conn_state history orig_pkts resp_pkts orig_bytes resp_bytes", "its script filters the connection away after the handshake", Cause::zeek},
-    {"teredo.conn.log", "192.168.2.16:1576", "conn_state history orig_pkts resp_pkts leg", "one five-tuple with pauses of 10 s and 16 s, which Zeek's timeouts cut into three", Cause::zeek},
+    {"netcontrol.packetfilter.conn.log", ":25 S1 Sh", "conn_state history orig_pkts resp_pkts orig_bytes resp_bytes",
+     "its script filters the connection away after the handshake", Cause::zeek},
+    {"teredo.conn.log", "192.168.2.16:1576", "conn_state history orig_pkts resp_pkts leg",
+     "one five-tuple with pauses of 10 s and 16 s, which Zeek's timeouts cut into three", Cause::zeek},
     {"teredo.conn.log", "192.168.2.16:1577", "conn_state history orig_pkts resp_pkts leg", "the same", Cause::zeek},
-    {"teredo.conn.log", "192.168.2.16:1578", "conn_state history resp_pkts leg", "a second RST 18 s after the first, when Zeek has forgotten the connection", Cause::zeek},
-    {"teredo.conn.log", "udp 192.168.2.16:1920", "orig_pkts resp_pkts orig_bytes resp_bytes leg", "Zeek ends a DNS conversation 10 s after the last answer", Cause::zeek},
+    {"teredo.conn.log", "192.168.2.16:1578", "conn_state history resp_pkts leg",
+     "a second RST 18 s after the first, when Zeek has forgotten the connection", Cause::zeek},
+    {"teredo.conn.log", "udp 192.168.2.16:1920", "orig_pkts resp_pkts orig_bytes resp_bytes leg",
+     "Zeek ends a DNS conversation 10 s after the last answer", Cause::zeek},
     {"teredo.conn.log", "icmp", "leg", "ICMP has no legs", Cause::zeek},
     {"teredo.conn.log", ":3544", "leg", "Zeek logs the outer flow of a tunnel too", Cause::zeek},
-    {"teredo.conn.log", "tcp 2001:0:4137", "leg", "Teredo between a client and a relay, which use ports of their own: as in Wireshark, a tunnel is known by its port", Cause::ours},
-    {"modbus_and_non_modbus", "198.74.56.135:60293", "conn_state history orig_pkts resp_pkts orig_bytes leg", "data 16 s after a RST, when Zeek has forgotten the connection", Cause::zeek},
+    {"teredo.conn.log", "tcp 2001:0:4137", "leg",
+     "Teredo between a client and a relay, which use ports of their own: as in Wireshark, a tunnel is known by its port",
+     Cause::ours},
+    {"modbus_and_non_modbus", "198.74.56.135:60293", "conn_state history orig_pkts resp_pkts orig_bytes leg",
+     "data 16 s after a RST, when Zeek has forgotten the connection", Cause::zeek},
     {"radiotap.conn.log", "", "leg", "802.11 is not among the link types that are decoded", Cause::ours},
     {"outer_ip_frag.conn.log", "udp", "leg", "Zeek logs the outer flow of a tunnel too", Cause::zeek},
-    {"outer_ip_frag.conn.log", "tcp", "resp_pkts history", "of four packets the later fragments are missing: Zeek cannot put them together; the first ones hold the inner headers", Cause::zeek},
+    {"outer_ip_frag.conn.log", "tcp", "resp_pkts history",
+     "of four packets the later fragments are missing: Zeek cannot put them together; the first ones hold the inner headers",
+     Cause::zeek},
     {"analyzer-confirmation.conn.log", "udp", "leg", "the same", Cause::zeek},
-    {"pppoe-over-qinq.conn.log", "", "history", "Zeek takes for data the padding that the IP headers of six ACKs count, and so counts more retransmissions", Cause::zeek},
+    {"pppoe-over-qinq.conn.log", "", "history",
+     "Zeek takes for data the padding that the IP headers of six ACKs count, and so counts more retransmissions", Cause::zeek},
 };
 
 const Difference* explained(const Log& log, const std::string& row, const std::string& difference) {
@@ -228,7 +242,8 @@ TEST_F(Zeek, LegsAreAsInItsConnectionLogs) {
   }
   EXPECT_EQ(rows, 210u);
   EXPECT_EQ(states, 201u);
-  for (const Difference& d : kDifferences) EXPECT_TRUE(met.contains(&d)) << "no longer so: " << d.log << ' ' << d.row << ": " << d.reason;
+  for (const Difference& d : kDifferences)
+    EXPECT_TRUE(met.contains(&d)) << "no longer so: " << d.log << ' ' << d.row << ": " << d.reason;
   EXPECT_LE(states_of_ours.size(), 3u) << testing::PrintToString(states_of_ours);
 }
 

@@ -10,8 +10,8 @@ namespace parallax::fuzz {
 // First byte: link type. Second: how many bytes more were on the wire. The rest is the frame. Aborts where an invariant fails.
 void decode_frame(const uint8_t* data, size_t size);
 
-// First byte: a kind of tunnel. Second: what is done to the frame (fragments, further tunnels, cut); third: by how much. The rest is what
-// the tunnel encloses, so that a fuzzer is inside at once.
+// First byte: a kind of tunnel. Second: what is done to the frame (fragments, further tunnels, cut); third: by how much. The rest
+// is what the tunnel encloses, so that a fuzzer is inside at once.
 void decode_tunnelled(const uint8_t* data, size_t size);
 
 // The bytes of a capture file, read to its end; each packet is decoded.

@@ -59,19 +59,21 @@ std::string describe(const std::optional<Distribution>& d) {
   return d ? fmt::format("{}/{}/{}/{}x{}", d->min_ns, d->median_ns, d->p99_ns, d->max_ns, d->count) : "-";
 }
 std::string describe(const OfferedOptions& o) {
-  return fmt::format("mss {} ws {} sack {} ts {} ecn {} tfo {} window {}", o.mss, o.window_scale, o.sack, o.timestamps, o.ecn, o.fast_open,
-                     o.initial_window);
+  return fmt::format("mss {} ws {} sack {} ts {} ecn {} tfo {} window {}", o.mss, o.window_scale, o.sack, o.timestamps, o.ecn,
+                     o.fast_open, o.initial_window);
 }
 std::string describe(const std::optional<RoundTripRecord>& r) {
   return r ? fmt::format("{}/{}/{}x{}", r->min_ns, r->smoothed_ns, r->max_ns, r->samples) : "-";
 }
 std::string describe_times(const LegRecord& l) {
-  std::string text = fmt::format("        rtt client {} server {} first flight {}/{} ttl changes {}", describe(l.rtt[0]), describe(l.rtt[1]),
-                                 l.first_flight_bytes[0].value_or(0), l.first_flight_bytes[1].value_or(0), fmt::join(l.ttl_changes, "/"));
+  std::string text =
+      fmt::format("        rtt client {} server {} first flight {}/{} ttl changes {}", describe(l.rtt[0]), describe(l.rtt[1]),
+                  l.first_flight_bytes[0].value_or(0), l.first_flight_bytes[1].value_or(0), fmt::join(l.ttl_changes, "/"));
   if (const auto& t = l.turn_totals) {
-    text += fmt::format(" wait {} network {} longest {} transfer {} largest {} in flight {} outstanding {}/{:.3f}", fmt::join(t->wait_ns, "/"),
-                        fmt::join(t->network_ns, "/"), fmt::join(t->longest_wait_ns, "/"), fmt::join(t->transfer_ns, "/"),
-                        fmt::join(t->largest_message_bytes, "/"), fmt::join(t->in_flight_max_bytes, "/"), t->outstanding_max, t->outstanding_mean);
+    text += fmt::format(" wait {} network {} longest {} transfer {} largest {} in flight {} outstanding {}/{:.3f}",
+                        fmt::join(t->wait_ns, "/"), fmt::join(t->network_ns, "/"), fmt::join(t->longest_wait_ns, "/"),
+                        fmt::join(t->transfer_ns, "/"), fmt::join(t->largest_message_bytes, "/"),
+                        fmt::join(t->in_flight_max_bytes, "/"), t->outstanding_max, t->outstanding_mean);
   }
   return text + "\n";
 }
@@ -112,15 +114,16 @@ static std::string describe_messages(const ConnectionRecord& c) {
   std::string text;
   for (const LegRecord& l : c.legs) {
     if (l.tls) {
-      text += fmt::format("    tls {} {} {} names {} alert {}\n", l.tls->sni, l.tls->alpn, l.tls->version, fmt::join(l.tls->server_names, ","),
-                          l.tls->alert);
+      text += fmt::format("    tls {} {} {} names {} alert {}\n", l.tls->sni, l.tls->alpn, l.tls->version,
+                          fmt::join(l.tls->server_names, ","), l.tls->alert);
     }
     if (l.proxied) text += fmt::format("    proxied {} > {}\n", to_string(l.proxied->client), to_string(l.proxied->server));
   }
   for (const HttpRequestRecord& r : c.http_requests)
     text += fmt::format("    http {} {} {} for {} host {}\n", r.method, r.target, r.status, r.forwarded_for, r.host);
   for (const DnsRecord& d : c.dns) text += fmt::format("    dns {} {} {} {}\n", d.id, d.name, d.type, d.rcode);
-  for (const DhcpRecord& d : c.dhcp) text += fmt::format("    dhcp {} {} {} {}\n", d.transaction_id, d.first_message, d.last_message, d.assigned_address);
+  for (const DhcpRecord& d : c.dhcp)
+    text += fmt::format("    dhcp {} {} {} {}\n", d.transaction_id, d.first_message, d.last_message, d.assigned_address);
   return text;
 }
 
@@ -139,8 +142,8 @@ std::string describe(const ConnectionRecord& c, const std::vector<std::string>& 
     text += describe_times(l);
   }
   if (c.waiting) {
-    text += fmt::format("    waiting client {} before {} device {} after {} server {}\n", c.waiting->client_ns, c.waiting->before_device_ns,
-                        c.waiting->device_ns, c.waiting->after_device_ns, c.waiting->server_ns);
+    text += fmt::format("    waiting client {} before {} device {} after {} server {}\n", c.waiting->client_ns,
+                        c.waiting->before_device_ns, c.waiting->device_ns, c.waiting->after_device_ns, c.waiting->server_ns);
   }
   for (const CrossingRecord& x : c.crossings) {
     text += fmt::format(

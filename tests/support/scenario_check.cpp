@@ -82,7 +82,8 @@ class Checker {
     for (const int64_t ns : is_ns) {
       char* end = nullptr;
       const double seconds = std::strtod(at, &end);
-      if (end == at || std::fabs(seconds * 1e9 - static_cast<double>(ns)) > 500) throw Failure{fmt::format("{} is {}", what, text)};
+      if (end == at || std::fabs(seconds * 1e9 - static_cast<double>(ns)) > 500)
+        throw Failure{fmt::format("{} is {}", what, text)};
       at = *end == '/' ? end + 1 : end;
     }
     if (*at != 0) throw Failure{fmt::format("{} is {}", what, text)};
@@ -212,7 +213,8 @@ class Checker {
     } else if (key == "outstanding") {
       equal(key, t.outstanding_max, take());
     } else if (key == "rtt") {
-      equal_seconds(key, std::array{leg.rtt[0].value_or(RoundTripRecord{}).min_ns, leg.rtt[1].value_or(RoundTripRecord{}).min_ns});
+      equal_seconds(key,
+                    std::array{leg.rtt[0].value_or(RoundTripRecord{}).min_ns, leg.rtt[1].value_or(RoundTripRecord{}).min_ns});
     } else if (key == "rtt_samples") {
       equal_pair(key, std::array{leg.rtt[0].value_or(RoundTripRecord{}).samples, leg.rtt[1].value_or(RoundTripRecord{}).samples});
     } else if (key == "hops") {

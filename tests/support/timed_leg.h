@@ -23,7 +23,8 @@ class TimedLeg {
   static constexpr std::array<uint32_t, 2> kIsn{1000, 0xffffff00u};  // the server's goes round within 256 bytes
 
   // Payload [begin, end) of `from`, which acknowledges up to `ack`; 0 and 0 are the SYN.
-  RoundTripSamples packet(int64_t us, Side from, uint8_t flags, uint32_t begin, uint32_t end, uint32_t ack, const PacketExtra& extra = {}) {
+  RoundTripSamples packet(int64_t us, Side from, uint8_t flags, uint32_t begin, uint32_t end, uint32_t ack,
+                          const PacketExtra& extra = {}) {
     Sighting s{};
     s.time_ns = s.order_ns = kEpochNs + us * 1000;
     s.seq = kIsn[index_of(from)] + begin;

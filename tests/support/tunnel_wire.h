@@ -41,30 +41,49 @@ inline Wire udp_frame(uint16_t source_port, uint16_t destination_port, const Wir
   return ipv4_frame(17, datagram(source_port, destination_port, payload));
 }
 
-// Frames of every kind of tunnel, each with `rest` where its inside begins; of the last eight, where the tunnel's own header begins.
+// Frames of every kind of tunnel, each with `rest` where its inside begins; of the last eight, where the tunnel's own header
+// begins.
 inline constexpr size_t kTunnelKinds = 23;
 inline Wire in_tunnel(size_t kind, const Wire& rest) {
   constexpr uint16_t kPorts[] = {1701, 2152, 3544, 4789, 4790, 6081};
   constexpr uint16_t kSource = 50123;
   switch (kind) {
-    case 0: return ethernet(0x8847) + mpls_label(100, true) + rest;
-    case 1: return ethernet(0x8847) + mpls_label(100, true) + be32(0) + rest;
-    case 2: return ethernet(0x8864) + pppoe(3, rest.size()) + rest;
-    case 3: return ipv4_frame(4, rest);
-    case 4: return ipv6_frame(41, rest);
-    case 5: return ipv4_frame(47, gre(0, 0x0800) + rest);
-    case 6: return ipv4_frame(47, gre(0xb000, 0x6558, zeros(4) + be32(0x123456) + be32(1)) + rest);
-    case 7: return ipv4_frame(47, pptp(0x3001, rest.size(), 5, be32(1)) + rest);
-    case 8: return udp_frame(kSource, 4789, vxlan(42) + rest);
-    case 9: return udp_frame(kSource, 4790, vxlan_gpe(42, 1) + rest);
-    case 10: return udp_frame(kSource, 6081, geneve(42, 0x6558, zeros(8)) + rest);
-    case 11: return udp_frame(kSource, 2152, gtp(9, rest.size()) + rest);
-    case 12: return udp_frame(kSource, 2152, gtp(9, rest.size(), 0x34, be16(1) + Wire{0, 0x85, 1, 0x10, 9, 0}) + rest);
-    case 13: return udp_frame(kSource, 1701, l2tp(0x0002, be16(1) + be16(2)) + rest);
-    case 14: return udp_frame(kSource, 3544, Wire{0, 0} + zeros(6) + rest);
-    case 15: return ethernet(0x8847) + rest;
-    case 16: return ipv4_frame(47, rest);
-    default: return udp_frame(kSource, kPorts[(kind - 17) % 6], rest);
+    case 0:
+      return ethernet(0x8847) + mpls_label(100, true) + rest;
+    case 1:
+      return ethernet(0x8847) + mpls_label(100, true) + be32(0) + rest;
+    case 2:
+      return ethernet(0x8864) + pppoe(3, rest.size()) + rest;
+    case 3:
+      return ipv4_frame(4, rest);
+    case 4:
+      return ipv6_frame(41, rest);
+    case 5:
+      return ipv4_frame(47, gre(0, 0x0800) + rest);
+    case 6:
+      return ipv4_frame(47, gre(0xb000, 0x6558, zeros(4) + be32(0x123456) + be32(1)) + rest);
+    case 7:
+      return ipv4_frame(47, pptp(0x3001, rest.size(), 5, be32(1)) + rest);
+    case 8:
+      return udp_frame(kSource, 4789, vxlan(42) + rest);
+    case 9:
+      return udp_frame(kSource, 4790, vxlan_gpe(42, 1) + rest);
+    case 10:
+      return udp_frame(kSource, 6081, geneve(42, 0x6558, zeros(8)) + rest);
+    case 11:
+      return udp_frame(kSource, 2152, gtp(9, rest.size()) + rest);
+    case 12:
+      return udp_frame(kSource, 2152, gtp(9, rest.size(), 0x34, be16(1) + Wire{0, 0x85, 1, 0x10, 9, 0}) + rest);
+    case 13:
+      return udp_frame(kSource, 1701, l2tp(0x0002, be16(1) + be16(2)) + rest);
+    case 14:
+      return udp_frame(kSource, 3544, Wire{0, 0} + zeros(6) + rest);
+    case 15:
+      return ethernet(0x8847) + rest;
+    case 16:
+      return ipv4_frame(47, rest);
+    default:
+      return udp_frame(kSource, kPorts[(kind - 17) % 6], rest);
   }
 }
 // The same frame as the first fragment of a larger packet. REQUIRES: IPv4 in Ethernet.
