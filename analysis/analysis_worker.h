@@ -59,7 +59,6 @@ class AnalysisWorker final : public Pollable {
   int64_t gate() const;
   bool must_wait_for_correlator() const;
 
-  // `guess`: where the leg probably is; kNone: nowhere.
   void work_off(std::span<Sighting* const> burst);
   void take(const Sighting& s, uint64_t hash, uint32_t known);
   bool take_plain(const Sighting& s, uint32_t leg, KeyMatch source);

@@ -65,10 +65,10 @@ void CaptureTraces::flip(const LegHot& hot, const LegCold& cold) {
 bool CaptureTraces::odd(const LegHot& hot, const Sighting& s, Side from) {
   const size_t d = index_of(from), peer = 1 - d;
   if (s.tcp_flags & tcp_flag::syn) return (hot.flags & (s.tcp_flags & tcp_flag::ack ? leg_flag::syn_ack : leg_flag::syn)) != 0;
-  const bool elsewhere = s.payload_length > 0 && s.seq != hot.next_seq[d] && (hot.seen & leg_seen::data[d]);
+  const bool elsewhere = s.payload_length > 0 && s.seq != hot.next_seq[d] && (hot.seen & leg_seen::next_seq[d]);
   const bool beyond =
-      sequence_before(hot.next_seq[peer], s.ack) && (s.tcp_flags & tcp_flag::ack) && (hot.seen & leg_seen::data[peer]);
-  const bool skipped = sequence_before(hot.next_seq[d], s.seq) && (hot.seen & leg_seen::data[d]);
+      sequence_before(hot.next_seq[peer], s.ack) && (s.tcp_flags & tcp_flag::ack) && (hot.seen & leg_seen::next_seq[peer]);
+  const bool skipped = sequence_before(hot.next_seq[d], s.seq) && (hot.seen & leg_seen::next_seq[d]);
   return elsewhere || beyond || skipped;
 }
 
@@ -140,7 +140,7 @@ void CaptureTraces::follow_sequence(Trace& trace, const LegHot& hot, LegCold& co
     return;
   }
   const uint32_t end = s.seq + s.payload_length + ((s.tcp_flags & tcp_flag::fin) ? 1 : 0);
-  if (hot.seen & leg_seen::data[d]) {
+  if (hot.seen & leg_seen::next_seq[d]) {
     for (size_t i = 0; i < half.hole_count; ++i) half.holes[i].passed |= sequence_at_or_before(half.holes[i].end, s.seq);
     const uint32_t known = known_end(half, hot.next_seq[d]);
     if (sequence_before(known, s.seq)) add_hole(trace, half, cold, d, {known, s.seq, kBeforeAllNs, true});
@@ -158,7 +158,7 @@ uint32_t CaptureTraces::known_end(const Half& half, uint32_t next_seq) {
 }
 
 void CaptureTraces::acknowledge(Trace& trace, const LegHot& hot, LegCold& cold, const Sighting& s, size_t peer) {
-  if (!(hot.seen & leg_seen::data[peer])) return;
+  if (!(hot.seen & leg_seen::next_seq[peer])) return;
   Half& half = trace.half[peer];
   bool gap = false;
   for (size_t i = 0; i < half.hole_count; ++i) {

@@ -22,7 +22,7 @@ RoundTripSamples take_packet(FlowTimes& times, const LegHot& hot, const LegCold&
   const DataKind data = turns::data_kind_of<from>(times.pace, s, labels);
   const RoundTripSamples samples = flow_times::take_trips<from>(times, hot, cold, s, s.tcp_flags, data);
   if (data != DataKind::none) {
-    const uint32_t unacked = (hot.seen & leg_seen::ack[peer]) ? hot.max_ack[peer] : turns::data_seq(s);
+    const uint32_t unacked = (hot.seen & leg_seen::max_ack[peer]) ? hot.max_ack[peer] : turns::data_seq(s);
     turns::take<from>(times.pace, times.sums, s, data, times.trips, unacked);
   }
   return samples;

@@ -59,7 +59,7 @@ inline bool handshake_seen(const LegHot& hot) {
 
 // Whether `peer` waits for more than `s` acknowledges.
 inline bool leaves_in_flight(const LegHot& hot, const Sighting& s, uint8_t flags, Side peer) {
-  return (flags & tcp_flag::ack) && (hot.seen & leg_seen::data[index_of(peer)]) &&
+  return (flags & tcp_flag::ack) && (hot.seen & leg_seen::next_seq[index_of(peer)]) &&
          sequence_before(s.ack, hot.next_seq[index_of(peer)]);
 }
 

@@ -39,8 +39,8 @@ inline constexpr uint16_t log_over = 8192;        // early sightings are no long
 
 // Bits of LegHot::seen; arrays are by direction.
 namespace leg_seen {
-inline constexpr uint8_t everything = 15;                                        // the four below
-inline constexpr std::array<uint8_t, 2> data{1, 2}, ack{4, 8};                   // a packet has set next_seq; max_ack
+inline constexpr std::array<uint8_t, 2> next_seq{1, 2}, max_ack{4, 8};           // a packet has set them
+inline constexpr uint8_t known = 15;                                             // these four
 inline constexpr std::array<uint8_t, 2> plain_data{16, 32}, plain_ack{64, 128};  // the next may be plain: plain_packet.h
 }  // namespace leg_seen
 

@@ -8,7 +8,7 @@ namespace {
 bool leg_settled(const LegHot& hot, Side from) {
   constexpr uint16_t established_tcp = leg_flag::is_tcp | leg_flag::established;
   return (hot.flags & (established_tcp | leg_flag::traced)) == established_tcp &&
-         (hot.seen & leg_seen::everything) == leg_seen::everything && hot.end_state(from) != TcpEndState::inactive &&
+         (hot.seen & leg_seen::known) == leg_seen::known && hot.end_state(from) != TcpEndState::inactive &&
          hot.packets[index_of(from)] != 0;
 }
 
@@ -22,7 +22,7 @@ bool half_settled(const TcpFlow::Half& half, uint32_t next_seq) {
 }  // namespace
 
 void settle_plain(LegHot& hot, const TcpFlow& flow) {
-  hot.seen &= leg_seen::everything;
+  hot.seen &= leg_seen::known;
   if (!half_settled(flow.half[0], hot.next_seq[0]) || !half_settled(flow.half[1], hot.next_seq[1])) return;
   for (const Side from : {Side::client, Side::server}) {
     const size_t d = index_of(from);

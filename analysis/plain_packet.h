@@ -35,14 +35,15 @@ void note_packet(LegHot& hot, TcpFlow::Half& own, const Sighting& s) {
   own.window = s.window;
 }
 
-// New data that leaves room in the window.
+// New data, not acknowledged before it came, that leaves room in the window.
 template <Side from>
 [[gnu::always_inline]] inline bool take_data(LegHot& hot, TcpFlow& flow, const Sighting& s) {
   constexpr size_t d = index_of(from);
   TcpFlow::Half& own = flow.half[d];
   const TcpFlow::Half& peer = flow.half[1 - d];
   const uint32_t end = s.seq + s.payload_length;
-  if (!(hot.seen & leg_seen::plain_data[d]) || fills_window(peer, end) || exceeds_scale(peer, end)) return false;
+  if (!(hot.seen & leg_seen::plain_data[d]) || sequence_at_or_before(end, peer.last_ack)) return false;
+  if (fills_window(peer, end) || exceeds_scale(peer, end)) return false;
   if (s.ack != own.last_ack) own.duplicate_acks = 0;
   note_packet<from>(hot, own, s);
   hot.bytes[d] += s.payload_length;
@@ -74,7 +75,8 @@ template <Side from>
   if ((s.tcp_flags & (tcp_flag::turning | tcp_flag::ack)) != tcp_flag::ack || (s.options & tcp_option::sack) ||
       (s.flags & not_whole))
     return false;
-  if (s.seq != flow.half[index_of(from)].next_seq || s.window == 0 || sequence_before(hot.next_seq[index_of(other(from))], s.ack))
+  if (s.seq != flow.half[index_of(from)].next_seq || s.window == 0 ||
+      !sequence_at_or_before(s.ack, hot.next_seq[index_of(other(from))]))
     return false;
   return s.payload_length > 0 ? plain::take_data<from>(hot, flow, s) : plain::take_ack<from>(hot, flow, s);
 }

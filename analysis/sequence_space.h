@@ -20,7 +20,7 @@ struct SequenceSpace {
       : flow(its_flow),
         next_seq(hot.next_seq),
         max_ack(hot.max_ack),
-        seen(static_cast<uint8_t>(hot.seen & leg_seen::everything)),
+        seen(static_cast<uint8_t>(hot.seen & leg_seen::known)),
         client_is_low((hot.flags & leg_flag::client_is_low) != 0) {}
 
   // The new leg may have taken the other side for the client.

@@ -46,7 +46,7 @@ Moment moment_of(const TcpFlow& flow, const Sighting& s, size_t d) {
 // A flow that begins within a leg knows what the leg knows.
 void position(TcpFlow& flow, const LegHot& hot, const LegCold& cold, size_t d) {
   Half& half = flow.half[d];
-  if ((half.notes & flow_note::positioned) || !(hot.seen & leg_seen::data[d]) || hot.next_seq[d] == 0) return;
+  if ((half.notes & flow_note::positioned) || !(hot.seen & leg_seen::next_seq[d]) || hot.next_seq[d] == 0) return;
   half.next_seq = half.contiguous_end = hot.next_seq[d];
   half.advanced_us = microseconds_of(hot.last_ns);
   const bool numbered = hot.flags & (d == 0 ? leg_flag::syn : leg_flag::syn_ack);

@@ -82,7 +82,7 @@ bool begin_attempt(LegHot& hot, LegCold& cold, const Sighting& s) {
 // Whether both sides have spoken as in a handshake, in whatever order the stamps show it. A client that goes on after its SYN
 // has been answered, whether the answer was seen or not.
 bool handshake_complete(const LegHot& hot, const LegCold& cold) {
-  if (!(hot.seen & leg_seen::ack[0])) return false;
+  if (!(hot.seen & leg_seen::max_ack[0])) return false;
   if (hot.flags & syn_ack) return sequence_at_or_before(cold.isn[1] + 1, hot.max_ack[0]);
   return (hot.flags & syn) && hot.end_state(Side::client) != TcpEndState::reset &&
          sequence_at_or_before(cold.isn[0] + 1, hot.next_seq[0]);
@@ -93,16 +93,16 @@ void step_sequence(LegHot& hot, const Sighting& s, Side from) {
   const size_t d = index_of(from);
   const uint32_t space = s.payload_length + ((s.tcp_flags & tcp_flag::syn) ? 1 : 0) + ((s.tcp_flags & tcp_flag::fin) ? 1 : 0);
   const uint32_t end = s.seq + space;
-  if (!(hot.seen & leg_seen::data[d])) {
-    hot.seen |= leg_seen::data[d];
+  if (!(hot.seen & leg_seen::next_seq[d])) {
+    hot.seen |= leg_seen::next_seq[d];
     hot.next_seq[d] = end;
   } else if (space > 0 && !(s.tcp_flags & tcp_flag::rst)) {
     if (sequence_before(hot.next_seq[d], end)) hot.next_seq[d] = end;
   }
   if (s.tcp_flags & tcp_flag::ack) {
-    if (!(hot.seen & leg_seen::ack[d]) || sequence_before(hot.max_ack[d], s.ack)) hot.max_ack[d] = s.ack;
-    hot.seen |= leg_seen::ack[d];
-    if ((hot.seen & leg_seen::data[1 - d]) && sequence_before(hot.next_seq[1 - d], s.ack) && !(s.tcp_flags & tcp_flag::rst)) {
+    if (!(hot.seen & leg_seen::max_ack[d]) || sequence_before(hot.max_ack[d], s.ack)) hot.max_ack[d] = s.ack;
+    hot.seen |= leg_seen::max_ack[d];
+    if ((hot.seen & leg_seen::next_seq[1 - d]) && sequence_before(hot.next_seq[1 - d], s.ack) && !(s.tcp_flags & tcp_flag::rst)) {
       hot.next_seq[1 - d] = s.ack;
     }
   }
@@ -164,7 +164,7 @@ bool starts_new_leg(const LegHot& hot, const LegCold& cold, const Sighting& s, S
     const size_t peer = 1 - index_of(from);
     const int32_t acknowledged = sequence_distance(s.seq + 1, hot.max_ack[peer]);
     const bool young = s.time_ns - cold.first_ns < kHalfFirstNs && hot.packets[1 - peer] == 0;
-    return !(young && (hot.seen & leg_seen::ack[peer]) && acknowledged >= 0 && acknowledged < kHalfFirstBytes);
+    return !(young && (hot.seen & leg_seen::max_ack[peer]) && acknowledged >= 0 && acknowledged < kHalfFirstBytes);
   }
   return false;
 }

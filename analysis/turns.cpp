@@ -108,12 +108,6 @@ Passed since(const TurnPace& pace, const Sighting& s) {
   return {until - last, until};
 }
 
-}  // namespace
-
-void begin(TurnPace& pace, int64_t now_ns) {
-  if (!(pace.state & (request | response))) pace.last_tick = to_ticks(now_ns);
-}
-
 // New data that ends before `end`; `flags`: its TCP flags.
 template <Side from>
 [[gnu::always_inline]] inline void take_new(TurnPace& pace, TurnSums& sums, const Sighting& s, uint8_t flags, uint32_t end,
@@ -130,6 +124,12 @@ template <Side from>
   note_new_data<d>(pace, sums, s, end, acks_all, unacked);
   pace.last_tick = passed.until;
   pace.again_ticks = 0;
+}
+
+}  // namespace
+
+void begin(TurnPace& pace, int64_t now_ns) {
+  if (!(pace.state & (request | response))) pace.last_tick = to_ticks(now_ns);
 }
 
 template <Side from>

@@ -70,7 +70,7 @@ void note_flags(LegHot& hot, LegCold& cold, const Sighting& s, Side from) {
 // Zeek calls each payload sent again that ends where something has ended before, keep-alives among it.
 bool sent_again(const LegHot& hot, const Sighting& s, Side from) {
   const size_t d = index_of(from);
-  if (s.payload_length == 0 || (s.tcp_flags & tcp_flag::rst) || !(hot.seen & leg_seen::data[d]) ||
+  if (s.payload_length == 0 || (s.tcp_flags & tcp_flag::rst) || !(hot.seen & leg_seen::next_seq[d]) ||
       hot.end_state(from) == TcpEndState::reset)
     return false;
   const uint32_t space = s.payload_length + ((s.tcp_flags & tcp_flag::syn) ? 1 : 0) + ((s.tcp_flags & tcp_flag::fin) ? 1 : 0);
@@ -80,7 +80,7 @@ bool sent_again(const LegHot& hot, const Sighting& s, Side from) {
 // Acknowledges bytes of the other side that were not seen. A single one may be its FIN or a probe, and is no content.
 bool acknowledges_a_gap(const LegHot& hot, const Sighting& s, Side from) {
   const size_t peer = 1 - index_of(from);
-  if (!(s.tcp_flags & tcp_flag::ack) || (s.tcp_flags & (tcp_flag::syn | tcp_flag::rst)) || !(hot.seen & leg_seen::data[peer]))
+  if (!(s.tcp_flags & tcp_flag::ack) || (s.tcp_flags & (tcp_flag::syn | tcp_flag::rst)) || !(hot.seen & leg_seen::next_seq[peer]))
     return false;
   return sequence_before(hot.next_seq[peer] + 1, s.ack);
 }

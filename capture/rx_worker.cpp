@@ -6,7 +6,8 @@
 
 namespace parallax {
 
-static constexpr size_t kBurstsPerPoll = 4;  // so that an analysis on the same thread gets a burst of its own size
+// So that an analysis on the same thread gets bursts of its own size; it works off twice as many a poll.
+static constexpr size_t kPacketsPerPoll = 128;
 // Half of the smallest ring: a full one then always holds two times.
 static constexpr size_t kSameOrderMax = 32;
 // The same for the rings of excerpts: one that has no room for the longest then always holds two times.
@@ -124,9 +125,13 @@ bool RxWorker::finished() const {
 }
 
 bool RxWorker::poll() {
-  size_t bursts = 0;
-  while (bursts < kBurstsPerPoll && poll_burst()) ++bursts;
-  return bursts > 0;
+  taken_ = 0;
+  bool worked = poll_burst();
+  for (size_t before = 0; taken_ > before && taken_ < kPacketsPerPoll && rings_have_room();) {
+    before = taken_;
+    worked |= poll_burst();
+  }
+  return worked;
 }
 
 bool RxWorker::poll_burst() {
@@ -135,6 +140,14 @@ bool RxWorker::poll_burst() {
     if (!lane->is_file && !lane->ended) worked |= poll_lane(*lane);
   }
   return poll_files() || worked;
+}
+
+// For another burst of each port: what small rings hold is worked off first.
+bool RxWorker::rings_have_room() const {
+  return std::all_of(lanes_.begin(), lanes_.end(), [](const auto& lane) {
+    return std::all_of(lane->channel.rings.begin(), lane->channel.rings.end(),
+                       [](const auto& ring) { return ring->room(kBurst) == kBurst; });
+  });
 }
 
 // Files that are equally far behind are all polled: the merge may wait for any of them.
@@ -162,6 +175,7 @@ bool RxWorker::poll_lane(Lane& lane) {
   if (lane.staging->empty()) {
     lane.staging->clear();
     count = lane.source->poll(burst_);
+    taken_ += count;
     report_losses(lane);
     take_burst(lane, count);
     if (!lane.is_file) drop_what_does_not_fit(lane);

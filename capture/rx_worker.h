@@ -47,7 +47,7 @@ class RxWorker : public Pollable {
   RxWorker(std::vector<RxPort> ports, RxWorkerOptions options);
   ~RxWorker() override;
 
-  // A few times poll_burst(), as long as there is something to do.
+  // A few times poll_burst(), as long as packets come and the rings have room.
   bool poll() override;
   // One burst from each live port, and one from the file that is furthest behind.
   bool poll_burst();
@@ -64,6 +64,7 @@ class RxWorker : public Pollable {
 
   bool poll_lane(Lane& lane);
   bool poll_files();
+  bool rings_have_room() const;
   void take_burst(Lane& lane, size_t count);
   bool filter(Lane& lane, const RawPacket& packet);
   DecodedFrame* decode_packet(Lane& lane, const RawPacket& packet, int64_t order_ns);
@@ -79,6 +80,7 @@ class RxWorker : public Pollable {
   std::vector<std::unique_ptr<Lane>> lanes_;
   std::unique_ptr<Staging> live_staging_;  // live ports hold nothing over, so that they share one
   std::array<RawPacket, kBurst> burst_;
+  size_t taken_ = 0;  // packets, by this poll
 };
 
 }  // namespace parallax

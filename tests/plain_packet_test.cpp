@@ -66,6 +66,9 @@ class Conversation {
     if (random_.chance(0.02)) s.options |= tcp_option::sack, s.sack = {s.ack - 10, s.ack, 0, 0, 0, 0};
     if (random_.chance(0.002)) s.tcp_flags |= tcp_flag::fin;
     if (random_.chance(0.001)) s.tcp_flags = tcp_flag::rst;
+    if (random_.chance(0.001)) s.tcp_flags = tcp_flag::rst, s.ack = 0;
+    if (random_.chance(0.01)) s.ack = static_cast<uint32_t>(random_.next());
+    if (random_.chance(0.01)) s.ack ^= 0x80000000;  // as far away as can be
     if (random_.chance(0.002)) s.tcp_flags |= tcp_flag::syn;
     if (random_.chance(0.1)) s.tcp_flags |= tcp_flag::psh;
     // A segment that fills the window to the byte.
