@@ -107,8 +107,8 @@ class AnalysisWorker final : public Pollable {
   const size_t index_;
   const EngineOptions options_;
   const size_t points_;
-  const int64_t
-      plain_gap_ns_;  // after a longer silence a packet may not be plain: it may open a leg, or find round trips given up
+  // After a longer silence a packet may not be plain: it may open a leg, or find round trips given up.
+  const int64_t plain_gap_ns_;
   EngineLinks& links_;
   SensorView& sensor_;
   WorkerCounters counters_;

@@ -130,8 +130,8 @@ class Correlator {
   std::unordered_map<uint64_t, uint64_t> pair_owner_;  // home << 32 | pair -> connection
   PairingIndex index_;
   std::array<std::deque<Opening>, kPointsMax> recent_openings_;
-  std::array<std::map<Endpoint, uint64_t>, kPointsMax>
-      answered_;  // handshakes that a server's end answered, as seen at the point
+  // Handshakes that a server's end answered, as seen at the point.
+  std::array<std::map<Endpoint, uint64_t>, kPointsMax> answered_;
   std::array<std::map<Address, uint8_t>, kPointsMax> server_ttl_;  // of the last SYN-ACK, by address
   std::map<Address, uint8_t> sides_;  // of addresses: bit 0 seen beyond the first point, bit 1 beyond the last
   std::array<std::set<Address>, kPointsMax>

@@ -43,8 +43,8 @@ struct EngineCounters {
   std::array<uint64_t, 2> connections_active{};  // by Protocol
   std::array<uint64_t, 6> resets{};              // by Origin
   std::array<uint64_t, 11> pairings{};           // by PairingMethod
-  std::map<std::tuple<FindingKind, std::string, Severity>, uint64_t>
-      findings;  // by kind, where ("beyond inside", "between outside and inside"), severity
+  // By kind, where ("beyond inside", "between outside and inside"), severity.
+  std::map<std::tuple<FindingKind, std::string, Severity>, uint64_t> findings;
   uint64_t late_packets = 0;
   uint64_t fates_begun_late = 0;       // pairings whose log of early sightings had overflowed
   std::vector<double> ring_occupancy;  // for each worker, the fullest of its rings, 0..1

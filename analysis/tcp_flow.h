@@ -26,8 +26,8 @@ struct SequenceRange {
 struct alignas(64) TcpFlow {
   // Line 0: what the labels of each packet need, for each direction.
   struct Half {
-    uint32_t
-        next_seq;  // the highest sequence number that came, plus its length. Unlike the leg's it stays where an ACK goes beyond
+    // The highest sequence number that came, plus its length. Unlike the leg's it stays where an ACK goes beyond.
+    uint32_t next_seq;
     uint32_t contiguous_end;  // acknowledging more tells of a lost segment
     uint32_t last_ack;        // of the direction's last packet
     uint32_t advanced_us;     // when next_seq last moved
@@ -39,8 +39,8 @@ struct alignas(64) TcpFlow {
     uint8_t holes;            // how many of holes[] hold
     uint8_t again_at;         // which of again[] is written next
     uint8_t window_shift;     // flow_shift
-    uint8_t scale_at_least;   // where window_shift is unknown: by as many bits its windows must be shifted, to hold what came in
-                              // flight
+    // Where window_shift is unknown: by as many bits its windows must be shifted, to hold what came in flight.
+    uint8_t scale_at_least;
   };
   static_assert(sizeof(Half) == 32);
   std::array<Half, 2> half;

@@ -56,10 +56,9 @@ inline constexpr uint16_t request = 1, response = 2;            // what goes on;
 inline constexpr uint16_t unanswered = 4;                       // the client has sent data since the last response began
 inline constexpr uint16_t begun_client = 8, begun_server = 16;  // has sent data
 inline constexpr uint16_t open_client = 32, open_server = 64;   // its last message has not ended
-inline constexpr uint16_t acked_client = 128,
-                          acked_server =
-                              256;  // first_flight holds a tick, until what the first acknowledgement called for may come;
-inline constexpr uint16_t measured_client = 512, measured_server = 1024;  // the bytes
+// first_flight holds a tick, until what the first acknowledgement called for may come; or the bytes
+inline constexpr uint16_t acked_client = 128, acked_server = 256;
+inline constexpr uint16_t measured_client = 512, measured_server = 1024;
 }  // namespace turn_state
 
 struct alignas(64) TurnSums {

@@ -32,8 +32,8 @@ struct alignas(64) WorkerCounters {
   std::array<std::array<std::array<Counter, kRetransmissionKinds.size()>, 2>, kPointsMax> retransmissions;
   std::array<std::array<Counter, 2>, kPointsMax> needless_retransmissions;  // of these, as far as a D-SACK told
   std::array<std::array<Histogram, 2>, kPointsMax> handshake_rtt;           // [point][client side, server side]
-  std::array<std::array<std::array<TransitSketch<Counter>, 2>, 2>, kPointsMax>
-      rtt;  // [point][client side, server side][RoundTripMethod]
+  // [point][client side, server side][RoundTripMethod].
+  std::array<std::array<std::array<TransitSketch<Counter>, 2>, 2>, kPointsMax> rtt;
   std::array<std::array<TransitSketch<Counter>, 2>, kPointsMax> transit_sketch;  // [outer point][toward inside, toward outside]
   std::array<std::array<Counter, 2>, kPointsMax> segments_lost;
 };

@@ -75,11 +75,11 @@ class ExcerptPicker {
     constexpr explicit ByteSet(std::string_view bytes) {
       for (const char c : bytes) bits[static_cast<uint8_t>(c) >> 6] |= 1ull << (c & 63);
     }
-    bool has(uint8_t byte) const { return bits[byte >> 6] >> (byte & 63) & 1; }
+    uint64_t has(uint8_t byte) const { return bits[byte >> 6] >> (byte & 63) & 1; }  // 0 or 1
   };
   static bool may_begin(const DecodedFrame& frame) {
     static constexpr ByteSet kFirst("\x15\x16\rCDGHLMOPRSTU"), kSecond("\x03\nABCDEFGHIJKLMNOPQRSTUVWXYZ");
-    return kFirst.has(frame.payload[0]) & kSecond.has(frame.payload[frame.payload_captured > 1 ? 1 : 0]);
+    return (kFirst.has(frame.payload[0]) & kSecond.has(frame.payload[frame.payload_captured > 1 ? 1 : 0])) != 0;
   }
   static bool is_stream_port(const DecodedFrame& frame) { return (frame.source_port == 53) | (frame.destination_port == 53); }
 

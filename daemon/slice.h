@@ -42,8 +42,8 @@ struct SliceRequest {
   bool spool_filtered = false;         // the spool was written through a filter: what is missing from it proves nothing
   int64_t device_timeout_ns = 1'000'000'000;
   uint32_t stamp_uncertainty_ns = 0;  // of the live stamps, which the spool does not keep
-  uint64_t packets_max =
-      2'000'000;  // that the engine looks at (about 150 bytes each); those beyond are written without packet id and comment
+  // That the engine looks at (about 150 bytes each); those beyond are written without packet id and comment.
+  uint64_t packets_max = 2'000'000;
 };
 
 // Takes at most kSliceChunkBytes at a time, and now and then nothing, while the engine is at work: only to hear whether the
