@@ -45,7 +45,7 @@ enum class SightingFlag : uint16_t {
   has_excerpt = 1 << 11,        // the ring of excerpts holds the payload's first bytes (capture/excerpt.h)
   tunnelled = 1 << 12,          // all of this is of a packet inside a tunnel
   carrier_fragment = 1 << 13,   // and the packet around it was fragmented: this is its first fragment, with the headers of the
-                               // inner packet; lengths are those of the whole inner packet, of which the frame holds less
+                                // inner packet; lengths are those of the whole inner packet, of which the frame holds less
 };
 constexpr uint16_t bit(SightingFlag f) { return static_cast<uint16_t>(f); }
 
