@@ -3,17 +3,18 @@
 
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <filesystem>
 #include <map>
 #include <string>
 
 #include "analysis/tcp_leg.h"
-#include "capture/file_source.h"
-#include "daemon/offline_pipeline.h"
+#include "tests/support/captures.h"
 
 namespace parallax {
 namespace {
+
+using test::analyzed;
+using test::captures_directory;
 
 constexpr int64_t kMs = 1'000'000, kUs = 1000;
 
@@ -202,14 +203,8 @@ TEST_F(CaptureTraceTest, LiveThePoolIsBounded) {
   EXPECT_FALSE(other.flags & leg_flag::traced);
 }
 
-std::string directory() {
-  const char* set = std::getenv("PARALLAX_CAPTURES");
-  return set ? set : std::string(PARALLAX_SOURCE_DIR) + "/../shared/captures";
-}
-
 TEST(CaptureOfOthers, CopiesAndLossAreThoseThatTheCapturesHave) {
-  if (!std::filesystem::exists(directory() + "/manifest.tsv"))
-    GTEST_SKIP() << "no captures at " << directory() << ": set PARALLAX_CAPTURES to where they are";
+  NEEDS_CAPTURES();
   struct Found {
     uint64_t missed, copies;
     bool operator==(const Found&) const = default;
@@ -222,20 +217,13 @@ TEST(CaptureOfOthers, CopiesAndLossAreThoseThatTheCapturesHave) {
       {"pp__DisplayFilters.pcapng", {6, 0}},      // six packets of a DNS conversation and an SMTP one cut out
       {"ws__tcp-badsegments.pcap", {4, 0}},
   };
-  for (const auto& entry : std::filesystem::directory_iterator(directory())) {
+  for (const auto& entry : std::filesystem::directory_iterator(captures_directory())) {
     const std::string name = entry.path().filename();
     if (name.find(".pcap") == name.npos) continue;
-    auto source = FileSource::open(entry.path());
-    if (!source.ok()) continue;
-    std::vector<OfflineInput> inputs;
-    inputs.push_back({name, 0, std::move(*source)});
-    EngineOptions options;
-    options.path = {"here"};
-    options.offline = true;
-    OfflinePipeline pipeline(std::move(inputs), options, 1 << 12, nullptr);
-    ASSERT_EQ(pipeline.run(), "") << name;
+    const auto pipeline = analyzed(entry.path());
+    if (!pipeline) continue;
     Found found{0, 0};
-    for (const FindingRecord& f : pipeline.engine().findings(0, 1000)) {
+    for (const FindingRecord& f : pipeline->engine().findings(0, 1000)) {
       if (f.kind == FindingKind::capture_loss) found.missed += f.count;
       if (f.kind == FindingKind::duplicate_capture) found.copies += f.count;
     }
@@ -243,7 +231,7 @@ TEST(CaptureOfOthers, CopiesAndLossAreThoseThatTheCapturesHave) {
     EXPECT_EQ(found, (it == expected.end() ? Found{0, 0} : it->second))
         << name << ": " << found.missed << " missed, " << found.copies << " copies";
     if (found.copies == 0) continue;
-    for (const ConnectionRecord& c : pipeline.engine().connections(0, 1000)) {
+    for (const ConnectionRecord& c : pipeline->engine().connections(0, 1000)) {
       for (const LegRecord& leg : c.legs) EXPECT_EQ(leg.retransmissions[0] + leg.retransmissions[1], 0u) << name;
     }
   }

@@ -3,8 +3,6 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <cstdlib>
-#include <filesystem>
 #include <map>
 #include <set>
 #include <sstream>
@@ -19,10 +17,14 @@
 #include "analysis/tls_hello.h"
 #include "capture/decode.h"
 #include "capture/file_source.h"
+#include "tests/support/captures.h"
 #include "tests/support/command.h"
 
 namespace parallax {
 namespace {
+
+using test::captures_directory;
+using test::split;
 
 using Bytes = std::vector<uint8_t>;
 
@@ -71,11 +73,6 @@ const char* const kFiles[] = {"TS-3proxy_https1__client.pcap",
                               "zeek__smtp.pcap",
                               "zeek__wikipedia.pcap"};
 
-std::string directory() {
-  const char* set = std::getenv("PARALLAX_CAPTURES");
-  return set ? set : std::string(PARALLAX_SOURCE_DIR) + "/../shared/captures";
-}
-
 // One line for each message, the same whoever read it.
 using Facts = std::multiset<std::string>;
 template <typename... Parts>
@@ -100,7 +97,7 @@ struct Packet {
 
 std::vector<Packet> packets_of(const std::string& name) {
   std::vector<Packet> packets;
-  auto source = FileSource::open(directory() + "/" + name);
+  auto source = FileSource::open(captures_directory() + "/" + name);
   if (!source.ok()) return packets;
   RawPacket burst[32];
   while (!(*source)->finished()) {
@@ -247,7 +244,7 @@ const char* const kFields[] = {"tls.handshake.type",
 
 std::vector<Row> wireshark_rows(const std::string& name) {
   std::string command =
-      "tshark -n -r '" + directory() + "/" + name +
+      "tshark -n -r '" + captures_directory() + "/" + name +
       "' -Y 'tls.handshake.type in {1,2,11} || http || dns || mdns || llmnr || dhcp' -T fields -E separator=/t -E occurrence=a"
       " -E 'aggregator=;'";
   for (const char* field : kFields) command += std::string(" -e ") + field;
@@ -262,20 +259,14 @@ std::vector<Row> wireshark_rows(const std::string& name) {
   return rows;
 }
 
-std::vector<std::string> split(const std::string& text, char separator) {
-  std::vector<std::string> parts;
-  std::istringstream in(text);
-  for (std::string part; std::getline(in, part, separator);) parts.push_back(part);
-  return parts;
-}
+std::string trimmed(const std::string& text) { return text.substr(0, text.find_last_not_of(' ') + 1); }
+
 std::string first_of(const std::string& text) { return text.substr(0, text.find(';')); }
 uint32_t number(const std::string& text) { return text.empty() ? 0 : static_cast<uint32_t>(std::stoul(text, nullptr, 0)); }
 std::string without(std::string text, char unwanted) {
   std::erase(text, unwanted);
   return text;
 }
-
-std::string trimmed(const std::string& text) { return text.substr(0, text.find_last_not_of(' ') + 1); }
 
 // What OpenSSL reads in a certificate written in hexadecimal digits.
 std::string common_name(const std::string& digits) {
@@ -373,10 +364,9 @@ const std::map<std::string, int> kAlike = {{"certificate", 83}, {"client", 93}, 
 std::string kind(const std::string& fact) { return fact.substr(0, fact.find(' ')); }
 
 TEST(FirstBytesCaptures, AreReadAsWiresharkDoes) {
-  if (!std::filesystem::exists(directory() + "/manifest.tsv")) {
-    GTEST_SKIP() << "no captures at " << directory() << ": set PARALLAX_CAPTURES to where they are";
-  }
-  if (!have_command("tshark") || !have_command("openssl")) GTEST_SKIP() << "tshark or openssl to compare with is not installed";
+  NEEDS_CAPTURES();
+  NEEDS_COMMAND("tshark");
+  NEEDS_COMMAND("openssl");
   std::map<std::string, int> alike, differences;
   std::string unlike;
   for (const char* name : kFiles) {

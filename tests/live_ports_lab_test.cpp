@@ -57,7 +57,7 @@ class LivePortsTest : public testing::Test {
     clock_ = new Clock;
   }
   void SetUp() override {
-    if (!ready_) GTEST_SKIP() << "needs a network namespace: root, or unprivileged user namespaces";
+    if (!ready_) GTEST_SKIP() << "needs a network namespace: run as root, or set sysctl kernel.unprivileged_userns_clone=1";
   }
 
   static std::string start_dpdk() {
@@ -216,7 +216,8 @@ TEST_F(LivePortsTest, AfXdpCountsWhatItsRingLost) {
   ASSERT_EQ(start_dpdk(), "");
   ASSERT_TRUE(run("ip link add x0 type veth peer name x1") && run("ip link set x0 up") && run("ip link set x1 up"));
   auto source = DpdkSource::open("net_af_xdp0,iface=x0,busy_budget=0", {.clock = clock_, .mbufs = 8191});
-  if (!source.ok()) GTEST_SKIP() << "af_xdp needs CAP_SYS_ADMIN and more: " << source.error();
+  if (!source.ok())
+    GTEST_SKIP() << "needs af_xdp: run as root (CAP_NET_ADMIN, CAP_BPF), on a kernel with XDP sockets: " << source.error();
   const uint64_t sent = send(20'000, 200, "x1");
   const Totals totals = drain(**source);
   EXPECT_EQ(totals.received + totals.dropped, sent);

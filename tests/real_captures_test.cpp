@@ -4,8 +4,6 @@
 #include <zlib.h>
 
 #include <algorithm>
-#include <cstdlib>
-#include <filesystem>
 #include <fstream>
 #include <map>
 #include <sstream>
@@ -14,32 +12,21 @@
 
 #include "capture/decode.h"
 #include "capture/file_source.h"
+#include "tests/support/captures.h"
 
 namespace parallax {
 
 namespace {
 
-std::string directory() {
-  const char* set = std::getenv("PARALLAX_CAPTURES");
-  return set ? set : std::string(PARALLAX_SOURCE_DIR) + "/../shared/captures";
-}
+using test::captures_directory;
+using test::split;
+using test::text_of_file;
 
 // Tabs and line ends of a file, plain or gzip; comments left out.
 std::vector<std::vector<std::string>> table(const std::string& path) {
-  std::string text;
-  if (const gzFile file = gzopen(path.c_str(), "rb")) {
-    char part[65536];
-    for (int got; (got = gzread(file, part, sizeof(part))) > 0;) text.append(part, static_cast<size_t>(got));
-    gzclose(file);
-  }
   std::vector<std::vector<std::string>> rows;
-  std::istringstream lines(text);
-  for (std::string line; std::getline(lines, line);) {
-    if (line.empty() || line[0] == '#') continue;
-    std::vector<std::string> cells;
-    std::istringstream in(line);
-    for (std::string cell; std::getline(in, cell, '\t');) cells.push_back(cell);
-    rows.push_back(std::move(cells));
+  for (const std::string& line : split(text_of_file(path), '\n')) {
+    if (!line.empty() && line[0] != '#') rows.push_back(split(line, '\t'));
   }
   return rows;
 }
@@ -50,7 +37,7 @@ struct Capture {
 };
 
 std::vector<Capture> manifest() {
-  auto rows = table(directory() + "/manifest.tsv");
+  auto rows = table(captures_directory() + "/manifest.tsv");
   std::vector<Capture> captures;
   if (rows.empty()) return captures;
   const auto column = [&](const std::string& name) {
@@ -77,7 +64,7 @@ struct Reading {
 
 Reading read(const std::string& name) {
   Reading reading;
-  auto source = FileSource::open(directory() + "/" + name);
+  auto source = FileSource::open(captures_directory() + "/" + name);
   if (!source.ok()) {
     reading.error = source.error();
     return reading;
@@ -129,10 +116,7 @@ std::vector<Seen> with_carriers_where_wireshark_has_them(const std::vector<Seen>
 
 class RealCaptures : public testing::Test {
  protected:
-  void SetUp() override {
-    if (!std::filesystem::exists(directory() + "/manifest.tsv"))
-      GTEST_SKIP() << "no captures at " << directory() << ": set PARALLAX_CAPTURES to where they are";
-  }
+  void SetUp() override { NEEDS_CAPTURES(); }
 };
 
 }  // namespace
@@ -160,7 +144,7 @@ TEST_F(RealCaptures, PacketCountsAreThoseOfTheManifest) {
 TEST_F(RealCaptures, ConformanceFilesHaveTheBlocksThatTheirListsSay) {
   int files = 0;
   for (const Capture& capture : manifest()) {
-    std::ifstream list(directory() + "/oracle/" + capture.file + ".blocks.txt");
+    std::ifstream list(captures_directory() + "/oracle/" + capture.file + ".blocks.txt");
     if (!list) continue;
     ++files;
     size_t packets = 0, interfaces = 0;
@@ -172,7 +156,7 @@ TEST_F(RealCaptures, ConformanceFilesHaveTheBlocksThatTheirListsSay) {
       if (kind == "EPB:" || kind == "SPB:" || kind == "PB:") packets += count;
       if (kind == "IDB:") interfaces += count;
     }
-    auto source = FileSource::open(directory() + "/" + capture.file);
+    auto source = FileSource::open(captures_directory() + "/" + capture.file);
     ASSERT_TRUE(source.ok()) << capture.file << ' ' << source.error();
     RawPacket burst[32];
     size_t read_packets = 0;
@@ -196,7 +180,7 @@ TEST_F(RealCaptures, TcpIsDecodedAsWiresharkDoes) {
   std::map<std::string, int> differences;
   size_t compared = 0;
   for (const Capture& capture : manifest()) {
-    const auto rows = table(directory() + "/oracle/" + capture.file + ".tshark-tcp.tsv.gz");
+    const auto rows = table(captures_directory() + "/oracle/" + capture.file + ".tshark-tcp.tsv.gz");
     std::map<uint32_t, std::vector<std::string>> expected;  // by frame; the first row names the columns
     for (size_t i = 1; i < rows.size(); ++i) expected[static_cast<uint32_t>(std::stoul(rows[i][0]))] = rows[i];
     if (expected.empty()) continue;

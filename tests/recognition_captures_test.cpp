@@ -5,7 +5,6 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <filesystem>
 #include <map>
 #include <set>
@@ -13,12 +12,15 @@
 #include <string>
 #include <vector>
 
-#include "capture/file_source.h"
-#include "daemon/offline_pipeline.h"
+#include "tests/support/captures.h"
 #include "tests/support/command.h"
 
 namespace parallax {
 namespace {
+
+using test::analyzed;
+using test::captures_directory;
+using test::split;
 
 constexpr size_t kTargetCompared = 200;  // a record may cut a longer one
 
@@ -63,11 +65,6 @@ const File kFiles[] = {
     {"zeek__wikipedia.pcap"},
 };
 
-std::string directory() {
-  const char* set = std::getenv("PARALLAX_CAPTURES");
-  return set ? set : std::string(PARALLAX_SOURCE_DIR) + "/../shared/captures";
-}
-
 using Facts = std::map<std::string, size_t>;
 
 std::string request_fact(const std::string& method, const std::string& target) {
@@ -75,17 +72,10 @@ std::string request_fact(const std::string& method, const std::string& target) {
 }
 
 Facts our_facts(const std::string& name) {
-  std::vector<OfflineInput> inputs;
-  auto source = FileSource::open(directory() + "/" + name);
-  if (!source.ok()) return {};
-  inputs.push_back({name, 0, std::move(*source)});
-  EngineOptions options;
-  options.path = {"here"};
-  options.offline = true;
-  OfflinePipeline pipeline(std::move(inputs), options, 4096, nullptr);
-  EXPECT_EQ(pipeline.run(), "");
+  const auto pipeline = analyzed(captures_directory() + "/" + name);
+  if (!pipeline) return {};
   Facts facts;
-  for (const ConnectionRecord& c : pipeline.engine().connections(0, 1'000'000)) {
+  for (const ConnectionRecord& c : pipeline->engine().connections(0, 1'000'000)) {
     for (const LegRecord& leg : c.legs) {
       if (leg.tls && !leg.tls->sni.empty()) ++facts["sni " + leg.tls->sni];
     }
@@ -98,16 +88,10 @@ Facts our_facts(const std::string& name) {
   return facts;
 }
 
-std::vector<std::string> split(const std::string& line, char separator) {
-  std::vector<std::string> parts(1);
-  for (const char c : line) c == separator ? void(parts.emplace_back()) : parts.back().push_back(c);
-  return parts;
-}
-
 // `settings`: whether heads are shown before their bodies are complete.
 Facts wiresharks_facts(const std::string& name, const std::string& settings) {
   const CommandResult result = run(
-      "tshark -o tcp.reassemble_out_of_order:TRUE " + settings + " -r '" + directory() + "/" + name +
+      "tshark -o tcp.reassemble_out_of_order:TRUE " + settings + " -r '" + captures_directory() + "/" + name +
       "' -Y 'http.request || http.response || tls.handshake.extensions_server_name' -T fields -E aggregator='|' -E separator=/t "
       "-e tcp.stream -e tls.handshake.extensions_server_name -e http.request.method -e http.request.uri -e http.response.code "
       "-e http.x_forwarded_for");
@@ -142,8 +126,9 @@ std::vector<std::string> only_in(const Facts& these, const Facts& those) {
 }
 
 TEST(RecognitionOfCaptures, IsWhatWiresharkShows) {
-  if (!std::filesystem::exists(directory())) GTEST_SKIP() << "no captures at " << directory() << "; set PARALLAX_CAPTURES";
-  if (!have_command("tshark")) GTEST_SKIP() << "tshark is not installed";
+  if (!std::filesystem::exists(captures_directory()))
+    GTEST_SKIP() << "no captures at " << captures_directory() << "; set PARALLAX_CAPTURES";
+  NEEDS_COMMAND("tshark");
   size_t facts = 0;
   for (const File& file : kFiles) {
     SCOPED_TRACE(std::string(file.name) + ": " + file.why);

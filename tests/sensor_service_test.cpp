@@ -320,7 +320,8 @@ TEST(SensorClient, DaemonThatIsNotThereIsSaid) {
 
 // gRPC's own client in another language, which knows the service by reflection alone.
 TEST_F(SensorServiceTest, IndependentClientFindsServiceAndHealth) {
-  if (std::system("/usr/bin/python3 -c 'import grpc' 2>/dev/null") != 0) GTEST_SKIP() << "python3-grpcio is not installed";
+  if (std::system("/usr/bin/python3 -c 'import grpc' 2>/dev/null") != 0)
+    GTEST_SKIP() << "needs a client of another language: apt-get install python3-grpcio python3-protobuf";
   test::ChildProcess client({"/usr/bin/python3", PARALLAX_SOURCE_DIR "/tests/reflection_client.py", "unix:" + socket_});
   EXPECT_EQ(client.wait(std::chrono::seconds(30)), 0) << client.err();
   EXPECT_EQ(client.out(),

@@ -135,7 +135,7 @@ TEST(Spool, NamesSortByTimeAndEveryFileOpensWithoutAWarningAlsoTheCurrentOne) {
           run("tshark -n -r " + directory.path() + '/' + name + " -T fields -e frame.number | wc -l").output;
       return std::strtoull(output.c_str(), nullptr, 10);
     };
-    if (!have_command("tshark")) GTEST_SKIP() << "no tshark";
+    if (!have_command("tshark")) GTEST_SKIP() << "needs tshark: apt-get install tshark";
     expect_opens_without_warning(directory.path() + '/' + name, count());
     packets += count();
   }
@@ -371,7 +371,7 @@ TEST(Spool, MoreOverlapThanTheReaderHoldsIsReadInFullAndCounted) {
 TEST(Spool, AFullDiskCostsTheOldestFilesAndIsSaidAndCounted) {
   const TemporaryDirectory directory;
   if (geteuid() != 0 || mount("none", directory.path().c_str(), "tmpfs", 0, "size=6m") != 0)
-    GTEST_SKIP() << "cannot mount a tmpfs";
+    GTEST_SKIP() << "needs a small disk to fill, a tmpfs: run as root, with CAP_SYS_ADMIN";
   {
     SpoolOptions options = small_spool(directory.path());
     options.size = 64 << 20;

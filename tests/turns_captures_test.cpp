@@ -4,7 +4,6 @@
 
 #include <cstdio>
 #include <cstdlib>
-#include <filesystem>
 #include <map>
 #include <set>
 #include <sstream>
@@ -12,17 +11,14 @@
 #include <utility>
 #include <vector>
 
-#include "capture/file_source.h"
-#include "daemon/offline_pipeline.h"
+#include "tests/support/captures.h"
 #include "tests/support/command.h"
 
 namespace parallax {
 namespace {
 
-std::string directory() {
-  const char* set = std::getenv("PARALLAX_CAPTURES");
-  return set ? set : std::string(PARALLAX_SOURCE_DIR) + "/../shared/captures";
-}
+using test::analyzed;
+using test::captures_directory;
 
 struct Exchanges {
   uint64_t responses = 0;
@@ -50,17 +46,10 @@ ByPorts as_wireshark_sees(const std::string& file) {
 }
 
 ByPorts as_parallax_sees(const std::string& file) {
-  std::vector<OfflineInput> inputs;
-  auto source = FileSource::open(file);
-  if (!source.ok()) return {};
-  inputs.push_back({file, 0, std::move(*source)});
-  EngineOptions options;
-  options.path = {"here"};
-  options.offline = true;
-  OfflinePipeline pipeline(std::move(inputs), options, 1 << 12, nullptr);
-  EXPECT_EQ(pipeline.run(), "") << file;
+  const auto pipeline = analyzed(file);
+  if (!pipeline) return {};
   ByPorts found;
-  for (const ConnectionRecord& connection : pipeline.engine().connections(0, 1 << 20)) {
+  for (const ConnectionRecord& connection : pipeline->engine().connections(0, 1 << 20)) {
     const LegRecord& leg = connection.legs.front();
     if (connection.protocol != Protocol::tcp || !leg.turn_totals) continue;
     const TurnTotals& totals = *leg.turn_totals;
@@ -72,9 +61,8 @@ ByPorts as_parallax_sees(const std::string& file) {
 }
 
 TEST(TurnsOfRealCaptures, AreTheRequestsAndResponsesThatWiresharkPairs) {
-  if (!std::filesystem::exists(directory() + "/manifest.tsv"))
-    GTEST_SKIP() << "no captures in " << directory() << " (PARALLAX_CAPTURES)";
-  if (!have_command("tshark")) GTEST_SKIP() << "needs tshark: apt-get install tshark";
+  NEEDS_CAPTURES();
+  NEEDS_COMMAND("tshark");
   // One response of each of these came with segments sent again, and Wireshark does not put it together; the request was seen by
   // both.
   const std::set<int> one_more{44152, 44153};
@@ -82,7 +70,7 @@ TEST(TurnsOfRealCaptures, AreTheRequestsAndResponsesThatWiresharkPairs) {
   for (const char* name : {"ppp__example.pcap", "zeek__wikipedia.pcap", "zeek__http-vlan-0.pcap", "TS-base_http1__client.pcap",
                            "TS-base_http1__server.pcap", "zeek__m57-long-49600-80.pcap", "ppp__one_tcp_stream_max_seq.pcap",
                            "zeek__missing-syn.pcap", "zeek__handshake-reorder.pcap"}) {
-    const std::string file = directory() + "/" + name;
+    const std::string file = captures_directory() + "/" + name;
     const ByPorts ours = as_parallax_sees(file);
     for (const auto& [ports, wireshark] : as_wireshark_sees(file)) {
       if (wireshark.responses == 0) continue;  // it saw no request for them

@@ -13,39 +13,25 @@
 #include <string>
 #include <vector>
 
-#include "capture/file_source.h"
-#include "daemon/offline_pipeline.h"
+#include "tests/support/captures.h"
 
 namespace parallax {
 namespace {
+
+using test::analyzed;
+using test::captures_directory;
+using test::split;
+using test::text_of_file;
 
 constexpr int kWiresharkLabels = static_cast<int>(PacketLabel::tfo_ignored) + 1;
 
 using Labels = std::set<std::string>;
 using ByFrame = std::map<uint32_t, Labels>;
 
-std::string directory() {
-  const char* set = std::getenv("PARALLAX_CAPTURES");
-  return set ? set : std::string(PARALLAX_SOURCE_DIR) + "/../shared/captures";
-}
-
-std::vector<std::string> split(const std::string& text, char at) {
-  std::vector<std::string> parts;
-  std::istringstream in(text);
-  for (std::string part; std::getline(in, part, at);) parts.push_back(part);
-  return parts;
-}
-
 // Frame in the first column, labels with commas in the eighth.
 ByFrame oracle_of(const std::string& path) {
   ByFrame labels;
-  std::string text;
-  if (const gzFile file = gzopen(path.c_str(), "rb")) {
-    char part[65536];
-    for (int got; (got = gzread(file, part, sizeof(part))) > 0;) text.append(part, static_cast<size_t>(got));
-    gzclose(file);
-  }
-  for (const std::string& line : split(text, '\n')) {
+  for (const std::string& line : split(text_of_file(path), '\n')) {
     if (line.empty() || line[0] < '0' || line[0] > '9') continue;
     const auto cells = split(line, '\t');
     Labels& own = labels[static_cast<uint32_t>(std::stoul(cells[0]))];
@@ -61,35 +47,23 @@ ByFrame tshark_of(const std::string& file) {
   std::string command = "tshark -n -r '" + file + "' -Y tcp -T fields -e frame.number";
   for (int i = 0; i < kWiresharkLabels; ++i) command += " -e tcp.analysis." + std::string(name_of(static_cast<PacketLabel>(i)));
   ByFrame labels;
-  FILE* pipe = popen((command + " 2>/dev/null").c_str(), "r");
-  if (!pipe) return labels;
-  char line[4096];
-  while (std::fgets(line, sizeof(line), pipe)) {
-    std::string text = line;
-    if (!text.empty() && text.back() == '\n') text.pop_back();
-    const auto cells = split(text, '\t');
+  for (const std::string& line : split(run(command).output, '\n')) {
+    if (line.empty()) continue;
+    const auto cells = split(line, '\t');
     Labels& own = labels[static_cast<uint32_t>(std::stoul(cells[0]))];
     for (size_t i = 1; i < cells.size(); ++i) {
       if (!cells[i].empty()) own.insert(std::string(name_of(static_cast<PacketLabel>(i - 1))));
     }
   }
-  pclose(pipe);
   return labels;
 }
 
 // Only Wireshark's labels; what Parallax says besides is its own.
 ByFrame ours_of(const std::string& file) {
   ByFrame labels;
-  auto source = FileSource::open(file);
-  if (!source.ok()) return labels;
-  std::vector<OfflineInput> inputs;
-  inputs.push_back({file, 0, std::move(*source)});
-  EngineOptions options;
-  options.path = {"here"};
-  options.offline = options.record_packets = true;
-  OfflinePipeline pipeline(std::move(inputs), options, 1 << 12, nullptr);
-  EXPECT_EQ(pipeline.run(), "") << file;
-  for (const PacketRecord& packet : pipeline.engine().packets()) {
+  const auto pipeline = analyzed(file, true);
+  if (!pipeline) return labels;
+  for (const PacketRecord& packet : pipeline->engine().packets()) {
     Labels& own = labels[packet.frame];
     for (int i = 0; i < kWiresharkLabels; ++i) {
       if (packet.labels & bit(static_cast<PacketLabel>(i))) own.insert(std::string(name_of(static_cast<PacketLabel>(i))));
@@ -158,8 +132,7 @@ struct Comparison {
 
 // Each difference that is left, and why.
 TEST(Wireshark, LabelsAreTheSameOnRealCaptures) {
-  if (!std::filesystem::exists(directory() + "/manifest.tsv"))
-    GTEST_SKIP() << "no captures at " << directory() << ": set PARALLAX_CAPTURES to where they are";
+  NEEDS_CAPTURES();
   const std::map<std::string, std::string> known = {
       {"arkime__tcp_handshake_synthetic.pcap 50: duplicate_ack; -",
        "the SYN bears an acknowledgement number without the ACK flag, and the next packet repeats it: of a lone SYN only what is "
@@ -170,13 +143,13 @@ TEST(Wireshark, LabelsAreTheSameOnRealCaptures) {
   };
   Comparison comparison;
   size_t files = 0;
-  for (const auto& entry : std::filesystem::directory_iterator(directory() + "/oracle")) {
+  for (const auto& entry : std::filesystem::directory_iterator(captures_directory() + "/oracle")) {
     constexpr std::string_view kEnd = ".tshark-tcp.tsv.gz";
     const std::string name = entry.path().filename();
     if (!name.ends_with(kEnd)) continue;
     const std::string capture = name.substr(0, name.size() - kEnd.size());
     ++files;
-    comparison.add(capture, oracle_of(entry.path()), ours_of(directory() + "/" + capture));
+    comparison.add(capture, oracle_of(entry.path()), ours_of(captures_directory() + "/" + capture));
   }
   comparison.print();
   EXPECT_EQ(files, 88u);
@@ -188,7 +161,7 @@ TEST(Wireshark, LabelsAreTheSameOnRealCaptures) {
 
 TEST(Wireshark, LabelsAreTheSameOnFilesGiven) {
   const char* files = std::getenv("PARALLAX_COMPARE_WITH_TSHARK");
-  if (!files) GTEST_SKIP() << "PARALLAX_COMPARE_WITH_TSHARK names no files";
+  if (!files) GTEST_SKIP() << "no files to compare: set PARALLAX_COMPARE_WITH_TSHARK to their paths, with colons between them";
   Comparison comparison;
   for (const std::string& file : split(files, ':')) {
     const ByFrame theirs = tshark_of(file);

@@ -3,8 +3,6 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <cstdlib>
-#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <map>
@@ -13,23 +11,14 @@
 #include <string>
 #include <vector>
 
-#include "capture/file_source.h"
-#include "daemon/offline_pipeline.h"
+#include "tests/support/captures.h"
 
 namespace parallax {
 namespace {
 
-std::string directory() {
-  const char* set = std::getenv("PARALLAX_CAPTURES");
-  return set ? set : std::string(PARALLAX_SOURCE_DIR) + "/../shared/captures";
-}
-
-std::vector<std::string> cells_of(const std::string& line) {
-  std::vector<std::string> cells;
-  std::istringstream in(line);
-  for (std::string cell; std::getline(in, cell, '\t');) cells.push_back(cell);
-  return cells;
-}
+using test::analyzed;
+using test::captures_directory;
+using test::split;
 
 using Row = std::map<std::string, std::string>;  // by column; what Zeek leaves unset is not there
 
@@ -39,7 +28,7 @@ std::vector<Row> log_rows(const std::string& path) {
   std::vector<std::string> columns;
   std::ifstream in(path);
   for (std::string line; std::getline(in, line);) {
-    std::vector<std::string> cells = cells_of(line);
+    std::vector<std::string> cells = split(line, '\t');
     if (line.rfind("#fields", 0) == 0) {
       columns.assign(cells.begin() + 1, cells.end());
     } else if (line.empty() || line[0] == '#') {
@@ -64,11 +53,11 @@ struct Log {
 // Those that say anything of states or history.
 std::vector<Log> logs() {
   std::vector<Log> found;
-  std::ifstream in(directory() + "/oracle/ORACLES.tsv");
+  std::ifstream in(captures_directory() + "/oracle/ORACLES.tsv");
   for (std::string line; std::getline(in, line);) {
-    const auto cells = cells_of(line);
+    const auto cells = split(line, '\t');
     if (cells.size() < 3 || cells[2] != "zeek-conn") continue;
-    const auto rows = log_rows(directory() + "/oracle/" + cells[1]);
+    const auto rows = log_rows(captures_directory() + "/oracle/" + cells[1]);
     if (rows.empty() || (!rows[0].contains("history") && !rows[0].contains("conn_state"))) continue;
     // Two tests of Zeek's ran over a second capture too, and these are the logs of that one.
     const bool second = cells[1].ends_with("rxmit-history.conn-2.log") || cells[1].ends_with("mac-logging.conn1.log");
@@ -84,17 +73,10 @@ struct Leg {
 };
 
 std::vector<Leg> legs_of(const std::string& capture) {
-  std::vector<OfflineInput> inputs;
-  auto source = FileSource::open(directory() + "/" + capture);
-  if (!source.ok()) return {};
-  inputs.push_back({capture, 0, std::move(*source)});
-  EngineOptions options;
-  options.path = {"here"};
-  options.offline = true;
-  OfflinePipeline pipeline(std::move(inputs), options, 1 << 12, nullptr);
-  EXPECT_EQ(pipeline.run(), "") << capture;
+  const auto pipeline = analyzed(captures_directory() + "/" + capture);
+  if (!pipeline) return {};
   std::vector<Leg> legs;
-  for (const ConnectionRecord& connection : pipeline.engine().connections(0, 1 << 20)) {
+  for (const ConnectionRecord& connection : pipeline->engine().connections(0, 1 << 20)) {
     for (const LegRecord& leg : connection.legs) legs.push_back({connection.protocol, leg});
   }
   std::stable_sort(legs.begin(), legs.end(),
@@ -214,10 +196,7 @@ const Difference* explained(const Log& log, const std::string& row, const std::s
 
 class Zeek : public testing::Test {
  protected:
-  void SetUp() override {
-    if (!std::filesystem::exists(directory() + "/oracle/ORACLES.tsv"))
-      GTEST_SKIP() << "no captures at " << directory() << ": set PARALLAX_CAPTURES to where they are";
-  }
+  void SetUp() override { NEEDS_CAPTURES(); }
 };
 
 TEST_F(Zeek, LegsAreAsInItsConnectionLogs) {
@@ -226,7 +205,7 @@ TEST_F(Zeek, LegsAreAsInItsConnectionLogs) {
   std::set<std::string> states_of_ours;  // wrong for no choice of Zeek's
   for (const Log& log : logs()) {
     std::vector<Leg> legs = legs_of(log.capture);
-    for (const Row& row : log_rows(directory() + "/oracle/" + log.name)) {
+    for (const Row& row : log_rows(captures_directory() + "/oracle/" + log.name)) {
       ++rows;
       states += row.contains("conn_state");
       Leg* leg = find_leg(legs, row);
