@@ -113,6 +113,7 @@ ParseStatus read_fields(Lines& lines, HttpHeaderFields& fields, uint32_t& head_l
 ParseStatus read_method(std::string_view text, std::string_view& out) {
   ParseStatus status = ParseStatus::foreign;
   for (const std::string_view method : kMethods) {
+    if (!text.empty() && text[0] != method[0]) continue;
     const size_t common = std::min(method.size(), text.size());
     if (text.substr(0, common) != method.substr(0, common)) continue;
     if (text.size() <= method.size()) {
@@ -136,21 +137,21 @@ bool has_control(std::string_view text) {
   return std::ranges::any_of(text, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
 }
 
-// The target is what stands between method and version: some clients put spaces into it.
+// The target is what stands between method and version: some clients put spaces into it. Controls, tabs among them, are foreign
+// anywhere in the line, as they are in a part of it.
 ParseStatus read_request_line(std::string_view line, HttpRequestHead& out) {
+  if (has_control(line)) return ParseStatus::foreign;
   line = trimmed(line);
   const size_t space = line.rfind(' ');
   if (space == line.npos || !read_version(line.substr(space + 1), out.version_minor)) return ParseStatus::foreign;
-  const std::string_view target = trimmed(line.substr(out.method.size(), space - out.method.size()));
-  if (has_control(target)) return ParseStatus::foreign;
-  out.target = target;
+  out.target = trimmed(line.substr(out.method.size(), space - out.method.size()));
   out.has_version = true;
-  return target.empty() ? ParseStatus::broken : ParseStatus::done;
+  return out.target.empty() ? ParseStatus::broken : ParseStatus::done;
 }
 
 // What there is of a request line after the method: it must be text.
 ParseStatus read_partial_target(std::string_view rest, bool at_limit, std::string_view& out) {
-  rest.remove_prefix(std::min(rest.find_first_not_of(" \t"), rest.size()));
+  rest.remove_prefix(std::min(rest.find_first_not_of(' '), rest.size()));
   const std::string_view target = rest.substr(0, rest.find_first_of(" \r"));
   if (has_control(target)) return ParseStatus::foreign;
   out = target;

@@ -27,9 +27,10 @@ std::string_view next_word(std::string_view& line) {
 }
 
 bool read_words(std::string_view line, ProxyHeader& out) {
+  const bool spaced = line.ends_with(' ');
   const std::string_view family = next_word(line);
   if (family == "UNKNOWN") return true;  // and whatever follows
-  if (family != "TCP4" && family != "TCP6") return false;
+  if ((family != "TCP4" && family != "TCP6") || spaced) return false;
   const auto parse = family == "TCP4" ? parse_ipv4 : parse_ipv6;
   Endpoint source, destination;
   if (!parse(next_word(line), source.address) || !parse(next_word(line), destination.address)) return false;

@@ -33,10 +33,8 @@ ParseStatus begins_with(std::span<const uint8_t> bytes, uint8_t type, uint8_t fi
 }
 
 bool read_text(TlsReader& in, Scope& scope, uint8_t length, TlsText& out) {
-  std::array<char, 255> text{};
-  if (!in.copy(scope, {reinterpret_cast<uint8_t*>(text.data()), length})) return false;
+  if (!in.copy(scope, {reinterpret_cast<uint8_t*>(out.bytes.data()), length})) return false;
   out.length = length;
-  out.bytes = text;
   return true;
 }
 
@@ -70,18 +68,15 @@ void read_alpn(TlsReader& in, Scope& extension, TlsText& first, uint16_t& count)
     const uint8_t length = in.u8(list);
     if (length == 0) return in.fail(ParseStatus::broken);
     Scope name = in.open(list, length);
-    TlsText text;
     if (length == 2) {
       const uint16_t both = in.u16(name);
       if (is_tls_grease(both)) continue;
-      text.length = 2;
-      text.bytes[0] = static_cast<char>(both >> 8);
-      text.bytes[1] = static_cast<char>(both);
+      if (in.ok() && counted == 0) first = {2, {static_cast<char>(both >> 8), static_cast<char>(both)}};
     } else if (counted == 0) {
-      read_text(in, name, length, text);
+      read_text(in, name, length, first);
     }
     in.skip(name);
-    if (in.ok() && counted++ == 0) first = text;
+    ++counted;
   }
   if (in.ok()) count = counted;
 }

@@ -88,6 +88,13 @@ TEST(HttpRequest, TargetMayHoldSpaces) {
   EXPECT_EQ(r.head.target, "/a file.txt");
 }
 
+TEST(HttpRequest, TabInTheLineIsForeignBeforeTheLineIsWholeAndAfter) {
+  EXPECT_EQ(request("GET /a\t").status, ParseStatus::foreign);
+  EXPECT_EQ(request("GET /a\t HTTP/1.1\r\n").status, ParseStatus::foreign);
+  EXPECT_EQ(request("GET \t/a HTTP/1.1\r\n").status, ParseStatus::foreign);
+  EXPECT_EQ(request("GET HTTP/1.1\t\r\n").status, ParseStatus::foreign);
+}
+
 TEST(HttpRequest, MethodsOfWebDavAndItsKinAreKnown) {
   for (const char* method : {"GET", "PROPFIND", "MKCALENDAR", "VERSION-CONTROL", "M-SEARCH", "RPC_IN_DATA", "UNLOCK", "BIND"}) {
     const Request r = request(method + " * HTTP/1.1\r\n\r\n"s);

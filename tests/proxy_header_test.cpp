@@ -57,7 +57,7 @@ TEST(ProxyHeader, Version1MalformedIsBroken) {
   for (const char* line : {"PROXY \r\n", "PROXY TCP5 192.0.2.1 198.51.100.2 1 2\r\n", "PROXY TCP4 192.0.2.1 198.51.100.2 1\r\n",
                            "PROXY TCP4 192.0.2.1 198.51.100.2 1 65536\r\n", "PROXY TCP4 2001:db8::1 2001:db8::2 1 2\r\n",
                            "PROXY TCP4  192.0.2.1 198.51.100.2 1 2\r\n", "PROXY TCP4 192.0.2.1 198.51.100.2 1 2 3\r\n",
-                           "PROXY TCP4 192.0.2.1 198.51.100.2 1 2\n"}) {
+                           "PROXY TCP4 192.0.2.1 198.51.100.2 1 2 \r\n", "PROXY TCP4 192.0.2.1 198.51.100.2 1 2\n"}) {
     EXPECT_EQ(parsed(line).status, ParseStatus::broken) << line;
   }
 }
