@@ -323,19 +323,14 @@ void AnalysisWorker::take_leg_packet(const Sighting& s, const OrientedKey& key, 
     }
   } else {
     same = traces_.take(hot, legs_.cold(leg), s, from);
-    std::array<uint32_t, 2> retransmissions{};
-    if (same == Sameness::copy)
-      retransmissions = legs_.cold(leg).retransmissions;  // for all others the cold lines stay where they are
     TcpFlow& flow = flow_of(leg, s);
     uint8_t notes = s.order_ns - hot.last_ns > round_trip::kLongestNs ? times_note::paused : 0;
     if (flow.half[index_of(from)].holes > 0 && fills_hole(flow, from, {s.seq, s.seq + s.payload_length}))
       notes |= times_note::fills_hole;
-    const LegStep step = tcp_step(hot, legs_.cold(leg), flow, s, from);
+    const LegStep step = tcp_step(hot, legs_.cold(leg), flow, s, from, same);
     labels = step.labels;
     if (reused) labels |= bit(PacketLabel::reused_ports);
-    if (same == Sameness::copy) legs_.cold(leg).retransmissions = retransmissions;  // nobody sent it again
-    if ((step.what & leg_step::sent_again) && same != Sameness::copy)
-      counters_.retransmissions[s.point][index_of(from)][retransmission_kind(labels)].add();
+    if (step.what & leg_step::sent_again) counters_.retransmissions[s.point][index_of(from)][retransmission_kind(labels)].add();
     if (step.needless) note_needless(*step.needless, s, from);
     if (step.what & leg_step::flipped) {
       from = Side::client;  // what the pairs have been told went the other way

@@ -43,17 +43,17 @@ void CaptureJudge::take(const LegState& leg, const Connection& connection, const
   if (report.missed_segments > 0) {
     point.missed_segments += report.missed_segments;
     point.missed_bytes += report.missed_bytes;
+    if (!sensor_.vouches(leg.point, PortDirection::both, now.first_ns, now.last_ns)) point.own_segments += report.missed_segments;
     wait(point.missed_waiting, {connection.id, report.missed_segments, now.first_ns, now.last_ns});
   }
-  const uint64_t copies = static_cast<uint64_t>(report.copies[0]) + report.copies[1];
-  if (copies == 0) return;
   for (size_t d = 0; d < 2; ++d) {
     const size_t travel = connection.client_outer == (d == 0) ? kTowardInside : kTowardOutside;
     point.copies[travel] += report.copies[d];
     point.packets[travel] += report.packets[d];
   }
   point.routed_copies += report.routed_copies;
-  wait(point.copies_waiting, {connection.id, copies, now.first_ns, now.last_ns});
+  const uint64_t copies = static_cast<uint64_t>(report.copies[0]) + report.copies[1];
+  if (copies > 0) wait(point.copies_waiting, {connection.id, copies, now.first_ns, now.last_ns});
 }
 
 bool CaptureJudge::doubled(PointIndex point, size_t travel) const {
@@ -79,9 +79,12 @@ double CaptureJudge::confidence_of_copies(PointIndex point) const {
 
 std::string CaptureJudge::missed_text(PointIndex point) const {
   const Point& p = points_[point];
+  const std::string own = p.own_segments == 0 ? "."
+                                              : "; " + std::to_string(p.own_segments) +
+                                                    " of them on connections during which the sensor itself lost packets there.";
   return "the capture at " + path_[point] + " missed " + plural(p.missed_segments, "data segment") + " (" +
          plural(p.missed_bytes, "byte") + ", " + percent(p.missed_bytes, p.missed_bytes + p.seen_bytes) +
-         " of the data there): their receiver acknowledged them, so they were delivered and no device dropped them.";
+         " of the data there): their receiver acknowledged them, so they were delivered and no device dropped them" + own;
 }
 
 std::string CaptureJudge::copies_text(PointIndex point) const {

@@ -3,6 +3,7 @@
 // Sums up what the legs' traces report. The correlator's: one thread. Bounded: what waits to become a pattern is kept for
 // kWaitingMax connections, the rest only as a number.
 //   capture_loss       data that its receiver acknowledged was delivered: who captured did not see it, and no device dropped it.
+//                      Where the sensor itself was losing packets meanwhile, it says so.
 //   duplicate_capture  only as a pattern, and only where a device that duplicates is no better explanation: packets of both
 //   directions
 //                      are doubled, or of one that has not passed a device before this point and is not doubled behind it.
@@ -15,6 +16,7 @@
 #include "analysis/connection.h"
 #include "analysis/events.h"
 #include "analysis/finding_store.h"
+#include "analysis/sensor_view.h"
 #include "capture/port.h"
 
 namespace parallax {
@@ -26,7 +28,7 @@ class CaptureJudge {
   static constexpr uint64_t kMissedManyShare = 100;  // one byte in so many is a warning,
   static constexpr uint64_t kMissedMany = 10;        // if it is so many segments
 
-  explicit CaptureJudge(std::vector<std::string> path) : path_(std::move(path)) {}
+  CaptureJudge(std::vector<std::string> path, const SensorView& sensor) : path_(std::move(path)), sensor_(sensor) {}
 
   // REQUIRES: `leg` has not taken the event's summary yet.
   void take(const LegState& leg, const Connection& connection, const LegEvent& event);
@@ -42,6 +44,7 @@ class CaptureJudge {
   };
   struct Point {
     uint64_t missed_segments = 0, missed_bytes = 0, seen_bytes = 0;
+    uint64_t own_segments = 0;                    // of those missed, on legs while which the sensor itself lost packets there
     std::array<uint64_t, 2> copies{}, packets{};  // by direction of travel: toward inside, toward outside
     uint64_t routed_copies = 0;
     std::vector<Waiting> missed_waiting, copies_waiting;
@@ -55,6 +58,7 @@ class CaptureJudge {
   void say(std::vector<Observation>& all, std::vector<Waiting>& waiting, const Observation& form) const;
 
   const std::vector<std::string> path_;
+  const SensorView& sensor_;
   std::array<Point, kPointsMax> points_;
 };
 

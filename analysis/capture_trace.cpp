@@ -89,6 +89,7 @@ Sameness CaptureTraces::look(LegHot& hot, LegCold& cold, const Sighting& s, Side
   }
   trace->found.packets[d] += fresh_trace && same == Sameness::copy ? 2 : 1;  // the one before was not counted
   if (same == Sameness::copy) {
+    trace->doubled = true;
     ++trace->found.copies[d];
     const auto& recent = trace->half[d].recent;
     const bool routed = fresh_trace ? cold.ttl[d] != s.ttl : std::none_of(recent.begin(), recent.end(), [&](const Recent& r) {
@@ -143,7 +144,7 @@ void CaptureTraces::follow_sequence(Trace& trace, const LegHot& hot, LegCold& co
   if (hot.seen & leg_seen::next_seq[d]) {
     for (size_t i = 0; i < half.hole_count; ++i) half.holes[i].passed |= sequence_at_or_before(half.holes[i].end, s.seq);
     const uint32_t known = known_end(half, hot.next_seq[d]);
-    if (sequence_before(known, s.seq)) add_hole(trace, half, cold, d, {known, s.seq, kBeforeAllNs, true});
+    if (sequence_before(known, s.seq)) add_hole(trace, half, cold, d, {known, s.seq, kBeforeAllNs, true}, s.order_ns);
     if (end != s.seq) fill(half, s.seq, end);
   }
   if (s.tcp_flags & tcp_flag::ack) acknowledge(trace, hot, cold, s, 1 - d);
@@ -169,10 +170,10 @@ void CaptureTraces::acknowledge(Trace& trace, const LegHot& hot, LegCold& cold, 
   }
   if (gap) zeek::note_gap(cold, peer == 0 ? Side::client : Side::server);
   const uint32_t known = known_end(half, hot.next_seq[peer]);
-  if (sequence_before(known, s.ack)) add_hole(trace, half, cold, peer, {known, s.ack, s.order_ns, false});
+  if (sequence_before(known, s.ack)) add_hole(trace, half, cold, peer, {known, s.ack, s.order_ns, false}, s.order_ns);
 }
 
-void CaptureTraces::add_hole(Trace& trace, Half& half, const LegCold& cold, size_t d, const Hole& hole) {
+void CaptureTraces::add_hole(Trace& trace, Half& half, const LegCold& cold, size_t d, const Hole& hole, int64_t now_ns) {
   // What adjoins the last one grows it: the acknowledgements of data that is stamped later by a clock of its own.
   if (half.hole_count > 0) {
     Hole& last = half.holes[half.hole_count - 1u];
@@ -185,9 +186,7 @@ void CaptureTraces::add_hole(Trace& trace, Half& half, const LegCold& cold, size
   }
   if (half.hole_count == kHoles) {
     const Hole& oldest = half.holes[0];
-    const int64_t now_ns = hole.acked_ns;
-    if (oldest.acked_ns != kBeforeAllNs && oldest.passed && (now_ns == kBeforeAllNs || now_ns - oldest.acked_ns > kEarlyNs))
-      count(trace, cold, d, oldest);
+    if (oldest.acked_ns != kBeforeAllNs && oldest.passed && now_ns - oldest.acked_ns > kEarlyNs) count(trace, cold, d, oldest);
     remove(half, 0);
   }
   half.holes[half.hole_count++] = hole;
@@ -254,7 +253,9 @@ CaptureReport CaptureTraces::report(const LegHot& hot, const LegCold& cold, bool
   if (!(hot.flags & leg_flag::traced)) return {};
   Trace& trace = traces_[cold.trace];
   settle(trace, cold, hot.last_ns, over);
-  return std::exchange(trace.found, {});
+  CaptureReport report = std::exchange(trace.found, {});
+  if (!trace.doubled) std::swap(report.packets, trace.found.packets);
+  return report;
 }
 
 Sameness CaptureTraces::take_datagram(LegHot& hot, LegCold& cold, const Sighting& s, Side from) {
@@ -276,6 +277,7 @@ Sameness CaptureTraces::take_datagram(LegHot& hot, LegCold& cold, const Sighting
   if (!trace) return copy ? Sameness::copy : Sameness::fresh;
   trace->found.packets[d] += fresh_trace ? 2 : 1;
   if (!copy) return Sameness::fresh;
+  trace->doubled = true;
   ++trace->found.copies[d];
   trace->found.routed_copies += cold.ttl[d] != s.ttl;
   return Sameness::copy;

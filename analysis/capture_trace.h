@@ -25,10 +25,11 @@ enum class Sameness : uint8_t {
 
 // Since the last report. Directions as ever: [0] from the client.
 struct CaptureReport {
-  uint64_t missed_bytes = 0;                    // acknowledged and never seen
-  uint32_t missed_segments = 0;                 // as many as these bytes fill
-  std::array<uint32_t, 2> copies{}, packets{};  // packets: since the trace began, copies included
-  uint32_t routed_copies = 0;                   // whose TTL was another
+  uint64_t missed_bytes = 0;     // acknowledged and never seen
+  uint32_t missed_segments = 0;  // as many as these bytes fill
+  std::array<uint32_t, 2> copies{},
+      packets{};               // packets, copies included: none until there was a copy, then all since the trace began
+  uint32_t routed_copies = 0;  // whose TTL was another
 };
 
 class CaptureTraces {
@@ -89,6 +90,7 @@ class CaptureTraces {
   struct Trace {
     std::array<Half, 2> half;
     CaptureReport found;
+    bool doubled;  // has shown copies
   };
 
   // Whether there may be anything to look at. SYN: only where the attempt's has been seen already.
@@ -99,7 +101,7 @@ class CaptureTraces {
   void remember(Trace& trace, const Sighting& s, size_t d, uint32_t hash);
   void follow_sequence(Trace& trace, const LegHot& hot, LegCold& cold, const Sighting& s, size_t d);
   void acknowledge(Trace& trace, const LegHot& hot, LegCold& cold, const Sighting& s, size_t peer);
-  void add_hole(Trace& trace, Half& half, const LegCold& cold, size_t d, const Hole& hole);
+  void add_hole(Trace& trace, Half& half, const LegCold& cold, size_t d, const Hole& hole, int64_t now_ns);
   static uint32_t known_end(const Half& half, uint32_t next_seq);
   static void fill(Half& half, uint32_t begin, uint32_t end);
   static void remove(Half& half, size_t at);

@@ -173,7 +173,7 @@ ConnectionRecord Correlator::record_of(const Connection& c) const {
     return (c.legs[x->client_leg].point < c.legs[y->client_leg].point) == c.client_outer && x != y;
   });
   for (const Crossing* crossing : crossings) r.crossings.push_back(parallax::record_of(*crossing, c));
-  r.waiting = waiting_of(c);
+  r.waiting = waiting_of(c, sensor_);
   fill_messages(c, order, r);
   r.finding_ids = c.finding_ids;
   return r;

@@ -72,7 +72,7 @@ Correlator::Correlator(const EngineOptions& options, EngineLinks& links, SensorV
             const DeviceState& device = devices_[std::min(a, b)];
             return options_.filtered && (device.connections == 0 || device.rewrites);
           }),
-      capture_judge_(options.path) {
+      capture_judge_(options.path, sensor) {
   for (size_t w = 0; w < links.workers(); ++w) {
     staged_.emplace_back(kStagedEvents, options.offline);
     staged_recognitions_.emplace_back(kStagedRecognitions, options.offline);

@@ -3,7 +3,7 @@
 //
 // Owned by the analysis worker that owns the leg, through TcpFlowPool. A leg whose flow was taken from it for lack of room goes
 // on with a fresh one: what was known of the highest sequence numbers stands in the leg, the finer memory is gone.
-// Times are microseconds of the order time modulo 2^32 (71 minutes).
+// Times are microseconds of the stamps modulo 2^32 (71 minutes).
 #pragma once
 
 #include <array>

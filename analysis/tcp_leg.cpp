@@ -88,7 +88,7 @@ bool handshake_complete(const LegHot& hot, const LegCold& cold) {
          sequence_at_or_before(cold.isn[0] + 1, hot.next_seq[0]);
 }
 
-// Sequence space: what was sent again, and what was acknowledged without having been seen.
+// Sequence space: how far each direction has come, by its own packets and by what the other side acknowledges.
 void step_sequence(LegHot& hot, const Sighting& s, Side from) {
   const size_t d = index_of(from);
   const uint32_t space = s.payload_length + ((s.tcp_flags & tcp_flag::syn) ? 1 : 0) + ((s.tcp_flags & tcp_flag::fin) ? 1 : 0);
@@ -109,12 +109,12 @@ void step_sequence(LegHot& hot, const Sighting& s, Side from) {
 }
 
 // Labels of the packet, Wireshark's and our own; what was sent again is counted.
-void label(const LegHot& hot, LegCold& cold, TcpFlow& flow, const Sighting& s, Side from, LegStep& step) {
+void label(const LegHot& hot, LegCold& cold, TcpFlow& flow, const Sighting& s, Side from, Sameness same, LegStep& step) {
   const TcpFlow::Half& own = flow.half[index_of(from)];
   const bool behind = (own.notes & flow_note::positioned) && sequence_before(s.seq, own.next_seq);
   const bool again = sent_again(flow, s, from);
   const uint32_t why = again ? why_sent_again(cold, flow, s, from) : 0;
-  step.needless = needless_by(flow, s, from);
+  if (same == Sameness::fresh) step.needless = needless_by(flow, s, from);
   // Of a packet in a fragmented carrier only the beginning is here: Wireshark's labels come with the rest (carried_packets.h).
   const bool whole = !s.has(SightingFlag::carrier_fragment);
   const uint32_t labels = whole ? label_packet(hot, cold, flow, s, from) : 0;
@@ -123,6 +123,7 @@ void label(const LegHot& hot, LegCold& cold, TcpFlow& flow, const Sighting& s, S
   step.labels |= labels;
   if ((labels & not_again) || !behind || !(again || (labels & bit(PacketLabel::retransmission)))) return;
   if (!(labels & explained)) step.labels |= why;
+  if (same != Sameness::fresh) return;
   ++cold.retransmissions[index_of(from)];
   step.what |= leg_step::sent_again;
   remember_again(flow, s, from);
@@ -169,14 +170,13 @@ bool starts_new_leg(const LegHot& hot, const LegCold& cold, const Sighting& s, S
   return false;
 }
 
-static LegStep step_leg(LegHot& hot, LegCold& cold, TcpFlow& flow, const Sighting& s, Side from) {
+static LegStep step_leg(LegHot& hot, LegCold& cold, TcpFlow& flow, const Sighting& s, Side from, Sameness same) {
   LegStep step;
-  constexpr uint8_t turning = tcp_flag::syn | tcp_flag::fin | tcp_flag::rst;
-  if ((hot.flags & established) && !(s.tcp_flags & turning) && hot.end_state(from) != TcpEndState::inactive) {
+  if ((hot.flags & established) && !(s.tcp_flags & tcp_flag::turning) && hot.end_state(from) != TcpEndState::inactive) {
     // Data and acknowledgements of an established leg, nearly all packets: the hot line is enough.
     note_packet(hot, cold, s, from);
     zeek::note_established(hot, cold, s, from);
-    label(hot, cold, flow, s, from, step);
+    label(hot, cold, flow, s, from, same, step);
     step_sequence(hot, s, from);
     return step;
   }
@@ -207,7 +207,7 @@ static LegStep step_leg(LegHot& hot, LegCold& cold, TcpFlow& flow, const Sightin
     if (!(hot.flags & syn)) cold.isn[0] = s.ack - 1;
     step.what |= leg_step::syn_ack;
   }
-  label(hot, cold, flow, s, from, step);
+  label(hot, cold, flow, s, from, same, step);
   step_sequence(hot, s, from);
   zeek::step_end_states(hot, from, s.tcp_flags);
 
@@ -234,8 +234,8 @@ static LegStep step_leg(LegHot& hot, LegCold& cold, TcpFlow& flow, const Sightin
   return step;
 }
 
-LegStep tcp_step(LegHot& hot, LegCold& cold, TcpFlow& flow, const Sighting& s, Side from) {
-  const LegStep step = step_leg(hot, cold, flow, s, from);
+LegStep tcp_step(LegHot& hot, LegCold& cold, TcpFlow& flow, const Sighting& s, Side from, Sameness same) {
+  const LegStep step = step_leg(hot, cold, flow, s, from, same);
   settle_plain(hot, flow);
   return step;
 }

@@ -8,6 +8,7 @@
 #include <optional>
 #include <string_view>
 
+#include "analysis/capture_trace.h"
 #include "analysis/events.h"
 #include "analysis/leg.h"
 #include "analysis/tcp_flow.h"
@@ -49,11 +50,13 @@ bool starts_new_leg(const LegHot& hot, const LegCold& cold, const Sighting& s, S
 
 // Takes one packet into the leg. `from` may be corrected by a late SYN: then leg_step::flipped, and what was counted for one
 // side is now the other's.
-LegStep tcp_step(LegHot& hot, LegCold& cold, TcpFlow& flow, const Sighting& s, Side from);
+// `same`: what is no packet of its own is labelled as Wireshark does, but nobody has sent it again, and what it says has been
+// said.
+LegStep tcp_step(LegHot& hot, LegCold& cold, TcpFlow& flow, const Sighting& s, Side from, Sameness same = Sameness::fresh);
 // The same for a datagram; `from` is corrected where a question was stamped after its answer.
 LegStep udp_step(LegHot& hot, LegCold& cold, const Sighting& s, Side from);
 
-// `times`: null where the leg has no TcpFlow.
+// `flow`: null where the leg has no TcpFlow.
 LegSummary summarize(const LegHot& hot, const LegCold& cold, const TcpFlow* flow, bool idle);
 std::string_view history_of(const LegSummary& summary);
 

@@ -22,12 +22,17 @@ const LegState* nearest(const Connection& connection, bool to_client) {
   return best;
 }
 
+// A response whose end the sensor itself has lost at one point would seem to take longer at the other.
+bool all_was_seen(const LegState& leg, const SensorView& sensor) {
+  return sensor.vouches(leg.point, PortDirection::both, leg.summary.first_ns, leg.summary.last_ns);
+}
+
 }  // namespace
 
-std::optional<WaitingRecord> waiting_of(const Connection& connection) {
+std::optional<WaitingRecord> waiting_of(const Connection& connection, const SensorView& sensor) {
   const LegState* first = nearest(connection, true);
   const LegState* last = nearest(connection, false);
-  if (!first || !last) return std::nullopt;
+  if (!first || !last || !all_was_seen(*first, sensor) || !all_was_seen(*last, sensor)) return std::nullopt;
   const FlowTimesSummary &a = first->summary.times, &b = last->summary.times;
   if (a.turns != b.turns) return std::nullopt;
   WaitingRecord r;

@@ -13,12 +13,13 @@
 
 #include "analysis/connection.h"
 #include "analysis/model.h"
+#include "analysis/sensor_view.h"
 
 namespace parallax {
 
-// Empty where there were no turns, or where the two legs saw different ones (the sensor lost some; or so much was under way in
-// both directions that each point had its own order).
-std::optional<WaitingRecord> waiting_of(const Connection& connection);
+// Empty where there were no turns; where the sensor lost anything at either point while they went on; or where the two legs saw
+// different ones (so much was under way in both directions that each point had its own order).
+std::optional<WaitingRecord> waiting_of(const Connection& connection, const SensorView& sensor);
 
 // What a leg's record says of times.
 void set_times(const FlowTimesSummary& times, LegRecord& record);

@@ -93,8 +93,7 @@ void note_packet(LegHot& hot, LegCold& cold, const Sighting& s, Side from) {
   if (first && from == Side::server)
     write(cold, '^', Side::server);  // ports or a SYN-ACK tell that the one who was seen first answers
   if (s.window == 0 && !(s.tcp_flags & tcp_flag::rst)) write_rarely(cold, 'w', from, cold.zero_windows[d]);
-  constexpr uint8_t turning = tcp_flag::syn | tcp_flag::fin | tcp_flag::rst;
-  if (s.tcp_flags & turning)
+  if (s.tcp_flags & tcp_flag::turning)
     note_flags(hot, cold, s, from);
   else if (s.payload_length > 0)
     write_once(hot, cold, Letter::d, from);
