@@ -28,7 +28,7 @@ struct EngineOptions {
   size_t recognised_legs = 1 << 14;    // for each worker: legs whose messages are being read (live)
   size_t message_buffers = 512;        // for each worker, of 8 KiB: messages that are incomplete (live)
   size_t connections = 1 << 16;        // kept by the correlator (live)
-  size_t recognised_bytes = 64 << 20;  // kept by the correlator: what messages said, beyond the fixed part (live)
+  size_t recognised_bytes = 64 << 20;  // kept by the correlator: what messages said (live)
   size_t findings = 4096;
   int64_t merge_wait_ns = 50'000'000;  // live: how long the merge waits for a port that says nothing
   int64_t device_timeout_ns = 1'000'000'000;

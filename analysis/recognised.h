@@ -1,4 +1,5 @@
-// What is known of a leg from its messages. Kept by the correlator, for reports and for the pairing of legs across proxies.
+// What is known of a leg from its messages. Kept by the correlator, for reports; randoms, session ids and identifiers also for
+// the pairing of legs across proxies, which does not use them yet.
 //
 // Texts are as they came: bounded, not sanitised. Nothing is kept of a leg that said nothing recognisable.
 #pragma once

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "analysis/byte_reader.h"
 #include "analysis/dhcp_message.h"
 #include "analysis/dns_message.h"
 #include "analysis/http_head.h"
@@ -20,14 +21,13 @@ constexpr uint64_t kBodyMax = 1 << 30;  // a body as long as that has no end tha
 constexpr uint8_t kTlsAlert = 21, kTlsHandshake = 22, kClientHello = 1, kServerHello = 2;
 constexpr size_t kTlsFirstBytes = 6;  // record header, and the type of the handshake message
 
-std::string_view text_of(Bytes bytes) { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }
 template <typename T>
 std::string_view bytes_of(const T& value) {
   return {reinterpret_cast<const char*>(&value), sizeof(value)};
 }
-std::string_view text_of(const TlsSessionId& id) { return {reinterpret_cast<const char*>(id.bytes.data()), id.length}; }
+std::string_view text_of(const TlsSessionId& id) { return as_text({id.bytes.data(), id.length}); }
 
-bool begins(Bytes bytes, std::string_view text) { return text_of(bytes).substr(0, text.size()) == text.substr(0, bytes.size()); }
+bool begins(Bytes bytes, std::string_view text) { return as_text(bytes).substr(0, text.size()) == text.substr(0, bytes.size()); }
 bool is_port(const Sighting& s, uint16_t port) { return s.source_port == port || s.destination_port == port; }
 
 // Whether a whole message begins here. For bytes that would otherwise be taken for the middle of one.
@@ -136,9 +136,11 @@ void Recogniser::begin(uint32_t state_index, const Packet& packet, uint32_t seq,
       buffers_[direction.buffer].add(0, bytes);
       return;
     }
+    direction.hello_told = false;
     bytes = bytes.subspan(found.consumed);
     seq += found.consumed;
   }
+  if (!bytes.empty()) counters_.messages_over.add();
 }
 
 void Recogniser::go_on(uint32_t state_index, const Packet& packet, uint32_t seq, Bytes bytes) {
@@ -171,6 +173,7 @@ void Recogniser::go_on(uint32_t state_index, const Packet& packet, uint32_t seq,
     direction.message_seq += found.consumed;
     direction.begun[direction.begun_count++ % direction.begun.size()] = direction.message_seq;
     direction.hello_told = false;
+    if (i + 1 == kMessagesPerStep) counters_.messages_over.add();
   }
   release(direction);
 }
@@ -206,7 +209,7 @@ Recogniser::Read Recogniser::read(State& state, const Packet& packet, uint32_t s
   if (packet.dns) return read_dns_stream(state, packet, seq, bytes);
   if (bytes[0] == kTlsHandshake || bytes[0] == kTlsAlert) return read_tls(state, packet, seq, bytes, last);
   if (bytes[0] == '\r' || begins(bytes, "PROXY")) {
-    const Read proxy = read_proxy(state, packet, seq, bytes);
+    const Read proxy = read_proxy(state, packet, seq, bytes, last);
     if (proxy.outcome != Outcome::nothing) return proxy;
   }
   if (begins(bytes, "HTTP/")) {
@@ -244,7 +247,7 @@ Recogniser::Read Recogniser::read_client_hello(State& state, const Packet& packe
   RecognitionEvent event = event_of(packet, RecognitionKind::tls_client_hello, seq);
   event.version = hello.version;
   event.version_known = hello.has_version;
-  event.add(0, text_of(hello.random), hello.random.size());
+  event.add(0, as_text(hello.random), hello.random.size());
   event.add(1, text_of(hello.session_id), hello.session_id.bytes.size());
   event.add(2, hello.sni.view(), 255);
   event.add(3, hello.alpn.view(), 64);
@@ -266,7 +269,7 @@ Recogniser::Read Recogniser::read_server_flight(State& state, const Packet& pack
     RecognitionEvent event = event_of(packet, RecognitionKind::tls_server_hello, seq);
     event.version = flight.version;
     event.version_known = flight.has_version;
-    event.add(0, text_of(flight.random), flight.random.size());
+    event.add(0, as_text(flight.random), flight.random.size());
     event.add(1, text_of(flight.session_id), flight.session_id.bytes.size());
     event.add(2, flight.alpn.view(), 64);
     std::array<char, 512> names;
@@ -327,11 +330,13 @@ Recogniser::Read Recogniser::read_response(State& state, const Packet& packet, u
   return {Outcome::done, static_cast<uint32_t>(std::min<uint64_t>(bytes.size(), head.head_length + std::min(body, kBodyMax)))};
 }
 
-Recogniser::Read Recogniser::read_proxy(State& state, const Packet& packet, uint32_t seq, Bytes bytes) {
+Recogniser::Read Recogniser::read_proxy(State& state, const Packet& packet, uint32_t seq, Bytes bytes, bool last) {
   ProxyHeader header;
   const ParseStatus status = parse_proxy_header(bytes, header);
-  if (status == ParseStatus::more) return {Outcome::more, 0};
-  if (status != ParseStatus::done) return {Outcome::nothing, 0};
+  if (status == ParseStatus::more && !last) return {Outcome::more, 0};
+  // Of a header that is longer than what is kept the endpoints are known: they come first.
+  const bool part = status == ParseStatus::more && header.has_endpoints;
+  if (status != ParseStatus::done && !part) return {Outcome::nothing, 0};
   RecognitionEvent event = event_of(packet, RecognitionKind::proxy_header, seq);
   event.code = header.version;
   if (header.has_endpoints) {
@@ -339,9 +344,9 @@ Recogniser::Read Recogniser::read_proxy(State& state, const Packet& packet, uint
     event.add(1, bytes_of(header.destination), sizeof(header.destination));
   }
   event.add(2, header.authority, 255);
-  event.add(3, text_of(header.unique_id), 128);
+  event.add(3, as_text(header.unique_id), 128);
   send(state, event);
-  return {Outcome::done, header.header_length};
+  return {Outcome::done, part ? static_cast<uint32_t>(bytes.size()) : header.header_length};
 }
 
 Recogniser::Read Recogniser::read_dns_stream(State& state, const Packet& packet, uint32_t seq, Bytes bytes) {
@@ -384,7 +389,7 @@ void Recogniser::take_datagram(State& state, const Packet& packet, const Sightin
     event.code = message.message_type;
     event.answer = message.reply;
     event.version = 4;
-    event.add(0, text_of(message.hardware_address).substr(0, message.hardware_length), message.hardware_address.size());
+    event.add(0, as_text(message.hardware_address).substr(0, message.hardware_length), message.hardware_address.size());
     event.add(1, bytes_of(message.client_address), sizeof(Address));
     event.add(2, message.has_requested_address ? bytes_of(message.requested_address) : std::string_view{}, sizeof(Address));
     event.add(3, bytes_of(message.your_address), sizeof(Address));
@@ -415,7 +420,7 @@ RecognitionEvent Recogniser::event_of(const Packet& packet, RecognitionKind kind
   event.from = packet.from;
   event.kind = kind;
   event.rcode = 0;
-  event.answer = event.version_known = event.cut = false;
+  event.answer = event.version_known = false;
   event.closing = packet.closing;
   event.lengths = {};
   return event;

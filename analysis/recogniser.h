@@ -87,7 +87,7 @@ class Recogniser {
   Read read_server_flight(State& state, const Packet& packet, uint32_t seq, Bytes bytes, bool last);
   Read read_request(State& state, const Packet& packet, uint32_t seq, Bytes bytes, bool last);
   Read read_response(State& state, const Packet& packet, uint32_t seq, Bytes bytes, bool last);
-  Read read_proxy(State& state, const Packet& packet, uint32_t seq, Bytes bytes);
+  Read read_proxy(State& state, const Packet& packet, uint32_t seq, Bytes bytes, bool last);
   Read read_dns_stream(State& state, const Packet& packet, uint32_t seq, Bytes bytes);
   void send_dns(State& state, const Packet& packet, uint32_t seq, const DnsMessage& message);
   RecognitionEvent event_of(const Packet& packet, RecognitionKind kind, uint32_t seq) const;

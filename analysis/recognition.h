@@ -46,7 +46,6 @@ struct RecognitionEvent {
   uint8_t rcode;  // DNS
   bool answer;    // DNS response, DHCP reply
   bool version_known;
-  bool cut;      // a text did not fit
   bool closing;  // told when the leg closed: goes before that
   std::array<uint16_t, kTextsMax> lengths;
   std::array<char, 438> bytes;
@@ -57,7 +56,6 @@ struct RecognitionEvent {
     const size_t length = std::min({text.size(), longest, bytes.size() - begin});
     if (length > 0) std::memcpy(bytes.data() + begin, text.data(), length);  // an empty text may be null
     lengths[index] = static_cast<uint16_t>(length);
-    cut |= length < text.size();
   }
   std::string_view text(size_t index) const { return {bytes.data() + begin_of(index), lengths[index]}; }
 

@@ -66,10 +66,17 @@ struct Legs {
   }
   // As the analysis worker does it.
   void take(uint32_t leg, const Sighting& s, Side from) {
-    const bool plain =
-        from == client ? take_plain_packet<client>(hot[leg], flow[leg], s) : take_plain_packet<server>(hot[leg], flow[leg], s);
-    const uint32_t labels = plain ? 0 : tcp_step(hot[leg], cold[leg], flow[leg], s, from).labels;
+    if (from == client ? take_plain<client>(leg, s) : take_plain<server>(leg, s)) return;
+    const uint32_t labels = tcp_step(hot[leg], cold[leg], flow[leg], s, from).labels;
     benchmark::DoNotOptimize(take_times(flow[leg].times, hot[leg], cold[leg], s, from, labels, 0));
+  }
+
+ private:
+  template <Side from>
+  bool take_plain(uint32_t leg, const Sighting& s) {
+    if (!take_plain_packet<from>(hot[leg], flow[leg], s)) return false;
+    benchmark::DoNotOptimize(take_plain_times<from>(flow[leg].times, hot[leg], cold[leg], s));
+    return true;
   }
 };
 

@@ -93,6 +93,14 @@ DecodeError decode_frame(const FrameView& frame, DecodedFrame& decoded, Nest nes
   return error;
 }
 
+DecodeError decode_without_payload(const FrameView& frame, Sighting& sighting, Nest nest) {
+  DecodedFrame decoded;
+  static_cast<Sighting&>(decoded) = sighting;
+  const DecodeError error = decode_frame(frame, decoded, nest);
+  sighting = decoded;
+  return error;
+}
+
 }  // namespace
 
 DecodeError layers::decode_link_type(uint16_t type, Bytes bytes, DecodedFrame& sighting, Nest nest) {
@@ -100,7 +108,7 @@ DecodeError layers::decode_link_type(uint16_t type, Bytes bytes, DecodedFrame& s
   constexpr uint16_t kFirstType = 0x0600;  // below this it is a length (IEEE 802.3)
   for (int tags = 0;; ++tags) {
     if (type == ether_type::ipv4 || type == ether_type::ipv6) break;
-    if (type == ether_type::vlan || type == ether_type::service_vlan || type == ether_type::old_service_vlan) {
+    if (is_vlan_tag(type)) {
       if (tags >= kVlanTagsMax) return DecodeError::vlan_too_deep;
       if (bytes.captured < kTag) return DecodeError::frame_too_short;
       if (tags == 0 && nest.tunnels() == 0 && includes(nest.key_from(), KeyFrom::vlan))
@@ -133,19 +141,11 @@ DecodeError decode(const FrameView& frame, DecodedFrame& decoded, KeyFrom key_fr
 }
 
 DecodeError decode(const FrameView& frame, Sighting& sighting, KeyFrom key_from) {
-  DecodedFrame decoded;
-  static_cast<Sighting&>(decoded) = sighting;
-  const DecodeError error = decode(frame, decoded, key_from);
-  sighting = decoded;
-  return error;
+  return decode_without_payload(frame, sighting, Nest(key_from));
 }
 
-DecodeError decode_carrier(const FrameView& frame, Sighting& sighting, KeyFrom key_from) {
-  DecodedFrame decoded;
-  static_cast<Sighting&>(decoded) = sighting;
-  const DecodeError error = decode_frame(frame, decoded, Nest(key_from, Nest::stop_at_fragment));
-  sighting = decoded;
-  return error;
+DecodeError decode_carrier(const FrameView& frame, Sighting& sighting) {
+  return decode_without_payload(frame, sighting, Nest(KeyFrom::nothing, Nest::stop_at_fragment));
 }
 
 uint32_t flow_hash(const Sighting& sighting) { return symmetric_flow_hash(sighting); }

@@ -68,7 +68,7 @@ DecodeError decode(const FrameView& frame, Sighting& sighting, KeyFrom key_from 
 
 // The carrier: the first fragment that encloses a packet of which decode() said carrier_fragment, as a sighting of its own, by
 // which its later fragments are known (capture/fragment_table.h).
-DecodeError decode_carrier(const FrameView& frame, Sighting& sighting, KeyFrom key_from = KeyFrom::nothing);
+DecodeError decode_carrier(const FrameView& frame, Sighting& sighting);
 
 // The symmetric flow hash over addresses, ports, protocol and key of `sighting`: CRC32C, both directions alike. Of ICMP it takes
 // the echo identifier as port, of ARP the addresses alone.

@@ -28,6 +28,10 @@ inline constexpr uint16_t ipv4 = 0x0800, arp = 0x0806, ipv6 = 0x86dd, vlan = 0x8
                           mpls_multicast = 0x8848, pppoe_session = 0x8864;
 }
 
+inline bool is_vlan_tag(uint16_t type) {
+  return type == ether_type::vlan || type == ether_type::service_vlan || type == ether_type::old_service_vlan;
+}
+
 // What is left of the frame: bytes held by the capture, and as many as there were on the wire. captured <= wire.
 struct Bytes {
   const uint8_t* data;

@@ -54,8 +54,7 @@ bool is_ethernet(Bytes bytes) {
   if (bytes.captured < kHeader) return false;
   uint16_t type = load16(bytes.data + 12);
   bytes = bytes.skip(kHeader);
-  for (int tags = 0; type == ether_type::vlan || type == ether_type::service_vlan || type == ether_type::old_service_vlan;
-       ++tags) {
+  for (int tags = 0; is_vlan_tag(type); ++tags) {
     if (tags == kVlanTagsMax || bytes.captured < kTag) return false;
     type = load16(bytes.data + 2);
     bytes = bytes.skip(kTag);

@@ -103,11 +103,11 @@ bool FragmentTable::attribute(Sighting& sighting) {
   return false;
 }
 
-bool FragmentTable::attribute(const FrameView& frame, KeyFrom key_from, Sighting& sighting) {
+bool FragmentTable::attribute(const FrameView& frame, Sighting& sighting) {
   const bool attributed = attribute(sighting);
   Sighting carrier;
   carrier.time_ns = sighting.time_ns;
-  if (sighting.has(SightingFlag::carrier_fragment) && decode_carrier(frame, carrier, key_from) == DecodeError::none)
+  if (sighting.has(SightingFlag::carrier_fragment) && decode_carrier(frame, carrier) == DecodeError::none)
     remember_carrier(carrier, sighting);
   return attributed;
 }

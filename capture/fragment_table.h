@@ -17,7 +17,7 @@ namespace parallax {
 
 class FragmentTable {
  public:
-  static constexpr size_t kCapacityDefault = 8192;  // 832 KiB
+  static constexpr size_t kCapacityDefault = 8192;  // 768 KiB
   static constexpr int64_t kLifetimeNs = 30'000'000'000;
 
   // Rounded up to a power of two, at least one set.
@@ -31,7 +31,7 @@ class FragmentTable {
   // The same for what `frame` was decoded to; also where it is a carrier, the first fragment of a packet with a tunnel in it. To
   // be called for every sighting that is a fragment or a carrier_fragment. Later fragments of a carrier become ones of the inner
   // packet's leg, without payload, since the inner packet's length has it all.
-  bool attribute(const FrameView& frame, KeyFrom key_from, Sighting& sighting);
+  bool attribute(const FrameView& frame, Sighting& sighting);
 
   // First fragments whose entry was replaced before it had expired. Any thread may read.
   const Counter& replaced() const { return replaced_; }

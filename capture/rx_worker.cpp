@@ -251,7 +251,7 @@ inline DecodedFrame* RxWorker::decode_packet(Lane& lane, const RawPacket& packet
   sighting.point = lane.point;
   if (sighting.has(SightingFlag::arp)) counters.arp.add();
   constexpr uint16_t kAnyFragment = bit(SightingFlag::fragment) | bit(SightingFlag::carrier_fragment);
-  if ((sighting.flags & kAnyFragment) != 0 && !lane.fragments.attribute(frame, options_.key_from, sighting)) {
+  if ((sighting.flags & kAnyFragment) != 0 && !lane.fragments.attribute(frame, sighting)) {
     counters.unattributed_fragments.add();
   }
   return &sighting;

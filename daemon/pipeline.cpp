@@ -107,6 +107,7 @@ std::unique_ptr<Pipeline> Pipeline::open(const v1::Config& config, const std::op
   pipeline->state_.path = {config.path().begin(), config.path().end()};
   pipeline->state_.spool_filtered = !config.filter().spool().empty();
   pipeline->state_.device_timeout_ns = to_ns(config.timing().device_timeout_seconds());
+  pipeline->state_.key_from = key_from(config.identity());
   pipeline->state_.clock_uncertainty_ns = [clock = &pipeline->clock_] { return clock->uncertainty_ns(); };
   if (!pipeline->open_ports(config, error) || !pipeline->open_filters(config, error) ||
       !pipeline->open_spool(config, user, error)) {

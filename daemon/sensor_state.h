@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "analysis/engine.h"
+#include "capture/decode.h"
 #include "capture/port.h"
 #include "capture/spool.h"
 
@@ -19,6 +20,7 @@ struct SensorState {
   std::string version;
   int64_t started_ns = 0;
   int64_t device_timeout_ns = 1'000'000'000;
+  KeyFrom key_from = KeyFrom::nothing;
   std::vector<std::string> path;
   std::vector<PortChannel*> channels;
   const Engine* engine = nullptr;

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "analysis/engine.h"
+#include "capture/decode.h"
 #include "capture/spool.h"
 
 namespace parallax {
@@ -41,7 +42,8 @@ struct SliceRequest {
   std::string comment;                 // of the section, such as "finding 7: syn_refused ..."
   bool spool_filtered = false;         // the spool was written through a filter: what is missing from it proves nothing
   int64_t device_timeout_ns = 1'000'000'000;
-  uint32_t stamp_uncertainty_ns = 0;  // of the live stamps, which the spool does not keep
+  KeyFrom key_from = KeyFrom::nothing;  // as the daemon has it
+  uint32_t stamp_uncertainty_ns = 0;    // of the live stamps, which the spool does not keep
   // That the engine looks at (about 150 bytes each); those beyond are written without packet id and comment.
   uint64_t packets_max = 2'000'000;
 };

@@ -10,6 +10,7 @@ SlicePackets::SlicePackets(const SpoolSnapshot& snapshot, const SliceRequest& re
       points_(std::move(points)),
       decode_all_(decode_all),
       stamp_uncertainty_ns_(request.stamp_uncertainty_ns),
+      key_from_(request.key_from),
       numbers_(snapshot.interfaces().size()) {
   for (const SliceLeg& leg : request.legs) legs_.insert(leg_key(leg.point, leg.protocol, leg.client, leg.server));
 }
@@ -22,7 +23,7 @@ bool SlicePackets::decode_packet(SlicePacket& packet) {
   const RawPacket& raw = packet.spooled.packet;
   Sighting& sighting = packet.sighting;
   const FrameView frame{raw.data, raw.captured_length, raw.wire_length, raw.link_type};
-  if (decode(frame, sighting) != DecodeError::none) {
+  if (decode(frame, sighting, key_from_) != DecodeError::none) {
     ++undecodable_;
     return false;
   }
@@ -31,7 +32,7 @@ bool SlicePackets::decode_packet(SlicePacket& packet) {
   sighting.port = packet.spooled.interface;
   sighting.point = *points_[packet.spooled.interface];
   if (sighting.has(SightingFlag::fragment) || sighting.has(SightingFlag::carrier_fragment)) {
-    fragments_.attribute(frame, KeyFrom::nothing, sighting);
+    fragments_.attribute(frame, sighting);
   }
   return true;
 }

@@ -42,6 +42,7 @@ class SlicePackets {
   const std::vector<std::optional<PointIndex>> points_;
   const bool decode_all_;
   const uint32_t stamp_uncertainty_ns_;
+  const KeyFrom key_from_;
   std::set<LegKey> legs_;  // empty: all packets
   FragmentTable fragments_;
   std::vector<uint32_t> numbers_;  // by interface

@@ -130,6 +130,7 @@ SliceSelection select_slice(const SensorState& state, const v1::PullSliceRequest
   }
   selection.request.filter = request.filter();
   selection.request.device_timeout_ns = state.device_timeout_ns;
+  selection.request.key_from = state.key_from;
   selection.request.spool_filtered = state.spool_filtered;
   if (state.clock_uncertainty_ns) {
     selection.request.stamp_uncertainty_ns =

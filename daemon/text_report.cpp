@@ -85,27 +85,33 @@ std::string plural(uint64_t count, const char* one, const char* many) {
   return fmt::format("{} {}", count_text(count), count == 1 ? one : many);
 }
 
-// "established 380, refused 15", the most frequent first.
-std::string counts_text(const std::map<std::string, uint64_t>& counts) {
+std::vector<std::pair<std::string, uint64_t>> most_frequent_first(const std::map<std::string, uint64_t>& counts) {
   std::vector<std::pair<std::string, uint64_t>> sorted(counts.begin(), counts.end());
   std::stable_sort(sorted.begin(), sorted.end(), [](const auto& a, const auto& b) { return a.second > b.second; });
+  return sorted;
+}
+
+// "established 380, refused 15", the most frequent first.
+std::string counts_text(const std::map<std::string, uint64_t>& counts) {
+  const auto sorted = most_frequent_first(counts);
   std::string text;
   for (const auto& [name, count] : sorted) text += fmt::format("{}{} {}", text.empty() ? "" : ", ", count_text(count), name);
   return text;
 }
 
+// Names beyond kNamesMax are not kept, and the text says "at least".
 void count(std::map<std::string, uint64_t>& counts, const std::string& name) {
   if (counts.size() < kNamesMax || counts.contains(name)) ++counts[name];
 }
 
 // "example.com 12, example.org 3 and 7 more": those that came most often.
 std::string names_text(const std::map<std::string, uint64_t>& counts) {
-  std::vector<std::pair<std::string, uint64_t>> sorted(counts.begin(), counts.end());
-  std::stable_sort(sorted.begin(), sorted.end(), [](const auto& a, const auto& b) { return a.second > b.second; });
+  const auto sorted = most_frequent_first(counts);
   std::string text;
   for (size_t i = 0; i < sorted.size() && i < kNamesShown; ++i)
     text += fmt::format("{}{} {}", i == 0 ? "" : ", ", printable(sorted[i].first), count_text(sorted[i].second));
-  if (sorted.size() > kNamesShown) text += fmt::format(" and {} more", sorted.size() - kNamesShown);
+  const char* at_least = sorted.size() < kNamesMax ? "" : "at least ";
+  if (sorted.size() > kNamesShown) text += fmt::format(" and {}{} more", at_least, sorted.size() - kNamesShown);
   return text;
 }
 

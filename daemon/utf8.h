@@ -11,7 +11,7 @@ namespace parallax {
 // overlong, nothing above U+10FFFF). REQUIRES: not empty.
 size_t utf8_length(std::string_view text);
 
-// `text` as valid UTF-8 without control characters: each byte that is neither becomes U+FFFD.
+// `text` as valid UTF-8 without control characters: each byte, or control of two bytes, that is neither becomes U+FFFD.
 std::string sanitised(std::string_view text);
 
 }  // namespace parallax

@@ -132,7 +132,7 @@ TEST(FragmentTable, LaterFragmentsOfACarrierBelongToThePacketInside) {
   ASSERT_TRUE(inner.has(SightingFlag::carrier_fragment));
   const auto size = static_cast<uint32_t>(frame.size());
   FragmentTable table;
-  EXPECT_TRUE(table.attribute({frame.data(), size, size, LinkType::ethernet}, KeyFrom::nothing, inner));
+  EXPECT_TRUE(table.attribute({frame.data(), size, size, LinkType::ethernet}, inner));
   Sighting later = later_fragment(7, kSecond);
   EXPECT_TRUE(table.attribute(later));
   EXPECT_EQ(later.source, inner.source);

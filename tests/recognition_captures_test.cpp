@@ -95,6 +95,7 @@ Facts wiresharks_facts(const std::string& name, const std::string& settings) {
       "' -Y 'http.request || http.response || tls.handshake.extensions_server_name' -T fields -E aggregator='|' -E separator=/t "
       "-e tcp.stream -e tls.handshake.extensions_server_name -e http.request.method -e http.request.uri -e http.response.code "
       "-e http.x_forwarded_for");
+  EXPECT_EQ(result.status, 0) << result.errors;
   Facts facts;
   std::set<std::string> hellos;  // a hello after a HelloRetryRequest is of the same leg
   std::istringstream lines(result.output);

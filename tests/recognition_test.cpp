@@ -166,9 +166,10 @@ TEST(Recognition, HandshakesOfASecretConversationAreNoHellos) {
   Talk talk;
   talk.open().say(Side::client, hello_of()).say(Side::server, flight_of({"a.example"}));
   talk.say(Side::client, tls_record(20, {1}) + tls_record(22, tls_client_hello(tls_server_name("secret.example"))));
-  const ConnectionRecord c =
-      talk.say(Side::client, tls_record(22, tls_client_hello(tls_server_name("other.example")))).connection();
+  talk.say(Side::client, tls_record(22, tls_client_hello(tls_server_name("other.example"))));
+  const ConnectionRecord c = talk.say(Side::server, flight_of({"secret.example"})).connection();
   EXPECT_EQ(c.legs[0].tls->sni, "www.example.com");
+  EXPECT_THAT(c.legs[0].tls->server_names, ElementsAre("a.example"));
 }
 
 TEST(Recognition, RequestsMeetTheirAnswers) {

@@ -5,6 +5,7 @@
 
 #include "capture/bytes.h"
 #include "capture/pcapng_blocks.h"
+#include "daemon/slice_packets.h"
 #include "tests/support/packet_builder.h"
 #include "tests/support/spool_fixture.h"
 
@@ -192,6 +193,26 @@ TEST_F(SliceTest, TheSightingsOfOnePacketHaveOneIdAndTheLostOneHasACommentInstea
   }
   const TemporaryFile file("slice.pcapng", slice_);
   expect_opens_without_warning(file.path(), 41);
+}
+
+TEST_F(SliceTest, TenantsThatTheDaemonTellsApartByVlanAreToldApart) {
+  for (const uint16_t vlan : {10, 20}) {
+    test::Ip ip{address("198.51.100.7"), address("203.0.113.1"), 60, 1};
+    ip.vlan = vlan;
+    append(outside_in, now_ns_ += kMs, test::tcp_frame(ip, {.source_port = 40'001, .destination_port = 80}));
+  }
+  write_out();
+  SliceRequest request;
+  request.key_from = KeyFrom::vlan;
+  const auto snapshot = spool_->snapshot(request.from_ns, request.to_ns);
+  ASSERT_TRUE(snapshot.ok()) << snapshot.error();
+  const std::vector<std::optional<PointIndex>> points((*snapshot)->interfaces().size(), PointIndex{0});
+  SlicePackets packets(**snapshot, request, points, true);
+  SlicePacket packet;
+  for (const uint32_t vlan : {10, 20}) {
+    ASSERT_TRUE(packets.next(packet));
+    EXPECT_EQ(packet.sighting.key, vlan);
+  }
 }
 
 TEST_F(SliceTest, LegsCutTheirConnectionOutAndKnownPairingsJoinWhatHadBegunBefore) {

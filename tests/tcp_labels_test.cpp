@@ -31,7 +31,7 @@ class Conversation {
     return *this;
   }
 
-  LegStep send(int64_t at_ms, const Segment& segment) {
+  LegStep send(int64_t at_ms, const Segment& segment, Sameness same = Sameness::fresh) {
     Sighting s{};
     const bool up = segment.from == Side::client;
     s.time_ns = s.order_ns = 1'000'000'000'000 + at_ms * kMillisecond;
@@ -46,7 +46,7 @@ class Conversation {
     for (size_t i = 0; i < segment.sack.size(); ++i) {
       if (segment.sack[i] != 0) s.sack[i] = segment.sack[i] + (up ? kServerIsn : kClientIsn);
     }
-    return tcp_step(hot_, cold_, flow_, s, segment.from);
+    return tcp_step(hot_, cold_, flow_, s, segment.from, same);
   }
 
   int scale_at_least(Side side) const { return flow_.half[index_of(side)].scale_at_least; }
@@ -124,6 +124,20 @@ TEST(TcpVerdicts, DuplicateSackTellsOfTheSegmentThatWasSentInVain) {
   ASSERT_TRUE(told.needless);
   EXPECT_EQ(told.needless->frame, 5u);
   EXPECT_FALSE(c.send(391, duplicate).needless) << "told once";
+}
+
+TEST(TcpVerdicts, CopyIsLabelledButNobodySentItAgain) {
+  Conversation c;
+  c.established().send(100, data(1, 100));
+  EXPECT_TRUE(c.send(101, data(1, 100), Sameness::copy).labels & bit(PacketLabel::retransmission));
+  EXPECT_EQ(c.retransmissions(Side::client), 0u);
+  c.send(345, data(1, 100));  // this one is sent again, and in vain
+  EXPECT_EQ(c.retransmissions(Side::client), 1u);
+  Segment duplicate = ack(101);
+  duplicate.sack = {1, 101};
+  EXPECT_FALSE(c.send(390, duplicate, Sameness::copy).needless) << "what a copy says has been said";
+  EXPECT_TRUE(c.send(390, duplicate).needless);
+  EXPECT_FALSE(c.send(391, duplicate).needless) << "of one segment, not of its copy as well";
 }
 
 TEST(TcpVerdicts, SackOfWhatIsMissingIsNoDuplicateSack) {

@@ -31,6 +31,7 @@ ByPorts as_wireshark_sees(const std::string& file) {
   const CommandResult tshark =
       run("tshark -r '" + file +
           "' -Y http.response -T fields -E separator=, -E 'aggregator=;' -e tcp.dstport -e tcp.srcport -e http.time");
+  EXPECT_EQ(tshark.status, 0) << tshark.errors;
   std::istringstream lines(tshark.output);
   for (std::string line; std::getline(lines, line);) {
     int client = 0, server = 0, read = 0;

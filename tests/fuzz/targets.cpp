@@ -46,10 +46,10 @@ void decode_exactly(const uint8_t* data, uint32_t size, uint32_t wire_length, Li
   REQUIRE(again.seq == s.seq && again.flags == s.flags && again.flow_hash == s.flow_hash && again.sack == s.sack &&
           again.key == s.key);
   static FragmentTable fragments(64);
-  fragments.attribute(frame, KeyFrom::vlan_and_tunnel, s);
+  fragments.attribute(frame, s);
   if (!s.has(SightingFlag::carrier_fragment)) return;
   Sighting carrier;
-  REQUIRE(decode_carrier(frame, carrier, KeyFrom::vlan_and_tunnel) == DecodeError::none);
+  REQUIRE(decode_carrier(frame, carrier) == DecodeError::none);
   REQUIRE(carrier.has(SightingFlag::fragment) && !carrier.has(SightingFlag::later_fragment) &&
           !carrier.has(SightingFlag::carrier_fragment));
 }
