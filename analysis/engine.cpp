@@ -4,10 +4,10 @@
 #include <mutex>
 #include <unordered_map>
 
-#include "analysis/analysis_worker.h"
-#include "analysis/correlator.h"
-#include "analysis/engine_links.h"
-#include "analysis/sensor_view.h"
+#include "analysis/correlate/correlator.h"
+#include "analysis/event/engine_links.h"
+#include "analysis/model/sensor_view.h"
+#include "analysis/worker/analysis_worker.h"
 
 namespace parallax {
 namespace {

@@ -6,11 +6,11 @@
 #include <thread>
 #include <vector>
 
-#include "analysis/leg_table.h"
+#include "analysis/leg/leg_table.h"
 #include "benchmarks/figures.h"
 #include "benchmarks/traffic.h"
-#include "capture/decode.h"
-#include "capture/spsc_ring.h"
+#include "capture/core/spsc_ring.h"
+#include "capture/decode/decode.h"
 #include "tests/support/random.h"
 
 namespace parallax::bench {

@@ -10,8 +10,8 @@
 #include "analysis/engine.h"
 #include "benchmarks/figures.h"
 #include "benchmarks/traffic.h"
-#include "capture/decode.h"
-#include "capture/rx_worker.h"
+#include "capture/decode/decode.h"
+#include "capture/rx/rx_worker.h"
 
 namespace parallax::bench {
 namespace {

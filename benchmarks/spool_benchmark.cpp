@@ -3,7 +3,7 @@
 
 #include <vector>
 
-#include "capture/spool_lane.h"
+#include "capture/spool/spool_lane.h"
 
 namespace parallax {
 namespace {

@@ -11,10 +11,10 @@
 #include <utility>
 #include <vector>
 
-#include "analysis/large_table.h"
-#include "analysis/plain_packet.h"
-#include "analysis/tcp_leg.h"
+#include "analysis/tcp/plain_packet.h"
+#include "analysis/tcp/tcp_leg.h"
 #include "benchmarks/figures.h"
+#include "capture/core/large_table.h"
 #include "tests/support/random.h"
 
 namespace parallax::bench {

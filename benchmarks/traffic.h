@@ -13,7 +13,7 @@
 #include <memory>
 #include <vector>
 
-#include "capture/packet_source.h"
+#include "capture/core/packet_source.h"
 #include "tests/support/packet_builder.h"
 
 namespace parallax::bench {

@@ -12,7 +12,7 @@
 namespace parallax {
 namespace {
 
-constexpr int kPathMax = 8;           // kPointsMax of capture/sighting.h
+constexpr int kPathMax = 8;           // kPointsMax of capture/core/sighting.h
 constexpr size_t kNameMax = 63;       // also a metric label and an interface name in pcapng
 constexpr size_t kUnixPathMax = 107;  // sockaddr_un::sun_path less its terminator
 

@@ -5,9 +5,9 @@
 #include <vector>
 
 #include "config/nearest.h"
-#include "daemon/analyze.h"
-#include "daemon/analyze_command.h"
-#include "daemon/client_commands.h"
+#include "daemon/client/analyze.h"
+#include "daemon/client/analyze_command.h"
+#include "daemon/client/client_commands.h"
 
 namespace {
 

@@ -13,15 +13,15 @@
 #include <optional>
 #include <string>
 
-#include "capture/flow_filter.h"
+#include "capture/decode/flow_filter.h"
 #include "config/loader.h"
 #include "config/printer.h"
-#include "daemon/control_loop.h"
-#include "daemon/log.h"
-#include "daemon/metrics.h"
-#include "daemon/pipeline.h"
-#include "daemon/privileges.h"
-#include "daemon/sensor_service.h"
+#include "daemon/api/metrics.h"
+#include "daemon/api/sensor_service.h"
+#include "daemon/run/control_loop.h"
+#include "daemon/run/log.h"
+#include "daemon/run/pipeline.h"
+#include "daemon/run/privileges.h"
 
 namespace parallax {
 namespace {

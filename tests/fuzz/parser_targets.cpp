@@ -1,5 +1,5 @@
-// The parsers of a direction's first bytes under the promises of analysis/parse_status.h: nothing outside is read or handed out,
-// and what a beginning was found to be, it stays.
+// The parsers of a direction's first bytes under the promises of analysis/protocol/parse_status.h: nothing outside is read or
+// handed out, and what a beginning was found to be, it stays.
 #include <cstring>
 #include <memory>
 #include <string>
@@ -7,13 +7,13 @@
 #include <utility>
 #include <vector>
 
-#include "analysis/byte_reader.h"
-#include "analysis/dhcp_message.h"
-#include "analysis/dns_message.h"
-#include "analysis/http_head.h"
-#include "analysis/proxy_header.h"
-#include "analysis/tls_hello.h"
-#include "analysis/x509_names.h"
+#include "analysis/protocol/byte_reader.h"
+#include "analysis/protocol/dhcp_message.h"
+#include "analysis/protocol/dns_message.h"
+#include "analysis/protocol/http_head.h"
+#include "analysis/protocol/proxy_header.h"
+#include "analysis/protocol/tls_hello.h"
+#include "analysis/protocol/x509_names.h"
 #include "tests/fuzz/require.h"
 #include "tests/fuzz/targets.h"
 

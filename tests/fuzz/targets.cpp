@@ -8,10 +8,10 @@
 #include <memory>
 #include <string>
 
-#include "capture/decode.h"
-#include "capture/decode_layers.h"
-#include "capture/file_source.h"
-#include "capture/fragment_table.h"
+#include "capture/decode/decode.h"
+#include "capture/decode/decode_layers.h"
+#include "capture/decode/fragment_table.h"
+#include "capture/source/file_source.h"
 #include "tests/fuzz/require.h"
 #include "tests/support/tunnel_wire.h"
 

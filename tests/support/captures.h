@@ -11,8 +11,8 @@
 #include <utility>
 #include <vector>
 
-#include "capture/file_source.h"
-#include "daemon/offline_pipeline.h"
+#include "capture/source/file_source.h"
+#include "daemon/run/offline_pipeline.h"
 #include "tests/support/command.h"
 
 namespace parallax::test {

@@ -5,7 +5,7 @@
 
 #include <vector>
 
-#include "capture/packet_source.h"
+#include "capture/core/packet_source.h"
 #include "tests/support/packet_builder.h"
 
 namespace parallax::test {

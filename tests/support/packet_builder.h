@@ -10,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-#include "capture/sighting.h"
+#include "capture/core/sighting.h"
 
 namespace parallax::test {
 

@@ -6,7 +6,7 @@
 #include <memory>
 #include <thread>
 
-#include "capture/rx_worker.h"
+#include "capture/rx/rx_worker.h"
 
 namespace parallax::test {
 namespace {

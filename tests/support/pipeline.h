@@ -5,8 +5,8 @@
 #include <vector>
 
 #include "analysis/engine.h"
-#include "capture/decode.h"
-#include "capture/drop_hook.h"
+#include "capture/decode/decode.h"
+#include "capture/rx/drop_hook.h"
 #include "tests/support/memory_source.h"
 
 namespace parallax::test {

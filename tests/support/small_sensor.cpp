@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "capture/decode.h"
+#include "capture/decode/decode.h"
 
 namespace parallax::test {
 namespace {

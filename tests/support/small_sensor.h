@@ -4,7 +4,7 @@
 #include <memory>
 #include <vector>
 
-#include "daemon/sensor_state.h"
+#include "daemon/run/sensor_state.h"
 
 namespace parallax::test {
 

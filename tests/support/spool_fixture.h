@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "capture/spool.h"
-#include "capture/spool_reader.h"
+#include "capture/spool/spool.h"
+#include "capture/spool/spool_reader.h"
 #include "tests/support/command.h"
 
 namespace parallax {

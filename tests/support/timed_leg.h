@@ -5,9 +5,9 @@
 
 #include <cstdint>
 
-#include "analysis/tcp_flow.h"
-#include "analysis/tcp_labels.h"
-#include "analysis/tcp_leg.h"
+#include "analysis/tcp/tcp_flow.h"
+#include "analysis/tcp/tcp_labels.h"
+#include "analysis/tcp/tcp_leg.h"
 
 namespace parallax::test {
 

@@ -7,7 +7,7 @@
 #include <initializer_list>
 #include <vector>
 
-#include "capture/decode.h"
+#include "capture/decode/decode.h"
 
 namespace parallax::test {
 

@@ -1,0 +1,78 @@
+// What the correlator keeps of a connection: its legs at the points, their crossings of devices, and what has been judged.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "analysis/event/events.h"
+#include "analysis/model/model.h"
+#include "analysis/recognise/recognised.h"
+
+namespace parallax {
+
+// What the correlator keeps of one leg.
+struct LegState {
+  static constexpr size_t kAttemptsKept = 16;
+
+  LegId id;
+  PointIndex point = 0;
+  uint8_t protocol = 0;
+  uint32_t tunnel_key = 0;  // where it is part of a leg's identity: see KeyFrom
+  Endpoint client, server;
+  PacketFacts first{};                // first packet
+  std::vector<PacketFacts> attempts;  // SYNs, the first kAttemptsKept
+  uint32_t attempt_count = 0, refusal_count = 0;
+  std::optional<PacketFacts> syn_ack, established, refused, reset;  // of the last attempt
+  std::optional<PacketFacts> refusal;                               // the last RST that refused any attempt
+  uint32_t client_isn = 0;
+  OfferedOptions client_options, server_options;
+  LegSummary summary{};
+  bool midstream = false;
+  bool has_summary = false, over = false, evicted = false;
+  std::unique_ptr<Recognised> recognised;  // null: nothing
+  std::array<bool, 2> paired{};            // with the next outer point, with the next inner one
+
+  bool has_syn() const { return attempt_count > 0; }
+};
+
+struct Crossing {
+  size_t client_leg = 0, server_leg = 0;  // indexes into Connection::legs
+  PairingMethod method = PairingMethod::none;
+  double confidence = 0;
+  uint32_t rivals = 0;
+  uint8_t home = 0;
+  uint32_t pair = 0;
+  CrossingStats stats{};
+};
+
+struct Connection {
+  uint64_t id = 0;
+  Protocol protocol = Protocol::tcp;
+  std::vector<LegState> legs;
+  std::vector<Crossing> crossings;
+  std::vector<uint64_t> finding_ids;
+  bool client_outer = true;        // the client is on the side of the first point of the path
+  bool client_side_known = false;  // by a port's direction, or by two legs; else inferred
+  bool judged_failed = false, judged_established = false;
+  bool evicted = false;                                       // a bound took a leg of it: nothing is claimed
+  bool reset_by_device = false, reset_not_forwarded = false;  // told
+  bool check_pending = false;                                 // a timer will look at it
+  size_t legs_over = 0;
+
+  // The leg nearest to the client, and the one nearest to the server among those that saw a SYN (else among all).
+  const LegState& client_leg() const { return *extreme(true); }
+  const LegState& server_leg() const { return *extreme(false); }
+
+ private:
+  const LegState* extreme(bool nearest_client) const {
+    const LegState* best = &legs.front();
+    for (const LegState& leg : legs) {
+      const bool further_out = leg.point<best->point, further_in = leg.point> best->point;
+      if (client_outer == nearest_client ? further_out : further_in) best = &leg;
+    }
+    return best;
+  }
+};
+
+}  // namespace parallax

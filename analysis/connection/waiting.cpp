@@ -1,0 +1,73 @@
+#include "analysis/connection/waiting.h"
+
+#include <algorithm>
+
+namespace parallax {
+namespace {
+
+constexpr size_t kClient = index_of(Side::client), kServer = index_of(Side::server);
+
+bool has_turns(const LegState& leg) { return leg.has_summary && leg.summary.times.valid && leg.summary.times.turns > 0; }
+
+// The leg with turns that is nearest to that end; of several at a point (retries through a NAT) the one that opened last.
+const LegState* nearest(const Connection& connection, bool to_client) {
+  const LegState* best = nullptr;
+  for (const LegState& leg : connection.legs) {
+    if (!has_turns(leg)) continue;
+    const bool outer = to_client == connection.client_outer;
+    if (!best || (outer ? leg.point < best->point : leg.point > best->point) ||
+        (leg.point == best->point && leg.first.order_ns >= best->first.order_ns))
+      best = &leg;
+  }
+  return best;
+}
+
+// A response whose end the sensor itself has lost at one point would seem to take longer at the other.
+bool all_was_seen(const LegState& leg, const SensorView& sensor) {
+  return sensor.vouches(leg.point, PortDirection::both, leg.summary.first_ns, leg.summary.last_ns);
+}
+
+}  // namespace
+
+std::optional<WaitingRecord> waiting_of(const Connection& connection, const SensorView& sensor) {
+  const LegState* first = nearest(connection, true);
+  const LegState* last = nearest(connection, false);
+  if (!first || !last || !all_was_seen(*first, sensor) || !all_was_seen(*last, sensor)) return std::nullopt;
+  const FlowTimesSummary &a = first->summary.times, &b = last->summary.times;
+  if (a.turns != b.turns) return std::nullopt;
+  WaitingRecord r;
+  r.client_ns = a.wait_ns[kClient] - a.network_ns[kClient];
+  r.before_device_ns = a.network_ns[kClient];
+  r.after_device_ns = b.network_ns[kServer];
+  r.server_ns = b.wait_ns[kServer] - b.network_ns[kServer];
+  // Stamps of two ports are uncertain by the polling gap: a device that takes less may seem to take less than nothing.
+  r.device_ns = std::max<int64_t>(0, a.wait_ns[kServer] + a.transfer_ns[kServer] - b.wait_ns[kServer] - b.transfer_ns[kServer]);
+  return r;
+}
+
+void set_times(const FlowTimesSummary& times, LegRecord& record) {
+  if (!times.valid) return;
+  record.turns = times.turns;
+  TurnTotals t;
+  bool any = false;
+  int64_t busy_ns = times.wait_ns[kServer];
+  for (size_t d = 0; d < 2; ++d) {
+    const FlowTimesSummary::Trip& trip = times.trips[d];
+    if (trip.samples > 0) record.rtt[d] = {trip.min_ns, trip.smoothed_ns, trip.max_ns, trip.samples};
+    if (times.first_flight_known) record.first_flight_bytes[d] = times.first_flight[d];
+    record.ttl_changes[d] = times.ttl_changes[d];
+    t.wait_ns[d] = times.wait_ns[d];
+    t.network_ns[d] = times.network_ns[d];
+    t.longest_wait_ns[d] = times.wait_max_ns[d];
+    t.transfer_ns[d] = times.transfer_ns[d];
+    t.largest_message_bytes[d] = times.message_max[d];
+    t.in_flight_max_bytes[d] = times.in_flight_max[d];
+    busy_ns += times.transfer_ns[d];
+    any |= times.message_max[d] > 0;
+  }
+  t.outstanding_max = times.outstanding_max;
+  if (busy_ns > 0) t.outstanding_mean = static_cast<double>(times.outstanding_ns) / static_cast<double>(busy_ns);
+  if (any) record.turn_totals = t;
+}
+
+}  // namespace parallax

@@ -1,0 +1,46 @@
+// The rings and clocks between the stages of one engine. Made before the stages, and outliving them.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "analysis/event/events.h"
+#include "analysis/event/recognition.h"
+#include "capture/core/port.h"
+#include "capture/core/spsc_ring.h"
+
+namespace parallax {
+
+struct alignas(64) WorkerProgress {
+  std::atomic<int64_t> done_ns{kBeforeAllNs};  // everything before is processed and what came of it is in the rings
+  std::atomic<bool> legs_closed{false};        // the input has ended and every leg has been closed
+  std::atomic<bool> finished{false};           // so have the pairs; nothing more will come
+};
+
+struct EngineLinks {
+  static constexpr size_t kRecognitionSlots = 1024;  // 512 KiB: four events a connection are the most that is common
+
+  EngineLinks(size_t workers, size_t event_slots, size_t forward_slots) : progress(workers) {
+    for (size_t i = 0; i < workers; ++i) {
+      leg_events.push_back(std::make_unique<SpscRing<LegEvent>>(event_slots));
+      fate_events.push_back(std::make_unique<SpscRing<FateEvent>>(event_slots));
+      recognitions.push_back(std::make_unique<SpscRing<RecognitionEvent>>(kRecognitionSlots));
+      commands.push_back(std::make_unique<SpscRing<Command>>(event_slots));
+      for (size_t j = 0; j < workers; ++j) forward.push_back(std::make_unique<SpscRing<PairSighting>>(forward_slots));
+    }
+  }
+  size_t workers() const { return progress.size(); }
+  SpscRing<PairSighting>& forward_ring(size_t from, size_t to) { return *forward[from * workers() + to]; }
+
+  std::vector<WorkerProgress> progress;
+  std::atomic<int64_t> correlator_done_ns{kBeforeAllNs};  // every leg event before it has been decided on
+  std::vector<std::unique_ptr<SpscRing<LegEvent>>> leg_events;
+  std::vector<std::unique_ptr<SpscRing<FateEvent>>> fate_events;
+  std::vector<std::unique_ptr<SpscRing<RecognitionEvent>>> recognitions;
+  std::vector<std::unique_ptr<SpscRing<Command>>> commands;
+  std::vector<std::unique_ptr<SpscRing<PairSighting>>> forward;
+};
+
+}  // namespace parallax

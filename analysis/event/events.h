@@ -1,0 +1,152 @@
+// What the stages of the engine tell one another. Plain values that travel through rings.
+//
+//   analysis worker --LegEvent--> correlator --Command--> analysis workers --PairSighting--> home worker --FateEvent-->
+//   correlator
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <tuple>
+#include <type_traits>
+
+#include "analysis/leg/leg.h"
+#include "analysis/model/model.h"
+#include "analysis/model/vocabulary.h"
+#include "analysis/tcp/capture_trace.h"
+#include "analysis/tcp/leg_summary.h"
+#include "capture/core/sighting.h"
+
+namespace parallax {
+
+// A leg everywhere and for all time: worker, slot, generation of the slot.
+struct LegId {
+  uint32_t index = kNone;
+  uint32_t generation_and_worker = 0;  // 24 bits, 8 bits
+
+  static LegId make(size_t worker, uint32_t index, uint32_t generation) {
+    return {index, generation << 8 | static_cast<uint32_t>(worker)};
+  }
+  size_t worker() const { return generation_and_worker & 0xff; }
+  uint32_t generation() const { return generation_and_worker >> 8; }
+  uint64_t value() const { return static_cast<uint64_t>(generation_and_worker) << 32 | index; }
+  auto operator<=>(const LegId&) const = default;
+};
+
+// Decisions of the correlator take effect in packet time, so that they do so at the same packet for any number of workers:
+// what it decides on an event of epoch e holds from the start of epoch e + 2.
+inline constexpr int64_t kEpochNs = 1'000'000;
+constexpr int64_t epoch_of(int64_t ns) { return ns >= 0 ? ns / kEpochNs : -((-ns + kEpochNs - 1) / kEpochNs); }
+
+// What is worth remembering of one packet as evidence.
+struct PacketFacts {
+  int64_t order_ns, time_ns;
+  uint32_t frame;
+  uint32_t stamp_uncertainty_ns;
+  uint32_t seq, ack, tsval, payload_length;
+  PortIndex port;
+  uint16_t ip_id;
+  PointIndex point;
+  uint8_t ttl, tcp_flags;
+  Side from;
+};
+inline PacketFacts facts_of(const Sighting& s, Side from) {
+  return {
+      s.order_ns, s.time_ns,   s.frame, s.stamp_uncertainty_ns, s.seq, s.ack, s.tsval, s.payload_length, s.port, s.ip_id, s.point,
+      s.ttl,      s.tcp_flags, from};
+}
+
+enum class LegEventType : uint8_t {
+  opened,   // first packet
+  attempt,  // a further SYN of the same attempt or of a new one
+  syn_ack,  // first of the attempt
+  established,
+  refused,   // RST from the server instead of an answer
+  reset,     // RST after the handshake, or by the client
+  progress,  // live: counts of a leg that goes on
+  closed,    // the leg is over: generation ended, idle, evicted, or the input ended
+};
+
+struct LegEvent {
+  PacketFacts packet;
+  LegId leg;
+  Endpoint client, server;
+  uint32_t tunnel_key;  // of the leg's identity; 0: none
+  LegEventType type;
+  uint8_t protocol;
+  bool midstream;  // opened: neither SYN nor SYN-ACK
+  bool evicted;    // closed: because of a bound; what followed was not seen as this leg
+  uint8_t options;
+  uint8_t window_scale;
+  uint16_t mss, window;
+  LegSummary summary;     // progress, closed
+  CaptureReport capture;  // the same: since the last one
+};
+static_assert(std::is_trivially_copyable_v<LegEvent>);
+
+// A packet of a paired leg, on its way to the home of the pair. One cache line.
+struct alignas(64) PairSighting {
+  enum class Kind : uint8_t { packet, begin, end, abandon };
+  int64_t release_ns;  // when it was released to the home: its order time, or for the log of early ones that of the pairing
+  int64_t order_ns;    // begin: fates hold from then on
+  int64_t time_ns;
+  uint32_t pair;
+  uint32_t frame;
+  uint32_t seq, ack, payload_length;
+  uint32_t stamp_uncertainty_ns;
+  PortIndex port;
+  uint16_t ip_id;
+  PointIndex point;
+  uint8_t ttl, tcp_flags;
+  Side from;
+  Kind kind;
+  uint8_t pair_generation;
+  bool copy;  // of a packet that the point has shown already
+};
+static_assert(sizeof(PairSighting) == 64);
+
+// Total, so that std::sort is deterministic (std::stable_sort takes memory, and not aligned as these are).
+inline bool in_total_order(const PairSighting& a, const PairSighting& b) {
+  const auto key = [](const PairSighting& s) { return std::tuple(s.order_ns, s.point, s.port, s.frame, s.kind, s.pair); };
+  return key(a) < key(b);
+}
+
+enum class CommandType : uint8_t {
+  open_pair,  // to the home
+  join,       // to the worker of each leg; if both legs live at the home, open_pair has done it
+};
+struct Command {
+  int64_t effective_ns;
+  uint64_t connection_id;
+  LegId leg;         // join: this one. open_pair: the client-side leg
+  LegId server_leg;  // open_pair
+  uint32_t pair;
+  CommandType type;
+  uint8_t home;
+  uint8_t pair_generation;
+  PointIndex client_point, server_point;
+  bool local;  // both legs live at the home
+};
+
+struct CrossingStats {
+  std::array<uint64_t, 2> lost;         // data segments
+  std::array<uint64_t, 2> matched;      // packets
+  std::array<Distribution, 2> transit;  // count 0: none
+  std::array<int64_t, 2> isn_offset;
+  uint64_t undecided;
+  uint16_t changes;  // DeviceChange bits found on packets (ttl, ip_id)
+  bool isn_known;
+};
+
+enum class FateEventType : uint8_t { segment_lost, reset_not_forwarded, reset_by_device, progress, closed };
+struct FateEvent {
+  FateEventType type;
+  uint8_t home;
+  uint32_t pair;
+  uint64_t connection_id;
+  int64_t decided_ns;  // packet time
+  PacketFacts packet;  // the packet that was lost or made
+  PointIndex absent_at;
+  CrossingStats stats;  // progress, closed
+};
+
+}  // namespace parallax

@@ -1,0 +1,41 @@
+// The counter block of one analysis worker: written by it alone, read at scrape.
+#pragma once
+
+#include <array>
+
+#include "analysis/model/histogram.h"
+#include "analysis/model/transit_sketch.h"
+#include "analysis/model/vocabulary.h"
+#include "capture/core/counter.h"
+#include "capture/core/sighting.h"
+
+namespace parallax {
+
+struct alignas(64) WorkerCounters {
+  Counter packets;
+  Counter late_packets;
+  Counter fates_begun_late;
+  Counter legs_evicted, half_open_evicted;
+  Counter flows_evicted;      // idle legs whose finer TCP memory went to others
+  Counter log_overflows;      // legs whose early sightings did not fit
+  Counter pending_overflows;  // packets whose fate could not be followed
+  Counter sketches_missing;   // pairs without a transit sketch of their own
+  Counter traces_refused;     // times that an odd leg got no trace
+  Counter events_dropped, forwards_dropped;
+  Counter recognitions_dropped;        // no room in the ring to the correlator
+  Counter messages_evicted;            // incomplete messages given up for others
+  Counter messages_over;               // beyond what is told of one direction
+  Counter recogniser_states_missing;   // excerpts that were not read for want of a leg's state
+  std::array<Counter, 2> legs_active;  // by Protocol; goes up and down
+  std::array<Counter, kPointsMax> capture_loss_segments, copies;
+  // [point][from client, from server][kRetransmissionKinds]
+  std::array<std::array<std::array<Counter, kRetransmissionKinds.size()>, 2>, kPointsMax> retransmissions;
+  std::array<std::array<Counter, 2>, kPointsMax> needless_retransmissions;  // of these, as far as a D-SACK told
+  std::array<std::array<Histogram, 2>, kPointsMax> handshake_rtt;           // [point][client side, server side]
+  // [point][client side, server side][RoundTripMethod].
+  std::array<std::array<std::array<TransitSketch<Counter>, 2>, 2>, kPointsMax> rtt;
+  std::array<std::array<TransitSketch<Counter>, 2>, kPointsMax> transit_sketch;  // [outer point][toward inside, toward outside]
+  std::array<std::array<Counter, 2>, kPointsMax> segments_lost;
+};
+
+}  // namespace parallax

@@ -1,0 +1,108 @@
+// A leg's state: 256 bytes in two arrays of the leg table, so that a packet of an established leg touches the hot line,
+// the identity beside it to be sure of the match, and little else.
+//
+// Written by the one analysis worker that owns the table. Direction 0 is from the client, 1 from the server.
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+#include "analysis/leg/leg_key.h"
+#include "analysis/model/vocabulary.h"
+
+namespace parallax {
+
+inline constexpr uint32_t kNone = 0xffffffffu;
+
+enum class Side : uint8_t { client, server };
+constexpr Side other(Side side) { return side == Side::client ? Side::server : Side::client; }
+constexpr size_t index_of(Side side) { return static_cast<size_t>(side); }
+
+// What is known of an end of a TCP leg; Zeek's endpoint states, so that conn_state comes out as Zeek's.
+enum class TcpEndState : uint8_t { inactive, syn_sent, syn_ack_sent, partial, established, closed, reset };
+
+namespace leg_flag {
+inline constexpr uint16_t client_is_low = 1;  // which end of the key is the client
+inline constexpr uint16_t syn = 2;            // the attempt's SYN was seen
+inline constexpr uint16_t syn_ack = 4;
+inline constexpr uint16_t established = 8;
+inline constexpr uint16_t ever_established = 16;  // in this or an earlier attempt
+inline constexpr uint16_t refused = 32;           // this attempt
+inline constexpr uint16_t reset = 64;             // a RST after the handshake
+inline constexpr uint16_t fin_client = 128, fin_server = 256;
+inline constexpr uint16_t is_tcp = 512;
+inline constexpr uint16_t reported_stale = 1024;  // live: counts have changed since the last progress report
+inline constexpr uint16_t traced = 2048;          // has a CaptureTrace
+inline constexpr uint16_t rst_by_server = 4096;   // who sent the first RST of the attempt
+inline constexpr uint16_t log_over = 8192;        // early sightings are no longer kept: overflowed, or none can be of use
+}  // namespace leg_flag
+
+// Bits of LegHot::seen; arrays are by direction.
+namespace leg_seen {
+inline constexpr std::array<uint8_t, 2> next_seq{1, 2}, max_ack{4, 8};           // a packet has set them
+inline constexpr uint8_t known = 15;                                             // these four
+inline constexpr std::array<uint8_t, 2> plain_data{16, 32}, plain_ack{64, 128};  // the next may be plain: plain_packet.h
+}  // namespace leg_seen
+
+// A pair at its home: index and generation in one word.
+namespace pair_ref {
+inline constexpr uint32_t kIndexBits = 24;
+constexpr uint32_t make(uint32_t index, uint8_t generation) { return index | static_cast<uint32_t>(generation) << kIndexBits; }
+constexpr uint32_t index(uint32_t ref) { return ref & ((1u << kIndexBits) - 1); }
+constexpr uint8_t generation(uint32_t ref) { return static_cast<uint8_t>(ref >> kIndexBits); }
+}  // namespace pair_ref
+
+struct alignas(64) LegHot {
+  int64_t last_ns;                // order time of the last packet
+  std::array<uint64_t, 2> bytes;  // payload
+  std::array<uint32_t, 2> packets;
+  std::array<uint32_t, 2> next_seq;  // highest sequence number seen, plus its length
+  std::array<uint32_t, 2> max_ack;
+  std::array<uint32_t, 2> pair;      // [0] with the next outer point, [1] with the next inner one: a pair_ref; kNone
+  std::array<uint8_t, 2> pair_home;  // analysis worker
+  uint16_t flags;                    // leg_flag
+  uint16_t history_seen;             // which letters of the history stand already: two bits a letter, client and server
+  uint8_t end_states;                // TcpEndState of the client in the low nibble, of the server in the high one
+  uint8_t seen;                      // leg_seen; of UDP see capture_trace.cpp
+
+  TcpEndState end_state(Side side) const { return static_cast<TcpEndState>(end_states >> (4 * index_of(side)) & 15); }
+  void set_end_state(Side side, TcpEndState state) {
+    const size_t shift = 4 * index_of(side);
+    end_states = static_cast<uint8_t>((end_states & ~(15 << shift)) | static_cast<int>(state) << shift);
+  }
+};
+static_assert(sizeof(LegHot) == 64);
+
+struct alignas(64) LegIdentity {
+  LegKey key;
+  uint32_t flow_hash;            // with the point, the leg's hash: to find its bucket again
+  uint32_t flow;                 // TCP: its record in the TcpFlowPool; kNone: none
+  uint32_t generation : 24;      // of the slot
+  uint32_t list : 8;             // LegList: which of the table's lists holds it; 0 = slot is free
+  std::array<uint32_t, 2> link;  // previous and next in its list
+};
+static_assert(sizeof(LegIdentity) == 64);
+
+struct alignas(64) LegCold {
+  int64_t first_ns;                                      // stamp of the first packet
+  int64_t attempt_ns;                                    // order time of the last SYN
+  int64_t syn_stamp_ns, syn_ack_stamp_ns, ack_stamp_ns;  // of the handshake; 0: not seen
+  std::array<uint32_t, 2> isn;
+  std::array<uint32_t, 2> retransmissions;
+  std::array<uint32_t, 2> log;  // head and tail of the log of early sightings; kNone: none
+  uint16_t attempts;
+  uint16_t log_count;
+  std::array<uint16_t, 2> mss;
+  std::array<int8_t, 2> window_scale;  // -1: not offered
+  std::array<uint8_t, 2> options;      // tcp_option bits; bit 6: ECN
+  std::array<uint8_t, 2> ttl;          // of the first packet of each direction; 0: none
+  std::array<char, 18> history;        // Zeek's, cut
+  uint8_t history_length;
+  std::array<uint16_t, 2> last_fin, last_rst;  // low bits of the sequence number: another one is another letter of the history
+  std::array<uint16_t, 2> again, zero_windows, gaps;  // what the history tells of at the 1st, the 10th, the 100th
+  uint32_t trace;                                     // of the capture's own doings; valid by leg_flag::traced
+};
+static_assert(sizeof(LegCold) == 128);
+inline constexpr uint8_t kOptionEcn = 64;
+
+}  // namespace parallax

@@ -1,0 +1,119 @@
+#include "analysis/leg/leg_table.h"
+
+#include <algorithm>
+#include <bit>
+
+namespace parallax {
+
+// At most four legs a bucket of seven on average: displacement is rare and short.
+LegTable::LegTable(size_t capacity) : near_(capacity), cold_(capacity) {
+  const size_t buckets = std::bit_ceil(std::max<size_t>(16, capacity / 4));
+  shift_ = 64 - std::countr_zero(buckets);
+  buckets_.resize(buckets + kReach);  // the last home bucket has its reach too
+  free_.reserve(capacity);
+  for (size_t i = capacity; i-- > 0;) free_.push_back(static_cast<uint32_t>(i));
+}
+
+uint32_t LegTable::find(uint64_t hash, const LegKey& key) const {
+  const size_t home = bucket_of(hash);
+  const uint32_t tag = tag_of(hash);
+  const size_t last = home + (buckets_[home].displaced > 0 ? kReach : 0);
+  for (size_t b = home; b <= last; ++b) {
+    const Bucket& bucket = buckets_[b];
+    for (uint32_t places = bucket.with_tag(tag); places != 0; places &= places - 1) {
+      const uint32_t index = bucket.indices[static_cast<size_t>(std::countr_zero(places))];
+      if (index != kNone && near_[index].identity.key == key) return index;
+    }
+  }
+  return kNone;
+}
+
+uint32_t LegTable::insert(uint32_t flow_hash, const LegKey& key, LegList list) {
+  if (free_.empty()) return kNone;
+  const uint64_t hash = leg_hash(flow_hash, key.point);
+  const size_t home = bucket_of(hash);
+  for (size_t b = home; b <= home + kReach; ++b) {
+    for (size_t place = 0; place < kEntries; ++place) {
+      if (buckets_[b].indices[place] != kNone) continue;
+      const uint32_t index = free_.back();
+      free_.pop_back();
+      buckets_[b].tags[place] = tag_of(hash);
+      buckets_[b].indices[place] = index;
+      if (b != home) ++buckets_[home].displaced;
+      near_[index].hot = {};
+      cold_[index] = {};
+      LegIdentity& identity = near_[index].identity;
+      identity.key = key;
+      identity.flow_hash = flow_hash;
+      identity.flow = kNone;
+      identity.generation = identity.generation + 1;
+      link(index, list);
+      ++size_;
+      return index;
+    }
+  }
+  return kNone;
+}
+
+void LegTable::erase(uint32_t index) {
+  const LegIdentity& identity = near_[index].identity;
+  const size_t home = bucket_of(leg_hash(identity.flow_hash, identity.key.point));
+  for (size_t b = home; b <= home + kReach; ++b) {
+    for (uint32_t& entry : buckets_[b].indices) {
+      if (entry != index) continue;
+      entry = kNone;
+      if (b != home) --buckets_[home].displaced;
+      unlink(index);
+      near_[index].identity.list = static_cast<uint8_t>(LegList::free_slot);
+      free_.push_back(index);
+      --size_;
+      return;
+    }
+  }
+}
+
+void LegTable::link(uint32_t index, LegList list) {
+  List& to = lists_[static_cast<size_t>(list)];
+  near_[index].identity.link = {to.tail, kNone};
+  (to.tail == kNone ? to.head : near_[to.tail].identity.link[1]) = index;
+  to.tail = index;
+  ++to.size;
+  near_[index].identity.list = static_cast<uint8_t>(list);
+}
+
+void LegTable::unlink(uint32_t index) {
+  List& from = lists_[near_[index].identity.list];
+  const auto [previous, next] = near_[index].identity.link;
+  (previous == kNone ? from.head : near_[previous].identity.link[1]) = next;
+  (next == kNone ? from.tail : near_[next].identity.link[0]) = previous;
+  --from.size;
+}
+
+void LegTable::move_to(uint32_t index, LegList list) {
+  unlink(index);
+  link(index, list);
+}
+
+// The rule at the bound: with slots left it is the neighbourhood that is full, so something there must go, the longest idle;
+// otherwise the oldest closed leg, else the oldest half-open one, else the longest idle of the 64 that opened first.
+uint32_t LegTable::victim(uint64_t hash) const {
+  if (!free_.empty()) {
+    const size_t home = bucket_of(hash);
+    uint32_t idlest = kNone;
+    for (size_t b = home; b <= home + kReach; ++b) {
+      for (const uint32_t entry : buckets_[b].indices) {
+        if (entry != kNone && (idlest == kNone || near_[entry].hot.last_ns < near_[idlest].hot.last_ns)) idlest = entry;
+      }
+    }
+    return idlest;
+  }
+  if (oldest(LegList::closed) != kNone) return oldest(LegList::closed);
+  if (oldest(LegList::half_open) != kNone) return oldest(LegList::half_open);
+  uint32_t idlest = oldest(LegList::open), candidate = idlest;
+  for (int i = 0; i < 64 && candidate != kNone; ++i, candidate = near_[candidate].identity.link[1]) {
+    if (near_[candidate].hot.last_ns < near_[idlest].hot.last_ns) idlest = candidate;
+  }
+  return idlest;
+}
+
+}  // namespace parallax

@@ -1,0 +1,53 @@
+// The engine's counters as a snapshot, summed over workers at scrape.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include "analysis/model/vocabulary.h"
+#include "capture/core/sighting.h"
+
+namespace parallax {
+
+// A histogram over seconds with fixed upper bounds, as Prometheus wants it.
+inline constexpr std::array<int64_t, 19> kHistogramBoundsNs = {
+    1'000,     2'500,     5'000,      10'000,     25'000,     50'000,      100'000,     250'000,       500'000,      1'000'000,
+    2'500'000, 5'000'000, 10'000'000, 25'000'000, 50'000'000, 100'000'000, 250'000'000, 1'000'000'000, 5'000'000'000};
+struct HistogramSnapshot {
+  std::array<uint64_t, kHistogramBoundsNs.size() + 1> counts{};  // not cumulative; the last is above all bounds
+  int64_t sum_ns = 0;
+};
+
+struct EngineCounters {
+  struct PointCounters {
+    std::array<uint64_t, 7> handshakes{};                 // by Outcome
+    std::array<HistogramSnapshot, 2> handshake_rtt;       // [0] client side, [1] server side
+    std::array<std::array<HistogramSnapshot, 2>, 2> rtt;  // the same; [0] by acknowledgement, [1] by timestamp
+    std::array<std::array<uint64_t, kRetransmissionKinds.size()>, 2>
+        retransmissions{};  // [0] from the client, [1] from the server
+    std::array<uint64_t, 2> needless_retransmissions{};
+    uint64_t unpaired_legs = 0;
+    uint64_t capture_loss_segments = 0;  // acknowledged and never seen
+    uint64_t copies = 0;                 // packets that the capture shows again
+  };
+  struct DeviceCounters {                      // between point i and i + 1
+    std::array<HistogramSnapshot, 2> transit;  // [0] toward inside, [1] toward outside
+    std::array<uint64_t, 2> segments_lost{};   // same
+  };
+  std::vector<PointCounters> points;
+  std::vector<DeviceCounters> devices;
+  std::array<uint64_t, 2> connections_active{};  // by Protocol
+  std::array<uint64_t, 6> resets{};              // by Origin
+  std::array<uint64_t, 11> pairings{};           // by PairingMethod
+  // By kind, where ("beyond inside", "between outside and inside"), severity.
+  std::map<std::tuple<FindingKind, std::string, Severity>, uint64_t> findings;
+  uint64_t late_packets = 0;
+  uint64_t fates_begun_late = 0;       // pairings whose log of early sightings had overflowed
+  std::vector<double> ring_occupancy;  // for each worker, the fullest of its rings, 0..1
+};
+
+}  // namespace parallax

@@ -1,0 +1,37 @@
+// What an engine is told when it is made: the path, its bounds and how long it waits for what.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "analysis/model/model.h"
+
+namespace parallax {
+
+struct EngineOptions {
+  std::vector<std::string> path;  // the points' names, in order
+  size_t workers = 1;             // must equal the rings of each channel
+  bool offline = false;           // never drop; same output for any number of workers
+  bool filtered = false;        // a filter keeps packets from the engine: where addresses are rewritten, perhaps on one side only
+  bool record_packets = false;  // keep a PacketRecord for each packet (offline only)
+  size_t legs = 1 << 16;        // for each worker
+  size_t half_open_legs = 1 << 14;     // for each worker
+  size_t recognised_legs = 1 << 14;    // for each worker: legs whose messages are being read (live)
+  size_t message_buffers = 512;        // for each worker, of 8 KiB: messages that are incomplete (live)
+  size_t connections = 1 << 16;        // kept by the correlator (live)
+  size_t recognised_bytes = 64 << 20;  // kept by the correlator: what messages said (live)
+  size_t findings = 4096;
+  int64_t merge_wait_ns = 50'000'000;  // live: how long the merge waits for a port that says nothing
+  int64_t device_timeout_ns = 1'000'000'000;
+  int64_t idle_timeout_ns = 300'000'000'000;
+};
+
+// A pairing known beforehand (from the running daemon, when a slice is cut): legs with these ends belong together.
+struct KnownPairing {
+  PointIndex first_point, second_point;
+  Endpoint first_client, first_server, second_client, second_server;
+};
+
+}  // namespace parallax

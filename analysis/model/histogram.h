@@ -1,0 +1,29 @@
+// A Prometheus histogram with one writer and any readers.
+#pragma once
+
+#include <algorithm>
+#include <array>
+
+#include "analysis/model/engine_counters.h"
+#include "capture/core/counter.h"
+
+namespace parallax {
+
+class Histogram {
+ public:
+  void add(int64_t ns) {
+    const auto bucket = std::lower_bound(kHistogramBoundsNs.begin(), kHistogramBoundsNs.end(), ns) - kHistogramBoundsNs.begin();
+    counts_[static_cast<size_t>(bucket)].add();
+    sum_ns_.add(static_cast<uint64_t>(std::max<int64_t>(0, ns)));
+  }
+  void add_to(HistogramSnapshot& snapshot) const {
+    for (size_t i = 0; i < counts_.size(); ++i) snapshot.counts[i] += counts_[i].get();
+    snapshot.sum_ns += static_cast<int64_t>(sum_ns_.get());
+  }
+
+ private:
+  std::array<Counter, kHistogramBoundsNs.size() + 1> counts_;
+  Counter sum_ns_;
+};
+
+}  // namespace parallax

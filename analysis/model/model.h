@@ -1,0 +1,216 @@
+// What the engine knows, as plain values: connections, findings, devices, points, packets. The daemon maps them one to
+// one onto the messages of proto/parallax/v1/types.proto; see contract fields there.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "analysis/model/vocabulary.h"
+#include "capture/core/sighting.h"
+
+namespace parallax {
+
+struct Endpoint {
+  Address address{};
+  uint16_t port = 0;
+  auto operator<=>(const Endpoint&) const = default;
+};
+std::string to_string(const Address& address);    // "192.0.2.1" or "2001:db8::1"
+std::string to_string(const Endpoint& endpoint);  // "192.0.2.1:80" or "[2001:db8::1]:80"
+
+struct Distribution {  // nanoseconds; quantiles within 5 %
+  int64_t min_ns = 0, median_ns = 0, p99_ns = 0, max_ns = 0;
+  uint64_t count = 0;
+};
+
+struct OfferedOptions {
+  uint16_t mss = 0;
+  int16_t window_scale = -1;  // -1: not offered
+  bool sack = false, timestamps = false, ecn = false, fast_open = false;
+  uint8_t window_scale_at_least = 0;  // met in midstream, so that the offer was not seen: what explains the bytes in flight
+  uint16_t initial_window = 0;        // announced with the offer, never scaled (RFC 7323, 2.2)
+};
+
+struct RoundTripRecord {  // see analysis/tcp/round_trip.h
+  int64_t min_ns = 0, smoothed_ns = 0, max_ns = 0;
+  uint32_t samples = 0;
+};
+
+// Turns of a leg, summed; see analysis/tcp/turns.h. Index 0: the client, 1: the server.
+struct TurnTotals {
+  std::array<int64_t, 2> wait_ns{}, network_ns{}, longest_wait_ns{};  // by the side that was waited for
+  std::array<int64_t, 2> transfer_ns{};                               // by sender, as all that follows
+  std::array<uint64_t, 2> largest_message_bytes{}, in_flight_max_bytes{};
+  uint32_t outstanding_max = 0;
+  double outstanding_mean = 0;  // over the time in which a request was under way
+};
+
+// What messages have said. Texts are as they came: bounded, not sanitised.
+struct TlsRecord {
+  std::string sni, alpn, version;         // alpn: chosen, or the first offered; version: chosen
+  std::vector<std::string> server_names;  // of the certificate, up to TLS 1.2
+  std::string alert;
+};
+
+struct ProxiedRecord {  // what a PROXY header says of the client's own connection
+  Endpoint client, server;
+};
+
+struct HttpRequestRecord {
+  std::string method, target;
+  uint16_t status = 0;  // 0: no answer seen
+  std::string forwarded_for, host;
+};
+
+struct DnsRecord {
+  std::string name, type, rcode;  // rcode empty: not answered
+  uint16_t id = 0;
+};
+
+struct DhcpRecord {
+  uint32_t transaction_id = 0;
+  std::string first_message, last_message, hardware_address, assigned_address, host_name;
+};
+
+struct LegRecord {
+  PointIndex point = 0;
+  Endpoint client, server;
+  ConnState conn_state = ConnState::OTH;
+  int64_t first_seen_ns = 0, last_seen_ns = 0;
+  // Index 0: from the client, 1: from the server.
+  std::array<uint64_t, 2> packets{}, bytes{}, retransmissions{};
+  std::array<uint32_t, 2> isn{};
+  std::optional<int64_t> handshake_client_rtt_ns, handshake_server_rtt_ns;
+  std::optional<uint32_t> hops_to_client, hops_to_server;
+  std::array<uint32_t, 2> ttl_changes{};                      // from the client, from the server
+  std::array<std::optional<RoundTripRecord>, 2> rtt;          // to the client and back, to the server and back
+  std::array<std::optional<uint32_t>, 2> first_flight_bytes;  // from the client, from the server
+  std::string history;
+  OfferedOptions client_options, server_options;
+  std::optional<TlsRecord> tls;
+  std::optional<ProxiedRecord> proxied;
+  uint32_t turns = 0;
+  std::optional<TurnTotals> turn_totals;  // empty: no data was seen
+};
+
+struct CrossingRecord {
+  PointIndex client_side = 0, server_side = 0;  // neighbouring points, the client's side first
+  PairingMethod method = PairingMethod::none;
+  double confidence = 0;
+  uint32_t rivals = 0;
+  DeviceKind device_kind = DeviceKind::unknown;
+  uint32_t changes = 0;            // DeviceChange bits
+  std::array<uint64_t, 2> lost{};  // data segments that entered and never left; [0] from the client
+  std::array<std::optional<Distribution>, 2> transit;
+  std::array<std::optional<int64_t>, 2> isn_offset;
+  uint64_t undecided = 0;
+};
+
+// Where the time between data went, from the client's to the server's end, summed over the turns. With two points or more the
+// device (all devices between them) is what a wait took longer at one side of it than at the other; with one, it is not told
+// apart from the network.
+struct WaitingRecord {
+  int64_t client_ns = 0, before_device_ns = 0, device_ns = 0, after_device_ns = 0, server_ns = 0;
+};
+
+struct ConnectionRecord {
+  uint64_t id = 0;
+  Protocol protocol = Protocol::tcp;
+  Endpoint client, server;  // as the client sees them
+  Outcome outcome = Outcome::incomplete;
+  uint32_t syn_attempts = 0;
+  Close close = Close::open;
+  ClosedBy closed_by = ClosedBy::unknown;
+  std::vector<LegRecord> legs;
+  std::vector<CrossingRecord> crossings;
+  std::optional<WaitingRecord> waiting;          // empty: no turns, or not the same ones at the first and the last point
+  std::vector<HttpRequestRecord> http_requests;  // as the leg nearest to the client has seen them
+  std::vector<DnsRecord> dns;
+  std::vector<DhcpRecord> dhcp;
+  std::vector<uint64_t> finding_ids;
+};
+
+struct Where {  // exactly one: beyond a point, between two points, or unknown
+  enum class Kind : uint8_t { unknown, beyond, between } kind = Kind::unknown;
+  PointIndex first = 0;  // beyond; or between, the client's side first
+  PointIndex second = 0;
+  auto operator<=>(const Where&) const = default;
+};
+
+struct Evidence {
+  std::string kind;  // ttl, ip_id, timing, absent_at, present_at, sequence, option, payload
+  PointIndex point = 0;
+  std::optional<PortIndex> port;
+  uint32_t frame = 0;  // 0: none
+  int64_t time_ns = 0;
+  std::string detail;
+};
+
+struct FindingRecord {
+  uint64_t id = 0;
+  uint64_t version = 0;  // grows with every change of any finding: what is newer than a version has changed since
+  FindingKind kind{};
+  Severity severity = Severity::info;
+  double confidence = 0;
+  Where where;
+  Origin origin = Origin::unknown;
+  FindingDirection direction = FindingDirection::none;
+  std::vector<uint64_t> connection_ids;  // the first kFindingConnectionsMax
+  std::vector<uint64_t> related_connection_ids;
+  uint64_t count = 0;
+  int64_t first_seen_ns = 0, last_seen_ns = 0;
+  std::optional<double> rate_per_second, period_seconds, time_lost_seconds;
+  std::optional<std::string> service;
+  std::vector<Evidence> evidence;
+  std::string summary;
+};
+inline constexpr size_t kFindingConnectionsMax = 1000;
+inline constexpr size_t kFindingEvidenceMax = 16;
+
+struct AddressMapEntry {
+  Endpoint outside, inside;
+  uint64_t connections = 0;
+};
+
+struct DeviceRecord {
+  PointIndex outer = 0, inner = 1;  // neighbouring points in path order
+  DeviceKind kind = DeviceKind::unknown;
+  uint64_t connections = 0;
+  uint32_t changes = 0;
+  std::optional<Distribution> transit_toward_inside, transit_toward_outside;
+  uint64_t lost_toward_inside = 0, lost_toward_outside = 0, resets_originated = 0;
+  std::vector<AddressMapEntry> address_map;
+};
+
+struct PointRecord {
+  std::string name;
+  uint64_t packets = 0, bytes = 0;
+  int64_t first_seen_ns = 0, last_seen_ns = 0;
+  uint64_t capture_loss_segments = 0;  // data that was acknowledged and never seen
+  uint64_t decode_errors = 0;
+  std::map<std::string, uint64_t> decode_errors_by_reason;
+};
+
+struct PacketRecord {  // only where the engine was asked to record packets
+  int64_t order_ns = 0, time_ns = 0;
+  PortIndex port = 0;
+  PointIndex point = 0;
+  uint32_t frame = 0;
+  uint64_t connection_id = 0;  // 0: belongs to none
+  uint32_t leg_index = 0;
+  uint32_t labels = 0;     // PacketLabel bits
+  uint64_t packet_id = 0;  // the same for the sightings of one packet at different points; 0: seen at one only
+};
+
+struct SummaryRecord {
+  uint64_t packets = 0, connections = 0, paired_connections = 0, unpaired_legs = 0;
+  std::map<std::string, uint64_t> findings_by_kind;
+  uint64_t sensor_loss = 0;
+  std::vector<std::string> bounds_hit;  // "legs: 12 evicted"
+};
+
+}  // namespace parallax

@@ -1,0 +1,82 @@
+// What is known of a leg from its messages. Kept by the correlator, for reports; randoms, session ids and identifiers also for
+// the pairing of legs across proxies, which does not use them yet.
+//
+// Texts are as they came: bounded, not sanitised. Nothing is kept of a leg that said nothing recognisable.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "analysis/event/recognition.h"
+
+namespace parallax {
+
+struct RecognisedTls {
+  bool client_hello = false, server_hello = false;
+  bool client_version_known = false, server_version_known = false;
+  uint16_t client_version = 0, server_version = 0;  // the highest offered; the one chosen
+  std::array<uint8_t, 32> client_random{}, server_random{};
+  std::string client_session_id, server_session_id;
+  std::string sni;
+  std::string alpn_offered, alpn_chosen;  // the first offered; TLS 1.3 hides the choice
+  std::vector<std::string> certificate_names;
+  std::optional<uint16_t> alert;  // level << 8 | description; the first fatal one, else the first
+};
+
+struct RecognisedRequest {
+  uint32_t seq = 0;  // where it begins
+  std::string method, target, host, forwarded_for, forwarded;
+  uint16_t status = 0;      // 0: no answer seen
+  bool has_request = true;  // false: the answer alone was seen
+};
+
+struct RecognisedProxy {
+  uint8_t version = 0;
+  bool has_endpoints = false;  // of the client that the proxy speaks for
+  Endpoint source, destination;
+  std::string authority, unique_id;
+};
+
+struct RecognisedDns {
+  uint16_t id = 0, type = 0;
+  std::string name;  // in wire form
+  bool asked = false, answered = false;
+  uint8_t rcode = 0;
+};
+
+struct RecognisedDhcp {
+  uint8_t version = 4;  // of IP
+  uint32_t transaction_id = 0;
+  uint8_t first_type = 0, last_type = 0;  // messages
+  std::string hardware_address;
+  Address client_address{}, requested_address{}, assigned_address{};
+  std::string host_name;
+};
+
+struct Recognised {
+  static constexpr size_t kRequestsMax = 64;
+  static constexpr size_t kExchangesMax = 16;  // DNS, DHCP
+
+  std::optional<RecognisedTls> tls;
+  std::vector<RecognisedRequest> requests;  // in the order of the stream
+  std::optional<RecognisedProxy> proxy;
+  std::vector<RecognisedDns> dns;
+  std::vector<RecognisedDhcp> dhcp;
+
+  // False: a bound of this leg was reached, and the event was not kept.
+  bool take(const RecognitionEvent& event);
+  // Memory beyond this structure itself, about.
+  size_t bytes() const;
+
+ private:
+  void take_tls(const RecognitionEvent& event);
+  bool take_request(const RecognitionEvent& event);
+  bool take_response(const RecognitionEvent& event);
+  bool take_dns(const RecognitionEvent& event);
+  bool take_dhcp(const RecognitionEvent& event);
+};
+
+}  // namespace parallax

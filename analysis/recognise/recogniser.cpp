@@ -1,0 +1,439 @@
+#include "analysis/recognise/recogniser.h"
+
+#include <algorithm>
+
+#include "analysis/model/sequence.h"
+#include "analysis/protocol/byte_reader.h"
+#include "analysis/protocol/dhcp_message.h"
+#include "analysis/protocol/dns_message.h"
+#include "analysis/protocol/http_head.h"
+#include "analysis/protocol/proxy_header.h"
+#include "analysis/protocol/tls_hello.h"
+
+namespace parallax {
+namespace {
+
+using Bytes = std::span<const uint8_t>;
+
+constexpr uint8_t kMessagesMax = 96;    // told of a direction: more than are kept of a connection
+constexpr int kMessagesPerStep = 32;    // in one excerpt or buffer
+constexpr uint64_t kBodyMax = 1 << 30;  // a body as long as that has no end that sequence numbers could tell
+constexpr uint8_t kTlsAlert = 21, kTlsHandshake = 22, kClientHello = 1, kServerHello = 2;
+constexpr size_t kTlsFirstBytes = 6;  // record header, and the type of the handshake message
+
+template <typename T>
+std::string_view bytes_of(const T& value) {
+  return {reinterpret_cast<const char*>(&value), sizeof(value)};
+}
+std::string_view text_of(const TlsSessionId& id) { return as_text({id.bytes.data(), id.length}); }
+
+bool begins(Bytes bytes, std::string_view text) { return as_text(bytes).substr(0, text.size()) == text.substr(0, bytes.size()); }
+bool is_port(const Sighting& s, uint16_t port) { return s.source_port == port || s.destination_port == port; }
+
+// Whether a whole message begins here. For bytes that would otherwise be taken for the middle of one.
+bool is_message(Bytes bytes) {
+  if (bytes.empty()) return false;
+  if (bytes[0] == kTlsHandshake) {
+    TlsClientHello hello;
+    TlsServerFlight flight;
+    return parse_tls_client_hello(bytes, hello) == ParseStatus::done ||
+           (parse_tls_server_flight(bytes, flight) != ParseStatus::foreign && flight.has_hello);
+  }
+  HttpRequestHead request;
+  HttpResponseHead response;
+  return parse_http_request(bytes, request) == ParseStatus::done || parse_http_response(bytes, response) == ParseStatus::done;
+}
+
+}  // namespace
+
+Recogniser::Recogniser(const RecogniserLimits& limits, SpscRing<RecognitionEvent>& ring, WorkerCounters& counters)
+    : limits_(limits),
+      counters_(counters),
+      outbox_(ring, !limits.offline),
+      buffers_(limits.buffers, limits.offline),
+      state_of_slot_(limits.legs, kNone) {
+  if (limits.offline) return;
+  states_.resize(std::max<size_t>(limits.states, 1));
+  for (size_t i = states_.size(); i-- > 0;) free_states_.push_back(static_cast<uint32_t>(i));
+}
+
+Recogniser::State* Recogniser::state_of(uint32_t slot) {
+  uint32_t& index = state_of_slot_[slot];
+  if (index != kNone) return &states_[index];
+  if (free_states_.empty()) {
+    if (!limits_.offline) {
+      counters_.recogniser_states_missing.add();
+      return nullptr;
+    }
+    free_states_.push_back(static_cast<uint32_t>(states_.size()));
+    states_.emplace_back();
+  }
+  index = free_states_.back();
+  free_states_.pop_back();
+  states_[index] = {};
+  return &states_[index];
+}
+
+void Recogniser::take(uint32_t slot, LegId leg, const Sighting& s, Side from, std::optional<uint32_t> first_seq, Bytes excerpt) {
+  State* state = state_of(slot);
+  if (state == nullptr || excerpt.empty()) return;
+  const bool dns = is_port(s, 53) || is_port(s, 5353) || is_port(s, 5355);
+  const Packet packet{s.order_ns, leg, s.frame, s.ack, s.port, s.point, from, false, dns};
+  if (s.protocol == ip_protocol::udp) {
+    take_datagram(*state, packet, s, excerpt);
+  } else {
+    const uint32_t seq = s.seq + ((s.tcp_flags & tcp_flag::syn) ? 1 : 0);
+    take_stream(state_of_slot_[slot], packet, seq, first_seq, excerpt);
+  }
+}
+
+void Recogniser::close(uint32_t slot, LegId leg, PointIndex point, int64_t now_ns) {
+  const uint32_t index = state_of_slot_[slot];
+  if (index == kNone) return;
+  State& state = states_[index];
+  for (const Side side : {Side::client, Side::server}) {
+    Direction& direction = state.directions[index_of(side)];
+    if (direction.buffer == kNone) continue;
+    const Packet packet{now_ns, leg, 0, 0, 0, point, side, true, false};
+    const Bytes bytes = buffers_[direction.buffer].contiguous();
+    if (!bytes.empty()) read(state, packet, direction.message_seq, bytes, true);
+    release(direction);
+  }
+  free_states_.push_back(index);
+  state_of_slot_[slot] = kNone;
+}
+
+// ---- streams ----
+
+void Recogniser::take_stream(uint32_t state_index, const Packet& packet, uint32_t seq, std::optional<uint32_t> first_seq,
+                             Bytes bytes) {
+  Direction& direction = states_[state_index].directions[index_of(packet.from)];
+  if (direction.buffer != kNone) {
+    go_on(state_index, packet, seq, bytes);
+    return;
+  }
+  begin(state_index, packet, seq, bytes);
+  // The direction's first segment may have been overtaken.
+  const int32_t offset = first_seq ? sequence_distance(*first_seq, seq) : 0;
+  if (direction.begun_count == 0 && offset > 0 && offset < static_cast<int32_t>(MessageBuffer::kBytesMax)) {
+    keep(state_index, packet, *first_seq);
+    buffers_[direction.buffer].add(static_cast<uint32_t>(offset), bytes);
+  }
+}
+
+void Recogniser::begin(uint32_t state_index, const Packet& packet, uint32_t seq, Bytes bytes) {
+  State& state = states_[state_index];
+  Direction& direction = state.directions[index_of(packet.from)];
+  for (int i = 0; i < kMessagesPerStep && !bytes.empty(); ++i) {
+    if (begun_before(direction, seq)) return;
+    direction.has_body = direction.has_body && sequence_before(seq, direction.body_end);
+    if (direction.has_body) return;
+    const Read found = read(state, packet, seq, bytes, false);
+    if (found.outcome == Outcome::nothing) return;
+    direction.begun[direction.begun_count++ % direction.begun.size()] = seq;
+    if (found.outcome == Outcome::more) {
+      keep(state_index, packet, seq);
+      buffers_[direction.buffer].add(0, bytes);
+      return;
+    }
+    direction.hello_told = false;
+    bytes = bytes.subspan(found.consumed);
+    seq += found.consumed;
+  }
+  if (!bytes.empty()) counters_.messages_over.add();
+}
+
+void Recogniser::go_on(uint32_t state_index, const Packet& packet, uint32_t seq, Bytes bytes) {
+  State& state = states_[state_index];
+  Direction& direction = state.directions[index_of(packet.from)];
+  MessageBuffer& buffer = buffers_[direction.buffer];
+  int32_t offset = sequence_distance(direction.message_seq, seq);
+  if (offset < 0) {
+    if (static_cast<size_t>(-int64_t{offset}) >= bytes.size()) return;
+    bytes = bytes.subspan(static_cast<size_t>(-int64_t{offset}));
+    offset = 0;
+  }
+  const bool beyond_gap = static_cast<size_t>(offset) > buffer.contiguous().size();
+  if (offset >= static_cast<int32_t>(MessageBuffer::kBytesMax) || (beyond_gap && is_message(bytes))) {
+    // What is missing was never seen, and the stream has gone on.
+    if (!buffer.contiguous().empty()) read(state, packet, direction.message_seq, buffer.contiguous(), true);
+    release(direction);
+    begin(state_index, packet, seq, bytes);
+    return;
+  }
+  buffer.add(static_cast<uint32_t>(offset), bytes);
+  buffers_.touch(direction.buffer, packet.order_ns);
+  if (buffer.contiguous().empty()) return;  // its first segment is still to come
+  for (int i = 0; i < kMessagesPerStep; ++i) {
+    const Bytes whole = buffer.contiguous();
+    const Read found = read(state, packet, direction.message_seq, whole, buffer.full());
+    if (found.outcome == Outcome::more) return;
+    if (found.outcome == Outcome::nothing || found.consumed >= whole.size()) break;
+    buffer.drop_first(found.consumed);
+    direction.message_seq += found.consumed;
+    direction.begun[direction.begun_count++ % direction.begun.size()] = direction.message_seq;
+    direction.hello_told = false;
+    if (i + 1 == kMessagesPerStep) counters_.messages_over.add();
+  }
+  release(direction);
+}
+
+// A buffer for the message that begins at `seq`.
+void Recogniser::keep(uint32_t state_index, const Packet& packet, uint32_t seq) {
+  Direction& direction = states_[state_index].directions[index_of(packet.from)];
+  MessageBufferPool::Owner evicted;
+  direction.buffer = buffers_.take({state_index, static_cast<uint8_t>(index_of(packet.from))}, packet.order_ns, evicted);
+  direction.message_seq = seq;
+  if (evicted.state == kNone) return;
+  counters_.messages_evicted.add();
+  states_[evicted.state].directions[evicted.direction].buffer = kNone;
+  states_[evicted.state].directions[evicted.direction].hello_told = false;
+}
+
+void Recogniser::release(Direction& direction) {
+  buffers_.give_back(direction.buffer);
+  direction.buffer = kNone;
+  direction.hello_told = false;
+}
+
+bool Recogniser::begun_before(Direction& direction, uint32_t seq) const {
+  const size_t known = std::min<size_t>(direction.begun_count, direction.begun.size());
+  return std::find(direction.begun.begin(), direction.begun.begin() + static_cast<ptrdiff_t>(known), seq) !=
+         direction.begun.begin() + static_cast<ptrdiff_t>(known);
+}
+
+// ---- messages ----
+
+// `last`: no more bytes will come, so that what has been found so far is told.
+Recogniser::Read Recogniser::read(State& state, const Packet& packet, uint32_t seq, Bytes bytes, bool last) {
+  if (packet.dns) return read_dns_stream(state, packet, seq, bytes);
+  if (bytes[0] == kTlsHandshake || bytes[0] == kTlsAlert) return read_tls(state, packet, seq, bytes, last);
+  if (bytes[0] == '\r' || begins(bytes, "PROXY")) {
+    const Read proxy = read_proxy(state, packet, seq, bytes, last);
+    if (proxy.outcome != Outcome::nothing) return proxy;
+  }
+  if (begins(bytes, "HTTP/")) {
+    const Read response = read_response(state, packet, seq, bytes, last);
+    if (response.outcome != Outcome::nothing) return response;
+  }
+  return read_request(state, packet, seq, bytes, last);
+}
+
+Recogniser::Read Recogniser::read_tls(State& state, const Packet& packet, uint32_t seq, Bytes bytes, bool last) {
+  if (bytes[0] == kTlsAlert) {
+    TlsAlert alert;
+    const ParseStatus status = parse_tls_alert(bytes, alert);
+    if (status == ParseStatus::more) return {Outcome::more, 0};
+    if (status != ParseStatus::done || alert.encrypted) return {Outcome::nothing, 0};
+    RecognitionEvent event = event_of(packet, RecognitionKind::tls_alert, seq);
+    event.code = static_cast<uint16_t>(alert.level << 8 | alert.description);
+    send(state, event);
+    return {Outcome::done, static_cast<uint32_t>(kTlsRecordHeaderBytes + 2)};
+  }
+  if (bytes.size() < kTlsFirstBytes) return {Outcome::more, 0};
+  const uint8_t type = bytes[kTlsRecordHeaderBytes];
+  if (type == kClientHello) return read_client_hello(state, packet, seq, bytes, last);
+  if (type == kServerHello) return read_server_flight(state, packet, seq, bytes, last);
+  return {Outcome::nothing, 0};
+}
+
+Recogniser::Read Recogniser::read_client_hello(State& state, const Packet& packet, uint32_t seq, Bytes bytes, bool last) {
+  Direction& direction = state.directions[index_of(packet.from)];
+  if (state.tls_secret && direction.client_hellos > 0) return {Outcome::nothing, 0};
+  TlsClientHello hello;
+  const ParseStatus status = parse_tls_client_hello(bytes, hello);
+  if (status == ParseStatus::more && !last) return {Outcome::more, 0};
+  if (status == ParseStatus::foreign || !hello.has_random) return {Outcome::nothing, 0};
+  RecognitionEvent event = event_of(packet, RecognitionKind::tls_client_hello, seq);
+  event.version = hello.version;
+  event.version_known = hello.has_version;
+  event.add(0, as_text(hello.random), hello.random.size());
+  event.add(1, text_of(hello.session_id), hello.session_id.bytes.size());
+  event.add(2, hello.sni.view(), 255);
+  event.add(3, hello.alpn.view(), 64);
+  send(state, event);
+  ++direction.client_hellos;
+  return {Outcome::done, static_cast<uint32_t>(bytes.size())};
+}
+
+Recogniser::Read Recogniser::read_server_flight(State& state, const Packet& packet, uint32_t seq, Bytes bytes, bool last) {
+  Direction& direction = state.directions[index_of(packet.from)];
+  if (state.tls_secret && !direction.hello_told) return {Outcome::nothing, 0};
+  TlsServerFlight flight;
+  const ParseStatus status = parse_tls_server_flight(bytes, flight);
+  if (status == ParseStatus::foreign || (status == ParseStatus::broken && !flight.has_hello)) return {Outcome::nothing, 0};
+  const bool goes_on = status == ParseStatus::more && !last;
+  // The hello is told at once; once more with the certificate's names, where there are any.
+  const bool tell = flight.has_hello && (!direction.hello_told || (!goes_on && flight.has_certificate));
+  if (tell) {
+    RecognitionEvent event = event_of(packet, RecognitionKind::tls_server_hello, seq);
+    event.version = flight.version;
+    event.version_known = flight.has_version;
+    event.add(0, as_text(flight.random), flight.random.size());
+    event.add(1, text_of(flight.session_id), flight.session_id.bytes.size());
+    event.add(2, flight.alpn.view(), 64);
+    std::array<char, 512> names;
+    size_t length = 0;
+    const auto add_name = [&](std::string_view name) {
+      if (name.empty() || length + name.size() + 1 > names.size()) return;
+      std::memcpy(names.data() + length, name.data(), name.size());
+      length += name.size();
+      names[length++] = '\0';
+    };
+    if (flight.has_certificate) {
+      for (const std::string_view name : flight.certificate.kept_dns_names()) add_name(name);
+      if (length == 0) add_name(flight.certificate.common_name);
+    }
+    event.add(3, {names.data(), length}, names.size());
+    send(state, event);
+    state.tls_secret = true;
+    direction.hello_told = true;
+  }
+  return goes_on ? Read{Outcome::more, 0} : Read{Outcome::done, static_cast<uint32_t>(bytes.size())};
+}
+
+Recogniser::Read Recogniser::read_request(State& state, const Packet& packet, uint32_t seq, Bytes bytes, bool last) {
+  HttpRequestHead head;
+  const ParseStatus status = parse_http_request(bytes, head);
+  if (status == ParseStatus::more && !last) return {Outcome::more, 0};
+  if (status == ParseStatus::foreign || !head.has_version) return {Outcome::nothing, 0};
+  RecognitionEvent event = event_of(packet, RecognitionKind::http_request, seq);
+  event.add(0, head.method, 24);
+  event.add(1, head.fields.host, 128);
+  event.add(2, head.fields.forwarded_for, 96);
+  event.add(3, head.fields.forwarded, 96);
+  event.add(4, head.target, event.bytes.size());
+  send(state, event);
+  if (head.head_length == 0 || head.fields.chunked) return {Outcome::done, static_cast<uint32_t>(bytes.size())};
+  const uint64_t body = head.fields.has_content_length ? head.fields.content_length : 0;
+  if (body > 0 && body < kBodyMax) {
+    Direction& direction = state.directions[index_of(packet.from)];
+    direction.body_end = seq + head.head_length + static_cast<uint32_t>(body);
+    direction.has_body = true;
+  }
+  return {Outcome::done, static_cast<uint32_t>(std::min<uint64_t>(bytes.size(), head.head_length + body))};
+}
+
+Recogniser::Read Recogniser::read_response(State& state, const Packet& packet, uint32_t seq, Bytes bytes, bool last) {
+  HttpResponseHead head;
+  const ParseStatus status = parse_http_response(bytes, head);
+  if (status == ParseStatus::more && !last) return {Outcome::more, 0};
+  if (status == ParseStatus::foreign || !head.has_status) return {Outcome::nothing, 0};
+  RecognitionEvent event = event_of(packet, RecognitionKind::http_response, seq);
+  event.code = head.status;
+  send(state, event);
+  if (head.head_length == 0) return {Outcome::done, static_cast<uint32_t>(bytes.size())};
+  // A body is announced that does not come where HEAD was asked for, or nothing has changed.
+  const Bytes rest = bytes.subspan(head.head_length);
+  const bool no_body = !rest.empty() && begins(rest, "HTTP/");
+  const uint64_t body = no_body || !head.fields.has_content_length ? 0 : head.fields.content_length;
+  return {Outcome::done, static_cast<uint32_t>(std::min<uint64_t>(bytes.size(), head.head_length + std::min(body, kBodyMax)))};
+}
+
+Recogniser::Read Recogniser::read_proxy(State& state, const Packet& packet, uint32_t seq, Bytes bytes, bool last) {
+  ProxyHeader header;
+  const ParseStatus status = parse_proxy_header(bytes, header);
+  if (status == ParseStatus::more && !last) return {Outcome::more, 0};
+  // Of a header that is longer than what is kept the endpoints are known: they come first.
+  const bool part = status == ParseStatus::more && header.has_endpoints;
+  if (status != ParseStatus::done && !part) return {Outcome::nothing, 0};
+  RecognitionEvent event = event_of(packet, RecognitionKind::proxy_header, seq);
+  event.code = header.version;
+  if (header.has_endpoints) {
+    event.add(0, bytes_of(header.source), sizeof(header.source));
+    event.add(1, bytes_of(header.destination), sizeof(header.destination));
+  }
+  event.add(2, header.authority, 255);
+  event.add(3, as_text(header.unique_id), 128);
+  send(state, event);
+  return {Outcome::done, part ? static_cast<uint32_t>(bytes.size()) : header.header_length};
+}
+
+Recogniser::Read Recogniser::read_dns_stream(State& state, const Packet& packet, uint32_t seq, Bytes bytes) {
+  DnsMessage message;
+  uint16_t length = 0;
+  const ParseStatus status = parse_dns_stream(bytes, message, length);
+  if (status == ParseStatus::more && !message.has_question) return {Outcome::more, 0};
+  if (status == ParseStatus::foreign || !message.has_question) return {Outcome::nothing, 0};
+  send_dns(state, packet, seq, message);
+  Direction& direction = state.directions[index_of(packet.from)];
+  direction.body_end = seq + 2 + length;
+  direction.has_body = true;
+  return {Outcome::done, static_cast<uint32_t>(std::min<size_t>(bytes.size(), size_t{2} + length))};
+}
+
+void Recogniser::send_dns(State& state, const Packet& packet, uint32_t seq, const DnsMessage& message) {
+  RecognitionEvent event = event_of(packet, RecognitionKind::dns, seq);
+  event.id = message.id;
+  event.code = message.type;
+  event.rcode = message.rcode;
+  event.answer = message.response;
+  event.add(0, message.name, kDnsNameBytesMax);
+  send(state, event);
+}
+
+// ---- datagrams ----
+
+void Recogniser::take_datagram(State& state, const Packet& packet, const Sighting& s, Bytes bytes) {
+  if (packet.dns) {
+    DnsMessage message;
+    const ParseStatus status = parse_dns_message(bytes, message);
+    if (status != ParseStatus::foreign && message.has_question) send_dns(state, packet, 0, message);
+    return;
+  }
+  RecognitionEvent event = event_of(packet, RecognitionKind::dhcp, 0);
+  if (is_port(s, 67) || is_port(s, 68)) {
+    DhcpMessage message;
+    if (parse_dhcp_message(bytes, message) == ParseStatus::foreign || !message.has_header) return;
+    event.id = message.transaction_id;
+    event.code = message.message_type;
+    event.answer = message.reply;
+    event.version = 4;
+    event.add(0, as_text(message.hardware_address).substr(0, message.hardware_length), message.hardware_address.size());
+    event.add(1, bytes_of(message.client_address), sizeof(Address));
+    event.add(2, message.has_requested_address ? bytes_of(message.requested_address) : std::string_view{}, sizeof(Address));
+    event.add(3, bytes_of(message.your_address), sizeof(Address));
+    event.add(4, message.host_name, 255);
+  } else {
+    Dhcpv6Message message;
+    if (parse_dhcpv6_message(bytes, message) != ParseStatus::done) return;
+    event.id = message.transaction_id;
+    event.code = message.message_type;
+    event.version = 6;
+  }
+  send(state, event);
+}
+
+// ---- telling ----
+
+RecognitionEvent Recogniser::event_of(const Packet& packet, RecognitionKind kind, uint32_t seq) const {
+  RecognitionEvent event;
+  event.order_ns = packet.order_ns;
+  event.leg = packet.leg;
+  event.frame = packet.frame;
+  event.seq = seq;
+  event.ack = packet.ack;
+  event.id = 0;
+  event.port = packet.port;
+  event.version = event.code = 0;
+  event.point = packet.point;
+  event.from = packet.from;
+  event.kind = kind;
+  event.rcode = 0;
+  event.answer = event.version_known = false;
+  event.closing = packet.closing;
+  event.lengths = {};
+  return event;
+}
+
+void Recogniser::send(State& state, const RecognitionEvent& event) {
+  uint8_t& told = state.directions[index_of(event.from)].messages;
+  if (told == kMessagesMax) {
+    counters_.messages_over.add();
+    return;
+  }
+  ++told;
+  if (!outbox_.send(event)) counters_.recognitions_dropped.add();
+}
+
+}  // namespace parallax

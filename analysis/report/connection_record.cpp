@@ -1,0 +1,209 @@
+// The correlator's knowledge as records for people.
+#include <algorithm>
+#include <numeric>
+
+#include "analysis/connection/waiting.h"
+#include "analysis/correlate/correlator.h"
+#include "analysis/report/recognised_record.h"
+#include "analysis/tcp/tcp_leg.h"
+
+namespace parallax {
+namespace {
+
+// Hops that a packet has made, from the least common initial TTL (or hop limit) that is not below what is left. Paths of more
+// than 32 hops are rarer than hosts that begin with 32.
+std::optional<uint32_t> hops_of(uint8_t ttl) {
+  if (ttl == 0) return std::nullopt;
+  for (const uint32_t initial : {32u, 64u, 128u, 255u}) {
+    if (ttl <= initial) return initial - ttl;
+  }
+  return std::nullopt;
+}
+
+LegRecord record_of(const LegState& leg) {
+  LegRecord r;
+  r.point = leg.point;
+  r.client = leg.client;
+  r.server = leg.server;
+  r.first_seen_ns = r.last_seen_ns = leg.first.time_ns;
+  r.client_options = leg.client_options;
+  r.server_options = leg.server_options;
+  r.isn = {leg.client_isn, leg.syn_ack ? leg.syn_ack->seq : 0};
+  if (leg.recognised) fill_record(*leg.recognised, r);
+  if (!leg.has_summary) return r;
+  const LegSummary& s = leg.summary;
+  r.conn_state = s.conn_state;
+  r.client_options.window_scale_at_least = s.window_scale_at_least[0];
+  r.server_options.window_scale_at_least = s.window_scale_at_least[1];
+  r.first_seen_ns = s.first_ns;
+  r.last_seen_ns = s.last_ns;
+  for (size_t d = 0; d < 2; ++d) {
+    r.packets[d] = s.packets[d];
+    r.bytes[d] = s.bytes[d];
+    r.retransmissions[d] = s.retransmissions[d];
+    r.isn[d] = s.isn[d];
+  }
+  if (s.syn_stamp_ns != 0 && s.syn_ack_stamp_ns != 0)
+    r.handshake_server_rtt_ns = std::max<int64_t>(0, s.syn_ack_stamp_ns - s.syn_stamp_ns);
+  if (s.syn_ack_stamp_ns != 0 && s.ack_stamp_ns != 0)
+    r.handshake_client_rtt_ns = std::max<int64_t>(0, s.ack_stamp_ns - s.syn_ack_stamp_ns);
+  // Data comes from the end itself; the handshake may have been answered by a device for it.
+  const auto ttl = [&s](size_t d) { return s.times.ttl[d] != 0 ? s.times.ttl[d] : s.ttl[d]; };
+  r.hops_to_client = hops_of(ttl(0));
+  r.hops_to_server = hops_of(ttl(1));
+  set_times(s.times, r);
+  r.history = history_of(s);
+  return r;
+}
+
+uint32_t changes_between(const LegState& client_side, const LegState& server_side, const CrossingStats& stats) {
+  uint32_t changes = stats.changes;
+  const auto differ = [&changes](DeviceChange change, bool different) {
+    if (different) changes |= bit(change);
+  };
+  differ(DeviceChange::client_address, client_side.client.address != server_side.client.address);
+  differ(DeviceChange::client_port, client_side.client.port != server_side.client.port);
+  differ(DeviceChange::server_address, client_side.server.address != server_side.server.address);
+  differ(DeviceChange::server_port, client_side.server.port != server_side.server.port);
+  const auto compare = [&](const OfferedOptions& a, const OfferedOptions& b) {
+    differ(DeviceChange::mss, a.mss != b.mss);
+    differ(DeviceChange::window_scale, a.window_scale != b.window_scale);
+    differ(DeviceChange::sack, a.sack != b.sack);
+    differ(DeviceChange::timestamps, a.timestamps != b.timestamps);
+    differ(DeviceChange::ecn, a.ecn != b.ecn);
+  };
+  if (client_side.has_syn() && server_side.has_syn()) {
+    compare(client_side.client_options, server_side.client_options);
+    differ(DeviceChange::isn, client_side.client_isn != server_side.client_isn);
+  }
+  if (client_side.syn_ack && server_side.syn_ack) {
+    compare(client_side.server_options, server_side.server_options);
+    differ(DeviceChange::isn, client_side.syn_ack->seq != server_side.syn_ack->seq);
+  }
+  return changes;
+}
+
+DeviceKind kind_of(uint32_t changes) {
+  constexpr uint32_t addresses = bit(DeviceChange::client_address) | bit(DeviceChange::client_port) |
+                                 bit(DeviceChange::server_address) | bit(DeviceChange::server_port);
+  if (changes & bit(DeviceChange::isn)) return DeviceKind::sequence_rewriter;
+  if (changes & addresses) return DeviceKind::nat;
+  return changes & bit(DeviceChange::ttl) ? DeviceKind::router : DeviceKind::unknown;
+}
+
+CrossingRecord record_of(const Crossing& crossing, const Connection& c) {
+  const LegState& client_side = c.legs[crossing.client_leg];
+  const LegState& server_side = c.legs[crossing.server_leg];
+  CrossingRecord r;
+  r.client_side = client_side.point;
+  r.server_side = server_side.point;
+  r.method = crossing.method;
+  r.confidence = crossing.confidence;
+  r.rivals = crossing.rivals;
+  r.changes = changes_between(client_side, server_side, crossing.stats);
+  r.device_kind = kind_of(r.changes);
+  r.lost = crossing.stats.lost;
+  for (size_t d = 0; d < 2; ++d) {
+    if (crossing.stats.transit[d].count > 0) r.transit[d] = crossing.stats.transit[d];
+  }
+  if (client_side.has_syn() && server_side.has_syn() && client_side.client_isn != server_side.client_isn)
+    r.isn_offset[0] = static_cast<int32_t>(server_side.client_isn - client_side.client_isn);
+  if (client_side.syn_ack && server_side.syn_ack && client_side.syn_ack->seq != server_side.syn_ack->seq)
+    r.isn_offset[1] = static_cast<int32_t>(client_side.syn_ack->seq - server_side.syn_ack->seq);
+  r.undecided = crossing.stats.undecided;
+  return r;
+}
+
+Outcome outcome_of(const Connection& c) {
+  const LegState& a = c.client_leg();
+  if (c.protocol == Protocol::udp)
+    return a.established || (a.has_summary && a.summary.packets[0] > 0 && a.summary.packets[1] > 0) ? Outcome::answered
+                                                                                                    : Outcome::one_way;
+  if (a.established) return Outcome::established;
+  if (a.midstream) return Outcome::midstream;
+  if (a.refused) return Outcome::refused;
+  if (a.syn_ack || a.reset || !a.has_syn()) return Outcome::incomplete;
+  return Outcome::unanswered;
+}
+
+}  // namespace
+
+std::vector<uint32_t> Correlator::leg_order(const Connection& c) const {
+  std::vector<uint32_t> legs(c.legs.size()), order(c.legs.size());
+  std::iota(legs.begin(), legs.end(), 0u);
+  std::stable_sort(legs.begin(), legs.end(), [&](uint32_t i, uint32_t j) {
+    const LegState &x = c.legs[i], &y = c.legs[j];
+    if (x.point != y.point) return (x.point < y.point) == c.client_outer;
+    return x.first.order_ns < y.first.order_ns;
+  });
+  for (uint32_t place = 0; place < legs.size(); ++place) order[legs[place]] = place;
+  return order;
+}
+
+ConnectionRecord Correlator::record_of(const Connection& c) const {
+  ConnectionRecord r;
+  const LegState& a = c.client_leg();
+  r.id = c.id;
+  r.protocol = c.protocol;
+  r.client = a.client;
+  r.server = a.server;
+  r.outcome = outcome_of(c);
+  r.syn_attempts = a.attempt_count;
+  if (a.has_summary) {
+    r.close = a.summary.close;
+    r.closed_by = a.summary.closed_by;
+  }
+  if (r.close == Close::rst && c.reset_by_device) r.closed_by = ClosedBy::device;
+  const std::vector<uint32_t> order = leg_order(c);
+  r.legs.resize(c.legs.size());
+  for (size_t i = 0; i < c.legs.size(); ++i) r.legs[order[i]] = parallax::record_of(c.legs[i]);
+  // One crossing a device: of several legs on a side (retries through a NAT) the last one paired is the one that was used.
+  std::vector<const Crossing*> crossings;
+  for (const Crossing& crossing : c.crossings) {
+    const auto points = [&](const Crossing& x) { return std::pair{c.legs[x.client_leg].point, c.legs[x.server_leg].point}; };
+    const auto same =
+        std::find_if(crossings.begin(), crossings.end(), [&](const Crossing* x) { return points(*x) == points(crossing); });
+    if (same == crossings.end()) {
+      crossings.push_back(&crossing);
+    } else {
+      *same = &crossing;
+    }
+  }
+  std::sort(crossings.begin(), crossings.end(), [&](const Crossing* x, const Crossing* y) {
+    return (c.legs[x->client_leg].point < c.legs[y->client_leg].point) == c.client_outer && x != y;
+  });
+  for (const Crossing* crossing : crossings) r.crossings.push_back(parallax::record_of(*crossing, c));
+  r.waiting = waiting_of(c, sensor_);
+  fill_messages(c, order, r);
+  r.finding_ids = c.finding_ids;
+  return r;
+}
+
+std::vector<DeviceRecord> Correlator::devices() const {
+  std::vector<DeviceRecord> records;
+  for (size_t i = 0; i + 1 < options_.path.size(); ++i) {
+    const DeviceState& device = devices_[i];
+    DeviceRecord r;
+    r.outer = static_cast<PointIndex>(i);
+    r.inner = static_cast<PointIndex>(i + 1);
+    r.connections = device.connections;
+    r.resets_originated = device.resets;
+    for (const auto& [ends, connections] : device.address_map) r.address_map.push_back({ends.first, ends.second, connections});
+    std::stable_sort(r.address_map.begin(), r.address_map.end(),
+                     [](const AddressMapEntry& x, const AddressMapEntry& y) { return x.connections > y.connections; });
+    records.push_back(std::move(r));
+  }
+  // What a device does is what it does to any of its connections.
+  for (const auto& [id, connection] : connections_) {
+    for (const Crossing& crossing : connection.crossings) {
+      const LegState& x = connection.legs[crossing.client_leg];
+      const LegState& y = connection.legs[crossing.server_leg];
+      DeviceRecord& r = records[std::min(x.point, y.point)];
+      r.changes |= changes_between(x, y, crossing.stats);
+    }
+  }
+  for (DeviceRecord& r : records) r.kind = kind_of(r.changes);
+  return records;
+}
+
+}  // namespace parallax

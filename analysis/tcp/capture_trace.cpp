@@ -1,0 +1,286 @@
+#include "analysis/tcp/capture_trace.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <utility>
+
+#include "analysis/tcp/tcp_leg.h"
+#include "analysis/tcp/zeek_state.h"
+#include "capture/core/port.h"
+
+namespace parallax {
+namespace {
+
+constexpr int kRoutedHopsMax = 4;         // between the two places where a SPAN takes a packet
+constexpr uint32_t kSegmentSize = 1448;   // where no MSS was seen: 1500 less the headers with timestamps
+constexpr int64_t kEarlyNs = 20'000'000;  // of the oldest hole where there is no room for another
+
+uint32_t hash_of(const Sighting& s) {
+  uint64_t h = static_cast<uint64_t>(s.seq) << 32 | s.ack;
+  const auto mix = [&h](uint64_t word) { h = (h ^ word) * 0x9E3779B97F4A7C15u, h ^= h >> 32; };  // Fibonacci hashing
+  mix(static_cast<uint64_t>(s.payload_length) << 32 | static_cast<uint64_t>(s.window) << 8 | s.tcp_flags);
+  mix(static_cast<uint64_t>(s.tsval) << 32 | s.tsecr);
+  for (size_t i = 0; i < s.sack.size(); i += 2) mix(static_cast<uint64_t>(s.sack[i]) << 32 | s.sack[i + 1]);
+  return static_cast<uint32_t>(h);
+}
+
+// What a hole in a stream does not say by itself: a packet that is one for its own sake, and no question or answer of the moment.
+bool stands_alone(const Sighting& s) {
+  return s.payload_length > 0 || (s.tcp_flags & (tcp_flag::syn | tcp_flag::fin | tcp_flag::rst));
+}
+
+}  // namespace
+
+CaptureTraces::Trace* CaptureTraces::trace_of(LegHot& hot, LegCold& cold) {
+  if (hot.flags & leg_flag::traced) return &traces_[cold.trace];
+  if (free_.empty()) {
+    if (!may_grow_) {
+      ++refused_;
+      return nullptr;
+    }
+    free_.push_back(static_cast<uint32_t>(traces_.size()));
+    traces_.emplace_back();
+  }
+  cold.trace = free_.back();
+  free_.pop_back();
+  hot.flags |= leg_flag::traced;
+  traces_[cold.trace] = {};
+  return &traces_[cold.trace];
+}
+
+void CaptureTraces::release(LegHot& hot, const LegCold& cold) {
+  if (!(hot.flags & leg_flag::traced)) return;
+  hot.flags &= static_cast<uint16_t>(~leg_flag::traced);
+  free_.push_back(cold.trace);
+}
+
+void CaptureTraces::flip(const LegHot& hot, const LegCold& cold) {
+  if (!(hot.flags & leg_flag::traced)) return;
+  Trace& trace = traces_[cold.trace];
+  std::swap(trace.half[0], trace.half[1]);
+  std::swap(trace.found.copies[0], trace.found.copies[1]);
+  std::swap(trace.found.packets[0], trace.found.packets[1]);
+}
+
+bool CaptureTraces::odd(const LegHot& hot, const Sighting& s, Side from) {
+  const size_t d = index_of(from), peer = 1 - d;
+  if (s.tcp_flags & tcp_flag::syn) return (hot.flags & (s.tcp_flags & tcp_flag::ack ? leg_flag::syn_ack : leg_flag::syn)) != 0;
+  const bool elsewhere = s.payload_length > 0 && s.seq != hot.next_seq[d] && (hot.seen & leg_seen::next_seq[d]);
+  const bool beyond =
+      sequence_before(hot.next_seq[peer], s.ack) && (s.tcp_flags & tcp_flag::ack) && (hot.seen & leg_seen::next_seq[peer]);
+  const bool skipped = sequence_before(hot.next_seq[d], s.seq) && (hot.seen & leg_seen::next_seq[d]);
+  return elsewhere || beyond || skipped;
+}
+
+Sameness CaptureTraces::look(LegHot& hot, LegCold& cold, const Sighting& s, Side from) {
+  const size_t d = index_of(from);
+  const bool fresh_trace = !(hot.flags & leg_flag::traced);
+  if (fresh_trace && !odd(hot, s, from)) return Sameness::fresh;
+  Trace* trace = trace_of(hot, cold);
+  if (!trace) return Sameness::fresh;
+  const uint32_t hash = hash_of(s);
+  Sameness same = fresh_trace ? Sameness::fresh : compare(trace->half[d], s, hash);
+  if (fresh_trace) {
+    // Nothing is kept of the packet before but what the leg knows of it.
+    const bool same_syn = (s.tcp_flags & tcp_flag::syn) && s.seq == cold.isn[d] && s.order_ns - hot.last_ns < kSynCopyNs;
+    const bool newest = s.payload_length > 0 && s.seq + s.payload_length == hot.next_seq[d] && s.ack == hot.max_ack[d] &&
+                        s.order_ns - hot.last_ns < kCopyWithoutIdNs;
+    same = same_syn ? Sameness::copy : newest ? Sameness::suspect : Sameness::fresh;
+  }
+  trace->found.packets[d] += fresh_trace && same == Sameness::copy ? 2 : 1;  // the one before was not counted
+  if (same == Sameness::copy) {
+    trace->doubled = true;
+    ++trace->found.copies[d];
+    const auto& recent = trace->half[d].recent;
+    const bool routed = fresh_trace ? cold.ttl[d] != s.ttl : std::none_of(recent.begin(), recent.end(), [&](const Recent& r) {
+      return r.used && r.hash == hash && r.ttl == s.ttl;
+    });
+    trace->found.routed_copies += routed;
+    return same;  // what it says has been said
+  }
+  remember(*trace, s, d, hash);
+  follow_sequence(*trace, hot, cold, s, d);
+  settle(*trace, cold, s.order_ns, false);
+  return same;
+}
+
+// Whether `s` is one of the direction's last packets again.
+Sameness CaptureTraces::compare(Half& half, const Sighting& s, uint32_t hash) const {
+  Sameness same = Sameness::fresh;
+  for (Recent& r : half.recent) {
+    if (!r.used || s.order_ns - r.order_ns > kCopyNs) continue;
+    if (r.hash != hash) {
+      half.ids_repeat |= r.ip_id != 0 && r.ip_id == s.ip_id;
+      continue;
+    }
+    if (r.ip_id != s.ip_id) continue;
+    const int hops = std::abs(static_cast<int>(r.ttl) - static_cast<int>(s.ttl));
+    const bool has_id = s.ip_id != 0 && !half.ids_repeat;
+    const bool at_once = stands_alone(s) && !r.answered && s.order_ns - r.order_ns < kCopyWithoutIdNs;
+    const bool routed = hops > 0 && hops <= kRoutedHopsMax;
+    // The same answer twice at once is no copy where nothing tells them apart: duplicate ACKs look like that.
+    if (hops > kRoutedHopsMax || !(has_id || routed || at_once)) continue;
+    same = Sameness::copy;
+  }
+  return same;
+}
+
+void CaptureTraces::remember(Trace& trace, const Sighting& s, size_t d, uint32_t hash) {
+  Half& half = trace.half[d];
+  half.recent[half.recent_at] = {
+      .order_ns = s.order_ns, .hash = hash, .ip_id = s.ip_id, .ttl = s.ttl, .used = true, .answered = false};
+  half.recent_at = static_cast<uint8_t>((half.recent_at + 1) % kRecent);
+  for (Recent& r : trace.half[1 - d].recent) r.answered = true;
+}
+
+void CaptureTraces::follow_sequence(Trace& trace, const LegHot& hot, LegCold& cold, const Sighting& s, size_t d) {
+  if (s.tcp_flags & tcp_flag::rst) return;
+  Half& half = trace.half[d];
+  if (s.tcp_flags & tcp_flag::syn) {  // sequence space begins again
+    half.hole_count = 0;
+    return;
+  }
+  const uint32_t end = s.seq + s.payload_length + ((s.tcp_flags & tcp_flag::fin) ? 1 : 0);
+  if (hot.seen & leg_seen::next_seq[d]) {
+    for (size_t i = 0; i < half.hole_count; ++i) half.holes[i].passed |= sequence_at_or_before(half.holes[i].end, s.seq);
+    const uint32_t known = known_end(half, hot.next_seq[d]);
+    if (sequence_before(known, s.seq)) add_hole(trace, half, cold, d, {known, s.seq, kBeforeAllNs, true}, s.order_ns);
+    if (end != s.seq) fill(half, s.seq, end);
+  }
+  if (s.tcp_flags & tcp_flag::ack) acknowledge(trace, hot, cold, s, 1 - d);
+}
+
+// Up to where the direction's numbers are accounted for: seen, or known to be missing.
+uint32_t CaptureTraces::known_end(const Half& half, uint32_t next_seq) {
+  for (size_t i = 0; i < half.hole_count; ++i) {
+    if (sequence_before(next_seq, half.holes[i].end)) next_seq = half.holes[i].end;
+  }
+  return next_seq;
+}
+
+void CaptureTraces::acknowledge(Trace& trace, const LegHot& hot, LegCold& cold, const Sighting& s, size_t peer) {
+  if (!(hot.seen & leg_seen::next_seq[peer])) return;
+  Half& half = trace.half[peer];
+  bool gap = false;
+  for (size_t i = 0; i < half.hole_count; ++i) {
+    Hole& hole = half.holes[i];
+    if (hole.acked_ns != kBeforeAllNs || !sequence_at_or_before(hole.end, s.ack)) continue;
+    hole.acked_ns = s.order_ns;
+    gap = true;
+  }
+  if (gap) zeek::note_gap(cold, peer == 0 ? Side::client : Side::server);
+  const uint32_t known = known_end(half, hot.next_seq[peer]);
+  if (sequence_before(known, s.ack)) add_hole(trace, half, cold, peer, {known, s.ack, s.order_ns, false}, s.order_ns);
+}
+
+void CaptureTraces::add_hole(Trace& trace, Half& half, const LegCold& cold, size_t d, const Hole& hole, int64_t now_ns) {
+  // What adjoins the last one grows it: the acknowledgements of data that is stamped later by a clock of its own.
+  if (half.hole_count > 0) {
+    Hole& last = half.holes[half.hole_count - 1u];
+    if (last.end == hole.begin && (last.acked_ns == kBeforeAllNs) == (hole.acked_ns == kBeforeAllNs)) {
+      last.end = hole.end;
+      last.acked_ns = hole.acked_ns;
+      last.passed = hole.passed;
+      return;
+    }
+  }
+  if (half.hole_count == kHoles) {
+    const Hole& oldest = half.holes[0];
+    if (oldest.acked_ns != kBeforeAllNs && oldest.passed && now_ns - oldest.acked_ns > kEarlyNs) count(trace, cold, d, oldest);
+    remove(half, 0);
+  }
+  half.holes[half.hole_count++] = hole;
+}
+
+// Bytes that came after all.
+void CaptureTraces::fill(Half& half, uint32_t begin, uint32_t end) {
+  for (size_t i = 0; i < half.hole_count;) {
+    Hole& hole = half.holes[i];
+    const bool front = sequence_at_or_before(begin, hole.begin), back = sequence_at_or_before(hole.end, end);
+    if (!sequence_before(begin, hole.end) || !sequence_before(hole.begin, end)) {
+      ++i;
+    } else if (front && back) {
+      remove(half, i);
+    } else if (front) {
+      hole.begin = end;
+      ++i;
+    } else if (back) {
+      hole.end = begin;
+      ++i;
+    } else {  // in the midst: two remain, or where there is no room for them the latter
+      Hole rest = hole;
+      rest.begin = end;
+      hole.end = begin;
+      if (half.hole_count == kHoles) {
+        hole = rest;
+      } else {
+        for (size_t k = half.hole_count++; k > i + 1; --k) half.holes[k] = half.holes[k - 1];
+        half.holes[i + 1] = rest;
+      }
+      return;
+    }
+  }
+}
+
+void CaptureTraces::remove(Half& half, size_t at) {
+  for (size_t i = at + 1; i < half.hole_count; ++i) half.holes[i - 1] = half.holes[i];
+  --half.hole_count;
+}
+
+void CaptureTraces::count(Trace& trace, const LegCold& cold, size_t d, const Hole& hole) const {
+  const uint32_t bytes = hole.end - hole.begin, size = cold.mss[1 - d] ? cold.mss[1 - d] : kSegmentSize;
+  trace.found.missed_bytes += bytes;
+  trace.found.missed_segments += (bytes + size - 1) / size;
+}
+
+// What was acknowledged, and has not come since, though its direction goes on coming this way.
+void CaptureTraces::settle(Trace& trace, const LegCold& cold, int64_t now_ns, bool over) {
+  for (size_t d = 0; d < 2; ++d) {
+    Half& half = trace.half[d];
+    for (size_t i = 0; i < half.hole_count;) {
+      const Hole& hole = half.holes[i];
+      if (hole.acked_ns == kBeforeAllNs || !hole.passed || (!over && now_ns - hole.acked_ns <= kGraceNs)) {
+        ++i;
+        continue;
+      }
+      count(trace, cold, d, hole);
+      remove(half, i);
+    }
+  }
+}
+
+CaptureReport CaptureTraces::report(const LegHot& hot, const LegCold& cold, bool over) {
+  if (!(hot.flags & leg_flag::traced)) return {};
+  Trace& trace = traces_[cold.trace];
+  settle(trace, cold, hot.last_ns, over);
+  CaptureReport report = std::exchange(trace.found, {});
+  if (!trace.doubled) std::swap(report.packets, trace.found.packets);
+  return report;
+}
+
+Sameness CaptureTraces::take_datagram(LegHot& hot, LegCold& cold, const Sighting& s, Side from) {
+  if (s.has(SightingFlag::fragment) || s.ip_id == 0) return Sameness::fresh;
+  const size_t d = index_of(from);
+  const uint8_t known = static_cast<uint8_t>(1 << d), ids_repeat = static_cast<uint8_t>(4 << d);
+  const uint32_t print = static_cast<uint32_t>(s.ip_id) << 16 | (s.payload_length & 0xffff);
+  const uint32_t now_us = static_cast<uint32_t>(s.order_ns / 1000) | 1;  // 0: it has had its copy
+  const bool same_id = (hot.seen & known) && hot.next_seq[d] >> 16 == s.ip_id;
+  const bool soon = hot.max_ack[d] == 0 || now_us - hot.max_ack[d] <= kCopyNs / 1000;
+  if (same_id && soon && (hot.next_seq[d] != print || hot.max_ack[d] == 0))
+    hot.seen |= ids_repeat;  // a sender that does not count
+  const bool copy = same_id && soon && hot.next_seq[d] == print && !(hot.seen & ids_repeat);
+  hot.seen |= known;
+  hot.next_seq[d] = print;
+  hot.max_ack[d] = copy ? 0 : now_us;
+  const bool fresh_trace = !(hot.flags & leg_flag::traced);
+  Trace* trace = copy || !fresh_trace ? trace_of(hot, cold) : nullptr;
+  if (!trace) return copy ? Sameness::copy : Sameness::fresh;
+  trace->found.packets[d] += fresh_trace ? 2 : 1;
+  if (!copy) return Sameness::fresh;
+  trace->doubled = true;
+  ++trace->found.copies[d];
+  trace->found.routed_copies += cold.ttl[d] != s.ttl;
+  return Sameness::copy;
+}
+
+}  // namespace parallax

@@ -1,0 +1,84 @@
+// The short way of nearly every TCP packet: next in order, in an established conversation where nothing is missing and both have
+// spoken, acknowledging what was seen; new data that leaves room in the window, or something new acknowledged.
+//
+// Of such a packet no rule has anything to say: no label, no event, no letter of the history, no trace of the capture's own
+// faults. It does to leg and flow what tcp_step() would do, from the leg's hot line and one line of the flow
+// (tests/analysis/tcp/plain_packet_test.cpp compares the two packet by packet). What the state alone decides is settled after
+// each packet that goes the long way, in bits of LegHot::seen; a plain packet leaves these as they are.
+#pragma once
+
+#include <cstdint>
+
+#include "analysis/leg/leg.h"
+#include "analysis/model/sequence.h"
+#include "analysis/tcp/tcp_flow.h"
+#include "analysis/tcp/tcp_labels.h"
+#include "capture/core/sighting.h"
+
+namespace parallax {
+
+// Settles of both directions whether their next packet may be plain. To be called whenever anything else than a plain packet has
+// changed the leg or its flow.
+void settle_plain(LegHot& hot, const TcpFlow& flow);
+
+namespace plain {
+
+// What any packet of a direction changes.
+template <Side from>
+void note_packet(LegHot& hot, TcpFlow::Half& own, const Sighting& s) {
+  constexpr size_t d = index_of(from);
+  hot.last_ns = s.order_ns;
+  ++hot.packets[d];
+  if (sequence_before(hot.max_ack[d], s.ack)) hot.max_ack[d] = s.ack;
+  own.last_us = microseconds_of(s.time_ns);
+  own.last_ack = s.ack;
+  own.window = s.window;
+}
+
+// New data, not acknowledged before it came, that leaves room in the window.
+template <Side from>
+[[gnu::always_inline]] inline bool take_data(LegHot& hot, TcpFlow& flow, const Sighting& s) {
+  constexpr size_t d = index_of(from);
+  TcpFlow::Half& own = flow.half[d];
+  const TcpFlow::Half& peer = flow.half[1 - d];
+  const uint32_t end = s.seq + s.payload_length;
+  if (!(hot.seen & leg_seen::plain_data[d]) || sequence_at_or_before(end, peer.last_ack)) return false;
+  if (fills_window(peer, end) || exceeds_scale(peer, end)) return false;
+  if (s.ack != own.last_ack) own.duplicate_acks = 0;
+  note_packet<from>(hot, own, s);
+  hot.bytes[d] += s.payload_length;
+  hot.next_seq[d] = own.next_seq = own.contiguous_end = end;
+  own.advanced_us = own.sent_us = own.last_us;
+  own.notes |= flow_note::sent;
+  return true;
+}
+
+// Something new acknowledged, without data.
+template <Side from>
+[[gnu::always_inline]] inline bool take_ack(LegHot& hot, TcpFlow& flow, const Sighting& s) {
+  constexpr size_t d = index_of(from);
+  TcpFlow::Half& own = flow.half[d];
+  if (!(hot.seen & leg_seen::plain_ack[d]) || s.ack == own.last_ack) return false;
+  own.duplicate_acks = 0;
+  note_packet<from>(hot, own, s);
+  return true;
+}
+
+}  // namespace plain
+
+// False: it is another packet, nothing was done, and tcp_step() is to be asked. REQUIRES: the leg is not over for lack of
+// packets.
+template <Side from>
+[[gnu::always_inline]] inline bool take_plain_packet(LegHot& hot, TcpFlow& flow, const Sighting& s) {
+  constexpr uint16_t not_whole =
+      bit(SightingFlag::later_fragment) | bit(SightingFlag::icmp_quote) | bit(SightingFlag::carrier_fragment);
+  if ((s.tcp_flags & (tcp_flag::turning | tcp_flag::ack)) != tcp_flag::ack || (s.options & tcp_option::sack) ||
+      (s.flags & not_whole))
+    return false;
+  if (s.seq != flow.half[index_of(from)].next_seq || s.window == 0 ||
+      !sequence_at_or_before(s.ack, hot.next_seq[index_of(other(from))]))
+    return false;
+  return s.payload_length > 0 ? plain::take_data<from>(hot, flow, s) : plain::take_ack<from>(hot, flow, s);
+}
+
+}  // namespace parallax

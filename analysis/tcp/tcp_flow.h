@@ -1,0 +1,95 @@
+// What the analysis of a TCP leg needs while packets flow, beside the leg's own 256 bytes: six cache lines out of a pool, of
+// which an undisturbed leg touches few.
+//
+// Owned by the analysis worker that owns the leg, through TcpFlowPool. A leg whose flow was taken from it for lack of room goes
+// on with a fresh one: what was known of the highest sequence numbers stands in the leg, the finer memory is gone.
+// Times are microseconds of the stamps modulo 2^32 (71 minutes).
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <type_traits>
+#include <utility>
+
+#include "analysis/leg/leg.h"
+#include "analysis/tcp/flow_times.h"
+
+namespace parallax {
+
+constexpr uint32_t microseconds_of(int64_t ns) { return static_cast<uint32_t>(static_cast<uint64_t>(ns) / 1000); }
+
+// A range of sequence numbers, modulo 2^32.
+struct SequenceRange {
+  uint32_t begin, end;
+};
+
+struct alignas(64) TcpFlow {
+  // Line 0: what the labels of each packet need, for each direction.
+  struct Half {
+    // The highest sequence number that came, plus its length. Unlike the leg's it stays where an ACK goes beyond.
+    uint32_t next_seq;
+    uint32_t contiguous_end;  // acknowledging more tells of a lost segment
+    uint32_t last_ack;        // of the direction's last packet
+    uint32_t advanced_us;     // when next_seq last moved
+    uint32_t last_us;         // when the last packet came
+    uint32_t sent_us;         // when data last came, new or not
+    uint16_t window;          // of the last packet, as it stood there
+    uint8_t duplicate_acks;   // in a row, as many as 255
+    uint8_t notes;            // flow_note
+    uint8_t holes;            // how many of holes[] hold
+    uint8_t again_at;         // which of again[] is written next
+    uint8_t window_shift;     // flow_shift
+    // Where window_shift is unknown: by as many bits its windows must be shifted, to hold what came in flight.
+    uint8_t scale_at_least;
+  };
+  static_assert(sizeof(Half) == 32);
+  std::array<Half, 2> half;
+
+  // Lines 1 to 3: round trips and turns.
+  FlowTimes times;
+
+  // Line 4, touched once something is missing: ranges below next_seq that were not seen, in order.
+  static constexpr size_t kHoles = 3;
+  std::array<std::array<SequenceRange, kHoles>, 2> hole;
+  std::array<uint32_t, 2> base_seq;  // before the direction's first byte: a SYN's own number, else one less than the first
+  std::array<uint32_t, 2> unused;
+
+  // Line 5, touched when something is sent again: the last packets that were, until the receiver says that it had them already.
+  struct Again {
+    SequenceRange range;
+    uint32_t frame;
+    PortIndex port;
+    uint16_t used;
+  };
+  static constexpr size_t kAgain = 2;
+  std::array<std::array<Again, kAgain>, 2> again;
+
+  // Who was taken for the client is the server.
+  void swap_sides() {
+    std::swap(half[0], half[1]);
+    flip(times);
+    std::swap(hole[0], hole[1]);
+    std::swap(base_seq[0], base_seq[1]);
+    std::swap(again[0], again[1]);
+  }
+};
+static_assert(sizeof(TcpFlow) == 384 && std::is_trivially_copyable_v<TcpFlow>);
+
+// By how many bits the windows of a direction are shifted, so that nobody has to look it up in the leg's cold lines.
+namespace flow_shift {
+inline constexpr uint8_t unasked = 0, unknown = 1;  // unknown: its SYN was not seen
+constexpr uint8_t of(int bits) { return bits < 0 ? unknown : static_cast<uint8_t>(bits + 2); }
+constexpr int bits(uint8_t shift) { return shift - 2; }  // negative: unasked, or unknown
+}  // namespace flow_shift
+
+namespace flow_note {
+inline constexpr uint8_t keep_alive = 1, zero_window_probe = 2;  // the direction's last packet was one
+inline constexpr uint8_t positioned = 4;                         // next_seq holds
+inline constexpr uint8_t spoken = 8;                             // last_ack, window and last_us hold
+inline constexpr uint8_t sent = 64;                              // sent_us holds
+inline constexpr uint8_t tracked = 128;                          // of the direction a lost segment may be told
+inline constexpr uint8_t fast_open = 32;                         // its SYN carried data and a cookie
+inline constexpr uint8_t scaled = 16;                            // it has sent more than its SYN: windows are scaled
+}  // namespace flow_note
+
+}  // namespace parallax

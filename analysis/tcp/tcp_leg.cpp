@@ -1,0 +1,300 @@
+#include "analysis/tcp/tcp_leg.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "analysis/model/sequence.h"
+#include "analysis/model/service_port.h"
+#include "analysis/tcp/plain_packet.h"
+#include "analysis/tcp/tcp_labels.h"
+#include "analysis/tcp/tcp_verdicts.h"
+#include "analysis/tcp/zeek_state.h"
+
+namespace parallax {
+namespace {
+
+using namespace leg_flag;
+
+// How far one half of a connection may be stamped ahead of the other.
+constexpr int64_t kHalfFirstNs = 1'000'000'000;
+constexpr int32_t kHalfFirstBytes = 1 << 24;
+
+void note_packet(LegHot& hot, LegCold& cold, const Sighting& s, Side from) {
+  const size_t d = index_of(from);
+  hot.last_ns = s.order_ns;
+  ++hot.packets[d];
+  hot.bytes[d] += s.payload_length;
+  if (hot.packets[d] == 1) {  // the cold lines are not touched by what follows
+    cold.ttl[d] = s.ttl;
+    cold.first_ns = hot.packets[1 - d] == 0 ? s.time_ns : std::min(cold.first_ns, s.time_ns);
+  }
+}
+
+void note_offer(LegCold& cold, const Sighting& s, Side from) {
+  const size_t d = index_of(from);
+  cold.isn[d] = s.seq;
+  cold.mss[d] = (s.options & tcp_option::mss) ? s.mss : 0;
+  cold.window_scale[d] = (s.options & tcp_option::window_scale) ? static_cast<int8_t>(std::min<int>(s.window_scale, 14)) : -1;
+  constexpr uint8_t ecn_setup = tcp_flag::ece | tcp_flag::cwr;
+  const bool ecn = from == Side::client ? (s.tcp_flags & ecn_setup) == ecn_setup : (s.tcp_flags & ecn_setup) == tcp_flag::ece;
+  cold.options[d] = static_cast<uint8_t>((s.options & ~kOptionEcn) | (ecn ? kOptionEcn : 0));
+}
+
+// A SYN came from the side that was taken for the server, and nothing contradicts it: the guess at the opening was wrong.
+void flip(LegHot& hot, LegCold& cold) {
+  hot.flags ^= client_is_low;
+  const auto swap_bits = [&hot](uint16_t a, uint16_t b) {
+    const uint16_t both = static_cast<uint16_t>(((hot.flags & a) ? b : 0) | ((hot.flags & b) ? a : 0));
+    hot.flags = static_cast<uint16_t>((hot.flags & ~(a | b)) | both);
+  };
+  swap_bits(fin_client, fin_server);
+  hot.flags &= static_cast<uint16_t>(~rst_by_server);
+  std::swap(hot.bytes[0], hot.bytes[1]);
+  std::swap(hot.packets[0], hot.packets[1]);
+  std::swap(hot.next_seq[0], hot.next_seq[1]);
+  std::swap(hot.max_ack[0], hot.max_ack[1]);
+  hot.seen = static_cast<uint8_t>((hot.seen & 5) << 1 | (hot.seen & 10) >> 1);
+  std::swap(cold.ttl[0], cold.ttl[1]);
+  std::swap(cold.retransmissions[0], cold.retransmissions[1]);
+  zeek::flip(hot, cold);
+}
+
+// True: with another number than the last attempt, so that nothing of its sequence space holds.
+bool begin_attempt(LegHot& hot, LegCold& cold, const Sighting& s) {
+  // The same SYN again (or late: its answer may be stamped first) leaves standing what was answered.
+  const bool further = (hot.flags & syn) != 0 && (s.seq != cold.isn[0] || (hot.flags & (refused | reset)));
+  const bool renumbered = (hot.flags & syn) != 0 && s.seq != cold.isn[0];
+  hot.flags = static_cast<uint16_t>((hot.flags & ~(refused | reset | rst_by_server)) | syn);
+  if (further) {
+    // A new attempt: the last one's ends and closes do not count. conn_state is that of the last attempt.
+    hot.end_states = 0;  // inactive, both
+    hot.flags &= static_cast<uint16_t>(~(syn_ack | fin_client | fin_server));
+    cold.syn_ack_stamp_ns = cold.ack_stamp_ns = 0;
+    hot.seen = 0;
+  }
+  cold.attempt_ns = s.order_ns;
+  cold.syn_stamp_ns = s.time_ns;
+  ++cold.attempts;
+  note_offer(cold, s, Side::client);
+  return renumbered;
+}
+
+// Whether both sides have spoken as in a handshake, in whatever order the stamps show it. A client that goes on after its SYN
+// has been answered, whether the answer was seen or not.
+bool handshake_complete(const LegHot& hot, const LegCold& cold) {
+  if (!(hot.seen & leg_seen::max_ack[0])) return false;
+  if (hot.flags & syn_ack) return sequence_at_or_before(cold.isn[1] + 1, hot.max_ack[0]);
+  return (hot.flags & syn) && hot.end_state(Side::client) != TcpEndState::reset &&
+         sequence_at_or_before(cold.isn[0] + 1, hot.next_seq[0]);
+}
+
+// Sequence space: how far each direction has come, by its own packets and by what the other side acknowledges.
+void step_sequence(LegHot& hot, const Sighting& s, Side from) {
+  const size_t d = index_of(from);
+  const uint32_t space = s.payload_length + ((s.tcp_flags & tcp_flag::syn) ? 1 : 0) + ((s.tcp_flags & tcp_flag::fin) ? 1 : 0);
+  const uint32_t end = s.seq + space;
+  if (!(hot.seen & leg_seen::next_seq[d])) {
+    hot.seen |= leg_seen::next_seq[d];
+    hot.next_seq[d] = end;
+  } else if (space > 0 && !(s.tcp_flags & tcp_flag::rst)) {
+    if (sequence_before(hot.next_seq[d], end)) hot.next_seq[d] = end;
+  }
+  if (s.tcp_flags & tcp_flag::ack) {
+    if (!(hot.seen & leg_seen::max_ack[d]) || sequence_before(hot.max_ack[d], s.ack)) hot.max_ack[d] = s.ack;
+    hot.seen |= leg_seen::max_ack[d];
+    if ((hot.seen & leg_seen::next_seq[1 - d]) && sequence_before(hot.next_seq[1 - d], s.ack) && !(s.tcp_flags & tcp_flag::rst)) {
+      hot.next_seq[1 - d] = s.ack;
+    }
+  }
+}
+
+// Labels of the packet, Wireshark's and our own; what was sent again is counted.
+void label(const LegHot& hot, LegCold& cold, TcpFlow& flow, const Sighting& s, Side from, Sameness same, LegStep& step) {
+  const TcpFlow::Half& own = flow.half[index_of(from)];
+  const bool behind = (own.notes & flow_note::positioned) && sequence_before(s.seq, own.next_seq);
+  const bool again = sent_again(flow, s, from);
+  const uint32_t why = again ? why_sent_again(cold, flow, s, from) : 0;
+  if (same == Sameness::fresh) step.needless = needless_by(flow, s, from);
+  // Of a packet in a fragmented carrier only the beginning is here: Wireshark's labels come with the rest (carried_packets.h).
+  const bool whole = !s.has(SightingFlag::carrier_fragment);
+  const uint32_t labels = whole ? label_packet(hot, cold, flow, s, from) : 0;
+  constexpr uint32_t not_again = bit(PacketLabel::keep_alive) | bit(PacketLabel::zero_window_probe);
+  constexpr uint32_t explained = bit(PacketLabel::fast_retransmission) | bit(PacketLabel::spurious_retransmission);
+  step.labels |= labels;
+  if ((labels & not_again) || !behind || !(again || (labels & bit(PacketLabel::retransmission)))) return;
+  if (!(labels & explained)) step.labels |= why;
+  if (same != Sameness::fresh) return;
+  ++cold.retransmissions[index_of(from)];
+  step.what |= leg_step::sent_again;
+  remember_again(flow, s, from);
+}
+
+}  // namespace
+
+Side sender_side(const Sighting& s) {
+  const uint8_t handshake = s.tcp_flags & (tcp_flag::syn | tcp_flag::ack);
+  if (s.protocol == ip_protocol::tcp && handshake == tcp_flag::syn) return Side::client;
+  if (s.protocol == ip_protocol::tcp && handshake == (tcp_flag::syn | tcp_flag::ack)) return Side::server;
+  const bool from_service = is_service_port(s.source_port), to_service = is_service_port(s.destination_port);
+  if (s.protocol != ip_protocol::tcp)
+    return from_service && !to_service && !is_addressed_to_many(s.destination) ? Side::server : Side::client;
+  if (from_service != to_service) return from_service ? Side::server : Side::client;
+  return s.source_port < s.destination_port ? Side::server : Side::client;
+}
+
+bool idle_over(const LegHot& hot, int64_t now_ns, int64_t idle_timeout_ns) {
+  const int64_t idle_ns = now_ns - hot.last_ns;
+  if (!(hot.flags & is_tcp)) return idle_ns > kUdpIdleNs;
+  const bool over = (hot.flags & reset) || (hot.flags & (fin_client | fin_server)) == (fin_client | fin_server);
+  if (over && (hot.flags & ever_established)) return idle_ns > kClosedLingerNs;
+  if (hot.flags & ever_established || !(hot.flags & syn)) return idle_ns > idle_timeout_ns;
+  return idle_ns > kAttemptWindowNs;
+}
+
+bool starts_new_leg(const LegHot& hot, const LegCold& cold, const Sighting& s, Side from, int64_t idle_timeout_ns) {
+  if (idle_over(hot, s.order_ns, idle_timeout_ns)) return true;
+  if (!(hot.flags & is_tcp)) return false;
+  const bool is_syn = (s.tcp_flags & (tcp_flag::syn | tcp_flag::ack | tcp_flag::rst)) == tcp_flag::syn;
+  const bool over = (hot.flags & reset) || (hot.flags & (fin_client | fin_server)) == (fin_client | fin_server);
+  if (!is_syn) return false;
+  if (hot.flags & ever_established) return s.seq != cold.isn[index_of(from)] || over;
+  if (!(hot.flags & syn)) {
+    // No SYN until now. The server's half may have been stamped first, as far as one poll of its port goes: then this SYN belongs
+    // here. Any other starts a leg.
+    if (hot.flags & syn_ack) return s.seq != cold.isn[0];
+    const size_t peer = 1 - index_of(from);
+    const int32_t acknowledged = sequence_distance(s.seq + 1, hot.max_ack[peer]);
+    const bool young = s.time_ns - cold.first_ns < kHalfFirstNs && hot.packets[1 - peer] == 0;
+    return !(young && (hot.seen & leg_seen::max_ack[peer]) && acknowledged >= 0 && acknowledged < kHalfFirstBytes);
+  }
+  return false;
+}
+
+static LegStep step_leg(LegHot& hot, LegCold& cold, TcpFlow& flow, const Sighting& s, Side from, Sameness same) {
+  LegStep step;
+  if ((hot.flags & established) && !(s.tcp_flags & tcp_flag::turning) && hot.end_state(from) != TcpEndState::inactive) {
+    // Data and acknowledgements of an established leg, nearly all packets: the hot line is enough.
+    note_packet(hot, cold, s, from);
+    zeek::note_established(hot, cold, s, from);
+    label(hot, cold, flow, s, from, same, step);
+    step_sequence(hot, s, from);
+    return step;
+  }
+  const bool is_syn = s.tcp_flags & tcp_flag::syn, is_ack = s.tcp_flags & tcp_flag::ack, is_rst = s.tcp_flags & tcp_flag::rst;
+  if (is_syn && !is_ack && !is_rst && from == Side::server && !(hot.flags & syn)) {
+    flip(hot, cold);
+    flow.swap_sides();
+    from = Side::client;
+    step.what |= leg_step::flipped;
+  }
+  note_packet(hot, cold, s, from);
+  zeek::note_packet(hot, cold, s, from);
+
+  if (is_syn && !is_ack && !is_rst && from == Side::client && !(hot.flags & ever_established)) {
+    const bool repeated = hot.flags & syn;
+    const bool copy = repeated && s.seq == cold.isn[0] && s.order_ns - cold.attempt_ns < kSynCopyNs;
+    if (!copy) {
+      if (begin_attempt(hot, cold, s)) {
+        flow = {};  // Wireshark sees another conversation
+        step.labels |= bit(PacketLabel::reused_ports);
+      }
+      step.what |= leg_step::attempt;
+    }
+  } else if (is_syn && is_ack && from == Side::server && !(hot.flags & syn_ack)) {
+    hot.flags |= syn_ack;
+    cold.syn_ack_stamp_ns = s.time_ns;
+    note_offer(cold, s, Side::server);
+    if (!(hot.flags & syn)) cold.isn[0] = s.ack - 1;
+    step.what |= leg_step::syn_ack;
+  }
+  label(hot, cold, flow, s, from, same, step);
+  step_sequence(hot, s, from);
+  zeek::step_end_states(hot, from, s.tcp_flags);
+
+  if (!(hot.flags & established) && handshake_complete(hot, cold)) {
+    hot.flags |= established | ever_established;
+    if (from == Side::client && !is_rst) cold.ack_stamp_ns = s.time_ns;
+    step.what |= leg_step::established;
+  }
+  if (is_rst && !(hot.flags & (refused | reset))) {
+    const bool answers_syn = from == Side::server && (hot.flags & syn) && !(hot.flags & (syn_ack | established));
+    if (from == Side::server) hot.flags |= rst_by_server;
+    hot.flags |= answers_syn ? refused : reset;
+    step.what |= answers_syn ? leg_step::refused : (leg_step::reset | leg_step::closed);
+  } else if ((step.what & leg_step::attempt) && hot.end_state(Side::server) == TcpEndState::reset &&
+             hot.max_ack[1] == s.seq + 1) {
+    hot.flags |= refused | rst_by_server;  // the RST was stamped before the SYN that it answers
+    step.what |= leg_step::refused;
+  }
+  if (s.tcp_flags & tcp_flag::fin) {
+    hot.flags |= from == Side::client ? fin_client : fin_server;
+    if ((hot.flags & (fin_client | fin_server)) == (fin_client | fin_server)) step.what |= leg_step::closed;
+  }
+
+  return step;
+}
+
+LegStep tcp_step(LegHot& hot, LegCold& cold, TcpFlow& flow, const Sighting& s, Side from, Sameness same) {
+  const LegStep step = step_leg(hot, cold, flow, s, from, same);
+  settle_plain(hot, flow);
+  return step;
+}
+
+LegStep udp_step(LegHot& hot, LegCold& cold, const Sighting& s, Side from) {
+  LegStep step;
+  // Stamps of two ports, and the first may have been the answer: then the lower port is taken for the server's.
+  const bool order_open = s.time_ns - s.stamp_uncertainty_ns <= cold.first_ns;
+  if (from == Side::server && hot.packets[1] == 0 && order_open && s.source_port > s.destination_port) {
+    flip(hot, cold);
+    from = Side::client;
+    step.what |= leg_step::flipped;
+  }
+  note_packet(hot, cold, s, from);
+  zeek::note_datagram(hot, cold, from);
+  return step;
+}
+
+LegSummary summarize(const LegHot& hot, const LegCold& cold, const TcpFlow* flow, bool idle) {
+  LegSummary r{};
+  if (flow) {
+    r.times = summarize(flow->times, hot, cold);
+    r.window_scale_at_least = {flow->half[0].scale_at_least, flow->half[1].scale_at_least};
+  }
+  r.first_ns = cold.first_ns;
+  r.last_ns = std::max(cold.first_ns, hot.last_ns);
+  r.syn_stamp_ns = cold.syn_stamp_ns;
+  r.syn_ack_stamp_ns = cold.syn_ack_stamp_ns;
+  r.ack_stamp_ns = cold.ack_stamp_ns;
+  r.bytes = hot.bytes;
+  r.packets = hot.packets;
+  r.retransmissions = cold.retransmissions;
+  r.isn = cold.isn;
+  r.flags = hot.flags;
+  r.attempts = cold.attempts;
+  r.mss = cold.mss;
+  r.window_scale = cold.window_scale;
+  r.options = cold.options;
+  r.ttl = cold.ttl;
+  r.history = cold.history;
+  r.history_length = cold.history_length;
+  r.close = idle ? Close::idle : Close::open;
+  r.conn_state = zeek::conn_state(hot);
+  if (!(hot.flags & is_tcp)) return r;
+  if (hot.flags & (reset | refused)) {
+    r.close = Close::rst;
+    r.closed_by = (hot.flags & rst_by_server) ? ClosedBy::server : ClosedBy::client;
+  } else if ((hot.flags & (fin_client | fin_server)) == (fin_client | fin_server)) {
+    r.close = Close::fin;
+    // History holds the order: whose F came first.
+    const auto text = history_of(r);
+    const auto client = text.find('F'), server = text.find('f');
+    r.closed_by = client == text.npos && server == text.npos ? ClosedBy::unknown
+                  : client < server                          ? ClosedBy::client
+                                                             : ClosedBy::server;
+  }
+  return r;
+}
+
+std::string_view history_of(const LegSummary& summary) { return {summary.history.data(), summary.history_length}; }
+
+}  // namespace parallax

@@ -1,0 +1,87 @@
+#include "analysis/worker/merge.h"
+
+#include <algorithm>
+#include <tuple>
+
+namespace parallax {
+
+Merge::Merge(const std::vector<PortChannel*>& channels, size_t worker, bool offline, int64_t wait_ns)
+    : offline_(offline), wait_ns_(wait_ns) {
+  for (PortChannel* channel : channels) inputs_.push_back({channel, channel->rings[worker].get(), {}, 0});
+  // Ties in time go by point, then by port.
+  std::stable_sort(inputs_.begin(), inputs_.end(),
+                   [](const Input& a, const Input& b) { return a.channel->info.point < b.channel->info.point; });
+}
+
+int64_t Merge::safe_time() const {
+  int64_t least = kAfterAllNs, most = kBeforeAllNs;
+  for (const Input& input : inputs_) {
+    const int64_t watermark = input.channel->watermark_ns.load(std::memory_order_acquire);
+    least = std::min(least, watermark);
+    if (watermark != kAfterAllNs) most = std::max(most, watermark);
+  }
+  if (offline_ || most == kBeforeAllNs) return least;
+  return std::max(least, most - wait_ns_);
+}
+
+// The first of `input`, and what follows it there before `end_ns`.
+size_t Merge::take_run(Input& input, size_t count, int64_t end_ns) {
+  do {
+    Sighting& sighting = input.head[input.taken++];
+    if (sighting.order_ns < reached_ns_) {
+      ++late_;
+      sighting.order_ns = reached_ns_;
+    }
+    reached_ns_ = sighting.order_ns;
+    burst_[count++] = &sighting;
+  } while (count < kBurst && input.taken < input.head.size() && input.head[input.taken].order_ns < end_ns);
+  return count;
+}
+
+std::span<Sighting* const> Merge::next(int64_t gate_ns) {
+  for (Input& input : inputs_) {
+    input.ring->pop(input.taken);
+    input.taken = 0;
+  }
+  const int64_t safe = safe_time();  // before the rings are looked at
+  for (Input& input : inputs_) input.head = input.ring->peek();
+
+  const int64_t limit = std::min(safe, gate_ns);
+  size_t count = 0;
+  int64_t next_ns = safe;
+  while (count < kBurst) {
+    Input* first = nullptr;
+    int64_t rival_ns = kAfterAllNs;  // where another input may be next
+    bool unknown = false;
+    for (Input& input : inputs_) {
+      if (input.taken == input.head.size()) {
+        // More may stand beyond the ring's end, or have come since: look anew at the next call.
+        unknown |= input.ring->size() > input.taken;
+        continue;
+      }
+      const int64_t order_ns = input.head[input.taken].order_ns;
+      if (first && order_ns >= first->head[first->taken].order_ns) {
+        rival_ns = std::min(rival_ns, order_ns);
+        continue;
+      }
+      if (first) rival_ns = std::min(rival_ns, first->head[first->taken].order_ns);
+      first = &input;
+    }
+    if (unknown && count > 0) {
+      next_ns = reached_ns_;
+      break;
+    }
+    if (!first) {
+      next_ns = safe;
+      break;
+    }
+    next_ns = std::min(safe, first->head[first->taken].order_ns);
+    if (first->head[first->taken].order_ns >= limit) break;
+    count = take_run(*first, count, std::min(limit, rival_ns));
+    next_ns = reached_ns_;  // more of the same time may follow
+  }
+  done_ns_ = std::max(done_ns_, next_ns);
+  return {burst_.data(), count};
+}
+
+}  // namespace parallax

@@ -1,0 +1,60 @@
+// Where packets come from: a DPDK port, a libpcap interface, a file, or memory in tests.
+//
+// Owned and called by one rx worker. A source hands out views in bursts; they are valid until its next poll().
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+
+#include "capture/core/link_type.h"
+#include "capture/core/port.h"
+
+namespace parallax {
+
+struct RawPacket {
+  const uint8_t* data;
+  uint32_t captured_length;
+  uint32_t wire_length;
+  int64_t time_ns;                // UTC
+  uint32_t stamp_uncertainty_ns;  // it arrived at most this long before time_ns
+  uint32_t frame;                 // 1-based in its file; live: running count
+  LinkType link_type;
+};
+
+// Packets that a source lost, since it was last asked.
+struct SourceLoss {
+  DropReason reason;
+  uint64_t count;
+  int64_t from_ns;  // the loss lies within: a polled counter taints everything since the last look
+  int64_t to_ns;
+};
+
+class PacketSource {
+ public:
+  virtual ~PacketSource() = default;
+
+  // Up to burst.size() packets in the order of the wire; returns how many. 0: nothing now, or finished().
+  virtual size_t poll(std::span<RawPacket> burst) = 0;
+
+  // Every packet stamped before this has been handed out. For a file: the time of its next packet; kAfterAllNs at the end.
+  virtual int64_t watermark_ns() const = 0;
+
+  // Nothing will come any more.
+  virtual bool finished() const { return false; }
+
+  // Whether poll() returns packets of the past as fast as asked: the reader waits when a ring is full, nothing is dropped.
+  virtual bool is_file() const { return false; }
+
+  // Called after each poll() and before its packets are released; nullopt: nothing more to tell.
+  virtual std::optional<SourceLoss> take_loss() { return std::nullopt; }
+
+  // What the person should know, such as "cut in the middle of packet 17". Empty: nothing. Stable once finished().
+  virtual std::string warning() const { return {}; }
+
+  // The link type of the first interface or packet, for reports.
+  virtual LinkType link_type() const = 0;
+};
+
+}  // namespace parallax

@@ -1,0 +1,83 @@
+// A port: a capture interface that feeds a point, and the channel from its rx worker to the analysis workers.
+//
+// The table of ports is made at start and never changes. Each port belongs to one rx worker, which alone writes its
+// channel: sightings into one ring for each analysis worker, then the watermark, and before both any loss.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <limits>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "capture/core/counter.h"
+#include "capture/core/decode_errors.h"
+#include "capture/core/excerpt.h"
+#include "capture/core/loss_log.h"
+#include "capture/core/sighting.h"
+#include "capture/core/spsc_ring.h"
+
+namespace parallax {
+
+// Along the path: from the first named point towards the last, or back.
+enum class PortDirection : uint8_t { both, toward_inside, toward_outside };
+
+enum class DropReason : uint8_t {
+#define X(name, text) name,
+#include "capture/core/drop_reasons.def"
+#undef X
+};
+inline constexpr int kDropReasonCount = 0
+#define X(name, text) +1
+#include "capture/core/drop_reasons.def"
+#undef X
+    ;
+std::string_view drop_reason_name(DropReason reason);
+
+struct PortInfo {
+  std::string name;  // offline: the file's path as given
+  PointIndex point = 0;
+  PortDirection direction = PortDirection::both;
+  std::string source;  // as configured
+};
+
+inline constexpr int64_t kBeforeAllNs = std::numeric_limits<int64_t>::min();
+inline constexpr int64_t kAfterAllNs = std::numeric_limits<int64_t>::max();
+
+struct alignas(64) PortCounters {  // one writer: the rx worker
+  Counter packets;
+  Counter bytes;     // on the wire
+  Counter filtered;  // did not pass the analysis filter
+  Counter arp;
+  Counter unattributed_fragments;  // later fragments whose first one was not seen
+  Counter excerpts;                // payload prefixes handed on
+  Counter excerpts_dropped;        // live: no room for them; the packets themselves went on
+  std::array<Counter, kDecodeErrorCount> decode_errors;
+  std::array<Counter, kDropReasonCount> drops;
+};
+
+class PortChannel {
+ public:
+  PortChannel(PortInfo port_info, size_t workers, size_t ring_slots) : info(std::move(port_info)) {
+    for (size_t i = 0; i < workers; ++i) {
+      rings.push_back(std::make_unique<SpscRing<Sighting>>(ring_slots));
+      excerpts.push_back(std::make_unique<ExcerptRing>(ring_slots));
+    }
+  }
+
+  const PortInfo info;
+  std::vector<std::unique_ptr<SpscRing<Sighting>>> rings;  // one for each analysis worker
+  std::vector<std::unique_ptr<ExcerptRing>> excerpts;      // beside each; whoever pops a ring pops these, too
+  // Every sighting of this port stamped before the watermark is in the rings. kAfterAllNs: the source has ended.
+  // A consumer loads it (acquire) before it looks into the ring.
+  std::atomic<int64_t> watermark_ns{kBeforeAllNs};
+  // First and last time at which the port was listening: absence is only decided within.
+  std::atomic<int64_t> covered_from_ns{kAfterAllNs};
+  std::atomic<int64_t> covered_to_ns{kBeforeAllNs};
+  LossLog loss;
+  PortCounters counters;
+};
+
+}  // namespace parallax

@@ -1,0 +1,148 @@
+// IPv4 (RFC 791), IPv6 with its extension headers (RFC 8200), ARP (RFC 826).
+#include "capture/core/bytes.h"
+#include "capture/decode/decode_layers.h"
+
+namespace parallax::layers {
+
+namespace {
+
+DecodeError decode_arp(Bytes bytes, DecodedFrame& sighting) {
+  constexpr uint32_t kPacket = 28;
+  // Hardware type Ethernet, protocol IPv4, address lengths 6 and 4.
+  constexpr uint32_t kTypes = 0x0001'0800;
+  constexpr uint16_t kLengths = 0x0604;
+  if (bytes.captured < kPacket || load32(bytes.data) != kTypes || load16(bytes.data + 4) != kLengths)
+    return DecodeError::arp_malformed;
+  set(sighting, SightingFlag::arp);
+  sighting.source_port = load16(bytes.data + 6);  // the operation
+  sighting.source = mapped_ipv4(bytes.data + 14);
+  sighting.destination = mapped_ipv4(bytes.data + 24);
+  return DecodeError::none;
+}
+
+// A later fragment has no transport header: all of it is payload, and its ports are those of the first one.
+DecodeError take_later_fragment(Bytes bytes, DecodedFrame& sighting) {
+  set(sighting, SightingFlag::later_fragment);
+  sighting.payload_length = bytes.wire;
+  return DecodeError::none;
+}
+
+}  // namespace
+
+Address mapped_ipv4(const uint8_t* address) {
+  Address mapped{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+  std::memcpy(mapped.data() + 12, address, 4);
+  return mapped;
+}
+
+DecodeError decode_network(uint16_t type, Bytes bytes, DecodedFrame& sighting, Nest nest) {
+  switch (type) {
+    case ether_type::ipv4:
+      return decode_ipv4(bytes, sighting, nest);
+    case ether_type::ipv6:
+      return decode_ipv6(bytes, sighting, nest);
+    case ether_type::arp:
+      return decode_arp(bytes, sighting);
+    case ether_type::mpls:
+    case ether_type::mpls_multicast:
+      return decode_mpls(bytes, sighting, nest);
+    case ether_type::pppoe_session:
+      return decode_pppoe(bytes, sighting, nest);
+    default:
+      return DecodeError::network_unknown;
+  }
+}
+
+DecodeError decode_ipv4(Bytes bytes, DecodedFrame& sighting, Nest nest) {
+  constexpr uint32_t kHeader = 20;
+  constexpr uint16_t kDontFragment = 0x4000, kMoreFragments = 0x2000, kOffset = 0x1fff;
+  const uint8_t* p = bytes.data;
+  if (bytes.captured < kHeader) return DecodeError::ip_header_cut;
+  if (p[0] >> 4 != 4) return DecodeError::ip_version_wrong;
+  const uint32_t header = (p[0] & 0x0fu) * 4;
+  if (header < kHeader) return DecodeError::ip_header_length_wrong;
+  if (bytes.captured < header) return DecodeError::ip_header_cut;
+  uint32_t total = load16(p + 2);
+  if (total == 0 && !nest.has(Nest::in_fragment)) {  // as the kernel hands a packet to a card that segments it (TSO)
+    total = bytes.wire;
+    set(sighting, SightingFlag::length_from_frame);
+  }
+  if (total > bytes.wire && nest.has(Nest::length_holds)) total = bytes.wire;
+  if (total < header || total > bytes.wire) return DecodeError::ip_length_wrong;
+
+  sighting.ip_id = load16(p + 4);
+  sighting.ttl = p[8];
+  sighting.protocol = p[9];
+  sighting.source = mapped_ipv4(p + 12);
+  sighting.destination = mapped_ipv4(p + 16);
+  const uint16_t fragment = load16(p + 6);
+  if (fragment & kDontFragment) set(sighting, SightingFlag::dont_fragment);
+  const Bytes payload = bytes.first(total).skip(header);
+  if (fragment & (kMoreFragments | kOffset)) [[unlikely]] {
+    set(sighting, SightingFlag::fragment);
+    if (fragment & kOffset) return take_later_fragment(payload, sighting);
+  }
+  return decode_protocol(payload, sighting, nest);
+}
+
+DecodeError walk_extension_headers(Bytes& bytes, Ipv6Chain& chain) {
+  constexpr uint8_t kHopByHop = 0, kRouting = 43, kFragment = 44, kAuthentication = 51, kDestination = 60, kMobility = 135,
+                    kHostIdentity = 139, kShim6 = 140;
+  for (int headers = 0;; ++headers) {
+    const uint8_t kind = chain.protocol;
+    const bool sized = kind == kHopByHop || kind == kRouting || kind == kDestination || kind == kMobility ||
+                       kind == kHostIdentity || kind == kShim6;
+    if (!sized && kind != kFragment && kind != kAuthentication) return DecodeError::none;
+    if (headers == kExtensionHeadersMax) return DecodeError::extension_headers_too_many;
+    if (bytes.captured < 8) return DecodeError::extension_header_cut;
+    const uint8_t* p = bytes.data;
+    uint32_t length = 8;
+    if (kind == kFragment) {
+      const uint16_t offset_and_more = load16(p + 2);
+      chain.fragment_offset = offset_and_more >> 3;
+      chain.fragmented = (offset_and_more & 0xfff9) != 0;  // an atomic fragment (RFC 6946) is a whole packet
+      chain.id = load16(p + 6);
+    } else {
+      // RFC 4302 counts the authentication header in units of four, less two; the others are in units of eight, less one.
+      length = kind == kAuthentication ? (p[1] + 2u) * 4 : (p[1] + 1u) * 8;
+    }
+    if (bytes.captured < length) return DecodeError::extension_header_cut;
+    chain.protocol = p[0];
+    bytes = bytes.skip(length);
+    if (kind == kFragment && chain.fragment_offset != 0) return DecodeError::none;
+  }
+}
+
+DecodeError decode_ipv6(Bytes bytes, DecodedFrame& sighting, Nest nest) {
+  constexpr uint32_t kHeader = 40;
+  constexpr uint8_t kNoNextHeader = 59;
+  const uint8_t* p = bytes.data;
+  if (bytes.captured < kHeader) return DecodeError::ip_header_cut;
+  if (p[0] >> 4 != 6) return DecodeError::ip_version_wrong;
+  set(sighting, SightingFlag::ipv6);
+  uint32_t length = load16(p + 4);
+  if (length == 0 && p[6] != kNoNextHeader &&
+      !nest.has(Nest::in_fragment)) {  // a jumbogram (RFC 2675), or to a card that segments it
+    length = bytes.wire - kHeader;
+    set(sighting, SightingFlag::length_from_frame);
+  }
+  if (length > bytes.wire - kHeader && nest.has(Nest::length_holds)) length = bytes.wire - kHeader;
+  if (length > bytes.wire - kHeader) return DecodeError::ip_length_wrong;
+
+  sighting.ttl = p[7];
+  std::memcpy(sighting.source.data(), p + 8, 16);
+  std::memcpy(sighting.destination.data(), p + 24, 16);
+  Bytes payload = bytes.skip(kHeader).first(length);
+  Ipv6Chain chain{p[6], false, 0, 0};
+  const DecodeError error = walk_extension_headers(payload, chain);
+  if (error != DecodeError::none) return error;
+  sighting.protocol = chain.protocol;
+  sighting.ip_id = chain.id;
+  if (chain.fragmented) {
+    set(sighting, SightingFlag::fragment);
+    if (chain.fragment_offset != 0) return take_later_fragment(payload, sighting);
+  }
+  return decode_protocol(payload, sighting, nest);
+}
+
+}  // namespace parallax::layers

@@ -1,0 +1,175 @@
+// TCP (RFC 9293), UDP (RFC 768), ICMP (RFC 792) and ICMPv6 (RFC 4443) with the packets that their errors quote.
+#include <algorithm>
+
+#include "capture/core/bytes.h"
+#include "capture/decode/decode_layers.h"
+
+namespace parallax::layers {
+
+namespace {
+
+// REQUIRES: `payload` begins with the first byte after the header.
+void note_payload(Bytes payload, DecodedFrame& decoded) {
+  decoded.payload_length = payload.wire;
+  decoded.payload_captured = payload.captured;
+  decoded.payload = payload.captured > 0 ? payload.data : nullptr;
+}
+
+DecodeError decode_tcp(Bytes bytes, DecodedFrame& sighting) {
+  constexpr uint32_t kHeader = 20;
+  const uint8_t* p = bytes.data;
+  if (bytes.captured < kHeader) return DecodeError::transport_cut;
+  const uint32_t header = (p[12] >> 4) * 4u;
+  if (header < kHeader) return DecodeError::tcp_offset_wrong;
+  if (header > bytes.wire)
+    return sighting.has(SightingFlag::fragment) ? DecodeError::transport_cut : DecodeError::tcp_offset_wrong;
+
+  sighting.source_port = load16(p);
+  sighting.destination_port = load16(p + 2);
+  sighting.seq = load32(p + 4);
+  sighting.ack = load32(p + 8);
+  sighting.tcp_flags = p[13];
+  sighting.window = load16(p + 14);
+  if (bytes.captured >= header) {
+    note_payload(bytes.skip(header), sighting);
+  } else {
+    sighting.payload_length = bytes.wire - header;
+  }
+  sighting.flags |= static_cast<uint16_t>((p[12] & 1) * bit(SightingFlag::accurate_ecn));
+
+  // Nearly every segment of an established connection: NOP, NOP, timestamps (RFC 7323, appendix A).
+  constexpr uint32_t kTimestampsAlone = 0x0101'080a;
+  if (header == 32 && bytes.captured >= 32 && load32(p + 20) == kTimestampsAlone) [[likely]] {
+    sighting.tsval = load32(p + 24);
+    sighting.tsecr = load32(p + 28);
+    sighting.options = tcp_option::timestamps;
+    set(sighting, SightingFlag::has_timestamps);
+  } else if (header > kHeader) {
+    read_tcp_options(bytes.first(header).skip(kHeader), sighting);
+  }
+  return DecodeError::none;
+}
+
+DecodeError decode_udp(Bytes bytes, DecodedFrame& sighting, Nest nest) {
+  constexpr uint32_t kHeader = 8;
+  const uint8_t* p = bytes.data;
+  if (bytes.captured < kHeader) return DecodeError::transport_cut;
+  uint32_t length = load16(p + 4);
+  // A first fragment holds less than the datagram; beyond 65,535 bytes (RFC 2675) and under offload the length is 0.
+  const bool from_packet = sighting.has(SightingFlag::fragment) || (length == 0 && sighting.has(SightingFlag::length_from_frame));
+  if (from_packet) length = length != 0 && length < bytes.wire ? length : bytes.wire;
+  if (length < kHeader || length > bytes.wire) return DecodeError::udp_length_wrong;
+  sighting.source_port = load16(p);
+  sighting.destination_port = load16(p + 2);
+  note_payload(bytes.first(length).skip(kHeader), sighting);
+  if (!is_tunnel_port(sighting.source_port, sighting.destination_port)) [[likely]]
+    return DecodeError::none;
+  // Of a first fragment the datagram's own length, so that what it encloses is held to that.
+  const uint32_t whole = std::max<uint32_t>(length, load16(p + 4));
+  return decode_udp_tunnel(Bytes{p, std::min(bytes.captured, length), whole}.skip(kHeader), sighting, nest);
+}
+
+bool is_echo(uint8_t protocol, uint8_t type) {
+  return protocol == ip_protocol::icmp ? type == 0 || type == 8 : type == 128 || type == 129;
+}
+
+bool is_error(uint8_t protocol, uint8_t type) {
+  if (protocol == ip_protocol::icmpv6) return type >= 1 && type <= 4;
+  // Unreachable, source quench, redirect, time exceeded, parameter problem (RFC 1122, 3.2.2).
+  return type == 3 || type == 4 || type == 5 || type == 11 || type == 12;
+}
+
+// The MTU of the next hop in "fragmentation needed" (RFC 1191) and "packet too big"; else 0.
+uint16_t quoted_mtu(uint8_t protocol, const uint8_t* icmp) {
+  if (protocol == ip_protocol::icmp) return icmp[0] == 3 && icmp[1] == 4 ? load16(icmp + 6) : 0;
+  return icmp[0] == 2 ? static_cast<uint16_t>(std::min<uint32_t>(load32(icmp + 4), 0xffff)) : 0;
+}
+
+// The first eight bytes of the transport that an error quotes.
+void read_quoted_transport(const uint8_t* p, uint8_t protocol, Sighting& sighting) {
+  sighting.protocol = protocol;
+  if (protocol == ip_protocol::tcp || protocol == ip_protocol::udp) {
+    sighting.source_port = load16(p);
+    sighting.destination_port = load16(p + 2);
+    if (protocol == ip_protocol::tcp) sighting.seq = load32(p + 4);
+  } else if (protocol == ip_protocol::icmp || protocol == ip_protocol::icmpv6) {
+    sighting.source_port = load16(p);
+    sighting.destination_port = is_echo(protocol, p[0]) ? load16(p + 4) : 0;
+  }
+}
+
+DecodeError read_quote(Bytes quote, DecodedFrame& sighting) {
+  constexpr uint32_t kIpv4Header = 20, kIpv6Header = 40, kTransport = 8;
+  const uint8_t* p = quote.data;
+  if (quote.captured < kIpv4Header) return DecodeError::icmp_quote_cut;
+  Ipv6Chain chain{};
+  if (p[0] >> 4 == 4) {
+    const uint32_t header = (p[0] & 0x0fu) * 4;
+    if (header < kIpv4Header) return DecodeError::ip_header_length_wrong;
+    if (quote.captured < header + kTransport) return DecodeError::icmp_quote_cut;
+    sighting.source = mapped_ipv4(p + 12);
+    sighting.destination = mapped_ipv4(p + 16);
+    chain.protocol = p[9];
+    chain.fragment_offset = load16(p + 6) & 0x1fff;
+    quote = quote.skip(header);
+  } else if (p[0] >> 4 == 6) {
+    if (quote.captured < kIpv6Header + kTransport) return DecodeError::icmp_quote_cut;
+    std::memcpy(sighting.source.data(), p + 8, 16);
+    std::memcpy(sighting.destination.data(), p + 24, 16);
+    chain.protocol = p[6];
+    quote = quote.skip(kIpv6Header);
+    const DecodeError error = walk_extension_headers(quote, chain);
+    if (error == DecodeError::extension_header_cut) return DecodeError::icmp_quote_cut;
+    if (error != DecodeError::none) return error;
+    if (quote.captured < kTransport) return DecodeError::icmp_quote_cut;
+  } else {
+    return DecodeError::ip_version_wrong;
+  }
+  if (chain.fragment_offset != 0) {
+    sighting.protocol = chain.protocol;  // a later fragment was quoted: it has no ports
+  } else {
+    read_quoted_transport(quote.data, chain.protocol, sighting);
+  }
+  return DecodeError::none;
+}
+
+DecodeError decode_icmp(Bytes bytes, DecodedFrame& sighting) {
+  constexpr uint32_t kHeader = 8;
+  const uint8_t* p = bytes.data;
+  if (bytes.captured < kHeader) return DecodeError::transport_cut;
+  sighting.payload_length = bytes.wire - kHeader;
+  if (!is_error(sighting.protocol, p[0])) {
+    sighting.source_port = load16(p);
+    if (is_echo(sighting.protocol, p[0])) sighting.destination_port = load16(p + 4);
+    return DecodeError::none;
+  }
+  set(sighting, SightingFlag::icmp_quote);
+  sighting.window = load16(p);
+  sighting.mss = quoted_mtu(sighting.protocol, p);
+  sighting.set_icmp_sender(sighting.source);
+  return read_quote(bytes.skip(kHeader), sighting);
+}
+
+}  // namespace
+
+DecodeError decode_protocol(Bytes bytes, DecodedFrame& sighting, Nest nest) {
+  switch (sighting.protocol) {
+    case ip_protocol::tcp:
+      return decode_tcp(bytes, sighting);
+    case ip_protocol::udp:
+      return decode_udp(bytes, sighting, nest);
+    case ip_protocol::icmp:
+    case ip_protocol::icmpv6:
+      return decode_icmp(bytes, sighting);
+    case ip_protocol::ipv4:
+    case ip_protocol::ipv6:
+    case ip_protocol::gre:
+    case ip_protocol::mpls:
+      return decode_ip_tunnel(bytes, sighting, nest);
+    default:  // known by its addresses and its protocol alone
+      sighting.payload_length = bytes.wire;
+      return DecodeError::none;
+  }
+}
+
+}  // namespace parallax::layers

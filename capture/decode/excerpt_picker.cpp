@@ -1,0 +1,219 @@
+#include "capture/decode/excerpt_picker.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "capture/core/bytes.h"
+
+namespace parallax {
+namespace {
+
+constexpr uint32_t kOpeningBytes = 4096;      // of a direction just opened, wanted while its first segment is missing
+constexpr uint32_t kMessagesMax = 32;         // in one segment
+constexpr uint32_t kFirstBytesMin = 4;        // to tell one protocol from another
+constexpr uint32_t kDnsBytes = 12 + 255 + 4;  // header, name, type and class: the answers are not read
+constexpr uint32_t kDhcpBytes = 1536;
+constexpr uint32_t kTlsRecordHeader = 5, kTlsRecordMax = 16384 + 2048;  // RFC 5246, 6.2.3
+constexpr uint32_t kProxyV1Max = 107, kProxyV2Header = 16;
+
+constexpr uint32_t word(const char (&text)[5]) {
+  return static_cast<uint32_t>(static_cast<uint8_t>(text[0])) << 24 | static_cast<uint32_t>(static_cast<uint8_t>(text[1])) << 16 |
+         static_cast<uint32_t>(static_cast<uint8_t>(text[2])) << 8 | static_cast<uint8_t>(text[3]);
+}
+
+int32_t distance(uint32_t from, uint32_t to) { return static_cast<int32_t>(to - from); }
+
+// Behind the empty line that ends a head; 0: there is none. Lines may end in LF alone.
+uint32_t head_end(const uint8_t* data, uint32_t length) {
+  const uint8_t* const end = data + length;
+  for (const uint8_t* p = data; p < end;) {
+    const auto* line = static_cast<const uint8_t*>(std::memchr(p, '\n', static_cast<size_t>(end - p)));
+    if (line == nullptr) return 0;
+    p = line + 1;
+    if (p < end && *p == '\n') return static_cast<uint32_t>(p + 1 - data);
+    if (p + 1 < end && p[0] == '\r' && p[1] == '\n') return static_cast<uint32_t>(p + 2 - data);
+  }
+  return 0;
+}
+
+}  // namespace
+
+// The first segment of the direction follows; until then nothing is known of it but where it begins.
+void ExcerptPicker::note_opening(const DecodedFrame& frame) {
+  open(hash_of(frame), Kind::undecided, frame.seq + 1, frame.seq + 1 + kOpeningBytes, frame.seq + 1);
+}
+
+void ExcerptPicker::open(uint32_t hash, Kind kind, uint32_t begin, uint32_t end, uint32_t next) {
+  entries_[slot_of(hash)] = {(hash & ~3u) | static_cast<uint32_t>(kind), begin, end, next};
+  open_[slot_of(hash) >> 6] |= 1ull << (slot_of(hash) & 63);
+}
+
+uint32_t ExcerptPicker::pick_datagram(const DecodedFrame& frame) const {
+  const auto limit_of = [](uint16_t port) -> uint32_t {
+    switch (port) {
+      case 53:    // DNS
+      case 5353:  // mDNS
+      case 5355:  // LLMNR
+        return kDnsBytes;
+      case 67:  // DHCP, DHCPv6
+      case 68:
+      case 546:
+      case 547:
+        return kDhcpBytes;
+      default:
+        return 0;
+    }
+  };
+  return std::min(std::max(limit_of(frame.source_port), limit_of(frame.destination_port)), frame.payload_captured);
+}
+
+uint32_t ExcerptPicker::pick_stream(const DecodedFrame& frame, uint32_t hash) {
+  const uint32_t seq = frame.seq + ((frame.tcp_flags & tcp_flag::syn) ? 1 : 0);
+  const Part payload{frame.payload, std::min(frame.payload_captured, kExcerptBytesMax),
+                     frame.payload_captured == frame.payload_length};
+  Entry& entry = entries_[slot_of(hash)];
+  if (is_followed(hash)) {
+    const bool overlaps = distance(entry.begin, seq + payload.length) > 0 && distance(seq, entry.end) > 0;
+    if (overlaps) return go_on(frame, entry, hash, seq, payload);
+  }
+  return begin_message(frame, hash, seq, payload, false);
+}
+
+// `undecided`: where nothing is found, it is known now that nothing is wanted of the direction's beginning.
+uint32_t ExcerptPicker::begin_message(const DecodedFrame& frame, uint32_t hash, uint32_t seq, const Part& payload,
+                                      bool undecided) {
+  const Extent extent = extent_of(payload, is_stream_port(frame));
+  const bool goes_on = extent.kind != Kind::none && extent.wanted > payload.length && payload.whole;
+  if (goes_on) {
+    open(hash, extent.kind, seq, seq + std::min(extent.wanted, kExcerptBytesMax), seq + payload.length);
+  } else if (undecided) {
+    close(hash);
+  }
+  return extent.keep;
+}
+
+uint32_t ExcerptPicker::go_on(const DecodedFrame& frame, Entry& entry, uint32_t hash, uint32_t seq, const Part& payload) {
+  const auto kind = static_cast<Kind>(entry.tag & 3);
+  const auto until_end = static_cast<uint32_t>(distance(seq, entry.end));
+  const uint32_t keep = std::min(payload.length, until_end);
+  if (kind == Kind::undecided) {
+    // The first segment decides, unless it is too short to tell; later ones may overtake it.
+    if (distance(entry.begin, seq) > 0 || payload.length < kFirstBytesMin) return keep;
+    return begin_message(frame, hash, seq, payload, true);
+  }
+  if (distance(entry.next, seq) <= 0 && distance(entry.next, seq + payload.length) > 0) entry.next = seq + payload.length;
+  uint32_t at = 0;  // where the message ends in this segment
+  if (kind == Kind::head) at = head_end(payload.data, payload.length);
+  if (kind == Kind::sized && until_end <= payload.length) at = until_end;
+  if (at == 0) {
+    if (distance(entry.end, entry.next) >= 0) close(hash);
+    return keep;
+  }
+  const Extent rest = extent_of({payload.data + at, payload.length - at, payload.whole}, is_stream_port(frame));
+  if (rest.kind != Kind::none && at + rest.wanted > payload.length && payload.whole) {
+    // Another message begins behind the first. What is still missing of the first stays wanted, too.
+    const uint32_t begin = distance(entry.begin, seq) < static_cast<int32_t>(kExcerptBytesMax) ? entry.begin : seq + at;
+    open(hash, rest.kind, begin, seq + at + std::min(rest.wanted, kExcerptBytesMax), entry.next);
+  } else if (distance(seq + at, entry.next) >= 0) {
+    close(hash);
+  } else {
+    open(hash, Kind::sized, entry.begin, seq + at, entry.next);
+  }
+  return at + rest.keep;
+}
+
+// As many messages as stand one behind the other.
+ExcerptPicker::Extent ExcerptPicker::extent_of(const Part& part, bool stream_port) {
+  Extent extent;
+  for (uint32_t messages = 0, at = 0; messages < kMessagesMax && at < part.length; ++messages, at = extent.wanted) {
+    const Extent next = message_extent({part.data + at, part.length - at, part.whole}, stream_port);
+    if (next.kind == Kind::none) break;
+    extent = {at + next.keep, at + next.wanted, next.kind};
+  }
+  // What tells that a server's flight in the clear is over: the header of the record that follows.
+  constexpr uint8_t kChangeCipherSpec = 20, kApplicationData = 23;
+  if (extent.kind == Kind::sized && extent.wanted + kTlsRecordHeader <= part.length) {
+    const uint8_t* next = part.data + extent.wanted;
+    if ((next[0] == kChangeCipherSpec || next[0] == kApplicationData) && next[1] == 3)
+      extent.keep = extent.wanted + kTlsRecordHeader;
+  }
+  return extent;
+}
+
+ExcerptPicker::Extent ExcerptPicker::message_extent(const Part& part, bool stream_port) {
+  if (stream_port) {  // DNS over TCP: two bytes of length come first
+    const uint32_t length = part.length >= 2 ? load16(part.data) : 0;
+    return length >= 12 ? sized_extent(part, 2 + length) : Extent{};
+  }
+  if (part.length < kFirstBytesMin) return {};
+  switch (load32(part.data)) {
+    case word("GET "):
+    case word("POST"):
+    case word("HEAD"):
+    case word("PUT "):
+    case word("DELE"):
+    case word("OPTI"):
+    case word("CONN"):
+    case word("PATC"):
+    case word("TRAC"):
+    case word("PROP"):
+    case word("MKCO"):
+    case word("COPY"):
+    case word("MOVE"):
+    case word("LOCK"):
+    case word("UNLO"):
+    case word("REPO"):
+    case word("SEAR"):
+    case word("SUBS"):
+    case word("UNSU"):
+    case word("NOTI"):
+      return head_extent(part, false);
+    case word("HTTP"):
+      return part.length < 5 || part.data[4] == '/' ? head_extent(part, true) : Extent{};
+    case word("PROX"):
+    case 0x0d0a0d0a:
+      return proxy_extent(part);
+    default:
+      return tls_extent(part);
+  }
+}
+
+ExcerptPicker::Extent ExcerptPicker::sized_extent(const Part& part, uint32_t size) {
+  return {std::min(part.length, size), size, Kind::sized};
+}
+
+// One record. Handshake records follow one another; alerts are of interest where they are not encrypted (then they have two
+// bytes).
+ExcerptPicker::Extent ExcerptPicker::tls_extent(const Part& part) {
+  constexpr uint8_t kAlert = 21, kHandshake = 22;
+  const uint8_t* p = part.data;
+  if ((p[0] != kAlert && p[0] != kHandshake) || p[1] != 3 || p[2] > 4) return {};
+  if (part.length < kTlsRecordHeader) return sized_extent(part, kExcerptBytesMax);
+  const uint32_t length = load16(p + 3);
+  if (length == 0 || length > kTlsRecordMax || (p[0] == kAlert && length != 2)) return {};
+  return sized_extent(part, kTlsRecordHeader + length);
+}
+
+ExcerptPicker::Extent ExcerptPicker::head_extent(const Part& part, bool response) {
+  const uint32_t end = head_end(part.data, part.length);
+  if (end == 0) return {part.length, std::max(part.length, kExcerptBytesMax), Kind::head};
+  // Answers to requests that were sent without waiting: the next one may stand behind this one's body.
+  constexpr char kStatusLine[] = "HTTP/1.";
+  const bool another = response && memmem(part.data + end, part.length - end, kStatusLine, sizeof(kStatusLine) - 1) != nullptr;
+  const uint32_t keep = another ? part.length : end;
+  return {keep, keep, Kind::head};
+}
+
+ExcerptPicker::Extent ExcerptPicker::proxy_extent(const Part& part) {
+  constexpr uint8_t kSignature[] = {0x0d, 0x0a, 0x0d, 0x0a, 0x00, 0x0d, 0x0a, 0x51, 0x55, 0x49, 0x54, 0x0a};
+  if (part.data[0] == 'P') {
+    const void* end = std::memchr(part.data, '\n', std::min(part.length, kProxyV1Max));
+    if (end != nullptr) return sized_extent(part, static_cast<uint32_t>(static_cast<const uint8_t*>(end) + 1 - part.data));
+    return part.length < kProxyV1Max ? sized_extent(part, kExcerptBytesMax) : Extent{};
+  }
+  if (std::memcmp(part.data, kSignature, std::min<size_t>(part.length, sizeof(kSignature))) != 0) return {};
+  if (part.length < kProxyV2Header) return sized_extent(part, kExcerptBytesMax);
+  return sized_extent(part, kProxyV2Header + load16(part.data + 14));
+}
+
+}  // namespace parallax

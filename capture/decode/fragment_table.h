@@ -1,0 +1,68 @@
+// Ports for later fragments: the table from (addresses, protocol, IP ID) to the ports of the first fragment.
+//
+// Owned by one rx worker, no locks. Memory is taken in the constructor. Sets of eight entries: where a set is full its
+// oldest entry is replaced, so that a flood of fragments costs attributions and never time. An entry holds for 30 s of packet
+// time (the reassembly timeout of Linux; RFC 8200 says 60, RFC 791 15). Reassembly is not done: a fragment that overtakes its
+// first one is unattributed.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "capture/core/counter.h"
+#include "capture/core/sighting.h"
+#include "capture/decode/decode.h"
+
+namespace parallax {
+
+class FragmentTable {
+ public:
+  static constexpr size_t kCapacityDefault = 8192;  // 768 KiB
+  static constexpr int64_t kLifetimeNs = 30'000'000'000;
+
+  // Rounded up to a power of two, at least one set.
+  explicit FragmentTable(size_t capacity = kCapacityDefault);
+
+  // To be called for every sighting that is a fragment, in the order of the wire. Remembers a first one. A later one gets
+  // ports, protocol and flow hash of its first; false: that one is not known, and the caller counts it.
+  // REQUIRES: time_ns is set.
+  bool attribute(Sighting& sighting);
+
+  // The same for what `frame` was decoded to; also where it is a carrier, the first fragment of a packet with a tunnel in it. To
+  // be called for every sighting that is a fragment or a carrier_fragment. Later fragments of a carrier become ones of the inner
+  // packet's leg, without payload, since the inner packet's length has it all.
+  bool attribute(const FrameView& frame, Sighting& sighting);
+
+  // First fragments whose entry was replaced before it had expired. Any thread may read.
+  const Counter& replaced() const { return replaced_; }
+
+ private:
+  static constexpr size_t kWays = 8;
+  struct Entry {
+    Address source{}, destination{};
+    int64_t time_ns = 0;
+    uint32_t flow_hash = 0;
+    uint16_t ip_id = 0, source_port = 0, destination_port = 0;
+    uint8_t protocol = 0, inner_protocol = 0;  // the same, but for carriers
+    bool used = false, carrier = false;
+  };
+  static_assert(sizeof(Entry) <= 64);
+  struct Enclosed {
+    Address source{}, destination{};
+    uint32_t key = 0;
+    uint16_t flags = 0;
+  };
+
+  static bool same_packet(const Entry& entry, const Sighting& sighting);
+  Entry* set_of(const Sighting& sighting);
+  Entry* remember(const Sighting& sighting);
+  void remember_carrier(const Sighting& carrier, const Sighting& inner);
+  void take_enclosed(const Entry& entry, Sighting& sighting) const;
+
+  std::vector<Entry> entries_;
+  std::vector<Enclosed> enclosed_;  // beside the entries that are carriers
+  size_t sets_;
+  Counter replaced_;
+};
+
+}  // namespace parallax

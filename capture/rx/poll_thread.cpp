@@ -1,0 +1,109 @@
+#include "capture/rx/poll_thread.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <sys/prctl.h>
+#include <time.h>
+
+#include <algorithm>
+#include <system_error>
+
+namespace parallax {
+namespace {
+
+// While it lives, the calling thread may run on one core only: a thread made meanwhile inherits that from its first moment.
+class OnCore {
+ public:
+  explicit OnCore(int core) {
+    if (core < 0) return;
+    CPU_ZERO(&former_);
+    if (pthread_getaffinity_np(pthread_self(), sizeof(former_), &former_) == 0 && core < CPU_SETSIZE &&
+        CPU_ISSET(core, &former_)) {
+      cpu_set_t cores;
+      CPU_ZERO(&cores);
+      CPU_SET(core, &cores);
+      moved_ = pthread_setaffinity_np(pthread_self(), sizeof(cores), &cores) == 0;
+    }
+    if (moved_) return;
+    for (int i = 0; i < CPU_SETSIZE; ++i) {
+      if (CPU_ISSET(i, &former_)) error_ += (error_.empty() ? "" : ", ") + std::to_string(i);
+    }
+    error_ = "core " + std::to_string(core) + " does not exist or is not allowed; usable are " + error_;
+  }
+  ~OnCore() {
+    if (moved_) pthread_setaffinity_np(pthread_self(), sizeof(former_), &former_);
+  }
+  OnCore(const OnCore&) = delete;
+  OnCore& operator=(const OnCore&) = delete;
+
+  const std::string& error() const { return error_; }
+
+ private:
+  cpu_set_t former_;
+  bool moved_ = false;
+  std::string error_;
+};
+
+}  // namespace
+
+PollThread::PollThread(PollThreadOptions options) : options_(std::move(options)) {}
+
+PollThread::~PollThread() {
+  request_stop();
+  join();
+}
+
+std::string PollThread::start() {
+  const OnCore core(options_.core);
+  if (!core.error().empty()) return "thread " + options_.name + ": " + core.error();
+  try {
+    thread_ = std::thread([this] { run(); });
+  } catch (const std::system_error& error) {
+    return "thread " + options_.name + ": cannot be started: " + error.what();
+  }
+  return {};
+}
+
+void PollThread::join() {
+  if (thread_.joinable()) thread_.join();
+}
+
+void PollThread::run() {
+  pthread_setname_np(pthread_self(), options_.name.substr(0, 15).c_str());
+  // Else the kernel adds 50 us to every sleep.
+  prctl(PR_SET_TIMERSLACK, 1'000UL);
+  uint32_t idle_in_a_row = 0;
+  while (!stop_.load(std::memory_order_relaxed)) {
+    bool worked = false;
+    for (Pollable* stage : options_.stages) worked |= stage->poll();
+    rounds_.add();
+    if (worked) {
+      idle_in_a_row = 0;
+      continue;
+    }
+    idle_rounds_.add();
+    if (std::all_of(options_.stages.begin(), options_.stages.end(), [](const Pollable* stage) { return stage->finished(); })) {
+      finished_.store(true, std::memory_order_release);
+      return;
+    }
+    rest(++idle_in_a_row);
+  }
+}
+
+// First a pause, then the core is offered to whoever waits for it, then sleeps that double from 5 us up to the longest.
+void PollThread::rest(uint32_t idle_in_a_row) {
+  if (options_.rest_us_max == 0 || idle_in_a_row < options_.spins_before_rest) {
+    if (idle_in_a_row % 16 == 0) {
+      sched_yield();
+    } else {
+      __builtin_ia32_pause();
+    }
+    return;
+  }
+  const uint32_t doublings = std::min<uint32_t>((idle_in_a_row - options_.spins_before_rest) / 4, 16);
+  const uint32_t sleep_us = std::min<uint32_t>(5u << doublings, options_.rest_us_max);
+  const timespec duration{0, static_cast<long>(std::min<uint32_t>(sleep_us, 999'999)) * 1'000};
+  nanosleep(&duration, nullptr);
+}
+
+}  // namespace parallax

@@ -1,0 +1,60 @@
+// A thread of the pipeline: a loop over stages, with a name, perhaps a core of its own, and a rest when there is nothing to do.
+//
+// Owned by the wiring; start(), request_stop() and join() are called by its owner, the questions by anyone. The stages
+// outlive the thread, and are polled by it alone between start() and join(). Live threads run until they are asked to stop;
+// offline the thread ends by itself when all its stages have finished.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "capture/core/counter.h"
+#include "capture/core/pollable.h"
+
+namespace parallax {
+
+struct PollThreadOptions {
+  std::string name;  // of the thread, as ps and gdb show it; the first 15 characters count
+  int core = -1;     // to pin it to; -1: wherever the system likes
+  std::vector<Pollable*> stages;
+  uint32_t spins_before_rest = 200;  // idle rounds before the first sleep
+  uint32_t rest_us_max = 100;        // the longest sleep; 0: never sleep
+};
+
+class PollThread {
+ public:
+  explicit PollThread(PollThreadOptions options);
+  ~PollThread();  // stops and joins
+  PollThread(const PollThread&) = delete;
+  PollThread& operator=(const PollThread&) = delete;
+
+  // Empty: it runs. Otherwise why not: the system gives no thread, or the core does not exist or is not allowed.
+  std::string start();
+  // The thread leaves its loop after the current round.
+  void request_stop() { stop_.store(true, std::memory_order_relaxed); }
+  // Waits for its end: request_stop() first, or finished stages. Harmless twice or where it was never started.
+  void join();
+  // All stages had finished, and the thread is about to end or has ended.
+  bool finished() const { return finished_.load(std::memory_order_acquire); }
+
+  const std::string& name() const { return options_.name; }
+  // Rounds over all stages, and those of them that found nothing to do: how busy it is.
+  uint64_t rounds() const { return rounds_.get(); }
+  uint64_t idle_rounds() const { return idle_rounds_.get(); }
+
+ private:
+  void run();
+  void rest(uint32_t idle_in_a_row);
+
+  const PollThreadOptions options_;
+  std::atomic<bool> stop_{false};
+  std::atomic<bool> finished_{false};
+  Counter rounds_;
+  Counter idle_rounds_;
+  std::thread thread_;
+};
+
+}  // namespace parallax

@@ -1,0 +1,347 @@
+#include "capture/rx/rx_worker.h"
+
+#include <algorithm>
+
+#include "capture/decode/excerpt_picker.h"
+
+namespace parallax {
+
+// So that an analysis on the same thread gets bursts of its own size; it works off twice as many a poll.
+static constexpr size_t kPacketsPerPoll = 128;
+// Half of the smallest ring: a full one then always holds two times.
+static constexpr size_t kSameOrderMax = 32;
+// The same for the rings of excerpts: one that has no room for the longest then always holds two times.
+static constexpr size_t kSameOrderChunksMax = ExcerptRing::kChunksMin - 2 * excerpt_chunks(kExcerptBytesMax);
+
+// Sightings on their way into the rings: a burst of them, and for each analysis worker a row of those that are for it.
+//
+// They stay where they were decoded until they go into the ring: copied at once, they would be read in wider words than they were
+// just written in, and wait for the store buffer (6 ns a packet).
+struct RxWorker::Staging {
+  struct Row {
+    std::array<uint8_t, kBurst> places;  // in `frames`
+    size_t begin = 0, end = 0;
+    bool has_excerpts = false;
+    size_t excerpts_until = 0;  // the excerpts of the sightings before are in their ring
+
+    bool empty() const { return begin == end; }
+  };
+  std::vector<DecodedFrame> frames = std::vector<DecodedFrame>(kBurst);
+  // Of those with has_excerpt; into the source's memory, which holds until its next poll, and so as long as the row is not empty.
+  std::array<std::span<const uint8_t>, kBurst> excerpts;
+  size_t used = 0;  // of `frames`, since it was empty
+  std::vector<Row> rows;
+
+  explicit Staging(size_t workers) : rows(workers) {}
+
+  DecodedFrame& at(const Row& row, size_t i) { return frames[row.places[i]]; }
+  // REQUIRES: empty().
+  void clear() {
+    for (Row& row : rows) {
+      row.begin = row.end = row.excerpts_until = 0;
+      row.has_excerpts = false;
+    }
+    used = 0;
+  }
+  const DecodedFrame& at(const Row& row, size_t i) const { return frames[row.places[i]]; }
+  bool empty() const {
+    return std::all_of(rows.begin(), rows.end(), [](const Row& row) { return row.empty(); });
+  }
+  int64_t first_order_ns() const {
+    int64_t first = kAfterAllNs;
+    for (const Row& row : rows) {
+      if (!row.empty()) first = std::min(first, at(row, row.begin).order_ns);
+    }
+    return first;
+  }
+};
+
+struct RxWorker::Lane {
+  const PortIndex index;
+  const PointIndex point;
+  PortChannel& channel;
+  const std::unique_ptr<PacketSource> source;
+  const bool is_file;
+  std::unique_ptr<Staging> own_staging;  // files only
+  Staging* staging;
+  FragmentTable fragments;
+  ExcerptPicker picker;
+  int64_t newest_ns = kBeforeAllNs;     // largest stamp so far
+  int64_t order_ns = kBeforeAllNs;      // of the last sighting
+  size_t same_order = 0;                // how many in a row have it
+  size_t same_order_chunks = 0;         // of their excerpts
+  int64_t watermark_ns = kBeforeAllNs;  // as published
+  bool listening = false;               // covered_from_ns is set
+  bool ended = false;
+
+  Lane(RxPort port, Staging& live_staging)
+      : index(port.index),
+        point(port.channel->info.point),
+        channel(*port.channel),
+        source(std::move(port.source)),
+        is_file(source->is_file()),
+        staging(&live_staging) {
+    if (is_file) {
+      own_staging = std::make_unique<Staging>(channel.rings.size());
+      staging = own_staging.get();
+    }
+  }
+
+  // Every packet before this is in the rings. It never goes back, also where a file's time does: its packets are then
+  // ordered by the largest stamp before them.
+  int64_t released_until_ns() const {
+    if (!staging->empty()) return std::max(watermark_ns, staging->first_order_ns());
+    return std::max({watermark_ns, source->watermark_ns(), is_file ? order_ns : kBeforeAllNs});
+  }
+
+  // The order time of the next packet. Never less than the former; and a file whose packets all bear one time (cut to
+  // seconds, or zero) still goes on by a nanosecond now and then: the merge releases a time when all are past it, and rings
+  // full of a single time would wait for each other for ever.
+  int64_t next_order_ns(int64_t time_ns) {
+    newest_ns = std::max(newest_ns, time_ns);
+    if (newest_ns > order_ns) {
+      order_ns = newest_ns;
+      same_order = same_order_chunks = 0;
+    } else if (is_file && (++same_order == kSameOrderMax || same_order_chunks >= kSameOrderChunksMax)) {
+      ++order_ns;
+      same_order = same_order_chunks = 0;
+    }
+    return order_ns;
+  }
+};
+
+RxWorker::RxWorker(std::vector<RxPort> ports, RxWorkerOptions options) : options_(std::move(options)) {
+  const size_t workers = ports.empty() ? 1 : ports.front().channel->rings.size();
+  live_staging_ = std::make_unique<Staging>(workers);
+  for (RxPort& port : ports) lanes_.push_back(std::make_unique<Lane>(std::move(port), *live_staging_));
+}
+
+RxWorker::~RxWorker() = default;
+
+const PacketSource& RxWorker::source(size_t position) const { return *lanes_[position]->source; }
+
+bool RxWorker::finished() const {
+  return std::all_of(lanes_.begin(), lanes_.end(), [](const auto& lane) { return lane->ended; });
+}
+
+bool RxWorker::poll() {
+  taken_ = 0;
+  bool worked = poll_burst();
+  for (size_t before = 0; taken_ > before && taken_ < kPacketsPerPoll && rings_have_room();) {
+    before = taken_;
+    worked |= poll_burst();
+  }
+  return worked;
+}
+
+bool RxWorker::poll_burst() {
+  bool worked = false;
+  for (auto& lane : lanes_) {
+    if (!lane->is_file && !lane->ended) worked |= poll_lane(*lane);
+  }
+  return poll_files() || worked;
+}
+
+// For another burst of each port: what small rings hold is worked off first.
+bool RxWorker::rings_have_room() const {
+  return std::all_of(lanes_.begin(), lanes_.end(), [](const auto& lane) {
+    return std::all_of(lane->channel.rings.begin(), lane->channel.rings.end(),
+                       [](const auto& ring) { return ring->room(kBurst) == kBurst; });
+  });
+}
+
+// Files that are equally far behind are all polled: the merge may wait for any of them.
+bool RxWorker::poll_files() {
+  int64_t furthest_behind_ns = kAfterAllNs;
+  for (auto& lane : lanes_) {
+    if (lane->is_file && !lane->ended) furthest_behind_ns = std::min(furthest_behind_ns, lane->released_until_ns());
+  }
+  bool worked = false;
+  for (auto& lane : lanes_) {
+    if (lane->is_file && !lane->ended && lane->released_until_ns() <= furthest_behind_ns) worked |= poll_lane(*lane);
+  }
+  return worked;
+}
+
+bool RxWorker::poll_lane(Lane& lane) {
+  if (!lane.listening) {
+    const int64_t from_ns = lane.source->watermark_ns();
+    if (from_ns != kBeforeAllNs && from_ns != kAfterAllNs) {
+      lane.channel.covered_from_ns.store(from_ns, std::memory_order_release);
+      lane.listening = true;
+    }
+  }
+  size_t count = 0;
+  if (lane.staging->empty()) {
+    lane.staging->clear();
+    count = lane.source->poll(burst_);
+    taken_ += count;
+    report_losses(lane);
+    take_burst(lane, count);
+    if (!lane.is_file) drop_what_does_not_fit(lane);
+  }
+  const bool pushed = push_staged(lane);
+  publish(lane);
+  return count > 0 || pushed || lane.ended;
+}
+
+void RxWorker::report_losses(Lane& lane) {
+  while (const std::optional<SourceLoss> loss = lane.source->take_loss()) {
+    lane.channel.counters.drops[static_cast<size_t>(loss->reason)].add(loss->count);
+    lane.channel.loss.add(std::min(loss->from_ns, loss->to_ns), loss->to_ns, loss->count);
+  }
+}
+
+bool RxWorker::dropped_on_purpose(DropStage stage, Lane& lane, const RawPacket& packet) {
+  if (!options_.drop_hook(stage, lane.index, packet)) return false;
+  lane.channel.counters.drops[static_cast<size_t>(DropReason::test)].add();
+  lane.channel.loss.add(packet.time_ns - packet.stamp_uncertainty_ns, packet.time_ns, 1);
+  return true;
+}
+
+// Writes packets to the spool, and says whether the analysis wants them.
+bool RxWorker::filter(Lane& lane, const RawPacket& packet) {
+  if (options_.spool != nullptr && (options_.spool_filter == nullptr || options_.spool_filter->matches(packet))) {
+    options_.spool->append(lane.index, packet);
+  }
+  if (options_.analysis_filter == nullptr || options_.analysis_filter->matches(packet)) return true;
+  lane.channel.counters.filtered.add();
+  return false;
+}
+
+void RxWorker::take_burst(Lane& lane, size_t count) {
+  const bool hooked = static_cast<bool>(options_.drop_hook);
+  const bool filtered = options_.spool != nullptr || options_.analysis_filter != nullptr;
+  uint64_t packets = 0, bytes = 0;
+  for (size_t i = 0; i < count; ++i) {
+    if (i + 4 < count) __builtin_prefetch(burst_[i + 4].data);
+    const RawPacket& packet = burst_[i];
+    const int64_t order_ns = lane.next_order_ns(packet.time_ns);
+    if (!lane.listening) [[unlikely]] {
+      lane.channel.covered_from_ns.store(packet.time_ns, std::memory_order_release);
+      lane.listening = true;
+    }
+    if (hooked && dropped_on_purpose(DropStage::nic, lane, packet)) continue;
+    ++packets;
+    bytes += packet.wire_length;
+    if (filtered && !filter(lane, packet)) continue;
+    if (DecodedFrame* decoded = decode_packet(lane, packet, order_ns); decoded != nullptr) [[likely]] {
+      const uint32_t excerpt_length = lane.picker.pick(*decoded);
+      if (!hooked || !dropped_on_purpose(DropStage::ring, lane, packet)) stage(lane, excerpt_length);
+    }
+  }
+  lane.channel.counters.packets.add(packets);
+  lane.channel.counters.bytes.add(bytes);
+}
+
+// Into the next free place of the staging; null: it cannot be decoded.
+inline DecodedFrame* RxWorker::decode_packet(Lane& lane, const RawPacket& packet, int64_t order_ns) {
+  DecodedFrame& sighting = lane.staging->frames[lane.staging->used];
+  const FrameView frame{packet.data, packet.captured_length, packet.wire_length, packet.link_type};
+  PortCounters& counters = lane.channel.counters;
+  if (const DecodeError error = decode(frame, sighting, options_.key_from); error != DecodeError::none) [[unlikely]] {
+    counters.decode_errors[static_cast<size_t>(error)].add();
+    return nullptr;
+  }
+  sighting.time_ns = packet.time_ns;
+  sighting.order_ns = order_ns;
+  sighting.frame = packet.frame;
+  sighting.stamp_uncertainty_ns = packet.stamp_uncertainty_ns;
+  sighting.port = lane.index;
+  sighting.point = lane.point;
+  if (sighting.has(SightingFlag::arp)) counters.arp.add();
+  constexpr uint16_t kAnyFragment = bit(SightingFlag::fragment) | bit(SightingFlag::carrier_fragment);
+  if ((sighting.flags & kAnyFragment) != 0 && !lane.fragments.attribute(frame, sighting)) {
+    counters.unattributed_fragments.add();
+  }
+  return &sighting;
+}
+
+// Takes the frame that was decoded last into its row.
+inline void RxWorker::stage(Lane& lane, uint32_t excerpt_length) {
+  Staging& staging = *lane.staging;
+  DecodedFrame& sighting = staging.frames[staging.used];
+  Staging::Row& row = staging.rows[(uint64_t{sighting.flow_hash} * staging.rows.size()) >> 32];
+  if (excerpt_length > 0) [[unlikely]] {
+    sighting.flags |= bit(SightingFlag::has_excerpt);
+    staging.excerpts[staging.used] = {sighting.payload, excerpt_length};
+    row.has_excerpts = true;
+    lane.same_order_chunks += excerpt_chunks(excerpt_length);
+  }
+  row.places[row.end++] = static_cast<uint8_t>(staging.used++);
+}
+
+// Live only. What the rings refuse is in the loss log before any other packet of the burst is pushed.
+void RxWorker::drop_what_does_not_fit(Lane& lane) {
+  for (size_t worker = 0; worker < lane.staging->rows.size(); ++worker) {
+    Staging::Row& row = lane.staging->rows[worker];
+    const size_t fits = lane.channel.rings[worker]->room(row.end - row.begin);
+    const size_t refused = row.end - row.begin - fits;
+    if (refused == 0) continue;
+    int64_t from_ns = kAfterAllNs, to_ns = kBeforeAllNs;
+    for (size_t i = row.begin + fits; i < row.end; ++i) {
+      const Sighting& sighting = lane.staging->at(row, i);
+      from_ns = std::min(from_ns, sighting.time_ns - sighting.stamp_uncertainty_ns);
+      to_ns = std::max(to_ns, sighting.time_ns);
+    }
+    lane.channel.counters.drops[static_cast<size_t>(DropReason::ring_full)].add(refused);
+    lane.channel.loss.add(from_ns, to_ns, refused);
+    row.end = row.begin + fits;
+  }
+}
+
+bool RxWorker::push_staged(Lane& lane) {
+  // The rings may hold later packets than the watermark says: coverage goes first.
+  if (lane.newest_ns > lane.channel.covered_to_ns.load(std::memory_order_relaxed)) {
+    lane.channel.covered_to_ns.store(lane.newest_ns, std::memory_order_release);
+  }
+  bool pushed = false;
+  for (size_t worker = 0; worker < lane.staging->rows.size(); ++worker) {
+    Staging::Row& row = lane.staging->rows[worker];
+    if (row.empty()) continue;
+    if (row.has_excerpts) pushed |= push_excerpts(lane, worker);
+    const size_t ready = row.has_excerpts ? row.excerpts_until : row.end;
+    SpscRing<Sighting>& ring = *lane.channel.rings[worker];
+    while (row.begin < ready) {  // twice where the ring wraps
+      const std::span<Sighting> slots = ring.reserve(ready - row.begin);
+      if (slots.empty()) break;
+      for (Sighting& slot : slots) slot = lane.staging->at(row, row.begin++);
+      ring.commit(slots.size());
+      pushed = true;
+    }
+  }
+  return pushed;
+}
+
+// An excerpt goes before its sighting. Where there is no room for it, a file waits; a live port goes on without it.
+bool RxWorker::push_excerpts(Lane& lane, size_t worker) {
+  Staging::Row& row = lane.staging->rows[worker];
+  bool pushed = false;
+  for (; row.excerpts_until < row.end; ++row.excerpts_until) {
+    Sighting& sighting = lane.staging->at(row, row.excerpts_until);
+    if (!sighting.has(SightingFlag::has_excerpt)) continue;
+    if (lane.channel.excerpts[worker]->push(lane.staging->excerpts[row.places[row.excerpts_until]])) {
+      lane.channel.counters.excerpts.add();
+      pushed = true;
+    } else if (lane.is_file) {
+      break;
+    } else {
+      lane.channel.counters.excerpts_dropped.add();
+      sighting.flags &= static_cast<uint16_t>(~bit(SightingFlag::has_excerpt));
+    }
+  }
+  return pushed;
+}
+
+void RxWorker::publish(Lane& lane) {
+  lane.ended = lane.staging->empty() && lane.source->finished();
+  const int64_t until_ns = lane.ended ? kAfterAllNs : lane.released_until_ns();
+  if (until_ns <= lane.watermark_ns) return;
+  if (until_ns != kAfterAllNs && until_ns > lane.channel.covered_to_ns.load(std::memory_order_relaxed)) {
+    lane.channel.covered_to_ns.store(until_ns, std::memory_order_release);
+  }
+  lane.watermark_ns = until_ns;
+  lane.channel.watermark_ns.store(until_ns, std::memory_order_release);
+}
+
+}  // namespace parallax

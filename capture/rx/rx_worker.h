@@ -1,0 +1,86 @@
+// The rx worker: takes packets from its ports, and puts sightings into the rings of the analysis workers.
+//
+// One loop for all sources. Owned by the wiring; polled by one thread, which alone touches the sources and writes the
+// channels of its ports. Live it never waits: a full ring drops, counts, and says so in the loss log. For files it
+// never drops: what did not fit is kept and tried again, and always the file that is furthest behind is read next, so
+// that the rings do not fill with one file while the merge waits for another.
+// Order of publication, for each burst of a port: losses, coverage, excerpts, sightings, watermark. So whoever sees a sighting or
+// a watermark also sees every loss before it.
+// order_ns of a port's sightings never goes back: it is the largest stamp so far. (In a file it moves on by 1 ns after 32
+// packets of one time.) The watermark is of the order time.
+// Memory is taken in the constructor.
+#pragma once
+
+#include <array>
+#include <memory>
+#include <vector>
+
+#include "capture/core/packet_sink.h"
+#include "capture/core/packet_source.h"
+#include "capture/core/pollable.h"
+#include "capture/core/port.h"
+#include "capture/decode/flow_filter.h"
+#include "capture/decode/fragment_table.h"
+#include "capture/rx/drop_hook.h"
+
+namespace parallax {
+
+struct RxPort {
+  PortIndex index;       // of the channel in the port table
+  PortChannel* channel;  // outlives the worker
+  std::unique_ptr<PacketSource> source;
+};
+
+struct RxWorkerOptions {
+  const FlowFilter* analysis_filter = nullptr;  // null: everything; outlives the worker
+  const FlowFilter* spool_filter = nullptr;     // null: everything; outlives the worker
+  PacketSink* spool = nullptr;                  // null: no spool; outlives the worker
+  KeyFrom key_from = KeyFrom::nothing;          // what of the outer headers is part of a leg's identity
+  DropHook drop_hook = {};                      // tests only
+};
+
+class RxWorker : public Pollable {
+ public:
+  static constexpr size_t kBurst = 32;
+
+  // REQUIRES: every channel has the same number of rings, at least one.
+  RxWorker(std::vector<RxPort> ports, RxWorkerOptions options);
+  ~RxWorker() override;
+
+  // A few times poll_burst(), as long as packets come and the rings have room.
+  bool poll() override;
+  // One burst from each live port, and one from the file that is furthest behind.
+  bool poll_burst();
+  // All sources have ended and all their sightings are in the rings.
+  bool finished() const override;
+
+  // For reports: by position in the constructor's list. Not while another thread polls.
+  size_t port_count() const { return lanes_.size(); }
+  const PacketSource& source(size_t position) const;
+
+ private:
+  struct Staging;
+  struct Lane;
+
+  bool poll_lane(Lane& lane);
+  bool poll_files();
+  bool rings_have_room() const;
+  void take_burst(Lane& lane, size_t count);
+  bool filter(Lane& lane, const RawPacket& packet);
+  DecodedFrame* decode_packet(Lane& lane, const RawPacket& packet, int64_t order_ns);
+  void stage(Lane& lane, uint32_t excerpt_length);
+  void report_losses(Lane& lane);
+  void drop_what_does_not_fit(Lane& lane);
+  bool push_staged(Lane& lane);
+  bool push_excerpts(Lane& lane, size_t worker);
+  void publish(Lane& lane);
+  bool dropped_on_purpose(DropStage stage, Lane& lane, const RawPacket& packet);
+
+  const RxWorkerOptions options_;
+  std::vector<std::unique_ptr<Lane>> lanes_;
+  std::unique_ptr<Staging> live_staging_;  // live ports hold nothing over, so that they share one
+  std::array<RawPacket, kBurst> burst_;
+  size_t taken_ = 0;  // packets, by this poll
+};
+
+}  // namespace parallax

@@ -1,0 +1,145 @@
+#include "capture/spool/spool.h"
+
+#include <pthread.h>
+
+#include <algorithm>
+#include <atomic>
+#include <bit>
+#include <csignal>
+#include <thread>
+
+#include "capture/file/pcapng_writer.h"
+#include "capture/spool/spool_directory.h"
+#include "capture/spool/spool_lane.h"
+#include "capture/spool/spool_reader.h"
+#include "capture/spool/spool_writer.h"
+
+namespace parallax {
+
+namespace {
+
+constexpr uint64_t kFileSizeMin = 1 << 20, kFileSizeMax = 32ull << 30;  // so that an index fits a block of 16 MiB
+constexpr uint64_t kDefaultFiles = 64, kDefaultFileSizeMax = 1 << 30;
+constexpr auto kIdle = std::chrono::milliseconds(2);
+
+// Fills in what is left to choose. Error: a value that cannot be.
+Result<SpoolOptions> effective(SpoolOptions options) {
+  if (options.directory.empty()) return Error{"spool.directory is empty"};
+  if (options.size < kSpoolSizeMin) {
+    return Error{"spool.size is " + std::to_string(options.size) + " bytes; at least " + std::to_string(kSpoolSizeMin)};
+  }
+  if (options.file_size == 0) options.file_size = std::clamp(options.size / kDefaultFiles, kFileSizeMin, kDefaultFileSizeMax);
+  if (options.file_size < kFileSizeMin || options.file_size > kFileSizeMax || options.file_size > options.size / 2) {
+    return Error{"spool.file_size is " + std::to_string(options.file_size) + " bytes; at least " + std::to_string(kFileSizeMin) +
+                 ", at most half of spool.size, and at most " + std::to_string(kFileSizeMax)};
+  }
+  const size_t packet_bytes = enhanced_packet_size(options.snaplen, pcapng::kDirectionInbound);
+  options.block_bytes = std::max(options.block_bytes, std::bit_ceil(packet_bytes));
+  options.lanes = std::max<size_t>(options.lanes, 1);
+  return options;
+}
+
+}  // namespace
+
+struct Spool::Impl {
+  SpoolOptions options;
+  std::vector<SpoolPort> ports;
+  std::unique_ptr<SpoolDirectory> directory;
+  std::vector<std::unique_ptr<SpoolLane>> lanes;
+  std::unique_ptr<SpoolWriter> writer;
+  std::atomic<bool> stopping{false}, running{false};
+  std::thread thread;
+
+  void run() {
+    // Signals are the control thread's; a write beyond a file size limit then fails with an error instead of a signal.
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, nullptr);
+    pthread_setname_np(pthread_self(), "spool");
+    while (!stopping.load(std::memory_order_acquire)) {
+      if (!writer->poll()) std::this_thread::sleep_for(kIdle);
+    }
+    writer->finish();
+    running.store(false, std::memory_order_relaxed);
+  }
+};
+
+Spool::Spool(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+
+Spool::~Spool() { stop(); }
+
+Result<std::unique_ptr<Spool>> Spool::open(SpoolOptions wanted, std::vector<SpoolPort> ports) {
+  Result<SpoolOptions> options = effective(std::move(wanted));
+  if (!options) return Error{options.error()};
+  Result<std::unique_ptr<SpoolDirectory>> directory = SpoolDirectory::open(options->directory);
+  if (!directory) return Error{directory.error()};
+  auto impl = std::make_unique<Impl>();
+  impl->options = std::move(*options);
+  impl->ports = std::move(ports);
+  impl->directory = std::move(*directory);
+  std::vector<SpoolLanePort> lane_ports;
+  for (const SpoolPort& port : impl->ports) lane_ports.push_back({port.link_type, pcapng_flags(port.info.direction)});
+  const size_t blocks = std::max<size_t>(impl->options.lane_bytes / impl->options.block_bytes, 4);
+  for (size_t i = 0; i < impl->options.lanes; ++i) {
+    impl->lanes.push_back(std::make_unique<SpoolLane>(lane_ports, impl->options.snaplen, impl->options.block_bytes, blocks));
+  }
+  impl->writer = std::make_unique<SpoolWriter>(impl->options, impl->ports, *impl->directory, impl->lanes);
+  return std::unique_ptr<Spool>(new Spool(std::move(impl)));
+}
+
+PacketSink& Spool::lane(size_t rx_worker) { return *impl_->lanes.at(rx_worker); }
+
+void Spool::start() {
+  impl_->thread = std::thread([impl = impl_.get()] { impl->run(); });
+}
+
+void Spool::stop() {
+  impl_->stopping.store(true, std::memory_order_release);
+  if (impl_->thread.joinable()) impl_->thread.join();
+}
+
+SpoolStatus Spool::status() const {
+  SpoolStatus status;
+  const SpoolDirectory::Totals totals = impl_->directory->totals();
+  const SpoolWriter::Counters& counters = impl_->writer->counters();
+  status.directory = impl_->options.directory;
+  status.bytes = totals.bytes;
+  status.limit_bytes = impl_->options.size;
+  status.files = totals.files;
+  if (totals.packets > 0) {
+    status.oldest_packet_ns = totals.first_ns;
+    status.newest_packet_ns = totals.last_ns;
+  }
+  status.bytes_written = counters.bytes_written.get();
+  status.packets_written = counters.packets_written.get();
+  status.dropped_packets = counters.packets_dropped.get();
+  for (const auto& lane : impl_->lanes) status.dropped_packets += lane->dropped();
+  status.write_errors = counters.write_errors.get();
+  status.files_removed = counters.files_removed.get();
+  status.error = impl_->writer->error();
+  status.repairs = impl_->directory->repairs();
+  return status;
+}
+
+const std::vector<SpoolPort>& Spool::ports() const { return impl_->ports; }
+
+Result<std::unique_ptr<SpoolSnapshot>> Spool::snapshot(int64_t from_ns, int64_t to_ns) const {
+  const SpoolDirectory::Totals totals = impl_->directory->totals();
+  auto views = impl_->directory->view(from_ns, to_ns);
+  if (!views) return Error{views.error()};
+  SpoolTimes times{from_ns, to_ns, totals.first_ns, totals.last_ns, totals.last_ns};
+  // One lane may be on disk up to now, while another's packets of the last interval are still in memory.
+  if (totals.packets > 0 && impl_->running.load(std::memory_order_relaxed)) {
+    times.complete_to_ns -= impl_->options.flush_interval_ns + std::chrono::nanoseconds(kIdle).count();
+  }
+  std::vector<SpoolInterface> own;
+  for (const SpoolPort& port : impl_->ports) {
+    own.push_back(
+        {{port.info.name, interface_description(port.point, port.info.direction), port.link_type, impl_->options.snaplen},
+         port.point,
+         port.info.direction});
+  }
+  return SpoolSnapshot::open(std::move(*views), std::move(own), times);
+}
+
+}  // namespace parallax

@@ -1,0 +1,287 @@
+#include "capture/spool/spool_writer.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <ctime>
+
+#include "capture/file/pcapng_blocks.h"
+
+namespace parallax {
+
+namespace {
+
+constexpr int kBlocksPerPoll = 16;  // of one lane before the next has its turn
+constexpr auto kRemovalInterval = std::chrono::seconds(1);
+constexpr auto kErrorShown = std::chrono::minutes(1);
+constexpr uint64_t kStatisticsBytes = 128;  // of an interface statistics block, less than this
+constexpr uint64_t kFileSizeMin = 1 << 20;
+
+int64_t utc_ns() {
+  timespec now{};
+  clock_gettime(CLOCK_REALTIME, &now);
+  return now.tv_sec * 1'000'000'000 + now.tv_nsec;
+}
+
+bool disk_full(int error) { return error == ENOSPC || error == EDQUOT; }
+
+}  // namespace
+
+SpoolWriter::SpoolWriter(const SpoolOptions& options, const std::vector<SpoolPort>& ports, SpoolDirectory& directory,
+                         const std::vector<std::unique_ptr<SpoolLane>>& lanes)
+    : options_(options),
+      ports_(ports),
+      directory_(directory),
+      lanes_(lanes),
+      last_written_(lanes.size()),
+      file_size_(options.file_size),
+      delivered_(ports.size()),
+      at_begin_(ports.size()),
+      not_written_(ports.size()),
+      ports_dropped_(ports.size()),
+      ports_asked_ns_(utc_ns()) {
+  // Between the last run's packets and this one's nobody listened.
+  const SpoolDirectory::Totals totals = directory.totals();
+  if (totals.packets > 0) losses_waiting_.add(SpoolLoss{totals.last_ns, std::max(totals.last_ns, ports_asked_ns_)});
+  for (size_t port = 0; port < ports_.size(); ++port) at_begin_[port] = port_statistics(static_cast<PortIndex>(port));
+}
+
+SpoolWriter::~SpoolWriter() {
+  if (fd_ >= 0) close(fd_);
+}
+
+bool SpoolWriter::poll() {
+  bool worked = false;
+  for (size_t lane = 0; lane < lanes_.size(); ++lane) worked |= poll_lane(lane, false);
+  return worked;
+}
+
+void SpoolWriter::finish() {
+  for (size_t lane = 0; lane < lanes_.size(); ++lane) {
+    while (poll_lane(lane, true)) {
+    }
+  }
+  finish_file();
+}
+
+bool SpoolWriter::poll_lane(size_t number, bool flush) {
+  SpoolLane& lane = *lanes_[number];
+  bool worked = false;
+  for (int i = 0; i < kBlocksPerPoll; ++i) {
+    bool closed = false;
+    const std::span<const uint8_t> bytes = lane.pending(closed);
+    if (bytes.empty() && !closed) break;
+    const Clock::time_point now = Clock::now();
+    const bool due = now - last_written_[number] >= std::chrono::nanoseconds(options_.flush_interval_ns);
+    if (!closed && !flush && !due) break;
+    if (!bytes.empty()) write_chunk(bytes);
+    lane.taken(bytes, closed);
+    last_written_[number] = now;
+    worked = true;
+    if (!closed && !flush) break;
+  }
+  return worked;
+}
+
+void SpoolWriter::write_chunk(std::span<const uint8_t> bytes) {
+  SpoolChunk chunk;
+  chunk.bytes = static_cast<uint32_t>(bytes.size());
+  std::vector<uint64_t> by_port(ports_.size());
+  std::span<const uint8_t> rest = bytes;
+  while (const auto block = first_block(rest)) {
+    const auto packet = enhanced_packet(*block);
+    chunk.add(packet->time_ns);
+    ++by_port[packet->interface];
+    rest = rest.subspan(block->bytes.size());
+  }
+  if (fd_ >= 0 && file_bytes_ + bytes.size() > file_size_ && directory_.current_index().packets > 0) finish_file();
+  make_room(bytes.size());
+  for (int attempt = 0; attempt < 2; ++attempt) {
+    int error = 0;
+    if (begin_file(error)) {
+      chunk.offset = file_bytes_;
+      if (write_all(bytes, error)) {
+        directory_.grow_current(chunk);
+        for (size_t port = 0; port < by_port.size(); ++port) delivered_[port] += by_port[port];
+        take_losses();
+        counters_.packets_written.add(chunk.packets);
+        return;
+      }
+      failed("cannot write", error);
+    }
+    if (!recover_space(error)) break;
+  }
+  counters_.packets_dropped.add(chunk.packets);
+  for (size_t port = 0; port < by_port.size(); ++port) {
+    not_written_[port] += by_port[port];
+    if (by_port[port] > 0) add_loss({chunk.first_ns, chunk.last_ns, by_port[port], static_cast<uint32_t>(port), 0});
+  }
+}
+
+// REQUIRES: there is a current file. Losses of the lanes with their own times; those of the ports lie between the last
+// question and now, a second earlier for counters that are polled.
+void SpoolWriter::take_losses() {
+  for (const SpoolLoss& loss : losses_waiting_.losses) directory_.add_loss(loss);
+  losses_waiting_.losses.clear();
+  for (const auto& lane : lanes_) {
+    for (SpoolLoss loss; lane->take_loss(loss);) directory_.add_loss(loss);
+  }
+  if (!options_.port_statistics) return;
+  constexpr int64_t kPolledNs = 1'000'000'000;
+  const int64_t now_ns = utc_ns();
+  for (size_t port = 0; port < ports_.size(); ++port) {
+    const uint64_t dropped = options_.port_statistics(static_cast<PortIndex>(port)).dropped;
+    if (dropped > ports_dropped_[port]) {
+      directory_.add_loss({ports_asked_ns_ - kPolledNs, now_ns, dropped - ports_dropped_[port], static_cast<uint32_t>(port), 0});
+    }
+    ports_dropped_[port] = dropped;
+  }
+  ports_asked_ns_ = now_ns;
+}
+
+void SpoolWriter::add_loss(const SpoolLoss& loss) {
+  if (fd_ >= 0) {
+    directory_.add_loss(loss);
+  } else {
+    losses_waiting_.add(loss);
+  }
+}
+
+// The size limit: the oldest files go until `bytes` fit, and what finishing the file will add.
+void SpoolWriter::make_room(uint64_t bytes) {
+  const SpoolFileIndex& index = directory_.current_index();
+  bytes += (index.chunks.size() + index.losses.size() + 2) * sizeof(SpoolChunk) + ports_.size() * kStatisticsBytes;
+  while (directory_.totals().bytes + bytes > options_.size && directory_.remove_oldest()) counters_.files_removed.add();
+}
+
+// After a failed write; returns whether another attempt is worth while.
+bool SpoolWriter::recover_space(int error) {
+  if (error == EFBIG && fd_ >= 0) {  // a limit on the size of files: the next one has room
+    file_size_ = std::max(file_bytes_, kFileSizeMin);
+    finish_file();
+    return true;
+  }
+  const Clock::time_point now = Clock::now();
+  if (!disk_full(error) || now < next_removal_) return false;
+  next_removal_ = now + kRemovalInterval;
+  // The disk holds less than the configured size: smaller files, so that less history goes with each.
+  file_size_ = std::clamp(directory_.totals().bytes / 8, std::min(kFileSizeMin, options_.file_size), file_size_);
+  if (directory_.remove_oldest()) {
+    counters_.files_removed.add();
+    return true;
+  }
+  // Only the current file is left to give way.
+  if (fd_ < 0 || file_bytes_ < file_size_) return false;
+  finish_file();
+  if (directory_.remove_oldest()) counters_.files_removed.add();
+  return true;
+}
+
+bool SpoolWriter::begin_file(int& error) {
+  if (fd_ >= 0) return true;
+  const Result<int> fd = directory_.begin_current();
+  if (!fd) {
+    error = errno;
+    failed(fd.error(), 0);
+    return false;
+  }
+  fd_ = *fd;
+  file_bytes_ = 0;
+  PcapngBuffer header;
+  append_section_header(header, section_of_this_machine(options_.application));
+  for (const SpoolPort& port : ports_) {
+    append_interface(header,
+                     {port.info.name, interface_description(port.point, port.info.direction), port.link_type, options_.snaplen});
+  }
+  if (!write_all(header, error)) {
+    failed("cannot begin a file", error);
+    finish_file();  // removes it: there is no packet in it
+    return false;
+  }
+  directory_.grow_current(header.size());
+  std::fill(delivered_.begin(), delivered_.end(), 0);
+  return true;
+}
+
+void SpoolWriter::finish_file() {
+  if (fd_ < 0) return;
+  if (directory_.current_index().packets > 0) {
+    take_losses();
+    PcapngBuffer end;
+    append_file_statistics(end);
+    append_spool_index(end, directory_.current_index());
+    // Without them the file is still whole: a restart finds its index by a scan.
+    int error = 0;
+    if (write_all(end, error)) {
+      directory_.grow_current(end.size());
+    } else {
+      failed("cannot write the end of a file", error);
+    }
+  }
+  close(fd_);
+  fd_ = -1;
+  const Result<bool> finished = directory_.finish_current();
+  if (!finished) failed(finished.error(), 0);
+  // What is dropped until the next file begins is in that one's account.
+  for (size_t port = 0; port < ports_.size(); ++port) at_begin_[port] = port_statistics(static_cast<PortIndex>(port));
+}
+
+SpoolOptions::PortStatistics SpoolWriter::port_statistics(PortIndex port) const {
+  SpoolOptions::PortStatistics statistics;
+  if (options_.port_statistics) statistics = options_.port_statistics(port);
+  for (const auto& lane : lanes_) statistics.dropped += lane->dropped(port);
+  statistics.dropped += not_written_[port];
+  return statistics;
+}
+
+void SpoolWriter::append_file_statistics(PcapngBuffer& out) const {
+  const SpoolFileIndex& index = directory_.current_index();
+  for (size_t port = 0; port < ports_.size(); ++port) {
+    const SpoolOptions::PortStatistics now = port_statistics(static_cast<PortIndex>(port));
+    const uint64_t dropped = now.dropped - at_begin_[port].dropped;
+    PcapngStatistics statistics{static_cast<uint32_t>(port), index.first_ns, index.last_ns, 0, dropped, 0, delivered_[port], {}};
+    statistics.received = options_.port_statistics ? now.received - at_begin_[port].received : delivered_[port] + dropped;
+    statistics.filter_accepted = delivered_[port];
+    append_statistics(out, statistics);
+  }
+}
+
+bool SpoolWriter::write_all(std::span<const uint8_t> bytes, int& error) {
+  ssize_t written;
+  do {
+    written = pwrite(fd_, bytes.data(), bytes.size(), static_cast<off_t>(file_bytes_));
+  } while (written < 0 && errno == EINTR);
+  if (written == static_cast<ssize_t>(bytes.size())) {
+    file_bytes_ += bytes.size();
+    counters_.bytes_written.add(bytes.size());
+    // Begins to write back at once, so that the kernel never holds so much that it makes the writer wait for all of it.
+    sync_file_range(fd_, static_cast<off_t>(file_bytes_ - bytes.size()), static_cast<off_t>(bytes.size()), SYNC_FILE_RANGE_WRITE);
+    return true;
+  }
+  error = errno;
+  if (written >= 0) {
+    // A part went in: the reason comes with the attempt at the rest.
+    const size_t done = static_cast<size_t>(written);
+    const ssize_t rest = pwrite(fd_, bytes.data() + done, bytes.size() - done, static_cast<off_t>(file_bytes_ + done));
+    error = rest < 0 ? errno : ENOSPC;
+  }
+  if (ftruncate(fd_, static_cast<off_t>(file_bytes_)) != 0) failed("cannot cut a file", errno);
+  return false;
+}
+
+void SpoolWriter::failed(const std::string& what, int error) {
+  counters_.write_errors.add();
+  const std::lock_guard guard(error_mutex_);
+  error_ = "spool " + options_.directory + ": " + what + (error != 0 ? std::string(": ") + std::strerror(error) : std::string());
+  error_time_ = Clock::now();
+}
+
+std::string SpoolWriter::error() const {
+  const std::lock_guard guard(error_mutex_);
+  return Clock::now() - error_time_ < kErrorShown ? error_ : std::string();
+}
+
+}  // namespace parallax

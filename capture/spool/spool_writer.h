@@ -1,0 +1,86 @@
+// The spool's writer: takes what the lanes hold and writes it into the ring of files.
+//
+// A stage for a slow thread of its own: poll() blocks on the disk. Each chunk is one write that ends on a block of pcapng;
+// what the disk takes only in part is cut off again. On a full disk the oldest file goes, at most one a second; what
+// cannot be written is dropped and counted. Never gives up: each chunk is tried anew.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "capture/core/counter.h"
+#include "capture/core/pollable.h"
+#include "capture/spool/spool.h"
+#include "capture/spool/spool_directory.h"
+#include "capture/spool/spool_lane.h"
+
+namespace parallax {
+
+class SpoolWriter : public Pollable {
+ public:
+  struct Counters {  // one writer: the spool's thread
+    Counter bytes_written;
+    Counter packets_written;
+    Counter packets_dropped;  // the disk did not take them
+    Counter write_errors;
+    Counter files_removed;
+  };
+
+  // `directory` and `lanes` outlive the writer. REQUIRES: options.file_size is set.
+  SpoolWriter(const SpoolOptions& options, const std::vector<SpoolPort>& ports, SpoolDirectory& directory,
+              const std::vector<std::unique_ptr<SpoolLane>>& lanes);
+  ~SpoolWriter() override;
+
+  // Writes the blocks that are full, and the others where flush_interval_ns has gone by. Returns whether there were any.
+  bool poll() override;
+  // Writes everything and finishes the file. REQUIRES: nobody appends to the lanes any more.
+  void finish();
+
+  // Any thread.
+  const Counters& counters() const { return counters_; }
+  std::string error() const;  // the last one, until none has come for a minute
+
+ private:
+  using Clock = std::chrono::steady_clock;
+
+  bool poll_lane(size_t lane, bool flush);
+  void write_chunk(std::span<const uint8_t> bytes);
+  void take_losses();
+  void add_loss(const SpoolLoss& loss);
+  void make_room(uint64_t bytes);
+  bool recover_space(int error);
+  bool begin_file(int& error);
+  void finish_file();
+  void append_file_statistics(PcapngBuffer& out) const;
+  SpoolOptions::PortStatistics port_statistics(PortIndex port) const;
+  // Appends at the file's end, all or nothing; false: `error` (an errno) says why.
+  bool write_all(std::span<const uint8_t> bytes, int& error);
+  void failed(const std::string& what, int error);
+
+  const SpoolOptions options_;
+  const std::vector<SpoolPort> ports_;
+  SpoolDirectory& directory_;
+  const std::vector<std::unique_ptr<SpoolLane>>& lanes_;
+  Counters counters_;
+  std::vector<Clock::time_point> last_written_;  // by lane
+
+  int fd_ = -1;
+  uint64_t file_bytes_ = 0;
+  uint64_t file_size_;                                  // options_.file_size, or less once the disk was seen full
+  std::vector<uint64_t> delivered_;                     // packets in the file, by port
+  std::vector<SpoolOptions::PortStatistics> at_begin_;  // of the file, by port
+  std::vector<uint64_t> not_written_;                   // packets that the disk did not take, by port
+  SpoolFileIndex losses_waiting_;                       // losses while there is no file to note them in
+  std::vector<uint64_t> ports_dropped_;                 // as port_statistics said when last asked
+  int64_t ports_asked_ns_ = 0;                          // UTC
+  Clock::time_point next_removal_{};                    // when a full disk may cost a file again
+
+  mutable std::mutex error_mutex_;
+  std::string error_;
+  Clock::time_point error_time_{};
+};
+
+}  // namespace parallax

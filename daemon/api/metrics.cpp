@@ -1,0 +1,309 @@
+#include "daemon/api/metrics.h"
+
+#include <prometheus/exposer.h>
+#include <prometheus/text_serializer.h>
+
+#include <exception>
+#include <sstream>
+#include <string_view>
+
+#include "daemon/api/listen_address.h"
+
+namespace parallax {
+namespace {
+
+using prometheus::ClientMetric;
+using prometheus::MetricFamily;
+using prometheus::MetricType;
+using Labels = std::vector<ClientMetric::Label>;
+
+constexpr double kNsPerSecond = 1e9;
+constexpr const char* kSides[2] = {"client", "server"};
+constexpr const char* kMethods[2] = {"ack", "timestamp"};  // RoundTripMethod
+constexpr const char* kFromDirections[2] = {"client_to_server", "server_to_client"};
+constexpr const char* kPathDirections[2] = {"toward_inside", "toward_outside"};
+
+// Collects one scrape. Families come in the order in which they are opened.
+class Page {
+ public:
+  void open(std::string_view name, MetricType type, std::string_view help) {
+    MetricFamily& family = families_.emplace_back();
+    family.name = "parallax_" + std::string(name);
+    family.help = help;
+    family.type = type;
+  }
+  void add(Labels labels, double value) {
+    MetricFamily& family = families_.back();
+    ClientMetric& metric = family.metric.emplace_back();
+    metric.label = std::move(labels);
+    (family.type == MetricType::Counter ? metric.counter.value : metric.gauge.value) = value;
+  }
+  void add(Labels labels, const HistogramSnapshot& snapshot) {
+    ClientMetric& metric = families_.back().metric.emplace_back();
+    metric.label = std::move(labels);
+    uint64_t cumulative = 0;
+    for (size_t i = 0; i < snapshot.counts.size(); ++i) {
+      cumulative += snapshot.counts[i];
+      const bool last = i == kHistogramBoundsNs.size();
+      metric.histogram.bucket.push_back({cumulative, last ? std::numeric_limits<double>::infinity()
+                                                          : static_cast<double>(kHistogramBoundsNs[i]) / kNsPerSecond});
+    }
+    metric.histogram.sample_count = cumulative;
+    metric.histogram.sample_sum = static_cast<double>(snapshot.sum_ns) / kNsPerSecond;
+  }
+  std::vector<MetricFamily> take() { return std::move(families_); }
+
+ private:
+  std::vector<MetricFamily> families_;
+};
+
+std::string name(auto value) { return std::string(name_of(value)); }
+
+void add_ports(Page& page, const SensorState& state) {
+  const auto each_port = [&](auto&& value_of) {
+    for (const PortChannel* channel : state.channels) {
+      page.add({{"point", state.path[channel->info.point]}, {"port", channel->info.name}},
+               static_cast<double>(value_of(channel->counters)));
+    }
+  };
+  page.open("packets_total", MetricType::Counter, "Packets received.");
+  each_port([](const PortCounters& counters) { return counters.packets.get(); });
+  page.open("bytes_total", MetricType::Counter, "Bytes received, by their length on the wire.");
+  each_port([](const PortCounters& counters) { return counters.bytes.get(); });
+  page.open("filtered_packets_total", MetricType::Counter, "Packets left out of the analysis by its filter.");
+  each_port([](const PortCounters& counters) { return counters.filtered.get(); });
+  page.open("unattributed_fragments_total", MetricType::Counter, "Later fragments whose first fragment was not seen.");
+  each_port([](const PortCounters& counters) { return counters.unattributed_fragments.get(); });
+
+  page.open("capture_drops_total", MetricType::Counter, "Packets that the sensor itself lost, by the place where it lost them.");
+  for (const PortChannel* channel : state.channels) {
+    for (int reason = 0; reason < kDropReasonCount; ++reason) {
+      page.add({{"point", state.path[channel->info.point]},
+                {"port", channel->info.name},
+                {"reason", std::string(drop_reason_name(static_cast<DropReason>(reason)))}},
+               static_cast<double>(channel->counters.drops[reason].get()));
+    }
+  }
+  page.open("decode_errors_total", MetricType::Counter, "Packets that could not be decoded, by reason.");
+  for (size_t point = 0; point < state.path.size(); ++point) {
+    for (int reason = 1; reason < kDecodeErrorCount; ++reason) {  // 0 is "none"
+      uint64_t sum = 0;
+      for (const PortChannel* channel : state.channels) {
+        if (channel->info.point == point) sum += channel->counters.decode_errors[reason].get();
+      }
+      page.add({{"point", state.path[point]}, {"reason", std::string(decode_error_name(static_cast<DecodeError>(reason)))}},
+               static_cast<double>(sum));
+    }
+  }
+}
+
+void add_points(Page& page, const SensorState& state, const EngineCounters& counters) {
+  const size_t points = std::min(state.path.size(), counters.points.size());
+  page.open("handshakes_total", MetricType::Counter, "TCP handshakes that ended, by outcome, as each point saw them.");
+  for (size_t point = 0; point < points; ++point) {
+    for (const Outcome outcome :
+         {Outcome::established, Outcome::refused, Outcome::unanswered, Outcome::incomplete, Outcome::midstream}) {
+      page.add({{"point", state.path[point]}, {"outcome", name(outcome)}},
+               static_cast<double>(counters.points[point].handshakes[static_cast<size_t>(outcome)]));
+    }
+  }
+  page.open("handshake_rtt_seconds", MetricType::Histogram,
+            "Round trip of TCP handshakes, from the point to the client and to the server.");
+  for (size_t point = 0; point < points; ++point) {
+    for (size_t side = 0; side < 2; ++side) {
+      page.add({{"point", state.path[point]}, {"side", kSides[side]}}, counters.points[point].handshake_rtt[side]);
+    }
+  }
+  page.open("rtt_seconds", MetricType::Histogram,
+            "Round trips during TCP connections, from the point to the client and to the server, by how they were measured.");
+  for (size_t point = 0; point < points; ++point) {
+    for (size_t side = 0; side < 2; ++side) {
+      for (size_t method = 0; method < 2; ++method) {
+        page.add({{"point", state.path[point]}, {"side", kSides[side]}, {"method", kMethods[method]}},
+                 counters.points[point].rtt[side][method]);
+      }
+    }
+  }
+  page.open("retransmissions_total", MetricType::Counter,
+            "TCP segments sent again, by direction and by what made the sender do so.");
+  for (size_t point = 0; point < points; ++point) {
+    for (size_t side = 0; side < 2; ++side) {
+      for (size_t kind = 0; kind < kRetransmissionKinds.size(); ++kind) {
+        page.add({{"point", state.path[point]}, {"direction", kFromDirections[side]}, {"kind", name(kRetransmissionKinds[kind])}},
+                 static_cast<double>(counters.points[point].retransmissions[side][kind]));
+      }
+    }
+  }
+  page.open("needless_retransmissions_total", MetricType::Counter,
+            "TCP segments sent again that the receiver had already, as its D-SACKs said.");
+  for (size_t point = 0; point < points; ++point) {
+    for (size_t side = 0; side < 2; ++side) {
+      page.add({{"point", state.path[point]}, {"direction", kFromDirections[side]}},
+               static_cast<double>(counters.points[point].needless_retransmissions[side]));
+    }
+  }
+  page.open("capture_loss_segments_total", MetricType::Counter,
+            "Data segments that were acknowledged and never seen: the capture missed them.");
+  for (size_t point = 0; point < points; ++point) {
+    page.add({{"point", state.path[point]}}, static_cast<double>(counters.points[point].capture_loss_segments));
+  }
+  page.open("capture_copies_total", MetricType::Counter, "Packets that a point has shown already.");
+  for (size_t point = 0; point < points; ++point) {
+    page.add({{"point", state.path[point]}}, static_cast<double>(counters.points[point].copies));
+  }
+  page.open("unpaired_legs_total", MetricType::Counter, "Legs for which no leg at the neighbouring point was found.");
+  for (size_t point = 0; point < points; ++point) {
+    page.add({{"point", state.path[point]}}, static_cast<double>(counters.points[point].unpaired_legs));
+  }
+}
+
+std::string between(const std::string& first, const std::string& second) { return "between " + first + " and " + second; }
+
+void add_devices(Page& page, const SensorState& state, const EngineCounters& counters) {
+  const size_t devices = std::min(state.path.empty() ? 0 : state.path.size() - 1, counters.devices.size());
+  page.open("segments_lost_total", MetricType::Counter, "Data segments seen entering a device and never leaving it.");
+  for (size_t device = 0; device < devices; ++device) {
+    for (size_t side = 0; side < 2; ++side) {
+      page.add({{"where", between(state.path[device], state.path[device + 1])}, {"direction", kPathDirections[side]}},
+               static_cast<double>(counters.devices[device].segments_lost[side]));
+    }
+  }
+  page.open("device_transit_seconds", MetricType::Histogram, "Time that packets took through a device.");
+  for (size_t device = 0; device < devices; ++device) {
+    for (size_t side = 0; side < 2; ++side) {
+      page.add({{"device", between(state.path[device], state.path[device + 1])}, {"direction", kPathDirections[side]}},
+               counters.devices[device].transit[side]);
+    }
+  }
+}
+
+// Every place that a finding can name: unknown, beyond each point, between neighbours from either side.
+std::vector<std::string> places(const std::vector<std::string>& path) {
+  std::vector<std::string> result{"unknown"};
+  for (const std::string& point : path) result.push_back("beyond " + point);
+  for (size_t i = 0; i + 1 < path.size(); ++i) {
+    result.push_back(between(path[i], path[i + 1]));
+    result.push_back(between(path[i + 1], path[i]));
+  }
+  return result;
+}
+
+void add_findings(Page& page, const SensorState& state, const EngineCounters& counters) {
+  auto findings = counters.findings;
+  for (int kind = 0; kind < kFindingKindCount; ++kind) {
+    const auto finding_kind = static_cast<FindingKind>(kind);
+    for (const std::string& place : places(state.path))
+      findings.try_emplace({finding_kind, place, default_severity(finding_kind)}, 0);
+  }
+  page.open("findings_total", MetricType::Counter, "Findings raised.");
+  for (const auto& [key, count] : findings) {
+    const auto& [kind, where, severity] = key;
+    page.add({{"kind", name(kind)}, {"where", where}, {"severity", name(severity)}}, static_cast<double>(count));
+  }
+}
+
+void add_engine(Page& page, const EngineCounters& counters) {
+  page.open("connections_active", MetricType::Gauge, "Legs now in the tables, a connection once for each point that sees it.");
+  for (const Protocol protocol : {Protocol::tcp, Protocol::udp}) {
+    page.add({{"protocol", name(protocol)}}, static_cast<double>(counters.connections_active[static_cast<size_t>(protocol)]));
+  }
+  page.open("resets_total", MetricType::Counter, "TCP resets, by who made them.");
+  for (size_t origin = 0; origin < counters.resets.size(); ++origin) {
+    page.add({{"origin", name(static_cast<Origin>(origin))}}, static_cast<double>(counters.resets[origin]));
+  }
+  page.open("pairings_total", MetricType::Counter, "Legs paired across a device, by the method that found the pair.");
+  for (size_t method = 1; method < counters.pairings.size(); ++method) {  // 0 is "none"
+    page.add({{"method", name(static_cast<PairingMethod>(method))}}, static_cast<double>(counters.pairings[method]));
+  }
+  page.open("late_packets_total", MetricType::Counter, "Packets that came after the merge had gone on; analysed all the same.");
+  page.add({}, static_cast<double>(counters.late_packets));
+  page.open("fates_begun_late_total", MetricType::Counter,
+            "Pairings whose first packets could not be followed, because their log had overflowed.");
+  page.add({}, static_cast<double>(counters.fates_begun_late));
+  page.open("ring_occupancy_ratio", MetricType::Gauge, "Fill of the fullest input ring of an analysis worker.");
+  for (size_t worker = 0; worker < counters.ring_occupancy.size(); ++worker) {
+    page.add({{"worker", std::to_string(worker)}}, counters.ring_occupancy[worker]);
+  }
+}
+
+void add_sensor(Page& page, const SensorState& state) {
+  const SpoolStatus spool = state.spool ? state.spool->status() : SpoolStatus{};
+  page.open("spool_bytes_written_total", MetricType::Counter, "Bytes written to the spool.");
+  page.add({}, static_cast<double>(spool.bytes_written));
+  page.open("spool_dropped_packets_total", MetricType::Counter,
+            "Packets that the spool could not take: no free block, or a failed write.");
+  page.add({}, static_cast<double>(spool.dropped_packets));
+  page.open("spool_size_bytes", MetricType::Gauge, "Bytes that the spool holds.");
+  page.add({}, static_cast<double>(spool.bytes));
+  page.open("spool_oldest_packet_timestamp_seconds", MetricType::Gauge,
+            "Unix time of the oldest packet in the spool; 0: it holds none.");
+  page.add({}, static_cast<double>(spool.oldest_packet_ns) / kNsPerSecond);
+  page.open("clock_uncertainty_seconds", MetricType::Gauge,
+            "How far the packets' time may be from UTC as the system clock has it.");
+  page.add({}, state.clock_uncertainty_ns ? static_cast<double>(state.clock_uncertainty_ns()) / kNsPerSecond : 0.0);
+  page.open("start_timestamp_seconds", MetricType::Gauge, "Unix time at which the daemon started.");
+  page.add({}, static_cast<double>(state.started_ns) / kNsPerSecond);
+}
+
+class SensorCollectable : public prometheus::Collectable {
+ public:
+  explicit SensorCollectable(const SensorState& state) : state_(state) {}
+
+  std::vector<MetricFamily> Collect() const override {
+    const EngineCounters counters = state_.engine->counters();
+    Page page;
+    page.open("build_info", MetricType::Gauge, "Always 1; the version is in the label.");
+    page.add({{"version", state_.version}}, 1);
+    add_ports(page, state_);
+    add_points(page, state_, counters);
+    add_devices(page, state_, counters);
+    add_findings(page, state_, counters);
+    add_engine(page, counters);
+    add_sensor(page, state_);
+    return page.take();
+  }
+
+ private:
+  const SensorState& state_;
+};
+
+}  // namespace
+
+struct MetricsServer::Impl {
+  // The exposer keeps only a weak reference to what it collects, and ends before it.
+  std::shared_ptr<SensorCollectable> collectable;
+  std::unique_ptr<prometheus::Exposer> exposer;
+};
+
+MetricsServer::MetricsServer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+MetricsServer::~MetricsServer() { impl_->exposer.reset(); }
+
+std::unique_ptr<MetricsServer> MetricsServer::start(const SensorState& state, const std::string& address, std::string& error) {
+  if (const std::string reason = why_not_listen(address); !reason.empty()) {
+    error = "metrics.address " + reason;
+    return nullptr;
+  }
+  auto impl = std::make_unique<Impl>();
+  impl->collectable = std::make_shared<SensorCollectable>(state);
+  try {
+    impl->exposer = std::make_unique<prometheus::Exposer>(address, 2);
+  } catch (const std::exception& failure) {
+    error = "metrics.address " + address + ": " + failure.what();
+    return nullptr;
+  }
+  impl->exposer->RegisterCollectable(impl->collectable);
+  return std::unique_ptr<MetricsServer>(new MetricsServer(std::move(impl)));
+}
+
+int MetricsServer::port() const {
+  const std::vector<int> ports = impl_->exposer->GetListeningPorts();
+  return ports.empty() ? 0 : ports.front();
+}
+
+std::string metrics_text(const SensorState& state) {
+  std::ostringstream text;
+  prometheus::TextSerializer().Serialize(text, SensorCollectable(state).Collect());
+  return text.str();
+}
+
+}  // namespace parallax

@@ -1,0 +1,408 @@
+#include "daemon/api/sensor_service.h"
+
+#include <fmt/format.h>
+#include <grpc/support/log.h>
+#include <grpcpp/ext/proto_server_reflection_plugin.h>
+#include <grpcpp/grpcpp.h>
+#include <grpcpp/health_check_service_interface.h>
+#include <grpcpp/server_posix.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <array>
+#include <atomic>
+#include <cerrno>
+#include <charconv>
+#include <chrono>
+#include <cstring>
+#include <fstream>
+#include <iterator>
+#include <map>
+#include <mutex>
+#include <thread>
+
+#include "daemon/api/listen_address.h"
+#include "daemon/api/status_message.h"
+#include "daemon/api/unix_listener.h"
+#include "daemon/run/log.h"
+#include "daemon/slice/slice_selection.h"
+#include "parallax/v1/sensor.grpc.pb.h"
+
+namespace parallax {
+namespace {
+
+using grpc::ServerContext;
+using grpc::StatusCode;
+
+constexpr auto kWatchInterval = std::chrono::milliseconds(100);
+constexpr auto kStopGrace = std::chrono::seconds(1);
+constexpr size_t kWatchBatch = 256;
+constexpr int kRetryMs = 1000;
+// Threads that gRPC may use: a stream holds one all the time, and the rest serve short calls.
+constexpr int kThreadsMax = SensorServer::kWatchersMax + SensorServer::kSlicesMax + 16;
+constexpr const char* kServiceName = "parallax.v1.Sensor";
+
+// Who is at the other end of each connection that came over the unix socket; gRPC knows those as "fd:N".
+// A connection keeps its number until gRPC closes it, and the next one with the number overwrites the entry.
+class PeerNames {
+ public:
+  void set(int connection, std::string name) {
+    const std::lock_guard lock(mutex_);
+    names_[fmt::format("fd:{}", connection)] = std::move(name);
+  }
+  std::string of(const ServerContext& context) const {
+    const std::string peer = context.peer();
+    {
+      const std::lock_guard lock(mutex_);
+      if (const auto found = names_.find(peer); found != names_.end()) return found->second;
+    }
+    std::string identity;
+    if (const auto auth = context.auth_context(); auth != nullptr && auth->IsPeerAuthenticated()) {
+      for (const grpc::string_ref& name : auth->GetPeerIdentity())
+        identity += fmt::format(" \"{}\"", std::string(name.data(), name.size()));
+    }
+    return peer + identity;
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::map<std::string, std::string> names_;
+};
+
+// Takes one of a bounded number of places while it lives.
+class Place {
+ public:
+  Place(std::atomic<size_t>& taken, size_t limit) : taken_(taken), got_(taken.fetch_add(1) < limit) {}
+  ~Place() { taken_.fetch_sub(1); }
+  Place(const Place&) = delete;
+  Place& operator=(const Place&) = delete;
+  explicit operator bool() const { return got_; }
+
+ private:
+  std::atomic<size_t>& taken_;
+  const bool got_;
+};
+
+grpc::Status exhausted(ServerContext& context, std::string_view what, size_t limit) {
+  context.AddTrailingMetadata("grpc-retry-pushback-ms", std::to_string(kRetryMs));
+  return {StatusCode::RESOURCE_EXHAUSTED,
+          fmt::format("{} {} at a time are served; try again in {} s", limit, what, kRetryMs / 1000)};
+}
+
+// A page token is the last id (or position) that the page before held.
+bool read_token(const std::string& token, uint64_t& after) {
+  after = 0;
+  if (token.empty()) return true;
+  const char* const last = token.data() + token.size();
+  const auto [end, failure] = std::from_chars(token.data(), last, after);
+  return failure == std::errc{} && end == last;
+}
+grpc::Status bad_token() { return {StatusCode::INVALID_ARGUMENT, "page_token: not one that this service gave"}; }
+
+size_t page_size(uint32_t asked) {
+  return asked == 0 ? SensorServer::kPageSizeDefault : std::min(asked, SensorServer::kPageSizeMax);
+}
+
+bool at_least(const FindingRecord& finding, v1::Severity minimum) { return to_proto(finding.severity) >= minimum; }
+
+class SensorService final : public v1::Sensor::Service {
+ public:
+  SensorService(const SensorState& state, const PeerNames& peers) : state_(state), peers_(peers), names_(names_of(state)) {}
+
+  void stop() { stopping_ = true; }
+  uint64_t calls() const { return calls_; }
+
+  grpc::Status GetStatus(ServerContext*, const v1::GetStatusRequest*, v1::Status* answer) override {
+    ++calls_;
+    *answer = status_message(state_);
+    return grpc::Status::OK;
+  }
+
+  grpc::Status ListFindings(ServerContext*, const v1::ListFindingsRequest* request, v1::ListFindingsResponse* answer) override {
+    ++calls_;
+    uint64_t after = 0;
+    if (!read_token(request->page_token(), after)) return bad_token();
+    const size_t size = page_size(request->page_size());
+    size_t bytes = 0;
+    while (true) {
+      const std::vector<FindingRecord> records = state_.engine->findings(after, size);
+      for (const FindingRecord& record : records) {
+        // A page is full only when one more has been met, so that the last page has no token.
+        const bool wanted = at_least(record, request->minimum_severity()) &&
+                            (request->kind() == v1::FINDING_KIND_UNSPECIFIED || to_proto(record.kind) == request->kind());
+        if (wanted && (answer->findings_size() == static_cast<int>(size) || bytes > SensorServer::kPageBytesMax)) {
+          answer->set_next_page_token(std::to_string(after));
+          return grpc::Status::OK;
+        }
+        if (wanted) {
+          *answer->add_findings() = to_proto(record, names_);
+          bytes += answer->findings().rbegin()->ByteSizeLong();
+        }
+        after = record.id;
+      }
+      if (records.size() < size) return grpc::Status::OK;
+    }
+  }
+
+  grpc::Status WatchFindings(ServerContext* context, const v1::WatchFindingsRequest* request,
+                             grpc::ServerWriter<v1::Finding>* writer) override {
+    ++calls_;
+    const Place place(watchers_, SensorServer::kWatchersMax);
+    if (!place) return exhausted(*context, "watchers", SensorServer::kWatchersMax);
+    uint64_t version = 0;
+    bool silent = request->new_only();  // until what is known already has been skipped
+    while (!context->IsCancelled()) {
+      if (stopping_) return {StatusCode::UNAVAILABLE, "the daemon is stopping"};
+      const std::vector<FindingRecord> changed = state_.engine->findings_changed(version, kWatchBatch);
+      for (const FindingRecord& record : changed) {
+        version = record.version;
+        if (silent || !at_least(record, request->minimum_severity())) continue;
+        if (!writer->Write(to_proto(record, names_))) return grpc::Status::CANCELLED;
+      }
+      if (changed.size() == kWatchBatch) continue;
+      if (silent) {
+        silent = false;
+        writer->SendInitialMetadata();  // tells the client that from now on nothing is missed
+      }
+      std::this_thread::sleep_for(kWatchInterval);
+    }
+    return grpc::Status::CANCELLED;
+  }
+
+  grpc::Status GetFinding(ServerContext*, const v1::GetFindingRequest* request, v1::Finding* answer) override {
+    ++calls_;
+    const uint64_t id = request->id();
+    if (id != 0) {
+      const std::vector<FindingRecord> found = state_.engine->findings(id - 1, 1);
+      if (!found.empty() && found.front().id == id) {
+        *answer = to_proto(found.front(), names_);
+        return grpc::Status::OK;
+      }
+    }
+    return {StatusCode::NOT_FOUND, fmt::format("there is no finding {}", id)};
+  }
+
+  grpc::Status ListConnections(ServerContext*, const v1::ListConnectionsRequest* request,
+                               v1::ListConnectionsResponse* answer) override {
+    ++calls_;
+    uint64_t after = 0;
+    if (!read_token(request->page_token(), after)) return bad_token();
+    const size_t size = page_size(request->page_size());
+    size_t bytes = 0;
+    while (true) {
+      const std::vector<ConnectionRecord> records = state_.engine->connections(after, size);
+      for (const ConnectionRecord& record : records) {
+        const bool wanted = request->outcome() == v1::OUTCOME_UNSPECIFIED || to_proto(record.outcome) == request->outcome();
+        if (wanted && (answer->connections_size() == static_cast<int>(size) || bytes > SensorServer::kPageBytesMax)) {
+          answer->set_next_page_token(std::to_string(after));
+          return grpc::Status::OK;
+        }
+        if (wanted) {
+          *answer->add_connections() = to_proto(record, names_);
+          bytes += answer->connections().rbegin()->ByteSizeLong();
+        }
+        after = record.id;
+      }
+      if (records.size() < size) return grpc::Status::OK;
+    }
+  }
+
+  grpc::Status GetConnection(ServerContext*, const v1::GetConnectionRequest* request, v1::Connection* answer) override {
+    ++calls_;
+    const uint64_t id = request->id();
+    if (id != 0) {
+      const std::vector<ConnectionRecord> found = state_.engine->connections(id - 1, 1);
+      if (!found.empty() && found.front().id == id) {
+        *answer = to_proto(found.front(), names_);
+        return grpc::Status::OK;
+      }
+    }
+    return {StatusCode::NOT_FOUND, fmt::format("there is no connection {}", id)};
+  }
+
+  grpc::Status ListDevices(ServerContext*, const v1::ListDevicesRequest* request, v1::ListDevicesResponse* answer) override {
+    ++calls_;
+    uint64_t position = 0;
+    if (!read_token(request->page_token(), position)) return bad_token();
+    const std::vector<DeviceRecord> devices = state_.engine->devices();
+    const size_t size = page_size(request->page_size());
+    for (; position < devices.size() && answer->devices_size() < static_cast<int>(size); ++position) {
+      *answer->add_devices() = to_proto(devices[position], names_);
+    }
+    if (position < devices.size()) answer->set_next_page_token(std::to_string(position));
+    return grpc::Status::OK;
+  }
+
+  grpc::Status PullSlice(ServerContext* context, const v1::PullSliceRequest* request,
+                         grpc::ServerWriter<v1::SliceChunk>* writer) override {
+    ++calls_;
+    const std::string peer = peers_.of(*context);
+    if (state_.spool == nullptr)
+      return {StatusCode::FAILED_PRECONDITION, "this sensor keeps no spool (spool.directory is not set)"};
+    const Place place(slices_, SensorServer::kSlicesMax);
+    if (!place) return exhausted(*context, "slices", SensorServer::kSlicesMax);
+    const SliceSelection selection = select_slice(state_, *request);
+    switch (selection.code) {
+      case SelectionCode::ok:
+        break;
+      case SelectionCode::invalid_argument:
+        return {StatusCode::INVALID_ARGUMENT, selection.error};
+      case SelectionCode::not_found:
+        return {StatusCode::NOT_FOUND, selection.error};
+    }
+    uint64_t bytes = 0;
+    v1::SliceChunk chunk;
+    const SliceError error = make_slice(*state_.spool, selection.request, [&](std::span<const uint8_t> data) {
+      if (context->IsCancelled() || stopping_) return false;
+      if (data.empty()) return true;
+      chunk.set_data(data.data(), data.size());
+      bytes += data.size();
+      return writer->Write(chunk);
+    });
+    log_notice("slice of {}{} pulled by {}: {} bytes{}{}", selection.what,
+               request->filter().empty() ? "" : fmt::format(" with filter \"{}\"", request->filter()), peer, bytes,
+               error.code == SliceCode::ok ? "" : "; ended early: ",
+               error.code == SliceCode::cancelled && error.message.empty() ? "cancelled" : error.message);
+    switch (error.code) {
+      case SliceCode::ok:
+        return grpc::Status::OK;
+      case SliceCode::cancelled:
+        if (stopping_) return {StatusCode::UNAVAILABLE, "the daemon is stopping"};
+        return grpc::Status::CANCELLED;
+      case SliceCode::invalid_argument:
+        return {StatusCode::INVALID_ARGUMENT, error.message};
+      case SliceCode::out_of_range:
+        return {StatusCode::OUT_OF_RANGE, error.message};
+      case SliceCode::internal:
+        break;
+    }
+    return {StatusCode::INTERNAL, error.message};
+  }
+
+ private:
+  const SensorState& state_;
+  const PeerNames& peers_;
+  const MessageNames names_;
+  std::atomic<bool> stopping_{false};
+  std::atomic<uint64_t> calls_{0};
+  std::atomic<size_t> watchers_{0}, slices_{0};
+};
+
+// What gRPC has to say goes into the daemon's log, in the daemon's form: a client without a certificate, and the like.
+void log_of_grpc(gpr_log_func_args* event) {
+  if (event->severity == GPR_LOG_SEVERITY_ERROR) log_warning("api: {}", event->message);
+}
+
+bool read_file(const std::string& path, const char* key, std::string& text, std::string& error) {
+  if (path.empty()) {
+    error = fmt::format(
+        "api.{}: missing; on TCP the API wants mutual TLS: api.tls_certificate, api.tls_key and api.tls_client_ca", key);
+    return false;
+  }
+  std::ifstream file(path, std::ios::binary);
+  text.assign(std::istreambuf_iterator<char>(file), {});
+  if (file && !text.empty()) return true;
+  error = fmt::format("api.{}: cannot read {}", key, path);
+  return false;
+}
+
+}  // namespace
+
+struct SensorServer::Impl {
+  explicit Impl(const SensorState& state) : service(state, peers) {}
+
+  PeerNames peers;
+  SensorService service;
+  std::unique_ptr<grpc::Server> server;
+  int tcp_port = 0;
+  UnixListener listener;
+  int wake = -1;         // eventfd: ends the accepting thread
+  std::thread acceptor;  // only for a unix socket
+
+  void accept_connections() {
+    std::array<pollfd, 2> waiting{pollfd{listener.handle(), POLLIN, 0}, pollfd{wake, POLLIN, 0}};
+    while (true) {
+      if (::poll(waiting.data(), waiting.size(), -1) < 0) continue;
+      if (waiting[1].revents != 0) return;
+      const int connection = ::accept4(listener.handle(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+      if (connection < 0) {
+        // Out of file handles, at worst: the caller waits in the backlog, and this thread must not spin.
+        if (errno != EAGAIN && errno != ECONNABORTED) std::this_thread::sleep_for(kWatchInterval);
+        continue;
+      }
+      peers.set(connection, describe_peer(connection));
+      grpc::AddInsecureChannelFromFd(server.get(), connection);
+    }
+  }
+};
+
+SensorServer::SensorServer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+
+std::unique_ptr<SensorServer> SensorServer::start(const SensorState& state, const v1::ApiConfig& config,
+                                                  const std::optional<ServiceUser>& owner, std::string& error) {
+  auto impl = std::make_unique<Impl>(state);
+  gpr_set_log_function(log_of_grpc);
+  grpc::EnableDefaultHealthCheckService(true);
+  grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+  grpc::ServerBuilder builder;
+  builder.RegisterService(&impl->service);
+  builder.SetResourceQuota(grpc::ResourceQuota("api").SetMaxThreads(kThreadsMax).Resize(256 << 20));
+
+  const std::string unix_prefix = "unix:";
+  const bool on_unix = config.address().starts_with(unix_prefix);
+  if (on_unix) {
+    std::string path = config.address().substr(unix_prefix.size());
+    if (path.starts_with("//")) path.erase(0, 2);  // unix:///run/... is gRPC's other way to write it
+    if (!impl->listener.open(path, error)) return nullptr;
+    if (owner && ::chown(path.c_str(), owner->uid, owner->gid) != 0) {
+      error = fmt::format("api.address {}: cannot give it to {}: {}", path, owner->name, std::strerror(errno));
+      return nullptr;
+    }
+  } else {
+    grpc::SslServerCredentialsOptions tls(GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY);
+    grpc::SslServerCredentialsOptions::PemKeyCertPair pair;
+    if (!read_file(config.tls_certificate(), "tls_certificate", pair.cert_chain, error) ||
+        !read_file(config.tls_key(), "tls_key", pair.private_key, error) ||
+        !read_file(config.tls_client_ca(), "tls_client_ca", tls.pem_root_certs, error)) {
+      return nullptr;
+    }
+    tls.pem_key_cert_pairs.push_back(std::move(pair));
+    if (const std::string reason = why_not_listen(config.address()); !reason.empty()) {
+      error = "api.address " + reason;
+      return nullptr;
+    }
+    builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);  // a second daemon is to be refused
+    builder.AddListeningPort(config.address(), grpc::SslServerCredentials(tls), &impl->tcp_port);
+  }
+  impl->server = builder.BuildAndStart();
+  if (impl->server == nullptr || (!on_unix && impl->tcp_port == 0)) {
+    error = fmt::format("api.address {}: cannot listen; is the certificate and its key in order?", config.address());
+    return nullptr;
+  }
+  impl->server->GetHealthCheckService()->SetServingStatus(kServiceName, true);
+  if (on_unix) {
+    impl->wake = ::eventfd(0, EFD_CLOEXEC);
+    impl->acceptor = std::thread([raw = impl.get()] { raw->accept_connections(); });
+  }
+  return std::unique_ptr<SensorServer>(new SensorServer(std::move(impl)));
+}
+
+SensorServer::~SensorServer() {
+  if (impl_->acceptor.joinable()) {
+    const uint64_t one = 1;
+    [[maybe_unused]] const ssize_t written = ::write(impl_->wake, &one, sizeof one);
+    impl_->acceptor.join();
+    ::close(impl_->wake);
+  }
+  impl_->service.stop();
+  impl_->server->GetHealthCheckService()->Shutdown();
+  impl_->server->Shutdown(std::chrono::system_clock::now() + kStopGrace);
+  impl_->server->Wait();
+}
+
+int SensorServer::port() const { return impl_->tcp_port; }
+uint64_t SensorServer::calls() const { return impl_->service.calls(); }
+
+}  // namespace parallax

@@ -1,0 +1,45 @@
+// The API: parallax.v1.Sensor over gRPC, with health and reflection.
+//
+// On a unix socket by default; on TCP only with mutual TLS. Owns its threads, asks the engine and the spool (which are
+// safe to ask from any thread), and never holds up the packet path. What may run at the same time is bounded: above the
+// bounds a call is refused with RESOURCE_EXHAUSTED and the trailing metadata grpc-retry-pushback-ms.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "daemon/run/privileges.h"
+#include "daemon/run/sensor_state.h"
+#include "parallax/v1/config.pb.h"
+
+namespace parallax {
+
+class SensorServer {
+ public:
+  static constexpr size_t kWatchersMax = 32;          // WatchFindings streams at a time
+  static constexpr size_t kSlicesMax = 4;             // PullSlice streams at a time
+  static constexpr uint32_t kPageSizeDefault = 100;   // where the request says 0
+  static constexpr uint32_t kPageSizeMax = 1000;      // larger ones are cut to it
+  static constexpr size_t kPageBytesMax = 2'000'000;  // a page ends here too: clients refuse messages above 4 MiB
+
+  // `state` outlives the server. A unix socket is given to `owner`. On failure nullptr and `error`.
+  static std::unique_ptr<SensorServer> start(const SensorState& state, const v1::ApiConfig& config,
+                                             const std::optional<ServiceUser>& owner, std::string& error);
+  // Ends the streams with UNAVAILABLE, waits for calls under way (at most a second before they are cancelled).
+  ~SensorServer();
+
+  // The port of a TCP listener; 0 for a unix socket.
+  int port() const;
+  // For the log at the end: calls handled.
+  uint64_t calls() const;
+
+ private:
+  struct Impl;
+  explicit SensorServer(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace parallax

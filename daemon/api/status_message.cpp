@@ -1,0 +1,66 @@
+#include "daemon/api/status_message.h"
+
+#include <chrono>
+
+namespace parallax {
+namespace {
+
+constexpr double kNsPerSecond = 1e9;
+
+int64_t system_now_ns() { return std::chrono::system_clock::now().time_since_epoch() / std::chrono::nanoseconds(1); }
+
+void fill_port(const PortChannel& channel, const std::string& point, v1::PortStatus& port) {
+  const PortCounters& counters = channel.counters;
+  port.set_name(channel.info.name);
+  port.set_point(point);
+  port.set_source(channel.info.source);
+  port.set_packets(counters.packets.get());
+  port.set_bytes(counters.bytes.get());
+  uint64_t drops = 0, errors = 0;
+  for (int reason = 0; reason < kDropReasonCount; ++reason) {
+    const uint64_t count = counters.drops[reason].get();
+    drops += count;
+    (*port.mutable_drops_by_reason())[std::string(drop_reason_name(static_cast<DropReason>(reason)))] = count;
+  }
+  for (int reason = 1; reason < kDecodeErrorCount; ++reason) errors += counters.decode_errors[reason].get();  // 0 is "none"
+  port.set_drops(drops);
+  port.set_decode_errors(errors);
+}
+
+void fill_spool(const SpoolStatus& status, v1::SpoolStatus& spool) {
+  spool.set_directory(status.directory);
+  spool.set_bytes(status.bytes);
+  spool.set_limit_bytes(status.limit_bytes);
+  spool.set_files(status.files);
+  if (status.oldest_packet_ns != 0) *spool.mutable_oldest_packet() = to_timestamp(status.oldest_packet_ns);
+  if (status.newest_packet_ns != 0) *spool.mutable_newest_packet() = to_timestamp(status.newest_packet_ns);
+  spool.set_dropped_packets(status.dropped_packets);
+  spool.set_error(status.error);
+}
+
+}  // namespace
+
+MessageNames names_of(const SensorState& state) {
+  MessageNames names;
+  names.points = state.path;
+  for (const PortChannel* channel : state.channels) names.ports.push_back(channel->info.name);
+  return names;
+}
+
+v1::Status status_message(const SensorState& state) {
+  v1::Status status;
+  status.set_sensor(state.name);
+  status.set_version(state.version);
+  *status.mutable_started() = to_timestamp(state.started_ns);
+  status.set_uptime_seconds(static_cast<double>(system_now_ns() - state.started_ns) / kNsPerSecond);
+  if (state.clock_uncertainty_ns)
+    status.set_clock_uncertainty_seconds(static_cast<double>(state.clock_uncertainty_ns()) / kNsPerSecond);
+  for (const PointRecord& point : state.engine->points()) *status.add_points() = to_proto(point);
+  for (const PortChannel* channel : state.channels) fill_port(*channel, state.path[channel->info.point], *status.add_ports());
+  if (state.spool != nullptr) fill_spool(state.spool->status(), *status.mutable_spool());
+  *status.mutable_summary() = to_proto(state.engine->summary());
+  status.set_late_packets(state.engine->counters().late_packets);
+  return status;
+}
+
+}  // namespace parallax

@@ -1,0 +1,257 @@
+#include "daemon/client/analyze.h"
+
+#include <fmt/format.h>
+
+#include <cerrno>
+#include <cstring>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string_view>
+
+#include "capture/decode/flow_filter.h"
+#include "capture/source/file_source.h"
+#include "config/loader.h"
+#include "daemon/client/point_files.h"
+#include "daemon/client/text_report.h"
+#include "daemon/message/key_from.h"
+#include "daemon/message/record_sink.h"
+#include "daemon/message/to_proto.h"
+#include "daemon/run/offline_pipeline.h"
+
+namespace parallax {
+namespace {
+
+// The names are those of libpcap's link types, in lower case.
+std::string_view link_type_name(LinkType type) {
+  switch (type) {
+    case LinkType::null_loopback:
+      return "null";
+    case LinkType::ethernet:
+      return "ethernet";
+    case LinkType::raw_ip:
+      return "raw";
+    case LinkType::loop:
+      return "loop";
+    case LinkType::linux_sll:
+      return "linux_sll";
+    case LinkType::ipv4:
+      return "ipv4";
+    case LinkType::ipv6:
+      return "ipv6";
+    case LinkType::linux_sll2:
+      return "linux_sll2";
+  }
+  return "other";
+}
+
+constexpr size_t kBatch = 256;  // records taken from the engine at a time
+
+class Analysis {
+ public:
+  Analysis(const AnalyzeOptions& options, FILE* out, FILE* err) : options_(options), out_(out), err_(err) {}
+
+  int run() {
+    if (!check_options() || !load_config() || !parse_points()) return kExitUsage;
+    open_files();
+    if (inputs_.empty()) {
+      error("no input could be read");
+      return kExitUsage;
+    }
+    if (!compile_filter()) return kExitUsage;
+    OfflinePipeline pipeline(std::move(inputs_), engine_options(), config_.limits().ring_slots(), filter_ ? &*filter_ : nullptr,
+                             key_from(config_.identity()));
+    if (const std::string failure = pipeline.run(); !failure.empty()) {
+      error(failure);
+      return kExitFailed;
+    }
+    write(pipeline);
+    if (std::fflush(out_) != 0 || std::ferror(out_) != 0) {
+      error(fmt::format("the output could not be written: {}", std::strerror(errno)));
+      return kExitFailed;
+    }
+    return files_failed_ ? kExitFailed : kExitDone;
+  }
+
+ private:
+  void error(const std::string& text) { fmt::print(err_, "parallax: {}\n", text); }
+  void warning(const std::string& text) { fmt::print(err_, "parallax: warning: {}\n", text); }
+
+  bool usage(const std::string& text) {
+    error(text);
+    return false;
+  }
+
+  bool check_options() {
+    if (options_.format != "text" && options_.format != "json") {
+      return usage(fmt::format("--format {}: text or json is right", options_.format));
+    }
+    if (options_.packets && options_.format != "json") {
+      return usage("--packets writes a record for each packet and needs --format json");
+    }
+    if (options_.align_clocks != "auto" && options_.align_clocks != "off") {
+      return usage(fmt::format("--align-clocks {}: auto or off is right", options_.align_clocks));
+    }
+    if (options_.workers < 1 || options_.workers > kAnalyzeWorkersMax) {
+      return usage(fmt::format("--workers {}: 1 to {} is right", options_.workers, kAnalyzeWorkersMax));
+    }
+    if (!options_.access_log.empty()) return usage("--access-log cannot be done yet; run without it");
+    return true;
+  }
+
+  bool load_config() {
+    const LoadedConfig loaded = options_.config_file.empty() ? load_config_text("", "defaults", ConfigUse::offline)
+                                                             : load_config_file(options_.config_file, ConfigUse::offline);
+    if (!loaded.ok()) {
+      fmt::print(err_, "{}", loaded.error_text());
+      return false;
+    }
+    config_ = loaded.config;
+    return true;
+  }
+
+  bool parse_points() {
+    Result<std::vector<PointFiles>> points = parse_point_files(options_.points);
+    if (!points.ok()) return usage(points.error());
+    points_ = std::move(*points);
+    for (const PointFiles& point : points_) names_.points.push_back(point.point);
+    names_.offline = true;
+    return true;
+  }
+
+  // A file that cannot be read is said and counted, and the others are analysed.
+  void open_files() {
+    for (size_t point = 0; point < points_.size(); ++point) {
+      for (const std::string& file : points_[point].files) {
+        Result<std::unique_ptr<FileSource>> source = FileSource::open(file);
+        if (source.ok()) {
+          link_types_.insert((*source)->link_type());
+          names_.ports.push_back(file);
+          inputs_.push_back({file, static_cast<PointIndex>(point), std::move(*source)});
+        } else {
+          error(source.error());
+          files_failed_ = true;
+        }
+      }
+    }
+  }
+
+  bool compile_filter() {
+    const std::string& expression = options_.filter.empty() ? config_.filter().analysis() : options_.filter;
+    if (expression.empty()) return true;
+    const std::vector<LinkType> link_types(link_types_.begin(), link_types_.end());
+    Result<FlowFilter> filter = FlowFilter::compile(expression, link_types);
+    if (!filter.ok()) {
+      return usage(filter.error() + " (a BPF expression is needed, such as 'tcp port 443 and host 192.0.2.1')");
+    }
+    filter_ = std::move(*filter);
+    return true;
+  }
+
+  EngineOptions engine_options() const {
+    EngineOptions engine;
+    engine.path = names_.points;
+    engine.workers = options_.workers;
+    engine.offline = true;
+    engine.record_packets = options_.packets;
+    engine.legs = config_.limits().legs();
+    engine.half_open_legs = config_.limits().half_open_legs();
+    engine.connections = config_.limits().connections();
+    engine.findings = config_.limits().findings();
+    const auto ns = [](double seconds) { return static_cast<int64_t>(seconds * 1e9); };
+    engine.filtered = filter_.has_value();
+    engine.device_timeout_ns = ns(config_.timing().device_timeout_seconds());
+    engine.idle_timeout_ns = ns(config_.timing().idle_timeout_seconds());
+    return engine;
+  }
+
+  void write(const OfflinePipeline& pipeline) {
+    std::unique_ptr<RecordSink> sink;
+    TextReport* report = nullptr;
+    if (options_.format == "json") {
+      sink = std::make_unique<JsonLines>(out_);
+    } else {
+      auto made = std::make_unique<TextReport>();
+      report = made.get();
+      sink = std::move(made);
+    }
+    v1::Record record;
+    write_points(pipeline, record, *sink);
+    const Engine& engine = pipeline.engine();
+    for (uint64_t after = 0;;) {
+      const std::vector<ConnectionRecord> batch = engine.connections(after, kBatch);
+      if (batch.empty()) break;
+      for (const ConnectionRecord& connection : batch) {
+        *record.mutable_connection() = to_proto(connection, names_);
+        sink->add(record);
+      }
+      after = batch.back().id;
+    }
+    for (uint64_t after = 0;;) {
+      const std::vector<FindingRecord> batch = engine.findings(after, kBatch);
+      if (batch.empty()) break;
+      for (const FindingRecord& finding : batch) {
+        *record.mutable_finding() = to_proto(finding, names_);
+        sink->add(record);
+      }
+      after = batch.back().id;
+    }
+    for (const DeviceRecord& device : engine.devices()) {
+      *record.mutable_device() = to_proto(device, names_);
+      sink->add(record);
+    }
+    if (options_.packets) {
+      for (const PacketRecord& packet : engine.packets()) {
+        *record.mutable_packet() = to_proto(packet, names_);
+        sink->add(record);
+      }
+    }
+    *record.mutable_summary() = to_proto(engine.summary());
+    sink->add(record);
+    if (report != nullptr) {
+      const std::string text = report->text();
+      std::fwrite(text.data(), 1, text.size(), out_);
+    }
+  }
+
+  void write_points(const OfflinePipeline& pipeline, v1::Record& record, RecordSink& sink) {
+    const std::vector<PointRecord> points = pipeline.engine().points();
+    for (size_t i = 0; i < points.size(); ++i) {
+      v1::Point& point = *record.mutable_point();
+      point = to_proto(points[i]);
+      std::set<std::string> link_types;
+      for (size_t port = 0; port < pipeline.channels().size(); ++port) {
+        const PortInfo& info = pipeline.channels()[port]->info;
+        if (info.point != i) continue;
+        const PacketSource& source = pipeline.source(static_cast<PortIndex>(port));
+        const LinkType type = source.link_type();
+        const std::string_view name = link_type_name(type);
+        link_types.insert(name == "other" ? fmt::format("linktype_{}", static_cast<unsigned>(type)) : std::string(name));
+        if (const std::string text = source.warning(); !text.empty()) {
+          point.add_warnings(info.name + ": " + text);
+          warning(point.warnings(point.warnings_size() - 1));
+        }
+      }
+      for (const std::string& name : link_types)
+        point.set_link_type(point.link_type() + (point.link_type().empty() ? "" : ",") + name);
+      sink.add(record);
+    }
+  }
+
+  const AnalyzeOptions& options_;
+  FILE* const out_;
+  FILE* const err_;
+  v1::Config config_;
+  std::vector<PointFiles> points_;
+  MessageNames names_;
+  std::vector<OfflineInput> inputs_;
+  std::set<LinkType> link_types_;
+  bool files_failed_ = false;
+  std::optional<FlowFilter> filter_;
+};
+
+}  // namespace
+
+int analyze(const AnalyzeOptions& options, FILE* out, FILE* err) { return Analysis(options, out, err).run(); }
+
+}  // namespace parallax

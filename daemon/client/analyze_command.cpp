@@ -1,0 +1,51 @@
+#include "daemon/client/analyze_command.h"
+
+#include <CLI/CLI.hpp>
+#include <memory>
+
+#include "daemon/client/analyze.h"
+
+namespace parallax {
+namespace {
+
+constexpr const char* kFooter = R"(
+Name the points in their order along the path. What stands between two of them is a device, and what became
+of each packet in it is the question. Files are pcap or pcapng, plain or gzip; FILE#N is interface N of a
+pcapng, counted from 0. Several files of one point, as from a TAP with one for each direction, are merged by time.
+
+  parallax analyze outside=tap0.pcap,tap1.pcap inside=span.pcapng.gz
+  parallax analyze outside=both.pcapng#0 inside=both.pcapng#1     two interfaces of one file
+  parallax analyze here=trace.pcap                                one point alone
+  parallax analyze outside=a.pcap inside=b.pcap --format json -Y 'tcp port 443' > records.jsonl
+
+Stamps are taken as they stand, with --align-clocks auto too: the files must come from one clock, or from
+clocks that agree to well below the time that the device takes. Otherwise transit times are wrong, and packets
+may be called lost or injected that were neither.
+
+Exit codes: 0 done; 1 the work failed, or a file could not be read and the others were analysed; 2 wrong
+usage, or no input could be read. A file cut in the middle is analysed up to there, with a warning.)";
+
+}  // namespace
+
+void add_analyze_command(CLI::App& app, int& exit_code) {
+  CLI::App& command = *app.add_subcommand("analyze", "analyse capture files: who dropped, refused or reset what, and where");
+  const auto options = std::make_shared<AnalyzeOptions>();
+  // What values are right is checked by analyze(), which says it better.
+  command.add_option("POINT=FILE", options->points, "the files of each point: POINT=FILE[,FILE...]")
+      ->required()
+      ->option_text("...");
+  command.add_option("--format", options->format, "text: a report for people (default); json: JSON Lines")
+      ->option_text("text|json");
+  command.add_flag("--packets", options->packets, "with --format json: a record for each packet, too");
+  command.add_option("--config", options->config_file, "take limits, timing and filter from this configuration")
+      ->option_text("FILE");
+  command.add_option("-Y,--filter", options->filter, "analyse only what this BPF expression lets through")->option_text("BPF");
+  command.add_option("--align-clocks", options->align_clocks, "accepted; clocks cannot be aligned yet, see below")
+      ->option_text("auto|off");
+  command.add_option("--workers", options->workers, "analysis workers (default 1); the output is the same")->option_text("N");
+  command.add_option("--access-log", options->access_log, "cannot be done yet")->option_text("FILE");
+  command.footer(kFooter);
+  command.callback([options, &exit_code] { exit_code = analyze(*options, stdout, stderr); });
+}
+
+}  // namespace parallax

@@ -1,0 +1,297 @@
+#include "daemon/client/client_commands.h"
+
+#include <fmt/format.h>
+#include <google/protobuf/util/time_util.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <cerrno>
+#include <charconv>
+#include <chrono>
+#include <cstdio>
+#include <cstring>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "config/enum_text.h"
+#include "daemon/client/client_text.h"
+#include "daemon/client/sensor_client.h"
+#include "daemon/message/json.h"
+#include "parallax/v1/sensor.pb.h"
+
+namespace parallax {
+namespace {
+
+using google::protobuf::util::TimeUtil;
+
+constexpr int kExitFailed = 1, kExitUsage = 2;
+constexpr size_t kFollowedMax = 65536;  // findings remembered by --follow; the oldest is told again
+
+struct Options {
+  ClientOptions client;
+  std::string format = "text";
+  bool follow = false;
+  std::string severity, kind, outcome;
+  uint64_t finding = 0, connection = 0;
+  std::string from, to, filter, output;
+
+  bool json() const { return format == "json"; }
+};
+
+ClientOutcome usage(std::string error) { return {kExitUsage, std::move(error)}; }
+
+// One JSON line, shaped as `analyze --format json` has it.
+void print_json(const google::protobuf::Message& message) { fmt::print("{}\n", to_json(message)); }
+void print_record(const v1::Finding& finding) {
+  v1::Record record;
+  *record.mutable_finding() = finding;
+  print_json(record);
+}
+void print_record(const v1::Connection& connection) {
+  v1::Record record;
+  *record.mutable_connection() = connection;
+  print_json(record);
+}
+void print_record(const v1::Device& device) {
+  v1::Record record;
+  *record.mutable_device() = device;
+  print_json(record);
+}
+
+// An empty word leaves `value` unspecified. False: `outcome` says what would be right.
+template <typename E>
+bool parse_word(const std::string& option, const std::string& text, E& value, ClientOutcome& outcome) {
+  if (text.empty()) return true;
+  const auto* type = google::protobuf::GetEnumDescriptor<E>();
+  if (const auto* found = find_enum_value(*type, text); found != nullptr && found->number() != 0) {
+    value = static_cast<E>(found->number());
+    return true;
+  }
+  std::string words;
+  for (int i = 0; i < type->value_count(); ++i) {
+    if (type->value(i)->number() != 0) words += fmt::format("{}{}", words.empty() ? "" : ", ", enum_text(*type->value(i)));
+  }
+  outcome = usage(fmt::format("{}: \"{}\" is none of {}", option, text, words));
+  return false;
+}
+
+ClientOutcome run_status(SensorClient& client, const Options& options) {
+  v1::Status status;
+  ClientOutcome outcome = client.status(status);
+  if (outcome.exit_code != 0) return outcome;
+  if (options.json()) {
+    print_json(status);
+  } else {
+    fmt::print("{}", status_text(status));
+  }
+  return outcome;
+}
+
+ClientOutcome run_follow(SensorClient& client, const Options& options, v1::Severity severity, v1::FindingKind kind) {
+  v1::WatchFindingsRequest request;
+  request.set_minimum_severity(severity);
+  // A person is told of a finding when it is new and whenever its count has doubled; a program gets every change.
+  std::map<uint64_t, uint64_t> count_told;
+  return client.watch_findings(request, [&](const v1::Finding& finding) {
+    if (kind != v1::FINDING_KIND_UNSPECIFIED && finding.kind() != kind) return;
+    if (options.json()) {
+      print_record(finding);
+    } else {
+      const auto [told, is_new] = count_told.try_emplace(finding.id(), finding.count());
+      if (!is_new && finding.count() < 2 * told->second) return;
+      told->second = finding.count();
+      fmt::print("{}", finding_line(finding));
+      if (count_told.size() > kFollowedMax) count_told.erase(count_told.begin());
+    }
+    std::fflush(stdout);
+  });
+}
+
+ClientOutcome run_findings(SensorClient& client, const Options& options) {
+  ClientOutcome outcome;
+  v1::Severity severity = v1::SEVERITY_UNSPECIFIED;
+  v1::FindingKind kind = v1::FINDING_KIND_UNSPECIFIED;
+  if (!parse_word("--severity", options.severity, severity, outcome) || !parse_word("--kind", options.kind, kind, outcome))
+    return outcome;
+  if (options.follow) return run_follow(client, options, severity, kind);
+  v1::ListFindingsRequest request;
+  request.set_minimum_severity(severity);
+  request.set_kind(kind);
+  TextTable table = finding_table();
+  outcome = client.findings(request, [&](const v1::Finding& finding) {
+    if (options.json()) {
+      print_record(finding);
+    } else {
+      add_row(finding, table);
+    }
+  });
+  if (outcome.exit_code == 0 && !options.json()) fmt::print("{}", table.empty() ? "No findings.\n" : table.text());
+  return outcome;
+}
+
+ClientOutcome run_connections(SensorClient& client, const Options& options) {
+  ClientOutcome outcome;
+  v1::Outcome wanted = v1::OUTCOME_UNSPECIFIED;
+  if (!parse_word("--outcome", options.outcome, wanted, outcome)) return outcome;
+  v1::ListConnectionsRequest request;
+  request.set_outcome(wanted);
+  TextTable table = connection_table();
+  outcome = client.connections(request, [&](const v1::Connection& connection) {
+    if (options.json()) {
+      print_record(connection);
+    } else {
+      add_row(connection, table);
+    }
+  });
+  if (outcome.exit_code == 0 && !options.json()) fmt::print("{}", table.empty() ? "No connections.\n" : table.text());
+  return outcome;
+}
+
+ClientOutcome run_devices(SensorClient& client, const Options& options) {
+  bool any = false;
+  const ClientOutcome outcome = client.devices({}, [&](const v1::Device& device) {
+    any = true;
+    if (options.json()) {
+      print_record(device);
+    } else {
+      fmt::print("{}", device_text(device));
+    }
+  });
+  if (outcome.exit_code == 0 && !any && !options.json()) fmt::print("No devices known yet.\n");
+  return outcome;
+}
+
+// RFC 3339, or an age: "90s", "10m", "2h", "1d" before now.
+std::optional<google::protobuf::Timestamp> parse_time(const std::string& text) {
+  google::protobuf::Timestamp time;
+  if (TimeUtil::FromString(text, &time)) return time;
+  uint64_t count = 0;
+  const char* const last = text.data() + text.size();
+  const auto [end, failure] = std::from_chars(text.data(), last, count);
+  if (failure != std::errc{} || last - end != 1 || count > 1'000'000'000) return std::nullopt;
+  const std::string units = "smhd";
+  constexpr int64_t kSeconds[] = {1, 60, 3600, 86400};
+  const size_t unit = units.find(*end);
+  if (unit == std::string::npos) return std::nullopt;
+  const int64_t now_ns = std::chrono::system_clock::now().time_since_epoch() / std::chrono::nanoseconds(1);
+  const int64_t age = static_cast<int64_t>(count) * kSeconds[unit];
+  if (age > now_ns / 1'000'000'000) return std::nullopt;
+  return TimeUtil::NanosecondsToTimestamp(now_ns - age * 1'000'000'000);
+}
+
+bool fill_request(const Options& options, v1::PullSliceRequest& request, ClientOutcome& outcome) {
+  const int chosen = (options.finding != 0) + (options.connection != 0) + !options.from.empty();
+  if (chosen != 1) {
+    outcome = usage("say what to pull: one of --finding, --connection and --from");
+    return false;
+  }
+  if (options.finding != 0) request.set_finding_id(options.finding);
+  if (options.connection != 0) request.set_connection_id(options.connection);
+  if (!options.from.empty()) {
+    const auto from = parse_time(options.from);
+    const auto to = parse_time(options.to.empty() ? "0s" : options.to);
+    if (!from || !to) {
+      outcome = usage(fmt::format("{}: want a time such as 2026-01-31T12:00:00Z, or an age such as 90s, 10m, 2h, 1d",
+                                  !from ? "--from " + options.from : "--to " + options.to));
+      return false;
+    }
+    *request.mutable_time_range()->mutable_from() = *from;
+    *request.mutable_time_range()->mutable_to() = *to;
+  }
+  request.set_filter(options.filter);
+  return true;
+}
+
+ClientOutcome run_slice(SensorClient& client, const Options& options) {
+  ClientOutcome outcome;
+  v1::PullSliceRequest request;
+  if (!fill_request(options, request, outcome)) return outcome;
+  const bool to_stdout = options.output.empty() || options.output == "-";
+  if (to_stdout && ::isatty(STDOUT_FILENO) == 1) {
+    return usage("a pcapng is not for a terminal: give -o FILE, or pipe it on, such as to `wireshark -k -i -`");
+  }
+  // The file is made with the first bytes, so that a refused slice leaves none behind.
+  std::FILE* file = to_stdout ? stdout : nullptr;
+  std::string failure;
+  outcome = client.slice(request, [&](const std::string& data) {
+    if (file == nullptr) file = std::fopen(options.output.c_str(), "wbe");
+    if (file != nullptr && std::fwrite(data.data(), 1, data.size(), file) == data.size()) return true;
+    failure = std::strerror(errno);
+    return false;
+  });
+  if (file != nullptr && failure.empty() && std::fflush(file) != 0) failure = std::strerror(errno);
+  if (file != nullptr && !to_stdout) std::fclose(file);
+  if (!failure.empty())
+    return {kExitFailed, fmt::format("cannot write {}: {}", to_stdout ? "standard output" : options.output, failure)};
+  if (outcome.exit_code != 0 && file != nullptr && !to_stdout) {
+    outcome.error += fmt::format(" ({} is incomplete)", options.output);
+  }
+  return outcome;
+}
+
+using Run = ClientOutcome (*)(SensorClient&, const Options&);
+
+int run_command(Run run, const Options& options) {
+  ClientOutcome outcome;
+  if (const std::unique_ptr<SensorClient> client = SensorClient::make(options.client, outcome)) outcome = run(*client, options);
+  if (outcome.exit_code != 0) fmt::print(stderr, "parallax: {}\n", printable(outcome.error));
+  return outcome.exit_code;
+}
+
+CLI::App* add_command(CLI::App& app, const std::shared_ptr<Options>& options, const char* name, const char* text, Run run,
+                      int& exit_code) {
+  CLI::App* command = app.add_subcommand(name, text);
+  command->add_option("--target", options->client.target, "The daemon's address: unix:/PATH or HOST:PORT")->capture_default_str();
+  command->add_option("--tls-ca", options->client.tls_ca, "Certificate of the authority that signed the daemon's");
+  command->add_option("--tls-cert", options->client.tls_cert, "Certificate to show to the daemon");
+  command->add_option("--tls-key", options->client.tls_key, "Its key");
+  command->callback([run, options, &exit_code] { exit_code = run_command(run, *options); });
+  return command;
+}
+
+void add_format(CLI::App& command, Options& options) {
+  command.add_option("--format", options.format, "text, or json: one object a line")
+      ->check(CLI::IsMember({"text", "json"}))
+      ->capture_default_str();
+}
+
+}  // namespace
+
+void add_client_commands(CLI::App& app, int& exit_code) {
+  const auto options = std::make_shared<Options>();
+  CLI::App* status =
+      add_command(app, options, "status", "What the daemon is doing: ports, losses, clock, spool", run_status, exit_code);
+  add_format(*status, *options);
+
+  CLI::App* findings = add_command(app, options, "findings", "What the daemon has found", run_findings, exit_code);
+  add_format(*findings, *options);
+  findings->add_flag("--follow,-f", options->follow, "Go on, with each new or changed finding");
+  findings->add_option("--severity", options->severity, "At least: info, notice, warning or critical");
+  findings->add_option("--kind", options->kind, "Only this kind, such as syn_unanswered");
+
+  CLI::App* connections =
+      add_command(app, options, "connections", "The connections that the daemon remembers", run_connections, exit_code);
+  add_format(*connections, *options);
+  connections->add_option("--outcome", options->outcome, "Only those: established, refused, unanswered, ...");
+
+  CLI::App* devices =
+      add_command(app, options, "devices", "The devices between the points, and what they do", run_devices, exit_code);
+  add_format(*devices, *options);
+
+  CLI::App* slice = add_command(app, options, "slice", "Pulls a pcapng out of the daemon's spool", run_slice, exit_code);
+  CLI::Option* finding =
+      slice->add_option("--finding", options->finding, "The packets of this finding")->check(CLI::PositiveNumber);
+  CLI::Option* connection =
+      slice->add_option("--connection", options->connection, "The packets of this connection")->check(CLI::PositiveNumber);
+  CLI::Option* from =
+      slice->add_option("--from", options->from, "Packets from this time on: 2026-01-31T12:00:00Z, or an age: 90s, 10m, 2h");
+  slice->add_option("--to", options->to, "... until this time; now, if not given")->needs(from);
+  finding->excludes(connection)->excludes(from);
+  connection->excludes(from);
+  slice->add_option("--filter", options->filter, "BPF, on top of the selection");
+  slice->add_option("-o,--output", options->output, "File; standard output, if not given");
+}
+
+}  // namespace parallax

@@ -1,0 +1,185 @@
+#include "daemon/client/client_text.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <ctime>
+#include <map>
+
+#include "config/enum_text.h"
+#include "daemon/message/to_proto.h"
+
+namespace parallax {
+namespace {
+
+constexpr int kAddressesShown = 10;
+
+template <typename E>
+std::string word(E value) {
+  const auto* found = google::protobuf::GetEnumDescriptor<E>()->FindValueByNumber(value);
+  return found != nullptr ? enum_text(*found) : std::to_string(static_cast<int>(value));
+}
+
+std::string time_text(const google::protobuf::Timestamp& time) {
+  if (time.seconds() == 0 && time.nanos() == 0) return "-";
+  const auto seconds = static_cast<time_t>(time.seconds());
+  std::tm parts{};
+  if (::gmtime_r(&seconds, &parts) == nullptr) return "-";
+  return fmt::format("{:04}-{:02}-{:02} {:02}:{:02}:{:02}.{:03}", parts.tm_year + 1900, parts.tm_mon + 1, parts.tm_mday,
+                     parts.tm_hour, parts.tm_min, parts.tm_sec, time.nanos() / 1'000'000);
+}
+
+std::string end_text(const v1::Endpoint& end) {
+  const bool v6 = end.address().find(':') != std::string::npos;
+  return v6 ? fmt::format("[{}]:{}", end.address(), end.port()) : fmt::format("{}:{}", end.address(), end.port());
+}
+
+std::string pairing_text(const v1::Connection& connection) {
+  std::string text;
+  for (const v1::Crossing& crossing : connection.crossings()) {
+    if (!text.empty()) text += ", ";
+    text += word(crossing.pairing().method());
+  }
+  return text.empty() ? "-" : text;
+}
+
+// "203.0.113.5:40000 > 198.51.100.1:443 at outside"; the ends at the last point of the path, if they differ from the client's
+// view.
+std::string rewritten_text(const v1::Connection& connection) {
+  if (connection.legs_size() < 2) return "-";
+  const v1::Leg& leg = *connection.legs().rbegin();
+  const std::string ends = fmt::format("{} > {}", end_text(leg.client()), end_text(leg.server()));
+  if (ends == fmt::format("{} > {}", end_text(connection.client()), end_text(connection.server()))) return "same";
+  return fmt::format("{} at {}", ends, leg.point());
+}
+
+std::string distribution_text(const v1::Distribution& times) {
+  return fmt::format("median {}, 99 % {}, max {}", duration_text(times.median()), duration_text(times.p99()),
+                     duration_text(times.max()));
+}
+
+std::string port_table(const v1::Status& status) {
+  TextTable table(
+      {{"PORT"}, {"POINT"}, {"SOURCE"}, {"PACKETS", true}, {"BYTES", true}, {"LOST BY SENSOR", true}, {"UNREADABLE", true}});
+  for (const v1::PortStatus& port : status.ports()) {
+    table.add({port.name(), port.point(), port.source(), count_text(port.packets()), bytes_text(port.bytes()),
+               count_text(port.drops()), count_text(port.decode_errors())});
+  }
+  return table.text();
+}
+
+std::string drops_text(const v1::Status& status) {
+  std::string text;
+  for (const v1::PortStatus& port : status.ports()) {
+    const std::map<std::string, uint64_t> reasons(port.drops_by_reason().begin(), port.drops_by_reason().end());
+    for (const auto& [reason, count] : reasons) {
+      if (count != 0) text += fmt::format("  {} lost {} at {}\n", printable(port.name()), count_text(count), printable(reason));
+    }
+  }
+  return text;
+}
+
+std::string spool_text(const v1::Status& status) {
+  if (!status.has_spool() || status.spool().directory().empty()) return "Spool: none\n";
+  const v1::SpoolStatus& spool = status.spool();
+  std::string text = fmt::format("Spool: {}, {} files, {} of {}", printable(spool.directory()), count_text(spool.files()),
+                                 bytes_text(spool.bytes()), bytes_text(spool.limit_bytes()));
+  if (spool.oldest_packet().seconds() != 0) {
+    text += fmt::format(", {} to {}", time_text(spool.oldest_packet()), time_text(spool.newest_packet()));
+  }
+  text += fmt::format(", {} packets dropped\n", count_text(spool.dropped_packets()));
+  if (!spool.error().empty()) text += fmt::format("  error: {}\n", printable(spool.error()));
+  return text;
+}
+
+}  // namespace
+
+std::string status_text(const v1::Status& status) {
+  std::string text =
+      fmt::format("Sensor {}, parallaxd {}, up {}, clock within {}\n\n", printable(status.sensor()), printable(status.version()),
+                  duration_text(status.uptime_seconds()), duration_text(status.clock_uncertainty_seconds()));
+  text += port_table(status) + drops_text(status) + '\n' + spool_text(status);
+  const v1::Summary& summary = status.summary();
+  text += fmt::format("Connections: {}, {} paired; {} legs unpaired; {} packets lost by the sensor; {} late\n",
+                      count_text(summary.connections()), count_text(summary.paired_connections()),
+                      count_text(summary.unpaired_legs()), count_text(summary.sensor_loss()), count_text(status.late_packets()));
+  const std::map<std::string, uint64_t> kinds(summary.findings_by_kind().begin(), summary.findings_by_kind().end());
+  std::string findings;
+  for (const auto& [kind, count] : kinds) {
+    if (count != 0) findings += fmt::format("{}{} {}", findings.empty() ? "" : ", ", printable(kind), count_text(count));
+  }
+  text += fmt::format("Findings: {}\n", findings.empty() ? "none" : findings);
+  for (const std::string& bound : summary.bounds_hit()) text += fmt::format("Bound hit: {}\n", printable(bound));
+  return text;
+}
+
+TextTable finding_table() {
+  return TextTable({{"ID", true}, {"SEVERITY"}, {"KIND"}, {"WHERE"}, {"BY"}, {"COUNT", true}, {"LAST SEEN"}, {"SUMMARY"}});
+}
+
+void add_row(const v1::Finding& finding, TextTable& table) {
+  table.add({std::to_string(finding.id()), word(finding.severity()), word(finding.kind()), where_text(finding.where()),
+             word(finding.origin()), count_text(finding.count()), time_text(finding.last_seen()), finding.summary()});
+}
+
+std::string finding_line(const v1::Finding& finding) {
+  return printable(fmt::format("{}  {:<8}  {:<22}  {} x{}  {}", time_text(finding.last_seen()), word(finding.severity()),
+                               word(finding.kind()), finding.id(), finding.count(), finding.summary())) +
+         '\n';
+}
+
+TextTable connection_table() {
+  return TextTable({{"ID", true},
+                    {"PROTOCOL"},
+                    {"CLIENT"},
+                    {"SERVER"},
+                    {"OUTCOME"},
+                    {"SYNS", true},
+                    {"CLOSE"},
+                    {"BY"},
+                    {"PAIRED BY"},
+                    {"BEYOND THE DEVICE"},
+                    {"FINDINGS"}});
+}
+
+void add_row(const v1::Connection& connection, TextTable& table) {
+  std::string findings;
+  for (const uint64_t id : connection.finding_ids()) findings += fmt::format("{}{}", findings.empty() ? "" : " ", id);
+  table.add({std::to_string(connection.id()), word(connection.protocol()), end_text(connection.client()),
+             end_text(connection.server()), word(connection.outcome()), count_text(connection.syn_attempts()),
+             word(connection.close()), word(connection.closed_by()), pairing_text(connection), rewritten_text(connection),
+             findings.empty() ? "-" : findings});
+}
+
+std::string device_text(const v1::Device& device) {
+  std::string text = "Device";
+  if (device.between_size() == 2) text += printable(fmt::format(" between {} and {}", device.between(0), device.between(1)));
+  text += fmt::format(": {}, {} connections, {} resets of its own\n", word(device.kind()), count_text(device.connections()),
+                      count_text(device.resets_originated()));
+  std::string changes;
+  for (const int change : device.changes()) {
+    changes += fmt::format("{}{}", changes.empty() ? "" : ", ", word(static_cast<v1::DeviceChange>(change)));
+  }
+  text += fmt::format("  changes: {}\n", changes.empty() ? "nothing" : changes);
+  if (device.has_transit_toward_inside_seconds()) {
+    text += fmt::format("  transit toward inside: {}\n", distribution_text(device.transit_toward_inside_seconds()));
+  }
+  if (device.has_transit_toward_outside_seconds()) {
+    text += fmt::format("  transit toward outside: {}\n", distribution_text(device.transit_toward_outside_seconds()));
+  }
+  text += fmt::format("  segments lost: {} toward inside, {} toward outside\n", count_text(device.lost_toward_inside()),
+                      count_text(device.lost_toward_outside()));
+  if (device.address_map_size() == 0) return text;
+  TextTable table({{"  OUTSIDE"}, {"INSIDE"}, {"CONNECTIONS", true}});
+  const int shown = std::min(device.address_map_size(), kAddressesShown);
+  for (int i = 0; i < shown; ++i) {
+    const v1::AddressMapEntry& entry = device.address_map(i);
+    table.add({"  " + end_text(entry.outside()), end_text(entry.inside()), count_text(entry.connections())});
+  }
+  text += table.text();
+  if (shown < device.address_map_size())
+    text += fmt::format("  and {} more; --format json has them all\n", device.address_map_size() - shown);
+  return text;
+}
+
+}  // namespace parallax

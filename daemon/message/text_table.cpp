@@ -1,0 +1,88 @@
+#include "daemon/message/text_table.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+namespace parallax {
+namespace {
+
+// Columns on the screen: bytes that do not continue a UTF-8 character.
+size_t width_of(std::string_view text) {
+  return static_cast<size_t>(
+      std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
+}
+
+}  // namespace
+
+void TextTable::add(std::vector<std::string> cells) {
+  for (std::string& cell : cells) cell = printable(cell);
+  rows_.push_back(std::move(cells));
+}
+
+std::string TextTable::text() const {
+  std::vector<size_t> widths;
+  for (size_t i = 0; i < columns_.size(); ++i) {
+    size_t width = width_of(columns_[i].title);
+    for (const auto& row : rows_) width = std::max(width, width_of(row[i]));
+    widths.push_back(width);
+  }
+  std::string text;
+  const auto add_line = [&](auto&& cell) {
+    for (size_t i = 0; i < columns_.size(); ++i) {
+      const std::string& value = cell(i);
+      const std::string blanks(widths[i] - width_of(value), ' ');
+      if (i != 0) text += "  ";
+      if (columns_[i].right) text += blanks;
+      text += value;
+      if (!columns_[i].right && i + 1 != columns_.size()) text += blanks;
+    }
+    text += '\n';
+  };
+  add_line([&](size_t i) -> const std::string& { return columns_[i].title; });
+  for (const auto& row : rows_) add_line([&](size_t i) -> const std::string& { return row[i]; });
+  return text;
+}
+
+std::string printable(std::string_view text) {
+  std::string result(text);
+  for (char& c : result) {
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
+  }
+  // The C1 controls, U+0080 to U+009F, are steering too: 0xC2 0x80..0x9F.
+  for (size_t i = 0; i + 1 < result.size(); ++i) {
+    const auto next = static_cast<unsigned char>(result[i + 1]);
+    if (static_cast<unsigned char>(result[i]) == 0xc2 && next >= 0x80 && next < 0xa0) result.replace(i, 2, "?");
+  }
+  return result;
+}
+
+std::string count_text(uint64_t count) {
+  std::string digits = std::to_string(count);
+  for (size_t i = digits.size(); i > 3; i -= 3) digits.insert(i - 3, ",");
+  return digits;
+}
+
+std::string bytes_text(uint64_t bytes) {
+  constexpr std::array kUnits{"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
+  double value = static_cast<double>(bytes);
+  size_t unit = 0;
+  for (; value >= 1024 && unit + 1 < kUnits.size(); ++unit) value /= 1024;
+  return unit == 0 ? fmt::format("{} B", bytes) : fmt::format("{:.1f} {}", value, kUnits[unit]);
+}
+
+std::string duration_text(double seconds) {
+  const double size = std::abs(seconds);
+  if (size < 1e-6) return fmt::format("{:.0f} ns", seconds * 1e9);
+  if (size < 1e-3) return fmt::format("{:.3g} us", seconds * 1e6);
+  if (size < 1) return fmt::format("{:.3g} ms", seconds * 1e3);
+  if (size < 60) return fmt::format("{:.1f} s", seconds);
+  const auto whole = static_cast<long long>(seconds);
+  if (size < 3600) return fmt::format("{} min {} s", whole / 60, std::abs(whole % 60));
+  if (size < 86400) return fmt::format("{} h {} min", whole / 3600, std::abs(whole / 60 % 60));
+  return fmt::format("{} d {} h", whole / 86400, std::abs(whole / 3600 % 24));
+}
+
+}  // namespace parallax

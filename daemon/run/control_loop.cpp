@@ -1,0 +1,129 @@
+#include "daemon/run/control_loop.h"
+
+#include <fmt/format.h>
+#include <systemd/sd-daemon.h>
+
+#include <csignal>
+
+#include "daemon/run/log.h"
+
+namespace parallax {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr auto kClockInterval = milliseconds(1000);
+constexpr auto kFindingsInterval = milliseconds(250);
+constexpr auto kStatusInterval = milliseconds(5000);
+constexpr auto kSilenceInterval = milliseconds(30'000);
+constexpr size_t kFindingsBatch = 256;
+constexpr size_t kFindingsLoggedMax = 65536;
+
+LogLevel level_of(Severity severity) {
+  switch (severity) {
+    case Severity::info:
+      return LogLevel::info;
+    case Severity::notice:
+      return LogLevel::notice;
+    default:
+      return LogLevel::warning;
+  }
+}
+
+}  // namespace
+
+ControlLoop::ControlLoop(Pipeline& pipeline) : pipeline_(pipeline), signals_(context_, SIGTERM, SIGINT, SIGHUP) {
+  wait_for_signal();
+  every(kClockInterval, [this] { pipeline_.clock().discipline(); });
+  every(kFindingsInterval, [this] { log_findings(); });
+  every(kStatusInterval, [this] { notify_status(); });
+  every(kSilenceInterval, [this] { look_for_silent_ports(); });
+  uint64_t watchdog_us = 0;
+  if (::sd_watchdog_enabled(0, &watchdog_us) > 0) {
+    every(std::max(milliseconds(watchdog_us / 2000), milliseconds(1)), [this] { notify_watchdog(); });
+  }
+}
+
+void ControlLoop::run() { context_.run(); }
+
+void ControlLoop::every(milliseconds interval, std::function<void()> work) {
+  boost::asio::steady_timer& timer = timers_.emplace_back(context_, interval);
+  // Each round starts the next: from the time it was due, so that the rounds do not drift.
+  const auto round = std::make_shared<std::function<void(const boost::system::error_code&)>>();
+  *round = [&timer, interval, work = std::move(work), weak = std::weak_ptr(round)](const boost::system::error_code& error) {
+    if (error) return;
+    work();
+    timer.expires_at(std::max(timer.expiry() + interval, std::chrono::steady_clock::now()));
+    if (const auto self = weak.lock()) timer.async_wait([self](const boost::system::error_code& next) { (*self)(next); });
+  };
+  timer.async_wait([round](const boost::system::error_code& error) { (*round)(error); });
+}
+
+void ControlLoop::wait_for_signal() {
+  signals_.async_wait([this](const boost::system::error_code& error, int signal) {
+    if (error) return;
+    if (signal == SIGHUP) {
+      log_notice("SIGHUP: the configuration is not read again while running; restart parallaxd to apply a change");
+      wait_for_signal();
+      return;
+    }
+    log_notice("{}: stopping", signal == SIGTERM ? "SIGTERM" : "SIGINT");
+    ::sd_notify(0, "STOPPING=1");
+    context_.stop();
+  });
+}
+
+void ControlLoop::log_findings() {
+  while (true) {
+    const std::vector<FindingRecord> changed = pipeline_.state().engine->findings_changed(findings_version_, kFindingsBatch);
+    for (const FindingRecord& finding : changed) {
+      findings_version_ = finding.version;
+      if (!findings_logged_.insert(finding.id).second) continue;
+      log_line(level_of(finding.severity), fmt::format("finding {}: {} {}: {}", finding.id, name_of(finding.severity),
+                                                       name_of(finding.kind), finding.summary));
+      if (findings_logged_.size() > kFindingsLoggedMax) findings_logged_.erase(findings_logged_.begin());
+    }
+    if (changed.size() < kFindingsBatch) break;
+  }
+  if (!files_done_ && pipeline_.finished()) {
+    files_done_ = true;
+    log_info("all files have been worked off; waiting for a signal");
+  }
+}
+
+void ControlLoop::notify_watchdog() {
+  if (const std::string thread = pipeline_.stalled_thread(); !thread.empty()) {
+    log_error("thread {} has not gone round within half the watchdog's time", thread);
+    return;  // systemd restarts us if this goes on
+  }
+  ::sd_notify(0, "WATCHDOG=1");
+}
+
+void ControlLoop::notify_status() {
+  const SummaryRecord summary = pipeline_.state().engine->summary();
+  uint64_t findings = 0;
+  for (const auto& [kind, count] : summary.findings_by_kind) findings += count;
+  ::sd_notify(0, fmt::format("STATUS={} packets, {} connections, {} paired, {} findings, {} packets lost by the sensor",
+                             summary.packets, summary.connections, summary.paired_connections, findings, summary.sensor_loss)
+                     .c_str());
+}
+
+void ControlLoop::look_for_silent_ports() {
+  const std::vector<PortChannel*>& channels = pipeline_.state().channels;
+  packets_seen_.resize(channels.size(), 0);
+  silent_.resize(channels.size(), false);
+  for (size_t i = 0; i < channels.size(); ++i) {
+    if (channels[i]->watermark_ns.load(std::memory_order_relaxed) == kAfterAllNs) continue;  // a file that has ended
+    const uint64_t packets = channels[i]->counters.packets.get();
+    const bool silent = packets == packets_seen_[i];
+    if (silent && !silent_[i]) {
+      log_warning("port {}: no packet for {} s; is its cable or mirror in place?", channels[i]->info.name,
+                  kSilenceInterval.count() / 1000);
+    }
+    if (!silent && silent_[i]) log_info("port {}: packets again", channels[i]->info.name);
+    silent_[i] = silent;
+    packets_seen_[i] = packets;
+  }
+}
+
+}  // namespace parallax

@@ -1,0 +1,50 @@
+// The control thread: one io_context with signals and timers. Everything that is neither packet path nor API happens here:
+// the clock's discipline, systemd's watchdog and status, findings into the log, ports that say nothing.
+//
+// Runs on the thread that calls run(), from the start of the pipeline to the signal that ends it.
+#pragma once
+
+// Fences are for contexts that several threads run, and the thread sanitizer does not know them. Here it is one thread.
+#define BOOST_ASIO_DISABLE_FENCED_BLOCK
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <list>
+#include <set>
+#include <vector>
+
+#include "daemon/run/pipeline.h"
+
+namespace parallax {
+
+class ControlLoop {
+ public:
+  explicit ControlLoop(Pipeline& pipeline);
+
+  // Until SIGTERM or SIGINT.
+  void run();
+  // Findings that are new since the last call, one line each. Also called once more after the pipeline has stopped.
+  void log_findings();
+
+ private:
+  void every(std::chrono::milliseconds interval, std::function<void()> work);
+  void wait_for_signal();
+  void notify_watchdog();
+  void notify_status();
+  void look_for_silent_ports();
+
+  Pipeline& pipeline_;
+  boost::asio::io_context context_{1};
+  boost::asio::signal_set signals_;
+  std::list<boost::asio::steady_timer> timers_;
+  uint64_t findings_version_ = 0;
+  std::set<uint64_t> findings_logged_;  // ids; bounded
+  std::vector<uint64_t> packets_seen_;  // by port, when silence was last looked for
+  std::vector<bool> silent_;
+  bool files_done_ = false;
+};
+
+}  // namespace parallax

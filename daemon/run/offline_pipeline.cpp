@@ -1,0 +1,82 @@
+#include "daemon/run/offline_pipeline.h"
+
+#include <chrono>
+#include <thread>
+
+#include "capture/rx/poll_thread.h"
+
+namespace parallax {
+namespace {
+
+// Offline only the reader waits, and only for rings that the analysis is emptying: when nothing moves any more and yet
+// not everything is done, that is a defect of ours, to be told and not to be waited for.
+constexpr const char* kStandstill =
+    "internal error: the analysis has come to a standstill before the end of its input; please report it";
+constexpr int kIdleRoundsMax = 100'000;
+constexpr std::chrono::seconds kIdleTimeMax{30};
+
+}  // namespace
+
+OfflinePipeline::OfflinePipeline(std::vector<OfflineInput> inputs, EngineOptions options, size_t ring_slots,
+                                 const FlowFilter* filter, KeyFrom key_from)
+    : workers_(options.workers) {
+  std::vector<RxPort> ports;
+  std::vector<PortChannel*> channels;
+  for (OfflineInput& input : inputs) {
+    PortInfo info{input.name, input.point, PortDirection::both, "file:" + input.name};
+    channels_.push_back(std::make_unique<PortChannel>(std::move(info), workers_, ring_slots));
+    channels.push_back(channels_.back().get());
+    ports.push_back({static_cast<PortIndex>(ports.size()), channels.back(), std::move(input.source)});
+  }
+  RxWorkerOptions rx_options;
+  rx_options.analysis_filter = filter;
+  rx_options.key_from = key_from;
+  rx_worker_ = std::make_unique<RxWorker>(std::move(ports), rx_options);
+  engine_ = std::make_unique<Engine>(std::move(options), std::move(channels));
+}
+
+std::string OfflinePipeline::run() { return workers_ == 1 ? run_alone() : run_threads(); }
+
+std::string OfflinePipeline::run_alone() {
+  Pollable& worker = *engine_->workers().front();
+  int idle_rounds = 0;
+  while (!engine_->finished()) {
+    bool busy = rx_worker_->poll();
+    busy |= worker.poll();
+    busy |= engine_->correlator().poll();
+    idle_rounds = busy ? 0 : idle_rounds + 1;
+    if (idle_rounds > kIdleRoundsMax) return kStandstill;
+  }
+  return {};
+}
+
+std::string OfflinePipeline::run_threads() {
+  std::vector<std::unique_ptr<PollThread>> threads;
+  for (Pollable* worker : engine_->workers()) {
+    PollThreadOptions options;
+    options.name = "analysis-" + std::to_string(threads.size());
+    options.stages = {worker};
+    threads.push_back(std::make_unique<PollThread>(std::move(options)));
+    if (std::string error = threads.back()->start(); !error.empty()) return error;
+  }
+  using Clock = std::chrono::steady_clock;
+  Clock::time_point last_busy = Clock::now();
+  uint64_t busy_rounds_seen = 0;
+  for (int idle_rounds = 0; !engine_->finished();) {
+    bool busy = rx_worker_->poll();
+    busy |= engine_->correlator().poll();
+    idle_rounds = busy ? 0 : idle_rounds + 1;
+    if (idle_rounds < 200) continue;
+    // Nothing to do here: give the core to the workers, and see whether they at least go on.
+    std::this_thread::sleep_for(std::chrono::microseconds(20));
+    uint64_t busy_rounds = 0;
+    for (const auto& thread : threads) busy_rounds += thread->rounds() - thread->idle_rounds();
+    const Clock::time_point now = Clock::now();
+    if (idle_rounds == 200 || busy_rounds != busy_rounds_seen) last_busy = now;
+    busy_rounds_seen = busy_rounds;
+    if (now - last_busy > kIdleTimeMax) return kStandstill;
+  }
+  return {};
+}
+
+}  // namespace parallax

@@ -1,0 +1,52 @@
+// The pipeline over capture files: one rx worker that reads them all, and the engine, until everything is worked off.
+//
+//   files -> rx worker -> (rings) -> analysis workers -> correlator
+//
+// Made, run and asked by one thread. With one analysis worker everything runs on that thread; with more, the reader and the
+// correlator stay on it and each analysis worker has a thread. The results do not depend on it.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "analysis/engine.h"
+#include "capture/core/packet_source.h"
+#include "capture/core/port.h"
+#include "capture/decode/flow_filter.h"
+#include "capture/rx/rx_worker.h"
+
+namespace parallax {
+
+struct OfflineInput {
+  std::string name;  // of the file, as given
+  PointIndex point = 0;
+  std::unique_ptr<PacketSource> source;
+};
+
+class OfflinePipeline {
+ public:
+  // `filter` null: everything; outlives the pipeline. `key_from`: what of the outer headers is part of a leg's identity. Takes
+  // options.workers for the number of analysis workers.
+  OfflinePipeline(std::vector<OfflineInput> inputs, EngineOptions options, size_t ring_slots, const FlowFilter* filter,
+                  KeyFrom key_from = KeyFrom::nothing);
+
+  // Empty: all input has been worked off. Otherwise what went wrong.
+  std::string run();
+
+  const Engine& engine() const { return *engine_; }
+  // By PortIndex: the inputs in their order.
+  const std::vector<std::unique_ptr<PortChannel>>& channels() const { return channels_; }
+  const PacketSource& source(PortIndex port) const { return rx_worker_->source(port); }
+
+ private:
+  std::string run_alone();
+  std::string run_threads();
+
+  const size_t workers_;
+  std::vector<std::unique_ptr<PortChannel>> channels_;
+  std::unique_ptr<RxWorker> rx_worker_;
+  std::unique_ptr<Engine> engine_;
+};
+
+}  // namespace parallax

@@ -1,0 +1,359 @@
+#include "daemon/run/pipeline.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdlib>
+#include <span>
+#include <thread>
+
+#include "capture/source/eal.h"
+#include "capture/source/open_source.h"
+#include "daemon/message/key_from.h"
+#include "daemon/run/log.h"
+
+namespace parallax {
+namespace {
+
+constexpr int64_t kMergeWaitOwnCoresNs = 1'000'000;
+constexpr int64_t kMergeWaitSharedNs = 50'000'000;
+constexpr auto kCloseTimeout = std::chrono::seconds(1);
+constexpr auto kDrainTimeout = std::chrono::seconds(2);
+constexpr auto kDrainCheck = std::chrono::milliseconds(1);
+
+int64_t to_ns(double seconds) { return static_cast<int64_t>(seconds * 1e9); }
+
+PortDirection direction_of(v1::PortDirection direction) {
+  switch (direction) {
+    case v1::PORT_DIRECTION_TOWARD_INSIDE:
+      return PortDirection::toward_inside;
+    case v1::PORT_DIRECTION_TOWARD_OUTSIDE:
+      return PortDirection::toward_outside;
+    default:
+      return PortDirection::both;
+  }
+}
+
+size_t rx_worker_count(const v1::Config& config) {
+  return std::clamp<size_t>(config.workers().rx_count(), 1, std::max(1, config.ports_size()));
+}
+size_t analysis_worker_count(const v1::Config& config) { return std::max<size_t>(config.workers().count(), 1); }
+
+template <typename Condition>
+bool wait_until(Condition condition, std::chrono::nanoseconds timeout) {
+  const auto deadline = std::chrono::steady_clock::now() + timeout;
+  while (!condition()) {
+    if (std::chrono::steady_clock::now() > deadline) return false;
+    std::this_thread::sleep_for(kDrainCheck);
+  }
+  return true;
+}
+
+}  // namespace
+
+ThreadPlan plan_threads(size_t rx_workers, size_t analysis_workers, const std::vector<int>& cores, size_t hardware_cores) {
+  const size_t workers = rx_workers + analysis_workers;
+  // Without a list, one core is left to the control thread, the spool's writer and the rest of the machine.
+  const size_t room = !cores.empty()                 ? cores.size()
+                      : hardware_cores > workers + 1 ? workers + 1
+                                                     : std::max<size_t>(hardware_cores, 2) - 1;
+  const size_t for_workers = std::min(room, workers);
+  ThreadPlan plan;
+  plan.shared = for_workers < workers;
+  plan.threads.resize(for_workers);
+  for (size_t i = 0; i < workers; ++i) {
+    ThreadPlan::Thread& thread = plan.threads[i % for_workers];
+    if (!cores.empty()) thread.core = cores[i % for_workers];
+    if (i < rx_workers) {
+      thread.rx.push_back(i);
+    } else {
+      thread.analysis.push_back(i - rx_workers);
+    }
+  }
+  for (ThreadPlan::Thread& thread : plan.threads) {
+    if (!thread.rx.empty() && !thread.analysis.empty()) {
+      thread.name = fmt::format("run{}", thread.rx.front());
+    } else if (!thread.rx.empty()) {
+      thread.name = fmt::format("rx{}", thread.rx.front());
+    } else {
+      thread.name = fmt::format("analysis{}", thread.analysis.front());
+    }
+  }
+  if (plan.shared) {
+    plan.threads.back().correlator = true;
+  } else {
+    // Leg openings are rare: where no core is listed for it, the correlator runs wherever there is room.
+    plan.threads.push_back({"correlator", cores.size() > workers ? cores[workers] : -1, {}, {}, true});
+  }
+  return plan;
+}
+
+bool Pipeline::Intake::poll() {
+  if (closing_.load(std::memory_order_acquire)) {
+    closed_.store(true, std::memory_order_release);
+    return false;
+  }
+  const bool worked = worker_.poll();
+  if (worker_.finished()) closed_.store(true, std::memory_order_release);
+  return worked;
+}
+
+std::unique_ptr<Pipeline> Pipeline::open(const v1::Config& config, const std::optional<ServiceUser>& user, std::string& error) {
+  std::unique_ptr<Pipeline> pipeline(new Pipeline);
+  pipeline->state_.name = config.sensor().name();
+  pipeline->state_.version = PARALLAX_VERSION;
+  pipeline->state_.started_ns = pipeline->clock_.now_ns();
+  pipeline->state_.path = {config.path().begin(), config.path().end()};
+  pipeline->state_.spool_filtered = !config.filter().spool().empty();
+  pipeline->state_.device_timeout_ns = to_ns(config.timing().device_timeout_seconds());
+  pipeline->state_.key_from = key_from(config.identity());
+  pipeline->state_.clock_uncertainty_ns = [clock = &pipeline->clock_] { return clock->uncertainty_ns(); };
+  if (!pipeline->open_ports(config, error) || !pipeline->open_filters(config, error) ||
+      !pipeline->open_spool(config, user, error)) {
+    return nullptr;
+  }
+  pipeline->plan(config);
+  pipeline->make_engine(config);
+  if (!pipeline->make_rx_workers(config, error)) return nullptr;
+  return pipeline;
+}
+
+bool Pipeline::open_ports(const v1::Config& config, std::string& error) {
+  std::vector<std::string> names;
+  for (const v1::PortConfig& port : config.ports()) names.push_back(port.source());
+  EalOptions eal;
+  eal.huge_pages = config.eal().huge_pages();
+  eal.memory_mib = config.eal().memory_mib();
+  eal.arguments = {config.eal().arguments().begin(), config.eal().arguments().end()};
+  if (error = start_eal_for(names, std::move(eal)); !error.empty()) return false;
+
+  OpenOptions options;
+  options.clock = &clock_;
+  options.mbufs = config.limits().mbufs();
+  options.kernel_delivery_ns = to_ns(config.timing().kernel_delivery_seconds());
+  all_files_ = config.ports_size() > 0;
+  for (const v1::PortConfig& port : config.ports()) {
+    Result<std::unique_ptr<PacketSource>> source = open_source(port.source(), options);
+    if (!source) {
+      error = fmt::format("port {}: {}", port.name(), source.error());
+      return false;
+    }
+    sources_.push_back(std::move(source.value()));
+    all_files_ = all_files_ && sources_.back()->is_file();
+    const auto point = std::find(state_.path.begin(), state_.path.end(), port.point()) - state_.path.begin();
+    PortInfo info{port.name(), static_cast<PointIndex>(point), direction_of(port.direction()), port.source()};
+    channels_.push_back(
+        std::make_unique<PortChannel>(std::move(info), analysis_worker_count(config), config.limits().ring_slots()));
+    state_.channels.push_back(channels_.back().get());
+  }
+  return true;
+}
+
+bool Pipeline::open_filters(const v1::Config& config, std::string& error) {
+  std::vector<LinkType> link_types;
+  for (const auto& source : sources_) link_types.push_back(source->link_type());
+  const auto compile = [&](const char* key, const std::string& expression, std::optional<FlowFilter>& filter) {
+    if (expression.empty()) return true;
+    Result<FlowFilter> compiled = FlowFilter::compile(expression, link_types);
+    if (!compiled) {
+      error = fmt::format("filter.{}: {}", key, compiled.error());
+      return false;
+    }
+    filter = std::move(compiled.value());
+    return true;
+  };
+  return compile("analysis", config.filter().analysis(), analysis_filter_) &&
+         compile("spool", config.filter().spool(), spool_filter_);
+}
+
+bool Pipeline::open_spool(const v1::Config& config, const std::optional<ServiceUser>& user, std::string& error) {
+  if (config.spool().directory().empty()) return true;
+  SpoolOptions options;
+  options.directory = config.spool().directory();
+  options.size = config.spool().size();
+  options.file_size = config.spool().file_size();
+  options.snaplen = config.spool().snaplen();
+  options.lanes = rx_worker_count(config);
+  options.port_statistics = [this](PortIndex port) {
+    const PortCounters& counters = channels_[port]->counters;
+    SpoolOptions::PortStatistics statistics;
+    statistics.received = counters.packets.get();
+    for (const DropReason reason : {DropReason::nic, DropReason::socket, DropReason::mbuf}) {
+      statistics.dropped += counters.drops[static_cast<size_t>(reason)].get();
+    }
+    return statistics;
+  };
+  std::vector<SpoolPort> ports;
+  for (size_t i = 0; i < channels_.size(); ++i) {
+    ports.push_back({channels_[i]->info, state_.path[channels_[i]->info.point], sources_[i]->link_type()});
+  }
+  const ActingAs owner(user);
+  Result<std::unique_ptr<Spool>> opened = Spool::open(std::move(options), std::move(ports));
+  if (!opened) {
+    error = "spool: " + opened.error();
+    return false;
+  }
+  spool_ = std::move(*opened);
+  for (const std::string& repair : spool_->status().repairs) log_notice("spool: {}", repair);
+  state_.spool = spool_.get();
+  return true;
+}
+
+void Pipeline::plan(const v1::Config& config) {
+  const std::vector<int> cores(config.workers().cores().begin(), config.workers().cores().end());
+  plan_ = plan_threads(rx_worker_count(config), analysis_worker_count(config), cores, std::thread::hardware_concurrency());
+}
+
+void Pipeline::make_engine(const v1::Config& config) {
+  EngineOptions options;
+  options.path = state_.path;
+  options.workers = analysis_worker_count(config);
+  options.offline = all_files_;  // nothing is pressing then, and nothing need be dropped
+  options.legs = config.limits().legs();
+  options.half_open_legs = config.limits().half_open_legs();
+  options.connections = config.limits().connections();
+  options.findings = config.limits().findings();
+  options.merge_wait_ns = to_ns(config.timing().merge_wait_seconds());
+  if (options.merge_wait_ns == 0) options.merge_wait_ns = plan_.shared ? kMergeWaitSharedNs : kMergeWaitOwnCoresNs;
+  options.filtered = !config.filter().analysis().empty();
+  options.device_timeout_ns = to_ns(config.timing().device_timeout_seconds());
+  options.idle_timeout_ns = to_ns(config.timing().idle_timeout_seconds());
+  engine_ = std::make_unique<Engine>(options, state_.channels);
+  state_.engine = engine_.get();
+}
+
+bool Pipeline::make_rx_workers(const v1::Config& config, std::string& error) {
+  RxWorkerOptions options;
+  options.analysis_filter = analysis_filter_ ? &*analysis_filter_ : nullptr;
+  options.key_from = key_from(config.identity());
+  options.spool_filter = spool_filter_ ? &*spool_filter_ : nullptr;
+  if (const char* const rule = std::getenv(kDropHookVariable); rule != nullptr) {
+    std::vector<std::string> names;
+    for (const auto& channel : channels_) names.push_back(channel->info.name);
+    Result<DropHook> hook = parse_drop_hook(rule, names);
+    if (!hook) {
+      error = fmt::format("{}: {}", kDropHookVariable, hook.error());
+      return false;
+    }
+    log_warning("{} is set: packets are dropped on purpose ({})", kDropHookVariable, rule);
+    options.drop_hook = std::move(hook.value());
+  }
+  const size_t workers = rx_worker_count(config);
+  for (size_t worker = 0; worker < workers; ++worker) {
+    std::vector<RxPort> ports;
+    for (size_t i = worker; i < channels_.size(); i += workers) {
+      ports.push_back({static_cast<PortIndex>(i), channels_[i].get(), std::move(sources_[i])});
+    }
+    RxWorkerOptions own = options;
+    own.spool = spool_ != nullptr ? &spool_->lane(worker) : nullptr;
+    rx_workers_.push_back(std::make_unique<RxWorker>(std::move(ports), std::move(own)));
+    intakes_.push_back(std::make_unique<Intake>(*rx_workers_.back()));
+  }
+  return true;
+}
+
+std::string Pipeline::start() {
+  const std::vector<Pollable*> analysis = engine_->workers();
+  for (const ThreadPlan::Thread& thread : plan_.threads) {
+    PollThreadOptions options;
+    options.name = thread.name;
+    options.core = thread.core;
+    for (const size_t i : thread.rx) options.stages.push_back(intakes_[i].get());
+    for (const size_t i : thread.analysis) options.stages.push_back(analysis[i]);
+    if (thread.correlator) options.stages.push_back(&engine_->correlator());
+    threads_.push_back(std::make_unique<PollThread>(std::move(options)));
+  }
+  if (spool_ != nullptr) spool_->start();
+  running_ = true;
+  // Against the flow, so that each stage finds its consumer running.
+  for (auto thread = threads_.rbegin(); thread != threads_.rend(); ++thread) {
+    if (std::string error = (*thread)->start(); !error.empty()) return error;
+  }
+  log_info("{} ports, {} rx workers, {} analysis workers on {} threads{}", channels_.size(), rx_workers_.size(), analysis.size(),
+           threads_.size(), plan_.shared ? " (run to completion)" : "");
+  return {};
+}
+
+bool Pipeline::finished() const { return all_files_ && engine_->finished(); }
+
+std::string Pipeline::stalled_thread() {
+  rounds_seen_.resize(threads_.size(), 0);
+  std::string stalled;
+  for (size_t i = 0; i < threads_.size(); ++i) {
+    const uint64_t rounds = threads_[i]->rounds();
+    if (rounds == rounds_seen_[i] && !threads_[i]->finished()) stalled = threads_[i]->name();
+    rounds_seen_[i] = rounds;
+  }
+  return stalled;
+}
+
+void Pipeline::close_intakes() {
+  for (const auto& intake : intakes_) intake->close();
+  const auto closed = [this] {
+    return std::all_of(intakes_.begin(), intakes_.end(), [](const auto& intake) { return intake->closed(); });
+  };
+  if (!wait_until(closed, kCloseTimeout)) log_warning("stop: an rx worker does not come to its end");
+}
+
+void Pipeline::drain_analysis() {
+  // The rx workers are out of their loops: to the merge, every port has ended.
+  for (const auto& channel : channels_) channel->watermark_ns.store(kAfterAllNs, std::memory_order_release);
+  if (!wait_until([this] { return engine_->finished(); }, kDrainTimeout)) {
+    log_warning("stop: the analysis was not done within {} s; what it still held is lost",
+                std::chrono::duration_cast<std::chrono::seconds>(kDrainTimeout).count());
+  }
+}
+
+void Pipeline::report_ports() const {
+  for (const auto& channel : channels_) {
+    const PortCounters& counters = channel->counters;
+    uint64_t errors = 0;
+    for (int i = 1; i < kDecodeErrorCount; ++i) errors += counters.decode_errors[i].get();
+    std::string drops;
+    for (int i = 0; i < kDropReasonCount; ++i) {
+      if (const uint64_t count = counters.drops[i].get(); count != 0) {
+        drops += fmt::format(", lost {} at {}", count, drop_reason_name(static_cast<DropReason>(i)));
+      }
+    }
+    log_info("port {}: {} packets, {} bytes, {} filtered, {} not decoded{}", channel->info.name, counters.packets.get(),
+             counters.bytes.get(), counters.filtered.get(), errors, drops);
+  }
+  for (const auto& worker : rx_workers_) {
+    for (size_t i = 0; i < worker->port_count(); ++i) {
+      if (const std::string warning = worker->source(i).warning(); !warning.empty()) log_warning("{}", warning);
+    }
+  }
+}
+
+void Pipeline::stop() {
+  if (!running_) return;
+  running_ = false;
+  close_intakes();
+  drain_analysis();
+  for (const auto& thread : threads_) thread->request_stop();
+  for (const auto& thread : threads_) thread->join();
+  report_ports();
+  const SummaryRecord summary = engine_->summary();
+  log_info("analysis: {} packets, {} late, {} connections, {} paired, {} legs unpaired, {} packets lost by the sensor",
+           summary.packets, engine_->counters().late_packets, summary.connections, summary.paired_connections,
+           summary.unpaired_legs, summary.sensor_loss);
+  for (const std::string& bound : summary.bounds_hit) log_notice("bound hit: {}", bound);
+  if (spool_ == nullptr) return;
+  spool_->stop();
+  const SpoolStatus status = spool_->status();
+  log_info("spool: {} packets, {} bytes written, {} packets dropped, {} files removed{}{}", status.packets_written,
+           status.bytes_written, status.dropped_packets, status.files_removed, status.error.empty() ? "" : ", ", status.error);
+}
+
+Pipeline::~Pipeline() {
+  stop();
+  // DPDK's ports go before its environment.
+  threads_.clear();
+  intakes_.clear();
+  rx_workers_.clear();
+  sources_.clear();
+  eal_stop();
+}
+
+}  // namespace parallax

@@ -1,0 +1,32 @@
+// What the daemon's outputs (API and metrics) look at: the running graph, read-only.
+//
+// Owned by the daemon; engine and channels outlive it. Everything in it may be asked by any thread at any time.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "analysis/engine.h"
+#include "capture/core/port.h"
+#include "capture/decode/decode.h"
+#include "capture/spool/spool.h"
+
+namespace parallax {
+
+struct SensorState {
+  std::string name;
+  std::string version;
+  int64_t started_ns = 0;
+  int64_t device_timeout_ns = 1'000'000'000;
+  KeyFrom key_from = KeyFrom::nothing;
+  std::vector<std::string> path;
+  std::vector<PortChannel*> channels;
+  const Engine* engine = nullptr;
+  std::function<int64_t()> clock_uncertainty_ns;
+  bool spool_filtered = false;
+  const Spool* spool = nullptr;  // null: there is none
+};
+
+}  // namespace parallax

@@ -1,0 +1,61 @@
+// A slice: a pcapng cut out of the spool, made by running the engine over a selection of its packets.
+//
+// Two passes over one snapshot of the spool. The first feeds an offline engine, which finds out which sightings are the
+// same packet and what became of each; the second writes, so that the sightings of one packet carry the same
+// epb_packetid, and the packets that findings speak of a comment. Streams: nothing is staged on disk, and memory is
+// bounded by packets_max and the reader's window. Any thread; each call is on its own.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "analysis/engine.h"
+#include "capture/decode/decode.h"
+#include "capture/spool/spool.h"
+
+namespace parallax {
+
+// The names are those of the gRPC status codes that they become.
+enum class SliceCode : uint8_t { ok, cancelled, invalid_argument, out_of_range, internal };
+
+struct SliceError {
+  SliceCode code = SliceCode::ok;
+  std::string message;  // for a person; empty if ok
+};
+
+// One leg of the selection, both its directions.
+struct SliceLeg {
+  PointIndex point = 0;
+  uint8_t protocol = 0;  // ip_protocol
+  Endpoint client, server;
+};
+
+struct SliceRequest {
+  int64_t from_ns = kBeforeAllNs;  // both included
+  int64_t to_ns = kAfterAllNs;
+  std::string filter;                  // BPF, of what is written; the engine looks at the rest of the selection, too
+  std::vector<SliceLeg> legs;          // empty: all packets
+  std::vector<KnownPairing> pairings;  // what the daemon already knows about the legs
+  std::string comment;                 // of the section, such as "finding 7: syn_refused ..."
+  bool spool_filtered = false;         // the spool was written through a filter: what is missing from it proves nothing
+  int64_t device_timeout_ns = 1'000'000'000;
+  KeyFrom key_from = KeyFrom::nothing;  // as the daemon has it
+  uint32_t stamp_uncertainty_ns = 0;    // of the live stamps, which the spool does not keep
+  // That the engine looks at (about 150 bytes each); those beyond are written without packet id and comment.
+  uint64_t packets_max = 2'000'000;
+};
+
+// Takes at most kSliceChunkBytes at a time, and now and then nothing, while the engine is at work: only to hear whether the
+// receiver is still there. false: it has gone, stop.
+inline constexpr size_t kSliceChunkBytes = 64 * 1024;
+using SliceSink = std::function<bool(std::span<const uint8_t>)>;
+
+// invalid_argument: the filter, with what libpcap says of it. out_of_range: the spool holds nothing of that time; the
+// message says what it does hold. Where it holds a part of the time the slice has that part and its section comment says so.
+// After an error the receiver has an incomplete pcapng if it has anything.
+SliceError make_slice(const Spool& spool, const SliceRequest& request, const SliceSink& sink);
+
+}  // namespace parallax

@@ -1,0 +1,142 @@
+#include "daemon/slice/slice_selection.h"
+
+#include <fmt/format.h>
+#include <google/protobuf/util/time_util.h>
+
+#include <algorithm>
+
+namespace parallax {
+namespace {
+
+using google::protobuf::util::TimeUtil;
+
+void add_connection(const ConnectionRecord& connection, SliceRequest& request) {
+  const uint8_t protocol = connection.protocol == Protocol::tcp ? ip_protocol::tcp : ip_protocol::udp;
+  for (const LegRecord& leg : connection.legs) request.legs.push_back({leg.point, protocol, leg.client, leg.server});
+  for (const CrossingRecord& crossing : connection.crossings) {
+    if (crossing.method == PairingMethod::none) continue;
+    // Retries may have given a point several legs; all of them are this connection's.
+    for (const LegRecord& first : connection.legs) {
+      if (first.point != crossing.client_side) continue;
+      for (const LegRecord& second : connection.legs) {
+        if (second.point != crossing.server_side) continue;
+        request.pairings.push_back({first.point, second.point, first.client, first.server, second.client, second.server});
+      }
+    }
+  }
+}
+
+std::optional<ConnectionRecord> find_connection(const Engine& engine, uint64_t id) {
+  if (id == 0) return std::nullopt;
+  std::vector<ConnectionRecord> found = engine.connections(id - 1, 1);
+  if (found.empty() || found.front().id != id) return std::nullopt;
+  return std::move(found.front());
+}
+
+void set_time(int64_t first_ns, int64_t last_ns, SliceRequest& request) {
+  request.from_ns = first_ns - kSliceMarginNs;
+  request.to_ns = last_ns + kSliceMarginNs;
+}
+
+void select_finding(const SensorState& state, uint64_t id, SliceSelection& selection) {
+  selection.what = fmt::format("finding {}", id);
+  const std::vector<FindingRecord> found = id == 0 ? std::vector<FindingRecord>{} : state.engine->findings(id - 1, 1);
+  if (found.empty() || found.front().id != id) {
+    selection.code = SelectionCode::not_found;
+    selection.error = fmt::format("there is no finding {}", id);
+    return;
+  }
+  const FindingRecord& finding = found.front();
+  SliceRequest& request = selection.request;
+  set_time(finding.first_seen_ns, finding.last_seen_ns, request);
+  request.comment = fmt::format("finding {}: {}: {}", id, name_of(finding.kind), finding.summary);
+  size_t taken = 0;
+  for (const uint64_t connection_id : finding.connection_ids) {
+    if (taken == kSliceConnectionsMax) break;
+    if (const std::optional<ConnectionRecord> connection = find_connection(*state.engine, connection_id)) {
+      add_connection(*connection, request);
+      ++taken;
+    }
+  }
+  if (taken < finding.connection_ids.size()) {
+    request.comment += fmt::format("; packets of {} of its {} connections", taken, finding.connection_ids.size());
+  }
+  // Without legs the selection would be everything of that time, which is not what was asked for.
+  if (taken == 0 && !finding.connection_ids.empty()) {
+    selection.code = SelectionCode::not_found;
+    selection.error = fmt::format("the connections of finding {} are no longer kept; pull its time, {} to {}, instead", id,
+                                  TimeUtil::ToString(TimeUtil::NanosecondsToTimestamp(request.from_ns)),
+                                  TimeUtil::ToString(TimeUtil::NanosecondsToTimestamp(request.to_ns)));
+  }
+}
+
+void select_connection(const SensorState& state, uint64_t id, SliceSelection& selection) {
+  selection.what = fmt::format("connection {}", id);
+  const std::optional<ConnectionRecord> connection = find_connection(*state.engine, id);
+  if (!connection || connection->legs.empty()) {
+    selection.code = SelectionCode::not_found;
+    selection.error = fmt::format("there is no connection {}", id);
+    return;
+  }
+  int64_t first_ns = kAfterAllNs, last_ns = kBeforeAllNs;
+  for (const LegRecord& leg : connection->legs) {
+    first_ns = std::min(first_ns, leg.first_seen_ns);
+    last_ns = std::max(last_ns, leg.last_seen_ns);
+  }
+  set_time(first_ns, last_ns, selection.request);
+  add_connection(*connection, selection.request);
+  selection.request.comment =
+      fmt::format("connection {}: {} to {}", id, to_string(connection->client), to_string(connection->server));
+}
+
+// Timestamps come from outside: their seconds may be anything. int64 nanoseconds reach from 1677 to 2262.
+bool to_ns(const google::protobuf::Timestamp& time, int64_t& result) {
+  constexpr int64_t kSecondsMax = 9'223'372'035;
+  if (time.seconds() < -kSecondsMax || time.seconds() > kSecondsMax || time.nanos() < 0 || time.nanos() > 999'999'999)
+    return false;
+  result = time.seconds() * 1'000'000'000 + time.nanos();
+  return true;
+}
+
+void select_time(const v1::TimeRange& range, SliceSelection& selection) {
+  SliceRequest& request = selection.request;
+  if (!range.has_from() || !range.has_to() || !to_ns(range.from(), request.from_ns) || !to_ns(range.to(), request.to_ns) ||
+      request.from_ns > request.to_ns) {
+    selection.code = SelectionCode::invalid_argument;
+    selection.error = "time_range wants from and to, between the years 1677 and 2262, from not after to";
+    return;
+  }
+  selection.what = fmt::format("{} to {}", TimeUtil::ToString(range.from()), TimeUtil::ToString(range.to()));
+  request.comment = selection.what;
+}
+
+}  // namespace
+
+SliceSelection select_slice(const SensorState& state, const v1::PullSliceRequest& request) {
+  SliceSelection selection;
+  switch (request.what_case()) {
+    case v1::PullSliceRequest::kFindingId:
+      select_finding(state, request.finding_id(), selection);
+      break;
+    case v1::PullSliceRequest::kConnectionId:
+      select_connection(state, request.connection_id(), selection);
+      break;
+    case v1::PullSliceRequest::kTimeRange:
+      select_time(request.time_range(), selection);
+      break;
+    case v1::PullSliceRequest::WHAT_NOT_SET:
+      selection.code = SelectionCode::invalid_argument;
+      selection.error = "say what to pull: finding_id, connection_id or time_range";
+  }
+  selection.request.filter = request.filter();
+  selection.request.device_timeout_ns = state.device_timeout_ns;
+  selection.request.key_from = state.key_from;
+  selection.request.spool_filtered = state.spool_filtered;
+  if (state.clock_uncertainty_ns) {
+    selection.request.stamp_uncertainty_ns =
+        static_cast<uint32_t>(std::clamp<int64_t>(state.clock_uncertainty_ns(), 0, UINT32_MAX));
+  }
+  return selection;
+}
+
+}  // namespace parallax

@@ -1,0 +1,30 @@
+// From what a person asks for (a finding, a connection, a time) to what the spool is asked for (time, legs, pairings).
+//
+// Pure look-ups in the engine; any thread.
+#pragma once
+
+#include <string>
+
+#include "daemon/run/sensor_state.h"
+#include "daemon/slice/slice.h"
+#include "parallax/v1/sensor.pb.h"
+
+namespace parallax {
+
+enum class SelectionCode { ok, invalid_argument, not_found };
+
+struct SliceSelection {
+  SelectionCode code = SelectionCode::ok;
+  std::string error;  // empty if ok
+  SliceRequest request;
+  std::string what;  // for the log: "finding 7", "connection 3", "2026-01-01T00:00:00Z to ..."
+};
+
+// A slice of a finding or a connection reaches this far before its first and after its last packet.
+inline constexpr int64_t kSliceMarginNs = 1'000'000'000;
+// A finding that groups more connections than this is cut down to the first of them; the slice's comment says so.
+inline constexpr size_t kSliceConnectionsMax = 100;
+
+SliceSelection select_slice(const SensorState& state, const v1::PullSliceRequest& request);
+
+}  // namespace parallax

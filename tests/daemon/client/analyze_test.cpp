@@ -1,0 +1,404 @@
+// `parallax analyze` from the outside: arguments, exit codes, files good and bad, the same bytes for any number of workers.
+#include "daemon/client/analyze.h"
+
+#include <gmock/gmock.h>
+#include <google/protobuf/util/json_util.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "daemon/client/point_files.h"
+#include "parallax/v1/types.pb.h"
+#include "tests/support/capture_bytes.h"
+#include "tests/support/command.h"
+#include "tests/support/packet_builder.h"
+
+namespace parallax {
+namespace {
+
+using test::CaptureBytes;
+using testing::HasSubstr;
+
+constexpr uint32_t kStart = 1'709'210'096;  // 2024-02-29 12:34:56 UTC
+constexpr uint32_t kMagicMicroseconds = 0xa1b2c3d4, kMagicNanoseconds = 0xa1b23c4d;
+
+struct Packet {
+  int64_t after_ns;  // since kStart
+  test::Frame frame;
+};
+
+// A TCP connection through a NAT: opened, one request, one answer, closed. `inside` as the server sees it.
+std::vector<Packet> conversation(bool inside, uint16_t port, bool server_answers = true) {
+  const int64_t transit = inside ? 100'000 : 0;
+  const Address client = test::address(inside ? "10.0.0.1" : "198.51.100.7");
+  const Address server = test::address(inside ? "10.0.0.80" : "192.0.2.80");
+  const uint16_t client_port = inside ? static_cast<uint16_t>(port + 20000) : port;
+  const uint32_t isn = 1000u * port, server_isn = 7000u * port;
+  std::vector<Packet> packets;
+  const auto send = [&](bool from_client, int64_t ms, uint8_t flags, uint32_t seq, uint32_t ack, size_t length) {
+    test::Ip ip;
+    ip.source = from_client ? client : server;
+    ip.destination = from_client ? server : client;
+    ip.ttl = inside == from_client ? 63 : 64;
+    ip.id = static_cast<uint16_t>(packets.size() + 1);
+    test::Tcp tcp;
+    tcp.source_port = from_client ? client_port : 80;
+    tcp.destination_port = from_client ? 80 : client_port;
+    tcp.seq = seq;
+    tcp.ack = ack;
+    tcp.flags = flags;
+    if (flags & tcp_flag::syn) tcp.mss = 1460;
+    const std::vector<uint8_t> payload(length, 'x');
+    packets.push_back({ms * 1'000'000 + (from_client ? transit : 200'000 - transit), test::tcp_frame(ip, tcp, payload)});
+  };
+  using namespace tcp_flag;
+  const int64_t at = port % 1000;
+  send(true, at, syn, isn, 0, 0);
+  if (!server_answers) return packets;
+  send(false, at + 1, syn | ack, server_isn, isn + 1, 0);
+  send(true, at + 2, ack, isn + 1, server_isn + 1, 0);
+  send(true, at + 3, ack | psh, isn + 1, server_isn + 1, 100);
+  send(false, at + 4, ack | psh, server_isn + 1, isn + 101, 500);
+  send(true, at + 5, ack, isn + 101, server_isn + 501, 0);
+  send(true, at + 6, ack | fin, isn + 101, server_isn + 501, 0);
+  send(false, at + 7, ack | fin, server_isn + 501, isn + 102, 0);
+  send(true, at + 8, ack, isn + 102, server_isn + 502, 0);
+  return packets;
+}
+
+std::vector<Packet> many(bool inside, int connections) {
+  std::vector<Packet> packets;
+  for (int i = 0; i < connections; ++i) {
+    const std::vector<Packet> one = conversation(inside, static_cast<uint16_t>(5000 + i));
+    packets.insert(packets.end(), one.begin(), one.end());
+  }
+  std::stable_sort(packets.begin(), packets.end(), [](const Packet& a, const Packet& b) { return a.after_ns < b.after_ns; });
+  return packets;
+}
+
+CaptureBytes pcap(const std::vector<Packet>& packets, bool big_endian = false, bool nanoseconds = true) {
+  CaptureBytes bytes(big_endian);
+  bytes.pcap_header(nanoseconds ? kMagicNanoseconds : kMagicMicroseconds);
+  for (const Packet& packet : packets) {
+    const auto seconds = static_cast<uint32_t>(packet.after_ns / 1'000'000'000);
+    const auto fraction = static_cast<uint32_t>(packet.after_ns % 1'000'000'000 / (nanoseconds ? 1 : 1000));
+    bytes.pcap_packet(kStart + seconds, fraction, packet.frame, static_cast<uint32_t>(packet.frame.size()));
+  }
+  return bytes;
+}
+
+CaptureBytes pcapng(const std::vector<std::vector<Packet>>& interfaces, bool big_endian) {
+  CaptureBytes bytes(big_endian);
+  bytes.section();
+  for (size_t i = 0; i < interfaces.size(); ++i) bytes.interface(1, 0, bytes.part().option(9, {9}).option(0, {}));
+  for (size_t i = 0; i < interfaces.size(); ++i) {
+    for (const Packet& packet : interfaces[i]) {
+      bytes.enhanced(static_cast<uint32_t>(i), uint64_t{kStart} * 1'000'000'000 + static_cast<uint64_t>(packet.after_ns),
+                     packet.frame, static_cast<uint32_t>(packet.frame.size()));
+    }
+  }
+  return bytes;
+}
+
+struct Outcome {
+  int exit_code;
+  std::string out, err;
+};
+
+class AnalyzeTest : public testing::Test {
+ protected:
+  std::string write(const std::string& name, const std::vector<uint8_t>& bytes) {
+    const std::string path = directory_.path() + '/' + name;
+    std::ofstream(path, std::ios::binary)
+        .write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
+    return path;
+  }
+
+  Outcome analyze(AnalyzeOptions options) {
+    char* out = nullptr;
+    char* err = nullptr;
+    size_t out_size = 0, err_size = 0;
+    FILE* out_file = open_memstream(&out, &out_size);
+    FILE* err_file = open_memstream(&err, &err_size);
+    Outcome outcome{parallax::analyze(options, out_file, err_file), "", ""};
+    std::fclose(out_file);
+    std::fclose(err_file);
+    outcome.out.assign(out, out_size);
+    outcome.err.assign(err, err_size);
+    std::free(out);
+    std::free(err);
+    return outcome;
+  }
+  Outcome json(std::vector<std::string> points, size_t workers = 1) {
+    AnalyzeOptions options;
+    options.points = std::move(points);
+    options.format = "json";
+    options.packets = true;
+    options.workers = workers;
+    return analyze(options);
+  }
+  Outcome text(std::vector<std::string> points) {
+    AnalyzeOptions options;
+    options.points = std::move(points);
+    return analyze(options);
+  }
+
+  static std::vector<v1::Record> records(const std::string& json_lines) {
+    std::vector<v1::Record> result;
+    std::istringstream in(json_lines);
+    for (std::string line; std::getline(in, line);) {
+      EXPECT_TRUE(line.starts_with('{') && line.ends_with('}')) << line;
+      // Protobuf's own parser reads enumerators by their full names only: take them as unknown, the structure is what counts.
+      google::protobuf::util::JsonParseOptions options;
+      options.ignore_unknown_fields = true;
+      options.case_insensitive_enum_parsing = true;
+      v1::Record record;
+      const auto status = google::protobuf::util::JsonStringToMessage(line, &record, options);
+      EXPECT_TRUE(status.ok()) << status.ToString() << '\n' << line;
+      result.push_back(record);
+    }
+    return result;
+  }
+
+  TemporaryDirectory directory_;
+};
+
+TEST_F(AnalyzeTest, RecordsComeInTheContractsOrder) {
+  const std::string a = write("a.pcap", pcap(many(false, 3)).bytes()), b = write("b.pcap", pcap(many(true, 3)).bytes());
+  const Outcome outcome = json({"outside=" + a, "inside=" + b});
+  EXPECT_EQ(outcome.exit_code, kExitDone);
+  EXPECT_EQ(outcome.err, "");
+  const std::vector<v1::Record> all = records(outcome.out);
+  ASSERT_GE(all.size(), 3u);
+  EXPECT_TRUE(std::is_sorted(all.begin(), all.end(),
+                             [](const v1::Record& x, const v1::Record& y) { return x.record_case() < y.record_case(); }));
+  EXPECT_EQ(all[0].point().name(), "outside");
+  EXPECT_EQ(all[1].point().name(), "inside");
+  EXPECT_EQ(all[0].point().packets(), 27u);
+  EXPECT_EQ(all[0].point().link_type(), "ethernet");
+  EXPECT_TRUE(all.back().has_summary());
+  EXPECT_EQ(all.back().summary().packets(), 54u);
+  EXPECT_EQ(all.back().summary().connections(), 3u);
+  EXPECT_EQ(all.back().summary().paired_connections(), 3u);
+}
+
+TEST_F(AnalyzeTest, AnyNumberOfWorkersWritesTheSameBytes) {
+  const std::string a = write("a.pcap", pcap(many(false, 40)).bytes()), b = write("b.pcap", pcap(many(true, 40)).bytes());
+  const Outcome one = json({"outside=" + a, "inside=" + b}, 1);
+  EXPECT_GT(one.out.size(), 10'000u);
+  EXPECT_EQ(json({"outside=" + a, "inside=" + b}, 2).out, one.out);
+  EXPECT_EQ(json({"outside=" + a, "inside=" + b}, 4).out, one.out);
+}
+
+TEST_F(AnalyzeTest, BothByteOrdersResolutionsAndFormatsSayTheSame) {
+  const std::vector<Packet> packets = many(false, 2);
+  const auto without_names = [&](const std::vector<uint8_t>& bytes) {
+    const Outcome outcome = json({"here=" + write("same-name", bytes)});
+    EXPECT_EQ(outcome.exit_code, kExitDone) << outcome.err;
+    return outcome.out;
+  };
+  const std::string expected = without_names(pcap(packets).bytes());
+  EXPECT_EQ(without_names(pcap(packets, true, true).bytes()), expected);
+  EXPECT_EQ(without_names(pcap(packets, true, false).bytes()), expected) << "the stamps are whole microseconds";
+  EXPECT_EQ(without_names(pcap(packets, false, false).bytes()), expected);
+  EXPECT_EQ(without_names(pcapng({packets}, false).bytes()), expected);
+  EXPECT_EQ(without_names(pcapng({packets}, true).bytes()), expected);
+}
+
+TEST_F(AnalyzeTest, SeveralFilesOfOnePointAreMergedByTime) {
+  const std::vector<Packet> both = many(false, 5);
+  std::vector<Packet> first, second;
+  for (size_t i = 0; i < both.size(); ++i) (i % 2 == 0 ? first : second).push_back(both[i]);
+  const Outcome outcome = json({"here=" + write("1.pcap", pcap(first).bytes()) + "," + write("2.pcap", pcap(second).bytes())});
+  EXPECT_EQ(outcome.exit_code, kExitDone) << outcome.err;
+  const std::vector<v1::Record> all = records(outcome.out);
+  EXPECT_EQ(all.back().summary().connections(), 5u);
+  for (const v1::Record& record : all) {
+    if (!record.has_connection()) continue;
+    EXPECT_EQ(record.connection().legs(0).conn_state(), "SF");
+  }
+}
+
+TEST_F(AnalyzeTest, TwoInterfacesOfOneFileAreTwoPoints) {
+  const std::string file = write("both.pcapng", pcapng({many(false, 3), many(true, 3)}, false).bytes());
+  const Outcome outcome = json({"outside=" + file + "#0", "inside=" + file + "#1"});
+  EXPECT_EQ(outcome.exit_code, kExitDone) << outcome.err;
+  EXPECT_EQ(records(outcome.out).back().summary().paired_connections(), 3u);
+}
+
+TEST_F(AnalyzeTest, FileCutInTheMiddleIsAnalysedWithAWarning) {
+  std::vector<uint8_t> bytes = pcap(many(false, 3)).bytes();
+  bytes.resize(bytes.size() - 7);
+  const std::string path = write("cut.pcap", bytes);
+  const Outcome outcome = json({"here=" + path});
+  EXPECT_EQ(outcome.exit_code, kExitDone) << "a cut file is no failure";
+  EXPECT_THAT(outcome.err, HasSubstr("parallax: warning: " + path + ": cut in the middle of packet 27"));
+  const v1::Point point = records(outcome.out).front().point();
+  EXPECT_EQ(point.packets(), 26u);
+  ASSERT_EQ(point.warnings_size(), 1);
+  EXPECT_THAT(point.warnings(0), HasSubstr("cut in the middle of packet 27"));
+}
+
+TEST_F(AnalyzeTest, OneBadFileAmongGoodOnesIsSaidAndTheRestReported) {
+  const std::string good = write("good.pcap", pcap(many(false, 2)).bytes());
+  const std::string bad =
+      write("bad.pcap", {'n', 'o', ' ', 'p', 'c', 'a', 'p', '!', 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0});
+  const Outcome outcome = json({"here=" + good + "," + bad});
+  EXPECT_EQ(outcome.exit_code, kExitFailed);
+  EXPECT_THAT(outcome.err, HasSubstr(bad));
+  EXPECT_EQ(records(outcome.out).front().point().packets(), 18u);
+}
+
+TEST_F(AnalyzeTest, NoReadableInputIsUsage) {
+  const Outcome outcome = json({"here=" + directory_.path() + "/missing.pcap"});
+  EXPECT_EQ(outcome.exit_code, kExitUsage);
+  EXPECT_EQ(outcome.out, "");
+  EXPECT_THAT(outcome.err, HasSubstr("missing.pcap: No such file or directory"));
+  EXPECT_THAT(outcome.err, HasSubstr("no input could be read"));
+}
+
+TEST_F(AnalyzeTest, EmptyCaptureIsNoFailure) {
+  const Outcome outcome = json({"here=" + write("empty.pcap", pcap({}).bytes())});
+  EXPECT_EQ(outcome.exit_code, kExitDone) << outcome.err;
+  EXPECT_EQ(records(outcome.out).back().summary().packets(), 0u);
+  EXPECT_THAT(text({"here=" + write("empty.pcap", pcap({}).bytes())}).out, HasSubstr("No packet could be analysed."));
+}
+
+TEST_F(AnalyzeTest, SynDroppedInTheDeviceIsFound) {
+  std::vector<Packet> outside = many(false, 5), inside = many(true, 5);
+  for (int attempt = 0; attempt < 3; ++attempt) {
+    Packet syn = conversation(false, 6000, false).front();
+    syn.after_ns += attempt * 1'000'000'000LL;
+    outside.push_back(syn);
+  }
+  // Traffic goes on at both points, so that both cover the time of the loss.
+  for (bool side : {false, true}) {
+    for (Packet packet : conversation(side, 7000)) {
+      packet.after_ns += 10'000'000'000;
+      (side ? inside : outside).push_back(packet);
+    }
+  }
+  const std::vector<std::string> points = {"outside=" + write("a.pcap", pcap(outside).bytes()),
+                                           "inside=" + write("b.pcap", pcap(inside).bytes())};
+  const Outcome outcome = text(points);
+  EXPECT_EQ(outcome.exit_code, kExitDone) << outcome.err;
+  EXPECT_THAT(outcome.out, HasSubstr("syn_unanswered  between outside and inside"));
+  EXPECT_EQ(json(points).exit_code, kExitDone) << "a finding is no failure";
+}
+
+TEST_F(AnalyzeTest, FilterChoosesPackets) {
+  AnalyzeOptions options;
+  options.points = {"here=" + write("a.pcap", pcap(many(false, 3)).bytes())};
+  options.format = "json";
+  options.filter = "tcp port 5001";
+  const Outcome outcome = analyze(options);
+  EXPECT_EQ(outcome.exit_code, kExitDone) << outcome.err;
+  EXPECT_EQ(records(outcome.out).back().summary().connections(), 1u);
+  options.filter = "tcp.port == 5001";
+  const Outcome wrong = analyze(options);
+  EXPECT_EQ(wrong.exit_code, kExitUsage);
+  EXPECT_THAT(wrong.err, HasSubstr("a BPF expression is needed"));
+}
+
+TEST_F(AnalyzeTest, ConfigurationIsChecked) {
+  AnalyzeOptions options;
+  options.points = {"here=" + write("a.pcap", pcap(many(false, 1)).bytes())};
+  const std::string config = "limits: { leg: 3 }\n";
+  options.config_file = write("c.yaml", {config.begin(), config.end()});
+  const Outcome outcome = analyze(options);
+  EXPECT_EQ(outcome.exit_code, kExitUsage);
+  EXPECT_THAT(outcome.err, HasSubstr("c.yaml:1:11: unknown key \"leg\" in limits (did you mean \"legs\"?)"));
+}
+
+TEST_F(AnalyzeTest, WrongOptionsAreUsage) {
+  const std::string point = "here=" + write("a.pcap", pcap(many(false, 1)).bytes());
+  const auto error_of = [&](auto change) {
+    AnalyzeOptions options;
+    options.points = {point};
+    change(options);
+    const Outcome outcome = analyze(options);
+    EXPECT_EQ(outcome.exit_code, kExitUsage);
+    EXPECT_EQ(outcome.out, "");
+    return outcome.err;
+  };
+  EXPECT_EQ(error_of([](AnalyzeOptions& o) { o.format = "xml"; }), "parallax: --format xml: text or json is right\n");
+  EXPECT_EQ(error_of([](AnalyzeOptions& o) { o.workers = 0; }), "parallax: --workers 0: 1 to 64 is right\n");
+  EXPECT_EQ(error_of([](AnalyzeOptions& o) { o.align_clocks = "on"; }), "parallax: --align-clocks on: auto or off is right\n");
+  EXPECT_THAT(error_of([](AnalyzeOptions& o) { o.packets = true; }), HasSubstr("needs --format json"));
+  EXPECT_THAT(error_of([](AnalyzeOptions& o) { o.access_log = "x"; }), HasSubstr("--access-log cannot be done yet"));
+  EXPECT_THAT(error_of([&](AnalyzeOptions& o) { o.points.push_back(point); }), HasSubstr("point \"here\" is given twice"));
+}
+
+TEST_F(AnalyzeTest, FullDiskIsAFailure) {
+  AnalyzeOptions options;
+  options.points = {"here=" + write("a.pcap", pcap(many(false, 1)).bytes())};
+  options.format = "json";
+  FILE* full = std::fopen("/dev/full", "w");
+  char* err = nullptr;
+  size_t err_size = 0;
+  FILE* err_file = open_memstream(&err, &err_size);
+  EXPECT_EQ(parallax::analyze(options, full, err_file), kExitFailed);
+  std::fclose(err_file);
+  EXPECT_STREQ(err, "parallax: the output could not be written: No space left on device\n");
+  std::free(err);
+  std::fclose(full);
+}
+
+TEST(PointFiles, WhatIsWrongAndWhatWouldBeRight) {
+  const auto error = [](const std::string& argument) { return parse_point_files({argument}).error(); };
+  EXPECT_EQ(error("a.pcap"), "\"a.pcap\" names no point; say where it was captured: POINT=FILE, such as outside=a.pcap");
+  EXPECT_THAT(error("=a.pcap"), HasSubstr("the name is empty"));
+  EXPECT_THAT(error("a="), HasSubstr("a file name is empty"));
+  EXPECT_THAT(error("a=x,"), HasSubstr("a file name is empty"));
+  EXPECT_THAT(error("a=x,x"), HasSubstr("x stands there twice"));
+  EXPECT_THAT(parse_point_files({}).error(), HasSubstr("no input"));
+  EXPECT_THAT(parse_point_files(std::vector<std::string>(1, "1a=x")).error(), HasSubstr("\"1a\" is no name"));
+  std::vector<std::string> nine;
+  for (char c = 'a'; c <= 'i'; ++c) nine.push_back(std::string(1, c) + "=f");
+  EXPECT_EQ(parse_point_files(nine).error(), "9 points; at most 8");
+}
+
+TEST(PointFiles, FilesMayHoldEqualsSigns) {
+  const auto points = parse_point_files({"a=x=y.pcap,z#1"});
+  ASSERT_TRUE(points.ok());
+  EXPECT_EQ(points->at(0).files, (std::vector<std::string>{"x=y.pcap", "z#1"}));
+}
+
+// The program itself: what the shell sees.
+class Program : public testing::Test {
+ protected:
+  static CommandResult parallax(const std::string& arguments) {
+    const char* bin = std::getenv("PARALLAX_BIN_DIR");
+    return run((bin != nullptr ? std::string(bin) : std::string("bin")) + "/parallax " + arguments);
+  }
+};
+
+TEST_F(Program, HelpAndVersionAreNoErrors) {
+  EXPECT_EQ(parallax("--version").status, 0);
+  EXPECT_THAT(parallax("--version").output, HasSubstr("parallax 0."));
+  EXPECT_EQ(parallax("--help").status, 0);
+  const CommandResult help = parallax("analyze --help");
+  EXPECT_EQ(help.status, 0);
+  EXPECT_THAT(help.output, HasSubstr("--workers N"));
+}
+
+TEST_F(Program, WrongUsageIsTwo) {
+  EXPECT_EQ(parallax("").status, 2);
+  EXPECT_EQ(parallax("analyze").status, 2);
+  const CommandResult option = parallax("analyze a=x --fromat json");
+  EXPECT_EQ(option.status, 2);
+  EXPECT_THAT(option.errors, HasSubstr("unknown option --fromat (did you mean \"--format\"?)"));
+  const CommandResult command = parallax("analyse a=x");
+  EXPECT_EQ(command.status, 2);
+  EXPECT_THAT(command.errors, HasSubstr("unknown command \"analyse\" (did you mean \"analyze\"?)"));
+}
+
+}  // namespace
+}  // namespace parallax

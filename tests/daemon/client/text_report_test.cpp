@@ -1,0 +1,286 @@
+// The report for people: what it says, and that it stays short and narrow.
+#include "daemon/client/text_report.h"
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <deque>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "daemon/message/to_proto.h"
+
+namespace parallax {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+
+constexpr int64_t kStart = 1'709'210'096'000'000'000;  // 2024-02-29 12:34:56 UTC
+
+// The records of a run between outside and inside, as the tests want them.
+class Results {
+ public:
+  Results() {
+    point("outside", 1000);
+    point("inside", 990);
+    summary_.set_packets(1990);
+  }
+
+  v1::Point& point(const std::string& name, uint64_t packets) {
+    v1::Record& record = points_.emplace_back();
+    v1::Point& point = *record.mutable_point();
+    point.set_name(name);
+    point.set_packets(packets);
+    point.set_bytes(packets * 600);
+    point.set_link_type("ethernet");
+    *point.mutable_first_seen() = to_timestamp(kStart);
+    *point.mutable_last_seen() = to_timestamp(kStart + 2'500'000'000);
+    return point;
+  }
+  v1::Point& point(size_t index) { return *points_[index].mutable_point(); }
+  void one_point() { points_.resize(1); }
+
+  v1::Connection& connection(v1::Outcome outcome) {
+    v1::Record& record = records_.emplace_back();
+    v1::Connection& connection = *record.mutable_connection();
+    connection.set_id(records_.size());
+    connection.set_protocol(v1::PROTOCOL_TCP);
+    connection.set_outcome(outcome);
+    connection.set_close(v1::CLOSE_FIN);
+    connection.set_closed_by(v1::CLOSED_BY_CLIENT);
+    v1::Crossing& crossing = *connection.add_crossings();
+    crossing.add_between("outside");
+    crossing.add_between("inside");
+    crossing.mutable_pairing()->set_method(v1::PAIRING_METHOD_SEQUENCE);
+    summary_.set_connections(summary_.connections() + 1);
+    summary_.set_paired_connections(summary_.paired_connections() + 1);
+    return connection;
+  }
+
+  v1::Finding& finding(v1::FindingKind kind, v1::Severity severity, uint64_t count = 1) {
+    v1::Record& record = records_.emplace_back();
+    v1::Finding& finding = *record.mutable_finding();
+    finding.set_id(++findings_);
+    finding.set_kind(kind);
+    finding.set_severity(severity);
+    finding.set_confidence(0.95);
+    finding.set_count(count);
+    finding.set_origin(v1::ORIGIN_DEVICE);
+    finding.mutable_where()->add_between("outside");
+    finding.mutable_where()->add_between("inside");
+    finding.set_summary(fmt::format("summary of finding {}", findings_));
+    return finding;
+  }
+
+  v1::Device& device() {
+    v1::Record& record = records_.emplace_back();
+    v1::Device& device = *record.mutable_device();
+    device.add_between("outside");
+    device.add_between("inside");
+    device.set_kind(v1::DEVICE_KIND_NAT);
+    device.set_connections(2);
+    device.add_changes(v1::DEVICE_CHANGE_TTL);
+    device.set_crossed_toward_inside(490);
+    device.set_crossed_toward_outside(500);
+    device.mutable_transit_toward_inside_seconds()->set_median(35e-6);
+    device.mutable_transit_toward_outside_seconds()->set_median(41e-6);
+    return device;
+  }
+
+  v1::Summary& summary() { return summary_; }
+
+  std::string text() const {
+    TextReport report;
+    for (const v1::Record& record : points_) report.add(record);
+    for (const v1::Record& record : records_) report.add(record);
+    v1::Record last;
+    *last.mutable_summary() = summary_;
+    report.add(last);
+    return report.text();
+  }
+
+ private:
+  std::vector<v1::Record> points_;
+  std::deque<v1::Record> records_;
+  v1::Summary summary_;
+  uint64_t findings_ = 0;
+};
+
+size_t widest(const std::string& text) {
+  size_t most = 0;
+  std::istringstream in(text);
+  for (std::string line; std::getline(in, line);) most = std::max(most, line.size());
+  return most;
+}
+
+TEST(TextReport, NothingWrongIsSaidWithTheNumbers) {
+  Results run;
+  run.connection(v1::OUTCOME_ESTABLISHED);
+  run.connection(v1::OUTCOME_ESTABLISHED);
+  run.device();
+  const std::string text = run.text();
+  EXPECT_THAT(text, HasSubstr("Nothing wrong was found. The device between outside and inside is not the cause: 990 of 990"));
+  EXPECT_THAT(text, HasSubstr("median transit 35 us toward inside and 41 us toward outside."));
+  EXPECT_THAT(text, HasSubstr("Findings: none"));
+  EXPECT_THAT(text, HasSubstr("paired: 2 of 2"));
+  EXPECT_THAT(text, HasSubstr("The sensor itself lost nothing, and no bound was hit."));
+}
+
+TEST(TextReport, FindingsComeWorstFirstWithSentenceAndEvidence) {
+  Results run;
+  run.device();
+  run.finding(v1::FINDING_KIND_SYN_RETRIED, v1::SEVERITY_NOTICE);
+  v1::Finding& worst = run.finding(v1::FINDING_KIND_SYN_UNANSWERED, v1::SEVERITY_WARNING, 10);
+  v1::Evidence& evidence = *worst.add_evidence();
+  evidence.set_kind("absent_at");
+  evidence.set_point("inside");
+  evidence.set_file("b.pcap");
+  evidence.set_frame(12);
+  *evidence.mutable_time() = to_timestamp(kStart + 1'000'000);
+  evidence.set_detail("never seen within 1 s");
+  const std::string text = run.text();
+  const size_t unanswered = text.find("warning  syn_unanswered  between outside and inside; by: device; 10 times");
+  const size_t retried = text.find("notice  syn_retried  between outside and inside; by: device; 1 time\n");
+  EXPECT_NE(unanswered, std::string::npos) << text;
+  EXPECT_NE(retried, std::string::npos) << text;
+  EXPECT_LT(unanswered, retried);
+  EXPECT_THAT(text, HasSubstr("[2] summary of finding 2 (confidence 0.95)"));
+  EXPECT_THAT(text, HasSubstr("- 12:34:56.001 inside b.pcap frame 12, absent_at: never seen within 1 s"));
+  EXPECT_THAT(text, HasSubstr("Something is wrong: 10 syn_unanswered between outside and inside."));
+  EXPECT_THAT(text, Not(HasSubstr("is not the cause"))) << "the device is accused";
+}
+
+TEST(TextReport, UncertainFindingsComeAfterCertainOnes) {
+  Results run;
+  run.finding(v1::FINDING_KIND_SYN_UNANSWERED, v1::SEVERITY_WARNING, 10).set_confidence(0.4);
+  run.finding(v1::FINDING_KIND_SYN_REFUSED, v1::SEVERITY_WARNING, 2);
+  const std::string text = run.text();
+  EXPECT_THAT(text, HasSubstr("Something is wrong: 2 syn_refused between outside and inside."));
+  EXPECT_THAT(text, HasSubstr("Something may be wrong, but is not certain: 10 syn_unanswered between outside and inside."));
+  EXPECT_LT(text.find("[2] summary"), text.find("[1] summary"));
+}
+
+TEST(TextReport, DeviceIsClearedWhereAnotherIsAccused) {
+  Results run;
+  run.device();
+  v1::Finding& finding = run.finding(v1::FINDING_KIND_SYN_REFUSED, v1::SEVERITY_WARNING);
+  finding.set_origin(v1::ORIGIN_SERVER);
+  finding.mutable_where()->clear_between();
+  finding.mutable_where()->set_beyond("inside");
+  const std::string text = run.text();
+  EXPECT_THAT(text, HasSubstr("1 syn_refused beyond inside."));
+  EXPECT_THAT(text, HasSubstr("The device between outside and inside is not the cause"));
+  EXPECT_THAT(text, Not(HasSubstr("Nothing wrong")));
+}
+
+TEST(TextReport, DeviceThatLostOrResetIsNotCleared) {
+  Results run;
+  run.device().set_lost_toward_inside(3);
+  EXPECT_THAT(run.text(), Not(HasSubstr("is not the cause")));
+  EXPECT_THAT(run.text(), HasSubstr("toward inside: 490 crossed, 3 lost"));
+}
+
+TEST(TextReport, WithOnePointNothingIsClaimedAboutADevice) {
+  Results run;
+  run.one_point();
+  const std::string text = run.text();
+  EXPECT_THAT(text, HasSubstr("Packets were seen at one point only"));
+  EXPECT_THAT(text, Not(HasSubstr("not the cause")));
+}
+
+TEST(TextReport, WithoutAPairNothingIsClaimedAboutTheDevice) {
+  Results run;
+  EXPECT_THAT(run.text(), HasSubstr("no connection was paired across the points"));
+}
+
+TEST(TextReport, FailuresThatNobodyIsAccusedOfAreSaid) {
+  Results run;
+  run.one_point();
+  run.connection(v1::OUTCOME_UNANSWERED);
+  EXPECT_THAT(run.text(), HasSubstr("Nothing wrong was found in 1 connection, but of the TCP connections 1 unanswered."));
+}
+
+TEST(TextReport, TransitThatTheClocksCannotTellIsNotPrinted) {
+  Results run;
+  v1::Device& device = run.device();
+  device.mutable_transit_toward_outside_seconds()->set_median(0);
+  EXPECT_THAT(run.text(), HasSubstr("packets crossed, median transit 35 us toward inside."));
+  EXPECT_THAT(run.text(),
+              HasSubstr("toward outside: 500 crossed, 0 lost; transit cannot be told with the clocks of these files"));
+}
+
+TEST(TextReport, OnlyTranslatedAddressesAreListed) {
+  Results run;
+  v1::Device& device = run.device();
+  v1::AddressMapEntry& same = *device.add_address_map();
+  same.mutable_outside()->set_address("192.0.2.1");
+  same.mutable_inside()->set_address("192.0.2.1");
+  v1::AddressMapEntry& other = *device.add_address_map();
+  other.mutable_outside()->set_address("192.0.2.2");
+  other.mutable_inside()->set_address("10.0.0.2");
+  other.set_connections(7);
+  EXPECT_THAT(run.text(), HasSubstr("192.0.2.2:0 is 10.0.0.2:0 inside: 7 connections"));
+  EXPECT_THAT(run.text(), Not(HasSubstr("192.0.2.1")));
+}
+
+TEST(TextReport, NoPackets) {
+  Results run;
+  run.point(0).set_packets(0);
+  run.point(1).set_packets(0);
+  run.summary().set_packets(0);
+  EXPECT_THAT(run.text(), HasSubstr("No packet could be analysed."));
+}
+
+TEST(TextReport, LossesAndBoundsOfTheSensorAreSaid) {
+  Results run;
+  run.point(1).set_capture_loss_segments(4);
+  run.point(1).add_warnings("b.pcap: cut in the middle of packet 17");
+  run.summary().add_bounds_hit("legs: 12 evicted");
+  run.summary().set_sensor_loss(5);
+  const std::string text = run.text();
+  EXPECT_THAT(text, HasSubstr("b.pcap: cut in the middle of packet 17"));
+  EXPECT_THAT(text, HasSubstr("inside: 4 segments were acknowledged and never seen"));
+  EXPECT_THAT(text, HasSubstr("bound hit: legs: 12 evicted"));
+  EXPECT_THAT(text, HasSubstr("5 packets lost by the sensor itself"));
+  EXPECT_THAT(text, Not(HasSubstr("lost nothing")));
+}
+
+TEST(TextReport, StaysShortForThousandsOfConnectionsAndFindings) {
+  Results run;
+  for (int i = 0; i < 5000; ++i) run.connection(i % 10 == 0 ? v1::OUTCOME_REFUSED : v1::OUTCOME_ESTABLISHED);
+  for (int i = 0; i < 3000; ++i) {
+    v1::Finding& finding = run.finding(static_cast<v1::FindingKind>(1 + i % 8), v1::SEVERITY_WARNING);
+    for (int j = 0; j < 16; ++j) finding.add_evidence()->set_kind("ttl");
+    finding.set_summary(
+        std::string(20, 'x') +
+        " with a sentence that goes on and on, as sentences do, with numbers in it such as 12,345 and 192.0.2.1:80");
+  }
+  v1::Device& device = run.device();
+  for (int i = 0; i < 1000; ++i) {
+    v1::AddressMapEntry& entry = *device.add_address_map();
+    entry.mutable_outside()->set_address("2001:db8:1234:5678:9abc:def0:1234:5678");
+    entry.mutable_inside()->set_address("10.0.0.1");
+    entry.set_connections(i);
+  }
+  const std::string text = run.text();
+  EXPECT_LT(std::count(text.begin(), text.end(), '\n'), 250) << text;
+  EXPECT_LE(widest(text), 100u) << text;
+  EXPECT_THAT(text, HasSubstr("tcp: 4,500 established, 500 refused"));
+  EXPECT_THAT(text, HasSubstr("and 372 more of this kind"));
+  EXPECT_THAT(text, HasSubstr("and 994 more addresses"));
+}
+
+TEST(TextReport, WhatCameFromTheWireSteersNoTerminal) {
+  Results run;
+  v1::Finding& finding = run.finding(v1::FINDING_KIND_SYN_REFUSED, v1::SEVERITY_WARNING);
+  finding.set_summary("\x1b[2J gone");
+  run.point(0).add_warnings("\x1b]0;title\x07.pcap: cut");
+  EXPECT_THAT(run.text(), Not(HasSubstr("\x1b")));
+}
+
+}  // namespace
+}  // namespace parallax
