@@ -67,7 +67,7 @@ bool HandshakeJudge::would_have_seen(const Connection& c, const LegState& leg, s
   const auto last = leg.attempts.begin() + static_cast<std::ptrdiff_t>(std::min(count, leg.attempts.size()));
   return std::all_of(leg.attempts.begin(), last, [&](const PacketFacts& syn) {
     const int64_t to = std::min(syn.order_ns + device_timeout_ns_, until_ns);
-    return sensor_.vouches(point, toward_server(c), syn.order_ns - syn.stamp_uncertainty_ns, to);
+    return sensor_.covers(point, toward_server(c), syn.order_ns - syn.stamp_uncertainty_ns, to);
   });
 }
 
@@ -177,7 +177,7 @@ std::vector<Observation> HandshakeJudge::unanswered(const Connection& c, int64_t
     // The answer entered the device from the server's side. Between which two points did it end?
     const PacketFacts& answer = *d.syn_ack;
     const PointIndex before = static_cast<PointIndex>(c.client_outer ? d.point - 1 : d.point + 1);
-    if (!sensor_.vouches(before, toward_client(c), answer.order_ns - answer.stamp_uncertainty_ns,
+    if (!sensor_.covers(before, toward_client(c), answer.order_ns - answer.stamp_uncertainty_ns,
                          std::min(now_ns, answer.order_ns + device_timeout_ns_))) {
       ++withheld_;
       return {};
@@ -191,13 +191,13 @@ std::vector<Observation> HandshakeJudge::unanswered(const Connection& c, int64_t
   }
 
   // The answer may have come and have been missed by the sensor, whatever became of the SYN.
-  if (!sensor_.vouches(a.point, toward_client(c), first.order_ns, std::min(now_ns, a.attempts.back().order_ns + kRetrySlackNs))) {
+  if (!sensor_.covers(a.point, toward_client(c), first.order_ns, std::min(now_ns, a.attempts.back().order_ns + kRetrySlackNs))) {
     ++withheld_;
     return {};
   }
   const auto next = next_point(c, d.point);
   if (!next) {
-    if (!sensor_.vouches(d.point, toward_client(c), first.order_ns,
+    if (!sensor_.covers(d.point, toward_client(c), first.order_ns,
                          std::min(now_ns, d.attempts.back().order_ns + kRetrySlackNs))) {
       ++withheld_;
       return {};
@@ -274,7 +274,7 @@ std::vector<Observation> HandshakeJudge::refused(const Connection& c) {
   // The SYN went further than the RST came from.
   const PointIndex before = static_cast<PointIndex>(c.client_outer ? d.point - 1 : d.point + 1);
   const PacketFacts& syn = d.attempts.back();
-  if (!sensor_.vouches(d.point, toward_client(c), syn.order_ns - syn.stamp_uncertainty_ns,
+  if (!sensor_.covers(d.point, toward_client(c), syn.order_ns - syn.stamp_uncertainty_ns,
                        std::max(rst.order_ns, syn.order_ns))) {
     ++withheld_;
     return {};
@@ -320,7 +320,7 @@ std::vector<Observation> HandshakeJudge::retried(const Connection& c) {
   }
   // All SYNs arrived. Did the answer to an earlier one?
   if (d.syn_ack && a.syn_ack && d.syn_ack->order_ns + device_timeout_ns_ / 2 < a.syn_ack->order_ns &&
-      sensor_.vouches(near, toward_client(c), d.syn_ack->order_ns - d.syn_ack->stamp_uncertainty_ns,
+      sensor_.covers(near, toward_client(c), d.syn_ack->order_ns - d.syn_ack->stamp_uncertainty_ns,
                       d.syn_ack->order_ns + device_timeout_ns_ / 2)) {
     o.where = between(near, d.point);
     o.origin = Origin::device;

@@ -1,7 +1,7 @@
 // Judges handshakes: who left a SYN unanswered, who refused it, who made the client try again.
 //
 // Compares what the points saw of one connection's opening. Knows nothing of packets beyond what the correlator keeps, and claims
-// nothing that rests on an absence unless the sensor vouches for the time and place of it.
+// nothing that rests on an absence unless the sensor covers the time and place of it.
 #pragma once
 
 #include <functional>

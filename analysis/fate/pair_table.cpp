@@ -354,7 +354,7 @@ void PairTable::decide_lost(Pair& pair, size_t d, const Pending& in, int64_t wai
     if (!in.data || exit.length == 0 || exit.seq != in.seq ||
         exit.out_time_ns + in.stamp_uncertainty_ns + kLeastWaitNs < in.time_ns)
       continue;
-    earlier_is_sure &= sensor_.vouches(leaves, travel(pair, d), exit.in_order_ns, exit.in_order_ns + waited_ns);
+    earlier_is_sure &= sensor_.covers(leaves, travel(pair, d), exit.in_order_ns, exit.in_order_ns + waited_ns);
   }
   // Acknowledged by the receiver, though no copy of it was seen leaving: then it did leave, and the sensor missed it.
   const bool acknowledged = in.data && !in.covered && pair.receiver_ack_known[d] &&
@@ -363,8 +363,8 @@ void PairTable::decide_lost(Pair& pair, size_t d, const Pending& in, int64_t wai
   if (acknowledged) pair.missed_ns[1 - d] = std::max(pair.missed_ns[1 - d], in.order_ns);
   const bool doubted =
       pair.missed_ns[1 - d] != kBeforeAllNs && std::abs(in.order_ns - pair.missed_ns[1 - d]) < limits_.device_timeout_ns;
-  if (acknowledged || doubted || !earlier_is_sure || !sensor_.vouches(leaves, travel(pair, d), from, to) ||
-      !sensor_.vouches(enters, travel(pair, d), from, to)) {
+  if (acknowledged || doubted || !earlier_is_sure || !sensor_.covers(leaves, travel(pair, d), from, to) ||
+      !sensor_.covers(enters, travel(pair, d), from, to)) {
     ++pair.undecided;
     return;
   }
@@ -393,7 +393,7 @@ void PairTable::decide_made(Pair& pair, size_t d, const Pending& out, int64_t wa
   if (out.order_ns < pair.fates_from_ns + waited_ns && pair.fates_from_ns != kBeforeAllNs) return;  // may have entered before
   // Where the stretch before the packet was not covered because the capture began then, its own time must do.
   const int64_t covered_from = out.order_ns - out.stamp_uncertainty_ns - std::max(kLeastWaitNs, pair.max_transit_ns[d]);
-  if (!sensor_.vouches(enters, travel(pair, d), std::max(from, covered_from), to)) {
+  if (!sensor_.covers(enters, travel(pair, d), std::max(from, covered_from), to)) {
     ++pair.undecided;
     return;
   }

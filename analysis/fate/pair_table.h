@@ -2,7 +2,7 @@
 //
 // Lives at the pair's home worker and is used by it alone. Each direction has a window of packets seen entering the device
 // that wait for their sighting on the far side. What comes out is matched by relative sequence, length, flags and IP ID; what
-// has not come within the device timeout was lost there, if the sensor vouches for the time; what came without having
+// has not come within the device timeout was lost there, if the sensor covers that time; what came without having
 // entered was made there. A few packets may be seen leaving before entering: stamps of two ports are uncertain by the polling
 // gap, and clocks of two files by more.
 #pragma once

@@ -1,7 +1,7 @@
 // What the sensor itself can vouch for: which time each point covers, and where packets may have been lost inside the sensor.
 //
 // Read by all stages; written by the owners of the loss logs. An absence may be held against the device only where
-// vouches() says yes for the whole interval in which the packet should have been seen.
+// covers() says yes for the whole interval in which the packet should have been seen.
 #pragma once
 
 #include <algorithm>
@@ -25,7 +25,7 @@ class SensorView {
 
   // Whether everything that passed `point` in `direction` between the two times was seen and analysed.
   // REQUIRES: everything before `to_ns` has been released, or the input has ended.
-  bool vouches(PointIndex point, PortDirection direction, int64_t from_ns, int64_t to_ns) const {
+  bool covers(PointIndex point, PortDirection direction, int64_t from_ns, int64_t to_ns) const {
     bool begun = false, going_on = false;
     for (const PortChannel* channel : channels_) {
       if (channel->info.point != point) continue;

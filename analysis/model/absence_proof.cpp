@@ -1,0 +1,45 @@
+#include "analysis/model/absence_proof.h"
+
+#include <utility>
+
+namespace parallax {
+
+std::string_view text_of(Doubt doubt) {
+  switch (doubt) {
+    case Doubt::none:
+      return "proved";
+    case Doubt::not_covered:
+      return "the sensor does not cover that time there, or was losing packets";
+    case Doubt::may_be_hidden:
+      return "a filter may hide it there";
+    case Doubt::acknowledged:
+      return "its receiver acknowledged it";
+    case Doubt::rival:
+      return "another packet there may be its continuation";
+    case Doubt::renamed:
+      return "it was seen there under another name";
+    case Doubt::path_unknown:
+      return "its path is not known";
+    case Doubt::offset_unknown:
+      return "the device rewrites sequence numbers by an offset that is not known";
+    case Doubt::clock_uncertain:
+      return "the clocks do not tell what came first";
+  }
+  return "";
+}
+
+Evidence AbsenceProof::evidence(int64_t time_ns, std::string detail) const {
+  return {
+      .kind = "absent_at", .point = point_, .port = std::nullopt, .frame = 0, .time_ns = time_ns, .detail = std::move(detail)};
+}
+
+Evidence AbsenceProof::doubt_evidence(int64_t time_ns) const {
+  return {.kind = "timing",
+          .point = point_,
+          .port = std::nullopt,
+          .frame = 0,
+          .time_ns = time_ns,
+          .detail = "absence not proved: " + std::string(text_of(doubt()))};
+}
+
+}  // namespace parallax

@@ -1,0 +1,70 @@
+// The proof that a packet did not pass a point; nothing else may claim an absence.
+//
+// An internal drop of the sensor looks exactly like a device that loses packets, and a packet that took another road, or another
+// name, like one that was lost. So an absence holds only if the sensor covers the point for the whole time in which the packet
+// should have passed, if no witness says that it came all the same, and if its path is known. Built where the question is asked,
+// and thrown away with the answer: a plain value, no allocation until evidence is written.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "analysis/model/model.h"
+#include "analysis/model/sensor_view.h"
+
+namespace parallax {
+
+// Why an absence is not proved; the first reason that was met is kept.
+enum class Doubt : uint8_t {
+  none,
+  not_covered,      // a port was not listening, lost or filtered packets, or could not decode them
+  may_be_hidden,    // a filter may keep this packet from being seen there under the name that it bears there
+  acknowledged,     // its receiver has it: it came, unseen
+  rival,            // another packet that nothing else explains may be it
+  renamed,          // it was seen there under another name
+  path_unknown,     // its direction was never seen there, or which side the client is on is a guess
+  offset_unknown,   // the device rewrites sequence numbers, by how much is not known
+  clock_uncertain,  // the stamps do not tell what came before what
+};
+std::string_view text_of(Doubt doubt);  // one clause for people, without a full stop
+
+class AbsenceProof {
+ public:
+  AbsenceProof(const SensorView& sensor, PointIndex point, PortDirection direction)
+      : sensor_(sensor), point_(point), direction_(direction) {}
+
+  // A packet that should have passed between the two times. Several: each that is covered proves what it proves.
+  // REQUIRES: everything before `to_ns` has been released, or the input has ended.
+  AbsenceProof& expect(int64_t from_ns, int64_t to_ns) {
+    ++expected_;
+    if (sensor_.covers(point_, direction_, from_ns, to_ns)) ++covered_;
+    return *this;
+  }
+  // What else speaks against it.
+  AbsenceProof& unless(bool doubted, Doubt reason) {
+    if (doubted && doubt_ == Doubt::none) doubt_ = reason;
+    return *this;
+  }
+
+  bool holds() const { return covered_ > 0 && doubt_ == Doubt::none; }
+  bool holds_for_all() const { return holds() && covered_ == expected_; }
+  uint32_t expected() const { return expected_; }
+  uint32_t covered() const { return covered_; }
+  PointIndex point() const { return point_; }
+  Doubt doubt() const { return doubt_ != Doubt::none || covered_ == expected_ ? doubt_ : Doubt::not_covered; }
+
+  // The absence as evidence. REQUIRES: holds().
+  Evidence evidence(int64_t time_ns, std::string detail) const;
+  // Why nobody is accused, as evidence. REQUIRES: !holds_for_all().
+  Evidence doubt_evidence(int64_t time_ns) const;
+
+ private:
+  const SensorView& sensor_;
+  const PointIndex point_;
+  const PortDirection direction_;
+  uint32_t expected_ = 0, covered_ = 0;
+  Doubt doubt_ = Doubt::none;
+};
+
+}  // namespace parallax
