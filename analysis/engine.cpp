@@ -7,6 +7,7 @@
 #include "analysis/correlate/correlator.h"
 #include "analysis/event/engine_links.h"
 #include "analysis/model/sensor_view.h"
+#include "analysis/report/connection_record.h"
 #include "analysis/worker/analysis_worker.h"
 
 namespace parallax {
@@ -76,10 +77,10 @@ bool Engine::finished() const { return impl_->finished(); }
 
 std::vector<ConnectionRecord> Engine::connections(uint64_t after_id, size_t limit) const {
   const std::lock_guard lock(impl_->mutex);
-  const auto& all = impl_->correlator.connections();
+  const auto& all = impl_->correlator.store().all();
   std::vector<ConnectionRecord> records;
   for (auto it = all.upper_bound(after_id); it != all.end() && records.size() < limit; ++it) {
-    records.push_back(impl_->correlator.record_of(it->second));
+    records.push_back(record_of(it->second, impl_->sensor));
   }
   return records;
 }
@@ -98,7 +99,7 @@ std::vector<DeviceRecord> Engine::devices() const {
   std::vector<DeviceRecord> records;
   {
     const std::lock_guard lock(impl_->mutex);
-    records = impl_->correlator.devices();
+    records = device_records(impl_->correlator.store(), impl_->correlator.knowledge(), impl_->options.path.size());
   }
   for (DeviceRecord& r : records) {
     for (size_t d = 0; d < 2; ++d) {
@@ -163,13 +164,15 @@ std::vector<std::string> Engine::Impl::bounds_hit() const {
   add("excerpts", excerpts_dropped, "packets whose first bytes were not read");
   add("recogniser", sum(&WorkerCounters::recogniser_states_missing), "packets whose first bytes were not read");
   add("message_buffers", sum(&WorkerCounters::messages_evicted), "incomplete messages given up");
-  add("messages", sum(&WorkerCounters::messages_over) + correlator.totals().messages_over,
+  add("messages", sum(&WorkerCounters::messages_over) + correlator.store().totals().messages_over,
       "messages beyond what is kept of a connection");
   add("recognition_ring", sum(&WorkerCounters::recognitions_dropped), "messages dropped");
-  add("recognised", correlator.totals().recognitions_refused, "messages not kept");
-  add("pairs", correlator.totals().pairs_refused, "pairs whose packets were not followed");
-  add("pairing_index", correlator.pairing_index().evicted(), "openings forgotten early");
-  add("connections", correlator.totals().connections_evicted, "evicted");
+  add("recognised", correlator.store().totals().recognitions_refused, "messages not kept");
+  const Correlator::Totals totals = correlator.totals();
+  add("pairs", totals.pairs_refused, "pairs whose packets were not followed");
+  add("pairing_index", totals.openings_forgotten, "openings forgotten early");
+  add("knowledge", totals.learned_forgotten, "addresses forgotten");
+  add("connections", correlator.store().totals().evicted, "evicted");
   add("findings", correlator.findings().evicted(), "evicted");
   return hit;
 }
@@ -178,7 +181,7 @@ SummaryRecord Engine::summary() const {
   const std::lock_guard lock(impl_->mutex);
   SummaryRecord r;
   for (const PortChannel* channel : impl_->sensor.channels()) r.packets += channel->counters.packets.get();
-  const auto& totals = impl_->correlator.totals();
+  const auto& totals = impl_->correlator.store().totals();
   r.connections = totals.connections;
   r.paired_connections = totals.paired_connections;
   if (impl_->options.path.size() > 1) {
@@ -220,15 +223,15 @@ std::vector<PacketRecord> Engine::packets() const {
     PacketRecord& record = records.back();
     record.labels |= note.labels;
     if (note.leg != 0) {
-      const LegPlace place = impl_->correlator.place_of(note.leg);
+      const LegPlace place = impl_->correlator.store().place_of(note.leg);
       record.connection_id = place.connection_id;
       record.leg_index = static_cast<uint32_t>(place.leg);
     }
     if (note.peer_frame != 0) origin_of.emplace(key_of(note.port, note.frame), key_of(note.peer_port, note.peer_frame));
   }
   // leg_index counts as the record of the connection does: from the client's side, in order of opening.
-  std::unordered_map<uint64_t, std::vector<uint32_t>> leg_order;
-  for (const auto& [id, connection] : impl_->correlator.connections()) leg_order[id] = impl_->correlator.leg_order(connection);
+  std::unordered_map<uint64_t, std::vector<uint32_t>> orders;
+  for (const auto& [id, connection] : impl_->correlator.store().all()) orders[id] = leg_order(connection);
   // The id of a packet is the place in the order of its first sighting.
   std::sort(records.begin(), records.end(), [](const PacketRecord& a, const PacketRecord& b) {
     return std::tuple(a.order_ns, a.point, a.port, a.frame) < std::tuple(b.order_ns, b.point, b.port, b.frame);
@@ -248,7 +251,7 @@ std::vector<PacketRecord> Engine::packets() const {
       key = from->second;
     }
     if (const auto it = id_of.find(key); it != id_of.end()) record.packet_id = it->second;
-    if (const auto order = leg_order.find(record.connection_id); order != leg_order.end())
+    if (const auto order = orders.find(record.connection_id); order != orders.end())
       record.leg_index = order->second[record.leg_index];
   }
   return records;
@@ -288,10 +291,11 @@ EngineCounters Engine::counters() const {
     c.ring_occupancy.push_back(fullest);
   }
   const std::lock_guard lock(impl_->mutex);
-  const auto& totals = impl_->correlator.totals();
+  const Correlator::Totals totals = impl_->correlator.totals();
+  const ConnectionStore::Totals& legs = impl_->correlator.store().totals();
   for (size_t p = 0; p < points; ++p) {
     c.points[p].handshakes = totals.handshakes[p];
-    if (points > 1) c.points[p].unpaired_legs = totals.legs_opened[p] - totals.legs_paired[p];
+    if (points > 1) c.points[p].unpaired_legs = legs.legs_opened[p] - legs.legs_paired[p];
   }
   c.resets = totals.resets;
   c.pairings = totals.pairings;

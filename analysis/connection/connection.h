@@ -1,4 +1,4 @@
-// What the correlator keeps of a connection: its legs at the points, their crossings of devices, and what has been judged.
+// What is kept of a connection: its legs at the points, their crossings of devices, and what has been told of it.
 #pragma once
 
 #include <memory>
@@ -10,6 +10,31 @@
 #include "analysis/recognise/recognised.h"
 
 namespace parallax {
+
+// Under which an opening without a partner is found; see rival_openings.h.
+using RivalKeys = std::array<uint64_t, 3>;
+
+// Kinds of finding, one bit each.
+class FindingKinds {
+ public:
+  bool contains(FindingKind kind) const { return bits_ & bit_of(kind); }
+  // False: it was there already.
+  bool insert(FindingKind kind) {
+    const bool is_new = !contains(kind);
+    bits_ |= bit_of(kind);
+    return is_new;
+  }
+  void erase(FindingKind kind) { bits_ &= ~bit_of(kind); }
+  FindingKinds& operator|=(FindingKinds other) {
+    bits_ |= other.bits_;
+    return *this;
+  }
+
+ private:
+  static_assert(kFindingKindCount <= 64);
+  static uint64_t bit_of(FindingKind kind) { return uint64_t{1} << static_cast<unsigned>(kind); }
+  uint64_t bits_ = 0;
+};
 
 // What the correlator keeps of one leg.
 struct LegState {
@@ -32,8 +57,10 @@ struct LegState {
   bool has_summary = false, over = false, evicted = false;
   std::unique_ptr<Recognised> recognised;  // null: nothing
   std::array<bool, 2> paired{};            // with the next outer point, with the next inner one
+  RivalKeys rival_keys{};
 
   bool has_syn() const { return attempt_count > 0; }
+  bool is_paired() const { return paired[0] || paired[1]; }
 };
 
 struct Crossing {
@@ -41,6 +68,7 @@ struct Crossing {
   PairingMethod method = PairingMethod::none;
   double confidence = 0;
   uint32_t rivals = 0;
+  bool is_followed = false;  // by the pair `pair` of the worker `home`
   uint8_t home = 0;
   uint32_t pair = 0;
   CrossingStats stats{};
@@ -54,10 +82,9 @@ struct Connection {
   std::vector<uint64_t> finding_ids;
   bool client_outer = true;        // the client is on the side of the first point of the path
   bool client_side_known = false;  // by a port's direction, or by two legs; else inferred
-  bool judged_failed = false, judged_established = false;
-  bool evicted = false;                                       // a bound took a leg of it: nothing is claimed
-  bool reset_by_device = false, reset_not_forwarded = false;  // told
-  bool check_pending = false;                                 // a timer will look at it
+  bool evicted = false;            // a bound took a leg of it: nothing is claimed
+  bool check_pending = false;      // a timer will look at it
+  FindingKinds told;               // each detector tells a connection once, unless it counts packets
   size_t legs_over = 0;
 
   // The leg nearest to the client, and the one nearest to the server among those that saw a SYN (else among all).

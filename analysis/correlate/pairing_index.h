@@ -1,32 +1,35 @@
-// Finds the legs at neighbouring points that may belong to a leg which has just opened.
+// Finds the legs that have shown a key: five-tuple, initial sequence number, whatever the methods of pairing look for.
 //
-// Two indexes over openings: by five-tuple (nothing rewritten) and by initial sequence number (a NAT keeps it). Entries age out
-// in packet time. One thread. A candidate is scored by what agrees; a wrong pairing is worse than none.
+// One thread. Entries age out in packet time; each key is a chain from the newest entry back, so that adding and forgetting cost
+// the same however many legs share it. Hashes are keyed: nobody outside can choose keys that collide.
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <deque>
-#include <string>
 #include <unordered_map>
 #include <vector>
-
-#include "analysis/connection/connection.h"
 
 namespace parallax {
 
 class PairingIndex {
  public:
-  static constexpr size_t kEntriesMax = 1 << 20;                  // of each kind; the oldest go first, counted
-  static constexpr int64_t kOpeningWindowNs = 10'000'000'000;     // two openings of one connection are not further apart
-  static constexpr int64_t kMidstreamWindowNs = 300'000'000'000;  // without an opening the first packets may be
+  static constexpr size_t kEntriesMax = 1 << 20;  // of each window; the oldest go first, counted
+  static constexpr size_t kCandidatesMax = 16;    // the newest; a key that more share is itself no evidence
+  enum class Window : uint8_t { opening, midstream };
+  // Two openings of one connection are not further apart; without an opening the first packets may be.
+  static constexpr std::array<int64_t, 2> kWindowNs{10'000'000'000, 300'000'000'000};
 
-  void add(const LegState& leg, int64_t now_ns);
+  struct Candidates {
+    std::vector<uint64_t> legs;  // LegId::value(), oldest first, at most kCandidatesMax
+    size_t others = 0;           // older ones beyond these
+  };
+
+  // REQUIRES: `now_ns` never goes back.
+  void add(uint64_t key, uint64_t leg_id, Window window, int64_t now_ns);
   void expire(int64_t now_ns);
-
-  // Legs (LegId::value()) that may have the same five-tuple, or the same initial sequence number, in the order in which they
-  // came.
-  std::vector<uint64_t> by_five_tuple(const LegState& leg) const;
-  std::vector<uint64_t> by_sequence(const LegState& leg) const;
+  Candidates find(uint64_t key) const;
   uint64_t evicted() const { return evicted_; }
 
  private:
@@ -34,16 +37,25 @@ class PairingIndex {
     int64_t until_ns;
     uint64_t key;
     uint64_t leg_id;
+    uint64_t previous;  // number of the entry before it in its chain; kNoEntry
   };
-  static uint64_t tuple_key(const LegState& leg);
-  static uint64_t sequence_key(const LegState& leg) { return 1ull << 63 | leg.client_isn; }
-  std::vector<uint64_t> find(uint64_t key) const;
-  void insert(uint64_t key, uint64_t leg_id, int64_t until_ns, bool midstream);
+  static constexpr uint64_t kNoEntry = ~uint64_t{0};
+  struct Chain {
+    uint64_t newest = kNoEntry;
+    size_t size = 0;
+  };
+  struct SameHash {
+    size_t operator()(uint64_t key) const { return key; }  // keys are keyed hashes already
+  };
+  // Entries in order of age, numbered for ever: entry n is entries[n - first].
+  struct Aging {
+    std::deque<Entry> entries;
+    uint64_t first = 0;
+    std::unordered_map<uint64_t, Chain, SameHash> chains;
+  };
+  static void forget_oldest(Aging& aging);
 
-  void forget_oldest(std::deque<Entry>& entries);
-
-  std::unordered_map<uint64_t, std::vector<uint64_t>> legs_;
-  std::deque<Entry> entries_, midstream_entries_;  // each in order of age
+  std::array<Aging, 2> windows_;
   uint64_t evicted_ = 0;
 };
 

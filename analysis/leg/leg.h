@@ -52,6 +52,9 @@ constexpr uint32_t index(uint32_t ref) { return ref & ((1u << kIndexBits) - 1); 
 constexpr uint8_t generation(uint32_t ref) { return static_cast<uint8_t>(ref >> kIndexBits); }
 }  // namespace pair_ref
 
+// Index of what a leg has for each neighbour: 0 toward the next outer point, 1 toward the next inner one.
+constexpr size_t slot_toward(PointIndex own, PointIndex neighbour) { return neighbour < own ? 0 : 1; }
+
 struct alignas(64) LegHot {
   int64_t last_ns;                // order time of the last packet
   std::array<uint64_t, 2> bytes;  // payload

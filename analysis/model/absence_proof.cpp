@@ -29,8 +29,11 @@ std::string_view text_of(Doubt doubt) {
 }
 
 Evidence AbsenceProof::evidence(int64_t time_ns, std::string detail) const {
-  return {
-      .kind = "absent_at", .point = point_, .port = std::nullopt, .frame = 0, .time_ns = time_ns, .detail = std::move(detail)};
+  return decided_by_home(point_, time_ns, std::move(detail));
+}
+
+Evidence AbsenceProof::decided_by_home(PointIndex point, int64_t time_ns, std::string detail) {
+  return {.kind = "absent_at", .point = point, .port = std::nullopt, .frame = 0, .time_ns = time_ns, .detail = std::move(detail)};
 }
 
 Evidence AbsenceProof::doubt_evidence(int64_t time_ns) const {

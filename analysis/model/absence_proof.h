@@ -56,6 +56,8 @@ class AbsenceProof {
 
   // The absence as evidence. REQUIRES: holds().
   Evidence evidence(int64_t time_ns, std::string detail) const;
+  // The same for a packet's fate, which its home has decided by a proof of its own before it told anybody.
+  static Evidence decided_by_home(PointIndex point, int64_t time_ns, std::string detail);
   // Why nobody is accused, as evidence. REQUIRES: !holds_for_all().
   Evidence doubt_evidence(int64_t time_ns) const;
 

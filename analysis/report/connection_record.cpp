@@ -1,9 +1,10 @@
-// The correlator's knowledge as records for people.
+#include "analysis/report/connection_record.h"
+
 #include <algorithm>
 #include <numeric>
+#include <tuple>
 
 #include "analysis/connection/waiting.h"
-#include "analysis/correlate/correlator.h"
 #include "analysis/report/recognised_record.h"
 #include "analysis/tcp/tcp_leg.h"
 
@@ -128,7 +129,7 @@ Outcome outcome_of(const Connection& c) {
 
 }  // namespace
 
-std::vector<uint32_t> Correlator::leg_order(const Connection& c) const {
+std::vector<uint32_t> leg_order(const Connection& c) {
   std::vector<uint32_t> legs(c.legs.size()), order(c.legs.size());
   std::iota(legs.begin(), legs.end(), 0u);
   std::stable_sort(legs.begin(), legs.end(), [&](uint32_t i, uint32_t j) {
@@ -140,7 +141,7 @@ std::vector<uint32_t> Correlator::leg_order(const Connection& c) const {
   return order;
 }
 
-ConnectionRecord Correlator::record_of(const Connection& c) const {
+ConnectionRecord record_of(const Connection& c, const SensorView& sensor) {
   ConnectionRecord r;
   const LegState& a = c.client_leg();
   r.id = c.id;
@@ -153,10 +154,10 @@ ConnectionRecord Correlator::record_of(const Connection& c) const {
     r.close = a.summary.close;
     r.closed_by = a.summary.closed_by;
   }
-  if (r.close == Close::rst && c.reset_by_device) r.closed_by = ClosedBy::device;
+  if (r.close == Close::rst && c.told.contains(FindingKind::reset_by_device)) r.closed_by = ClosedBy::device;
   const std::vector<uint32_t> order = leg_order(c);
   r.legs.resize(c.legs.size());
-  for (size_t i = 0; i < c.legs.size(); ++i) r.legs[order[i]] = parallax::record_of(c.legs[i]);
+  for (size_t i = 0; i < c.legs.size(); ++i) r.legs[order[i]] = record_of(c.legs[i]);
   // One crossing a device: of several legs on a side (retries through a NAT) the last one paired is the one that was used.
   std::vector<const Crossing*> crossings;
   for (const Crossing& crossing : c.crossings) {
@@ -172,29 +173,31 @@ ConnectionRecord Correlator::record_of(const Connection& c) const {
   std::sort(crossings.begin(), crossings.end(), [&](const Crossing* x, const Crossing* y) {
     return (c.legs[x->client_leg].point < c.legs[y->client_leg].point) == c.client_outer && x != y;
   });
-  for (const Crossing* crossing : crossings) r.crossings.push_back(parallax::record_of(*crossing, c));
-  r.waiting = waiting_of(c, sensor_);
+  for (const Crossing* crossing : crossings) r.crossings.push_back(record_of(*crossing, c));
+  r.waiting = waiting_of(c, sensor);
   fill_messages(c, order, r);
   r.finding_ids = c.finding_ids;
   return r;
 }
 
-std::vector<DeviceRecord> Correlator::devices() const {
+std::vector<DeviceRecord> device_records(const ConnectionStore& store, const Knowledge& knowledge, size_t points) {
   std::vector<DeviceRecord> records;
-  for (size_t i = 0; i + 1 < options_.path.size(); ++i) {
-    const DeviceState& device = devices_[i];
+  for (size_t i = 0; i + 1 < points; ++i) {
     DeviceRecord r;
     r.outer = static_cast<PointIndex>(i);
     r.inner = static_cast<PointIndex>(i + 1);
+    const Knowledge::Device& device = knowledge.device(r.outer, r.inner);
     r.connections = device.connections;
     r.resets_originated = device.resets;
-    for (const auto& [ends, connections] : device.address_map) r.address_map.push_back({ends.first, ends.second, connections});
-    std::stable_sort(r.address_map.begin(), r.address_map.end(),
-                     [](const AddressMapEntry& x, const AddressMapEntry& y) { return x.connections > y.connections; });
+    for (const auto& [ends, connections] : device.address_map.entries())
+      r.address_map.push_back({ends.outside, ends.inside, connections});
+    std::sort(r.address_map.begin(), r.address_map.end(), [](const AddressMapEntry& x, const AddressMapEntry& y) {
+      return std::tuple(y.connections, x.outside, x.inside) < std::tuple(x.connections, y.outside, y.inside);
+    });
     records.push_back(std::move(r));
   }
   // What a device does is what it does to any of its connections.
-  for (const auto& [id, connection] : connections_) {
+  for (const auto& [id, connection] : store.all()) {
     for (const Crossing& crossing : connection.crossings) {
       const LegState& x = connection.legs[crossing.client_leg];
       const LegState& y = connection.legs[crossing.server_leg];

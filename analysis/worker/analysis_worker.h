@@ -89,7 +89,6 @@ class AnalysisWorker final : public Pollable {
   void forward(uint8_t home, const PairSighting& s);
   void open_pair(const Command& command, int64_t now_ns);
   void join(const Command& command, int64_t now_ns);
-  size_t slot_toward(PointIndex own, PointIndex neighbour) const { return neighbour < own ? 0 : 1; }
   void leave_pair(uint32_t leg, size_t slot, PairSighting::Kind kind, int64_t now_ns);
   void set_pair(uint32_t leg, size_t slot, uint8_t home, uint32_t reference, int64_t now_ns);
   bool log_complete(uint32_t leg) const { return !(legs_.hot(leg).flags & leg_flag::log_over); }

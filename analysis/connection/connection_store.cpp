@@ -1,0 +1,176 @@
+#include "analysis/connection/connection_store.h"
+
+#include <algorithm>
+#include <numeric>
+#include <utility>
+
+namespace parallax {
+
+Connection& ConnectionStore::open(const LegEvent& event) {
+  Connection& connection = connections_[next_id_];
+  connection.id = next_id_++;
+  ++totals_.connections;
+  connection.protocol = event.protocol == ip_protocol::udp ? Protocol::udp : Protocol::tcp;
+  LegState& leg = connection.legs.emplace_back();
+  leg.id = event.leg;
+  leg.point = event.packet.point;
+  leg.protocol = event.protocol;
+  leg.tunnel_key = event.tunnel_key;
+  leg.client = event.client;
+  leg.server = event.server;
+  leg.first = event.packet;
+  leg.midstream = event.midstream;
+  places_[event.leg.value()] = {connection.id, 0};
+  ++totals_.legs_opened[leg.point];
+  return connection;
+}
+
+void ConnectionStore::close(LegState& leg, Connection& connection) {
+  leg.over = true;
+  if (++connection.legs_over == connection.legs.size()) over_.push_back(connection.id);
+}
+
+void ConnectionStore::evict() {
+  if (options_.offline) return;
+  while (connections_.size() > options_.connections) {
+    uint64_t id = connections_.begin()->first;
+    while (!over_.empty()) {
+      const uint64_t candidate = over_.front();
+      over_.pop_front();
+      if (connections_.contains(candidate)) {
+        id = candidate;
+        break;
+      }
+    }
+    const auto it = connections_.find(id);
+    forget(it->second);
+    connections_.erase(it);
+    ++totals_.evicted;
+  }
+}
+
+void ConnectionStore::forget(const Connection& connection) {
+  for (const LegState& leg : connection.legs) {
+    if (leg.recognised) recognised_bytes_ -= sizeof(Recognised) + leg.recognised->bytes();
+    places_.erase(leg.id.value());
+  }
+}
+
+Connection& ConnectionStore::connect(uint64_t leg_id, uint64_t other_id) {
+  const uint64_t a = places_.at(leg_id).connection_id, b = places_.at(other_id).connection_id;
+  const uint64_t into_id = std::min(a, b), from_id = std::max(a, b);
+  Connection& into = connections_.at(into_id);
+  Connection& from = connections_.at(from_id);
+  const bool was_paired = !into.crossings.empty(), other_was_paired = !from.crossings.empty();
+  const size_t offset = into.legs.size();
+  for (size_t i = 0; i < from.legs.size(); ++i) {
+    places_[from.legs[i].id.value()] = {into_id, offset + i};
+    into.legs.push_back(std::move(from.legs[i]));
+  }
+  for (Crossing& crossing : from.crossings) {
+    crossing.client_leg += offset;
+    crossing.server_leg += offset;
+    into.crossings.push_back(crossing);
+  }
+  into.finding_ids.insert(into.finding_ids.end(), from.finding_ids.begin(), from.finding_ids.end());
+  into.evicted |= from.evicted;
+  into.told |= from.told;
+  into.legs_over += from.legs_over;
+  connections_.erase(from_id);
+  --totals_.connections;
+  if (from_id + 1 == next_id_) --next_id_;  // it was made for the leg that has just opened
+  if (was_paired && other_was_paired) --totals_.paired_connections;
+  if (!was_paired && !other_was_paired) ++totals_.paired_connections;
+  return into;
+}
+
+void ConnectionStore::mark_paired(LegState& leg, LegState& other) {
+  for (auto [own, neighbour] : {std::pair{&leg, &other}, std::pair{&other, &leg}}) {
+    totals_.legs_paired[own->point] += !own->is_paired();
+    own->paired[slot_toward(own->point, neighbour->point)] = true;
+  }
+}
+
+Connection* ConnectionStore::disconnect(Connection& connection, size_t crossing) {
+  connection.crossings.erase(connection.crossings.begin() + static_cast<std::ptrdiff_t>(crossing));
+  // Components by repeated union: connections have a handful of legs.
+  std::vector<size_t> component(connection.legs.size());
+  std::iota(component.begin(), component.end(), size_t{0});
+  for (const Crossing& c : connection.crossings) {
+    const size_t from = std::max(component[c.client_leg], component[c.server_leg]);
+    const size_t into = std::min(component[c.client_leg], component[c.server_leg]);
+    std::replace(component.begin(), component.end(), from, into);
+  }
+  const bool whole = std::all_of(component.begin(), component.end(), [](size_t c) { return c == 0; });
+  if (connection.crossings.empty()) --totals_.paired_connections;
+  if (whole) return nullptr;
+
+  Connection& other = connections_[next_id_];
+  other.id = next_id_++;
+  other.protocol = connection.protocol;
+  other.client_outer = connection.client_outer;
+  ++totals_.connections;
+  std::vector<LegState> stay;
+  std::vector<size_t> place(connection.legs.size());
+  for (size_t i = 0; i < connection.legs.size(); ++i) {
+    auto& legs = component[i] == 0 ? stay : other.legs;
+    place[i] = legs.size();
+    if (const auto at = places_.find(connection.legs[i].id.value()); at != places_.end())
+      at->second = {component[i] == 0 ? connection.id : other.id, place[i]};
+    legs.push_back(std::move(connection.legs[i]));
+  }
+  connection.legs = std::move(stay);
+  std::vector<Crossing> kept;
+  for (Crossing& c : connection.crossings) {
+    auto& crossings = component[c.client_leg] == 0 ? kept : other.crossings;
+    c.client_leg = place[c.client_leg];
+    c.server_leg = place[c.server_leg];
+    crossings.push_back(c);
+  }
+  connection.crossings = std::move(kept);
+  for (Connection* half : {&connection, &other}) {
+    half->legs_over =
+        static_cast<size_t>(std::count_if(half->legs.begin(), half->legs.end(), [](const LegState& leg) { return leg.over; }));
+    if (half->legs_over == half->legs.size()) over_.push_back(half->id);
+  }
+  if (!connection.crossings.empty() && !other.crossings.empty()) ++totals_.paired_connections;
+  return &other;
+}
+
+void ConnectionStore::take(const RecognitionEvent& event) {
+  LegState* leg = this->leg(event.leg.value());
+  if (leg == nullptr) return;  // its connection was evicted
+  if (!options_.offline && recognised_bytes_ >= options_.recognised_bytes) {
+    ++totals_.recognitions_refused;
+    return;
+  }
+  if (!leg->recognised) {
+    leg->recognised = std::make_unique<Recognised>();
+    recognised_bytes_ += sizeof(Recognised);
+  }
+  const size_t before = leg->recognised->bytes();
+  if (!leg->recognised->take(event)) ++totals_.messages_over;
+  recognised_bytes_ += leg->recognised->bytes() - before;
+}
+
+LegPlace ConnectionStore::place_of(uint64_t leg_id) const {
+  const auto it = places_.find(leg_id);
+  return it == places_.end() ? LegPlace{} : it->second;
+}
+
+Connection* ConnectionStore::find(uint64_t connection_id) {
+  const auto it = connections_.find(connection_id);
+  return it == connections_.end() ? nullptr : &it->second;
+}
+const Connection* ConnectionStore::find(uint64_t connection_id) const {
+  const auto it = connections_.find(connection_id);
+  return it == connections_.end() ? nullptr : &it->second;
+}
+
+const LegState* ConnectionStore::leg(uint64_t leg_id) const {
+  const LegPlace place = place_of(leg_id);
+  if (place.connection_id == 0) return nullptr;
+  return &connections_.at(place.connection_id).legs[place.leg];
+}
+
+}  // namespace parallax

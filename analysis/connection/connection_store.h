@@ -1,0 +1,82 @@
+// The connections that are known: legs by id, pairings as edges between them; a connection is a component.
+//
+// The correlator's, one thread. Live it is bounded: what is over goes first, oldest first, else the oldest of all; counted.
+// References to connections and legs hold until the next call that connects, separates or evicts.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "analysis/connection/connection.h"
+#include "analysis/event/recognition.h"
+#include "analysis/model/engine_options.h"
+#include "analysis/model/keyed_hash.h"
+
+namespace parallax {
+
+struct LegPlace {
+  uint64_t connection_id = 0;  // 0: none
+  size_t leg = 0;
+};
+
+class ConnectionStore {
+ public:
+  struct Totals {
+    uint64_t connections = 0, paired_connections = 0, evicted = 0;
+    std::array<uint64_t, kPointsMax> legs_opened{}, legs_paired{};
+    uint64_t recognitions_refused = 0, messages_over = 0;  // no room in all; of one leg
+  };
+
+  explicit ConnectionStore(const EngineOptions& options) : options_(options) {}
+
+  // A leg that has just opened, in a connection of its own.
+  Connection& open(const LegEvent& event);
+  // The leg's generation is over. Its connection is kept until it is evicted.
+  void close(LegState& leg, Connection& connection);
+  // Live: makes room.
+  void evict();
+
+  // An edge between two legs of different connections: the younger one goes into the older.
+  Connection& connect(uint64_t leg_id, uint64_t other_id);
+  // The two legs of an edge know that they are taken, each toward the other's point.
+  void mark_paired(LegState& leg, LegState& other);
+  // Takes an edge back: legs that nothing else connects become a connection of their own, the one without the oldest leg.
+  // Returns it; null: everything still hangs together.
+  Connection* disconnect(Connection& connection, size_t crossing);
+
+  // What a message said. Kept within the bounds of the leg and of all.
+  void take(const RecognitionEvent& event);
+
+  LegPlace place_of(uint64_t leg_id) const;  // LegId::value()
+  Connection* find(uint64_t connection_id);
+  const Connection* find(uint64_t connection_id) const;
+  Connection* connection_of(uint64_t leg_id) { return find(place_of(leg_id).connection_id); }
+  const LegState* leg(uint64_t leg_id) const;
+  LegState* leg(uint64_t leg_id) { return const_cast<LegState*>(std::as_const(*this).leg(leg_id)); }
+
+  // By id.
+  const std::map<uint64_t, Connection>& all() const { return connections_; }
+  std::map<uint64_t, Connection>& all() { return connections_; }
+  const Totals& totals() const { return totals_; }
+
+ private:
+  struct LegIdHash {
+    size_t operator()(uint64_t id) const { return KeyedHash().add(id).value(); }
+  };
+  void forget(const Connection& connection);
+
+  const EngineOptions& options_;
+  std::map<uint64_t, Connection> connections_;
+  std::deque<uint64_t> over_;  // connections all of whose legs are over, oldest first
+  std::unordered_map<uint64_t, LegPlace, LegIdHash> places_;
+  size_t recognised_bytes_ = 0;
+  uint64_t next_id_ = 1;
+  Totals totals_;
+};
+
+}  // namespace parallax

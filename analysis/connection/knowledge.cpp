@@ -1,0 +1,54 @@
+#include "analysis/connection/knowledge.h"
+
+namespace parallax {
+namespace {
+
+uint8_t bit_of(PathSide side) { return static_cast<uint8_t>(1u << static_cast<unsigned>(side)); }
+
+}  // namespace
+
+void Knowledge::server_answered(const LegState& leg, uint8_t ttl) {
+  Point& point = points_[leg.point];
+  ++point.answers.use(leg.server);
+  point.ttl.use(leg.server.address) = ttl;
+}
+
+void Knowledge::crossed(const LegState& client_side, const LegState& server_side, bool client_outer) {
+  Device& between = device(client_side.point, server_side.point);
+  ++between.connections;
+  between.rewrites |= !(client_side.client == server_side.client && client_side.server == server_side.server);
+  const LegState& outside = client_outer ? client_side : server_side;
+  const LegState& inside = client_outer ? server_side : client_side;
+  ++between.address_map.use({outside.server, inside.server});
+  points_[client_side.point].crossed.use(client_side.server.address);
+  sides_.use(client_side.client.address) |= bit_of(client_outer ? PathSide::outer : PathSide::inner);
+  sides_.use(server_side.server.address) |= bit_of(client_outer ? PathSide::inner : PathSide::outer);
+}
+
+uint64_t Knowledge::answers_of(PointIndex point, const Endpoint& server) const {
+  const uint64_t* answers = points_[point].answers.find(server);
+  return answers ? *answers : 0;
+}
+
+uint8_t Knowledge::server_ttl(PointIndex point, const Address& server) const {
+  const uint8_t* ttl = points_[point].ttl.find(server);
+  return ttl ? *ttl : uint8_t{0};
+}
+
+PathSide Knowledge::side_of(const Address& address) const {
+  const uint8_t* bits = sides_.find(address);
+  if (bits == nullptr) return PathSide::unknown;
+  for (const PathSide side : {PathSide::outer, PathSide::inner}) {
+    if (*bits == bit_of(side)) return side;
+  }
+  return PathSide::unknown;
+}
+
+uint64_t Knowledge::evicted() const {
+  uint64_t sum = sides_.evicted();
+  for (const Point& point : points_) sum += point.answers.evicted() + point.ttl.evicted() + point.crossed.evicted();
+  for (const Device& device : devices_) sum += device.address_map.evicted();
+  return sum;
+}
+
+}  // namespace parallax

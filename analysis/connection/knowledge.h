@@ -1,0 +1,76 @@
+// What has been learned of the neighbourhood: servers that answer, TTLs, which addresses are on which side, what has crossed a
+// device, and the devices themselves.
+//
+// The correlator's, one thread. Every table is bounded; what was longest not used goes first, and is counted. Nothing learned is
+// proof by itself: it names, narrows and doubts.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <vector>
+
+#include "analysis/connection/connection.h"
+#include "analysis/model/keyed_hash.h"
+#include "analysis/model/lru_table.h"
+#include "analysis/model/model.h"
+
+namespace parallax {
+
+enum class PathSide : uint8_t { unknown, outer, inner };  // beyond the first point, beyond the last
+
+class Knowledge {
+ public:
+  static constexpr size_t kServersMax = 1 << 16;  // of each table, at each point
+  static constexpr size_t kAddressMapMax = 4096;  // of each device
+
+  struct AddressPair {
+    Endpoint outside, inside;
+    bool operator==(const AddressPair&) const = default;
+  };
+  struct AddressPairHash {
+    size_t operator()(const AddressPair& pair) const { return KeyedHash().add(pair.outside).add(pair.inside).value(); }
+  };
+  struct Device {
+    uint64_t connections = 0, resets = 0;
+    bool rewrites = false;  // addresses or ports of some connection
+    LruTable<AddressPair, uint64_t, AddressPairHash> address_map{kAddressMapMax};
+  };
+
+  explicit Knowledge(size_t points) : devices_(std::max<size_t>(1, points)) {}
+
+  // A SYN-ACK of the server's end, as seen at the leg's point.
+  void server_answered(const LegState& leg, uint8_t ttl);
+  // A connection whose two legs were paired across the device between them.
+  void crossed(const LegState& client_side, const LegState& server_side, bool client_outer);
+  void device_reset(PointIndex a, PointIndex b) { ++device(a, b).resets; }
+
+  // Handshakes that this end (address and port) answered, as seen at the point.
+  uint64_t answers_of(PointIndex point, const Endpoint& server) const;
+  // TTL of the address's last SYN-ACK there; 0: unknown.
+  uint8_t server_ttl(PointIndex point, const Address& server) const;
+  // Whether connections toward that address, as seen at the point, have been seen to cross the next device.
+  bool has_crossed(PointIndex point, const Address& server) const { return points_[point].crossed.find(server) != nullptr; }
+  // Beyond which end of the path an address is, as far as paired connections have shown.
+  PathSide side_of(const Address& address) const;
+
+  const Device& device(PointIndex a, PointIndex b) const { return devices_[std::min(a, b)]; }
+  uint64_t evicted() const;
+
+ private:
+  struct Nothing {};
+  template <typename Key, typename Value>
+  using Learned = LruTable<Key, Value, KeyedHashOf<Key>>;
+  struct Point {
+    Learned<Endpoint, uint64_t> answers{kServersMax};
+    Learned<Address, uint8_t> ttl{kServersMax};
+    Learned<Address, Nothing> crossed{kServersMax};
+  };
+  Device& device(PointIndex a, PointIndex b) { return devices_[std::min(a, b)]; }
+
+  std::array<Point, kPointsMax> points_;
+  Learned<Address, uint8_t> sides_{kServersMax};  // bits by PathSide: an address may have been seen on both
+  std::vector<Device> devices_;                   // by outer point
+};
+
+}  // namespace parallax

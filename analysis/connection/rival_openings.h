@@ -1,0 +1,54 @@
+// Openings at each point that are still without a partner. One of them may be the continuation of a SYN that seems to have been
+// dropped: a proxy answers by itself, and opens a connection of its own.
+//
+// Indexed by what such a continuation has in common with the connection: the server's port, the client's address or the server's
+// address. The correlator's, one thread. Kept for kKeptNs of packet time, at most kOpeningsMax a point; the oldest go first,
+// counted.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <deque>
+#include <set>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "analysis/connection/connection.h"
+
+namespace parallax {
+
+class RivalOpenings {
+ public:
+  static constexpr int64_t kKeptNs = 60'000'000'000;
+  static constexpr size_t kOpeningsMax = 1 << 16;
+
+  // REQUIRES: in the order of time.
+  void add(LegState& leg);
+  // The leg has found its partner, or is gone.
+  void remove(const LegState& leg);
+
+  // Whether an opening without a partner was seen at `point` between the two times that may be `own`'s continuation and is none
+  // of the legs `except` (LegId::value()).
+  bool any(const LegState& own, PointIndex point, int64_t from_ns, int64_t to_ns, const std::vector<uint64_t>& except) const;
+  uint64_t evicted() const { return evicted_; }
+
+ private:
+  using Openings = std::set<std::pair<int64_t, uint64_t>>;  // (order time, leg)
+  struct Opening {
+    int64_t order_ns;
+    uint64_t leg_id;
+    RivalKeys keys;
+  };
+  struct SameHash {
+    size_t operator()(uint64_t key) const { return key; }  // keys are hashes already
+  };
+  static RivalKeys keys_of(const LegState& leg, PointIndex point);
+  void forget(const Opening& opening);
+
+  std::unordered_map<uint64_t, Openings, SameHash> by_key_;
+  std::array<std::deque<Opening>, kPointsMax> by_age_;
+  uint64_t evicted_ = 0;
+};
+
+}  // namespace parallax

@@ -1,0 +1,51 @@
+#include "analysis/correlate/client_side.h"
+
+#include <algorithm>
+
+namespace parallax {
+namespace {
+
+// A port that carries one direction, and the sender of the packet that it carried.
+bool settle_by_port(Connection& connection, const SensorView& sensor) {
+  for (const LegState& leg : connection.legs) {
+    const PacketFacts& packet = leg.attempts.empty() ? leg.first : leg.attempts.front();
+    const PortDirection direction = sensor.channels()[packet.port]->info.direction;
+    if (direction == PortDirection::both) continue;
+    connection.client_outer = (direction == PortDirection::toward_inside) == (packet.from == Side::client);
+    connection.client_side_known = true;
+    return true;
+  }
+  return false;
+}
+
+bool settle_by_two_legs(Connection& connection) {
+  const auto [outer, inner] = std::minmax_element(connection.legs.begin(), connection.legs.end(),
+                                                  [](const LegState& a, const LegState& b) { return a.point < b.point; });
+  if (outer->point == inner->point) return false;
+  connection.client_side_known = true;
+  const int ttl_fall = outer->first.from == inner->first.from ? outer->first.ttl - inner->first.ttl : 0;
+  const bool from_client = outer->first.from == Side::client;
+  if (ttl_fall != 0) {
+    connection.client_outer = (ttl_fall > 0) == from_client;
+  } else {
+    connection.client_outer = (outer->first.order_ns <= inner->first.order_ns) == from_client;
+  }
+  return true;
+}
+
+}  // namespace
+
+void settle_client_side(Connection& connection, const SensorView& sensor, const Knowledge& knowledge, size_t points) {
+  if (settle_by_port(connection, sensor) || settle_by_two_legs(connection)) return;
+  const LegState& leg = connection.legs.front();
+  const PathSide client = knowledge.side_of(leg.client.address), server = knowledge.side_of(leg.server.address);
+  if (client == PathSide::outer || server == PathSide::inner) {
+    connection.client_outer = true;
+  } else if (client == PathSide::inner || server == PathSide::outer) {
+    connection.client_outer = false;
+  } else {
+    connection.client_outer = leg.point == 0 || leg.point + 1u < points;
+  }
+}
+
+}  // namespace parallax

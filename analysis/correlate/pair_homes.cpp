@@ -1,0 +1,80 @@
+#include "analysis/correlate/pair_homes.h"
+
+#include <algorithm>
+
+#include "analysis/fate/pair_table.h"
+
+namespace parallax {
+
+PairHomes::PairHomes(const EngineOptions& options, EngineLinks& links) : options_(options), homes_(links.workers()) {
+  for (const auto& ring : links.commands) commands_.emplace_back(*ring, !options.offline);
+}
+
+void PairHomes::flush() {
+  for (auto& outbox : commands_) outbox.flush();
+}
+
+bool PairHomes::all_said() const {
+  return std::all_of(commands_.begin(), commands_.end(), [](const auto& outbox) { return outbox.empty(); });
+}
+
+void PairHomes::open(Crossing& crossing, const Connection& connection, int64_t now_ns) {
+  const LegState& client_side = connection.legs[crossing.client_leg];
+  const LegState& server_side = connection.legs[crossing.server_leg];
+  const size_t worker = client_side.id.worker();
+  Home& home = homes_[worker];
+  if (home.free.empty() && home.generations.size() >= pair_capacity(options_)) {
+    ++refused_;
+    return;
+  }
+  uint32_t number;
+  if (home.free.empty()) {
+    number = static_cast<uint32_t>(home.generations.size());
+    home.generations.push_back(0);
+  } else {
+    number = home.free.back();
+    home.free.pop_back();
+    ++home.generations[number];
+  }
+  crossing.home = static_cast<uint8_t>(worker);
+  crossing.pair = number;
+  crossing.is_followed = true;
+  legs_[key_of(crossing.home, number)] = client_side.id.value();
+  Command command{.effective_ns = (epoch_of(now_ns) + 2) * kEpochNs,
+                  .connection_id = connection.id,
+                  .leg = client_side.id,
+                  .server_leg = server_side.id,
+                  .pair = number,
+                  .type = CommandType::open_pair,
+                  .home = crossing.home,
+                  .pair_generation = home.generations[number],
+                  .client_point = client_side.point,
+                  .server_point = server_side.point,
+                  .local = server_side.id.worker() == worker};
+  bool said = commands_[worker].send(command);
+  if (!command.local) {
+    command.type = CommandType::join;
+    said &= commands_[client_side.id.worker()].send(command);
+    command.leg = server_side.id;
+    said &= commands_[server_side.id.worker()].send(command);
+  }
+  if (!said) ++refused_;
+}
+
+Connection* PairHomes::owner_of(const FateEvent& event, ConnectionStore& store) const {
+  const auto leg = legs_.find(key_of(event.home, event.pair));
+  return leg == legs_.end() ? nullptr : store.connection_of(leg->second);
+}
+
+void PairHomes::take(const FateEvent& event, ConnectionStore& store) {
+  if (Connection* connection = owner_of(event, store)) {
+    for (Crossing& crossing : connection->crossings) {
+      if (crossing.is_followed && crossing.home == event.home && crossing.pair == event.pair) crossing.stats = event.stats;
+    }
+  }
+  // Offline a pair is never used again: late fates still find their connection by it.
+  if (event.type != FateEventType::closed || options_.offline) return;
+  if (legs_.erase(key_of(event.home, event.pair)) > 0) homes_[event.home].free.push_back(event.pair);
+}
+
+}  // namespace parallax

@@ -1,0 +1,49 @@
+// The correlator's side of the pairs whose packets are followed: which home and number each crossing has, and the commands to the
+// workers that open and join it.
+//
+// One thread. Numbers come from what a home can hold; a pair that finds none is paired all the same, but its packets are not
+// followed, which is counted.
+#pragma once
+
+#include <cstdint>
+#include <unordered_map>
+#include <vector>
+
+#include "analysis/connection/connection_store.h"
+#include "analysis/event/engine_links.h"
+#include "analysis/model/engine_options.h"
+#include "capture/core/outbox.h"
+
+namespace parallax {
+
+class PairHomes {
+ public:
+  PairHomes(const EngineOptions& options, EngineLinks& links);
+
+  void flush();
+  bool all_said() const;
+
+  // Follows the packets of a crossing from the next epoch but one.
+  void open(Crossing& crossing, const Connection& connection, int64_t now_ns);
+  // Progress and end of a pair, as its home tells it: the crossing takes the numbers.
+  void take(const FateEvent& event, ConnectionStore& store);
+  // The connection that a fate speaks of; null: it is gone.
+  Connection* owner_of(const FateEvent& event, ConnectionStore& store) const;
+
+  uint64_t refused() const { return refused_; }  // paired, but not followed
+
+ private:
+  struct Home {
+    std::vector<uint32_t> free;
+    std::vector<uint8_t> generations;  // by pair
+  };
+  static uint64_t key_of(uint8_t home, uint32_t pair) { return static_cast<uint64_t>(home) << 32 | pair; }
+
+  const EngineOptions& options_;
+  std::vector<Outbox<Command>> commands_;  // by worker
+  std::vector<Home> homes_;
+  std::unordered_map<uint64_t, uint64_t> legs_;  // key_of() -> the client-side leg, by which the crossing is found
+  uint64_t refused_ = 0;
+};
+
+}  // namespace parallax

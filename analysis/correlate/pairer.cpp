@@ -1,0 +1,90 @@
+#include "analysis/correlate/pairer.h"
+
+#include <algorithm>
+#include <cstdlib>
+
+#include "analysis/leg/leg.h"
+
+namespace parallax {
+namespace {
+
+constexpr double kThreshold = 0.8;     // below, legs stay unpaired and are counted
+constexpr double kRivalMargin = 0.03;  // a candidate that is so close to the best is its rival
+constexpr double kOtherTunnel = 0.05;  // less for a leg with another tunnel key: more than makes a rival, and no reason by itself
+constexpr double kKnown = 0.99;
+
+}  // namespace
+
+bool same_ends(const LegState& a, const LegState& b) { return a.client == b.client && a.server == b.server; }
+
+bool Pairer::known_to_pair(const LegState& a, const LegState& b) const {
+  const LegState& outer = a.point < b.point ? a : b;
+  const LegState& inner = a.point < b.point ? b : a;
+  const auto is = [](const LegState& leg, PointIndex point, const Endpoint& client, const Endpoint& server) {
+    return leg.point == point &&
+           ((leg.client == client && leg.server == server) || (leg.client == server && leg.server == client));
+  };
+  return std::any_of(known_.begin(), known_.end(), [&](const KnownPairing& k) {
+    return (is(outer, k.first_point, k.first_client, k.first_server) &&
+            is(inner, k.second_point, k.second_client, k.second_server)) ||
+           (is(inner, k.first_point, k.first_client, k.first_server) &&
+            is(outer, k.second_point, k.second_client, k.second_server));
+  });
+}
+
+double Pairer::score(const PairingMethodRow& row, const LegState& leg, const LegState& other) const {
+  if (leg.protocol != other.protocol) return 0;
+  double score = known_to_pair(leg, other) ? kKnown : row.score(leg, other);
+  if (leg.tunnel_key != other.tunnel_key) score -= kOtherTunnel;  // one with the same key goes first
+  return score;
+}
+
+bool Pairer::may_pair(const LegState& leg, const LegState& other) const {
+  if (std::abs(int{leg.point} - int{other.point}) != 1) return false;
+  const bool leg_taken = leg.paired[slot_toward(leg.point, other.point)],
+             other_taken = other.paired[slot_toward(other.point, leg.point)];
+  if (!leg_taken && !other_taken) return true;
+  // A NAT may give each retry a new port: the same SYN again, on a leg of its own, while nothing is established.
+  return leg_taken != other_taken && leg.protocol == ip_protocol::tcp && !leg.midstream && !other.midstream && !leg.established &&
+         !other.established && !same_ends(leg, other);
+}
+
+Pairer::Match Pairer::find(uint64_t leg_id, int point, uint8_t trigger) const {
+  Match best;
+  const LegState& leg = *store_.leg(leg_id);
+  const uint64_t own_connection = store_.place_of(leg_id).connection_id;
+  std::vector<uint64_t> seen;
+  for (const PairingMethodRow& row : pairing_methods()) {
+    if (!(row.triggers & trigger)) continue;
+    const std::optional<uint64_t> key = row.key(leg);
+    if (!key) continue;
+    for (const uint64_t id : index_.find(*key).legs) {
+      const LegState* other = store_.leg(id);
+      if (other == nullptr || id == leg_id || other->point != point || std::find(seen.begin(), seen.end(), id) != seen.end())
+        continue;
+      if (store_.place_of(id).connection_id == own_connection || !may_pair(leg, *other)) continue;
+      seen.push_back(id);
+      const double found = score(row, leg, *other);
+      if (found < kThreshold) continue;
+      if (found > best.confidence) {
+        const bool is_close = best.leg_id != 0 && best.confidence > found - kRivalMargin;
+        best = {id, &row, found, is_close ? best.rivals + 1 : 0};
+      } else if (found > best.confidence - kRivalMargin) {
+        ++best.rivals;
+      }
+    }
+  }
+  best.confidence /= 1 + best.rivals;
+  return best.confidence >= kThreshold ? best : Match{};
+}
+
+void Pairer::add(const LegState& leg, uint8_t trigger, int64_t now_ns) {
+  const auto window =
+      leg.midstream || leg.protocol != ip_protocol::tcp ? PairingIndex::Window::midstream : PairingIndex::Window::opening;
+  for (const PairingMethodRow& row : pairing_methods()) {
+    if (!(row.triggers & trigger)) continue;
+    if (const std::optional<uint64_t> key = row.key(leg)) index_.add(*key, leg.id.value(), window, now_ns);
+  }
+}
+
+}  // namespace parallax

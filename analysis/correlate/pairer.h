@@ -1,0 +1,67 @@
+// Finds the leg at a neighbouring point that belongs to a leg: a table of methods, an index of what legs have shown.
+//
+// One thread. A wrong pairing is worse than none: below the threshold legs stay unpaired and are counted. Adding a method: a row
+// in pairing_methods.cpp and its scenarios.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "analysis/connection/connection_store.h"
+#include "analysis/correlate/pairing_index.h"
+#include "analysis/model/engine_options.h"
+
+namespace parallax {
+
+// When a method looks for a partner; bits.
+namespace pairing_trigger {
+inline constexpr uint8_t opening = 1;  // a leg was met, or its SYN was seen again
+inline constexpr uint8_t message = 2;  // a message of it was recognised
+}  // namespace pairing_trigger
+
+struct PairingMethodRow {
+  PairingMethod method;
+  uint8_t triggers;
+  bool keeps_packets;  // a packet on one side is one on the other, so that each can be followed
+  // What a partner must have shown, too: a keyed hash. Empty: the leg has nothing of the kind.
+  std::optional<uint64_t> (*key)(const LegState& leg);
+  // How sure it is that the two are legs of one connection, 0 to 1; 0: they are not.
+  double (*score)(const LegState& leg, const LegState& other);
+};
+// Strongest first.
+std::span<const PairingMethodRow> pairing_methods();
+
+class Pairer {
+ public:
+  struct Match {
+    uint64_t leg_id = 0;  // 0: none
+    const PairingMethodRow* row = nullptr;
+    double confidence = 0;
+    uint32_t rivals = 0;
+  };
+
+  Pairer(const ConnectionStore& store, std::vector<KnownPairing> known) : store_(store), known_(std::move(known)) {}
+
+  void expire(int64_t now_ns) { index_.expire(now_ns); }
+  // The partner at `point`, if there is one that is clear.
+  Match find(uint64_t leg_id, int point, uint8_t trigger) const;
+  // What the leg has shown so far can be found from now on.
+  void add(const LegState& leg, uint8_t trigger, int64_t now_ns);
+
+  uint64_t evicted() const { return index_.evicted(); }
+
+ private:
+  bool may_pair(const LegState& leg, const LegState& other) const;
+  bool known_to_pair(const LegState& a, const LegState& b) const;
+  double score(const PairingMethodRow& row, const LegState& leg, const LegState& other) const;
+
+  const ConnectionStore& store_;
+  const std::vector<KnownPairing> known_;
+  PairingIndex index_;
+};
+
+bool same_ends(const LegState& a, const LegState& b);
+
+}  // namespace parallax

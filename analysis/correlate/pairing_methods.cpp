@@ -1,0 +1,69 @@
+// The methods by which legs are paired, strongest first.
+#include <array>
+
+#include "analysis/correlate/pairer.h"
+#include "analysis/model/keyed_hash.h"
+
+namespace parallax {
+namespace {
+
+bool is_tcp(const LegState& leg) { return leg.protocol == ip_protocol::tcp; }
+
+// ---- same five-tuple: nothing rewritten ----
+
+std::optional<uint64_t> five_tuple_key(const LegState& leg) {
+  return KeyedHash().add(leg.protocol).add(leg.client).add(leg.server).value();
+}
+
+// Whether one SYN was seen as both: by sequence number, and by TCP timestamp where there is one.
+struct SharedSyn {
+  bool sequence = false, timestamp = false, timestamp_differs = false;
+};
+SharedSyn shared_syn(const LegState& a, const LegState& b) {
+  SharedSyn shared;
+  for (const PacketFacts& x : a.attempts) {
+    for (const PacketFacts& y : b.attempts) {
+      if (x.seq != y.seq) continue;
+      shared.sequence = true;
+      shared.timestamp |= x.tsval == y.tsval && x.tsval != 0;
+      shared.timestamp_differs |= x.tsval != y.tsval && x.tsval != 0 && y.tsval != 0;
+    }
+  }
+  // A leg that was met with its SYN-ACK knows the ISN from it.
+  if (a.attempts.empty() || b.attempts.empty()) shared.sequence |= a.client_isn == b.client_isn && !a.midstream && !b.midstream;
+  return shared;
+}
+
+double five_tuple_score(const LegState& leg, const LegState& other) {
+  if (!same_ends(leg, other)) return 0;
+  if (!is_tcp(leg) || (leg.midstream && other.midstream)) return 0.95;
+  if (leg.midstream != other.midstream) return 0.9;
+  return shared_syn(leg, other).sequence ? 0.99 : 0.9;
+}
+
+// ---- initial sequence number, and TCP timestamp: a NAT keeps them ----
+
+std::optional<uint64_t> sequence_key(const LegState& leg) {
+  if (!is_tcp(leg) || leg.midstream) return std::nullopt;
+  return KeyedHash().add(1).add(leg.client_isn).value();
+}
+
+double sequence_score(const LegState& leg, const LegState& other) {
+  if (!is_tcp(leg) || leg.midstream || other.midstream || same_ends(leg, other)) return 0;
+  const SharedSyn shared = shared_syn(leg, other);
+  if (!shared.sequence) return 0;
+  // 32 bits agree by chance once in 4e9 pairs of openings; a timestamp that agrees as well leaves no doubt.
+  if (shared.timestamp) return 0.99;
+  return shared.timestamp_differs ? 0.7 : 0.95;
+}
+
+constexpr std::array kMethods = {
+    PairingMethodRow{PairingMethod::five_tuple, pairing_trigger::opening, true, five_tuple_key, five_tuple_score},
+    PairingMethodRow{PairingMethod::sequence, pairing_trigger::opening, true, sequence_key, sequence_score},
+};
+
+}  // namespace
+
+std::span<const PairingMethodRow> pairing_methods() { return kMethods; }
+
+}  // namespace parallax

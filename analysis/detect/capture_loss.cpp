@@ -1,0 +1,54 @@
+// Data that its receiver acknowledged was delivered: who captured did not see it, and no device dropped it. Where the sensor
+// itself was losing packets meanwhile, the sentence says so.
+#include "analysis/detect/detectors.h"
+#include "analysis/model/text.h"
+
+namespace parallax::detect {
+namespace {
+
+constexpr uint64_t kManyShare = 100;    // one byte in so many is a warning,
+constexpr uint64_t kManySegments = 10;  // if it is so many segments
+
+void sum_up(CaptureTotals& totals, const DetectorView& view, Observations& out) {
+  for (size_t i = 0; i < view.options.path.size(); ++i) {
+    const auto point = static_cast<PointIndex>(i);
+    CaptureTotals::Point& p = totals.at(point);
+    if (p.missed.empty()) continue;
+    const bool many = p.missed_segments >= kManySegments && p.missed_bytes * kManyShare >= p.missed_bytes + p.seen_bytes;
+    Observation form;
+    form.kind = FindingKind::capture_loss;
+    form.where = {Where::Kind::beyond, point, 0};
+    form.origin = Origin::sensor;
+    form.severity = many ? Severity::warning : Severity::notice;
+    form.confidence = 0.95;
+    p.missed.tell(form, out);
+  }
+}
+
+std::string sentence(const FindingGroup& group, const DetectorView& view) {
+  const PointIndex point = group.record.where.first;
+  const CaptureTotals::Point& p = view.capture.at(point);
+  const std::string own = p.own_segments == 0 ? "."
+                                              : "; " + std::to_string(p.own_segments) +
+                                                    " of them on connections during which the sensor itself lost packets there.";
+  return "the capture at " + view.options.path[point] + " missed " + plural(p.missed_segments, "data segment") + " (" +
+         plural(p.missed_bytes, "byte") + ", " + percent(p.missed_bytes, p.missed_bytes + p.seen_bytes) +
+         " of the data there): their receiver acknowledged them, so they were delivered and no device dropped them" + own;
+}
+
+}  // namespace
+
+const Detector capture_loss = {
+    .kind = FindingKind::capture_loss,
+    .sum_up = sum_up,
+    .sentence = sentence,
+    .page = {
+        .means = "The receiver acknowledged data that this point never showed: it was delivered, and the capture missed it. The "
+                 "mirror, the capturing host or the sensor dropped packets; no device on the path did.",
+        .needs = "TCP connections whose acknowledgements are seen at the point.",
+        .errs = "A receiver that acknowledges what it never got (an accelerator that acknowledges for it) looks the same.",
+        .next =
+            "Look at the drop counters of the TAP or mirror port, of the NIC and of the capturing program. Losses told at this "
+            "point deserve doubt while it misses packets itself."}};
+
+}  // namespace parallax::detect

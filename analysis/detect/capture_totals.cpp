@@ -1,0 +1,57 @@
+#include "analysis/detect/capture_totals.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace parallax {
+
+void CaptureTotals::Waiting::add(uint64_t connection_id, uint64_t count, int64_t first_ns, int64_t last_ns) {
+  const auto same =
+      std::find_if(entries_.rbegin(), entries_.rend(), [&](const Entry& e) { return e.connection_id == connection_id; });
+  if (same == entries_.rend() && entries_.size() < kWaitingMax) {
+    entries_.push_back({connection_id, count, first_ns, last_ns});
+    return;
+  }
+  Entry& into = same == entries_.rend() ? entries_.back() : *same;
+  into.count += count;
+  into.first_ns = std::min(into.first_ns, first_ns);
+  into.last_ns = std::max(into.last_ns, last_ns);
+}
+
+void CaptureTotals::Waiting::tell(const Observation& form, std::vector<Observation>& out) {
+  for (const Entry& entry : entries_) {
+    Observation o = form;
+    o.connection_id = entry.connection_id;
+    o.count = entry.count;
+    o.first_ns = entry.first_ns;
+    o.last_ns = entry.last_ns;
+    out.push_back(std::move(o));
+  }
+  entries_.clear();
+}
+
+void CaptureTotals::take(const LegState& leg, const Connection& connection, const LegEvent& event) {
+  Point& point = points_[leg.point];
+  const LegSummary& now = event.summary;
+  if (leg.protocol == ip_protocol::tcp) {
+    for (size_t d = 0; d < 2; ++d)
+      point.seen_bytes += now.bytes[d] - std::min(now.bytes[d], leg.has_summary ? leg.summary.bytes[d] : 0);
+  }
+  const CaptureReport& report = event.capture;
+  if (report.missed_segments > 0) {
+    point.missed_segments += report.missed_segments;
+    point.missed_bytes += report.missed_bytes;
+    if (!sensor_.covers(leg.point, PortDirection::both, now.first_ns, now.last_ns)) point.own_segments += report.missed_segments;
+    point.missed.add(connection.id, report.missed_segments, now.first_ns, now.last_ns);
+  }
+  for (size_t d = 0; d < 2; ++d) {
+    const size_t travel = index_of(connection.client_outer == (d == 0) ? Travel::toward_inside : Travel::toward_outside);
+    point.copies[travel] += report.copies[d];
+    point.packets[travel] += report.packets[d];
+  }
+  point.routed_copies += report.routed_copies;
+  const uint64_t copies = static_cast<uint64_t>(report.copies[0]) + report.copies[1];
+  if (copies > 0) point.copied.add(connection.id, copies, now.first_ns, now.last_ns);
+}
+
+}  // namespace parallax

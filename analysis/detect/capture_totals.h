@@ -1,0 +1,60 @@
+// What the captures themselves did, point by point: data that they missed, and packets that they show twice.
+//
+// Sums up what the legs' traces report. The correlator's: one thread. Bounded: what waits to be told is kept for kWaitingMax
+// connections, the rest only as a number.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <vector>
+
+#include "analysis/connection/connection.h"
+#include "analysis/event/events.h"
+#include "analysis/finding/observation.h"
+#include "analysis/model/sensor_view.h"
+
+namespace parallax {
+
+enum class Travel : uint8_t { toward_inside, toward_outside };  // along the path
+constexpr size_t index_of(Travel travel) { return static_cast<size_t>(travel); }
+
+class CaptureTotals {
+ public:
+  // Observations to come, one for each connection.
+  class Waiting {
+   public:
+    void add(uint64_t connection_id, uint64_t count, int64_t first_ns, int64_t last_ns);
+    bool empty() const { return entries_.empty(); }
+    // One observation like `form` for each; then nothing waits any more.
+    void tell(const Observation& form, std::vector<Observation>& out);
+
+   private:
+    static constexpr size_t kWaitingMax = 1000;
+    struct Entry {
+      uint64_t connection_id, count;
+      int64_t first_ns, last_ns;
+    };
+    std::vector<Entry> entries_;
+  };
+  struct Point {
+    uint64_t missed_segments = 0, missed_bytes = 0, seen_bytes = 0;
+    uint64_t own_segments = 0;                    // of those missed, on legs while which the sensor itself lost packets there
+    std::array<uint64_t, 2> copies{}, packets{};  // by Travel
+    uint64_t routed_copies = 0;                   // with another TTL
+    Waiting missed, copied;
+  };
+
+  explicit CaptureTotals(const SensorView& sensor) : sensor_(sensor) {}
+
+  // REQUIRES: `leg` has not taken the event's summary yet.
+  void take(const LegState& leg, const Connection& connection, const LegEvent& event);
+
+  Point& at(PointIndex point) { return points_[point]; }
+  const Point& at(PointIndex point) const { return points_[point]; }
+
+ private:
+  const SensorView& sensor_;
+  std::array<Point, kPointsMax> points_;
+};
+
+}  // namespace parallax

@@ -1,0 +1,71 @@
+// A detector: one kind of finding, as a row of a table. What it knows it is given; it keeps nothing.
+//
+// To add a kind: its file in this folder, its line in detectors.def, its scenarios. The pages for people (docs/findings.md) are
+// made from the rows.
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "analysis/connection/connection_store.h"
+#include "analysis/connection/knowledge.h"
+#include "analysis/connection/rival_openings.h"
+#include "analysis/detect/capture_totals.h"
+#include "analysis/event/events.h"
+#include "analysis/finding/finding_group.h"
+#include "analysis/finding/observation.h"
+#include "analysis/model/engine_options.h"
+#include "analysis/model/sensor_view.h"
+
+namespace parallax {
+
+// What is known when a detector is asked.
+struct DetectorView {
+  const EngineOptions& options;
+  const SensorView& sensor;
+  const ConnectionStore& store;
+  const Knowledge& knowledge;
+  const RivalOpenings& openings;
+  const CaptureTotals& capture;
+  int64_t now_ns;    // packet time: everything before it has been seen
+  bool input_ended;  // there is no more to come
+};
+
+// What detectors say, in order.
+using Observations = std::vector<Observation>;
+
+// What the documentation says of the kind, a paragraph each.
+struct DetectorPage {
+  std::string_view means;  // what happened
+  std::string_view needs;  // what must be seen for it
+  std::string_view errs;   // how it can be wrong
+  std::string_view next;   // what to do next
+};
+
+struct Detector {
+  FindingKind kind;
+
+  // ---- triggers; null where the kind has none of that sort ----
+  // A connection's opening: when to look at it, in packet time (kAfterAllNs: not for now), and what is found then. Asked again
+  // after each event of the connection. REQUIRES of `look`: it settles what `due_ns` asked for.
+  int64_t (*due_ns)(const Connection&, const DetectorView&) = nullptr;
+  void (*look)(Connection&, const DetectorView&, Observations&) = nullptr;
+  // A fate of a packet that a home has decided.
+  std::optional<FateEventType> fate_type = std::nullopt;
+  void (*fate)(Connection&, const FateEvent&, const DetectorView&, Observations&) = nullptr;
+  // What the legs of a point come to; asked after each report live, offline once, at the end.
+  void (*sum_up)(CaptureTotals&, const DetectorView&, Observations&) = nullptr;
+
+  // One sentence for a person: how many, what, where seen and where not, who.
+  std::string (*sentence)(const FindingGroup&, const DetectorView&);
+  DetectorPage page;
+};
+
+// All of them, in the order of detectors.def.
+std::span<const Detector* const> detectors();
+const Detector* detector_of(FindingKind kind);  // null: nothing detects it yet
+
+}  // namespace parallax

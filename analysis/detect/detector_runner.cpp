@@ -1,0 +1,134 @@
+#include "analysis/detect/detector_runner.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace parallax {
+
+DetectorRunner::DetectorRunner(const EngineOptions& options, const SensorView& sensor, ConnectionStore& store,
+                               Knowledge& knowledge, const RivalOpenings& openings, FateOwner owner)
+    : options_(options),
+      sensor_(sensor),
+      store_(store),
+      knowledge_(knowledge),
+      openings_(openings),
+      owner_(std::move(owner)),
+      capture_(sensor),
+      findings_(options.path, options.findings, [this](const FindingGroup& group) {
+        return detector_of(group.record.kind)->sentence(group, view(now_ns_, finished_));
+      }) {}
+
+DetectorView DetectorRunner::view(int64_t now_ns, bool input_ended) const {
+  return {options_, sensor_, store_, knowledge_, openings_, capture_, now_ns, input_ended};
+}
+
+int64_t DetectorRunner::due_ns(const Connection& connection) const {
+  int64_t due_ns = kAfterAllNs;
+  for (const Detector* detector : detectors()) {
+    if (detector->due_ns) due_ns = std::min(due_ns, detector->due_ns(connection, view(now_ns_, false)));
+  }
+  return due_ns;
+}
+
+void DetectorRunner::schedule(Connection& connection) {
+  if (connection.check_pending) return;
+  const int64_t due = due_ns(connection);
+  if (due == kAfterAllNs) return;
+  connection.check_pending = true;
+  timers_.push({due, connection.id});
+}
+
+void DetectorRunner::fire(int64_t before_ns) {
+  while (!timers_.empty() && timers_.top().due_ns < before_ns) {
+    const Timer timer = timers_.top();
+    timers_.pop();
+    Connection* connection = store_.find(timer.connection_id);
+    if (connection == nullptr) continue;
+    connection->check_pending = false;
+    const int64_t due = due_ns(*connection);
+    if (due < before_ns) look(*connection, due, false);
+    schedule(*connection);
+  }
+}
+
+void DetectorRunner::look(Connection& connection, int64_t now_ns, bool input_ended) {
+  now_ns_ = now_ns;
+  Observations found;
+  for (const Detector* detector : detectors()) {
+    if (detector->look == nullptr) continue;
+    const DetectorView now = view(now_ns, input_ended);
+    if (input_ended || detector->due_ns(connection, now) <= now_ns) detector->look(connection, now, found);
+  }
+  tell(found);
+}
+
+void DetectorRunner::take_report(const LegState& leg, const Connection& connection, const LegEvent& event) {
+  capture_.take(leg, connection, event);
+  if (!options_.offline) sum_up();
+}
+
+void DetectorRunner::sum_up() {
+  Observations found;
+  for (const Detector* detector : detectors()) {
+    if (detector->sum_up) detector->sum_up(capture_, view(now_ns_, finished_), found);
+  }
+  tell(found);
+}
+
+void DetectorRunner::take_fate(const FateEvent& event) {
+  if (options_.offline && !finished_) {
+    fates_.push_back(event);
+    return;
+  }
+  Connection* connection = owner_(event);
+  if (connection == nullptr) return;
+  Observations found;
+  for (const Detector* detector : detectors()) {
+    if (detector->fate_type == event.type) detector->fate(*connection, event, view(now_ns_, finished_), found);
+  }
+  tell(found);
+}
+
+void DetectorRunner::tell(Observations& observations) {
+  for (Observation& observation : observations) {
+    if (options_.offline && !finished_) {
+      waiting_.push_back(std::move(observation));
+    } else {
+      store(observation);
+    }
+  }
+}
+
+void DetectorRunner::store(const Observation& observation) {
+  if (observation.kind == FindingKind::reset_by_device) {
+    knowledge_.device_reset(observation.where.first, observation.where.second);
+    ++resets_by_device_;
+  }
+  const uint64_t id = findings_.observe(observation);
+  Connection* connection = store_.find(observation.connection_id);
+  if (connection == nullptr) return;
+  auto& ids = connection->finding_ids;
+  if (std::find(ids.begin(), ids.end(), id) == ids.end()) ids.push_back(id);
+}
+
+void DetectorRunner::finish(int64_t last_ns) {
+  fire(last_ns);
+  for (auto& [id, connection] : store_.all()) look(connection, last_ns, true);
+  sum_up();
+  finished_ = true;
+  std::stable_sort(fates_.begin(), fates_.end(), [](const FateEvent& a, const FateEvent& b) {
+    const auto key = [](const FateEvent& e) {
+      return std::tuple(e.packet.order_ns, e.packet.point, e.packet.port, e.packet.frame);
+    };
+    return key(a) < key(b);
+  });
+  std::stable_sort(waiting_.begin(), waiting_.end(), [](const Observation& a, const Observation& b) {
+    return std::tuple(a.first_ns, a.connection_id, a.kind) < std::tuple(b.first_ns, b.connection_id, b.kind);
+  });
+  for (const Observation& observation : waiting_) store(observation);
+  waiting_.clear();
+  for (const FateEvent& event : fates_) take_fate(event);
+  fates_.clear();
+}
+
+}  // namespace parallax

@@ -1,0 +1,76 @@
+// Asks the detectors when their triggers fire, and puts what they say into the store of findings.
+//
+// The correlator's, one thread. Live an observation is stored as it comes. Offline all are kept until the input has ended and
+// then stored in one order, by packet time, so that ids do not depend on the number of workers.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <queue>
+#include <tuple>
+#include <vector>
+
+#include "analysis/connection/connection_store.h"
+#include "analysis/connection/knowledge.h"
+#include "analysis/connection/rival_openings.h"
+#include "analysis/detect/capture_totals.h"
+#include "analysis/detect/detector.h"
+#include "analysis/finding/finding_store.h"
+#include "analysis/model/engine_options.h"
+#include "analysis/model/sensor_view.h"
+
+namespace parallax {
+
+class DetectorRunner {
+ public:
+  // Finds the connection that a fate speaks of, wherever it has gone; null: it is gone.
+  using FateOwner = std::function<Connection*(const FateEvent&)>;
+
+  DetectorRunner(const EngineOptions& options, const SensorView& sensor, ConnectionStore& store, Knowledge& knowledge,
+                 const RivalOpenings& openings, FateOwner owner);
+
+  // Something happened to the connection: its opening may have to be looked at, now or later.
+  void schedule(Connection& connection);
+  // Looks at every connection whose time comes before `before_ns`.
+  void fire(int64_t before_ns);
+  void take_fate(const FateEvent& event);
+  // What the capture did to a leg since its last report. REQUIRES: the leg has not taken the event's summary yet.
+  void take_report(const LegState& leg, const Connection& connection, const LegEvent& event);
+  // The input has ended; `last_ns` is the last time that a port covers.
+  void finish(int64_t last_ns);
+
+  const FindingStore& findings() const { return findings_; }
+  uint64_t resets_by_device() const { return resets_by_device_; }
+
+ private:
+  struct Timer {
+    int64_t due_ns;
+    uint64_t connection_id;
+    bool operator>(const Timer& other) const {
+      return std::tuple(due_ns, connection_id) > std::tuple(other.due_ns, other.connection_id);
+    }
+  };
+  DetectorView view(int64_t now_ns, bool input_ended) const;
+  int64_t due_ns(const Connection& connection) const;
+  void look(Connection& connection, int64_t now_ns, bool input_ended);
+  void sum_up();
+  void tell(Observations& observations);
+  void store(const Observation& observation);
+
+  const EngineOptions& options_;
+  const SensorView& sensor_;
+  ConnectionStore& store_;
+  Knowledge& knowledge_;
+  const RivalOpenings& openings_;
+  const FateOwner owner_;
+  CaptureTotals capture_;
+  FindingStore findings_;
+  std::priority_queue<Timer, std::vector<Timer>, std::greater<>> timers_;
+  Observations waiting_;          // offline
+  std::vector<FateEvent> fates_;  // offline
+  int64_t now_ns_ = kBeforeAllNs;
+  uint64_t resets_by_device_ = 0;
+  bool finished_ = false;
+};
+
+}  // namespace parallax

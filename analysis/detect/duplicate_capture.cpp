@@ -1,0 +1,76 @@
+// A SPAN shows packets twice. Only as a pattern, and only where a device that duplicates is no better explanation: packets of
+// both directions are doubled, or of one that has not passed a device before this point and is not doubled behind it.
+#include "analysis/detect/detectors.h"
+#include "analysis/model/text.h"
+
+namespace parallax::detect {
+namespace {
+
+constexpr uint64_t kCopiesLeast = 20;
+constexpr uint64_t kCopiesShare = 10;  // one packet in so many, of the legs that show any
+
+bool is_doubled(const CaptureTotals::Point& point, Travel travel) {
+  const uint64_t copies = point.copies[index_of(travel)];
+  return copies > 0 && copies * kCopiesShare >= point.packets[index_of(travel)];
+}
+
+// 0: no pattern that only the capture explains.
+double confidence_of(const CaptureTotals& totals, PointIndex point, size_t points) {
+  const CaptureTotals::Point& p = totals.at(point);
+  if (p.copies[0] + p.copies[1] < kCopiesLeast) return 0;
+  if (is_doubled(p, Travel::toward_inside) && is_doubled(p, Travel::toward_outside)) return 0.95;
+  for (const Travel travel : {Travel::toward_inside, Travel::toward_outside}) {
+    const bool inward = travel == Travel::toward_inside;
+    const bool before_any_device = inward ? point == 0 : point + 1u == points;
+    const bool has_behind = inward ? point + 1u < points : point > 0;
+    const auto behind = static_cast<PointIndex>(inward ? point + 1 : point - 1);
+    if (is_doubled(p, travel) && before_any_device && !(has_behind && is_doubled(totals.at(behind), travel))) return 0.7;
+  }
+  return 0;
+}
+
+void sum_up(CaptureTotals& totals, const DetectorView& view, Observations& out) {
+  for (size_t i = 0; i < view.options.path.size(); ++i) {
+    const auto point = static_cast<PointIndex>(i);
+    CaptureTotals::Point& p = totals.at(point);
+    if (p.copied.empty()) continue;
+    Observation form;
+    form.confidence = confidence_of(totals, point, view.options.path.size());
+    if (form.confidence == 0) continue;
+    form.kind = FindingKind::duplicate_capture;
+    form.where = {Where::Kind::beyond, point, 0};
+    form.origin = Origin::sensor;
+    p.copied.tell(form, out);
+  }
+}
+
+std::string sentence(const FindingGroup& group, const DetectorView& view) {
+  const PointIndex point = group.record.where.first;
+  const CaptureTotals::Point& p = view.capture.at(point);
+  const uint64_t copies = p.copies[0] + p.copies[1], packets = p.packets[0] + p.packets[1];
+  std::string text = view.options.path[point] + " shows packets twice: " + std::to_string(copies) + " of " +
+                     plural(packets, "packet") + " (" + percent(copies, packets) + ") are copies of the one before";
+  if (p.routed_copies == copies) {
+    text += ", each with another TTL, as before and after routing";
+  } else if (p.routed_copies > 0) {
+    text += ", " + std::to_string(p.routed_copies) + " with another TTL, as before and after routing";
+  }
+  return text + "; they count neither as retransmissions nor in losses.";
+}
+
+}  // namespace
+
+const Detector duplicate_capture = {
+    .kind = FindingKind::duplicate_capture,
+    .sum_up = sum_up,
+    .sentence = sentence,
+    .page = {
+        .means = "The point shows the same packet twice: a SPAN that copies both the ingress and the egress port, or the traffic "
+                 "before and after routing.",
+        .needs = "At least 20 copies, at least one packet in ten of the connections concerned, and no device that could have "
+                 "duplicated them.",
+        .errs = "A host that sends every packet twice looks the same.",
+        .next = "Mirror one direction of each port only. Nothing else is wrong: copies count neither as retransmissions nor in "
+                "losses."}};
+
+}  // namespace parallax::detect

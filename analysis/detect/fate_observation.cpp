@@ -1,0 +1,33 @@
+#include "analysis/detect/fate_observation.h"
+
+#include <algorithm>
+
+#include "analysis/finding/evidence.h"
+#include "analysis/model/absence_proof.h"
+
+namespace parallax {
+
+Observation fate_observation(const Connection& connection, const FateEvent& event, FindingKind kind, const std::string& what) {
+  const PacketFacts& packet = event.packet;
+  const bool from_client = packet.from == Side::client;
+  // The nearer of the two points to the client first.
+  const auto [low, high] = std::minmax(packet.point, event.absent_at);
+  const PointIndex client_side = connection.client_outer ? low : high, server_side = connection.client_outer ? high : low;
+  Observation o;
+  o.kind = kind;
+  o.where = {Where::Kind::between, client_side, server_side};
+  o.origin = Origin::device;
+  o.direction = from_client ? FindingDirection::client_to_server : FindingDirection::server_to_client;
+  o.service = connection.client_leg().server;
+  o.connection_id = connection.id;
+  o.first_ns = o.last_ns = packet.time_ns;
+  o.confidence = 0.97;
+  o.evidence.push_back(
+      present_at(packet, what + ", ttl " + std::to_string(packet.ttl) + ", ip id " + std::to_string(packet.ip_id)));
+  o.evidence.push_back(AbsenceProof::decided_by_home(
+      event.absent_at, packet.time_ns,
+      "not seen there until " + std::to_string((event.decided_ns - packet.order_ns) / 1'000'000) + " ms later"));
+  return o;
+}
+
+}  // namespace parallax

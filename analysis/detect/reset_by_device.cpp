@@ -1,0 +1,40 @@
+// A RST that left the device and never entered it.
+#include "analysis/detect/detectors.h"
+#include "analysis/detect/fate_observation.h"
+#include "analysis/finding/evidence.h"
+
+namespace parallax::detect {
+namespace {
+
+void fate(Connection& c, const FateEvent& event, const DetectorView& view, Observations& out) {
+  // A device that resets tells both ends: one finding a connection.
+  if (!c.told.insert(FindingKind::reset_by_device)) return;
+  Observation o = fate_observation(c, event, FindingKind::reset_by_device, "RST seq " + std::to_string(event.packet.seq));
+  if (event.packet.from == Side::server) {
+    if (auto ttl = foreign_ttl(event.packet, c.client_leg().server.address, view.knowledge))
+      o.evidence.push_back(std::move(*ttl));
+  }
+  out.push_back(std::move(o));
+}
+
+std::string sentence(const FindingGroup& group, const DetectorView& view) {
+  const SentenceWords words(group, view.options.path);
+  return words.connections + " reset by the device between " + words.first + " and " + words.second + ": RST toward the " +
+         words.receiver + " seen at " + words.target + ", never at " + words.source + "." + words.remark;
+}
+
+}  // namespace
+
+const Detector reset_by_device = {
+    .kind = FindingKind::reset_by_device,
+    .fate_type = FateEventType::reset_by_device,
+    .fate = fate,
+    .sentence = sentence,
+    .page = {.means = "The device reset a connection in the name of one of its ends: the RST left it and never entered it.",
+             .needs =
+                 "The connection paired across the device, and the point at which the RST should have entered covered for that "
+                 "time.",
+             .errs = "A RST that came by a path around the near point would look the same.",
+             .next = "Look at the device's policy, inspection and idle-timeout logs for that time."}};
+
+}  // namespace parallax::detect

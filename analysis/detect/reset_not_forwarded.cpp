@@ -1,0 +1,37 @@
+// A RST that entered the device and never left it: the other end does not know that the connection is over.
+#include "analysis/detect/detectors.h"
+#include "analysis/detect/fate_observation.h"
+#include "analysis/model/text.h"
+
+namespace parallax::detect {
+namespace {
+
+void fate(Connection& c, const FateEvent& event, const DetectorView&, Observations& out) {
+  // An end that knows nothing of it may be told again: one finding a connection.
+  if (!c.told.insert(FindingKind::reset_not_forwarded)) return;
+  out.push_back(fate_observation(c, event, FindingKind::reset_not_forwarded, "RST seq " + std::to_string(event.packet.seq)));
+}
+
+std::string sentence(const FindingGroup& group, const DetectorView& view) {
+  const SentenceWords words(group, view.options.path);
+  return plural(group.record.count, "RST") + " of the " + words.sender + " on " + words.connections + " seen at " + words.source +
+         ", never at " + words.target + "; the device between did not forward it, so that the " + words.receiver +
+         " does not know." + words.remark;
+}
+
+}  // namespace
+
+const Detector reset_not_forwarded = {
+    .kind = FindingKind::reset_not_forwarded,
+    .fate_type = FateEventType::reset_not_forwarded,
+    .fate = fate,
+    .sentence = sentence,
+    .page = {
+        .means = "One end reset the connection, and the device kept that from the other end, which goes on as if nothing had "
+                 "happened: its next request runs into a timeout.",
+        .needs = "The connection paired across the device, and the far point covered for the time in which the RST should have "
+                 "left.",
+        .errs = "A RST that its receiver would ignore (out of window) does no harm when a firewall drops it.",
+        .next = "Compare the device's idle timeout with that of the server, and look at its checks of sequence numbers."}};
+
+}  // namespace parallax::detect

@@ -1,0 +1,118 @@
+// A RST instead of an answer: by the server, or by the device in its name.
+#include <algorithm>
+
+#include "analysis/detect/detectors.h"
+#include "analysis/detect/handshake.h"
+#include "analysis/finding/evidence.h"
+#include "analysis/model/text.h"
+
+namespace parallax::detect {
+namespace {
+
+// The refusal that is not told yet: of the last attempt; or of one that was accepted all the same, which somebody else refused.
+bool is_open_question(const Connection& c) {
+  const LegState& a = c.client_leg();
+  if (c.evicted || !a.has_syn() || c.told.contains(FindingKind::syn_refused) || c.told.contains(FindingKind::syn_unanswered))
+    return false;
+  return a.established ? a.refusal && !a.refused : a.refused && !a.reset;
+}
+
+int64_t due_ns(const Connection& c, const DetectorView& view) {
+  if (!is_open_question(c)) return kAfterAllNs;
+  const LegState& a = c.client_leg();
+  return (a.established ? a.established : a.refused)->order_ns + view.options.device_timeout_ns;
+}
+
+void refused(const Connection& c, const DetectorView& view, Observations& out) {
+  const Handshake handshake(c, view);
+  const LegState& a = handshake.client_leg();
+  const LegState& d = handshake.deepest();
+  const PacketFacts& rst = *a.refusal;
+  Observation o = handshake.observation(FindingKind::syn_refused);
+  o.attempts = std::max<uint64_t>(1, a.refusal_count);
+  o.last_ns = rst.time_ns;
+  o.evidence.push_back(present_at(rst, "RST to the client " + duration_of(rst.time_ns - a.attempts.back().time_ns) +
+                                           " after its SYN, ttl " + std::to_string(rst.ttl)));
+
+  if (!d.refusal) {
+    // The SYN went further than the RST came from.
+    const PacketFacts& syn = d.attempts.back();
+    const AbsenceProof proof =
+        handshake.answer_absent(d.point, syn.order_ns - syn.stamp_uncertainty_ns, std::max(rst.order_ns, syn.order_ns));
+    if (!proof.holds()) return;
+    o.where = between(*handshake.toward_client(d.point), d.point);
+    o.origin = Origin::device;
+    o.evidence.push_back(present_at(syn, "the SYN was forwarded"));
+    o.evidence.push_back(proof.evidence(rst.time_ns, "no RST from the server"));
+    handshake.add_ttl_evidence(o, rst);
+    out.push_back(std::move(o));
+    return;
+  }
+  const auto next = handshake.toward_server(d.point);
+  if (!next) {
+    o.where = beyond(d.point);
+    o.origin = Origin::server;
+    if (&d != &a)
+      o.evidence.push_back(
+          present_at(*d.refusal, "the same refusal comes from the server's side, ttl " + std::to_string(d.refused->ttl)));
+    out.push_back(std::move(o));
+    return;
+  }
+  const AbsenceProof proof = handshake.syns_absent(d, d.attempts.size(), *next, rst.order_ns);
+  if (!proof.holds_for_all()) {
+    out.push_back(without_blame(std::move(o), proof));
+    return;
+  }
+  if (handshake.has_rival(*next, d.attempts.front().order_ns - d.attempts.front().stamp_uncertainty_ns, rst.order_ns)) {
+    o.confidence = kRivalled;
+    o.remark = "An unpaired opening on the far side may be its continuation, so that nobody is accused.";
+    out.push_back(std::move(o));
+    return;
+  }
+  o.where = between(d.point, *next);
+  o.origin = Origin::device;
+  o.evidence.push_back(proof.evidence(d.attempts.back().time_ns, "no SYN of this connection before the RST"));
+  if (!c.client_side_known && !view.knowledge.has_crossed(d.point, d.server.address)) {
+    // Neither the ports nor other connections tell that the server is beyond the device: any host on this side may have answered.
+    o.where = {};
+    o.origin = Origin::unknown;
+    o.confidence = kRivalled;
+  }
+  handshake.doubt_destination(o, d);
+  handshake.add_ttl_evidence(o, rst);
+  out.push_back(std::move(o));
+}
+
+void look(Connection& c, const DetectorView& view, Observations& out) {
+  if (!is_open_question(c)) return;
+  c.told.insert(FindingKind::syn_refused);
+  refused(c, view, out);
+}
+
+std::string sentence(const FindingGroup& group, const DetectorView& view) {
+  const SentenceWords words(group, view.options.path);
+  const std::string attempts = plural(group.attempts, "attempt");
+  if (group.record.origin == Origin::device)
+    return words.connections + " refused with RST by the device between " + words.first + " and " + words.second + ": " +
+           attempts + "; the server beyond " + words.second + " did not send it." + words.remark;
+  if (group.record.where.kind == Where::Kind::beyond)
+    return words.connections + " refused with RST by the server beyond " + words.first + ": " + attempts + "." + words.remark;
+  return words.connections + " refused with RST: " + attempts + "." + words.remark;
+}
+
+}  // namespace
+
+const Detector syn_refused = {
+    .kind = FindingKind::syn_refused,
+    .due_ns = due_ns,
+    .look = look,
+    .sentence = sentence,
+    .page = {
+        .means = "A client's SYN was answered with a RST.",
+        .needs =
+            "SYN and RST at the client's side. The server is named where the RST came in at the last point, the device where "
+            "the SYN never reached the far side, or no RST came from there.",
+        .errs = "A host that is not watched, on the client's side of the device, may have sent the RST.",
+        .next = "By the server: nothing listens on that port. By the device: look at its reject rules."}};
+
+}  // namespace parallax::detect
