@@ -48,7 +48,7 @@ struct LegState {
   PacketFacts first{};                // first packet
   std::vector<PacketFacts> attempts;  // SYNs, the first kAttemptsKept
   uint32_t attempt_count = 0, refusal_count = 0;
-  std::optional<PacketFacts> syn_ack, established, refused, reset;  // of the last attempt
+  std::optional<PacketFacts> syn_ack, established, refused, reset;  // of the last attempt; the SYN-ACK is its first
   std::optional<PacketFacts> refusal;                               // the last RST that refused any attempt
   uint32_t client_isn = 0;
   OfferedOptions client_options, server_options;
@@ -74,17 +74,24 @@ struct Crossing {
   CrossingStats stats{};
 };
 
+// How it is known on which side of the path a client is.
+enum class SideBasis : uint8_t {
+  guessed,
+  learned,  // its addresses have been seen to cross in other connections
+  seen,     // a port that carries one direction, or two legs
+};
+
 struct Connection {
   uint64_t id = 0;
   Protocol protocol = Protocol::tcp;
   std::vector<LegState> legs;
   std::vector<Crossing> crossings;
   std::vector<uint64_t> finding_ids;
-  bool client_outer = true;        // the client is on the side of the first point of the path
-  bool client_side_known = false;  // by a port's direction, or by two legs; else inferred
-  bool evicted = false;            // a bound took a leg of it: nothing is claimed
-  bool check_pending = false;      // a timer will look at it
-  FindingKinds told;               // each detector tells a connection once, unless it counts packets
+  bool client_outer = true;  // the client is on the side of the first point of the path
+  SideBasis side_basis = SideBasis::guessed;
+  bool evicted = false;        // a bound took a leg of it: nothing is claimed
+  bool check_pending = false;  // a timer will look at it
+  FindingKinds told;           // each detector tells a connection once, unless it counts packets
   size_t legs_over = 0;
 
   // The leg nearest to the client, and the one nearest to the server among those that saw a SYN (else among all).

@@ -12,7 +12,7 @@ bool settle_by_port(Connection& connection, const SensorView& sensor) {
     const PortDirection direction = sensor.channels()[packet.port]->info.direction;
     if (direction == PortDirection::both) continue;
     connection.client_outer = (direction == PortDirection::toward_inside) == (packet.from == Side::client);
-    connection.client_side_known = true;
+    connection.side_basis = SideBasis::seen;
     return true;
   }
   return false;
@@ -22,7 +22,7 @@ bool settle_by_two_legs(Connection& connection) {
   const auto [outer, inner] = std::minmax_element(connection.legs.begin(), connection.legs.end(),
                                                   [](const LegState& a, const LegState& b) { return a.point < b.point; });
   if (outer->point == inner->point) return false;
-  connection.client_side_known = true;
+  connection.side_basis = SideBasis::seen;
   const int ttl_fall = outer->first.from == inner->first.from ? outer->first.ttl - inner->first.ttl : 0;
   const bool from_client = outer->first.from == Side::client;
   if (ttl_fall != 0) {
@@ -39,13 +39,10 @@ void settle_client_side(Connection& connection, const SensorView& sensor, const 
   if (settle_by_port(connection, sensor) || settle_by_two_legs(connection)) return;
   const LegState& leg = connection.legs.front();
   const PathSide client = knowledge.side_of(leg.client.address), server = knowledge.side_of(leg.server.address);
-  if (client == PathSide::outer || server == PathSide::inner) {
-    connection.client_outer = true;
-  } else if (client == PathSide::inner || server == PathSide::outer) {
-    connection.client_outer = false;
-  } else {
-    connection.client_outer = leg.point == 0 || leg.point + 1u < points;
-  }
+  const bool is_outer = client == PathSide::outer || server == PathSide::inner;
+  const bool is_inner = client == PathSide::inner || server == PathSide::outer;
+  connection.side_basis = is_outer || is_inner ? SideBasis::learned : SideBasis::guessed;
+  connection.client_outer = is_outer || (!is_inner && (leg.point == 0 || leg.point + 1u < points));
 }
 
 }  // namespace parallax

@@ -9,7 +9,7 @@
 
 namespace parallax {
 
-// Sets client_outer, and client_side_known where it is more than a guess. A port that carries one direction says so; else of two
+// Sets client_outer, and how that is known. A port that carries one direction says so; else of two
 // legs the one with the higher TTL is nearer to the client, and with equal ones the one that saw the opening first; one leg alone
 // is taken to stand on its client's side, unless its addresses are known from paired connections. `points`: of the path.
 void settle_client_side(Connection& connection, const SensorView& sensor, const Knowledge& knowledge, size_t points);

@@ -44,9 +44,21 @@ bool Pairer::may_pair(const LegState& leg, const LegState& other) const {
   const bool leg_taken = leg.paired[slot_toward(leg.point, other.point)],
              other_taken = other.paired[slot_toward(other.point, leg.point)];
   if (!leg_taken && !other_taken) return true;
-  // A NAT may give each retry a new port: the same SYN again, on a leg of its own, while nothing is established.
-  return leg_taken != other_taken && leg.protocol == ip_protocol::tcp && !leg.midstream && !other.midstream && !leg.established &&
-         !other.established && !same_ends(leg, other);
+  if (leg_taken && other_taken) return false;
+  return leg_taken ? is_retry_of(leg, other) : is_retry_of(other, leg);
+}
+
+// A NAT may give each retry a new port: the same SYN again, on a leg of its own, while nothing is established. Each SYN of the
+// leg that is taken already explains one on the far side: there must be one left that does not.
+bool Pairer::is_retry_of(const LegState& taken, const LegState& retry) const {
+  if (taken.protocol != ip_protocol::tcp || taken.midstream || retry.midstream || taken.established || retry.established ||
+      same_ends(taken, retry))
+    return false;
+  uint32_t explained = 0;
+  for (const LegState& leg : store_.find(store_.place_of(taken.id.value()).connection_id)->legs) {
+    if (leg.point == retry.point) explained += leg.attempt_count;
+  }
+  return explained < taken.attempt_count;
 }
 
 Pairer::Match Pairer::find(uint64_t leg_id, int point, uint8_t trigger) const {

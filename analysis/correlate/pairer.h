@@ -53,6 +53,7 @@ class Pairer {
   uint64_t evicted() const { return index_.evicted(); }
 
  private:
+  bool is_retry_of(const LegState& taken, const LegState& retry) const;
   bool may_pair(const LegState& leg, const LegState& other) const;
   bool known_to_pair(const LegState& a, const LegState& b) const;
   double score(const PairingMethodRow& row, const LegState& leg, const LegState& other) const;

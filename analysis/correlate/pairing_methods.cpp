@@ -1,8 +1,11 @@
 // The methods by which legs are paired, strongest first.
+#include <algorithm>
 #include <array>
+#include <cstdlib>
 
 #include "analysis/correlate/pairer.h"
 #include "analysis/model/keyed_hash.h"
+#include "capture/core/port.h"
 
 namespace parallax {
 namespace {
@@ -15,9 +18,10 @@ std::optional<uint64_t> five_tuple_key(const LegState& leg) {
   return KeyedHash().add(leg.protocol).add(leg.client).add(leg.server).value();
 }
 
-// Whether one SYN was seen as both: by sequence number, and by TCP timestamp where there is one.
+// Whether one SYN was seen as both: by sequence number, by TCP timestamp where there is one, by IP ID, and how far apart in time.
 struct SharedSyn {
-  bool sequence = false, timestamp = false, timestamp_differs = false;
+  bool sequence = false, timestamp = false, timestamp_differs = false, ip_id = false;
+  int64_t apart_ns = kAfterAllNs;
 };
 SharedSyn shared_syn(const LegState& a, const LegState& b) {
   SharedSyn shared;
@@ -27,6 +31,8 @@ SharedSyn shared_syn(const LegState& a, const LegState& b) {
       shared.sequence = true;
       shared.timestamp |= x.tsval == y.tsval && x.tsval != 0;
       shared.timestamp_differs |= x.tsval != y.tsval && x.tsval != 0 && y.tsval != 0;
+      shared.ip_id |= x.ip_id == y.ip_id && x.ip_id != 0;
+      shared.apart_ns = std::min(shared.apart_ns, std::abs(x.order_ns - y.order_ns));
     }
   }
   // A leg that was met with its SYN-ACK knows the ISN from it.
@@ -52,9 +58,12 @@ double sequence_score(const LegState& leg, const LegState& other) {
   if (!is_tcp(leg) || leg.midstream || other.midstream || same_ends(leg, other)) return 0;
   const SharedSyn shared = shared_syn(leg, other);
   if (!shared.sequence) return 0;
-  // 32 bits agree by chance once in 4e9 pairs of openings; a timestamp that agrees as well leaves no doubt.
-  if (shared.timestamp) return 0.99;
-  return shared.timestamp_differs ? 0.7 : 0.95;
+  // 32 bits agree by chance once in 4e9 pairs of openings; a timestamp that agrees as well leaves no doubt. Many clients may
+  // share an initial sequence number on purpose: then it is the IP ID, or that one crossed at once, that tells which is which.
+  if (shared.timestamp_differs) return 0.7;
+  constexpr int64_t kTransitNs = 20'000'000;
+  const bool is_near = shared.ip_id || shared.apart_ns < kTransitNs;
+  return shared.timestamp && is_near ? 0.99 : is_near || shared.timestamp ? 0.95 : 0.9;
 }
 
 constexpr std::array kMethods = {

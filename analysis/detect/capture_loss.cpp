@@ -9,7 +9,7 @@ namespace {
 constexpr uint64_t kManyShare = 100;    // one byte in so many is a warning,
 constexpr uint64_t kManySegments = 10;  // if it is so many segments
 
-void sum_up(CaptureTotals& totals, const DetectorView& view, Observations& out) {
+void sum_up(CaptureTotals& totals, const DetectorView& view, Verdicts& out) {
   for (size_t i = 0; i < view.options.path.size(); ++i) {
     const auto point = static_cast<PointIndex>(i);
     CaptureTotals::Point& p = totals.at(point);
@@ -21,7 +21,7 @@ void sum_up(CaptureTotals& totals, const DetectorView& view, Observations& out) 
     form.origin = Origin::sensor;
     form.severity = many ? Severity::warning : Severity::notice;
     form.confidence = 0.95;
-    p.missed.tell(form, out);
+    p.missed.tell(form, out.told);
   }
 }
 

@@ -8,6 +8,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "analysis/connection/connection_store.h"
@@ -35,7 +36,17 @@ struct DetectorView {
 };
 
 // What detectors say, in order.
-using Observations = std::vector<Observation>;
+struct Verdicts {
+  struct Withdrawal {
+    FindingKind kind;
+    uint64_t connection_id;
+  };
+  std::vector<Observation> told;
+  std::vector<Withdrawal> withdrawn;  // told of the connection before, and disproved since
+
+  void tell(Observation observation) { told.push_back(std::move(observation)); }
+  void withdraw(FindingKind kind, uint64_t connection_id) { withdrawn.push_back({kind, connection_id}); }
+};
 
 // What the documentation says of the kind, a paragraph each.
 struct DetectorPage {
@@ -52,12 +63,12 @@ struct Detector {
   // A connection's opening: when to look at it, in packet time (kAfterAllNs: not for now), and what is found then. Asked again
   // after each event of the connection. REQUIRES of `look`: it settles what `due_ns` asked for.
   int64_t (*due_ns)(const Connection&, const DetectorView&) = nullptr;
-  void (*look)(Connection&, const DetectorView&, Observations&) = nullptr;
+  void (*look)(Connection&, const DetectorView&, Verdicts&) = nullptr;
   // A fate of a packet that a home has decided.
   std::optional<FateEventType> fate_type = std::nullopt;
-  void (*fate)(Connection&, const FateEvent&, const DetectorView&, Observations&) = nullptr;
+  void (*fate)(Connection&, const FateEvent&, const DetectorView&, Verdicts&) = nullptr;
   // What the legs of a point come to; asked after each report live, offline once, at the end.
-  void (*sum_up)(CaptureTotals&, const DetectorView&, Observations&) = nullptr;
+  void (*sum_up)(CaptureTotals&, const DetectorView&, Verdicts&) = nullptr;
 
   // One sentence for a person: how many, what, where seen and where not, who.
   std::string (*sentence)(const FindingGroup&, const DetectorView&);

@@ -5,6 +5,15 @@
 
 namespace parallax {
 
+namespace {
+
+void rename(std::vector<uint64_t>& ids, uint64_t from, uint64_t into) {
+  std::erase(ids, from);
+  if (std::find(ids.begin(), ids.end(), into) == ids.end()) ids.push_back(into);
+}
+
+}  // namespace
+
 DetectorRunner::DetectorRunner(const EngineOptions& options, const SensorView& sensor, ConnectionStore& store,
                                Knowledge& knowledge, const RivalOpenings& openings, FateOwner owner)
     : options_(options),
@@ -53,13 +62,13 @@ void DetectorRunner::fire(int64_t before_ns) {
 
 void DetectorRunner::look(Connection& connection, int64_t now_ns, bool input_ended) {
   now_ns_ = now_ns;
-  Observations found;
+  Verdicts found;
   for (const Detector* detector : detectors()) {
     if (detector->look == nullptr) continue;
     const DetectorView now = view(now_ns, input_ended);
     if (input_ended || detector->due_ns(connection, now) <= now_ns) detector->look(connection, now, found);
   }
-  tell(found);
+  take(found);
 }
 
 void DetectorRunner::take_report(const LegState& leg, const Connection& connection, const LegEvent& event) {
@@ -68,11 +77,11 @@ void DetectorRunner::take_report(const LegState& leg, const Connection& connecti
 }
 
 void DetectorRunner::sum_up() {
-  Observations found;
+  Verdicts found;
   for (const Detector* detector : detectors()) {
     if (detector->sum_up) detector->sum_up(capture_, view(now_ns_, finished_), found);
   }
-  tell(found);
+  take(found);
 }
 
 void DetectorRunner::take_fate(const FateEvent& event) {
@@ -82,29 +91,45 @@ void DetectorRunner::take_fate(const FateEvent& event) {
   }
   Connection* connection = owner_(event);
   if (connection == nullptr) return;
-  Observations found;
+  Verdicts found;
   for (const Detector* detector : detectors()) {
     if (detector->fate_type == event.type) detector->fate(*connection, event, view(now_ns_, finished_), found);
   }
-  tell(found);
+  take(found);
 }
 
-void DetectorRunner::tell(Observations& observations) {
-  for (Observation& observation : observations) {
+void DetectorRunner::take(Verdicts& verdicts) {
+  for (const Verdicts::Withdrawal& withdrawal : verdicts.withdrawn) {
+    std::erase_if(waiting_, [&](const Observation& o) {
+      return o.kind == withdrawal.kind && store_.place_of(o.leg_id).connection_id == withdrawal.connection_id;
+    });
+    findings_.withdraw(withdrawal.kind, withdrawal.connection_id);
+  }
+  for (Observation& observation : verdicts.told) {
+    if (const Connection* connection = store_.find(observation.connection_id))
+      observation.leg_id = connection->legs.front().id.value();
     if (options_.offline && !finished_) {
       waiting_.push_back(std::move(observation));
     } else {
-      store(observation);
+      store(std::move(observation));
     }
   }
 }
 
-void DetectorRunner::store(const Observation& observation) {
+void DetectorRunner::store(Observation observation) {
+  // Its connection may have become part of another since.
+  if (const LegPlace place = store_.place_of(observation.leg_id); place.connection_id != 0)
+    observation.connection_id = place.connection_id;
   if (observation.kind == FindingKind::reset_by_device) {
     knowledge_.device_reset(observation.where.first, observation.where.second);
     ++resets_by_device_;
   }
   const uint64_t id = findings_.observe(observation);
+  for (const FindingStore::Merged& merged : findings_.take_merged()) {
+    for (const uint64_t connection_id : merged.connection_ids) {
+      if (Connection* connection = store_.find(connection_id)) rename(connection->finding_ids, merged.from, merged.into);
+    }
+  }
   Connection* connection = store_.find(observation.connection_id);
   if (connection == nullptr) return;
   auto& ids = connection->finding_ids;
@@ -125,10 +150,11 @@ void DetectorRunner::finish(int64_t last_ns) {
   std::stable_sort(waiting_.begin(), waiting_.end(), [](const Observation& a, const Observation& b) {
     return std::tuple(a.first_ns, a.connection_id, a.kind) < std::tuple(b.first_ns, b.connection_id, b.kind);
   });
-  for (const Observation& observation : waiting_) store(observation);
+  for (Observation& observation : waiting_) store(std::move(observation));
   waiting_.clear();
   for (const FateEvent& event : fates_) take_fate(event);
   fates_.clear();
+  if (options_.offline) findings_.close_all();
 }
 
 }  // namespace parallax

@@ -54,8 +54,8 @@ class DetectorRunner {
   int64_t due_ns(const Connection& connection) const;
   void look(Connection& connection, int64_t now_ns, bool input_ended);
   void sum_up();
-  void tell(Observations& observations);
-  void store(const Observation& observation);
+  void take(Verdicts& verdicts);
+  void store(Observation observation);
 
   const EngineOptions& options_;
   const SensorView& sensor_;
@@ -66,8 +66,8 @@ class DetectorRunner {
   CaptureTotals capture_;
   FindingStore findings_;
   std::priority_queue<Timer, std::vector<Timer>, std::greater<>> timers_;
-  Observations waiting_;          // offline
-  std::vector<FateEvent> fates_;  // offline
+  std::vector<Observation> waiting_;  // offline
+  std::vector<FateEvent> fates_;      // offline
   int64_t now_ns_ = kBeforeAllNs;
   uint64_t resets_by_device_ = 0;
   bool finished_ = false;

@@ -29,7 +29,7 @@ double confidence_of(const CaptureTotals& totals, PointIndex point, size_t point
   return 0;
 }
 
-void sum_up(CaptureTotals& totals, const DetectorView& view, Observations& out) {
+void sum_up(CaptureTotals& totals, const DetectorView& view, Verdicts& out) {
   for (size_t i = 0; i < view.options.path.size(); ++i) {
     const auto point = static_cast<PointIndex>(i);
     CaptureTotals::Point& p = totals.at(point);
@@ -40,7 +40,7 @@ void sum_up(CaptureTotals& totals, const DetectorView& view, Observations& out) 
     form.kind = FindingKind::duplicate_capture;
     form.where = {Where::Kind::beyond, point, 0};
     form.origin = Origin::sensor;
-    p.copied.tell(form, out);
+    p.copied.tell(form, out.told);
   }
 }
 

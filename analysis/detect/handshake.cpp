@@ -1,6 +1,7 @@
 #include "analysis/detect/handshake.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "analysis/finding/evidence.h"
 
@@ -9,6 +10,11 @@ namespace {
 
 // Where nothing toward that destination has been seen to cross: the device may have a third side, without a port of ours.
 constexpr double kElsewhere = 0.7;
+// In which a server's answer to a SYN would come back to the last point, or the next SYN: round trips within the Internet are
+// shorter.
+constexpr int64_t kAnswerWaitNs = 1'000'000'000;
+
+bool is_initial_ttl(uint8_t ttl) { return ttl == 32 || ttl == 64 || ttl == 128 || ttl == 255; }
 
 }  // namespace
 
@@ -25,25 +31,35 @@ const LegState& Handshake::deepest() const {
   return *best;
 }
 
+const LegState* Handshake::nearest_answer() const {
+  const LegState* best = nullptr;
+  for (const LegState& leg : c_.legs) {
+    if (leg.syn_ack && (!best || (c_.client_outer ? leg.point < best->point : leg.point > best->point))) best = &leg;
+  }
+  return best;
+}
+
+uint32_t Handshake::syns_at(PointIndex point) const {
+  uint32_t count = 0;
+  for (const LegState& leg : c_.legs) {
+    if (leg.point == point) count += leg.attempt_count;
+  }
+  return count;
+}
+
+const PacketFacts* Handshake::answer_at(PointIndex point) const {
+  const PacketFacts* first = nullptr;
+  for (const LegState& leg : c_.legs) {
+    if (leg.point == point && leg.syn_ack && (!first || leg.syn_ack->order_ns < first->order_ns)) first = &*leg.syn_ack;
+  }
+  return first;
+}
+
 // A filter may have kept this connection from being seen on the far side, because the device rewrites addresses or is not known
 // to leave them alone.
 bool Handshake::may_be_hidden(PointIndex a, PointIndex b) const {
   const Knowledge::Device& device = view_.knowledge.device(a, b);
   return view_.options.filtered && (device.connections == 0 || device.rewrites);
-}
-
-AbsenceProof Handshake::syns_absent(const LegState& leg, size_t count, PointIndex point, int64_t until_ns) const {
-  AbsenceProof proof(view_.sensor, point, travel_to_server());
-  proof.unless(may_be_hidden(leg.point, point), Doubt::may_be_hidden);
-  for (size_t i = 0; i < std::min(count, leg.attempts.size()); ++i) {
-    const PacketFacts& syn = leg.attempts[i];
-    proof.expect(syn.order_ns - syn.stamp_uncertainty_ns, std::min(syn.order_ns + view_.options.device_timeout_ns, until_ns));
-  }
-  return proof;
-}
-
-AbsenceProof Handshake::answer_absent(PointIndex point, int64_t from_ns, int64_t to_ns) const {
-  return AbsenceProof(view_.sensor, point, travel_to_client()).expect(from_ns, to_ns);
 }
 
 bool Handshake::has_rival(PointIndex point, int64_t from_ns, int64_t to_ns) const {
@@ -52,23 +68,80 @@ bool Handshake::has_rival(PointIndex point, int64_t from_ns, int64_t to_ns) cons
   return view_.openings.any(client_leg(), point, from_ns, to_ns, own);
 }
 
+// Whether the SYN may be the device's own (a proxy's, toward a server), so that it never had to pass the device: which side the
+// client is on is a guess, and the SYN has made no hop since it was sent.
+bool Handshake::is_side_open(const PacketFacts& syn) const {
+  return c_.side_basis == SideBasis::guessed && is_initial_ttl(syn.ttl);
+}
+
+AbsenceProof Handshake::absence_of_syns(const LegState& leg, PointIndex point) const {
+  AbsenceProof proof(view_.sensor, point, travel_to_server());
+  return proof.unless(may_be_hidden(leg.point, point), Doubt::may_be_hidden)
+      .unless(is_side_open(leg.attempts.front()), Doubt::path_unknown);
+}
+
+AbsenceProof Handshake::syns_absent(const LegState& leg, size_t count, PointIndex point) const {
+  AbsenceProof proof = absence_of_syns(leg, point);
+  const int64_t timeout_ns = view_.options.device_timeout_ns;
+  for (size_t i = 0; i < std::min(count, leg.attempts.size()); ++i) {
+    const PacketFacts& syn = leg.attempts[i];
+    proof.expect(syn.order_ns - syn.stamp_uncertainty_ns, syn.order_ns + timeout_ns);
+  }
+  const PacketFacts &first = leg.attempts.front(), &last = leg.attempts.back();
+  return proof.unless(has_rival(point, first.order_ns - first.stamp_uncertainty_ns, last.order_ns + timeout_ns), Doubt::rival);
+}
+
+AbsenceProof Handshake::syns_absent_before(const LegState& leg, PointIndex point, int64_t before_ns) const {
+  AbsenceProof proof = absence_of_syns(leg, point);
+  const PacketFacts& first = leg.attempts.front();
+  for (const PacketFacts& syn : leg.attempts) {
+    proof.expect(syn.order_ns - syn.stamp_uncertainty_ns,
+                 std::clamp(before_ns, syn.order_ns, syn.order_ns + view_.options.device_timeout_ns));
+  }
+  return proof.unless(has_rival(point, first.order_ns - first.stamp_uncertainty_ns, before_ns), Doubt::rival);
+}
+
+AbsenceProof Handshake::answers_absent(const LegState& leg) const {
+  AbsenceProof proof(view_.sensor, leg.point, travel_to_client());
+  for (const LegState& other : c_.legs) {
+    if (other.point != leg.point) continue;
+    for (size_t i = 0; i < other.attempts.size(); ++i) {
+      const int64_t at = other.attempts[i].order_ns;
+      const int64_t next = i + 1 < other.attempts.size() ? other.attempts[i + 1].order_ns : kAfterAllNs;
+      proof.expect(at, std::min(at + kAnswerWaitNs, next));
+    }
+  }
+  return proof;
+}
+
+AbsenceProof Handshake::answer_absent(const PacketFacts& answer, PointIndex point, int64_t wait_ns) const {
+  return AbsenceProof(view_.sensor, point, travel_to_client())
+      .expect(answer.order_ns - answer.stamp_uncertainty_ns, answer.order_ns + wait_ns);
+}
+
 Observation Handshake::observation(FindingKind kind) const {
   const LegState& a = client_leg();
   Observation o;
   o.kind = kind;
   o.service = a.server;
+  o.source = a.client;
   o.connection_id = c_.id;
   o.direction = FindingDirection::client_to_server;
   o.first_ns = a.attempts.front().time_ns;
   o.last_ns = a.attempts.back().time_ns;
-  o.attempts = a.attempt_count;
-  o.confidence = c_.client_side_known ? kSure : kInferred;
+  o.attempts = o.proved = a.attempt_count;
+  o.confidence = c_.side_basis == SideBasis::seen ? kSure : kInferred;
   return o;
 }
 
-void Handshake::doubt_destination(Observation& o, const LegState& leg) const {
-  if (view_.knowledge.has_crossed(leg.point, leg.server.address)) return;
-  if (o.where.kind != Where::Kind::unknown) o.confidence *= kElsewhere;
+void Handshake::blame_device(Observation& o, PointIndex client_side, PointIndex server_side, const AbsenceProof& proof,
+                             std::string detail) const {
+  o.where = between(client_side, server_side);
+  o.origin = Origin::device;
+  o.evidence.push_back(proof.evidence(o.last_ns, std::move(detail)));
+  if (o.direction == FindingDirection::server_to_client) return;
+  if (view_.knowledge.has_crossed(client_leg().point, client_leg().server.address)) return;
+  o.confidence *= kElsewhere;
   o.remark =
       "No connection to that address has been seen to cross, so that it may lie on a side of the device that is not watched.";
 }
@@ -80,16 +153,10 @@ void Handshake::add_ttl_evidence(Observation& o, const PacketFacts& rst) const {
 Observation without_blame(Observation o, const AbsenceProof& proof) {
   o.where = {};
   o.origin = Origin::unknown;
-  o.confidence = kRivalled;
-  o.remark =
-      "The sensor does not cover the far side for that time, was losing packets there, or a filter hides it, so that nobody is "
-      "accused.";
-  o.evidence.push_back({.kind = "timing",
-                        .point = proof.point(),
-                        .port = std::nullopt,
-                        .frame = 0,
-                        .time_ns = o.last_ns,
-                        .detail = "not covered, filtered, or the sensor was losing packets here"});
+  o.confidence = kUnblamed;
+  o.proved = o.attempts;
+  o.remark = "Nobody is accused: " + std::string(text_of(proof.doubt())) + ".";
+  o.evidence.push_back(proof.doubt_evidence(o.last_ns));
   return o;
 }
 

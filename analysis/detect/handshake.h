@@ -1,17 +1,21 @@
 // One connection's opening as the points saw it, with the questions that its detectors ask.
 //
-// A view that lives for one question. Claims nothing that rests on an absence but through AbsenceProof.
+// A view that lives for one question. Points are walked from the client to the server or back, however many there are, and what
+// is missing is missing between the first neighbours between which it is proved to be. Claims nothing that rests on an absence
+// but through AbsenceProof.
 #pragma once
 
+#include <cstdint>
 #include <optional>
+#include <string>
 
 #include "analysis/detect/detector.h"
 #include "analysis/model/absence_proof.h"
 
 namespace parallax {
 
-// Confidence where the ports tell the direction, and where it was inferred from which points saw the packets.
-inline constexpr double kSure = 0.97, kInferred = 0.85, kRivalled = 0.4;
+// Confidence where the ports or two legs tell the client's side, where it was learned or inferred, and where nobody is accused.
+inline constexpr double kSure = 0.97, kInferred = 0.85, kUnblamed = 0.4;
 
 class Handshake {
  public:
@@ -20,38 +24,50 @@ class Handshake {
   const LegState& client_leg() const { return c_.client_leg(); }
   // The leg furthest toward the server that saw a SYN.
   const LegState& deepest() const;
+  // Of the legs with an answer the one nearest to the client; null: none.
+  const LegState* nearest_answer() const;
   // The next point from `point` toward the server, or toward the client; nothing where the path ends.
   std::optional<PointIndex> toward_server(PointIndex point) const { return step(point, c_.client_outer); }
   std::optional<PointIndex> toward_client(PointIndex point) const { return step(point, !c_.client_outer); }
+  // SYNs that the point saw, over all its legs (a NAT may give each retry a new port).
+  uint32_t syns_at(PointIndex point) const;
+  // The first SYN-ACK at the point; null: none.
+  const PacketFacts* answer_at(PointIndex point) const;
+
+  // That the first `count` SYNs of `leg` did not come to `point` on their way to the server.
+  AbsenceProof syns_absent(const LegState& leg, size_t count, PointIndex point) const;
+  // That the first SYNs of `leg` did not come to `point` before `before_ns`.
+  AbsenceProof syns_absent_before(const LegState& leg, PointIndex point, int64_t before_ns) const;
+  // That no answer to any SYN that `leg`'s point saw passed that point on its way to the client.
+  AbsenceProof answers_absent(const LegState& leg) const;
+  // That `answer`, seen nearer to the server, did not come to `point` within `wait_ns`.
+  AbsenceProof answer_absent(const PacketFacts& answer, PointIndex point, int64_t wait_ns) const;
+
+  // What all observations of the opening have in common.
+  Observation observation(FindingKind kind) const;
+  // Blames the device between the two points, the client's side first, by the proof.
+  void blame_device(Observation& o, PointIndex client_side, PointIndex server_side, const AbsenceProof& proof,
+                    std::string detail) const;
+  void add_ttl_evidence(Observation& o, const PacketFacts& rst) const;
+
+ private:
+  std::optional<PointIndex> step(PointIndex point, bool inward) const;
   PortDirection travel_to_server() const {
     return c_.client_outer ? PortDirection::toward_inside : PortDirection::toward_outside;
   }
   PortDirection travel_to_client() const {
     return c_.client_outer ? PortDirection::toward_outside : PortDirection::toward_inside;
   }
-
-  // That the first `count` SYNs of `leg` did not come to `point`, on their way to the server, until `until_ns`.
-  AbsenceProof syns_absent(const LegState& leg, size_t count, PointIndex point, int64_t until_ns) const;
-  // That no answer came to `point`, on its way to the client, between the two times.
-  AbsenceProof answer_absent(PointIndex point, int64_t from_ns, int64_t to_ns) const;
-  // Whether an opening that is still unpaired was seen at `point` that may be this connection's.
-  bool has_rival(PointIndex point, int64_t from_ns, int64_t to_ns) const;
-
-  // What all observations of the opening have in common.
-  Observation observation(FindingKind kind) const;
-  // Of an accusation of a device: lowers the confidence where nothing toward that destination has been seen to cross it.
-  void doubt_destination(Observation& o, const LegState& leg) const;
-  void add_ttl_evidence(Observation& o, const PacketFacts& rst) const;
-
- private:
-  std::optional<PointIndex> step(PointIndex point, bool inward) const;
+  AbsenceProof absence_of_syns(const LegState& leg, PointIndex point) const;
   bool may_be_hidden(PointIndex a, PointIndex b) const;
+  bool has_rival(PointIndex point, int64_t from_ns, int64_t to_ns) const;
+  bool is_side_open(const PacketFacts& syn) const;
 
   const Connection& c_;
   const DetectorView& view_;
 };
 
-// The fact alone, where the absence that blame would rest on is not proved.
+// The fact alone, and why nobody is accused.
 Observation without_blame(Observation o, const AbsenceProof& proof);
 
 inline Where beyond(PointIndex point) { return {Where::Kind::beyond, point, 0}; }

@@ -6,7 +6,7 @@
 namespace parallax::detect {
 namespace {
 
-void fate(Connection& c, const FateEvent& event, const DetectorView& view, Observations& out) {
+void fate(Connection& c, const FateEvent& event, const DetectorView& view, Verdicts& out) {
   // A device that resets tells both ends: one finding a connection.
   if (!c.told.insert(FindingKind::reset_by_device)) return;
   Observation o = fate_observation(c, event, FindingKind::reset_by_device, "RST seq " + std::to_string(event.packet.seq));
@@ -14,7 +14,7 @@ void fate(Connection& c, const FateEvent& event, const DetectorView& view, Obser
     if (auto ttl = foreign_ttl(event.packet, c.client_leg().server.address, view.knowledge))
       o.evidence.push_back(std::move(*ttl));
   }
-  out.push_back(std::move(o));
+  out.tell(std::move(o));
 }
 
 std::string sentence(const FindingGroup& group, const DetectorView& view) {

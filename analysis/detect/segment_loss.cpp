@@ -6,8 +6,8 @@
 namespace parallax::detect {
 namespace {
 
-void fate(Connection& c, const FateEvent& event, const DetectorView&, Observations& out) {
-  out.push_back(fate_observation(
+void fate(Connection& c, const FateEvent& event, const DetectorView&, Verdicts& out) {
+  out.tell(fate_observation(
       c, event, FindingKind::segment_loss,
       "segment seq " + std::to_string(event.packet.seq) + " length " + std::to_string(event.packet.payload_length)));
 }

@@ -23,30 +23,33 @@ int64_t due_ns(const Connection& c, const DetectorView& view) {
   return (a.established ? a.established : a.refused)->order_ns + view.options.device_timeout_ns;
 }
 
-void refused(const Connection& c, const DetectorView& view, Observations& out) {
+// The SYN that the RST answers: the last one before it.
+const PacketFacts& refused_syn(const LegState& leg, const PacketFacts& rst) {
+  const auto after = std::find_if(leg.attempts.begin() + 1, leg.attempts.end(),
+                                  [&](const PacketFacts& syn) { return syn.order_ns > rst.order_ns; });
+  return *(after - 1);
+}
+
+void refused(const Connection& c, const DetectorView& view, Verdicts& out) {
   const Handshake handshake(c, view);
   const LegState& a = handshake.client_leg();
   const LegState& d = handshake.deepest();
   const PacketFacts& rst = *a.refusal;
   Observation o = handshake.observation(FindingKind::syn_refused);
-  o.attempts = std::max<uint64_t>(1, a.refusal_count);
+  o.attempts = o.proved = std::max<uint64_t>(1, a.refusal_count);
   o.last_ns = rst.time_ns;
-  o.evidence.push_back(present_at(rst, "RST to the client " + duration_of(rst.time_ns - a.attempts.back().time_ns) +
+  o.evidence.push_back(present_at(rst, "RST to the client " + duration_of(rst.time_ns - refused_syn(a, rst).time_ns) +
                                            " after its SYN, ttl " + std::to_string(rst.ttl)));
 
   if (!d.refusal) {
     // The SYN went further than the RST came from.
     const PacketFacts& syn = d.attempts.back();
-    const AbsenceProof proof =
-        handshake.answer_absent(d.point, syn.order_ns - syn.stamp_uncertainty_ns, std::max(rst.order_ns, syn.order_ns));
-    if (!proof.holds()) return;
-    o.where = between(*handshake.toward_client(d.point), d.point);
-    o.origin = Origin::device;
+    const AbsenceProof proof = handshake.answer_absent(syn, d.point, std::max<int64_t>(0, rst.order_ns - syn.order_ns));
+    if (!proof.holds()) return out.tell(without_blame(std::move(o), proof));
     o.evidence.push_back(present_at(syn, "the SYN was forwarded"));
-    o.evidence.push_back(proof.evidence(rst.time_ns, "no RST from the server"));
+    handshake.blame_device(o, *handshake.toward_client(d.point), d.point, proof, "no RST from the server");
     handshake.add_ttl_evidence(o, rst);
-    out.push_back(std::move(o));
-    return;
+    return out.tell(std::move(o));
   }
   const auto next = handshake.toward_server(d.point);
   if (!next) {
@@ -54,36 +57,19 @@ void refused(const Connection& c, const DetectorView& view, Observations& out) {
     o.origin = Origin::server;
     if (&d != &a)
       o.evidence.push_back(
-          present_at(*d.refusal, "the same refusal comes from the server's side, ttl " + std::to_string(d.refused->ttl)));
-    out.push_back(std::move(o));
-    return;
+          present_at(*d.refusal, "the same refusal comes from the server's side, ttl " + std::to_string(d.refusal->ttl)));
+    return out.tell(std::move(o));
   }
-  const AbsenceProof proof = handshake.syns_absent(d, d.attempts.size(), *next, rst.order_ns);
-  if (!proof.holds_for_all()) {
-    out.push_back(without_blame(std::move(o), proof));
-    return;
-  }
-  if (handshake.has_rival(*next, d.attempts.front().order_ns - d.attempts.front().stamp_uncertainty_ns, rst.order_ns)) {
-    o.confidence = kRivalled;
-    o.remark = "An unpaired opening on the far side may be its continuation, so that nobody is accused.";
-    out.push_back(std::move(o));
-    return;
-  }
-  o.where = between(d.point, *next);
-  o.origin = Origin::device;
-  o.evidence.push_back(proof.evidence(d.attempts.back().time_ns, "no SYN of this connection before the RST"));
-  if (!c.client_side_known && !view.knowledge.has_crossed(d.point, d.server.address)) {
-    // Neither the ports nor other connections tell that the server is beyond the device: any host on this side may have answered.
-    o.where = {};
-    o.origin = Origin::unknown;
-    o.confidence = kRivalled;
-  }
-  handshake.doubt_destination(o, d);
+  AbsenceProof proof = handshake.syns_absent_before(d, *next, rst.order_ns);
+  // Neither the ports nor other connections tell that the server is beyond the device: any host on this side may have answered.
+  proof.unless(c.side_basis != SideBasis::seen && !view.knowledge.has_crossed(d.point, d.server.address), Doubt::path_unknown);
+  if (!proof.holds_for_all()) return out.tell(without_blame(std::move(o), proof));
+  handshake.blame_device(o, d.point, *next, proof, "no SYN of this connection before the RST");
   handshake.add_ttl_evidence(o, rst);
-  out.push_back(std::move(o));
+  out.tell(std::move(o));
 }
 
-void look(Connection& c, const DetectorView& view, Observations& out) {
+void look(Connection& c, const DetectorView& view, Verdicts& out) {
   if (!is_open_question(c)) return;
   c.told.insert(FindingKind::syn_refused);
   refused(c, view, out);

@@ -16,60 +16,80 @@ int64_t due_ns(const Connection& c, const DetectorView& view) {
   return is_open_question(c) ? c.client_leg().established->order_ns + view.options.device_timeout_ns : kAfterAllNs;
 }
 
+// SYNs that one point saw and the next one toward the server did not. False: all arrived everywhere, or nothing can be said.
+bool syns_lost(const Handshake& handshake, const LegState& a, const LegState& d, const DetectorView& view, Observation& o) {
+  if (a.refusal_count > 0) return false;
+  for (PointIndex point = a.point; point != d.point;) {
+    const PointIndex next = *handshake.toward_server(point);
+    const uint32_t before = handshake.syns_at(point), behind = handshake.syns_at(next);
+    if (behind < before) {
+      const AbsenceProof proof = handshake.syns_absent(a, before - behind, next);
+      if (!proof.holds_for_all()) return false;
+      handshake.blame_device(o, point, next, proof,
+                             std::to_string(before - behind) + " of " + plural(before, "SYN") + " not seen within " +
+                                 duration_of(view.options.device_timeout_ns));
+      return true;
+    }
+    point = next;
+  }
+  return false;
+}
+
+// An answer to an earlier SYN that one point saw long before the next one toward the client did.
+bool answer_lost(const Handshake& handshake, const LegState& a, const LegState& d, const DetectorView& view, Observation& o) {
+  const int64_t wait_ns = view.options.device_timeout_ns / 2;
+  for (PointIndex point = d.point; point != a.point;) {
+    const PointIndex next = *handshake.toward_client(point);
+    const PacketFacts *answer = handshake.answer_at(point), *behind = handshake.answer_at(next);
+    if (answer && behind && answer->order_ns + wait_ns < behind->order_ns) {
+      const AbsenceProof proof = handshake.answer_absent(*answer, next, wait_ns);
+      if (!proof.holds()) return false;
+      o.direction = FindingDirection::server_to_client;
+      o.evidence.push_back(present_at(*answer, "SYN-ACK to an earlier SYN"));
+      handshake.blame_device(o, next, point, proof, "it did not come through");
+      return true;
+    }
+    point = next;
+  }
+  return false;
+}
+
+// The client tried again although an answer had passed the point nearest to it: that was lost on the client's side. An answer
+// that passes while the client's timer runs out is no loss.
+constexpr int64_t kAnswerUnderWayNs = 200'000'000;
+bool answer_lost_before_client(const LegState& a) {
+  return a.syn_ack && a.syn_ack->order_ns + kAnswerUnderWayNs < a.attempts.back().order_ns;
+}
+
 Observation retried(const Connection& c, const DetectorView& view) {
   const Handshake handshake(c, view);
   const LegState& a = handshake.client_leg();
   const LegState& d = handshake.deepest();
-  const int64_t timeout_ns = view.options.device_timeout_ns;
   Observation o = handshake.observation(FindingKind::syn_retried);
   o.time_lost_seconds = static_cast<double>(a.attempts.back().order_ns - a.attempts.front().order_ns) / 1e9;
   o.evidence.push_back(present_at(a.attempts.front(), "first SYN of " + std::to_string(a.attempt_count)));
   o.evidence.push_back(
       present_at(a.attempts.back(),
                  "the SYN that was accepted, " + duration_of(a.attempts.back().time_ns - a.attempts.front().time_ns) + " later"));
-
-  if (&d == &a) {
-    if (!handshake.toward_server(a.point)) o.where = beyond(a.point);
-    return o;  // the far side is not known: nobody is accused
-  }
-  const PointIndex near = *handshake.toward_client(d.point);
-  uint32_t arrived = 0;
-  for (const LegState& leg : c.legs) {
-    if (leg.point == d.point) arrived += leg.attempt_count;
-  }
-  if (arrived < a.attempt_count) {
-    const uint32_t missing = a.attempt_count - arrived;
-    const AbsenceProof proof = handshake.syns_absent(a, missing, d.point, a.attempts.back().order_ns);
-    if (a.refusal_count > 0 || !proof.holds_for_all()) return o;
-    o.where = between(near, d.point);
-    o.origin = Origin::device;
-    o.evidence.push_back(proof.evidence(
-        a.attempts.front().time_ns,
-        std::to_string(missing) + " of " + plural(a.attempt_count, "SYN") + " not seen within " + duration_of(timeout_ns)));
+  if (syns_lost(handshake, a, d, view, o) || answer_lost(handshake, a, d, view, o)) return o;
+  if (handshake.syns_at(d.point) < a.attempt_count && a.refusal_count == 0)
+    return o;  // something was lost, it cannot be said where
+  if (answer_lost_before_client(a)) {
+    o.where = beyond(a.point);
+    o.direction = FindingDirection::server_to_client;
+    o.evidence.push_back(present_at(*a.syn_ack, "the answer to an earlier SYN passes toward the client"));
     return o;
   }
-  // All SYNs arrived. Did the answer to an earlier one?
-  if (d.syn_ack && a.syn_ack && d.syn_ack->order_ns + timeout_ns / 2 < a.syn_ack->order_ns) {
-    const AbsenceProof proof = handshake.answer_absent(near, d.syn_ack->order_ns - d.syn_ack->stamp_uncertainty_ns,
-                                                       d.syn_ack->order_ns + timeout_ns / 2);
-    if (proof.holds()) {
-      o.where = between(near, d.point);
-      o.origin = Origin::device;
-      o.direction = FindingDirection::server_to_client;
-      o.evidence.push_back(present_at(*d.syn_ack, "SYN-ACK to an earlier SYN"));
-      o.evidence.push_back(proof.evidence(d.syn_ack->time_ns, "it did not come through"));
-      return o;
-    }
-  }
+  if (handshake.toward_server(d.point)) return o;  // the far side is not known: nobody is accused
   o.where = beyond(d.point);
   if (a.refusal_count > 0 && d.refusal_count > 0) o.origin = Origin::server;
   return o;
 }
 
-void look(Connection& c, const DetectorView& view, Observations& out) {
+void look(Connection& c, const DetectorView& view, Verdicts& out) {
   if (!is_open_question(c)) return;
   c.told.insert(FindingKind::syn_retried);
-  out.push_back(retried(c, view));
+  out.tell(retried(c, view));
 }
 
 std::string sentence(const FindingGroup& group, const DetectorView& view) {
@@ -80,6 +100,9 @@ std::string sentence(const FindingGroup& group, const DetectorView& view) {
   const std::string device = "; the device between " + words.first + " and " + words.second + " dropped the ";
   if (by_device && group.toward_client()) return text + device + "SYN-ACK." + words.remark;
   if (by_device) return text + device + "earlier ones." + words.remark;
+  if (group.record.where.kind == Where::Kind::beyond && group.toward_client())
+    return text + "; the server's SYN-ACK had passed " + words.first + " and was lost between there and the client." +
+           words.remark;
   if (group.record.where.kind == Where::Kind::beyond)
     return text + "; the earlier ones left " + words.first + " and were " +
            (group.record.origin == Origin::server ? "refused by the server" : "not answered") + " beyond it." + words.remark;

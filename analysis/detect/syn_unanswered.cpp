@@ -1,5 +1,6 @@
 // Nothing came back for a SYN: dropped by the device, dropped on its way back, or not answered beyond the last point.
 #include <algorithm>
+#include <optional>
 
 #include "analysis/detect/detectors.h"
 #include "analysis/detect/handshake.h"
@@ -9,115 +10,129 @@
 namespace parallax::detect {
 namespace {
 
-// A SYN is unanswered when its sender should have tried again and has not: RFC 6298 has a first timeout of 1 s and doubles it.
+// A SYN is unanswered when its sender should have tried again and has not. The first timeout is 1 s (RFC 6298), 3 s (RFC 1122,
+// and Windows for long) or 6 s (BSD); it doubles each time.
+constexpr int64_t kFirstSilenceNs = 7'000'000'000;
 constexpr int64_t kLeastSilenceNs = 3'000'000'000;
 constexpr int64_t kRetrySlackNs = 1'000'000'000;
 
 int64_t silence_due_ns(const LegState& leg) {
   const auto& syns = leg.attempts;
-  const int64_t gap = syns.size() < 2 ? 0 : syns.back().order_ns - syns[syns.size() - 2].order_ns;
+  if (syns.size() < 2) return syns.back().order_ns + kFirstSilenceNs;
+  const int64_t gap = syns.back().order_ns - syns[syns.size() - 2].order_ns;
   return syns.back().order_ns + std::max(kLeastSilenceNs, 2 * gap + kRetrySlackNs);
 }
+
+bool is_told(const Connection& c) { return c.told.contains(FindingKind::syn_unanswered); }
 
 // Neither answered nor refused, nor told.
 bool is_open_question(const Connection& c) {
   const LegState& a = c.client_leg();
-  return !c.evicted && a.has_syn() && !a.established && !a.syn_ack && !a.refused && !a.reset &&
-         !c.told.contains(FindingKind::syn_unanswered) && !c.told.contains(FindingKind::syn_refused);
+  return !c.evicted && a.has_syn() && !a.established && !a.syn_ack && !a.refused && !a.reset && !is_told(c) &&
+         !c.told.contains(FindingKind::syn_refused);
 }
+
+// What was told has been disproved: the answer came after all.
+bool is_refuted(const Connection& c) { return is_told(c) && (c.client_leg().established || c.client_leg().syn_ack); }
 
 int64_t due_ns(const Connection& c, const DetectorView&) {
-  return is_open_question(c) ? silence_due_ns(c.client_leg()) : kAfterAllNs;
+  const LegState& a = c.client_leg();
+  if (is_refuted(c)) return (a.syn_ack ? a.syn_ack : a.established)->order_ns;
+  return is_open_question(c) ? silence_due_ns(a) : kAfterAllNs;
 }
 
-void unanswered(const Connection& c, const DetectorView& view, Observations& out) {
+// The answer was seen nearer to the server: the first neighbours between which it ended.
+void answer_lost(const Handshake& handshake, Observation o, const LegState& seen, const DetectorView& view, Verdicts& out) {
+  const int64_t timeout_ns = view.options.device_timeout_ns;
+  const PacketFacts& answer = *seen.syn_ack;
+  o.direction = FindingDirection::server_to_client;
+  o.evidence.push_back(present_at(answer, "SYN-ACK of the server"));
+  std::optional<AbsenceProof> failed;
+  for (auto point = handshake.toward_client(seen.point); point; point = handshake.toward_client(*point)) {
+    const AbsenceProof proof = handshake.answer_absent(answer, *point, timeout_ns);
+    if (proof.holds()) {
+      handshake.blame_device(o, *point, seen.point, proof, "SYN-ACK not seen within " + duration_of(timeout_ns));
+      out.tell(std::move(o));
+      return;
+    }
+    if (!failed) failed.emplace(proof);
+  }
+  if (failed) out.tell(without_blame(std::move(o), *failed));
+}
+
+void unanswered(const Connection& c, const DetectorView& view, Verdicts& out) {
   const Handshake handshake(c, view);
   const LegState& a = handshake.client_leg();
   const LegState& d = handshake.deepest();
-  const int64_t timeout_ns = view.options.device_timeout_ns;
   Observation o = handshake.observation(FindingKind::syn_unanswered);
+  o.server = ServerAt{d.point, d.server};
   o.evidence.push_back(present_at(
       a.attempts.front(), (a.attempt_count == 1 ? std::string("the only SYN") : "first of " + plural(a.attempt_count, "SYN")) +
                               ", ttl " + std::to_string(a.attempts.front().ttl)));
-  const PacketFacts& first = a.attempts.front();
 
-  if (&d != &a && (d.syn_ack || d.refused)) {
-    if (!d.syn_ack) return;  // the refusal was not forwarded: reset_not_forwarded says so, with the packet
-    // The answer entered the device from the server's side. Between which two points did it end?
-    const PacketFacts& answer = *d.syn_ack;
-    const PointIndex before = *handshake.toward_client(d.point);
-    const AbsenceProof proof = handshake.answer_absent(before, answer.order_ns - answer.stamp_uncertainty_ns,
-                                                       std::min(view.now_ns, answer.order_ns + timeout_ns));
-    if (!proof.holds()) return;
-    o.where = between(before, d.point);
-    o.origin = Origin::device;
-    o.direction = FindingDirection::server_to_client;
-    o.evidence.push_back(present_at(answer, "SYN-ACK of the server"));
-    o.evidence.push_back(proof.evidence(answer.time_ns, "SYN-ACK not seen within " + duration_of(timeout_ns)));
-    out.push_back(std::move(o));
-    return;
-  }
+  if (const LegState* answered = handshake.nearest_answer()) return answer_lost(handshake, std::move(o), *answered, view, out);
+  if (&d != &a && d.refused) return;  // the refusal was not forwarded: reset_not_forwarded says so, with the packet
 
-  // The answer may have come and have been missed by the sensor, whatever became of the SYN.
-  if (!handshake.answer_absent(a.point, first.order_ns, std::min(view.now_ns, a.attempts.back().order_ns + kRetrySlackNs))
-           .holds())
-    return;
-  const auto next = handshake.toward_server(d.point);
-  if (!next) {
-    if (!handshake.answer_absent(d.point, first.order_ns, std::min(view.now_ns, d.attempts.back().order_ns + kRetrySlackNs))
-             .holds())
+  // Between which neighbours did the SYNs end? What the sensor cannot say of one it may say of the next.
+  std::optional<AbsenceProof> failed;
+  for (auto next = handshake.toward_server(d.point); next; next = handshake.toward_server(*next)) {
+    const AbsenceProof proof = handshake.syns_absent(d, d.attempts.size(), *next);
+    if (proof.holds()) {
+      o.attempts = d.attempt_count;
+      o.proved = std::min<uint64_t>(proof.covered(), d.attempt_count);
+      if (proof.holds_for_all()) o.proved = o.attempts;
+      handshake.blame_device(
+          o, d.point, *next, proof,
+          "no SYN of this connection within " + duration_of(view.options.device_timeout_ns) + " of any attempt");
+      out.tell(std::move(o));
       return;
-    o.where = beyond(d.point);
-    if (&d != &a)
-      o.evidence.push_back(present_at(
-          d.attempts.front(), "SYN leaves the last point toward the server, ttl " + std::to_string(d.attempts.front().ttl)));
-    if (const uint64_t others = view.knowledge.answers_of(d.point, d.server); others > 0) {
-      o.remark = "The port answered " + plural(others, "other") +
-                 ": silence instead of a RST points to a filter on the server's host or beyond.";
     }
-    out.push_back(std::move(o));
-    return;
+    if (!failed) failed.emplace(proof);
   }
-  const AbsenceProof proof = handshake.syns_absent(d, d.attempts.size(), *next, view.now_ns);
-  if (!proof.holds_for_all()) {
-    out.push_back(without_blame(std::move(o), proof));
-    return;
-  }
-  const PacketFacts& last = d.attempts.back();
-  if (handshake.has_rival(*next, d.attempts.front().order_ns - d.attempts.front().stamp_uncertainty_ns,
-                          last.order_ns + timeout_ns)) {
-    o.where = {};
-    o.confidence = kRivalled;
-    o.remark = "An unpaired opening on the far side may be its continuation, so that nobody is accused.";
-    out.push_back(std::move(o));
-    return;
-  }
-  o.where = between(d.point, *next);
-  o.origin = Origin::device;
-  o.evidence.push_back(
-      proof.evidence(last.time_ns, "no SYN of this connection within " + duration_of(timeout_ns) + " of any attempt"));
-  handshake.doubt_destination(o, d);
-  out.push_back(std::move(o));
+  if (failed) return out.tell(without_blame(std::move(o), *failed));
+
+  // They left the last point. The answer may have come there, and have been missed by the sensor.
+  const AbsenceProof proof = handshake.answers_absent(d);
+  if (!proof.holds()) return out.tell(without_blame(std::move(o), proof));
+  o.where = beyond(d.point);
+  o.attempts = proof.expected();
+  o.proved = proof.covered();
+  if (&d != &a)
+    o.evidence.push_back(present_at(
+        d.attempts.front(), "SYN leaves the last point toward the server, ttl " + std::to_string(d.attempts.front().ttl)));
+  out.tell(std::move(o));
 }
 
-void look(Connection& c, const DetectorView& view, Observations& out) {
-  if (!is_open_question(c)) return;
-  const LegState& a = c.client_leg();
-  // A capture that ends early shows silence only if the sender itself has given up once, or was waited for long enough.
-  if (view.input_ended && view.now_ns < silence_due_ns(a) && a.attempt_count < 2 &&
-      view.now_ns < a.attempts.front().order_ns + kLeastSilenceNs)
+// A capture that ends early shows silence only if the sender itself has given up once, or was waited for long enough.
+bool ended_too_early(const LegState& leg, const DetectorView& view) {
+  return view.input_ended && view.now_ns < silence_due_ns(leg) && leg.attempt_count < 2 &&
+         view.now_ns < leg.attempts.front().order_ns + kLeastSilenceNs;
+}
+
+void look(Connection& c, const DetectorView& view, Verdicts& out) {
+  if (is_refuted(c)) {
+    c.told.erase(FindingKind::syn_unanswered);
+    out.withdraw(FindingKind::syn_unanswered, c.id);
     return;
+  }
+  if (!is_open_question(c) || ended_too_early(c.client_leg(), view)) return;
   c.told.insert(FindingKind::syn_unanswered);
   unanswered(c, view, out);
 }
 
 std::string sentence(const FindingGroup& group, const DetectorView& view) {
   const SentenceWords words(group, view.options.path);
-  const std::string syns = plural(group.attempts, "SYN");
+  const std::string syns = group.attempts_text("SYN");
   switch (group.record.where.kind) {
-    case Where::Kind::beyond:
+    case Where::Kind::beyond: {
+      const uint64_t others = group.server ? view.knowledge.answers_of(group.server->point, group.server->end) : 0;
+      const std::string remark = others == 0
+                                     ? words.remark
+                                     : " The port answered " + plural(others, "other") +
+                                           ": silence instead of a RST points to a filter on the server's host or beyond.";
       return words.connections + " got no answer to " + syns + ": seen to leave " + words.first + ", nothing came back there." +
-             words.remark;
+             remark;
+    }
     case Where::Kind::unknown:
       return words.connections + " got no answer to " + syns + "." + words.remark;
     case Where::Kind::between:

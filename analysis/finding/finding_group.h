@@ -2,25 +2,45 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
+#include <optional>
 #include <string>
+#include <string_view>
+#include <unordered_set>
 #include <vector>
 
 #include "analysis/finding/observation.h"
+#include "analysis/model/keyed_hash.h"
 
 namespace parallax {
 
 struct FindingGroup {
+  static constexpr size_t kServicesCounted = 1 << 16;
+
+  // What one connection has brought, so that it can be taken back.
+  struct Contribution {
+    uint64_t count = 0, attempts = 0, proved = 0;
+    double time_lost_seconds = 0;
+  };
+
   FindingRecord record;
   uint64_t connections = 0;  // also those beyond kFindingConnectionsMax
-  uint64_t attempts = 0;
+  uint64_t attempts = 0, proved = 0;
+  std::map<uint64_t, Contribution> contributions;  // by connection, the first kFindingConnectionsMax
+  std::optional<ServerAt> server;
   std::string remark;  // a sentence, or empty
+  // The only client of the observations. Set while there is one; what it asks many services for is one incident.
+  std::optional<Address> only_source;
+  bool is_spread = false;                                        // over services: the finding is its client's, not a service's
+  std::unordered_set<Endpoint, KeyedHashOf<Endpoint>> services;  // of a spread one
 
+  // "7 SYNs", or where not all of them prove what is said "6 of 7 SYNs".
+  std::string attempts_text(std::string_view noun) const;
   bool toward_client() const { return record.direction == FindingDirection::server_to_client; }
 };
 
 // The words that sentences share.
-class SentenceWords {
- public:
+struct SentenceWords {
   SentenceWords(const FindingGroup& group, const std::vector<std::string>& path);
 
   std::string connections;     // "3 connections to 203.0.113.80:80"

@@ -1,6 +1,7 @@
 #include "analysis/finding/finding_store.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace parallax {
 
@@ -15,25 +16,44 @@ std::string FindingStore::where_text(const Where& where) const {
   }
 }
 
-void FindingStore::make_room() {
-  if (groups_.size() < capacity_) return;
-  const auto oldest = groups_.begin();
-  by_version_.erase(oldest->second.record.version);
-  groups_.erase(oldest);  // its entry in open_ is replaced when next met
-  ++evicted_;
+void FindingStore::erase(uint64_t id) {
+  const auto it = groups_.find(id);
+  const FindingRecord& record = it->second.record;
+  by_version_.erase(record.version);
+  ranks_of(record.kind).erase(rank_of(record));
+  groups_.erase(it);  // entries in open_ and spreads_ are replaced when next met
   if (open_.size() > 2 * capacity_) std::erase_if(open_, [&](const auto& entry) { return !groups_.contains(entry.second); });
+  if (spreads_.size() > 2 * capacity_) {
+    std::erase_if(spreads_, [&](const auto& entry) {
+      const Spread& spread = entry.second;
+      return !groups_.contains(spread.incident) &&
+             std::none_of(spread.findings.begin(), spread.findings.end(), [&](uint64_t f) { return groups_.contains(f); });
+    });
+  }
 }
 
-FindingGroup& FindingStore::group_for(const Observation& o) {
-  const Key key{o.kind, o.where, o.origin, o.direction, o.service};
-  if (const auto open = open_.find(key); open != open_.end()) {
-    const auto group = groups_.find(open->second);
-    if (group != groups_.end() && o.first_ns <= group->second.record.last_seen_ns + kIncidentGapNs) return group->second;
-    open_.erase(open);
+void FindingStore::make_room(FindingKind kind) {
+  const std::set<Rank>* from = &ranks_of(kind);
+  if (from->size() < std::max<size_t>(1, capacity_ / kKindShare)) {
+    if (groups_.size() < capacity_) return;
+    for (const std::set<Rank>& ranks : ranks_) {
+      if (!ranks.empty() && (from->empty() || *ranks.begin() < *from->begin())) from = &ranks;
+    }
   }
-  make_room();
+  erase(from->begin()->id);
+  ++evicted_;
+}
+
+FindingGroup* FindingStore::open_group(uint64_t id, int64_t first_ns) {
+  const auto group = groups_.find(id);
+  const bool is_open = group != groups_.end() && group->second.record.state != FindingState::withdrawn &&
+                       first_ns <= group->second.record.last_seen_ns + kIncidentGapNs;
+  return is_open ? &group->second : nullptr;
+}
+
+FindingGroup& FindingStore::new_group(const Observation& o) {
+  make_room(o.kind);
   const uint64_t id = next_id_++;
-  open_.emplace(key, id);
   FindingGroup& group = groups_[id];
   FindingRecord& record = group.record;
   record.id = id;
@@ -42,44 +62,158 @@ FindingGroup& FindingStore::group_for(const Observation& o) {
   record.where = o.where;
   record.origin = o.origin;
   record.direction = o.direction;
-  if (o.service != Endpoint{}) record.service = to_string(o.service);
   record.first_seen_ns = o.first_ns;
   record.last_seen_ns = o.last_ns;
+  if (o.source != Endpoint{}) group.only_source = o.source.address;
   ++totals_[{o.kind, where_text(o.where), record.severity}];
+  ranks_of(o.kind).insert(rank_of(record));
   return group;
+}
+
+// The incident of a client that has been told of with many services; null: not so many yet.
+FindingGroup* FindingStore::spread_group(const Observation& o) {
+  if (o.source == Endpoint{}) return nullptr;
+  const auto it = spreads_.find({o.kind, o.where, o.origin, o.direction, o.source.address});
+  if (it == spreads_.end()) return nullptr;
+  Spread& spread = it->second;
+  if (FindingGroup* incident = open_group(spread.incident, o.first_ns)) return incident;
+  std::erase_if(spread.findings, [&](uint64_t id) {
+    const FindingGroup* group = open_group(id, o.first_ns);
+    return group == nullptr || group->only_source != o.source.address;
+  });
+  if (spread.findings.size() < kSpreadServices) return nullptr;
+  FindingGroup& incident = new_group(o);
+  incident.is_spread = true;
+  spread.incident = incident.record.id;
+  for (const uint64_t id : std::exchange(spread.findings, {})) {
+    if (id != incident.record.id && groups_.contains(id)) absorb(incident, id);
+  }
+  return &incident;
+}
+
+void FindingStore::absorb(FindingGroup& into, uint64_t id) {
+  FindingGroup& from = groups_.at(id);
+  FindingRecord& record = into.record;
+  ranks_of(record.kind).erase(rank_of(record));
+  record.count += from.record.count;
+  record.first_seen_ns = std::min(record.first_seen_ns, from.record.first_seen_ns);
+  record.last_seen_ns = std::max(record.last_seen_ns, from.record.last_seen_ns);
+  record.confidence = std::max(record.confidence, from.record.confidence);
+  if (from.record.time_lost_seconds)
+    record.time_lost_seconds = record.time_lost_seconds.value_or(0) + *from.record.time_lost_seconds;
+  for (const Evidence& e : from.record.evidence) {
+    if (record.evidence.size() < kFindingEvidenceMax) record.evidence.push_back(e);
+  }
+  for (const uint64_t connection : from.record.connection_ids) {
+    if (record.connection_ids.size() < kFindingConnectionsMax) record.connection_ids.push_back(connection);
+  }
+  into.connections += from.connections;
+  into.attempts += from.attempts;
+  into.proved += from.proved;
+  into.services.insert(from.services.begin(), from.services.end());
+  into.contributions.merge(from.contributions);
+  if (into.remark.empty()) into.remark = from.remark;
+  ranks_of(record.kind).insert(rank_of(record));
+  merged_.push_back({id, record.id, from.record.connection_ids});
+  --totals_[{record.kind, where_text(record.where), from.record.severity}];
+  erase(id);
+}
+
+FindingGroup& FindingStore::group_for(const Observation& o) {
+  const Key key{o.kind, o.where, o.origin, o.direction, o.service};
+  if (const auto open = open_.find(key); open != open_.end()) {
+    if (FindingGroup* group = open_group(open->second, o.first_ns)) return *group;
+    if (const auto old = groups_.find(open->second); old != groups_.end()) close(old->second);
+    open_.erase(open);
+  }
+  if (FindingGroup* incident = spread_group(o)) return *incident;
+  FindingGroup& group = new_group(o);
+  open_.emplace(key, group.record.id);
+  if (o.service != Endpoint{}) group.record.service = to_string(o.service);
+  if (o.source != Endpoint{})
+    spreads_[{o.kind, o.where, o.origin, o.direction, o.source.address}].findings.push_back(group.record.id);
+  return group;
+}
+
+void FindingStore::close(FindingGroup& group) {
+  if (group.record.state == FindingState::withdrawn || group.record.state == FindingState::closed) return;
+  group.record.state = FindingState::closed;
+  changed(group);
+}
+
+void FindingStore::close_all() {
+  for (auto& [id, group] : groups_) close(group);
+}
+
+void FindingStore::changed(FindingGroup& group) {
+  FindingRecord& record = group.record;
+  record.summary = sentence_(group);
+  by_version_.erase(record.version);
+  record.version = ++version_;
+  by_version_[record.version] = record.id;
 }
 
 uint64_t FindingStore::observe(const Observation& o) {
   FindingGroup& group = group_for(o);
   FindingRecord& record = group.record;
+  ranks_of(record.kind).erase(rank_of(record));
+  if (record.count > 0) record.state = FindingState::updated;
   record.count += o.count;
   if (o.severity) record.severity = std::max(record.severity, *o.severity);
   group.attempts += o.attempts;
+  group.proved += o.proved;
   record.first_seen_ns = std::min(record.first_seen_ns, o.first_ns);
   record.last_seen_ns = std::max(record.last_seen_ns, o.last_ns);
   record.confidence = std::max(record.confidence, o.confidence);
   if (o.time_lost_seconds > 0) record.time_lost_seconds = record.time_lost_seconds.value_or(0) + o.time_lost_seconds;
-  // Observations of one connection may come in any order among others'; the list is short or full.
-  auto& ids = record.connection_ids;
-  if (std::find(ids.rbegin(), ids.rend(), o.connection_id) == ids.rend()) {
+  if (!group.contributions.contains(o.connection_id)) {
     ++group.connections;
-    if (ids.size() < kFindingConnectionsMax) ids.push_back(o.connection_id);
+    if (record.connection_ids.size() < kFindingConnectionsMax) record.connection_ids.push_back(o.connection_id);
+  }
+  if (group.contributions.size() < kFindingConnectionsMax || group.contributions.contains(o.connection_id)) {
+    FindingGroup::Contribution& own = group.contributions[o.connection_id];
+    own.count += o.count;
+    own.attempts += o.attempts;
+    own.proved += o.proved;
+    own.time_lost_seconds += o.time_lost_seconds;
   }
   for (const Evidence& e : o.evidence) {
     if (record.evidence.size() < kFindingEvidenceMax) record.evidence.push_back(e);
   }
+  if (group.services.size() < FindingGroup::kServicesCounted) group.services.insert(o.service);
+  if (group.only_source && *group.only_source != o.source.address) group.only_source.reset();
+  if (!group.server) group.server = o.server;
   if (group.remark.empty()) group.remark = o.remark;
-  record.summary = sentence_(group);
-  by_version_.erase(record.version);
-  record.version = ++version_;
-  by_version_[record.version] = record.id;
+  ranks_of(record.kind).insert(rank_of(record));
+  changed(group);
   return record.id;
+}
+
+void FindingStore::withdraw(FindingKind kind, uint64_t connection_id) {
+  for (const Rank& rank : ranks_of(kind)) {
+    FindingGroup& group = groups_.at(rank.id);
+    const auto own = group.contributions.find(connection_id);
+    if (own == group.contributions.end()) continue;
+    FindingRecord& record = group.record;
+    ranks_of(kind).erase(rank_of(record));
+    record.count -= own->second.count;
+    group.attempts -= own->second.attempts;
+    group.proved -= own->second.proved;
+    if (record.time_lost_seconds) *record.time_lost_seconds -= own->second.time_lost_seconds;
+    group.contributions.erase(own);
+    std::erase(record.connection_ids, connection_id);
+    record.state = --group.connections == 0 ? FindingState::withdrawn : FindingState::updated;
+    ranks_of(kind).insert(rank_of(record));
+    changed(group);
+    return;
+  }
 }
 
 std::vector<FindingRecord> FindingStore::after(uint64_t id, size_t limit) const {
   std::vector<FindingRecord> records;
-  for (auto it = groups_.upper_bound(id); it != groups_.end() && records.size() < limit; ++it)
-    records.push_back(it->second.record);
+  for (auto it = groups_.upper_bound(id); it != groups_.end() && records.size() < limit; ++it) {
+    if (it->second.record.state != FindingState::withdrawn) records.push_back(it->second.record);
+  }
   return records;
 }
 

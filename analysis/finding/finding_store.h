@@ -1,14 +1,19 @@
 // Findings: observations of detectors, grouped so that an incident is one alert and not ten thousand.
 //
 // An observation joins the finding of the same kind, place, origin, direction and service if that one's last observation is not
-// older than kIncidentGapNs. Bounded: the oldest finding goes first, counted. One thread (the correlator's).
+// older than kIncidentGapNs. What one client does to more than kSpreadServices services is one incident, too: a scan. Bounded,
+// with a share for each kind, so that a flood of one pushes out no other: the least severe goes first, then the smallest, then
+// the oldest; counted. One thread (the correlator's).
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <set>
 #include <string>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 #include "analysis/finding/finding_group.h"
@@ -20,15 +25,29 @@ inline constexpr int64_t kIncidentGapNs = 600'000'000'000;
 
 class FindingStore {
  public:
+  static constexpr size_t kSpreadServices = 16;
+  static constexpr size_t kKindShare = 4;  // one kind may have one finding in so many
+
   using Sentence = std::function<std::string(const FindingGroup&)>;
   // Kind, place ("between outside and inside"), severity.
   using Totals = std::map<std::tuple<FindingKind, std::string, Severity>, uint64_t>;
+  // A finding that has become part of another one, with the connections that knew it.
+  struct Merged {
+    uint64_t from, into;
+    std::vector<uint64_t> connection_ids;
+  };
 
   FindingStore(std::vector<std::string> path, size_t capacity, Sentence sentence)
       : path_(std::move(path)), capacity_(capacity), sentence_(std::move(sentence)) {}
 
   // The id of the finding that it went into.
   uint64_t observe(const Observation& observation);
+  // Takes back what was told of the connection. A finding with nothing left is withdrawn: watchers are told, lists leave it out.
+  void withdraw(FindingKind kind, uint64_t connection_id);
+  // The input has ended: nothing more joins any finding.
+  void close_all();
+  // Since the last call.
+  std::vector<Merged> take_merged() { return std::exchange(merged_, {}); }
 
   std::vector<FindingRecord> after(uint64_t id, size_t limit) const;
   std::vector<FindingRecord> changed_after(uint64_t version, size_t limit) const;
@@ -37,8 +56,31 @@ class FindingStore {
 
  private:
   using Key = std::tuple<FindingKind, Where, Origin, FindingDirection, Endpoint>;
+  using SourceKey = std::tuple<FindingKind, Where, Origin, FindingDirection, Address>;
+  struct Rank {  // least worth keeping first
+    Severity severity;
+    uint64_t count;
+    int64_t last_ns;
+    uint64_t id;
+    auto operator<=>(const Rank&) const = default;
+  };
+  // Findings of one client alone, and when these are too many the one that they have become.
+  struct Spread {
+    std::vector<uint64_t> findings;
+    uint64_t incident = 0;  // 0: none
+  };
+
+  FindingGroup* open_group(uint64_t id, int64_t first_ns);
   FindingGroup& group_for(const Observation& observation);
-  void make_room();
+  FindingGroup& new_group(const Observation& observation);
+  FindingGroup* spread_group(const Observation& observation);
+  void absorb(FindingGroup& into, uint64_t id);
+  void make_room(FindingKind kind);
+  void erase(uint64_t id);
+  void close(FindingGroup& group);
+  void changed(FindingGroup& group);
+  static Rank rank_of(const FindingRecord& r) { return {r.severity, r.count, r.last_seen_ns, r.id}; }
+  std::set<Rank>& ranks_of(FindingKind kind) { return ranks_[static_cast<size_t>(kind)]; }
   std::string where_text(const Where& where) const;
 
   const std::vector<std::string> path_;
@@ -46,7 +88,10 @@ class FindingStore {
   const Sentence sentence_;
   std::map<uint64_t, FindingGroup> groups_;
   std::map<Key, uint64_t> open_;
+  std::map<SourceKey, Spread> spreads_;
   std::map<uint64_t, uint64_t> by_version_;  // version -> id
+  std::array<std::set<Rank>, kFindingKindCount> ranks_;
+  std::vector<Merged> merged_;
   Totals totals_;
   uint64_t next_id_ = 1, version_ = 0, evicted_ = 0;
 };

@@ -10,16 +10,26 @@
 
 namespace parallax {
 
+// A server's end as it is seen at a point.
+struct ServerAt {
+  PointIndex point = 0;
+  Endpoint end;
+};
+
 struct Observation {
   FindingKind kind{};
   Where where;
   Origin origin = Origin::unknown;
   FindingDirection direction = FindingDirection::none;
   Endpoint service;  // the server as the client sees it
+  Endpoint source;   // the client, where many services that it asks may be one incident
   uint64_t connection_id = 0;
+  uint64_t leg_id = 0;                // one of its legs, by which it is found when it has become part of another connection
   int64_t first_ns = 0, last_ns = 0;  // of the packets concerned
   uint64_t count = 1;                 // packets where the kind counts packets; connections for handshakes
   uint64_t attempts = 0;              // SYNs, for handshakes
+  uint64_t proved = 0;                // of the attempts: those of which what is said is proved
+  std::optional<ServerAt> server;     // whose answers to others say something about this one
   double confidence = 0;
   double time_lost_seconds = 0;  // 0: not applicable
   std::vector<Evidence> evidence;

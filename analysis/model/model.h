@@ -154,6 +154,7 @@ struct FindingRecord {
   uint64_t id = 0;
   uint64_t version = 0;  // grows with every change of any finding: what is newer than a version has changed since
   FindingKind kind{};
+  FindingState state = FindingState::open;
   Severity severity = Severity::info;
   double confidence = 0;
   Where where;

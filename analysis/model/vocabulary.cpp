@@ -47,6 +47,7 @@ std::string_view name_of(PacketLabel value) {
     return name_in(names, value);                                                 \
   }
 NAMES(Severity, "info", "notice", "warning", "critical")
+NAMES(FindingState, "open", "updated", "closed", "withdrawn")
 NAMES(Origin, "unknown", "client", "server", "device", "path", "sensor")
 NAMES(FindingDirection, "none", "client_to_server", "server_to_client", "both")
 NAMES(Protocol, "tcp", "udp")

@@ -43,6 +43,7 @@ constexpr size_t retransmission_kind(uint32_t labels) {
 }
 
 enum class Severity : uint8_t { info, notice, warning, critical };
+enum class FindingState : uint8_t { open, updated, closed, withdrawn };
 enum class Origin : uint8_t { unknown, client, server, device, path, sensor };
 enum class FindingDirection : uint8_t { none, client_to_server, server_to_client, both };
 enum class Protocol : uint8_t { tcp, udp };
@@ -87,6 +88,7 @@ Severity default_severity(FindingKind kind);
 std::string_view name_of(FindingKind value);
 std::string_view name_of(PacketLabel value);
 std::string_view name_of(Severity value);
+std::string_view name_of(FindingState value);
 std::string_view name_of(Origin value);
 std::string_view name_of(FindingDirection value);
 std::string_view name_of(Protocol value);

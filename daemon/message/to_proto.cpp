@@ -237,6 +237,7 @@ int64_t from_timestamp(const google::protobuf::Timestamp& time) {
 
 v1::FindingKind to_proto(FindingKind word) { return same_name<v1::FindingKind, FindingKind, kFindingKindCount>(word); }
 v1::PacketLabel to_proto(PacketLabel word) { return same_name<v1::PacketLabel, PacketLabel, kPacketLabelCount>(word); }
+v1::FindingState to_proto(FindingState word) { return same_name<v1::FindingState, FindingState, 4>(word); }
 v1::Severity to_proto(Severity word) { return same_name<v1::Severity, Severity, 4>(word); }
 v1::Origin to_proto(Origin word) { return same_name<v1::Origin, Origin, 6>(word); }
 v1::FindingDirection to_proto(FindingDirection word) { return same_name<v1::FindingDirection, FindingDirection, 4>(word); }
@@ -277,6 +278,7 @@ v1::Finding to_proto(const FindingRecord& record, const MessageNames& names) {
   v1::Finding message;
   message.set_id(record.id);
   message.set_kind(to_proto(record.kind));
+  message.set_state(to_proto(record.state));
   message.set_severity(to_proto(record.severity));
   message.set_confidence(record.confidence);
   set_where(record.where, names, *message.mutable_where());

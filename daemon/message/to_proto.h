@@ -31,6 +31,7 @@ int64_t from_timestamp(const google::protobuf::Timestamp& time);  // clamped to 
 v1::FindingKind to_proto(FindingKind word);
 v1::PacketLabel to_proto(PacketLabel word);
 v1::Severity to_proto(Severity word);
+v1::FindingState to_proto(FindingState word);
 v1::Origin to_proto(Origin word);
 v1::FindingDirection to_proto(FindingDirection word);
 v1::Protocol to_proto(Protocol word);

@@ -39,6 +39,7 @@ void expect_same_words(int count, bool has_unspecified) {
 
 TEST(Vocabulary, FindingKinds) { expect_same_words<v1::FindingKind, FindingKind>(kFindingKindCount, true); }
 TEST(Vocabulary, PacketLabels) { expect_same_words<v1::PacketLabel, PacketLabel>(kPacketLabelCount, true); }
+TEST(Vocabulary, FindingStates) { expect_same_words<v1::FindingState, FindingState>(4, false); }
 TEST(Vocabulary, Severities) { expect_same_words<v1::Severity, Severity>(4, true); }
 TEST(Vocabulary, Origins) { expect_same_words<v1::Origin, Origin>(6, false); }
 TEST(Vocabulary, Directions) { expect_same_words<v1::FindingDirection, FindingDirection>(4, false); }
