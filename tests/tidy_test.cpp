@@ -151,6 +151,16 @@ TEST(Tidy, AnalysisHasNoClockAndNoThreads) {
   }
 }
 
+TEST(Tidy, OnlyAbsenceProofClaimsThatSomethingWasNotSeen) {
+  for (const SourceFile& file : source_files()) {
+    if (file.folder() != "analysis" || file.base().starts_with("absence_proof.") || file.base() == "sensor_view.h") continue;
+    for (const std::string& line : file.lines) {
+      EXPECT_EQ(line.find("covers("), std::string::npos) << file.name << " asks for coverage without a proof: " << line;
+      EXPECT_EQ(line.find("\"absent_at\""), std::string::npos) << file.name << " makes evidence of an absence: " << line;
+    }
+  }
+}
+
 TEST(Tidy, HeadersOpenWithACommentAndGuardThemselves) {
   for (const SourceFile& file : source_files()) {
     if (!file.name.ends_with(".h")) continue;

@@ -24,7 +24,7 @@ const LegState* nearest(const Connection& connection, bool to_client) {
 
 // A response whose end the sensor itself has lost at one point would seem to take longer at the other.
 bool all_was_seen(const LegState& leg, const SensorView& sensor) {
-  return sensor.covers(leg.point, PortDirection::both, leg.summary.first_ns, leg.summary.last_ns);
+  return sensor.saw_everything(leg.point, leg.summary.first_ns, leg.summary.last_ns);
 }
 
 }  // namespace

@@ -41,7 +41,7 @@ void CaptureTotals::take(const LegState& leg, const Connection& connection, cons
   if (report.missed_segments > 0) {
     point.missed_segments += report.missed_segments;
     point.missed_bytes += report.missed_bytes;
-    if (!sensor_.covers(leg.point, PortDirection::both, now.first_ns, now.last_ns)) point.own_segments += report.missed_segments;
+    if (!sensor_.saw_everything(leg.point, now.first_ns, now.last_ns)) point.own_segments += report.missed_segments;
     point.missed.add(connection.id, report.missed_segments, now.first_ns, now.last_ns);
   }
   for (size_t d = 0; d < 2; ++d) {

@@ -119,6 +119,12 @@ AbsenceProof Handshake::answer_absent(const PacketFacts& answer, PointIndex poin
       .expect(answer.order_ns - answer.stamp_uncertainty_ns, answer.order_ns + wait_ns);
 }
 
+AbsenceProof Handshake::answer_absent_before(const PacketFacts& answer, PointIndex point) const {
+  const PacketFacts& syn = client_leg().attempts.front();
+  return AbsenceProof(view_.sensor, point, travel_to_client())
+      .expect(std::min(syn.order_ns, answer.order_ns) - syn.stamp_uncertainty_ns, answer.order_ns + answer.stamp_uncertainty_ns);
+}
+
 Observation Handshake::observation(FindingKind kind) const {
   const LegState& a = client_leg();
   Observation o;

@@ -42,6 +42,8 @@ class Handshake {
   AbsenceProof answers_absent(const LegState& leg) const;
   // That `answer`, seen nearer to the server, did not come to `point` within `wait_ns`.
   AbsenceProof answer_absent(const PacketFacts& answer, PointIndex point, int64_t wait_ns) const;
+  // That `answer` had not come to `point`, nearer to the server, since the SYN before it.
+  AbsenceProof answer_absent_before(const PacketFacts& answer, PointIndex point) const;
 
   // What all observations of the opening have in common.
   Observation observation(FindingKind kind) const;

@@ -7,8 +7,6 @@ namespace parallax::detect {
 namespace {
 
 void fate(Connection& c, const FateEvent& event, const DetectorView&, Verdicts& out) {
-  // An end that knows nothing of it may be told again: one finding a connection.
-  if (!c.told.insert(FindingKind::reset_not_forwarded)) return;
   out.tell(fate_observation(c, event, FindingKind::reset_not_forwarded, "RST seq " + std::to_string(event.packet.seq)));
 }
 

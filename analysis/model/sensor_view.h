@@ -43,6 +43,11 @@ class SensorView {
                         [&](const auto& points) { return points[point].losing(from_ns, to_ns); });
   }
 
+  // Whether nothing of either direction was missed at the point meanwhile. No claim of an absence: those are AbsenceProof's.
+  bool saw_everything(PointIndex point, int64_t from_ns, int64_t to_ns) const {
+    return covers(point, PortDirection::both, from_ns, to_ns);
+  }
+
   uint64_t lost() const {
     uint64_t sum = 0;
     for (const PortChannel* channel : channels_) sum += channel->loss.lost();
