@@ -168,10 +168,9 @@ std::vector<std::string> Engine::Impl::bounds_hit() const {
       "messages beyond what is kept of a connection");
   add("recognition_ring", sum(&WorkerCounters::recognitions_dropped), "messages dropped");
   add("recognised", correlator.store().totals().recognitions_refused, "messages not kept");
-  const Correlator::Totals totals = correlator.totals();
-  add("pairs", totals.pairs_refused, "pairs whose packets were not followed");
-  add("pairing_index", totals.openings_forgotten, "openings forgotten early");
-  add("knowledge", totals.learned_forgotten, "addresses forgotten");
+  add("pairs", correlator.pairs_refused(), "pairs whose packets were not followed");
+  add("pairing_index", correlator.openings_forgotten(), "openings forgotten early");
+  add("knowledge", correlator.knowledge().evicted(), "addresses forgotten");
   add("connections", correlator.store().totals().evicted, "evicted");
   add("findings", correlator.findings().evicted(), "evicted");
   return hit;
@@ -291,14 +290,15 @@ EngineCounters Engine::counters() const {
     c.ring_occupancy.push_back(fullest);
   }
   const std::lock_guard lock(impl_->mutex);
-  const Correlator::Totals totals = impl_->correlator.totals();
+  const Tallies& tallies = impl_->correlator.tallies();
   const ConnectionStore::Totals& legs = impl_->correlator.store().totals();
   for (size_t p = 0; p < points; ++p) {
-    c.points[p].handshakes = totals.handshakes[p];
+    c.points[p].handshakes = tallies.handshakes[p];
     if (points > 1) c.points[p].unpaired_legs = legs.legs_opened[p] - legs.legs_paired[p];
   }
-  c.resets = totals.resets;
-  c.pairings = totals.pairings;
+  c.resets = tallies.resets;
+  c.unblamed = tallies.unblamed;
+  c.pairings = tallies.pairings;
   c.findings = impl_->correlator.findings().totals();
   return c;
 }

@@ -55,6 +55,7 @@ struct LegState {
   LegSummary summary{};
   bool midstream = false;
   bool has_summary = false, over = false, evicted = false;
+  bool counted_outcome = false;            // see Tallies
   std::unique_ptr<Recognised> recognised;  // null: nothing
   std::array<bool, 2> paired{};            // with the next outer point, with the next inner one
   RivalKeys rival_keys{};

@@ -73,7 +73,7 @@ Correlator::Correlator(const EngineOptions& options, EngineLinks& links, SensorV
       knowledge_(options.path.size()),
       pairer_(store_, std::move(known)),
       homes_(options_, links),
-      runner_(options_, sensor, store_, knowledge_, openings_,
+      runner_(options_, sensor, store_, knowledge_, openings_, tallies_,
               [this](const FateEvent& event) { return homes_.owner_of(event, store_); }) {
   for (size_t w = 0; w < links.workers(); ++w) {
     staged_.emplace_back(kStagedEvents, options.offline);
@@ -156,6 +156,7 @@ void Correlator::open(const LegEvent& event) {
   Connection& connection = store_.open(event);
   settle_client_side(connection);
   LegState& leg = connection.legs.front();
+  if (leg.midstream) tallies_.count_handshake(leg, Outcome::midstream);
   if (!leg.midstream && leg.protocol == ip_protocol::tcp) openings_.add(leg);
 
   const uint8_t handshake =
@@ -192,7 +193,7 @@ void Correlator::update(uint64_t leg_id, const LegEvent& event) {
       break;
     case LegEventType::established:
       leg.established = event.packet;
-      count_handshake(leg, leg.protocol == ip_protocol::udp ? Outcome::answered : Outcome::established);
+      tallies_.count_handshake(leg, leg.protocol == ip_protocol::udp ? Outcome::answered : Outcome::established);
       if (leg.protocol == ip_protocol::udp && leg.client != event.client) {  // the second datagram has shown which end is which
         leg.client = event.client;
         leg.server = event.server;
@@ -203,12 +204,12 @@ void Correlator::update(uint64_t leg_id, const LegEvent& event) {
     case LegEventType::refused:
       leg.refused = leg.refusal = event.packet;
       ++leg.refusal_count;
-      count_handshake(leg, Outcome::refused);
+      tallies_.count_handshake(leg, Outcome::refused);
       break;
     case LegEventType::reset:
       leg.reset = event.packet;
       if (&leg == &connection.client_leg())
-        ++totals_.resets[static_cast<size_t>(event.packet.from == Side::client ? Origin::client : Origin::server)];
+        ++tallies_.resets[static_cast<size_t>(event.packet.from == Side::client ? Origin::client : Origin::server)];
       break;
     case LegEventType::progress:
     case LegEventType::closed:
@@ -225,7 +226,7 @@ void Correlator::leg_over(LegState& leg, Connection& connection, const LegEvent&
   leg.evicted = event.evicted;
   connection.evicted |= event.evicted && !leg.established;
   if (leg.has_syn() && !leg.established && !leg.refused)
-    count_handshake(leg, leg.syn_ack ? Outcome::incomplete : Outcome::unanswered);
+    tallies_.count_handshake(leg, leg.syn_ack ? Outcome::incomplete : Outcome::unanswered);
   store_.close(leg, connection);
 }
 
@@ -254,7 +255,7 @@ void Correlator::pair(uint64_t leg_id, const Pairer::Match& match, int64_t now_n
   crossing.method = match.row->method;
   crossing.confidence = match.confidence;
   crossing.rivals = match.rivals;
-  ++totals_.pairings[static_cast<size_t>(crossing.method)];
+  ++tallies_.pairings[static_cast<size_t>(crossing.method)];
 
   LegState& client_side = connection.legs[crossing.client_leg];
   LegState& server_side = connection.legs[crossing.server_leg];
@@ -285,15 +286,6 @@ void Correlator::finish() {
     last_ns = std::max(last_ns, channel->covered_to_ns.load(std::memory_order_acquire));
   runner_.finish(last_ns);
   finished_ = true;
-}
-
-Correlator::Totals Correlator::totals() const {
-  Totals totals = totals_;
-  totals.resets[static_cast<size_t>(Origin::device)] = runner_.resets_by_device();
-  totals.pairs_refused = homes_.refused();
-  totals.openings_forgotten = pairer_.evicted() + openings_.evicted();
-  totals.learned_forgotten = knowledge_.evicted();
-  return totals;
 }
 
 }  // namespace parallax

@@ -11,6 +11,7 @@
 #include "analysis/connection/connection_store.h"
 #include "analysis/connection/knowledge.h"
 #include "analysis/connection/rival_openings.h"
+#include "analysis/connection/tallies.h"
 #include "analysis/correlate/pair_homes.h"
 #include "analysis/correlate/pairer.h"
 #include "analysis/detect/detector_runner.h"
@@ -32,14 +33,9 @@ class Correlator {
   const Knowledge& knowledge() const { return knowledge_; }
   const FindingStore& findings() const { return runner_.findings(); }
 
-  struct Totals {
-    std::array<std::array<uint64_t, 7>, kPointsMax> handshakes{};  // [point][Outcome]
-    std::array<uint64_t, 11> pairings{};                           // by PairingMethod
-    std::array<uint64_t, 6> resets{};                              // by Origin
-    uint64_t pairs_refused = 0;                                    // no room at the home: paired, but no fates
-    uint64_t openings_forgotten = 0, learned_forgotten = 0;        // by the pairer and the rivals; by the knowledge
-  };
-  Totals totals() const;
+  const Tallies& tallies() const { return tallies_; }
+  uint64_t pairs_refused() const { return homes_.refused(); }
+  uint64_t openings_forgotten() const { return pairer_.evicted() + openings_.evicted(); }
 
  private:
   bool take_next(int64_t horizon_ns);
@@ -48,7 +44,6 @@ class Correlator {
   void update(uint64_t leg_id, const LegEvent& event);
   void leg_over(LegState& leg, Connection& connection, const LegEvent& event);
   void take(const FateEvent& event);
-  void count_handshake(const LegState& leg, Outcome outcome) { ++totals_.handshakes[leg.point][static_cast<size_t>(outcome)]; }
   void find_partners(uint64_t leg_id, uint8_t trigger, int64_t now_ns);
   void pair(uint64_t leg_id, const Pairer::Match& match, int64_t now_ns);
   void settle_client_side(Connection& connection) const;
@@ -64,8 +59,8 @@ class Correlator {
   RivalOpenings openings_;
   Pairer pairer_;
   PairHomes homes_;
+  Tallies tallies_;
   DetectorRunner runner_;
-  Totals totals_;
   int64_t now_ns_ = kBeforeAllNs;
   bool finished_ = false;
 };

@@ -12,15 +12,23 @@ void rename(std::vector<uint64_t>& ids, uint64_t from, uint64_t into) {
   if (std::find(ids.begin(), ids.end(), into) == ids.end()) ids.push_back(into);
 }
 
+// A connection that got no answer is told long before its legs are over.
+void count_unanswered(Connection& connection, Tallies& tallies) {
+  for (LegState& leg : connection.legs) {
+    if (leg.has_syn() && !leg.syn_ack && !leg.refused) tallies.count_handshake(leg, Outcome::unanswered);
+  }
+}
+
 }  // namespace
 
 DetectorRunner::DetectorRunner(const EngineOptions& options, const SensorView& sensor, ConnectionStore& store,
-                               Knowledge& knowledge, const RivalOpenings& openings, FateOwner owner)
+                               Knowledge& knowledge, const RivalOpenings& openings, Tallies& tallies, FateOwner owner)
     : options_(options),
       sensor_(sensor),
       store_(store),
       knowledge_(knowledge),
       openings_(openings),
+      tallies_(tallies),
       owner_(std::move(owner)),
       capture_(sensor),
       findings_(options.path, options.findings, [this](const FindingGroup& group) {
@@ -106,8 +114,11 @@ void DetectorRunner::take(Verdicts& verdicts) {
     findings_.withdraw(withdrawal.kind, withdrawal.connection_id);
   }
   for (Observation& observation : verdicts.told) {
-    if (const Connection* connection = store_.find(observation.connection_id))
+    if (Connection* connection = store_.find(observation.connection_id)) {
       observation.leg_id = connection->legs.front().id.value();
+      if (observation.kind == FindingKind::syn_unanswered) count_unanswered(*connection, tallies_);
+    }
+    if (observation.doubt != Doubt::none) ++tallies_.unblamed[static_cast<size_t>(observation.doubt)];
     if (options_.offline && !finished_) {
       waiting_.push_back(std::move(observation));
     } else {
@@ -122,7 +133,7 @@ void DetectorRunner::store(Observation observation) {
     observation.connection_id = place.connection_id;
   if (observation.kind == FindingKind::reset_by_device) {
     knowledge_.device_reset(observation.where.first, observation.where.second);
-    ++resets_by_device_;
+    ++tallies_.resets[static_cast<size_t>(Origin::device)];
   }
   const uint64_t id = findings_.observe(observation);
   for (const FindingStore::Merged& merged : findings_.take_merged()) {

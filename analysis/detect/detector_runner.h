@@ -13,6 +13,7 @@
 #include "analysis/connection/connection_store.h"
 #include "analysis/connection/knowledge.h"
 #include "analysis/connection/rival_openings.h"
+#include "analysis/connection/tallies.h"
 #include "analysis/detect/capture_totals.h"
 #include "analysis/detect/detector.h"
 #include "analysis/finding/finding_store.h"
@@ -27,7 +28,7 @@ class DetectorRunner {
   using FateOwner = std::function<Connection*(const FateEvent&)>;
 
   DetectorRunner(const EngineOptions& options, const SensorView& sensor, ConnectionStore& store, Knowledge& knowledge,
-                 const RivalOpenings& openings, FateOwner owner);
+                 const RivalOpenings& openings, Tallies& tallies, FateOwner owner);
 
   // Something happened to the connection: its opening may have to be looked at, now or later.
   void schedule(Connection& connection);
@@ -40,7 +41,6 @@ class DetectorRunner {
   void finish(int64_t last_ns);
 
   const FindingStore& findings() const { return findings_; }
-  uint64_t resets_by_device() const { return resets_by_device_; }
 
  private:
   struct Timer {
@@ -62,6 +62,7 @@ class DetectorRunner {
   ConnectionStore& store_;
   Knowledge& knowledge_;
   const RivalOpenings& openings_;
+  Tallies& tallies_;
   const FateOwner owner_;
   CaptureTotals capture_;
   FindingStore findings_;
@@ -69,7 +70,6 @@ class DetectorRunner {
   std::vector<Observation> waiting_;  // offline
   std::vector<FateEvent> fates_;      // offline
   int64_t now_ns_ = kBeforeAllNs;
-  uint64_t resets_by_device_ = 0;
   bool finished_ = false;
 };
 

@@ -160,6 +160,7 @@ Observation without_blame(Observation o, const AbsenceProof& proof) {
   o.where = {};
   o.origin = Origin::unknown;
   o.confidence = kUnblamed;
+  o.doubt = proof.doubt();
   o.proved = o.attempts;
   o.remark = "Nobody is accused: " + std::string(text_of(proof.doubt())) + ".";
   o.evidence.push_back(proof.doubt_evidence(o.last_ns));

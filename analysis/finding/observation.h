@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "analysis/model/absence_proof.h"
 #include "analysis/model/model.h"
 
 namespace parallax {
@@ -34,6 +35,7 @@ struct Observation {
   double time_lost_seconds = 0;  // 0: not applicable
   std::vector<Evidence> evidence;
   std::optional<Severity> severity;  // where it is not the kind's own; that of a finding only rises
+  Doubt doubt = Doubt::none;         // why nobody is accused
   std::string remark;                // one sentence more; the first one is kept
 };
 

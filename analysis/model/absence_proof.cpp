@@ -4,6 +4,30 @@
 
 namespace parallax {
 
+std::string_view name_of(Doubt doubt) {
+  switch (doubt) {
+    case Doubt::none:
+      return "none";
+    case Doubt::not_covered:
+      return "not_covered";
+    case Doubt::may_be_hidden:
+      return "may_be_hidden";
+    case Doubt::acknowledged:
+      return "acknowledged";
+    case Doubt::rival:
+      return "rival";
+    case Doubt::renamed:
+      return "renamed";
+    case Doubt::path_unknown:
+      return "path_unknown";
+    case Doubt::offset_unknown:
+      return "offset_unknown";
+    case Doubt::clock_uncertain:
+      return "clock_uncertain";
+  }
+  return "";
+}
+
 std::string_view text_of(Doubt doubt) {
   switch (doubt) {
     case Doubt::none:

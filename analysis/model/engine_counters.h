@@ -8,6 +8,7 @@
 #include <tuple>
 #include <vector>
 
+#include "analysis/model/absence_proof.h"
 #include "analysis/model/vocabulary.h"
 #include "capture/core/sighting.h"
 
@@ -24,7 +25,7 @@ struct HistogramSnapshot {
 
 struct EngineCounters {
   struct PointCounters {
-    std::array<uint64_t, 7> handshakes{};                 // by Outcome
+    std::array<uint64_t, kOutcomeCount> handshakes{};     // by Outcome
     std::array<HistogramSnapshot, 2> handshake_rtt;       // [0] client side, [1] server side
     std::array<std::array<HistogramSnapshot, 2>, 2> rtt;  // the same; [0] by acknowledgement, [1] by timestamp
     std::array<std::array<uint64_t, kRetransmissionKinds.size()>, 2>
@@ -40,9 +41,10 @@ struct EngineCounters {
   };
   std::vector<PointCounters> points;
   std::vector<DeviceCounters> devices;
-  std::array<uint64_t, 2> connections_active{};  // by Protocol
-  std::array<uint64_t, 6> resets{};              // by Origin
-  std::array<uint64_t, 11> pairings{};           // by PairingMethod
+  std::array<uint64_t, 2> connections_active{};          // by Protocol
+  std::array<uint64_t, kOriginCount> resets{};           // by Origin
+  std::array<uint64_t, kDoubts> unblamed{};              // findings that accuse nobody, by what is in doubt
+  std::array<uint64_t, kPairingMethodCount> pairings{};  // by PairingMethod
   // By kind, where ("beyond inside", "between outside and inside"), severity.
   std::map<std::tuple<FindingKind, std::string, Severity>, uint64_t> findings;
   uint64_t late_packets = 0;

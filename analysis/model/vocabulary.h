@@ -45,9 +45,11 @@ constexpr size_t retransmission_kind(uint32_t labels) {
 enum class Severity : uint8_t { info, notice, warning, critical };
 enum class FindingState : uint8_t { open, updated, closed, withdrawn };
 enum class Origin : uint8_t { unknown, client, server, device, path, sensor };
+inline constexpr size_t kOriginCount = 6;
 enum class FindingDirection : uint8_t { none, client_to_server, server_to_client, both };
 enum class Protocol : uint8_t { tcp, udp };
 enum class Outcome : uint8_t { established, refused, unanswered, incomplete, midstream, answered, one_way };
+inline constexpr size_t kOutcomeCount = 7;
 enum class Close : uint8_t { fin, rst, open, idle };
 enum class ClosedBy : uint8_t { unknown, client, server, device };
 enum class ConnState : uint8_t { S0, S1, SF, REJ, S2, S3, RSTO, RSTR, RSTOS0, RSTRH, SH, SHR, OTH };
@@ -64,6 +66,7 @@ enum class PairingMethod : uint8_t {
   application_id,
   timing
 };
+inline constexpr size_t kPairingMethodCount = 11;
 enum class DeviceKind : uint8_t { unknown, router, nat, sequence_rewriter, proxy };
 enum class DeviceChange : uint8_t {  // used as bit numbers
   ttl,

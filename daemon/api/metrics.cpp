@@ -207,6 +207,11 @@ void add_engine(Page& page, const EngineCounters& counters) {
   for (const Protocol protocol : {Protocol::tcp, Protocol::udp}) {
     page.add({{"protocol", name(protocol)}}, static_cast<double>(counters.connections_active[static_cast<size_t>(protocol)]));
   }
+  page.open("findings_without_blame_total", MetricType::Counter,
+            "Observations of failures that accuse nobody, by why an absence was not proved.");
+  for (size_t doubt = 1; doubt < counters.unblamed.size(); ++doubt) {  // 0 is "none"
+    page.add({{"reason", name(static_cast<Doubt>(doubt))}}, static_cast<double>(counters.unblamed[doubt]));
+  }
   page.open("resets_total", MetricType::Counter, "TCP resets, by who made them.");
   for (size_t origin = 0; origin < counters.resets.size(); ++origin) {
     page.add({{"origin", name(static_cast<Origin>(origin))}}, static_cast<double>(counters.resets[origin]));
