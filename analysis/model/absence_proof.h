@@ -6,6 +6,7 @@
 // and thrown away with the answer: a plain value, no allocation until evidence is written.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -27,6 +28,7 @@ enum class Doubt : uint8_t {
   offset_unknown,   // the device rewrites sequence numbers, by how much is not known
   clock_uncertain,  // the stamps do not tell what came before what
 };
+inline constexpr size_t kDoubts = static_cast<size_t>(Doubt::clock_uncertain) + 1;
 std::string_view text_of(Doubt doubt);  // one clause for people, without a full stop
 
 class AbsenceProof {

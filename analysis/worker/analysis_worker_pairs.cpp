@@ -24,7 +24,8 @@ PairSighting pair_sighting_of(const Sighting& s, Side from) {
           .from = from,
           .kind = PairSighting::Kind::packet,
           .pair_generation = 0,
-          .copy = false};
+          .copy = false,
+          .window = s.window};
 }
 
 }  // namespace
