@@ -164,6 +164,7 @@ enum class FateEventType : uint8_t {
   control_segment_lost,  // FIN, acknowledgement or window update that its receiver went without
   reset_not_forwarded,
   reset_by_device,
+  left_untranslated,  // the correlator's: what a home took for lost was seen at the far point under another name
   progress,
   closed,
 };
