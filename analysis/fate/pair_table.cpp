@@ -114,7 +114,8 @@ void PairTable::note_acknowledgement(Pair& pair, size_t d, bool enters, const Pa
 bool PairTable::matches(const Pair& pair, size_t d, const Pending& in, const Pending& out) const {
   if ((in.tcp_flags ^ out.tcp_flags) & kShapeFlags || in.length != out.length) return false;
   if (in.has(tcp_flag::syn)) return true;  // a device that rewrites sequences teaches its offset here
-  if (!pair.offset[d].known() || out.seq - in.seq != pair.offset[d].value()) return false;
+  if (!pair.offset[d].known()) return in.has(tcp_flag::rst) && in.seq == out.seq;  // may be all that a direction ever shows
+  if (out.seq - in.seq != pair.offset[d].value()) return false;
   if (in.length > 0 || !in.has(tcp_flag::ack)) return true;
   const SequenceOffset& other = pair.offset[1 - d];
   if (other.known()) return in.ack - out.ack == other.value();

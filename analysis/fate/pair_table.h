@@ -175,7 +175,9 @@ class PairTable {
 
   // Deciding: pair_table_fates.cpp.
   void expire(Pair& pair, size_t d, int64_t now_ns);
+  bool is_altered_reset(const Pair& pair, size_t d, const Pending& in, const Pending& out) const;
   bool left_altered(Pair& pair, size_t d, const Pending& in);
+  bool entered_altered(Pair& pair, size_t d, const Pending& out);
   bool has_rival(const Pair& pair, size_t d, const Pending& in) const;
   bool is_acknowledged(const Pair& pair, size_t d, uint32_t end) const;
   AbsenceProof absence_of(Pair& pair, size_t d, const Pending& in, int64_t waited_ns);

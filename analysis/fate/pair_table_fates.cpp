@@ -69,17 +69,28 @@ void PairTable::leave_unexplained(Pair& pair, size_t d, Doubt doubt) {
 
 // ---- lost ----
 
+// A RST may be trimmed by the device, and it is seldom that a direction of nothing but a RST has taught its offset: any that left
+// in the time of a transit is it.
+bool PairTable::is_altered_reset(const Pair& pair, size_t d, const Pending& in, const Pending& out) const {
+  if (!(in.tcp_flags & out.tcp_flags & tcp_flag::rst)) return false;
+  const int64_t transit = out.time_ns - in.time_ns, uncertainty = int64_t{in.stamp_uncertainty_ns} + out.stamp_uncertainty_ns;
+  return transit >= -uncertainty &&
+         transit <= pair_wait::kLeastNs + pair_wait::kTransitMargin * pair.max_transit_ns[d] + uncertainty;
+}
+
 // One of the same bytes left that entered under no such ID: then the device did change it, this once.
 bool PairTable::left_altered(Pair& pair, size_t d, const Pending& in) {
   for (uint32_t previous = kNone, node = pair.early[d].head; node != kNone; previous = node, node = pool_[node].next) {
-    const Pending& out = pool_[node];
-    // A RST may be trimmed by the device: any that left in the time of a transit is it.
-    const int64_t transit = out.time_ns - in.time_ns;
-    const bool altered_reset =
-        (in.tcp_flags & out.tcp_flags & tcp_flag::rst) && transit >= -static_cast<int64_t>(out.stamp_uncertainty_ns) &&
-        transit <= pair_wait::kLeastNs + pair_wait::kTransitMargin * pair.max_transit_ns[d] + in.stamp_uncertainty_ns;
-    if (!matches(pair, d, in, out) && !altered_reset) continue;
+    if (!matches(pair, d, in, pool_[node]) && !is_altered_reset(pair, d, in, pool_[node])) continue;
     matched(pair, d, in, pool_.remove(pair.early[d], previous, node));
+    return true;
+  }
+  return false;
+}
+bool PairTable::entered_altered(Pair& pair, size_t d, const Pending& out) {
+  for (uint32_t previous = kNone, node = pair.entered[d].head; node != kNone; previous = node, node = pool_[node].next) {
+    if (!is_altered_reset(pair, d, pool_[node], out)) continue;
+    matched(pair, d, pool_.remove(pair.entered[d], previous, node), out);
     return true;
   }
   return false;
@@ -231,6 +242,7 @@ void PairTable::note_repeated(Pair& pair, size_t d, const Pending& in) {
 // ---- made ----
 
 void PairTable::decide_made(Pair& pair, size_t d, const Pending& out, int64_t waited_ns) {
+  if (entered_altered(pair, d, out)) return;
   const PointIndex enters = pair.point[d], leaves = pair.point[1 - d];
   const int64_t from = out.order_ns - waited_ns, to = out.order_ns + waited_ns;
   if (out.order_ns < pair.fates_from_ns + waited_ns && pair.fates_from_ns != kBeforeAllNs)  // may have entered before
