@@ -144,6 +144,8 @@ void Correlator::take(const LegEvent& event) {
   if (event.packet.order_ns != kAfterAllNs) now_ns_ = std::max(now_ns_, event.packet.order_ns);
   if (event.type == LegEventType::opened) {
     open(event);
+  } else if (event.type == LegEventType::stranger) {
+    runner_.take_stranger(event);
   } else if (store_.leg(event.leg.value()) != nullptr) {  // else its connection was evicted
     update(event.leg.value(), event);
   }
@@ -154,6 +156,7 @@ void Correlator::open(const LegEvent& event) {
   const int64_t now_ns = event.packet.order_ns;
   pairer_.expire(now_ns);
   Connection& connection = store_.open(event);
+  if (event.midstream) runner_.take_stranger(event);
   settle_client_side(connection);
   LegState& leg = connection.legs.front();
   if (leg.midstream) tallies_.count_handshake(leg, Outcome::midstream);
@@ -181,6 +184,7 @@ void Correlator::update(uint64_t leg_id, const LegEvent& event) {
   LegState& leg = *store_.leg(leg_id);
   switch (event.type) {
     case LegEventType::opened:
+    case LegEventType::stranger:
       return;
     case LegEventType::attempt:
       note_attempt(leg, event);

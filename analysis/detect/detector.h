@@ -14,6 +14,7 @@
 #include "analysis/connection/connection_store.h"
 #include "analysis/connection/knowledge.h"
 #include "analysis/connection/rival_openings.h"
+#include "analysis/connection/stranger_index.h"
 #include "analysis/detect/capture_totals.h"
 #include "analysis/event/events.h"
 #include "analysis/finding/finding_group.h"
@@ -30,6 +31,7 @@ struct DetectorView {
   const ConnectionStore& store;
   const Knowledge& knowledge;
   const RivalOpenings& openings;
+  const StrangerIndex& strangers;
   const CaptureTotals& capture;
   int64_t now_ns;    // packet time: everything before it has been seen
   bool input_ended;  // there is no more to come

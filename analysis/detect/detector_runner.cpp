@@ -36,7 +36,7 @@ DetectorRunner::DetectorRunner(const EngineOptions& options, const SensorView& s
       }) {}
 
 DetectorView DetectorRunner::view(int64_t now_ns, bool input_ended) const {
-  return {options_, sensor_, store_, knowledge_, openings_, capture_, now_ns, input_ended};
+  return {options_, sensor_, store_, knowledge_, openings_, strangers_, capture_, now_ns, input_ended};
 }
 
 int64_t DetectorRunner::due_ns(const Connection& connection) const {
@@ -56,6 +56,7 @@ void DetectorRunner::schedule(Connection& connection) {
 }
 
 void DetectorRunner::fire(int64_t before_ns) {
+  release_fates(before_ns);
   while (!timers_.empty() && timers_.top().due_ns < before_ns) {
     const Timer timer = timers_.top();
     timers_.pop();
@@ -99,9 +100,28 @@ void DetectorRunner::take_fate(const FateEvent& event) {
   }
   Connection* connection = owner_(event);
   if (connection == nullptr) return;
+  if (finished_) return tell_fate(*connection, event);
+  // Its pair may be over and its number another's by then: the leg stays.
+  held_fates_.insert({event.decided_ns, {event, connection->legs.front().id.value()}});
+  if (held_fates_.size() > kFatesHeldMax) release_fates(held_fates_.begin()->first + 1);
+}
+
+void DetectorRunner::release_fates(int64_t before_ns) {
+  while (!held_fates_.empty() && held_fates_.begin()->first < before_ns) {
+    const HeldFate held = held_fates_.begin()->second;
+    held_fates_.erase(held_fates_.begin());
+    if (Connection* connection = store_.connection_of(held.leg_id)) tell_fate(*connection, held.event);
+  }
+}
+
+void DetectorRunner::tell_fate(Connection& connection, FateEvent event) {
+  if (strangers_.find(event, options_.device_timeout_ns)) {
+    if (event.type == FateEventType::reset_by_device) return;  // it did enter: the stranger's peer has sent it
+    event.type = FateEventType::left_untranslated;
+  }
   Verdicts found;
   for (const Detector* detector : detectors()) {
-    if (detector->fate_type == event.type) detector->fate(*connection, event, view(now_ns_, finished_), found);
+    if (detector->fate_type == event.type) detector->fate(connection, event, view(now_ns_, finished_), found);
   }
   take(found);
 }
@@ -149,6 +169,7 @@ void DetectorRunner::store(Observation observation) {
 
 void DetectorRunner::finish(int64_t last_ns) {
   fire(last_ns);
+  release_fates(kAfterAllNs);
   for (auto& [id, connection] : store_.all()) look(connection, last_ns, true);
   sum_up();
   finished_ = true;

@@ -1,11 +1,13 @@
 // Asks the detectors when their triggers fire, and puts what they say into the store of findings.
 //
-// The correlator's, one thread. Live an observation is stored as it comes. Offline all are kept until the input has ended and
-// then stored in one order, by packet time, so that ids do not depend on the number of workers.
+// The correlator's, one thread. Live an observation is stored as it comes, that of a fate once every worker has passed the time
+// of its decision: only then is known whether the packet is a stranger's. Offline all are kept until the input has ended and then
+// stored in one order, by packet time, so that ids do not depend on the number of workers.
 #pragma once
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <queue>
 #include <tuple>
 #include <vector>
@@ -14,6 +16,7 @@
 #include "analysis/connection/knowledge.h"
 #include "analysis/connection/rival_openings.h"
 #include "analysis/connection/tallies.h"
+#include "analysis/connection/stranger_index.h"
 #include "analysis/detect/capture_totals.h"
 #include "analysis/detect/detector.h"
 #include "analysis/finding/finding_store.h"
@@ -35,6 +38,8 @@ class DetectorRunner {
   // Looks at every connection whose time comes before `before_ns`.
   void fire(int64_t before_ns);
   void take_fate(const FateEvent& event);
+  // A packet of a leg met in midstream: see StrangerIndex.
+  void take_stranger(const LegEvent& event) { strangers_.add(event); }
   // What the capture did to a leg since its last report. REQUIRES: the leg has not taken the event's summary yet.
   void take_report(const LegState& leg, const Connection& connection, const LegEvent& event);
   // The input has ended; `last_ns` is the last time that a port covers.
@@ -50,6 +55,13 @@ class DetectorRunner {
       return std::tuple(due_ns, connection_id) > std::tuple(other.due_ns, other.connection_id);
     }
   };
+  struct HeldFate {
+    FateEvent event;
+    uint64_t leg_id;  // of its connection
+  };
+  static constexpr size_t kFatesHeldMax = 1 << 14;
+  void release_fates(int64_t before_ns);
+  void tell_fate(Connection& connection, FateEvent event);
   DetectorView view(int64_t now_ns, bool input_ended) const;
   int64_t due_ns(const Connection& connection) const;
   void look(Connection& connection, int64_t now_ns, bool input_ended);
@@ -67,8 +79,10 @@ class DetectorRunner {
   CaptureTotals capture_;
   FindingStore findings_;
   std::priority_queue<Timer, std::vector<Timer>, std::greater<>> timers_;
-  std::vector<Observation> waiting_;  // offline
-  std::vector<FateEvent> fates_;      // offline
+  std::vector<Observation> waiting_;             // offline
+  std::vector<FateEvent> fates_;                 // offline
+  std::multimap<int64_t, HeldFate> held_fates_;  // live, by the time of their decision
+  StrangerIndex strangers_;
   int64_t now_ns_ = kBeforeAllNs;
   bool finished_ = false;
 };

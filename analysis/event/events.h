@@ -62,6 +62,7 @@ enum class LegEventType : uint8_t {
   established,
   refused,   // RST from the server instead of an answer
   reset,     // RST after the handshake, or by the client
+  stranger,  // a further packet of a leg met in midstream that has no partner and no conversation: see stranger_index.h
   progress,  // live: counts of a leg that goes on
   closed,    // the leg is over: generation ended, idle, evicted, or the input ended
 };
@@ -100,7 +101,8 @@ struct alignas(64) PairSighting {
   Side from;
   Kind kind;
   uint8_t pair_generation;
-  bool copy;  // of a packet that the point has shown already
+  bool copy;        // of a packet that the point has shown already
+  uint16_t window;  // unscaled
 };
 static_assert(sizeof(PairSighting) == 64);
 
@@ -125,25 +127,53 @@ struct Command {
   uint8_t pair_generation;
   PointIndex client_point, server_point;
   bool local;  // both legs live at the home
+  // open_pair: by how much the device shifts the sequence numbers of each direction, where an earlier generation has taught it.
+  std::array<uint32_t, 2> sequence_offset{};
+  std::array<bool, 2> sequence_offset_known{};
 };
 
+// What became of all packets of one direction, control packets included.
+// entered = forwarded + lost + superseded + undecided, and those that still wait.
+struct PacketFates {
+  uint64_t entered;
+  uint64_t forwarded;
+  uint64_t lost;        // proved
+  uint64_t superseded;  // never left, but a later packet that did says the same: acknowledgements that were thinned out or merged
+  uint64_t undecided;   // never seen leaving, and not proved lost
+  uint64_t injected;    // left and, as proved, never entered
+  uint64_t unexplained;  // left, and not proved to have been injected
+};
+
+// Directions are those of travel: 0 from the client.
 struct CrossingStats {
-  std::array<uint64_t, 2> lost;         // data segments
-  std::array<uint64_t, 2> matched;      // packets
-  std::array<Distribution, 2> transit;  // count 0: none
-  std::array<int64_t, 2> isn_offset;
-  uint64_t undecided;
-  uint16_t changes;  // DeviceChange bits found on packets (ttl, ip_id)
-  bool isn_known;
+  std::array<uint64_t, 2> lost;                // data segments
+  std::array<uint64_t, 2> matched;             // packets
+  std::array<Distribution, 2> transit;         // count 0: none
+  std::array<uint64_t, 2> uncertain_transits;  // of matched: the stamps cannot tell how long it took
+  std::array<int64_t, 2> isn_offset;           // valid by offset_known
+  std::array<PacketFates, 2> packets;
+  uint64_t undecided;  // packets of both points and directions
+  uint16_t doubts;     // bits by Doubt: why they are
+  uint16_t changes;    // DeviceChange bits found on packets (ttl, ip_id)
+  bool isn_known;      // of both directions
+  std::array<bool, 2> offset_known;
 };
 
-enum class FateEventType : uint8_t { segment_lost, reset_not_forwarded, reset_by_device, progress, closed };
+enum class FateEventType : uint8_t {
+  segment_lost,          // data
+  control_segment_lost,  // FIN, acknowledgement or window update that its receiver went without
+  reset_not_forwarded,
+  reset_by_device,
+  left_untranslated,  // the correlator's: what a home took for lost was seen at the far point under another name
+  progress,
+  closed,
+};
 struct FateEvent {
   FateEventType type;
   uint8_t home;
   uint32_t pair;
   uint64_t connection_id;
-  int64_t decided_ns;  // packet time
+  int64_t decided_ns;  // packet time; to be told once every worker has passed it: a stranger may turn out to be the packet
   PacketFacts packet;  // the packet that was lost or made
   PointIndex absent_at;
   CrossingStats stats;  // progress, closed

@@ -3,6 +3,7 @@
 
 #include <array>
 
+#include "analysis/model/absence_proof.h"
 #include "analysis/model/histogram.h"
 #include "analysis/model/transit_sketch.h"
 #include "analysis/model/vocabulary.h"
@@ -10,6 +11,13 @@
 #include "capture/core/sighting.h"
 
 namespace parallax {
+
+// Packets of paired connections in one direction across one device.
+struct CrossingCounters {
+  Counter forwarded, lost, superseded, injected;  // see PacketFates
+  Counter uncertain_transits;
+  std::array<Counter, kDoubts> undecided;  // entered, and why nothing is said of them
+};
 
 struct alignas(64) WorkerCounters {
   Counter packets;
@@ -36,6 +44,7 @@ struct alignas(64) WorkerCounters {
   std::array<std::array<std::array<TransitSketch<Counter>, 2>, 2>, kPointsMax> rtt;
   std::array<std::array<TransitSketch<Counter>, 2>, kPointsMax> transit_sketch;  // [outer point][toward inside, toward outside]
   std::array<std::array<Counter, 2>, kPointsMax> segments_lost;
+  std::array<std::array<CrossingCounters, 2>, kPointsMax> crossing;  // the same
 };
 
 }  // namespace parallax

@@ -1,7 +1,9 @@
+// Matching what enters a device with what leaves it. Deciding on what finds no match: pair_table_fates.cpp.
 #include "analysis/fate/pair_table.h"
 
 #include <algorithm>
 #include <cstdlib>
+#include <limits>
 
 #include "analysis/model/sequence.h"
 
@@ -9,11 +11,6 @@ namespace parallax {
 namespace {
 
 constexpr uint8_t kShapeFlags = tcp_flag::syn | tcp_flag::fin | tcp_flag::rst;  // what a device that forwards does not change
-
-// At the end of the input nothing will come any more: what the device has needed so far, with ample margin, must do.
-constexpr int64_t kTransitMargin = 16;
-constexpr int64_t kLeastWaitNs = 20'000'000;
-constexpr uint64_t kTransitsKnown = 4;
 
 }  // namespace
 
@@ -26,56 +23,9 @@ PairTable::PairTable(uint8_t worker, const PairLimits& limits, const SensorView&
       events_(events),
       notes_(notes),
       pairs_(limits.pairs),
-      pool_(limits.pending),
+      pool_(limits.pending, limits.offline),
       sketches_(limits.sketches) {
-  for (size_t i = pool_.size(); i-- > 0;) {
-    pool_[i].next = free_;
-    free_ = static_cast<uint32_t>(i);
-  }
   for (size_t i = sketches_.size(); i-- > 0;) free_sketches_.push_back(static_cast<uint32_t>(i));
-}
-
-PairTable::Pending PairTable::pending_of(const PairSighting& s) {
-  return {.order_ns = s.order_ns,
-          .time_ns = s.time_ns,
-          .seq = s.seq,
-          .ack = s.ack,
-          .length = s.payload_length,
-          .frame = s.frame,
-          .stamp_uncertainty_ns = s.stamp_uncertainty_ns,
-          .next = kNone,
-          .port = s.port,
-          .ip_id = s.ip_id,
-          .tcp_flags = s.tcp_flags,
-          .ttl = s.ttl,
-          .covered = false,
-          .data = s.payload_length > 0};
-}
-
-bool PairTable::append(Queue& queue, const Pending& p) {
-  if (free_ == kNone) {
-    if (!limits_.offline) return false;
-    pool_.push_back({});  // offline nothing is dropped; the pool grows
-    pool_.back().next = kNone;
-    free_ = static_cast<uint32_t>(pool_.size() - 1);
-  }
-  const uint32_t node = free_;
-  free_ = pool_[node].next;
-  pool_[node] = p;
-  pool_[node].next = kNone;
-  (queue.tail == kNone ? queue.head : pool_[queue.tail].next) = node;
-  queue.tail = node;
-  ++queue.size;
-  return true;
-}
-
-void PairTable::remove(Queue& queue, uint32_t previous, uint32_t node) {
-  const uint32_t next = pool_[node].next;
-  (previous == kNone ? queue.head : pool_[previous].next) = next;
-  if (queue.tail == node) queue.tail = previous;
-  --queue.size;
-  pool_[node].next = free_;
-  free_ = node;
 }
 
 void PairTable::open(const Command& command) {
@@ -87,6 +37,9 @@ void PairTable::open(const Command& command) {
   pair.point = {command.client_point, command.server_point};
   pair.generation = command.pair_generation;
   pair.open = true;
+  for (size_t d = 0; d < 2; ++d) {
+    if (command.sequence_offset_known[d]) pair.offset[d].learn(command.sequence_offset[d]);
+  }
   if (free_sketches_.empty() && limits_.offline) {
     free_sketches_.push_back(static_cast<uint32_t>(sketches_.size()));
     sketches_.emplace_back();
@@ -118,35 +71,61 @@ void PairTable::take(const PairSighting& s) {
     abandon(pair);
     return;
   }
-  if (pair.ended > 0) {
-    ++pair.undecided;
+  const size_t d = index_of(s.from);
+  const bool enters = s.point == pair.point[d];
+  if (pair.ended == 0) {
+    // A packet says that it is no earlier than its stamp less the uncertainty of that.
+    const int64_t now_ns = s.release_ns - s.stamp_uncertainty_ns;
+    for (size_t e = 0; e < 2; ++e) expire(pair, e, now_ns);
+  }
+  if (pair.ended > 0 || s.order_ns < pair.fates_from_ns) {
+    if (s.copy) return;
+    enters ? leave_undecided(pair, d, Doubt::not_covered) : leave_unexplained(pair, d, Doubt::not_covered);
     return;
   }
-  for (size_t d = 0; d < 2; ++d) expire(pair, d, s.release_ns);
-  if (s.order_ns < pair.fates_from_ns) return;
-  const size_t d = index_of(s.from);
   if (s.copy && !copy_is_awaited(pair, d, s)) return;  // shown twice, passed once
-  if (s.tcp_flags & tcp_flag::ack) {                   // on its sender's side: what it acknowledges has been received there
-    const size_t of = 1 - d;
-    if (s.point == pair.point[d] && (!pair.receiver_ack_known[of] || sequence_before(pair.receiver_ack[of], s.ack))) {
-      pair.receiver_ack[of] = s.ack;
-      pair.receiver_ack_known[of] = true;
-    }
+  if (s.tcp_flags & tcp_flag::ack) note_acknowledgement(pair, d, enters, s);
+  if (enters) {
+    entering(pair, d, s);
+  } else {
+    if (pair.sketch != kNone) sketches_[pair.sketch][d].prefetch(pair.sketch_bucket[d]);  // transits change little
+    leaving(pair, d, Pending(s));
   }
-  s.point == pair.point[d] ? entering(pair, d, s) : leaving(pair, d, s);
+  if (pair.learned != 0) [[unlikely]]
+    match_what_waits(pair);
+}
+
+// Whichever side of the device shows it: what its receiver acknowledges has arrived there.
+void PairTable::note_acknowledgement(Pair& pair, size_t d, bool enters, const PairSighting& s) {
+  Acknowledged& of = pair.acknowledged[1 - d];
+  if (enters) {
+    if (of.at_receiver_known && !sequence_before(of.at_receiver, s.ack)) return;
+    of.at_receiver = s.ack;
+    of.at_receiver_known = true;
+    return;
+  }
+  if (s.tcp_flags & tcp_flag::rst) return;  // it may be the device's own
+  if (of.at_sender_known && !sequence_at_or_before(of.at_sender, s.ack)) return;
+  of.at_sender = s.ack;
+  of.at_sender_known = true;
+  of.zero_window = s.window == 0;
 }
 
 bool PairTable::matches(const Pair& pair, size_t d, const Pending& in, const Pending& out) const {
   if ((in.tcp_flags ^ out.tcp_flags) & kShapeFlags || in.length != out.length) return false;
-  if (in.tcp_flags & tcp_flag::syn) return true;  // a device that rewrites sequences teaches its offset here
-  if (out.seq - in.seq != pair.isn_offset[d]) return false;
-  return in.length > 0 || !(in.tcp_flags & tcp_flag::ack) || in.ack - out.ack == pair.isn_offset[1 - d];
+  if (in.has(tcp_flag::syn)) return true;  // a device that rewrites sequences teaches its offset here
+  if (!pair.offset[d].known()) return in.has(tcp_flag::rst) && in.seq == out.seq;  // may be all that a direction ever shows
+  if (out.seq - in.seq != pair.offset[d].value()) return false;
+  if (in.length > 0 || !in.has(tcp_flag::ack)) return true;
+  const SequenceOffset& other = pair.offset[1 - d];
+  if (other.known()) return in.ack - out.ack == other.value();
+  return in.ack == out.ack || (in.ip_id != 0 && in.ip_id == out.ip_id);
 }
 
 // A copy at one point may be a packet of its own at the other: there it was seen too late to be taken for one.
 bool PairTable::copy_is_awaited(const Pair& pair, size_t d, const PairSighting& s) const {
   const bool enters = s.point == pair.point[d];
-  const Pending copy = pending_of(s);
+  const Pending copy(s);
   for (uint32_t node = (enters ? pair.early : pair.entered)[d].head; node != kNone; node = pool_[node].next) {
     const Pending& other = pool_[node];
     if (other.ip_id == copy.ip_id && (enters ? matches(pair, d, copy, other) : matches(pair, d, other, copy))) return true;
@@ -154,29 +133,46 @@ bool PairTable::copy_is_awaited(const Pair& pair, size_t d, const PairSighting& 
   return false;
 }
 
+// No room: then nothing is said of the packet, or of the oldest where each is compared with all.
+void PairTable::wait(Pair& pair, size_t d, PacketQueue& queue, const Pending& p) {
+  const bool enters = &queue == &pair.entered[d];
+  const auto give_up = [&](Doubt doubt) { enters ? leave_undecided(pair, d, doubt) : leave_unexplained(pair, d, doubt); };
+  if (!pair.offset[d].known() && queue.size >= kPendingMaxUnknown) {
+    pool_.pop(queue);
+    give_up(Doubt::offset_unknown);
+  }
+  if (queue.size < kPendingMax && pool_.append(queue, p)) return;
+  give_up(Doubt::not_covered);
+  counters_.pending_overflows.add();
+}
+
 void PairTable::entering(Pair& pair, size_t d, const PairSighting& s) {
-  const Pending in = pending_of(s);
+  Pending in(s);
+  pair.entering_seen[d] = true;
+  if (in.has(tcp_flag::syn)) {
+    pair.acknowledged[d] = {};  // what was acknowledged before was of other numbers
+  } else {
+    in.acknowledged = is_acknowledged(pair, d, in.end());
+    note_repeated(pair, d, in);
+  }
   // Seen leaving already? Stamps of two ports, or of two clocks.
   for (uint32_t previous = kNone, node = pair.early[d].head; node != kNone; previous = node, node = pool_[node].next) {
     const Pending& out = pool_[node];
     if (!matches(pair, d, in, out) || another_copy(pair, in, out)) continue;
-    const Pending copy = out;
-    remove(pair.early[d], previous, node);
-    matched(pair, d, in, copy);
+    matched(pair, d, in, pool_.remove(pair.early[d], previous, node));
     return;
   }
-  Queue& queue = pair.entered[d];
-  if (queue.size >= kPendingMax || !append(queue, in)) {
-    ++pair.undecided;
-    counters_.pending_overflows.add();
-  }
+  wait(pair, d, pair.entered[d], in);
+  if (!pair.offset[d].known()) [[unlikely]]
+    learn(pair, d, in, true);
 }
 
 // An original that has waited out of all proportion is likely lost, and this its retransmission, stamped before it entered: then
 // that one will come, and else the original is found when it is given up.
 bool PairTable::overdue(const Pair& pair, size_t d, const Pending& in, const Pending& out) const {
-  return pair.matched[d] >= kTransitsKnown && out.time_ns - in.time_ns > kLeastWaitNs + kTransitMargin * pair.max_transit_ns[d] +
-                                                                             in.stamp_uncertainty_ns + out.stamp_uncertainty_ns;
+  return pair.matched[d] >= pair_wait::kTransitsKnown &&
+         out.time_ns - in.time_ns > pair_wait::kLeastNs + pair_wait::kTransitMargin * pair.max_transit_ns[d] +
+                                        in.stamp_uncertainty_ns + out.stamp_uncertainty_ns;
 }
 
 // Of several copies the one with the same IP ID; without IDs the newest that had entered by then.
@@ -198,30 +194,75 @@ PairTable::Found PairTable::find_copy(const Pair& pair, size_t d, const Pending&
   return best;
 }
 
-void PairTable::leaving(Pair& pair, size_t d, const PairSighting& s) {
-  if (pair.sketch != kNone) sketches_[pair.sketch][d].prefetch(pair.sketch_bucket[d]);  // transits change little
-  const Pending out = pending_of(s);
-  Queue& queue = pair.entered[d];
+void PairTable::leaving(Pair& pair, size_t d, const Pending& out) {
   const Found found = find_copy(pair, d, out);
   if (found.node != kNone) {
-    const Pending in = pool_[found.node];
-    remove(queue, found.previous, found.node);
-    matched(pair, d, in, out);
+    matched(pair, d, pool_.remove(pair.entered[d], found.previous, found.node), out);
     return;
   }
-  if (out.data && !found.others && cover(pair, d, out)) return;
-  if (pair.early[d].size >= kPendingMax || !append(pair.early[d], out)) {
-    ++pair.undecided;
-    counters_.pending_overflows.add();
+  const bool known = pair.offset[d].known();
+  if (known && out.data && !found.others && cover(pair, d, out)) return;
+  wait(pair, d, pair.early[d], out);
+  if (!known) [[unlikely]]
+    learn(pair, d, out, false);
+}
+
+// The offset is not known: is there one packet on the other side that `p` must be, whatever its sequence number?
+void PairTable::learn(Pair& pair, size_t d, const Pending& p, bool enters) {
+  if (p.has(tcp_flag::syn | tcp_flag::rst)) return;
+  const auto alike = [&](const Pending& other) { return other.tcp_flags == p.tcp_flags && other.length == p.length; };
+  const Pending* alone = nullptr;
+  size_t near = 0;  // within the least time that a device is given
+  const PacketQueue& far = (enters ? pair.early : pair.entered)[d];
+  for (uint32_t node = far.head; node != kNone; node = pool_[node].next) {
+    const Pending& other = pool_[node];
+    if (!alike(other)) continue;
+    const bool same_id = p.ip_id != 0 && other.ip_id == p.ip_id;
+    const bool same_numbers = other.seq == p.seq && other.ack == p.ack;
+    if (same_id || same_numbers) {
+      const uint8_t weight = same_id && same_numbers ? SequenceOffset::kSamePacket : SequenceOffset::kSameId;
+      return enters ? vote(pair, d, p, other, weight) : vote(pair, d, other, p, weight);
+    }
+    if (std::abs(other.time_ns - p.time_ns) > pair_wait::kLeastNs) continue;
+    alone = &other;
+    ++near;
+  }
+  if (near != 1) return;
+  const PacketQueue& own = (enters ? pair.entered : pair.early)[d];
+  for (uint32_t node = own.head; node != kNone; node = pool_[node].next) {
+    const Pending& other = pool_[node];
+    if (alike(other) && other.frame != p.frame && std::abs(other.time_ns - p.time_ns) <= pair_wait::kLeastNs) return;
+  }
+  enters ? vote(pair, d, p, *alone, SequenceOffset::kAlone) : vote(pair, d, *alone, p, SequenceOffset::kAlone);
+}
+
+// Its sequence number speaks for its own direction, what it acknowledges for the other.
+void PairTable::vote(Pair& pair, size_t d, const Pending& in, const Pending& out, uint8_t weight) {
+  const auto count = [&](size_t direction, uint32_t offset) {
+    if (pair.offset[direction].known()) return;
+    pair.offset[direction].vote(offset, weight);
+    if (pair.offset[direction].known()) pair.learned |= static_cast<uint8_t>(1 << direction);
+  };
+  count(d, out.seq - in.seq);
+  if (in.has(tcp_flag::ack)) count(1 - d, in.ack - out.ack);
+}
+
+// An offset has become known: what was seen leaving until now may be what was seen entering.
+void PairTable::match_what_waits(Pair& pair) {
+  while (pair.learned != 0) {
+    const size_t d = pair.learned & 1 ? 0 : 1;
+    pair.learned &= static_cast<uint8_t>(~(1 << d));
+    for (uint32_t left = pair.early[d].size; left > 0; --left) leaving(pair, d, pool_.pop(pair.early[d]));
   }
 }
 
 void PairTable::matched(Pair& pair, size_t d, const Pending& in, const Pending& out) {
-  if (in.tcp_flags & tcp_flag::syn) {
-    pair.isn_offset[d] = out.seq - in.seq;
-    pair.isn_known[d] = true;
+  if (in.has(tcp_flag::syn)) {
+    if (!pair.offset[d].known()) pair.learned |= static_cast<uint8_t>(1 << d);
+    pair.offset[d].learn(out.seq - in.seq);
   }
-  if (in.tcp_flags & tcp_flag::rst) pair.reset_crossed_ns[d] = std::min(pair.reset_crossed_ns[d], out.order_ns);
+  if (in.has(tcp_flag::rst)) pair.reset_crossed_ns[d] = std::min(pair.reset_crossed_ns[d], out.order_ns);
+  if (in.has(tcp_flag::fin)) pair.fin_left[d] = true;
   if (in.ttl != out.ttl) pair.changes |= bit(DeviceChange::ttl);
   if (in.ip_id != out.ip_id) {
     pair.changes |= bit(DeviceChange::ip_id);
@@ -229,9 +270,7 @@ void PairTable::matched(Pair& pair, size_t d, const Pending& in, const Pending& 
     pair.ip_id_kept = true;
   }
   ++pair.matched[d];
-  const int64_t transit = out.time_ns - in.time_ns;
-  pair.max_transit_ns[d] = std::max(pair.max_transit_ns[d], transit);
-  if (transit >= 0) count_transit(pair, d, transit);  // a negative one says only that the clocks cannot tell
+  count_transit(pair, d, in, out);
   if (out.data) mark_copies(pair, d, in, out);
   if (notes_.wanted()) {
     note(in, pair.point[d], PacketLabel::forwarded);
@@ -239,24 +278,39 @@ void PairTable::matched(Pair& pair, size_t d, const Pending& in, const Pending& 
   }
 }
 
-void PairTable::count_transit(Pair& pair, size_t d, int64_t transit) {
+void PairTable::count_transit(Pair& pair, size_t d, const Pending& in, const Pending& out) {
+  const int64_t transit = out.time_ns - in.time_ns;
+  CrossingCounters& counters = counters_of(pair, d);
+  counters.forwarded.add();
+  pair.max_transit_ns[d] = std::max(pair.max_transit_ns[d], transit);
+  // A negative one says only that the clocks cannot tell, and so does one that a pause of the sensor may have made.
+  if (transit < 0 || int64_t{in.stamp_uncertainty_ns} + out.stamp_uncertainty_ns > pair_wait::kLeastNs) {
+    ++pair.uncertain_transits[d];
+    counters.uncertain_transits.add();
+    return;
+  }
   if (pair.sketch != kNone) {
     sketches_[pair.sketch][d].add(transit);
     pair.sketch_bucket[d] = static_cast<uint8_t>(transit::bucket_of(static_cast<uint64_t>(transit)));
   }
-  const size_t inward_index = inward(pair, d);
-  counters_.transit_sketch[outer(pair)][inward_index].add(transit);
+  counters_.transit_sketch[outer(pair)][inward(pair, d)].add(transit);
 }
 
 // What waits of the same bytes has a copy that left; and where bytes are all that tells copies apart, which one is open.
 void PairTable::mark_copies(Pair& pair, size_t d, const Pending& in, const Pending& out) {
   if (in.ip_id == 0 || in.ip_id != out.ip_id) {
-    pair.doubtful[d][pair.doubtful_at[d]++ % 4] = {
-        .in_order_ns = in.order_ns, .out_time_ns = out.time_ns, .seq = in.seq, .length = in.length};
+    Exits& exits = pair.doubtful[d];
+    const size_t at = exits.next++ % exits.seq.size();
+    const int64_t transit_us = (out.time_ns - in.order_ns) / 1000;
+    exits.in_order_ns[at] = in.order_ns;
+    exits.transit_us[at] = static_cast<int32_t>(
+        std::clamp<int64_t>(transit_us, std::numeric_limits<int32_t>::min(), std::numeric_limits<int32_t>::max()));
+    exits.seq[at] = in.seq;
+    exits.length[at] = in.length;
   }
   for (uint32_t node = pair.entered[d].head; node != kNone; node = pool_[node].next) {
     Pending& other = pool_[node];
-    const uint32_t seq = other.seq + pair.isn_offset[d];
+    const uint32_t seq = other.seq + pair.offset[d].value();
     if (other.data && sequence_before(seq, out.seq + out.length) && sequence_before(out.seq, seq + other.length))
       other.covered = true;
   }
@@ -264,12 +318,12 @@ void PairTable::mark_copies(Pair& pair, size_t d, const Pending& in, const Pendi
 
 // The device, or offload at one of the points, has cut the bytes otherwise: what leaves covers ranges of what entered.
 bool PairTable::cover(Pair& pair, size_t d, const Pending& out) {
-  Queue& queue = pair.entered[d];
+  PacketQueue& queue = pair.entered[d];
   bool any = false;
-  const uint32_t out_begin = out.seq - pair.isn_offset[d], out_end = out_begin + out.length;
+  const uint32_t out_begin = out.seq - pair.offset[d].value(), out_end = out_begin + out.length;
   for (uint32_t previous = kNone, node = queue.head; node != kNone;) {
     Pending& in = pool_[node];
-    const uint32_t next = pool_[node].next, in_end = in.seq + in.length;
+    const uint32_t next = in.next, in_end = in.seq + in.length;
     if (!in.data || !sequence_before(in.seq, out_end) || !sequence_before(out_begin, in_end)) {
       previous = node;
       node = next;
@@ -283,9 +337,7 @@ bool PairTable::cover(Pair& pair, size_t d, const Pending& out) {
     } else if (!from_front && to_end) {
       in.length = out_begin - in.seq;
     } else {
-      const Pending copy = in;
-      remove(queue, previous, node);
-      matched(pair, d, copy, out);
+      matched(pair, d, pool_.remove(queue, previous, node), out);
       node = next;
       continue;
     }
@@ -293,180 +345,6 @@ bool PairTable::cover(Pair& pair, size_t d, const Pending& out) {
     node = next;
   }
   return any;
-}
-
-void PairTable::expire(Pair& pair, size_t d, int64_t now_ns) {
-  const auto due = [&](const Pending& p) { return p.order_ns + limits_.device_timeout_ns + p.stamp_uncertainty_ns < now_ns; };
-  for (Queue& queue = pair.entered[d]; queue.head != kNone && due(pool_[queue.head]);) {
-    const Pending in = pool_[queue.head];
-    remove(queue, kNone, queue.head);
-    decide_lost(pair, d, in, limits_.device_timeout_ns);
-  }
-  for (Queue& queue = pair.early[d]; queue.head != kNone && due(pool_[queue.head]);) {
-    const Pending out = pool_[queue.head];
-    remove(queue, kNone, queue.head);
-    decide_made(pair, d, out, limits_.device_timeout_ns);
-  }
-}
-
-PacketFacts PairTable::facts_of(const Pair&, size_t d, const Pending& p, PointIndex point) const {
-  return {p.order_ns,  p.time_ns,
-          p.frame,     p.stamp_uncertainty_ns,
-          p.seq,       p.ack,
-          0,           p.length,
-          p.port,      p.ip_id,
-          point,       p.ttl,
-          p.tcp_flags, d == 0 ? Side::client : Side::server};
-}
-
-void PairTable::note(const Pending& p, PointIndex point, PacketLabel label, const Pending* peer) {
-  notes_.add({.order_ns = p.order_ns,
-              .time_ns = p.time_ns,
-              .leg = 0,
-              .frame = p.frame,
-              .labels = bit(label),
-              .peer_frame = peer ? peer->frame : 0,
-              .port = p.port,
-              .peer_port = peer ? peer->port : PortIndex{},
-              .point = point});
-}
-
-void PairTable::decide_lost(Pair& pair, size_t d, const Pending& in, int64_t waited_ns) {
-  const PointIndex enters = pair.point[d], leaves = pair.point[1 - d];
-  // One of the same bytes left that entered under no such ID: then the device did change it, this once.
-  for (uint32_t previous = kNone, node = pair.early[d].head; node != kNone; previous = node, node = pool_[node].next) {
-    const Pending out = pool_[node];
-    // A RST may be trimmed by the device: any that left in the time of a transit is it.
-    const int64_t transit = out.time_ns - in.time_ns;
-    const bool altered_reset = (in.tcp_flags & out.tcp_flags & tcp_flag::rst) &&
-                               transit >= -static_cast<int64_t>(out.stamp_uncertainty_ns) &&
-                               transit <= kLeastWaitNs + kTransitMargin * pair.max_transit_ns[d];
-    if (!matches(pair, d, in, out) && !altered_reset) continue;
-    remove(pair.early[d], previous, node);
-    matched(pair, d, in, out);
-    return;
-  }
-  const int64_t from = in.order_ns - in.stamp_uncertainty_ns, to = in.order_ns + waited_ns;
-  // A copy of these bytes has left, and it may have been this one: then it is the earlier copy that is missing, and the sensor
-  // must vouch for that time too.
-  bool earlier_is_sure = true;
-  for (const Exit& exit : pair.doubtful[d]) {
-    if (!in.data || exit.length == 0 || exit.seq != in.seq ||
-        exit.out_time_ns + in.stamp_uncertainty_ns + kLeastWaitNs < in.time_ns)
-      continue;
-    earlier_is_sure &= sensor_.covers(leaves, travel(pair, d), exit.in_order_ns, exit.in_order_ns + waited_ns);
-  }
-  // Acknowledged by the receiver, though no copy of it was seen leaving: then it did leave, and the sensor missed it.
-  const bool acknowledged = in.data && !in.covered && pair.receiver_ack_known[d] &&
-                            sequence_at_or_before(in.seq + in.length + pair.isn_offset[d], pair.receiver_ack[d]);
-  // What else was missing there at about that time is the sensor's as likely as the device's.
-  if (acknowledged) pair.missed_ns[1 - d] = std::max(pair.missed_ns[1 - d], in.order_ns);
-  const bool doubted =
-      pair.missed_ns[1 - d] != kBeforeAllNs && std::abs(in.order_ns - pair.missed_ns[1 - d]) < limits_.device_timeout_ns;
-  if (acknowledged || doubted || !earlier_is_sure || !sensor_.covers(leaves, travel(pair, d), from, to) ||
-      !sensor_.covers(enters, travel(pair, d), from, to)) {
-    ++pair.undecided;
-    return;
-  }
-  if (notes_.wanted()) note(in, enters, PacketLabel::lost_in_device);
-  const bool is_reset = in.tcp_flags & tcp_flag::rst;
-  if (in.data && !is_reset) {
-    ++pair.lost[d];
-    counters_.segments_lost[outer(pair)][inward(pair, d)].add();
-  }
-  if (is_reset ? pair.reset_crossed_ns[d] != kAfterAllNs : !in.data)
-    return;  // a lost ACK or FIN is labelled; handshakes are judged as a whole
-  const FateEvent event{.type = is_reset ? FateEventType::reset_not_forwarded : FateEventType::segment_lost,
-                        .home = worker_,
-                        .pair = static_cast<uint32_t>(&pair - pairs_.data()),
-                        .connection_id = pair.connection_id,
-                        .decided_ns = to,
-                        .packet = facts_of(pair, d, in, enters),
-                        .absent_at = leaves,
-                        .stats = {}};
-  if (!events_.send(event)) counters_.events_dropped.add();
-}
-
-void PairTable::decide_made(Pair& pair, size_t d, const Pending& out, int64_t waited_ns) {
-  const PointIndex enters = pair.point[d], leaves = pair.point[1 - d];
-  const int64_t from = out.order_ns - waited_ns, to = out.order_ns + waited_ns;
-  if (out.order_ns < pair.fates_from_ns + waited_ns && pair.fates_from_ns != kBeforeAllNs) return;  // may have entered before
-  // Where the stretch before the packet was not covered because the capture began then, its own time must do.
-  const int64_t covered_from = out.order_ns - out.stamp_uncertainty_ns - std::max(kLeastWaitNs, pair.max_transit_ns[d]);
-  if (!sensor_.covers(enters, travel(pair, d), std::max(from, covered_from), to)) {
-    ++pair.undecided;
-    return;
-  }
-  if (notes_.wanted()) note(out, leaves, PacketLabel::injected_by_device);
-  if (!(out.tcp_flags & tcp_flag::rst) || pair.reset_crossed_ns[d] <= out.order_ns) return;
-  const FateEvent event{.type = FateEventType::reset_by_device,
-                        .home = worker_,
-                        .pair = static_cast<uint32_t>(&pair - pairs_.data()),
-                        .connection_id = pair.connection_id,
-                        .decided_ns = to,
-                        .packet = facts_of(pair, d, out, leaves),
-                        .absent_at = enters,
-                        .stats = {}};
-  if (!events_.send(event)) counters_.events_dropped.add();
-}
-
-// Decides what can be. `now_ns`: what lies before it has been released; fates that would need more time stay undecided.
-void PairTable::settle(Pair& pair, int64_t now_ns) {
-  for (size_t d = 0; d < 2; ++d) {
-    const int64_t wait = pair.matched[d] >= kTransitsKnown
-                             ? std::clamp(kTransitMargin * pair.max_transit_ns[d], kLeastWaitNs, limits_.device_timeout_ns)
-                             : limits_.device_timeout_ns;
-    for (Queue& queue = pair.entered[d]; queue.head != kNone;) {
-      const Pending in = pool_[queue.head];
-      remove(queue, kNone, queue.head);
-      in.order_ns + wait < now_ns ? decide_lost(pair, d, in, wait) : void(++pair.undecided);
-    }
-    for (Queue& queue = pair.early[d]; queue.head != kNone;) {
-      const Pending out = pool_[queue.head];
-      remove(queue, kNone, queue.head);
-      out.order_ns + wait < now_ns ? decide_made(pair, d, out, wait) : void(++pair.undecided);
-    }
-  }
-}
-
-void PairTable::close(Pair& pair, int64_t now_ns) {
-  settle(pair, now_ns);
-  abandon(pair);
-}
-
-// One of the legs goes on with another: what waits here may have left there.
-void PairTable::abandon(Pair& pair) {
-  for (auto* queues : {&pair.entered, &pair.early}) {
-    for (Queue& queue : *queues) {
-      for (; queue.head != kNone; remove(queue, kNone, queue.head)) ++pair.undecided;
-    }
-  }
-  report(pair, FateEventType::closed);
-  if (pair.sketch != kNone) free_sketches_.push_back(pair.sketch);
-  pair.open = false;
-}
-
-void PairTable::report(const Pair& pair, FateEventType type) {
-  FateEvent event{.type = type,
-                  .home = worker_,
-                  .pair = static_cast<uint32_t>(&pair - pairs_.data()),
-                  .connection_id = pair.connection_id,
-                  .decided_ns = kAfterAllNs,
-                  .packet = {},
-                  .absent_at = 0,
-                  .stats = {}};
-  event.stats.lost = pair.lost;
-  event.stats.matched = pair.matched;
-  for (size_t d = 0; d < 2; ++d) {
-    if (pair.sketch != kNone && sketches_[pair.sketch][d].count() > 0) {
-      event.stats.transit[d] = sketches_[pair.sketch][d].distribution();
-    }
-    event.stats.isn_offset[d] = static_cast<int32_t>(pair.isn_offset[d]);
-  }
-  event.stats.undecided = pair.undecided;
-  event.stats.changes = pair.changes;
-  event.stats.isn_known = pair.isn_known[0] && pair.isn_known[1];
-  if (!events_.send(event)) counters_.events_dropped.add();
 }
 
 void PairTable::finish() {
@@ -484,8 +362,12 @@ void PairTable::sweep(size_t budget, int64_t now_ns, int64_t round_ns) {
     }
     Pair& pair = pairs_[sweep_at_++];
     if (!pair.open) continue;
-    for (size_t d = 0; d < 2; ++d) expire(pair, d, now_ns);
-    const uint64_t sum = pair.lost[0] + pair.lost[1] + pair.matched[0] + pair.matched[1] + pair.undecided;
+    uint32_t sum = 0;
+    for (size_t d = 0; d < 2; ++d) {
+      expire(pair, d, now_ns);
+      sum += static_cast<uint32_t>(pair.matched[d]) + pair.lost[d] + pair.superseded[d] + pair.undecided[d] + pair.injected[d] +
+             pair.unexplained[d];
+    }
     if (sum != pair.reported) {
       pair.reported = sum;
       report(pair, FateEventType::progress);

@@ -2,9 +2,9 @@
 //
 // Lives at the pair's home worker and is used by it alone. Each direction has a window of packets seen entering the device
 // that wait for their sighting on the far side. What comes out is matched by relative sequence, length, flags and IP ID; what
-// has not come within the device timeout was lost there, if the sensor covers that time; what came without having
-// entered was made there. A few packets may be seen leaving before entering: stamps of two ports are uncertain by the polling
-// gap, and clocks of two files by more.
+// has not come within the device timeout was lost there, if an AbsenceProof says so; what came without having entered was
+// made there, on the same condition. Packets may be seen leaving before entering: stamps of two ports are uncertain by the
+// polling gap, and clocks of two files by more. Nothing is decided within the uncertainty of a stamp.
 #pragma once
 
 #include <algorithm>
@@ -16,6 +16,9 @@
 #include "analysis/event/events.h"
 #include "analysis/event/packet_notes.h"
 #include "analysis/event/worker_counters.h"
+#include "analysis/fate/packet_queue.h"
+#include "analysis/fate/sequence_offset.h"
+#include "analysis/model/absence_proof.h"
 #include "analysis/model/engine_options.h"
 #include "analysis/model/sensor_view.h"
 #include "analysis/model/transit_sketch.h"
@@ -30,6 +33,14 @@ inline size_t pair_capacity(const EngineOptions& options) {
   return options.offline ? most : std::min(std::max<size_t>(options.legs, 64), most);
 }
 
+// What has not left a device so long after it entered may be taken for lost where more time cannot be waited; and how much
+// longer than ever before it may have taken.
+namespace pair_wait {
+inline constexpr int64_t kLeastNs = 20'000'000;
+inline constexpr int64_t kTransitMargin = 16;
+inline constexpr uint64_t kTransitsKnown = 4;
+}  // namespace pair_wait
+
 struct PairLimits {
   size_t pairs;
   size_t pending;   // packets waiting for their far side, over all pairs
@@ -41,7 +52,10 @@ struct PairLimits {
 class PairTable {
  public:
   static constexpr uint32_t kPendingMax = 512;  // of one direction of a pair
-  static constexpr size_t kHotLines = 4;        // of a pair: what every packet reads
+  // While the sequence offset is not known: each is compared with all that leave.
+  static constexpr uint32_t kPendingMaxUnknown = 64;
+  static constexpr uint32_t kControlHeld = 8;
+  static constexpr size_t kHotLines = 4;  // of a pair: what every packet reads
 
   PairTable(uint8_t worker, const PairLimits& limits, const SensorView& sensor, WorkerCounters& counters,
             Outbox<FateEvent>& events, PacketNotes& notes);
@@ -63,57 +77,65 @@ class PairTable {
   void sweep(size_t budget, int64_t now_ns, int64_t round_ns);
 
  private:
-  struct Pending {
-    int64_t order_ns, time_ns;
-    uint32_t seq, ack, length;
-    uint32_t frame;
-    uint32_t stamp_uncertainty_ns;
-    uint32_t next;
-    PortIndex port;
-    uint16_t ip_id;
-    uint8_t tcp_flags, ttl;
-    bool covered;  // another copy of these bytes was seen leaving since
-    bool data;
+  // Copies that left with nothing but their bytes to tell which of several they were: the last ones of a direction.
+  struct Exits {
+    std::array<int64_t, 4> in_order_ns{};
+    std::array<int32_t, 4> transit_us{};
+    std::array<uint32_t, 4> seq{}, length{};  // length 0: none
+    uint32_t next = 0;
   };
-  // A copy that left with nothing but its bytes to tell which of several it was.
-  struct Exit {
-    int64_t in_order_ns = 0, out_time_ns = 0;
-    uint32_t seq = 0, length = 0;
+  // The highest acknowledgement of a direction's bytes, at both sides of the device.
+  struct Acknowledged {
+    uint32_t at_receiver = 0, at_sender = 0;  // as numbered there
+    bool at_receiver_known = false, at_sender_known = false;
+    bool zero_window = false;  // with the one at the sender's side
   };
-  struct Queue {
-    uint32_t head = kNone, tail = kNone, size = 0;
+  // Control packets that were lost, as long as it is open whether anybody went without them.
+  struct ControlLoss {
+    PacketQueue held;
+    uint32_t ack = 0;   // the highest of those held
+    bool told = false;  // the device does lose them: further ones are told at once
+  };
+  // When the sender last sent again what its receiver had acknowledged before.
+  struct Repeated {
+    int64_t order_ns = kBeforeAllNs;
+    uint32_t seq = 0;
   };
   struct alignas(64) Pair {
-    // Read for every packet.
+    // Read for every packet. By direction of travel.
     int64_t fates_from_ns = kBeforeAllNs;
-    std::array<Queue, 2> entered, early;     // by direction: seen entering; seen leaving first
-    std::array<uint32_t, 2> isn_offset{};    // of a direction: sequence number leaving less that entering
-    std::array<uint32_t, 2> receiver_ack{};  // of a direction: highest acknowledgement by its receiver, on the receiver's side
-    std::array<bool, 2> isn_known{}, receiver_ack_known{};
+    std::array<PacketQueue, 2> entered, early;  // seen entering; seen leaving first
+    std::array<SequenceOffset, 2> offset;
+    std::array<Acknowledged, 2> acknowledged;
     std::array<PointIndex, 2> point{};  // client's side, server's side
     uint16_t changes = 0;
     uint32_t sketch = kNone;
     std::array<uint8_t, 2> sketch_bucket{};  // where the last transit of the direction was counted
+    std::array<bool, 2> entering_seen{};
     uint8_t generation = 0;
     bool open = false;
     bool ip_id_kept = false;       // seen to pass unchanged
+    uint8_t learned = 0;           // bits by direction: the offset has just become known
     uint8_t begun = 0, ended = 0;  // legs
     std::array<uint64_t, 2> matched{};
     std::array<int64_t, 2> max_transit_ns{};
     // Read for few.
     uint64_t connection_id = 0;
-    std::array<uint64_t, 2> lost{};
-    uint64_t undecided = 0;
-    uint64_t reported = 0;  // sum of the counts at the last progress report
+    std::array<uint32_t, 2> segments_lost{}, lost{}, superseded{}, undecided{}, injected{}, unexplained{};  // see PacketFates
+    std::array<uint32_t, 2> uncertain_transits{};
+    uint32_t reported = 0;  // sum of the counts at the last progress report
+    uint16_t doubts = 0;    // bits by Doubt
+    std::array<bool, 2> fin_left{};
+    std::array<ControlLoss, 2> control;
+    std::array<Repeated, 2> repeated;
     std::array<int64_t, 2> reset_crossed_ns{kAfterAllNs,
                                             kAfterAllNs};  // when a RST of that direction was forwarded: others do no harm
     std::array<int64_t, 2> missed_ns{kBeforeAllNs,
                                      kBeforeAllNs};  // when the sensor was last found to have missed data at that end
-    std::array<std::array<Exit, 4>, 2> doubtful{};   // the last ones of each direction
-    std::array<uint8_t, 2> doubtful_at{};
+    std::array<Exits, 2> doubtful;
   };
   // Of the 640 bytes that a paired connection may take; transit sketches come from their pool.
-  static_assert(sizeof(Pair) <= 512 && offsetof(Pair, connection_id) <= 64 * kHotLines);
+  static_assert(sizeof(Pair) <= 576 && offsetof(Pair, connection_id) <= 64 * kHotLines);
 
   // Direction of travel d: 0 from the client. A packet of direction d enters at point[d] and leaves at point[1 - d].
   PortDirection travel(const Pair& pair, size_t d) const {
@@ -122,9 +144,13 @@ class PairTable {
   size_t outer(const Pair& pair) const { return std::min(pair.point[0], pair.point[1]); }
   size_t inward(const Pair& pair, size_t d) const { return travel(pair, d) == PortDirection::toward_inside ? 0 : 1; }
 
+  CrossingCounters& counters_of(const Pair& pair, size_t d) { return counters_.crossing[outer(pair)][inward(pair, d)]; }
+
+  // Matching: pair_table.cpp.
   bool copy_is_awaited(const Pair& pair, size_t d, const PairSighting& s) const;
+  void note_acknowledgement(Pair& pair, size_t d, bool enters, const PairSighting& s);
   void entering(Pair& pair, size_t d, const PairSighting& s);
-  void leaving(Pair& pair, size_t d, const PairSighting& s);
+  void leaving(Pair& pair, size_t d, const Pending& out);
   bool matches(const Pair& pair, size_t d, const Pending& in, const Pending& out) const;
   struct Found {
     uint32_t node = kNone, previous = kNone;
@@ -135,27 +161,42 @@ class PairTable {
   bool overdue(const Pair& pair, size_t d, const Pending& in, const Pending& out) const;
   bool cover(Pair& pair, size_t d, const Pending& out);
   void matched(Pair& pair, size_t d, const Pending& in, const Pending& out);
-  void count_transit(Pair& pair, size_t d, int64_t transit_ns);
+  void count_transit(Pair& pair, size_t d, const Pending& in, const Pending& out);
   void mark_copies(Pair& pair, size_t d, const Pending& in, const Pending& out);
-  void expire(Pair& pair, size_t d, int64_t now_ns);
   // The device has let IP IDs pass, so that one that differs is another copy.
   static bool another_copy(const Pair& pair, const Pending& in, const Pending& out) {
     return pair.ip_id_kept && !(pair.changes & bit(DeviceChange::ip_id)) && in.ip_id != 0 && out.ip_id != 0 &&
            in.ip_id != out.ip_id;
   }
+  void wait(Pair& pair, size_t d, PacketQueue& queue, const Pending& p);
+  void learn(Pair& pair, size_t d, const Pending& p, bool enters);
+  void vote(Pair& pair, size_t d, const Pending& in, const Pending& out, uint8_t weight);
+  void match_what_waits(Pair& pair);
+
+  // Deciding: pair_table_fates.cpp.
+  void expire(Pair& pair, size_t d, int64_t now_ns);
+  bool is_altered_reset(const Pair& pair, size_t d, const Pending& in, const Pending& out) const;
+  bool left_altered(Pair& pair, size_t d, const Pending& in);
+  bool entered_altered(Pair& pair, size_t d, const Pending& out);
+  bool has_rival(const Pair& pair, size_t d, const Pending& in) const;
+  bool is_acknowledged(const Pair& pair, size_t d, uint32_t end) const;
+  AbsenceProof absence_of(Pair& pair, size_t d, const Pending& in, int64_t waited_ns);
   void decide_lost(Pair& pair, size_t d, const Pending& in, int64_t waited_ns);
   void decide_made(Pair& pair, size_t d, const Pending& out, int64_t waited_ns);
+  bool is_superseded(const Pair& pair, size_t d, const Pending& in) const;
+  void lose_control(Pair& pair, size_t d, const Pending& in, int64_t decided_ns);
+  void forgive_control(Pair& pair, size_t d);
+  void tell_control(Pair& pair, size_t d, int64_t decided_ns);
+  void note_repeated(Pair& pair, size_t d, const Pending& in);
+  void leave_undecided(Pair& pair, size_t d, Doubt doubt);
+  void leave_unexplained(Pair& pair, size_t d, Doubt doubt);
   void settle(Pair& pair, int64_t now_ns);
   void close(Pair& pair, int64_t now_ns);
   void abandon(Pair& pair);
+  void tell(const Pair& pair, size_t d, FateEventType type, const Pending& p, bool lost, int64_t decided_ns);
   void report(const Pair& pair, FateEventType type);
-  PacketFacts facts_of(const Pair& pair, size_t d, const Pending& p, PointIndex point) const;
   void note(const Pending& p, PointIndex point, PacketLabel label, const Pending* peer = nullptr);
-
-  bool append(Queue& queue, const Pending& p);
-  // Unlinks what comes after `previous` (kNone: the head).
-  void remove(Queue& queue, uint32_t previous, uint32_t node);
-  static Pending pending_of(const PairSighting& s);
+  uint32_t number_of(const Pair& pair) const { return static_cast<uint32_t>(&pair - pairs_.data()); }
 
   const uint8_t worker_;
   const PairLimits limits_;
@@ -164,8 +205,7 @@ class PairTable {
   Outbox<FateEvent>& events_;
   PacketNotes& notes_;
   LargeTable<Pair> pairs_;
-  LargeTable<Pending> pool_;
-  uint32_t free_ = kNone;
+  PacketPool pool_;
   std::vector<std::array<TransitSketch<uint32_t>, 2>> sketches_;
   std::vector<uint32_t> free_sketches_;
   size_t sweep_at_ = 0, used_ = 0;  // pairs beyond used_ have never been open

@@ -1,0 +1,51 @@
+// Packets of strangers: legs met in midstream that have no partner and no conversation. One of them may be a packet that a device
+// seems to have lost, or the origin of one that it seems to have made: it passed the other point under another name, because the
+// device did not translate it.
+//
+// Found by what a translation leaves alone: sequence and acknowledgement number, length, flags and IP ID. Workers tell the first
+// packets of such legs (LegEventType::stranger). The correlator's, one thread; bounded, the oldest go first, counted.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <tuple>
+
+#include "analysis/event/events.h"
+
+namespace parallax {
+
+struct Stranger {
+  PacketFacts packet;
+  Endpoint source, destination;  // as the packet names them
+};
+
+class StrangerIndex {
+ public:
+  static constexpr size_t kPacketsMax = 1 << 14;
+
+  explicit StrangerIndex(size_t capacity = kPacketsMax) : capacity_(capacity) {}
+
+  // REQUIRES: an event of one packet, in the order of time.
+  void add(const LegEvent& event);
+  // The packet that `event` misses, at the point where it is absent and in the time in which it should have been there; null:
+  // none. REQUIRES: every worker has passed event.decided_ns.
+  const Stranger* find(const FateEvent& event, int64_t device_timeout_ns) const;
+
+  uint64_t evicted() const { return evicted_; }
+
+ private:
+  // The invariants of a packet, then its time.
+  using Key = std::tuple<PointIndex, uint32_t, uint32_t, uint32_t, uint16_t, uint8_t, int64_t>;
+  using Packets = std::multimap<Key, Stranger>;
+  static Key key_of(const PacketFacts& packet, PointIndex point, int64_t order_ns) {
+    return {point, packet.seq, packet.ack, packet.payload_length, packet.ip_id, packet.tcp_flags, order_ns};
+  }
+
+  const size_t capacity_;
+  Packets packets_;
+  std::deque<Packets::iterator> by_age_;
+  uint64_t evicted_ = 0;
+};
+
+}  // namespace parallax

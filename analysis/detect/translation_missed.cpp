@@ -1,0 +1,45 @@
+// A packet that left the device under an address that it should have rewritten.
+#include "analysis/detect/detectors.h"
+#include "analysis/detect/fate_observation.h"
+#include "analysis/finding/evidence.h"
+#include "analysis/model/address_text.h"
+#include "analysis/model/text.h"
+
+namespace parallax::detect {
+namespace {
+
+void fate(Connection& c, const FateEvent& event, const DetectorView& view, Verdicts& out) {
+  const Stranger* stranger = view.strangers.find(event, view.options.device_timeout_ns);
+  if (stranger == nullptr) return;
+  const std::string name = "seq " + std::to_string(event.packet.seq) + " length " + std::to_string(event.packet.payload_length);
+  Observation o = fate_observation(c, event, FindingKind::translation_missed, name);
+  o.evidence.pop_back();  // it is not absent there: it bears another name
+  o.evidence.push_back(present_at(stranger->packet, "the same packet, untranslated: " + to_string(stranger->source) + " > " +
+                                                        to_string(stranger->destination)));
+  out.tell(std::move(o));
+}
+
+std::string sentence(const FindingGroup& group, const DetectorView& view) {
+  const SentenceWords words(group, view.options.path);
+  return plural(group.record.count, "packet") + " from the " + words.sender + " of " + words.connections +
+         " entered the device at " + words.source + " and left it at " + words.target + " without translation: the " +
+         words.receiver + " knows no such connection." + words.remark;
+}
+
+}  // namespace
+
+const Detector translation_missed = {
+    .kind = FindingKind::translation_missed,
+    .fate_type = FateEventType::left_untranslated,
+    .fate = fate,
+    .sentence = sentence,
+    .page = {
+        .means = "A packet of a translated connection left the device with addresses or ports that were not rewritten. Its "
+                 "receiver knows no such connection and answers with a RST.",
+        .needs = "The connection paired across the device, and the untranslated packet seen at the far point: the same sequence "
+                 "and acknowledgement number, length, flags and IP ID.",
+        .errs = "Two packets that agree in all of these by chance.",
+        .next = "Connection tracking that takes a packet for invalid forwards it without translation: drop invalid packets, or "
+                "let it be liberal about windows (nf_conntrack_tcp_be_liberal)."}};
+
+}  // namespace parallax::detect
