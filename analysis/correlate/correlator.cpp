@@ -43,6 +43,7 @@ OfferedOptions offered(const LegEvent& event, Side from) {
           .timestamps = (options & tcp_option::timestamps) != 0,
           .ecn = (event.packet.tcp_flags & setup) == wanted,
           .fast_open = (options & tcp_option::fast_open) != 0,
+          .cut = (options & tcp_option::cut) != 0,
           .initial_window = event.window};
 }
 

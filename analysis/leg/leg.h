@@ -106,6 +106,6 @@ struct alignas(64) LegCold {
   uint32_t trace;                                     // of the capture's own doings; valid by leg_flag::traced
 };
 static_assert(sizeof(LegCold) == 128);
-inline constexpr uint8_t kOptionEcn = 64;
+inline constexpr uint8_t kOptionEcn = tcp_option::cut;  // in LegCold::options, which do not say what the capture cut off
 
 }  // namespace parallax

@@ -31,6 +31,7 @@ struct OfferedOptions {
   uint16_t mss = 0;
   int16_t window_scale = -1;  // -1: not offered
   bool sack = false, timestamps = false, ecn = false, fast_open = false;
+  bool cut = false;  // by the capture: what is not offered above is unknown (ECN excepted, which is no option)
   uint8_t window_scale_at_least = 0;  // met in midstream, so that the offer was not seen: what explains the bytes in flight
   uint16_t initial_window = 0;        // announced with the offer, never scaled (RFC 7323, 2.2)
 };

@@ -67,10 +67,16 @@ uint32_t changes_between(const LegState& client_side, const LegState& server_sid
   differ(DeviceChange::server_address, client_side.server.address != server_side.server.address);
   differ(DeviceChange::server_port, client_side.server.port != server_side.server.port);
   const auto compare = [&](const OfferedOptions& a, const OfferedOptions& b) {
-    differ(DeviceChange::mss, a.mss != b.mss);
-    differ(DeviceChange::window_scale, a.window_scale != b.window_scale);
-    differ(DeviceChange::sack, a.sack != b.sack);
-    differ(DeviceChange::timestamps, a.timestamps != b.timestamps);
+    // An option that one side lacks differs only if that side's options were captured whole.
+    const auto differ_if_known = [&](DeviceChange change, auto offered, auto absent) {
+      const auto in_a = offered(a), in_b = offered(b);
+      const bool unknown = (a.cut && in_a == absent) || (b.cut && in_b == absent);
+      differ(change, !unknown && in_a != in_b);
+    };
+    differ_if_known(DeviceChange::mss, [](const OfferedOptions& o) { return o.mss; }, uint16_t{0});
+    differ_if_known(DeviceChange::window_scale, [](const OfferedOptions& o) { return o.window_scale; }, int16_t{-1});
+    differ_if_known(DeviceChange::sack, [](const OfferedOptions& o) { return o.sack; }, false);
+    differ_if_known(DeviceChange::timestamps, [](const OfferedOptions& o) { return o.timestamps; }, false);
     differ(DeviceChange::ecn, a.ecn != b.ecn);
   };
   if (client_side.has_syn() && server_side.has_syn()) {

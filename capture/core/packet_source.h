@@ -31,6 +31,10 @@ struct SourceLoss {
   int64_t to_ns;
 };
 
+struct TimeSpan {
+  int64_t from_ns, to_ns;
+};
+
 class PacketSource {
  public:
   virtual ~PacketSource() = default;
@@ -49,6 +53,9 @@ class PacketSource {
 
   // Called after each poll() and before its packets are released; nullopt: nothing more to tell.
   virtual std::optional<SourceLoss> take_loss() { return std::nullopt; }
+
+  // A time of which the source cannot say what was seen when, since stamps are wrong. Called as take_loss() is.
+  virtual std::optional<TimeSpan> take_uncertain_time() { return std::nullopt; }
 
   // What the person should know, such as "cut in the middle of packet 17". Empty: nothing. Stable once finished().
   virtual std::string warning() const { return {}; }

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <limits>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -36,11 +37,18 @@ inline constexpr int kDropReasonCount = 0
     ;
 std::string_view drop_reason_name(DropReason reason);
 
+// Offline: the files of a point that follow one another in time are parts of one recording.
+struct RecordingPart {
+  uint32_t recording;
+  uint32_t index;  // in order of time
+};
+
 struct PortInfo {
   std::string name;  // offline: the file's path as given
   PointIndex point = 0;
   PortDirection direction = PortDirection::both;
-  std::string source;  // as configured
+  std::string source;                                // as configured
+  std::optional<RecordingPart> part = std::nullopt;  // of several files that together are one port
 };
 
 inline constexpr int64_t kBeforeAllNs = std::numeric_limits<int64_t>::min();
@@ -67,6 +75,8 @@ class PortChannel {
     }
   }
 
+  static constexpr size_t kHiddenIntervals = 4096;
+
   const PortInfo info;
   std::vector<std::unique_ptr<SpscRing<Sighting>>> rings;  // one for each analysis worker
   std::vector<std::unique_ptr<ExcerptRing>> excerpts;      // beside each; whoever pops a ring pops these, too
@@ -77,6 +87,9 @@ class PortChannel {
   std::atomic<int64_t> covered_from_ns{kAfterAllNs};
   std::atomic<int64_t> covered_to_ns{kBeforeAllNs};
   LossLog loss;
+  // What the port saw and the analysis did not: frames that could not be decoded, that a filter dropped, or whose stamps are
+  // wrong. An absence cannot be claimed there either, but the sensor has lost nothing.
+  LossLog hidden{kHiddenIntervals};
   PortCounters counters;
 };
 

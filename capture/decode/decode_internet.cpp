@@ -1,4 +1,7 @@
 // IPv4 (RFC 791), IPv6 with its extension headers (RFC 8200), ARP (RFC 826).
+#include <algorithm>
+#include <iterator>
+
 #include "capture/core/bytes.h"
 #include "capture/decode/decode_layers.h"
 
@@ -18,6 +21,35 @@ DecodeError decode_arp(Bytes bytes, DecodedFrame& sighting) {
   sighting.source = mapped_ipv4(bytes.data + 14);
   sighting.destination = mapped_ipv4(bytes.data + 24);
   return DecodeError::none;
+}
+
+// Ethernet types that never enclose an IP packet: what of a network's own housekeeping is met on nearly every link.
+bool carries_no_ip(uint16_t type) {
+  constexpr uint16_t kTypes[] = {
+      0x0842,  // Wake-on-LAN
+      0x8035,  // RARP
+      0x8137,  // IPX
+      0x8808,  // pause
+      0x8809,  // LACP and other slow protocols
+      0x8863,  // PPPoE discovery
+      0x8899,  // Realtek's loop detection
+      0x888e,  // EAPOL
+      0x8892,  // PROFINET
+      0x88a4,  // EtherCAT
+      0x88b8,  // GOOSE
+      0x88ba,  // sampled values
+      0x88ca,  // TIPC
+      0x88cc,  // LLDP
+      0x88e1,  // HomePlug
+      0x88f7,  // PTP
+      0x8902,  // CFM
+      0x8906,  // FCoE
+      0x8914,  // FIP
+      0x891d,  // TTE
+      0x892f,  // HSR
+      0x9000,  // loopback test
+  };
+  return std::find(std::begin(kTypes), std::end(kTypes), type) != std::end(kTypes);
 }
 
 // A later fragment has no transport header: all of it is payload, and its ports are those of the first one.
@@ -49,7 +81,7 @@ DecodeError decode_network(uint16_t type, Bytes bytes, DecodedFrame& sighting, N
     case ether_type::pppoe_session:
       return decode_pppoe(bytes, sighting, nest);
     default:
-      return DecodeError::network_unknown;
+      return carries_no_ip(type) ? DecodeError::no_ip : DecodeError::network_unknown;
   }
 }
 
@@ -68,7 +100,8 @@ DecodeError decode_ipv4(Bytes bytes, DecodedFrame& sighting, Nest nest) {
     set(sighting, SightingFlag::length_from_frame);
   }
   if (total > bytes.wire && nest.has(Nest::length_holds)) total = bytes.wire;
-  if (total < header || total > bytes.wire) return DecodeError::ip_length_wrong;
+  if (total < header) return DecodeError::ip_length_wrong;
+  if (total > bytes.wire && !extend_cut_frame(total, bytes, sighting, nest)) return DecodeError::ip_length_wrong;
 
   sighting.ip_id = load16(p + 4);
   sighting.ttl = p[8];
@@ -127,7 +160,8 @@ DecodeError decode_ipv6(Bytes bytes, DecodedFrame& sighting, Nest nest) {
     set(sighting, SightingFlag::length_from_frame);
   }
   if (length > bytes.wire - kHeader && nest.has(Nest::length_holds)) length = bytes.wire - kHeader;
-  if (length > bytes.wire - kHeader) return DecodeError::ip_length_wrong;
+  if (length > bytes.wire - kHeader && !extend_cut_frame(length + kHeader, bytes, sighting, nest))
+    return DecodeError::ip_length_wrong;
 
   sighting.ttl = p[7];
   std::memcpy(sighting.source.data(), p + 8, 16);

@@ -1,4 +1,4 @@
-// The layers of decode(), for its own files alone: link (decode.cpp), internet (decode_internet.cpp), transport
+// The layers of decode(), for its own files alone: link (decode.cpp, decode_link.cpp), internet (decode_internet.cpp), transport
 // (decode_transport.cpp, tcp_options.cpp), tunnels (decode_tunnels.cpp: under IP, or over it; decode_udp_tunnels.cpp).
 //
 // Each layer gets the bytes that are left to it, checks before each read, and hands what it encloses to the next one.
@@ -52,6 +52,7 @@ class Nest {
     in_fragment = 1 << 16,       // an outer packet is a first fragment: `wire` of the bytes is what the whole had, or could have
     length_holds = 1 << 17,      // against an IP header that claims more: see decode_pppoe()
     stop_at_fragment = 1 << 18,  // a tunnel that begins in a first fragment is not entered
+    in_packet = 1 << 19,         // an outer IP packet says how long this is
   };
 
   explicit Nest(KeyFrom key_from, uint32_t flags = 0) : word_(static_cast<uint32_t>(key_from) << 8 | flags) {}
@@ -84,7 +85,8 @@ inline void clear(DecodedFrame& s) {
   s.payload_captured = 0;
 }
 
-// From a MAC header; from an Ethernet type (or an 802.3 length), through VLAN tags and SNAP, to the network protocol.
+// From the header that the file's link type says (decode_link.cpp); from a MAC header; from an Ethernet type (or an 802.3 length), through VLAN tags and SNAP, to the network protocol.
+DecodeError decode_link(LinkType type, Bytes bytes, DecodedFrame& sighting, Nest nest);
 DecodeError decode_ethernet(Bytes bytes, DecodedFrame& sighting, Nest nest);
 DecodeError decode_link_type(uint16_t type, Bytes bytes, DecodedFrame& sighting, Nest nest);
 
@@ -109,6 +111,8 @@ struct Inside {
 // MPLS (RFC 3032) and PPPoE (RFC 2516), between link and network: there is no outer packet to fall back to.
 DecodeError decode_mpls(Bytes bytes, DecodedFrame& sighting, Nest nest);
 DecodeError decode_pppoe(Bytes bytes, DecodedFrame& sighting, Nest nest);
+// PPP (RFC 1661), with HDLC framing or without.
+DecodeError decode_ppp(Bytes bytes, DecodedFrame& sighting, Nest nest);
 
 // GRE, IP in IP, MPLS in IP, by the protocol of the sighting, which stands if the inside cannot be read.
 DecodeError decode_ip_tunnel(Bytes bytes, DecodedFrame& sighting, Nest nest);
@@ -144,6 +148,16 @@ inline uint16_t ip_type(Bytes bytes) {
   if (bytes.captured == 0) return 0;
   const int version = bytes.data[0] >> 4;
   return version == 4 ? ether_type::ipv4 : version == 6 ? ether_type::ipv6 : uint16_t{0};
+}
+
+// A header says that `length` bytes follow, and the frame ends before. Mirrors and packet brokers cut frames before they are
+// captured, and then the record's own length is the cut one: the header is right. Only inside another IP packet it is not.
+// False: it is malformed. REQUIRES: length > bytes.wire.
+inline bool extend_cut_frame(uint32_t length, Bytes& bytes, Sighting& sighting, Nest nest) {
+  if (nest.has(Nest::in_packet)) return false;
+  bytes.wire = length;
+  set(sighting, SightingFlag::cut_short);
+  return true;
 }
 
 // The chain of IPv6 extension headers, in a packet or in the quote of one. On success `bytes` begin with the header of

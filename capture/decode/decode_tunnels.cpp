@@ -88,27 +88,6 @@ Inside below_labels(Bytes bytes) {
   return {bytes, ip_type(bytes)};
 }
 
-DecodeError decode_ppp(Bytes bytes, DecodedFrame& sighting, Nest nest) {
-  // RFC 1661 and 1662: address and control may be left out, and so may the first byte of the protocol where it is zero.
-  constexpr uint16_t kIpv4 = 0x0021, kIpv6 = 0x0057, kMpls = 0x0281, kMplsMulticast = 0x0283;
-  if (bytes.captured >= 2 && load16(bytes.data) == 0xff03) bytes = bytes.skip(2);
-  if (bytes.captured < 2) return DecodeError::tunnel_header_cut;
-  const bool compressed = bytes.data[0] & 1;
-  const uint16_t protocol = compressed ? bytes.data[0] : load16(bytes.data);
-  bytes = bytes.skip(compressed ? 1 : 2);
-  switch (protocol) {
-    case kIpv4:
-      return decode_ipv4(bytes, sighting, nest);
-    case kIpv6:
-      return decode_ipv6(bytes, sighting, nest);
-    case kMpls:
-    case kMplsMulticast:
-      return decode_mpls(bytes, sighting, nest);
-    default:
-      return DecodeError::network_unknown;
-  }
-}
-
 // `nest` is that of the tunnel, not yet one deeper.
 DecodeError enter(const Inside& inside, DecodedFrame& sighting, Nest nest) {
   if (nest.tunnels() == kTunnelsMax) return DecodeError::tunnel_too_deep;
@@ -186,11 +165,34 @@ DecodeError decode_mpls(Bytes bytes, DecodedFrame& sighting, Nest nest) {
   return DecodeError::tunnel_too_deep;
 }
 
+DecodeError decode_ppp(Bytes bytes, DecodedFrame& sighting, Nest nest) {
+  // RFC 1661 and 1662: address and control may be left out, and so may the first byte of the protocol where it is zero.
+  constexpr uint16_t kIpv4 = 0x0021, kIpv6 = 0x0057, kMpls = 0x0281, kMplsMulticast = 0x0283;
+  if (bytes.captured >= 2 && load16(bytes.data) == 0xff03) bytes = bytes.skip(2);
+  if (bytes.captured < 2) return DecodeError::tunnel_header_cut;
+  const bool compressed = bytes.data[0] & 1;
+  const uint16_t protocol = compressed ? bytes.data[0] : load16(bytes.data);
+  bytes = bytes.skip(compressed ? 1 : 2);
+  switch (protocol) {
+    case kIpv4:
+      return decode_ipv4(bytes, sighting, nest);
+    case kIpv6:
+      return decode_ipv6(bytes, sighting, nest);
+    case kMpls:
+    case kMplsMulticast:
+      return decode_mpls(bytes, sighting, nest);
+    default:  // from 0x4000 on: control protocols
+      return protocol >= 0x4000 ? DecodeError::no_ip : DecodeError::network_unknown;
+  }
+}
+
 DecodeError decode_pppoe(Bytes bytes, DecodedFrame& sighting, Nest nest) {
   constexpr uint32_t kHeader = 6;
   if (bytes.captured < kHeader) return DecodeError::tunnel_header_cut;
   const uint32_t length = load16(bytes.data + 4);
-  if (load16(bytes.data) != kPppoeSessionData || length > bytes.wire - kHeader) return DecodeError::tunnel_header_wrong;
+  if (load16(bytes.data) != kPppoeSessionData) return DecodeError::tunnel_header_wrong;
+  if (length > bytes.wire - kHeader && !extend_cut_frame(length + kHeader, bytes, sighting, nest))
+    return DecodeError::tunnel_header_wrong;
   // An IP header may claim more than PPPoE has for it, where some tool took the padding of short frames for a part of the
   // packet. Wireshark believes PPPoE, and the sequence numbers of such captures bear it out.
   return enter({bytes.skip(kHeader).first(length), ether_type::ppp, TunnelId::pppoe_session, load16(bytes.data + 2)}, sighting,
@@ -201,7 +203,7 @@ DecodeError decode_inside(const Inside& inside, DecodedFrame& sighting, Nest nes
   const bool fragment = sighting.has(SightingFlag::fragment);
   if (inside.type == 0 || (fragment && nest.has(Nest::stop_at_fragment))) return DecodeError::none;
   const DecodedFrame outer = sighting;
-  nest = nest.without(Nest::length_holds);
+  nest = nest.without(Nest::length_holds).with(Nest::in_packet);
   if (fragment) nest = nest.with(Nest::in_fragment);
   clear(sighting);
   sighting.key = outer.key;

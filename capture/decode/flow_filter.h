@@ -13,14 +13,12 @@
 #include "capture/core/packet_source.h"
 #include "capture/core/result.h"
 #include "capture/decode/bpf_filter.h"
+#include "capture/decode/decode.h"
 
 namespace parallax {
 
 class FlowFilter {
  public:
-  static constexpr std::array kLinkTypes{LinkType::null_loopback, LinkType::ethernet, LinkType::raw_ip, LinkType::loop,
-                                         LinkType::linux_sll,     LinkType::ipv4,     LinkType::ipv6,   LinkType::linux_sll2};
-
   // An expression that has no meaning for one of the `required` link types ("ether host" on raw IP) is an error; for the
   // others it then matches nothing.
   static Result<FlowFilter> compile(const std::string& expression, std::span<const LinkType> required = {});
@@ -31,6 +29,13 @@ class FlowFilter {
     }
     return false;
   }
+
+  // Of a packet that does not match: whether it may all the same be one that the expression means, hidden from it by what is
+  // around it. BPF does not look through VLAN tags and tunnels unless told to, and finds no ports in a later fragment; so `tcp` drops
+  // a tagged segment. True where it would match without all that, or cannot be decoded. What the expression drops as a plain
+  // packet it drops at every point, under the addresses that it has there.
+  // REQUIRES: !matches(packet).
+  bool misjudges(const RawPacket& packet, KeyFrom key_from) const;
 
  private:
   FlowFilter() = default;

@@ -62,20 +62,24 @@ bool read_option(const uint8_t* p, uint32_t length, Sighting& sighting) {
   }
 }
 
+// The capture ends within the options: what follows is not known.
+void cut_here(Sighting& sighting) { sighting.options |= tcp_option::cut; }
+
 }  // namespace
 
 void read_tcp_options(Bytes options, Sighting& sighting) {
-  while (options.captured > 0) {  // at most 40 bytes, and each round takes one or more
+  while (options.wire > 0) {  // at most 40 bytes, and each round takes one or more
+    if (options.captured == 0) return cut_here(sighting);
     const uint8_t* p = options.data;
     if (p[0] == kEnd) return;
     if (p[0] == kNop) {
       options = options.skip(1);
       continue;
     }
-    if (options.captured < 2 && options.wire >= 2) return;  // the capture ends here, and cut_short says so
+    if (options.captured < 2 && options.wire >= 2) return cut_here(sighting);
     if (options.wire < 2 || p[1] < 2 || p[1] > options.wire) return set(sighting, SightingFlag::options_malformed);
     const uint32_t length = p[1];
-    if (length > options.captured) return;
+    if (length > options.captured) return cut_here(sighting);
     if (!read_option(p, length, sighting)) return set(sighting, SightingFlag::options_malformed);
     options = options.skip(length);
   }

@@ -89,6 +89,10 @@ void CaptureFile::end() {
 
 std::string CaptureFile::warning() const {
   std::string text = ending_;
+  if (first_in_nanoseconds_ != 0) {
+    text += std::string(text.empty() ? "" : "; ") + "has more than 999,999 microseconds in the stamp of packet " +
+            std::to_string(first_in_nanoseconds_) + "; such stamps are read as nanoseconds, which its magic number denies";
+  }
   if (times_bounded_)
     text += std::string(text.empty() ? "" : "; ") + "has stamps more than 146 years from 1970, which were held there";
   return text;

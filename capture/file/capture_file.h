@@ -80,6 +80,10 @@ class CaptureFile {
   Step incomplete(size_t needed) { return needed_ = needed, Step::incomplete; }
   Step damaged(std::string what) { return damage_ = std::move(what), Step::damaged; }
   const std::string& damage() const { return damage_; }
+  // The next packet's stamp has more microseconds than a second: they are read as nanoseconds.
+  void note_nanoseconds() {
+    if (first_in_nanoseconds_ == 0) first_in_nanoseconds_ = packets_ + 1;
+  }
 
   FileBuffer buffer_;
   bool swapped_ = false;  // the file's byte order is not this machine's
@@ -96,6 +100,7 @@ class CaptureFile {
   std::optional<Found> peeked_;
   std::string damage_, ending_;
   bool finished_ = false, times_bounded_ = false;
+  uint32_t first_in_nanoseconds_ = 0;  // packet; 0: none
 };
 
 }  // namespace parallax

@@ -11,6 +11,8 @@ namespace {
 
 constexpr uint32_t kMicroseconds = 0xa1b2c3d4, kNanoseconds = 0xa1b23c4d, kModified = 0xa1b2cd34;
 
+constexpr uint32_t kMicrosecondsMax = 999'999;  // in a second's fraction
+
 bool is_magic(uint32_t magic) { return magic == kMicroseconds || magic == kNanoseconds || magic == kModified; }
 
 // What old writers put down for raw IP is a number of their system (DLT_RAW), not of the format.
@@ -45,7 +47,32 @@ Result<std::unique_ptr<CaptureFile>> PcapFile::make(FileBuffer buffer) {
   interface.unit = {1, 1, 0, 0, magic == kNanoseconds ? 0u : 1000u};
   file->interfaces_.push_back(std::move(interface));
   file->buffer_.consume(kHeader);
+  file->look_for_nanoseconds();
   return Result<std::unique_ptr<CaptureFile>>(std::move(file));
+}
+
+// Some writers put nanoseconds under the magic number of microseconds. A fraction of a second has at most 999,999 of those, and of
+// random nanoseconds one in a thousand is as small: where most of the first packets exceed it, the file counts in nanoseconds.
+void PcapFile::look_for_nanoseconds() {
+  if (fraction_ns_ == 1) return;
+  size_t packets = 0, beyond = 0;
+  for (size_t at = 0; at + packet_header_ <= buffer_.size();) {
+    const uint8_t* p = buffer_.data() + at;
+    ++packets;
+    beyond += file32(p + 4) > kMicrosecondsMax;
+    const uint32_t captured = std::min(file32(p + 8), version_minor_ < 3 ? file32(p + 12) : UINT32_MAX);
+    if (captured > kPacketBytesMax) break;
+    at += size_t{packet_header_} + captured;
+  }
+  if (beyond * 2 <= packets) return;
+  fraction_ns_ = 1;
+  under_wrong_magic_ = true;
+}
+
+int64_t PcapFile::fraction_ns(uint32_t fraction) {
+  const bool beyond = fraction > kMicrosecondsMax && (fraction_ns_ != 1 || under_wrong_magic_);
+  if (beyond) note_nanoseconds();
+  return beyond ? fraction : int64_t{fraction} * fraction_ns_;
 }
 
 CaptureFile::Step PcapFile::step(Found& found) {
@@ -61,7 +88,7 @@ CaptureFile::Step PcapFile::step(Found& found) {
   }
   const size_t whole = size_t{packet_header_} + captured;
   if (buffer_.size() < whole) return incomplete(whole);
-  const int64_t time_ns = int64_t{file32(p)} * 1'000'000'000 + int64_t{file32(p + 4)} * fraction_ns_;
+  const int64_t time_ns = int64_t{file32(p)} * 1'000'000'000 + fraction_ns(file32(p + 4));
   found.packet = {
       p + packet_header_,      captured, std::max(captured, wire), time_ns, interfaces_[0].unit.resolution_ns, ++packets_,
       interfaces_[0].link_type};

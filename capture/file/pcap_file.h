@@ -19,10 +19,14 @@ class PcapFile : public CaptureFile {
   Step step(Found& found) override;
 
  private:
+  void look_for_nanoseconds();
+  int64_t fraction_ns(uint32_t fraction);
+
   explicit PcapFile(FileBuffer buffer) : CaptureFile(std::move(buffer)) {}
 
   uint32_t packet_header_ = 16;
   uint32_t fraction_ns_ = 1000;  // unit of the second half of a stamp
+  bool under_wrong_magic_ = false;
   uint16_t version_minor_ = 4;
 };
 

@@ -190,6 +190,14 @@ void RxWorker::report_losses(Lane& lane) {
     lane.channel.counters.drops[static_cast<size_t>(loss->reason)].add(loss->count);
     lane.channel.loss.add(std::min(loss->from_ns, loss->to_ns), loss->to_ns, loss->count);
   }
+  while (const std::optional<TimeSpan> span = lane.source->take_uncertain_time()) {
+    lane.channel.hidden.add(span->from_ns, span->to_ns, 0);
+  }
+}
+
+// The analysis does not see this packet as what it is: until then and since its stamp's uncertainty no absence can be claimed.
+void RxWorker::hide(Lane& lane, const RawPacket& packet) {
+  lane.channel.hidden.add(packet.time_ns - packet.stamp_uncertainty_ns, packet.time_ns, 1);
 }
 
 bool RxWorker::dropped_on_purpose(DropStage stage, Lane& lane, const RawPacket& packet) {
@@ -206,6 +214,7 @@ bool RxWorker::filter(Lane& lane, const RawPacket& packet) {
   }
   if (options_.analysis_filter == nullptr || options_.analysis_filter->matches(packet)) return true;
   lane.channel.counters.filtered.add();
+  if (options_.analysis_filter->misjudges(packet, options_.key_from)) hide(lane, packet);
   return false;
 }
 
@@ -241,6 +250,7 @@ inline DecodedFrame* RxWorker::decode_packet(Lane& lane, const RawPacket& packet
   PortCounters& counters = lane.channel.counters;
   if (const DecodeError error = decode(frame, sighting, options_.key_from); error != DecodeError::none) [[unlikely]] {
     counters.decode_errors[static_cast<size_t>(error)].add();
+    if (error != DecodeError::no_ip) hide(lane, packet);
     return nullptr;
   }
   sighting.time_ns = packet.time_ns;
@@ -253,6 +263,7 @@ inline DecodedFrame* RxWorker::decode_packet(Lane& lane, const RawPacket& packet
   constexpr uint16_t kAnyFragment = bit(SightingFlag::fragment) | bit(SightingFlag::carrier_fragment);
   if ((sighting.flags & kAnyFragment) != 0 && !lane.fragments.attribute(frame, sighting)) {
     counters.unattributed_fragments.add();
+    hide(lane, packet);
   }
   return &sighting;
 }

@@ -70,6 +70,7 @@ class RxWorker : public Pollable {
   DecodedFrame* decode_packet(Lane& lane, const RawPacket& packet, int64_t order_ns);
   void stage(Lane& lane, uint32_t excerpt_length);
   void report_losses(Lane& lane);
+  void hide(Lane& lane, const RawPacket& packet);
   void drop_what_does_not_fit(Lane& lane);
   bool push_staged(Lane& lane);
   bool push_excerpts(Lane& lane, size_t worker);

@@ -34,20 +34,39 @@ Result<std::unique_ptr<FileSource>> FileSource::open(const std::string& path) {
 }
 
 size_t FileSource::poll(std::span<RawPacket> burst) {
-  const size_t count = file_->read(burst);
-  for (size_t i = 0; i < count; ++i) newest_ns_ = std::max(newest_ns_, burst[i].time_ns);
+  const size_t count = order_.poll(burst);
+  for (size_t i = 0; i < count; ++i) {
+    burst[i].time_ns = clock_.corrected(burst[i].time_ns);
+    newest_ns_ = std::max(newest_ns_, burst[i].time_ns);
+    if (burst[i].link_type == LinkType::ethernet || is_read(burst[i].link_type)) [[likely]]
+      continue;
+    if (unreadable_++ == 0) first_unreadable_ = burst[i].link_type;
+  }
   return count;
 }
 
 int64_t FileSource::watermark_ns() const {
   if (finished()) return kAfterAllNs;
-  return std::max(newest_ns_, file_->next_time_ns().value_or(kBeforeAllNs));
+  const int64_t next_ns = order_.next_time_ns();
+  return next_ns == kBeforeAllNs ? newest_ns_ : std::max(newest_ns_, clock_.corrected(next_ns));
+}
+
+std::optional<TimeSpan> FileSource::take_uncertain_time() {
+  std::optional<TimeSpan> span = order_.take_uncertain_time();
+  if (span) span = {clock_.corrected(span->from_ns), clock_.corrected(span->to_ns)};
+  return span;
 }
 
 std::string FileSource::warning() const {
   std::string text = file_->warning();
+  const auto add = [&text](const std::string& more) { text += (text.empty() || more.empty() ? "" : "; ") + more; };
+  add(order_.warning());
+  if (unreadable_ > 0) {
+    add("has " + std::to_string(unreadable_) + " packets of link type " +
+        std::to_string(static_cast<unsigned>(first_unreadable_)) + ", which Parallax does not read");
+  }
   if (interface_ && finished() && *interface_ >= file_->interfaces().size()) {
-    text += (text.empty() ? "" : "; ") + std::string("has no interface #") + std::to_string(*interface_);
+    add("has no interface #" + std::to_string(*interface_));
   }
   return text;
 }

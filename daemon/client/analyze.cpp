@@ -2,12 +2,12 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <memory>
 #include <optional>
 #include <set>
-#include <string_view>
 
 #include "capture/decode/flow_filter.h"
 #include "capture/source/file_source.h"
@@ -17,33 +17,13 @@
 #include "daemon/message/key_from.h"
 #include "daemon/message/record_sink.h"
 #include "daemon/message/to_proto.h"
+#include "daemon/run/clock_alignment.h"
+#include "daemon/run/file_survey.h"
 #include "daemon/run/offline_pipeline.h"
+#include "daemon/run/recordings.h"
 
 namespace parallax {
 namespace {
-
-// The names are those of libpcap's link types, in lower case.
-std::string_view link_type_name(LinkType type) {
-  switch (type) {
-    case LinkType::null_loopback:
-      return "null";
-    case LinkType::ethernet:
-      return "ethernet";
-    case LinkType::raw_ip:
-      return "raw";
-    case LinkType::loop:
-      return "loop";
-    case LinkType::linux_sll:
-      return "linux_sll";
-    case LinkType::ipv4:
-      return "ipv4";
-    case LinkType::ipv6:
-      return "ipv6";
-    case LinkType::linux_sll2:
-      return "linux_sll2";
-  }
-  return "other";
-}
 
 constexpr size_t kBatch = 256;  // records taken from the engine at a time
 
@@ -59,6 +39,7 @@ class Analysis {
       return kExitUsage;
     }
     if (!compile_filter()) return kExitUsage;
+    survey_files();
     OfflinePipeline pipeline(std::move(inputs_), engine_options(), config_.limits().ring_slots(), filter_ ? &*filter_ : nullptr,
                              key_from(config_.identity()));
     if (const std::string failure = pipeline.run(); !failure.empty()) {
@@ -127,6 +108,7 @@ class Analysis {
         if (source.ok()) {
           link_types_.insert((*source)->link_type());
           names_.ports.push_back(file);
+          files_.push_back(source->get());
           inputs_.push_back({file, static_cast<PointIndex>(point), std::move(*source)});
         } else {
           error(source.error());
@@ -134,6 +116,38 @@ class Analysis {
         }
       }
     }
+  }
+
+  // What has to be known before the analysis begins: which files follow one another, and whether the points' clocks agree.
+  void survey_files() {
+    const bool align = options_.align_clocks == "auto" && points_.size() > 1;
+    std::vector<ClockSamples> samples(points_.size());
+    uint32_t recordings = 0;
+    bool comparable = align;
+    for (size_t point = 0; point < points_.size(); ++point) {
+      std::vector<size_t> files;
+      std::vector<TimeSpan> spans;
+      for (size_t i = 0; i < inputs_.size(); ++i) {
+        if (inputs_[i].point != point || (!align && points_[point].files.size() == 1)) continue;
+        if (!can_be_surveyed(inputs_[i].name)) {
+          comparable = false;
+          warning(fmt::format("{}: cannot be read twice, so that its clock is not compared with that of other points",
+                              inputs_[i].name));
+          continue;
+        }
+        const std::optional<TimeSpan> span = survey(inputs_[i].name, align ? &samples[point] : nullptr);
+        if (!span) continue;
+        files.push_back(i);
+        spans.push_back(*span);
+      }
+      const std::vector<RecordingPart> parts = recordings_of(spans, recordings);
+      for (size_t i = 0; i < files.size(); ++i) {
+        inputs_[files[i]].part = parts[i];
+        recordings = std::max(recordings, parts[i].recording + 1);
+      }
+    }
+    clocks_ = comparable ? align_clocks(samples) : std::vector<ClockCorrection>(points_.size());
+    for (size_t i = 0; i < inputs_.size(); ++i) files_[i]->set_clock(clocks_[inputs_[i].point]);
   }
 
   bool compile_filter() {
@@ -219,23 +233,41 @@ class Analysis {
     for (size_t i = 0; i < points.size(); ++i) {
       v1::Point& point = *record.mutable_point();
       point = to_proto(points[i]);
+      point.set_clock_offset_seconds(static_cast<double>(clocks_[i].offset_ns) / 1e9);
+      point.set_clock_drift_ppm(clocks_[i].drift * 1e6);
       std::set<std::string> link_types;
       for (size_t port = 0; port < pipeline.channels().size(); ++port) {
         const PortInfo& info = pipeline.channels()[port]->info;
         if (info.point != i) continue;
         const PacketSource& source = pipeline.source(static_cast<PortIndex>(port));
-        const LinkType type = source.link_type();
-        const std::string_view name = link_type_name(type);
-        link_types.insert(name == "other" ? fmt::format("linktype_{}", static_cast<unsigned>(type)) : std::string(name));
+        link_types.insert(link_type_name(source.link_type()));
         if (const std::string text = source.warning(); !text.empty()) {
           point.add_warnings(info.name + ": " + text);
           warning(point.warnings(point.warnings_size() - 1));
         }
+        report_if_unreadable(*pipeline.channels()[port]);
       }
       for (const std::string& name : link_types)
         point.set_link_type(point.link_type() + (point.link_type().empty() ? "" : ",") + name);
       sink.add(record);
     }
+  }
+
+  // A file of which no packet could be decoded, though some may hold IP, was not analysed.
+  void report_if_unreadable(const PortChannel& channel) {
+    const PortCounters& counters = channel.counters;
+    uint64_t errors = 0;
+    std::string reasons;
+    for (size_t e = 1; e < counters.decode_errors.size(); ++e) {  // 0 is "none"
+      const uint64_t count = counters.decode_errors[e].get();
+      const auto error = static_cast<DecodeError>(e);
+      errors += count;
+      if (count > 0 && error != DecodeError::no_ip)
+        reasons += fmt::format("{}{} ({})", reasons.empty() ? "" : ", ", decode_error_text(error), count);
+    }
+    if (reasons.empty() || errors + counters.filtered.get() < counters.packets.get()) return;
+    error(fmt::format("{}: no packet could be decoded: {}", channel.info.name, reasons));
+    files_failed_ = true;
   }
 
   const AnalyzeOptions& options_;
@@ -245,6 +277,8 @@ class Analysis {
   std::vector<PointFiles> points_;
   MessageNames names_;
   std::vector<OfflineInput> inputs_;
+  std::vector<FileSource*> files_;       // the sources of inputs_
+  std::vector<ClockCorrection> clocks_;  // by point
   std::set<LinkType> link_types_;
   bool files_failed_ = false;
   std::optional<FlowFilter> filter_;

@@ -18,9 +18,9 @@ pcapng, counted from 0. Several files of one point, as from a TAP with one for e
   parallax analyze here=trace.pcap                                one point alone
   parallax analyze outside=a.pcap inside=b.pcap --format json -Y 'tcp port 443' > records.jsonl
 
-Stamps are taken as they stand, with --align-clocks auto too: the files must come from one clock, or from
-clocks that agree to well below the time that the device takes. Otherwise transit times are wrong, and packets
-may be called lost or injected that were neither.
+With --align-clocks auto the clocks of the points are compared by the packets that both saw, in both directions, and
+the files are read twice for it; where the stamps cannot be of one clock, they are brought to that of the first point,
+and the records say by how much. Pipes are taken as they are. What stays unknown is a constant asymmetry of the two ways.
 
 Exit codes: 0 done; 1 the work failed, or a file could not be read and the others were analysed; 2 wrong
 usage, or no input could be read. A file cut in the middle is analysed up to there, with a warning.)";
@@ -40,7 +40,9 @@ void add_analyze_command(CLI::App& app, int& exit_code) {
   command.add_option("--config", options->config_file, "take limits, timing and filter from this configuration")
       ->option_text("FILE");
   command.add_option("-Y,--filter", options->filter, "analyse only what this BPF expression lets through")->option_text("BPF");
-  command.add_option("--align-clocks", options->align_clocks, "accepted; clocks cannot be aligned yet, see below")
+  command
+      .add_option("--align-clocks", options->align_clocks,
+                  "auto (default): bring the stamps of all points to one clock; off: take them as they stand")
       ->option_text("auto|off");
   command.add_option("--workers", options->workers, "analysis workers (default 1); the output is the same")->option_text("N");
   command.add_option("--access-log", options->access_log, "cannot be done yet")->option_text("FILE");

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <tuple>
 
 #include "config/enum_text.h"
@@ -263,6 +264,15 @@ bool TextReport::has_accusations() const {
                      [](const v1::Finding& finding) { return finding.severity() >= v1::SEVERITY_WARNING; });
 }
 
+std::string TextReport::blind_points() const {
+  std::string names;
+  for (const v1::Point& point : points_) {
+    if (point.packets() > 0 && point.decode_errors() >= point.packets())
+      names += fmt::format("{}{} (link type {})", names.empty() ? "" : ", ", point.name(), point.link_type());
+  }
+  return names.empty() ? "" : "No packet could be decoded at " + names + ": nothing can be said about what passed there.";
+}
+
 std::string TextReport::head() const {
   std::string day;
   for (const v1::Point& point : points_) {
@@ -276,8 +286,9 @@ std::string TextReport::head() const {
 }
 
 std::string TextReport::verdict() const {
-  if (summary_.packets() == 0) return "No packet could be analysed.\n";
-  std::string text;
+  const std::string blind = blind_points();
+  std::string text = blind.empty() ? "" : wrapped(blind, 2, 0);
+  if (summary_.packets() == 0) return text + "No packet could be analysed.\n";
   if (has_accusations()) {
     std::map<std::string, uint64_t> certain, possible;
     for (const v1::Finding& finding : findings_) {
@@ -286,13 +297,14 @@ std::string TextReport::verdict() const {
     }
     if (!certain.empty()) text += wrapped("Something is wrong: " + counts_text(certain) + '.', 2, 0);
     if (!possible.empty()) text += wrapped("Something may be wrong, but is not certain: " + counts_text(possible) + '.', 2, 0);
-  } else if (points_.size() < 2) {
+  } else if (points_.size() < 2 && blind.empty()) {
     text +=
         wrapped(fmt::format("Nothing wrong was found in {}{}. Packets were seen at one point only: what a device beyond it did "
                             "with them cannot be told.",
                             plural(summary_.connections(), "connection", "connections"), failed_text()),
                 2, 0);
   }
+  if (!blind.empty()) return text;
   for (const v1::Device& device : devices_) {
     if (device.between_size() != 2) continue;
     const std::string name = "the device between " + device.between(0) + " and " + device.between(1);
@@ -354,6 +366,15 @@ std::string TextReport::points() const {
                empty ? "-" : short_time(point.first_seen(), true), empty ? "-" : short_time(point.last_seen(), false),
                empty ? "-" : duration_text(static_cast<double>(span_ns(point)) / 1e9),
                point.link_type().empty() ? "-" : point.link_type()});
+    if (point.clock_offset_seconds() != 0 || point.clock_drift_ppm() != 0) {
+      const double ahead = point.clock_offset_seconds();
+      notes += wrapped(
+          fmt::format(
+              "{}: its clock is {} {} that of {}{}; all times are by the latter", point.name(), duration_text(std::abs(ahead)),
+              ahead < 0 ? "behind" : "ahead of", points_.front().name(),
+              point.clock_drift_ppm() != 0 ? fmt::format(" at first, and drifts by {:.1f} ppm", point.clock_drift_ppm()) : ""),
+          4, 2);
+    }
     for (const std::string& warning : point.warnings()) notes += wrapped(printable(warning), 4, 2);
     if (point.decode_errors() > 0) {
       const std::map<std::string, uint64_t> reasons(point.decode_errors_by_reason().begin(),
@@ -465,6 +486,7 @@ std::string TextReport::sensor() const {
                                 plural(point.capture_loss_segments(), "segment was", "segments were")),
                     4, 2);
   }
+  if (const std::string blind = blind_points(); !blind.empty()) text += wrapped(blind, 4, 2);
   for (const std::string& bound : summary_.bounds_hit()) text += wrapped("bound hit: " + bound, 4, 2);
   if (text.empty()) return "The sensor itself lost nothing, and no bound was hit.\n";
   return "The sensor itself: what is said above is less certain because of\n" + text;

@@ -38,6 +38,8 @@ class TextReport : public RecordSink {
   std::string verdict() const;
   std::string failed_text() const;
   bool has_accusations() const;  // a finding of warning or worse
+  // Points of which not one packet could be decoded, as a sentence; empty: there is none. No all-clear is given then.
+  std::string blind_points() const;
 
   std::vector<v1::Point> points_;
   std::vector<v1::Finding> findings_;

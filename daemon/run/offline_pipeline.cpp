@@ -23,7 +23,7 @@ OfflinePipeline::OfflinePipeline(std::vector<OfflineInput> inputs, EngineOptions
   std::vector<RxPort> ports;
   std::vector<PortChannel*> channels;
   for (OfflineInput& input : inputs) {
-    PortInfo info{input.name, input.point, PortDirection::both, "file:" + input.name};
+    PortInfo info{input.name, input.point, PortDirection::both, "file:" + input.name, input.part};
     channels_.push_back(std::make_unique<PortChannel>(std::move(info), workers_, ring_slots));
     channels.push_back(channels_.back().get());
     ports.push_back({static_cast<PortIndex>(ports.size()), channels.back(), std::move(input.source)});

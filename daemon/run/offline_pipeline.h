@@ -7,6 +7,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -22,6 +23,7 @@ struct OfflineInput {
   std::string name;  // of the file, as given
   PointIndex point = 0;
   std::unique_ptr<PacketSource> source;
+  std::optional<RecordingPart> part = std::nullopt;
 };
 
 class OfflinePipeline {

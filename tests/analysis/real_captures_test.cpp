@@ -129,7 +129,15 @@ TEST_F(RealCaptures, PacketCountsAreThoseOfTheManifest) {
       {"ng-be__test017.pcapng", 0}, {"ng-le__test102.pcapng", 5}, {"ng-be__test102.pcapng", 5},
   };
   const std::map<std::string, std::string> warnings = {
-      {"ndpi__fuzz-2021-10-13.pcap", "cut in the middle of packet 2, which begins at byte 237"}};
+      {"ndpi__fuzz-2021-10-13.pcap", "cut in the middle of packet 2, which begins at byte 237"},
+      {"tcpdump__dsa.pcap", "has 8 packets of link type 284, which Parallax does not read"},
+      {"tcpdump__kday4.pcap",
+       "is not in time order: 3 packets are stamped up to 2097151.9 s away from those around, the first of them packet 2; taken "
+       "by the place in the file"},
+      {"ndpi__avast.pcap",
+       "is not in time order: the time goes back once by up to 252.1 s, first at packet 103; the order of the file was kept, and "
+       "sorting it (reordercap) may show more"},
+  };
   for (const Capture& capture : manifest()) {
     const Reading reading = read(capture.file);
     EXPECT_EQ(reading.error, "") << capture.file;
@@ -175,7 +183,7 @@ TEST_F(RealCaptures, TcpIsDecodedAsWiresharkDoes) {
   const std::map<std::string, int> known = {
       {"zeek__smtp.pcap: quoted by ICMP", 4},            // Wireshark shows the quoted header as a TCP layer
       {"zeek__fragmented-syn.pcap: later fragment", 1},  // Wireshark reassembles
-      {"tcpdump__kday4.pcap: ip_length_wrong", 1},       // total length 820 in a frame of 66: Wireshark reads on
+      {"tcpdump__kday4.pcap: IP length", 1},             // 820 in a frame of 66: Wireshark takes the frame's
   };
   std::map<std::string, int> differences;
   size_t compared = 0;
@@ -200,7 +208,11 @@ TEST_F(RealCaptures, TcpIsDecodedAsWiresharkDoes) {
       const std::string where = capture.file + " frame " + cells[0];
       const uint32_t flags = s.tcp_flags | (s.has(SightingFlag::accurate_ecn) ? 0x100u : 0u);
       EXPECT_EQ(flags, std::stoul(cells[2], nullptr, 16) & 0x1ff) << where;
-      EXPECT_EQ(std::to_string(s.payload_length), cells[5]) << where;
+      if (seen.packet.captured_length == seen.packet.wire_length && s.has(SightingFlag::cut_short)) {
+        ++differences[capture.file + ": IP length"];
+      } else {
+        EXPECT_EQ(std::to_string(s.payload_length), cells[5]) << where;
+      }
       const bool up = std::pair(s.source, s.source_port) < std::pair(s.destination, s.destination_port);
       const uint32_t seq_base = s.seq - static_cast<uint32_t>(std::stoul(cells[3]));
       if (s.tcp_flags & tcp_flag::syn) bases[{cells[1], up}] = seq_base;
@@ -211,7 +223,7 @@ TEST_F(RealCaptures, TcpIsDecodedAsWiresharkDoes) {
     }
   }
   EXPECT_EQ(differences, known);
-  EXPECT_EQ(compared, 17811u);
+  EXPECT_EQ(compared, 17812u);
 }
 
 }  // namespace parallax

@@ -57,8 +57,6 @@ void decode_exactly(const uint8_t* data, uint32_t size, uint32_t wire_length, Li
 }  // namespace
 
 void decode_frame(const uint8_t* data, size_t size) {
-  constexpr LinkType kLinkTypes[] = {LinkType::ethernet,  LinkType::raw_ip,     LinkType::null_loopback, LinkType::loop,
-                                     LinkType::linux_sll, LinkType::linux_sll2, LinkType::ipv4,          LinkType::ipv6};
   if (size < 2) return;
   const auto length = static_cast<uint32_t>(size - 2);
   decode_exactly(data + 2, length, length + data[1] * 13u, kLinkTypes[data[0] % std::size(kLinkTypes)]);

@@ -165,6 +165,73 @@ TEST(Decode, RawIpAndLoopback) {
   expect_tcp(decoded(be32(2) + four, LinkType::loop));
 }
 
+TEST(Decode, EveryLinkTypeThatIsListedIsRead) {
+  const Wire four = ipv4({.payload = 25}) + tcp(kAck) + kPayload, six = ipv6(6, 25) + tcp(kAck) + kPayload;
+  const Wire snap = {0xaa, 0xaa, 3, 0, 0, 0, 0x08, 0x00};
+  // HDLC framing or none, the protocol in one byte or two.
+  for (const LinkType type : {LinkType::ppp, LinkType::ppp_hdlc}) {
+    expect_tcp(decoded(Wire{0xff, 3, 0, 0x21} + four, type));
+    expect_tcp(decoded(Wire{0, 0x57} + six, type));
+    expect_tcp(decoded(Wire{0x21} + four, type));
+    expect_tcp(decoded(Wire{0x0f, 0, 0x08, 0x00} + four, type));
+  }
+  expect_tcp(decoded(Wire{0x8f, 0, 0x86, 0xdd} + six, LinkType::cisco_hdlc));
+  expect_tcp(decoded(Wire{0, 3, 0, 0x21} + four, LinkType::ppp_pppd));
+  expect_tcp(decoded(Wire{1, 0xff, 3, 0, 0x21} + four, LinkType::ppp_with_direction));
+  expect_tcp(decoded(Wire{0x11, 0, 0, 1} + be16(static_cast<uint16_t>(four.size() + 2)) + Wire{0, 0x21} + four,
+                     LinkType::ppp_ethernet));
+
+  expect_tcp(decoded(Wire{0x50} + zeros(12) + snap + four, LinkType::fddi));
+  EXPECT_EQ(name(decoded(Wire{0x41} + zeros(12) + snap + four, LinkType::fddi).error), "no_ip");  // station management
+  expect_tcp(decoded(Wire{0x10, 0x40} + zeros(12) + snap + four, LinkType::token_ring));
+  expect_tcp(decoded(Wire{0x10, 0x40} + zeros(6) + Wire{0x80} + zeros(5) + Wire{0x06, 0x30, 0, 1, 0, 2} + snap + four,
+                     LinkType::token_ring));
+
+  expect_tcp(decoded(Wire{0x08, 0x01} + zeros(22) + snap + four, LinkType::wlan));
+  expect_tcp(decoded(Wire{0x88, 0x03} + zeros(28) + Wire{0, 0} + snap + four, LinkType::wlan));  // QoS, four addresses
+  expect_tcp(decoded(Wire{0, 0, 12, 0} + zeros(8) + Wire{0x88, 0x02} + zeros(22) + Wire{0, 0} + snap + four,
+                     LinkType::wlan_radiotap));
+  EXPECT_EQ(name(decoded(Wire{0x80, 0} + zeros(40), LinkType::wlan).error), "no_ip");  // a beacon
+  EXPECT_EQ(name(decoded(Wire{0x08, 0x41} + zeros(40), LinkType::wlan).error), "network_unknown");  // encrypted
+
+  expect_tcp(decoded(Wire{61, 2} + zeros(62) + four, LinkType::pflog));
+  expect_tcp(decoded(Wire{100, 24} + zeros(98) + six, LinkType::pflog));  // OpenBSD's longer header
+  const auto length = static_cast<uint8_t>(four.size() + 4);
+  expect_tcp(decoded(Wire{2, 0, 0, 5} + Wire{8, 0, 1, 0, 8, 0, 1, 0} + Wire{5, 0, 10, 0, 0, 0, 0, 0} + Wire{length, 0, 9, 0} + four,
+                     LinkType::nflog));
+  expect_tcp(decoded(Wire{2, 0, 0, 5} + Wire{0, 8, 0, 1, 8, 0, 1, 0} + Wire{0, length, 0, 9} + four, LinkType::nflog));
+  EXPECT_EQ(name(decoded(Wire{2, 0, 0, 5} + Wire{8, 0, 1, 0, 8, 0, 1, 0}, LinkType::nflog).error), "no_ip");
+}
+
+TEST(Decode, FrameThatAMirrorCutHasTheLengthsOfItsHeaders) {
+  for (const Wire& frame : {ethernet(0x0800) + ipv4({.total_length = 1452}) + tcp(kAck) + kPayload,
+                            ethernet(0x8100) + vlan_tag(5, 0x86dd) + ipv6(6, 1432) + tcp(kAck) + kPayload,
+                            ethernet(0x8847) + Wire{0, 0, 0x11, 64} + ipv4({.total_length = 1452}) + tcp(kAck) + kPayload,
+                            ethernet(0x8864) + Wire{0x11, 0, 0, 1} + be16(1454) + Wire{0, 0x21} +
+                                ipv4({.total_length = 1452}) + tcp(kAck) + kPayload}) {
+    const Decoded d = decoded(frame);
+    expect_tcp(d, 1412);
+    EXPECT_TRUE(d.sighting.has(SightingFlag::cut_short));
+    EXPECT_FALSE(d.sighting.has(SightingFlag::length_from_frame));
+    EXPECT_EQ(d.payload, kPayload);
+  }
+  // Nor is a length of 0 a cut: it is what a card that segments is handed.
+  const Decoded offloaded = decoded(ethernet(0x0800) + ipv4({.total_length = 0}) + tcp(kAck) + kPayload);
+  expect_tcp(offloaded);
+  EXPECT_TRUE(offloaded.sighting.has(SightingFlag::length_from_frame));
+}
+
+TEST(Decode, OptionsThatTheCaptureCutOffAreMarked) {
+  const Wire options = {2, 4, 5, 0xb4, 4, 2, 8, 10, 0, 0, 0, 1, 0, 0, 0, 2, 1, 3, 3, 7};
+  const Wire frame = ipv4_frame(6, tcp(tcp_flag::syn, options));
+  EXPECT_EQ(decoded(frame).sighting.options & tcp_option::cut, 0);
+  for (uint32_t captured = 54; captured < frame.size(); ++captured) {
+    const Decoded d =
+        decoded(Wire(frame.begin(), frame.begin() + captured), LinkType::ethernet, static_cast<uint32_t>(frame.size()));
+    EXPECT_TRUE(d.sighting.options & tcp_option::cut) << captured;
+  }
+}
+
 TEST(Decode, Ipv6ExtensionHeadersAreWalked) {
   const Wire segment = tcp(kAck) + kPayload;
   expect_tcp(decoded(ipv6_frame(0, extension(43) + extension(60, 2) + extension(6) + segment)));
@@ -367,10 +434,11 @@ TEST(DecodeErrors, EachHasItsReason) {
       {DecodeError::frame_too_short, {}, LinkType::raw_ip},
       {DecodeError::vlan_too_deep, ethernet(0x8100) + vlan_tag(1, 0x8100) + vlan_tag(1, 0x8100) + vlan_tag(1, 0x8100) +
                                        vlan_tag(1, 0x8100) + vlan_tag(1, 0x0800) + inner},
-      {DecodeError::network_unknown, ethernet(0x88cc) + zeros(46)},
-      {DecodeError::network_unknown, ethernet(0x0026) + zeros(46)},
-      {DecodeError::network_unknown, ethernet(0x0000) + zeros(46)},
-      {DecodeError::network_unknown, ethernet(0x0004) + zeros(46)},
+      {DecodeError::no_ip, ethernet(0x88cc) + zeros(46)},
+      {DecodeError::no_ip, ethernet(0x0026) + zeros(46)},
+      {DecodeError::no_ip, ethernet(0x0000) + zeros(46)},
+      {DecodeError::no_ip, ethernet(0x0004) + zeros(46)},
+      {DecodeError::network_unknown, ethernet(0x88e5) + zeros(46)},
       {DecodeError::network_unknown, Wire(16, 0), LinkType::linux_sll},
       {DecodeError::network_unknown, be32(7) + inner, LinkType::loop},
       {DecodeError::network_unknown, Wire{0x55} + inner, LinkType::raw_ip},
@@ -381,8 +449,6 @@ TEST(DecodeErrors, EachHasItsReason) {
       {DecodeError::ip_version_wrong, ethernet(0x86dd) + inner + zeros(8)},
       {DecodeError::ip_header_length_wrong, ethernet(0x0800) + ipv4({.payload = 20, .version_and_length = 0x44}) + segment},
       {DecodeError::ip_length_wrong, ethernet(0x0800) + ipv4({.total_length = 19}) + segment},
-      {DecodeError::ip_length_wrong, ethernet(0x0800) + ipv4({.total_length = 41}) + segment},
-      {DecodeError::ip_length_wrong, ethernet(0x86dd) + ipv6(6, 21) + segment},
       {DecodeError::extension_header_cut, ipv6_frame(0, Wire{6, 0, 0, 0})},
       {DecodeError::extension_header_cut, ipv6_frame(0, Wire{6, 1} + zeros(6))},
       {DecodeError::extension_header_cut, ipv6_frame(44, zeros(7))},

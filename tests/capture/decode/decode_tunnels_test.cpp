@@ -187,11 +187,12 @@ TEST(DecodeTunnels, LengthOfPppoeHoldsAgainstAnIpHeaderThatCountedThePadding) {
 
 TEST(DecodeTunnels, PppoeThatIsNoSessionDataIsAnError) {
   const Wire four = ppp(0x0021) + inner_ipv4();
-  EXPECT_EQ(name(decoded(ethernet(0x8863) + pppoe(1, four.size()) + four).error), "network_unknown");
-  EXPECT_EQ(name(decoded(ethernet(0x8864) + pppoe(1, 10) + ppp(0xc021) + zeros(8)).error), "network_unknown");
+  EXPECT_EQ(name(decoded(ethernet(0x8863) + pppoe(1, four.size()) + four).error), "no_ip");
+  EXPECT_EQ(name(decoded(ethernet(0x8864) + pppoe(1, 10) + ppp(0xc021) + zeros(8)).error), "no_ip");
+  EXPECT_EQ(name(decoded(ethernet(0x8864) + pppoe(1, 10) + ppp(0x00fd) + zeros(8)).error), "network_unknown");
   EXPECT_EQ(name(decoded(ethernet(0x8864) + pppoe(1, four.size(), 0x2100) + four).error), "tunnel_header_wrong");
   EXPECT_EQ(name(decoded(ethernet(0x8864) + pppoe(1, four.size(), 0x11a7) + four).error), "tunnel_header_wrong");
-  EXPECT_EQ(name(decoded(ethernet(0x8864) + pppoe(1, four.size() + 1) + four).error), "tunnel_header_wrong");
+  EXPECT_EQ(name(decoded(ethernet(0x8864) + pppoe(1, four.size() + 1) + four).error), "none");  // a frame that was cut
   EXPECT_EQ(name(decoded(ethernet(0x8864) + zeros(5)).error), "tunnel_header_cut");
   EXPECT_EQ(name(decoded(ethernet(0x8864) + pppoe(1, 1) + Wire{0}).error), "tunnel_header_cut");
 }

@@ -377,7 +377,7 @@ TEST(FileSource, WatermarkIsTheNextPacketButNeverGoesBack) {
   ASSERT_TRUE(source.ok()) << source.error();
   constexpr int64_t kSecond = 1'000'000'000;
   RawPacket packet;
-  for (const int64_t watermark : {5, 5, 5, 8}) {
+  for (const int64_t watermark : {3, 3, 4, 8}) {  // the first packet's stamp is wrong: the time is that of those around it
     EXPECT_EQ((*source)->watermark_ns(), watermark * kSecond);
     EXPECT_FALSE((*source)->finished());
     ASSERT_EQ((*source)->poll({&packet, 1}), 1u);

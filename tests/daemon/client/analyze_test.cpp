@@ -10,6 +10,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -25,6 +26,7 @@ namespace {
 
 using test::CaptureBytes;
 using testing::HasSubstr;
+using testing::Not;
 
 constexpr uint32_t kStart = 1'709'210'096;  // 2024-02-29 12:34:56 UTC
 constexpr uint32_t kMagicMicroseconds = 0xa1b2c3d4, kMagicNanoseconds = 0xa1b23c4d;
@@ -275,7 +277,7 @@ TEST_F(AnalyzeTest, SynDroppedInTheDeviceIsFound) {
   std::vector<Packet> outside = many(false, 5), inside = many(true, 5);
   for (int attempt = 0; attempt < 3; ++attempt) {
     Packet syn = conversation(false, 6000, false).front();
-    syn.after_ns += attempt * 1'000'000'000LL;
+    syn.after_ns += 20'000'000 + attempt * 1'000'000'000LL;  // after the others, so that the inside file has begun
     outside.push_back(syn);
   }
   // Traffic goes on at both points, so that both cover the time of the loss.
@@ -291,6 +293,115 @@ TEST_F(AnalyzeTest, SynDroppedInTheDeviceIsFound) {
   EXPECT_EQ(outcome.exit_code, kExitDone) << outcome.err;
   EXPECT_THAT(outcome.out, HasSubstr("syn_unanswered  between outside and inside"));
   EXPECT_EQ(json(points).exit_code, kExitDone) << "a finding is no failure";
+}
+
+// Connections that cross; and four SYNs of one more, of which the inside file holds no frame that the analysis can read as such.
+struct Silent {
+  std::vector<Packet> outside = many(false, 5), inside = many(true, 5);
+};
+Silent silent_connection(const std::function<test::Frame(test::Frame)>& seen_inside) {
+  Silent silent;
+  for (int attempt = 0; attempt < 4; ++attempt) {
+    for (const bool inside : {false, true}) {
+      Packet syn = conversation(inside, 6000, false).front();
+      syn.after_ns += 20'000'000 + attempt * 1'000'000'000LL;
+      if (inside) syn.frame = seen_inside(syn.frame);
+      (inside ? silent.inside : silent.outside).push_back(syn);
+    }
+  }
+  for (const bool inside : {false, true}) {
+    for (Packet packet : conversation(inside, 7000)) {
+      packet.after_ns += 10'000'000'000;
+      (inside ? silent.inside : silent.outside).push_back(packet);
+    }
+  }
+  return silent;
+}
+
+test::Frame tagged(test::Frame frame) {
+  const std::vector<uint8_t> tag = {0x81, 0x00, 0x00, 0x05};
+  frame.insert(frame.begin() + 12, tag.begin(), tag.end());
+  return frame;
+}
+
+TEST_F(AnalyzeTest, WhatAFilterHidesIsNotAbsent) {
+  const Silent silent = silent_connection(tagged);
+  AnalyzeOptions options;
+  options.points = {"outside=" + write("a.pcap", pcap(silent.outside).bytes()),
+                    "inside=" + write("b.pcap", pcap(silent.inside).bytes())};
+  options.filter = "tcp";
+  EXPECT_THAT(analyze(options).out, Not(HasSubstr("between outside and inside; by: device")));
+}
+
+TEST_F(AnalyzeTest, WhatCannotBeDecodedIsNotAbsent) {
+  const Silent silent = silent_connection([](test::Frame frame) {
+    frame[12] = 0x88;  // MACsec
+    frame[13] = 0xe5;
+    return frame;
+  });
+  const Outcome outcome = text(
+      {"outside=" + write("a.pcap", pcap(silent.outside).bytes()), "inside=" + write("b.pcap", pcap(silent.inside).bytes())});
+  EXPECT_THAT(outcome.out, Not(HasSubstr("by: device")));
+  EXPECT_THAT(outcome.out, HasSubstr("inside: 4 packets could not be decoded"));
+}
+
+TEST_F(AnalyzeTest, HousekeepingOfTheNetworkHidesNothing) {
+  const Silent silent = silent_connection([](test::Frame frame) {
+    frame[12] = 0x88;  // LLDP
+    frame[13] = 0xcc;
+    return frame;
+  });
+  const Outcome outcome = text(
+      {"outside=" + write("a.pcap", pcap(silent.outside).bytes()), "inside=" + write("b.pcap", pcap(silent.inside).bytes())});
+  EXPECT_THAT(outcome.out, HasSubstr("syn_unanswered  between outside and inside"));
+}
+
+TEST_F(AnalyzeTest, LinkTypeThatIsNotReadIsRefusedLoudly) {
+  CaptureBytes unknown(false);
+  unknown.pcap_header(kMagicNanoseconds, 147);
+  for (const Packet& packet : many(true, 3))
+    unknown.pcap_packet(kStart, 0, packet.frame, static_cast<uint32_t>(packet.frame.size()));
+  const std::string file = write("b.pcap", unknown.bytes());
+  const Outcome outcome = text({"outside=" + write("a.pcap", pcap(many(false, 3)).bytes()), "inside=" + file});
+  EXPECT_EQ(outcome.exit_code, kExitFailed);
+  EXPECT_THAT(outcome.err, HasSubstr(file + ": has 27 packets of link type 147, which Parallax does not read"));
+  EXPECT_THAT(outcome.err, HasSubstr(file + ": no packet could be decoded"));
+  EXPECT_THAT(outcome.out, HasSubstr("No packet could be decoded at inside (link type linktype_147)"));
+  EXPECT_THAT(outcome.out, Not(HasSubstr("Nothing wrong was found")));
+  EXPECT_THAT(outcome.out, Not(HasSubstr("is not the cause")));
+  EXPECT_THAT(outcome.out, Not(HasSubstr("The sensor itself lost nothing")));
+}
+
+TEST_F(AnalyzeTest, NanosecondsUnderTheMagicOfMicrosecondsAreReadAsSuch) {
+  CaptureBytes wrong(false);
+  wrong.pcap_header(kMagicMicroseconds);
+  for (const Packet& packet : many(false, 3)) {
+    wrong.pcap_packet(kStart, static_cast<uint32_t>(packet.after_ns % 1'000'000'000), packet.frame,
+                      static_cast<uint32_t>(packet.frame.size()));
+  }
+  const std::string file = write("a.pcap", wrong.bytes());
+  const Outcome outcome = json({"here=" + file});
+  EXPECT_EQ(outcome.exit_code, kExitDone);
+  EXPECT_THAT(outcome.err, HasSubstr(file + ": has more than 999,999 microseconds in the stamp of packet "));
+  const v1::Point point = records(outcome.out).front().point();
+  EXPECT_EQ(point.first_seen().seconds(), kStart);
+  EXPECT_EQ(point.last_seen().seconds(), kStart);
+}
+
+TEST_F(AnalyzeTest, ClocksThatDifferAreAligned) {
+  std::vector<Packet> inside = many(true, 20);
+  for (Packet& packet : inside) packet.after_ns += 3'000'000'000;
+  AnalyzeOptions options;
+  options.points = {"outside=" + write("a.pcap", pcap(many(false, 20)).bytes()),
+                    "inside=" + write("b.pcap", pcap(inside).bytes())};
+  options.format = "json";
+  const std::vector<v1::Record> all = records(analyze(options).out);
+  EXPECT_EQ(all[0].point().clock_offset_seconds(), 0);
+  EXPECT_NEAR(all[1].point().clock_offset_seconds(), 3, 0.0005);
+  EXPECT_EQ(all[1].point().first_seen().seconds(), kStart);
+  for (const v1::Record& record : all) EXPECT_FALSE(record.has_finding()) << record.finding().summary();
+  options.align_clocks = "off";
+  EXPECT_EQ(records(analyze(options).out)[1].point().clock_offset_seconds(), 0);
 }
 
 TEST_F(AnalyzeTest, FilterChoosesPackets) {

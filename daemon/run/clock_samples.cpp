@@ -1,0 +1,47 @@
+#include "daemon/run/clock_samples.h"
+
+#include <algorithm>
+#include <cstring>
+#include <tuple>
+
+namespace parallax {
+
+namespace {
+
+uint64_t mix(uint64_t hash, uint64_t value) {
+  hash = (hash ^ value) * 0x9e3779b97f4a7c15u;
+  return hash ^ hash >> 32;
+}
+
+// Of TCP the numbers of the segment, of UDP the beginning of the payload. 0: none.
+uint64_t invariant_of(const DecodedFrame& frame) {
+  constexpr uint32_t kPayloadBytes = 16;
+  if ((frame.flags & (bit(SightingFlag::icmp_quote) | bit(SightingFlag::fragment) | bit(SightingFlag::carrier_fragment))) != 0)
+    return 0;
+  uint64_t hash = mix(frame.protocol, frame.ip_id);
+  if (frame.protocol == ip_protocol::tcp) {
+    hash = mix(hash, uint64_t{frame.seq} << 32 | frame.ack);
+    return mix(hash, uint64_t{frame.payload_length} << 32 | uint64_t{frame.window} << 8 | frame.tcp_flags);
+  }
+  if (frame.protocol != ip_protocol::udp || frame.payload_captured < kPayloadBytes) return 0;
+  uint64_t first = 0, second = 0;
+  std::memcpy(&first, frame.payload, sizeof(first));
+  std::memcpy(&second, frame.payload + sizeof(first), sizeof(second));
+  return mix(mix(mix(hash, first), second), frame.payload_length);
+}
+
+}  // namespace
+
+void ClockSamples::add(const DecodedFrame& frame, int64_t time_ns) {
+  const uint64_t invariant = invariant_of(frame);
+  if (invariant == 0 || (invariant & mask_) != 0) return;
+  const bool low_to_high = std::tie(frame.source, frame.source_port) < std::tie(frame.destination, frame.destination_port);
+  const auto [found, fresh] = samples_.try_emplace(invariant, Sample{time_ns, frame.flow_hash, low_to_high});
+  if (!fresh) found->second.again = true;
+  while (samples_.size() > kSamplesMax) {
+    mask_ = mask_ << 1 | 1;
+    std::erase_if(samples_, [this](const auto& entry) { return (entry.first & mask_) != 0; });
+  }
+}
+
+}  // namespace parallax

@@ -1,0 +1,41 @@
+#include "daemon/run/file_survey.h"
+
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <array>
+
+#include "capture/decode/decode.h"
+#include "capture/source/file_source.h"
+
+namespace parallax {
+
+bool can_be_surveyed(const std::string& path) {
+  struct stat status {};
+  if (::stat(path.c_str(), &status) == 0) return S_ISREG(status.st_mode);
+  const size_t hash = path.rfind('#');
+  return hash != std::string::npos && ::stat(path.substr(0, hash).c_str(), &status) == 0 && S_ISREG(status.st_mode);
+}
+
+std::optional<TimeSpan> survey(const std::string& path, ClockSamples* samples) {
+  Result<std::unique_ptr<FileSource>> source = FileSource::open(path);
+  if (!source.ok()) return std::nullopt;  // told where it is opened for the analysis
+  std::optional<TimeSpan> span;
+  std::array<RawPacket, 64> burst;
+  while (!(*source)->finished()) {
+    const size_t count = (*source)->poll(burst);
+    for (size_t i = 0; i < count; ++i) {
+      const RawPacket& packet = burst[i];
+      if (!span) span = {packet.time_ns, packet.time_ns};
+      span->from_ns = std::min(span->from_ns, packet.time_ns);
+      span->to_ns = std::max(span->to_ns, packet.time_ns);
+      if (samples == nullptr) continue;
+      DecodedFrame frame;
+      if (decode({packet.data, packet.captured_length, packet.wire_length, packet.link_type}, frame) == DecodeError::none)
+        samples->add(frame, packet.time_ns);
+    }
+  }
+  return span;
+}
+
+}  // namespace parallax

@@ -1,0 +1,20 @@
+// A first look at capture files before they are analysed: the time that each covers, and samples of its packets by which the
+// clocks of the points are compared.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "capture/core/packet_source.h"
+#include "daemon/run/clock_samples.h"
+
+namespace parallax {
+
+// Whether `path` (which may end in #N) can be read twice: a pipe cannot.
+bool can_be_surveyed(const std::string& path);
+
+// Reads the whole file. `samples` null: only its time is asked for. nullopt: no packet.
+// REQUIRES: can_be_surveyed(path).
+std::optional<TimeSpan> survey(const std::string& path, ClockSamples* samples);
+
+}  // namespace parallax
