@@ -384,7 +384,7 @@ void PairTable::decide_lost(Pair& pair, size_t d, const Pending& in, int64_t wai
                         .packet = facts_of(pair, d, in, enters),
                         .absent_at = leaves,
                         .stats = {}};
-  if (!events_.send(event)) counters_.events_dropped.add();
+  tell(event);
 }
 
 void PairTable::decide_made(Pair& pair, size_t d, const Pending& out, int64_t waited_ns) {
@@ -407,7 +407,7 @@ void PairTable::decide_made(Pair& pair, size_t d, const Pending& out, int64_t wa
                         .packet = facts_of(pair, d, out, leaves),
                         .absent_at = enters,
                         .stats = {}};
-  if (!events_.send(event)) counters_.events_dropped.add();
+  tell(event);
 }
 
 // Decides what can be. `now_ns`: what lies before it has been released; fates that would need more time stay undecided.
@@ -441,12 +441,12 @@ void PairTable::abandon(Pair& pair) {
       for (; queue.head != kNone; remove(queue, kNone, queue.head)) ++pair.undecided;
     }
   }
-  report(pair, FateEventType::closed);
+  if (!events_.send(event_of(pair, FateEventType::closed))) counters_.events_dropped.add();
   if (pair.sketch != kNone) free_sketches_.push_back(pair.sketch);
   pair.open = false;
 }
 
-void PairTable::report(const Pair& pair, FateEventType type) {
+FateEvent PairTable::event_of(const Pair& pair, FateEventType type) const {
   FateEvent event{.type = type,
                   .home = worker_,
                   .pair = static_cast<uint32_t>(&pair - pairs_.data()),
@@ -466,7 +466,12 @@ void PairTable::report(const Pair& pair, FateEventType type) {
   event.stats.undecided = pair.undecided;
   event.stats.changes = pair.changes;
   event.stats.isn_known = pair.isn_known[0] && pair.isn_known[1];
-  if (!events_.send(event)) counters_.events_dropped.add();
+  return event;
+}
+
+// One that may be lost: room is kept for the end of every pair.
+void PairTable::tell(const FateEvent& event) {
+  if (!events_.send(event, limits_.pairs)) counters_.events_dropped.add();
 }
 
 void PairTable::finish() {
@@ -486,10 +491,8 @@ void PairTable::sweep(size_t budget, int64_t now_ns, int64_t round_ns) {
     if (!pair.open) continue;
     for (size_t d = 0; d < 2; ++d) expire(pair, d, now_ns);
     const uint64_t sum = pair.lost[0] + pair.lost[1] + pair.matched[0] + pair.matched[1] + pair.undecided;
-    if (sum != pair.reported) {
-      pair.reported = sum;
-      report(pair, FateEventType::progress);
-    }
+    // Where it would have to wait, the next round tells more.
+    if (sum != pair.reported && events_.send_now(event_of(pair, FateEventType::progress))) pair.reported = sum;
   }
 }
 

@@ -148,7 +148,8 @@ class PairTable {
   void settle(Pair& pair, int64_t now_ns);
   void close(Pair& pair, int64_t now_ns);
   void abandon(Pair& pair);
-  void report(const Pair& pair, FateEventType type);
+  FateEvent event_of(const Pair& pair, FateEventType type) const;
+  void tell(const FateEvent& event);
   PacketFacts facts_of(const Pair& pair, size_t d, const Pending& p, PointIndex point) const;
   void note(const Pending& p, PointIndex point, PacketLabel label, const Pending* peer = nullptr);
 
