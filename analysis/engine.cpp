@@ -319,6 +319,7 @@ EngineCounters Engine::counters() const {
     }
     for (size_t i = 0; i < 2; ++i) c.connections_active[i] += w.legs_active[i].get();
     c.late_packets += w.late_packets.get();
+    c.round_trips_uncertain += w.round_trips_uncertain.get();
     c.fates_begun_late += w.fates_begun_late.get();
     double fullest = 0;
     for (const PortChannel* channel : impl_->sensor.channels()) {

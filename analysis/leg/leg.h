@@ -6,6 +6,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 
 #include "analysis/leg/leg_key.h"
 #include "analysis/model/vocabulary.h"
@@ -105,6 +106,18 @@ struct alignas(64) LegCold {
   std::array<uint16_t, 2> last_fin, last_rst;  // low bits of the sequence number: another one is another letter of the history
   std::array<uint16_t, 2> again, zero_windows, gaps;  // what the history tells of at the 1st, the 10th, the 100th
   uint32_t trace;                                     // of the capture's own doings; valid by leg_flag::traced
+  uint32_t stamp_uncertainty_ns;                      // of the handshake's stamps: the largest
+
+  // How long the handshake waited for `answered`: by its stamps, which may be wrong by more than they are apart. Nullopt: a
+  // packet of it was not seen, or the stamps cannot tell.
+  bool saw_handshake(Side answered) const {
+    return syn_ack_stamp_ns != 0 && (answered == Side::server ? syn_stamp_ns : ack_stamp_ns) != 0;
+  }
+  std::optional<int64_t> handshake_trip_ns(Side answered) const {
+    if (!saw_handshake(answered)) return std::nullopt;
+    const int64_t ns = answered == Side::server ? syn_ack_stamp_ns - syn_stamp_ns : ack_stamp_ns - syn_ack_stamp_ns;
+    return ns >= int64_t{stamp_uncertainty_ns} ? std::optional(ns) : std::nullopt;
+  }
 };
 static_assert(sizeof(LegCold) == 128);
 inline constexpr uint8_t kOptionEcn = 64;

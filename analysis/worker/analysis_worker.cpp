@@ -126,7 +126,7 @@ template <Side from>
 bool AnalysisWorker::take_plain_from(const Sighting& s, uint32_t leg, LegHot& hot, TcpFlow& flow) {
   if (!take_plain_packet<from>(hot, flow, s)) return false;
   const RoundTripSamples samples = take_plain_times<from>(flow.times, hot, legs_.cold(leg), s);
-  if (samples.any()) count_round_trips(samples, s.point, from);
+  if (samples.any()) count_round_trips(samples, s, from);
   hot.flags |= leg_flag::reported_stale;
   if (notes_.wanted()) note_leg_packet(s, leg, 0);
   if (!excerpt_.empty()) [[unlikely]]
@@ -352,11 +352,7 @@ void AnalysisWorker::take_leg_packet(const Sighting& s, const OrientedKey& key, 
       if (step.what & leg_step::established) {
         legs_.move_to(leg, LegList::open);
         send_packet_event(leg, LegEventType::established, s, from);
-        const LegCold& cold = legs_.cold(leg);
-        if (cold.ack_stamp_ns > cold.syn_ack_stamp_ns)
-          counters_.handshake_rtt[s.point][0].add(cold.ack_stamp_ns - cold.syn_ack_stamp_ns);
-        if (cold.syn_stamp_ns != 0 && cold.syn_ack_stamp_ns > cold.syn_stamp_ns)
-          counters_.handshake_rtt[s.point][1].add(cold.syn_ack_stamp_ns - cold.syn_stamp_ns);
+        count_handshake(legs_.cold(leg), s.point);
       }
       if (step.what & leg_step::refused) send_packet_event(leg, LegEventType::refused, s, from);
       if (step.what & leg_step::reset) send_packet_event(leg, LegEventType::reset, s, from);
@@ -433,12 +429,29 @@ void AnalysisWorker::note_times(FlowTimes& times, uint32_t leg, const Sighting& 
                                 uint8_t notes) {
   if (step.what & leg_step::established) notes |= times_note::established;
   const RoundTripSamples samples = take_times(times, legs_.hot(leg), legs_.cold(leg), s, from, step.labels, notes);
-  if (samples.any()) count_round_trips(samples, s.point, from);
+  if (samples.any()) count_round_trips(samples, s, from);
 }
 
-void AnalysisWorker::count_round_trips(const RoundTripSamples& samples, PointIndex point, Side from) {
+// What is shorter than the stamp may be wrong by is no sample: after a pause of the sensor everything has the time of its end.
+void AnalysisWorker::count_round_trips(const RoundTripSamples& samples, const Sighting& s, Side from) {
   for (size_t method = 0; method < samples.ticks.size(); ++method) {
-    if (samples.ticks[method] != 0) counters_.rtt[point][index_of(from)][method].add(to_ns(samples.ticks[method]));
+    if (samples.ticks[method] == 0) continue;
+    const int64_t ns = to_ns(samples.ticks[method]);
+    if (ns >= int64_t{s.stamp_uncertainty_ns}) {
+      counters_.rtt[s.point][index_of(from)][method].add(ns);
+    } else {
+      counters_.round_trips_uncertain.add();
+    }
+  }
+}
+
+void AnalysisWorker::count_handshake(const LegCold& cold, PointIndex point) {
+  for (const Side answered : {Side::client, Side::server}) {
+    if (const auto ns = cold.handshake_trip_ns(answered)) {
+      counters_.handshake_rtt[point][index_of(answered)].add(*ns);
+    } else if (cold.saw_handshake(answered)) {
+      counters_.round_trips_uncertain.add();
+    }
   }
 }
 
