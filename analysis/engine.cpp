@@ -8,8 +8,8 @@
 #include "analysis/event/engine_links.h"
 #include "analysis/model/interruptible.h"
 #include "analysis/model/sensor_view.h"
-#include "analysis/report/connection_record.h"
 #include "analysis/model/stage_mutex.h"
+#include "analysis/report/connection_record.h"
 #include "analysis/worker/analysis_worker.h"
 
 namespace parallax {
