@@ -1,12 +1,14 @@
 #include "analysis/engine.h"
 
 #include <algorithm>
-#include <mutex>
+#include <iterator>
 #include <unordered_map>
 
 #include "analysis/correlate/correlator.h"
 #include "analysis/event/engine_links.h"
+#include "analysis/model/interruptible.h"
 #include "analysis/model/sensor_view.h"
+#include "analysis/model/stage_mutex.h"
 #include "analysis/report/connection_record.h"
 #include "analysis/worker/analysis_worker.h"
 
@@ -15,6 +17,7 @@ namespace {
 
 constexpr size_t kEventSlots = 4096;
 constexpr size_t kForwardSlots = 16384;
+constexpr size_t kRecordsAtOnce = 32;  // told between two turns of the correlator: 0.1 ms
 
 std::string bound_text(std::string_view what, uint64_t count, std::string_view consequence) {
   return std::string(what) + ": " + std::to_string(count) + " " + std::string(consequence);
@@ -45,18 +48,18 @@ struct Engine::Impl final : Pollable {
 
   // The correlator as a stage: the lock keeps questions and decisions apart.
   bool poll() override {
-    const std::lock_guard lock(mutex);
+    const StageMutex::Stage lock(mutex);
     return correlator.poll();
   }
   bool finished() const override {
-    const std::lock_guard lock(mutex);
+    const StageMutex::Question lock(mutex);
     return correlator.finished();
   }
 
   const EngineOptions options;
   EngineLinks links;
   SensorView sensor;
-  mutable std::mutex mutex;  // guards the correlator
+  mutable StageMutex mutex;  // guards the correlator
   Correlator correlator;
   std::vector<std::unique_ptr<AnalysisWorker>> workers;
 
@@ -76,29 +79,54 @@ Pollable& Engine::correlator() { return *impl_; }
 bool Engine::finished() const { return impl_->finished(); }
 
 std::vector<ConnectionRecord> Engine::connections(uint64_t after_id, size_t limit) const {
-  const std::lock_guard lock(impl_->mutex);
-  const auto& all = impl_->correlator.store().all();
   std::vector<ConnectionRecord> records;
-  for (auto it = all.upper_bound(after_id); it != all.end() && records.size() < limit; ++it) {
-    records.push_back(record_of(it->second, impl_->sensor));
+  for (bool more = true; more && records.size() < limit;) {
+    const StageMutex::Question lock(impl_->mutex);
+    const auto& all = impl_->correlator.store().all();
+    auto it = all.upper_bound(after_id);
+    for (size_t i = 0; i < kRecordsAtOnce && it != all.end() && records.size() < limit; ++i, ++it) {
+      records.push_back(record_of(it->second, impl_->sensor));
+      after_id = it->first;
+    }
+    more = it != all.end();
   }
   return records;
 }
 
+namespace {
+// A list of findings in parts, each taken by `part(after, limit)`; `key_of` the last one is what the next part comes after.
+template <typename Part, typename Key>
+std::vector<FindingRecord> in_parts(uint64_t after, size_t limit, StageMutex& mutex, Part part, Key key_of) {
+  std::vector<FindingRecord> records;
+  for (bool more = true; more && records.size() < limit;) {
+    const size_t wanted = std::min(kRecordsAtOnce, limit - records.size());
+    const StageMutex::Question lock(mutex);
+    std::vector<FindingRecord> some = part(after, wanted);
+    more = some.size() == wanted;
+    if (!some.empty()) after = key_of(some.back());
+    std::move(some.begin(), some.end(), std::back_inserter(records));
+  }
+  return records;
+}
+}  // namespace
+
 std::vector<FindingRecord> Engine::findings(uint64_t after_id, size_t limit) const {
-  const std::lock_guard lock(impl_->mutex);
-  return impl_->correlator.findings().after(after_id, limit);
+  return in_parts(
+      after_id, limit, impl_->mutex, [this](uint64_t after, size_t n) { return impl_->correlator.findings().after(after, n); },
+      [](const FindingRecord& finding) { return finding.id; });
 }
 
 std::vector<FindingRecord> Engine::findings_changed(uint64_t version, size_t limit) const {
-  const std::lock_guard lock(impl_->mutex);
-  return impl_->correlator.findings().changed_after(version, limit);
+  return in_parts(
+      version, limit, impl_->mutex,
+      [this](uint64_t after, size_t n) { return impl_->correlator.findings().changed_after(after, n); },
+      [](const FindingRecord& finding) { return finding.version; });
 }
 
 std::vector<DeviceRecord> Engine::devices() const {
   std::vector<DeviceRecord> records;
   {
-    const std::lock_guard lock(impl_->mutex);
+    const StageMutex::Question lock(impl_->mutex);
     records = device_records(impl_->correlator.store(), impl_->correlator.knowledge(), impl_->options.path.size());
   }
   for (DeviceRecord& r : records) {
@@ -177,7 +205,7 @@ std::vector<std::string> Engine::Impl::bounds_hit() const {
 }
 
 SummaryRecord Engine::summary() const {
-  const std::lock_guard lock(impl_->mutex);
+  const StageMutex::Question lock(impl_->mutex);
   SummaryRecord r;
   for (const PortChannel* channel : impl_->sensor.channels()) r.packets += channel->counters.packets.get();
   const auto& totals = impl_->correlator.store().totals();
@@ -193,21 +221,23 @@ SummaryRecord Engine::summary() const {
   return r;
 }
 
-std::vector<PacketRecord> Engine::packets() const {
-  const std::lock_guard lock(impl_->mutex);
+std::vector<PacketRecord> Engine::packets(const std::function<bool()>& go_on) const {
+  const StageMutex::Question lock(impl_->mutex);
   std::vector<PacketNote> notes;
   for (auto& worker : impl_->workers) {
     auto own = worker->take_notes();
     notes.insert(notes.end(), own.begin(), own.end());
   }
   // A packet has one note of its leg and any number of its fate: bring them together.
-  std::sort(notes.begin(), notes.end(), [](const PacketNote& a, const PacketNote& b) {
+  Interruptible work(go_on);
+  work.sort(notes, [](const PacketNote& a, const PacketNote& b) {
     return std::tuple(a.port, a.frame, a.leg == 0, a.peer_frame) < std::tuple(b.port, b.frame, b.leg == 0, b.peer_frame);
   });
   const auto key_of = [](PortIndex port, uint32_t frame) { return static_cast<uint64_t>(port) << 32 | frame; };
   std::vector<PacketRecord> records;
   std::unordered_map<uint64_t, uint64_t> origin_of;  // packet -> the sighting it came from
   for (const PacketNote& note : notes) {
+    if (!work.goes_on()) return {};
     if (records.empty() || records.back().port != note.port || records.back().frame != note.frame) {
       records.push_back({.order_ns = note.order_ns,
                          .time_ns = note.time_ns,
@@ -230,19 +260,26 @@ std::vector<PacketRecord> Engine::packets() const {
   }
   // leg_index counts as the record of the connection does: from the client's side, in order of opening.
   std::unordered_map<uint64_t, std::vector<uint32_t>> orders;
-  for (const auto& [id, connection] : impl_->correlator.store().all()) orders[id] = leg_order(connection);
+  for (const auto& [id, connection] : impl_->correlator.store().all()) {
+    if (!work.goes_on()) return {};
+    orders[id] = leg_order(connection);
+  }
   // The id of a packet is the place in the order of its first sighting.
-  std::sort(records.begin(), records.end(), [](const PacketRecord& a, const PacketRecord& b) {
+  work.sort(records, [](const PacketRecord& a, const PacketRecord& b) {
     return std::tuple(a.order_ns, a.point, a.port, a.frame) < std::tuple(b.order_ns, b.point, b.port, b.frame);
   });
   std::unordered_map<uint64_t, uint64_t> id_of;
-  for (const auto& [to, from] : origin_of) id_of.emplace(from, 0), id_of.emplace(to, 0);
+  for (const auto& [to, from] : origin_of) {
+    if (!work.goes_on()) return {};
+    id_of.emplace(from, 0), id_of.emplace(to, 0);
+  }
   uint64_t next_id = 1;
   for (const PacketRecord& record : records) {
     const auto it = id_of.find(key_of(record.port, record.frame));
     if (it != id_of.end()) it->second = next_id++;
   }
   for (PacketRecord& record : records) {
+    if (!work.goes_on()) return {};
     uint64_t key = key_of(record.port, record.frame);
     for (int hops = 0; hops < kPointsMax; ++hops) {
       const auto from = origin_of.find(key);
@@ -281,6 +318,7 @@ EngineCounters Engine::counters() const {
     }
     for (size_t i = 0; i < 2; ++i) c.connections_active[i] += w.legs_active[i].get();
     c.late_packets += w.late_packets.get();
+    c.round_trips_uncertain += w.round_trips_uncertain.get();
     c.fates_begun_late += w.fates_begun_late.get();
     double fullest = 0;
     for (const PortChannel* channel : impl_->sensor.channels()) {
@@ -289,7 +327,7 @@ EngineCounters Engine::counters() const {
     }
     c.ring_occupancy.push_back(fullest);
   }
-  const std::lock_guard lock(impl_->mutex);
+  const StageMutex::Question lock(impl_->mutex);
   const Tallies& tallies = impl_->correlator.tallies();
   const ConnectionStore::Totals& legs = impl_->correlator.store().totals();
   for (size_t p = 0; p < points; ++p) {

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -29,7 +30,8 @@ class Engine {
   Pollable& correlator();
   bool finished() const;  // all channels ended and everything has been worked off
 
-  // Queries; thread-safe, a consistent copy each. Sorted by id, those above `after_id`, at most `limit`.
+  // Queries; thread-safe, each record a consistent copy. Sorted by id, those above `after_id`, at most `limit`. The correlator
+  // does not wait for a whole list.
   std::vector<ConnectionRecord> connections(uint64_t after_id, size_t limit) const;
   std::vector<FindingRecord> findings(uint64_t after_id, size_t limit) const;
   // Changed after `version`, in the order of their change.
@@ -37,8 +39,9 @@ class Engine {
   std::vector<DeviceRecord> devices() const;
   std::vector<PointRecord> points() const;
   SummaryRecord summary() const;
-  // Only with record_packets and once finished(): sorted by (order_ns, point, port, frame).
-  std::vector<PacketRecord> packets() const;
+  // Only with record_packets and once finished(): sorted by (order_ns, point, port, frame). `go_on` is asked now and then; where
+  // it says no there are none.
+  std::vector<PacketRecord> packets(const std::function<bool()>& go_on = [] { return true; }) const;
 
   // For metrics: sums over the workers' counter blocks, without stopping them.
   EngineCounters counters() const;

@@ -84,7 +84,7 @@ int run(const v1::Config& config) {
   log_notice("sensor {} is ready: api {}, metrics {}", config.sensor().name(), api != nullptr ? config.api().address() : "off",
              metrics != nullptr ? fmt::format("http://{}/metrics", config.metrics().address()) : "off");
   ::sd_notify(0, "READY=1");
-  control.run();
+  const bool in_order = control.run();
 
   pipeline->stop();
   control.log_findings();
@@ -95,7 +95,7 @@ int run(const v1::Config& config) {
   }
   metrics.reset();
   log_notice("stopped");
-  return 0;
+  return in_order ? 0 : kExitFailed;
 }
 
 // Nullopt: `exit_code` is what to end with.

@@ -7,7 +7,7 @@
 namespace parallax {
 
 PairHomes::PairHomes(const EngineOptions& options, EngineLinks& links) : options_(options), homes_(links.workers()) {
-  for (const auto& ring : links.commands) commands_.emplace_back(*ring, !options.offline);
+  for (const auto& ring : links.commands) commands_.emplace_back(*ring, waiting_max::commands(options));
 }
 
 void PairHomes::flush() {

@@ -1,6 +1,7 @@
 // The rings and clocks between the stages of one engine. Made before the stages, and outliving them.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <memory>
@@ -8,6 +9,8 @@
 
 #include "analysis/event/events.h"
 #include "analysis/event/recognition.h"
+#include "analysis/model/engine_options.h"
+#include "capture/core/outbox.h"
 #include "capture/core/port.h"
 #include "capture/core/spsc_ring.h"
 
@@ -18,6 +21,21 @@ struct alignas(64) WorkerProgress {
   std::atomic<bool> legs_closed{false};        // the input has ended and every leg has been closed
   std::atomic<bool> finished{false};           // so have the pairs; nothing more will come
 };
+
+// How many of a kind wait for room in a ring, live. What ends or pairs something must find room: so each bound follows from how
+// many legs can be open, and pairs, of which a worker is home to as many as it has legs.
+namespace waiting_max {
+constexpr size_t live(const EngineOptions& options, size_t bound) { return options.offline ? Fifo<int>::kUnbounded : bound; }
+constexpr size_t legs(const EngineOptions& options) { return std::max<size_t>(options.legs, 64); }
+// The end of each leg that the correlator knows of, and as many again of what happens to them before.
+constexpr size_t leg_events(const EngineOptions& options) { return live(options, 2 * legs(options)); }
+// The end of each pair (its number is not given out again before), and some of what became of packets.
+constexpr size_t fate_events(const EngineOptions& options) { return live(options, legs(options) + 4096); }
+// The begin and the end of a leg for each pair of the home.
+constexpr size_t markers(const EngineOptions& options) { return 2 * legs(options); }
+// The opening and a join for each pair whose home the worker is, and joins of its legs to pairs elsewhere, on both sides.
+constexpr size_t commands(const EngineOptions& options) { return live(options, 4 * legs(options)); }
+}  // namespace waiting_max
 
 struct EngineLinks {
   static constexpr size_t kRecognitionSlots = 1024;  // 512 KiB: four events a connection are the most that is common

@@ -22,6 +22,7 @@ struct CrossingCounters {
 struct alignas(64) WorkerCounters {
   Counter packets;
   Counter late_packets;
+  Counter round_trips_uncertain;  // not counted: shorter than the stamps may be wrong by
   Counter fates_begun_late;
   Counter legs_evicted, half_open_evicted;
   Counter flows_evicted;      // idle legs whose finer TCP memory went to others

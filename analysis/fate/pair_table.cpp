@@ -368,10 +368,8 @@ void PairTable::sweep(size_t budget, int64_t now_ns, int64_t round_ns) {
       sum += static_cast<uint32_t>(pair.matched[d]) + pair.lost[d] + pair.superseded[d] + pair.undecided[d] + pair.injected[d] +
              pair.unexplained[d];
     }
-    if (sum != pair.reported) {
-      pair.reported = sum;
-      report(pair, FateEventType::progress);
-    }
+    // Where it would have to wait, the next round tells more.
+    if (sum != pair.reported && events_.send_now(event_of(pair, FateEventType::progress))) pair.reported = sum;
   }
 }
 

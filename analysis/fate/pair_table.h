@@ -194,7 +194,7 @@ class PairTable {
   void close(Pair& pair, int64_t now_ns);
   void abandon(Pair& pair);
   void tell(const Pair& pair, size_t d, FateEventType type, const Pending& p, bool lost, int64_t decided_ns);
-  void report(const Pair& pair, FateEventType type);
+  FateEvent event_of(const Pair& pair, FateEventType type) const;
   void note(const Pending& p, PointIndex point, PacketLabel label, const Pending* peer = nullptr);
   uint32_t number_of(const Pair& pair) const { return static_cast<uint32_t>(&pair - pairs_.data()); }
 

@@ -51,7 +51,7 @@ void PairTable::abandon(Pair& pair) {
       counters_of(pair, d).lost.add();
     }
   }
-  report(pair, FateEventType::closed);
+  if (!events_.send(event_of(pair, FateEventType::closed))) counters_.events_dropped.add();
   if (pair.sketch != kNone) free_sketches_.push_back(pair.sketch);
   pair.open = false;
 }
@@ -297,10 +297,11 @@ void PairTable::tell(const Pair& pair, size_t d, FateEventType type, const Pendi
                                    .from = d == 0 ? Side::client : Side::server},
                         .absent_at = pair.point[1 - seen_at],
                         .stats = {}};
-  if (!events_.send(event)) counters_.events_dropped.add();
+  // It may be lost: room is kept for the end of every pair.
+  if (!events_.send(event, limits_.pairs)) counters_.events_dropped.add();
 }
 
-void PairTable::report(const Pair& pair, FateEventType type) {
+FateEvent PairTable::event_of(const Pair& pair, FateEventType type) const {
   FateEvent event{.type = type,
                   .home = worker_,
                   .pair = number_of(pair),
@@ -332,7 +333,7 @@ void PairTable::report(const Pair& pair, FateEventType type) {
   stats.doubts = pair.doubts;
   stats.changes = pair.changes;
   stats.isn_known = stats.offset_known[0] && stats.offset_known[1];
-  if (!events_.send(event)) counters_.events_dropped.add();
+  return event;
 }
 
 }  // namespace parallax

@@ -6,6 +6,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 
 #include "analysis/leg/leg_key.h"
 #include "analysis/model/vocabulary.h"
@@ -34,6 +35,7 @@ inline constexpr uint16_t is_tcp = 512;
 inline constexpr uint16_t reported_stale = 1024;  // live: counts have changed since the last progress report
 inline constexpr uint16_t traced = 2048;          // has a CaptureTrace
 inline constexpr uint16_t rst_by_server = 4096;   // who sent the first RST of the attempt
+inline constexpr uint16_t told = 32768;           // the correlator knows of it, and is to be told of its end
 inline constexpr uint16_t log_over = 8192;        // early sightings are no longer kept: overflowed, or none can be of use
 }  // namespace leg_flag
 
@@ -104,6 +106,18 @@ struct alignas(64) LegCold {
   std::array<uint16_t, 2> last_fin, last_rst;  // low bits of the sequence number: another one is another letter of the history
   std::array<uint16_t, 2> again, zero_windows, gaps;  // what the history tells of at the 1st, the 10th, the 100th
   uint32_t trace;                                     // of the capture's own doings; valid by leg_flag::traced
+  uint32_t stamp_uncertainty_ns;                      // of the handshake's stamps: the largest
+
+  // How long the handshake waited for `answered`: by its stamps, which may be wrong by more than they are apart. Nullopt: a
+  // packet of it was not seen, or the stamps cannot tell.
+  bool saw_handshake(Side answered) const {
+    return syn_ack_stamp_ns != 0 && (answered == Side::server ? syn_stamp_ns : ack_stamp_ns) != 0;
+  }
+  std::optional<int64_t> handshake_trip_ns(Side answered) const {
+    if (!saw_handshake(answered)) return std::nullopt;
+    const int64_t ns = answered == Side::server ? syn_ack_stamp_ns - syn_stamp_ns : ack_stamp_ns - syn_ack_stamp_ns;
+    return ns >= int64_t{stamp_uncertainty_ns} ? std::optional(ns) : std::nullopt;
+  }
 };
 static_assert(sizeof(LegCold) == 128);
 inline constexpr uint8_t kOptionEcn = tcp_option::cut;  // in LegCold::options, which do not say what the capture cut off

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <utility>
 
 namespace parallax {
 
@@ -94,18 +95,20 @@ void LegTable::move_to(uint32_t index, LegList list) {
   link(index, list);
 }
 
-// The rule at the bound: with slots left it is the neighbourhood that is full, so something there must go, the longest idle;
-// otherwise the oldest closed leg, else the oldest half-open one, else the longest idle of the 64 that opened first.
+// The rule at the bound: with slots left it is the neighbourhood that is full, so something there must go, in the order of the
+// lists (closed, half-open, open) and of those the longest idle; otherwise the oldest closed leg, else the oldest half-open one,
+// else the longest idle of the 64 that opened first.
 uint32_t LegTable::victim(uint64_t hash) const {
   if (!free_.empty()) {
     const size_t home = bucket_of(hash);
-    uint32_t idlest = kNone;
+    uint32_t first = kNone;
+    const auto rank = [this](uint32_t index) { return std::pair(near_[index].identity.list + 0, near_[index].hot.last_ns); };
     for (size_t b = home; b <= home + kReach; ++b) {
       for (const uint32_t entry : buckets_[b].indices) {
-        if (entry != kNone && (idlest == kNone || near_[entry].hot.last_ns < near_[idlest].hot.last_ns)) idlest = entry;
+        if (entry != kNone && (first == kNone || rank(entry) < rank(first))) first = entry;
       }
     }
-    return idlest;
+    return first;
   }
   if (oldest(LegList::closed) != kNone) return oldest(LegList::closed);
   if (oldest(LegList::half_open) != kNone) return oldest(LegList::half_open);

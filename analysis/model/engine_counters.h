@@ -48,6 +48,7 @@ struct EngineCounters {
   // By kind, where ("beyond inside", "between outside and inside"), severity.
   std::map<std::tuple<FindingKind, std::string, Severity>, uint64_t> findings;
   uint64_t late_packets = 0;
+  uint64_t round_trips_uncertain = 0;  // not in the histograms: shorter than the stamps may be wrong by
   uint64_t fates_begun_late = 0;       // pairings whose log of early sightings had overflowed
   std::vector<double> ring_occupancy;  // for each worker, the fullest of its rings, 0..1
 };

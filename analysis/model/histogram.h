@@ -11,10 +11,11 @@ namespace parallax {
 
 class Histogram {
  public:
+  // REQUIRES: ns >= 0, so that the sum never falls; what the stamps cannot tell is no sample.
   void add(int64_t ns) {
     const auto bucket = std::lower_bound(kHistogramBoundsNs.begin(), kHistogramBoundsNs.end(), ns) - kHistogramBoundsNs.begin();
     counts_[static_cast<size_t>(bucket)].add();
-    sum_ns_.add(static_cast<uint64_t>(std::max<int64_t>(0, ns)));
+    sum_ns_.add(static_cast<uint64_t>(ns));
   }
   void add_to(HistogramSnapshot& snapshot) const {
     for (size_t i = 0; i < counts_.size(); ++i) snapshot.counts[i] += counts_[i].get();

@@ -19,6 +19,7 @@ constexpr uint8_t kMessagesMax = 96;    // told of a direction: more than are ke
 constexpr int kMessagesPerStep = 32;    // in one excerpt or buffer
 constexpr uint64_t kBodyMax = 1 << 30;  // a body as long as that has no end that sequence numbers could tell
 constexpr uint8_t kTlsAlert = 21, kTlsHandshake = 22, kClientHello = 1, kServerHello = 2;
+constexpr size_t kWaitingMax = 64;    // live: messages that wait for room in the ring to the correlator
 constexpr size_t kTlsFirstBytes = 6;  // record header, and the type of the handshake message
 
 template <typename T>
@@ -49,7 +50,7 @@ bool is_message(Bytes bytes) {
 Recogniser::Recogniser(const RecogniserLimits& limits, SpscRing<RecognitionEvent>& ring, WorkerCounters& counters)
     : limits_(limits),
       counters_(counters),
-      outbox_(ring, !limits.offline),
+      outbox_(ring, limits.offline ? Outbox<RecognitionEvent>::kUnbounded : kWaitingMax),
       buffers_(limits.buffers, limits.offline),
       state_of_slot_(limits.legs, kNone) {
   if (limits.offline) return;

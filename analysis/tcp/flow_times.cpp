@@ -9,10 +9,11 @@ namespace {
 
 // Karn's rule holds here too: a SYN or SYN-ACK that was sent again gives no round trip.
 void take_handshake(FlowTimes& times, const LegCold& cold, int64_t now_ns) {
-  if (cold.attempts == 1 && cold.syn_stamp_ns != 0 && cold.syn_ack_stamp_ns != 0 && cold.retransmissions[0] == 0)
-    round_trip::add(times.trips, Side::server, cold.syn_ack_stamp_ns - cold.syn_stamp_ns);
-  if (cold.syn_ack_stamp_ns != 0 && cold.ack_stamp_ns != 0 && cold.retransmissions[1] == 0)
-    round_trip::add(times.trips, Side::client, cold.ack_stamp_ns - cold.syn_ack_stamp_ns);
+  const auto add = [&](Side answered) {
+    if (const auto ns = cold.handshake_trip_ns(answered)) round_trip::add(times.trips, answered, *ns);
+  };
+  if (cold.attempts == 1 && cold.retransmissions[0] == 0) add(Side::server);
+  if (cold.retransmissions[1] == 0) add(Side::client);
   turns::begin(times.pace, now_ns);
 }
 

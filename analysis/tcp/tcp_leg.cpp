@@ -59,6 +59,10 @@ void flip(LegHot& hot, LegCold& cold) {
   zeek::flip(hot, cold);
 }
 
+void note_uncertainty(LegCold& cold, const Sighting& s) {
+  cold.stamp_uncertainty_ns = std::max(cold.stamp_uncertainty_ns, s.stamp_uncertainty_ns);
+}
+
 // True: with another number than the last attempt, so that nothing of its sequence space holds.
 bool begin_attempt(LegHot& hot, LegCold& cold, const Sighting& s) {
   // The same SYN again (or late: its answer may be stamped first) leaves standing what was answered.
@@ -70,10 +74,12 @@ bool begin_attempt(LegHot& hot, LegCold& cold, const Sighting& s) {
     hot.end_states = 0;  // inactive, both
     hot.flags &= static_cast<uint16_t>(~(syn_ack | fin_client | fin_server));
     cold.syn_ack_stamp_ns = cold.ack_stamp_ns = 0;
+    cold.stamp_uncertainty_ns = 0;
     hot.seen = 0;
   }
   cold.attempt_ns = s.order_ns;
   cold.syn_stamp_ns = s.time_ns;
+  note_uncertainty(cold, s);
   ++cold.attempts;
   note_offer(cold, s, Side::client);
   return renumbered;
@@ -203,6 +209,7 @@ static LegStep step_leg(LegHot& hot, LegCold& cold, TcpFlow& flow, const Sightin
   } else if (is_syn && is_ack && from == Side::server && !(hot.flags & syn_ack)) {
     hot.flags |= syn_ack;
     cold.syn_ack_stamp_ns = s.time_ns;
+    note_uncertainty(cold, s);
     note_offer(cold, s, Side::server);
     if (!(hot.flags & syn)) cold.isn[0] = s.ack - 1;
     step.what |= leg_step::syn_ack;
@@ -213,7 +220,10 @@ static LegStep step_leg(LegHot& hot, LegCold& cold, TcpFlow& flow, const Sightin
 
   if (!(hot.flags & established) && handshake_complete(hot, cold)) {
     hot.flags |= established | ever_established;
-    if (from == Side::client && !is_rst) cold.ack_stamp_ns = s.time_ns;
+    if (from == Side::client && !is_rst) {
+      cold.ack_stamp_ns = s.time_ns;
+      note_uncertainty(cold, s);
+    }
     step.what |= leg_step::established;
   }
   if (is_rst && !(hot.flags & (refused | reset))) {

@@ -41,17 +41,18 @@ AnalysisWorker::AnalysisWorker(size_t index, const EngineOptions& options, Engin
       flows_(std::max<size_t>(options.legs, 64), options.offline),
       traces_(options.offline ? 0 : std::max(options.legs / kLegsPerTrace, kTracesLeast), options.offline),
       log_(points_ < 2 ? 0 : std::max(options.legs / 2, kLogSlotsLeast), options.offline),
-      leg_events_(*links.leg_events[index], !options.offline),
-      fate_events_(*links.fate_events[index], !options.offline),
+      leg_events_(*links.leg_events[index], waiting_max::leg_events(options)),
+      fate_events_(*links.fate_events[index], waiting_max::fate_events(options)),
       pairs_(static_cast<uint8_t>(index), pair_limits(options), sensor, counters_, fate_events_, notes_),
       recogniser_({.legs = legs_.capacity(),
                    .states = options.recognised_legs,
                    .buffers = options.message_buffers,
                    .offline = options.offline},
                   *links.recognitions[index], counters_),
+      markers_max_(waiting_max::markers(options)),
       commands_(1024, options.offline) {
   for (size_t w = 0; w < links.workers(); ++w) {
-    forward_.emplace_back(links.forward_ring(index, w), !options.offline);
+    forward_.emplace_back(links.forward_ring(index, w), waiting_max::live(options, markers_max_));
     inbox_.emplace_back(4096, options.offline);
   }
   same_release_.reserve(1024);
@@ -125,7 +126,7 @@ template <Side from>
 bool AnalysisWorker::take_plain_from(const Sighting& s, uint32_t leg, LegHot& hot, TcpFlow& flow) {
   if (!take_plain_packet<from>(hot, flow, s)) return false;
   const RoundTripSamples samples = take_plain_times<from>(flow.times, hot, legs_.cold(leg), s);
-  if (samples.any()) count_round_trips(samples, s.point, from);
+  if (samples.any()) count_round_trips(samples, s, from);
   hot.flags |= leg_flag::reported_stale;
   if (notes_.wanted()) note_leg_packet(s, leg, 0);
   if (!excerpt_.empty()) [[unlikely]]
@@ -184,10 +185,10 @@ void AnalysisWorker::work_off(std::span<Sighting* const> burst) {
 bool AnalysisWorker::work_off_sightings() {
   size_t packets = 0;
   for (size_t i = 0; i < kBurstsPerPoll; ++i) {
-    if (must_wait_for_correlator()) break;
     const int64_t gate_ns = gate();
     commands_.fill(*links_.commands[index_]);  // after the gate: what was decided for the time before it is there
     if (!options_.offline) apply_commands(kAfterAllNs);
+    if (must_wait_for_correlator()) break;
     const auto burst = merge_.next(gate_ns);
     if (burst.empty()) break;
     packets += burst.size();
@@ -205,12 +206,14 @@ bool AnalysisWorker::work_off_sightings() {
 
 void AnalysisWorker::publish_progress() {
   int64_t done_ns = merge_.done_ns();
-  // What still waits for room in a ring has not been said yet.
+  // What still waits for room in a ring has not been said yet. Live, whatever went into the ring before it may be processed, also
+  // what bears the same time: else a ring full of one time would never empty.
+  const auto hold = [&](int64_t time_ns) { done_ns = std::min(done_ns, options_.offline ? time_ns : time_ns + 1); };
   for (const auto& outbox : forward_) {
-    if (const PairSighting* first = outbox.first_waiting()) done_ns = std::min(done_ns, first->release_ns);
+    if (const PairSighting* first = outbox.first_waiting()) hold(first->release_ns);
   }
-  if (const LegEvent* first = leg_events_.first_waiting()) done_ns = std::min(done_ns, first->packet.order_ns);
-  if (const RecognitionEvent* first = recogniser_.outbox().first_waiting()) done_ns = std::min(done_ns, first->order_ns);
+  if (const LegEvent* first = leg_events_.first_waiting()) hold(first->packet.order_ns);
+  if (const RecognitionEvent* first = recogniser_.outbox().first_waiting()) hold(first->order_ns);
   auto& published = links_.progress[index_].done_ns;
   if (done_ns > published.load(std::memory_order_relaxed)) published.store(done_ns, std::memory_order_release);
 }
@@ -349,11 +352,7 @@ void AnalysisWorker::take_leg_packet(const Sighting& s, const OrientedKey& key, 
       if (step.what & leg_step::established) {
         legs_.move_to(leg, LegList::open);
         send_packet_event(leg, LegEventType::established, s, from);
-        const LegCold& cold = legs_.cold(leg);
-        if (cold.ack_stamp_ns > cold.syn_ack_stamp_ns)
-          counters_.handshake_rtt[s.point][0].add(cold.ack_stamp_ns - cold.syn_ack_stamp_ns);
-        if (cold.syn_stamp_ns != 0 && cold.syn_ack_stamp_ns > cold.syn_stamp_ns)
-          counters_.handshake_rtt[s.point][1].add(cold.syn_ack_stamp_ns - cold.syn_stamp_ns);
+        count_handshake(legs_.cold(leg), s.point);
       }
       if (step.what & leg_step::refused) send_packet_event(leg, LegEventType::refused, s, from);
       if (step.what & leg_step::reset) send_packet_event(leg, LegEventType::reset, s, from);
@@ -430,12 +429,29 @@ void AnalysisWorker::note_times(FlowTimes& times, uint32_t leg, const Sighting& 
                                 uint8_t notes) {
   if (step.what & leg_step::established) notes |= times_note::established;
   const RoundTripSamples samples = take_times(times, legs_.hot(leg), legs_.cold(leg), s, from, step.labels, notes);
-  if (samples.any()) count_round_trips(samples, s.point, from);
+  if (samples.any()) count_round_trips(samples, s, from);
 }
 
-void AnalysisWorker::count_round_trips(const RoundTripSamples& samples, PointIndex point, Side from) {
+// What is shorter than the stamp may be wrong by is no sample: after a pause of the sensor everything has the time of its end.
+void AnalysisWorker::count_round_trips(const RoundTripSamples& samples, const Sighting& s, Side from) {
   for (size_t method = 0; method < samples.ticks.size(); ++method) {
-    if (samples.ticks[method] != 0) counters_.rtt[point][index_of(from)][method].add(to_ns(samples.ticks[method]));
+    if (samples.ticks[method] == 0) continue;
+    const int64_t ns = to_ns(samples.ticks[method]);
+    if (ns >= int64_t{s.stamp_uncertainty_ns}) {
+      counters_.rtt[s.point][index_of(from)][method].add(ns);
+    } else {
+      counters_.round_trips_uncertain.add();
+    }
+  }
+}
+
+void AnalysisWorker::count_handshake(const LegCold& cold, PointIndex point) {
+  for (const Side answered : {Side::client, Side::server}) {
+    if (const auto ns = cold.handshake_trip_ns(answered)) {
+      counters_.handshake_rtt[point][index_of(answered)].add(*ns);
+    } else if (cold.saw_handshake(answered)) {
+      counters_.round_trips_uncertain.add();
+    }
   }
 }
 
@@ -468,14 +484,7 @@ void AnalysisWorker::evict(uint32_t leg, int64_t now_ns) { close_leg(leg, now_ns
 
 void AnalysisWorker::close_leg(uint32_t leg, int64_t now_ns, bool evicted, bool idle) {
   recogniser_.close(leg, id_of(leg), legs_.key(leg).point, now_ns);
-  PacketFacts nothing{};
-  nothing.order_ns = now_ns;
-  nothing.point = legs_.key(leg).point;
-  LegEvent event = event_of(leg, LegEventType::closed, nothing);
-  event.evicted = evicted;
-  event.summary = summarize(legs_.hot(leg), legs_.cold(leg), known_flow(leg), idle);
-  add_report(event, true);
-  send(event);
+  tell_end(leg, now_ns, evicted, idle);
   traces_.release(legs_.hot(leg), legs_.cold(leg));
   for (size_t slot = 0; slot < 2; ++slot) leave_pair(leg, slot, PairSighting::Kind::end, now_ns);
   drop_log(leg);
@@ -522,15 +531,12 @@ void AnalysisWorker::sweep(int64_t now_ns, size_t budget) {
     const bool remember = options_.offline && (hot.flags & leg_flag::is_tcp) && now_ns - hot.last_ns < kPortMemoryNs;
     if (!remember && idle_over(hot, now_ns, options_.idle_timeout_ns)) {
       close_leg(leg, now_ns, false, true);
-    } else if (!options_.offline && (hot.flags & leg_flag::reported_stale)) {
-      hot.flags &= static_cast<uint16_t>(~leg_flag::reported_stale);
-      PacketFacts nothing{};
-      nothing.order_ns = now_ns;
-      nothing.point = legs_.key(leg).point;
-      LegEvent event = event_of(leg, LegEventType::progress, nothing);
-      event.summary = summarize(hot, legs_.cold(leg), known_flow(leg), false);
-      add_report(event, false);
-      send(event);
+    } else if (!options_.offline && leg_events_.has_room()) {
+      if (!(hot.flags & leg_flag::told)) {
+        close_leg(leg, now_ns, true, false);  // there is room again: its next packet opens it anew, for the correlator too
+      } else if (hot.flags & leg_flag::reported_stale) {
+        tell_progress(leg, now_ns);
+      }
     }
   }
   if (!options_.offline && points_ > 1) pairs_.sweep(budget, std::min(now_ns, merge_.done_ns()), kSweepRoundNs);

@@ -59,7 +59,8 @@ class AnalysisWorker final : public Pollable {
   template <Side from>
   bool take_plain_from(const Sighting& s, uint32_t leg, LegHot& hot, TcpFlow& flow);
   void note_leg_packet(const Sighting& s, uint32_t leg, uint32_t labels);
-  void count_round_trips(const RoundTripSamples& samples, PointIndex point, Side from);
+  void count_round_trips(const RoundTripSamples& samples, const Sighting& s, Side from);
+  void count_handshake(const LegCold& cold, PointIndex point);
   void take_leg_packet(const Sighting& s, const OrientedKey& key, uint64_t hash, uint32_t leg);
   void prefetch_beyond_leg(uint32_t leg) const;
   uint32_t label_carried(uint32_t leg);
@@ -78,7 +79,9 @@ class AnalysisWorker final : public Pollable {
   const TcpFlow* known_flow(uint32_t leg) { return legs_.flow(leg) == kNone ? nullptr : &flows_[legs_.flow(leg)]; }
   LegId id_of(uint32_t leg) const { return LegId::make(index_, leg, legs_.generation(leg)); }
   LegEvent event_of(uint32_t leg, LegEventType type, const PacketFacts& packet) const;
-  void send(const LegEvent& event);
+  LegEvent summary_event(uint32_t leg, LegEventType type, int64_t now_ns, bool idle);
+  void tell_progress(uint32_t leg, int64_t now_ns);
+  void tell_end(uint32_t leg, int64_t now_ns, bool evicted, bool idle);
   void add_report(LegEvent& event, bool over);
   void send_packet_event(uint32_t leg, LegEventType type, const Sighting& s, Side from, bool midstream = false);
 
@@ -114,9 +117,11 @@ class AnalysisWorker final : public Pollable {
   CaptureTraces traces_;
   EarlyLog log_;
   Outbox<LegEvent> leg_events_;
+  size_t legs_told_ = 0;  // live legs that the correlator knows of
   Outbox<FateEvent> fate_events_;
   PairTable pairs_;
   Recogniser recogniser_;
+  const size_t markers_max_;  // that may wait in one of these; packets do not
   std::vector<Outbox<PairSighting>> forward_;
   std::vector<Staging<PairSighting>> inbox_;
   Staging<Command> commands_;

@@ -29,21 +29,54 @@ void AnalysisWorker::add_report(LegEvent& event, bool over) {
   counters_.traces_refused.add(traces_.refused() - counters_.traces_refused.get());
 }
 
-void AnalysisWorker::send(const LegEvent& event) {
-  if (leg_events_.send(event)) return;
-  counters_.events_dropped.add();
-  const int64_t at = event.packet.order_ns;
-  sensor_.worker_loss(index_, event.packet.point).add(at - options_.device_timeout_ns, at, 1);
+LegEvent AnalysisWorker::summary_event(uint32_t leg, LegEventType type, int64_t now_ns, bool idle) {
+  PacketFacts nothing{};
+  nothing.order_ns = now_ns;
+  nothing.point = legs_.key(leg).point;
+  LegEvent event = event_of(leg, type, nothing);
+  event.summary = summarize(legs_.hot(leg), legs_.cold(leg), known_flow(leg), idle);
+  add_report(event, type == LegEventType::closed);
+  return event;
 }
 
+// REQUIRES: leg_events_.has_room().
+void AnalysisWorker::tell_progress(uint32_t leg, int64_t now_ns) {
+  legs_.hot(leg).flags &= static_cast<uint16_t>(~leg_flag::reported_stale);
+  leg_events_.send_now(summary_event(leg, LegEventType::progress, now_ns, false));
+}
+
+// There is always room for it: whatever else is told leaves room for the end of every leg that the correlator knows of.
+void AnalysisWorker::tell_end(uint32_t leg, int64_t now_ns, bool evicted, bool idle) {
+  LegHot& hot = legs_.hot(leg);
+  if (!(hot.flags & leg_flag::told)) return;
+  hot.flags &= static_cast<uint16_t>(~leg_flag::told);
+  --legs_told_;
+  LegEvent event = summary_event(leg, LegEventType::closed, now_ns, idle || evicted);  // no longer followed, so no longer open
+  event.evicted = evicted;
+  leg_events_.send(event);
+}
+
+// A leg of which something cannot be told has ended, as far as the correlator can know: better than that it takes for silence
+// what was only not told. The sweep forgets such legs when there is room again.
 void AnalysisWorker::send_packet_event(uint32_t leg, LegEventType type, const Sighting& s, Side from, bool midstream) {
+  LegHot& hot = legs_.hot(leg);
+  const bool opened = type == LegEventType::opened;
+  if (!opened && !(hot.flags & leg_flag::told)) return;
   LegEvent event = event_of(leg, type, facts_of(s, from));
   event.midstream = midstream;
   event.options = s.options;
   event.window_scale = s.window_scale;
   event.mss = s.mss;
   event.window = s.window;
-  send(event);
+  if (leg_events_.send(event, legs_told_ + opened)) {
+    if (opened) hot.flags |= leg_flag::told, ++legs_told_;
+    return;
+  }
+  counters_.events_dropped.add();
+  sensor_.worker_loss(index_, s.point).add(s.order_ns - options_.device_timeout_ns, s.order_ns, 1);
+  tell_end(leg, s.order_ns, true, false);
+  for (size_t slot = 0; slot < 2; ++slot) leave_pair(leg, slot, PairSighting::Kind::end, s.order_ns);
+  drop_log(leg);
 }
 
 // Exactly one is taken for each sighting that says so, whatever becomes of the sighting.

@@ -75,9 +75,10 @@ void AnalysisWorker::forward(uint8_t home, const PairSighting& s) {
     pairs_.take(s);
     return;
   }
-  if (forward_[home].send(s)) return;
+  const bool is_packet = s.kind == PairSighting::Kind::packet;
+  if (forward_[home].send(s, is_packet ? markers_max_ : 0)) return;
   counters_.forwards_dropped.add();
-  if (s.kind == PairSighting::Kind::packet) sensor_.worker_loss(index_, s.point).add(s.order_ns, s.order_ns, 1);
+  if (is_packet) sensor_.worker_loss(index_, s.point).add(s.order_ns, s.order_ns, 1);
 }
 
 void AnalysisWorker::leave_pair(uint32_t leg, size_t slot, PairSighting::Kind kind, int64_t now_ns) {

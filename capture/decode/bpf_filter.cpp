@@ -2,6 +2,7 @@
 
 #include <pcap/pcap.h>
 
+#include <chrono>
 #include <mutex>
 #include <vector>
 
@@ -13,6 +14,8 @@ struct BpfFilter::Program {
 
 namespace {
 
+constexpr auto kPositionTime = std::chrono::milliseconds(500);
+
 // libpcap's own numbers (DLT_) are those of files (LINKTYPE_) but for raw IP.
 int libpcap_link_type(LinkType link_type) { return link_type == LinkType::raw_ip ? DLT_RAW : static_cast<int>(link_type); }
 
@@ -22,7 +25,7 @@ struct Compiled {
   std::vector<bpf_insn> instructions;
 };
 
-Compiled compile_with_libpcap(const std::string& expression, LinkType link_type, uint32_t snaplen) {
+Compiled compile_with_libpcap(const std::string& expression, LinkType link_type, uint32_t snaplen, bool optimize = false) {
   static std::mutex one_at_a_time;
   const std::lock_guard lock(one_at_a_time);
   Compiled compiled;
@@ -33,7 +36,7 @@ Compiled compile_with_libpcap(const std::string& expression, LinkType link_type,
     return compiled;
   }
   bpf_program program{};
-  if (pcap_compile(pcap.get(), &program, expression.c_str(), 1, PCAP_NETMASK_UNKNOWN) != 0) {
+  if (pcap_compile(pcap.get(), &program, expression.c_str(), optimize ? 1 : 0, PCAP_NETMASK_UNKNOWN) != 0) {
     compiled.error = pcap_geterr(pcap.get());
     return compiled;
   }
@@ -58,14 +61,16 @@ std::vector<size_t> word_starts(std::string_view expression) {
   return starts;
 }
 
-// Whether what begins so can still become an expression: some ending makes it one.
-bool can_continue(const std::string& beginning, LinkType link_type) {
+// Whether what begins so can still become an expression: some ending makes it one. Nullopt: there was no time to find out.
+std::optional<bool> can_continue(const std::string& beginning, LinkType link_type,
+                                 std::chrono::steady_clock::time_point deadline) {
   int open = 0;
   for (const char c : beginning) open += c == '(' ? 1 : c == ')' ? -1 : 0;
   if (open < 0) return false;
   const std::string close(static_cast<size_t>(open), ')');
   for (const char* ending : {"", " 1", " 192.0.2.1", " 192.0.2.0/24", " 1-2", " ip", " tcp", " host 192.0.2.1", " = 1", " 1 = 1",
                              " 02:00:00:00:00:01"}) {
+    if (std::chrono::steady_clock::now() > deadline) return std::nullopt;
     if (compile_with_libpcap(beginning + ending + close, link_type, BpfFilter::kSnaplenDefault).ok) return true;
   }
   return false;
@@ -87,13 +92,13 @@ BpfFilter::BpfFilter(std::shared_ptr<const Program> program, LinkType link_type)
 
 Result<BpfFilter> BpfFilter::compile(std::string_view expression, LinkType link_type, uint32_t snaplen) {
   if (expression.size() > kExpressionBytesMax) {
-    return Error{"filter of " + std::to_string(expression.size()) + " bytes; at most " + std::to_string(kExpressionBytesMax) +
-                 " are read"};
+    return Error{"filter of " + std::to_string(expression.size()) + " bytes: at most " + std::to_string(kExpressionBytesMax) +
+                 " are read, and it goes on at position " + std::to_string(kExpressionBytesMax)};
   }
   if (const size_t zero = expression.find('\0'); zero != std::string_view::npos) {
     return Error{"filter has a zero byte at position " + std::to_string(zero)};
   }
-  Compiled compiled = compile_with_libpcap(std::string(expression), link_type, snaplen);
+  Compiled compiled = compile_with_libpcap(std::string(expression), link_type, snaplen, expression.size() <= kOptimizedBytesMax);
   if (!compiled.ok) {
     const std::optional<size_t> position = error_position(expression, link_type);
     const std::string where = position ? " at position " + std::to_string(*position) : "";
@@ -103,17 +108,23 @@ Result<BpfFilter> BpfFilter::compile(std::string_view expression, LinkType link_
 }
 
 std::optional<size_t> BpfFilter::error_position(std::string_view expression, LinkType link_type) {
-  constexpr size_t kWordsMax = 64;  // each costs up to eleven compilations
+  using Clock = std::chrono::steady_clock;
+  const Clock::time_point deadline = Clock::now() + kPositionTime;
   const Compiled whole = compile_with_libpcap(std::string(expression), link_type, kSnaplenDefault);
   if (whole.ok) return std::nullopt;
   if (const auto position = position_of_quoted_word(expression, whole.error)) return position;
   const std::vector<size_t> starts = word_starts(expression);
-  if (starts.empty() || starts.size() > kWordsMax) return std::nullopt;
-  for (size_t word = 0; word < starts.size(); ++word) {
-    const size_t end = word + 1 < starts.size() ? starts[word + 1] : expression.size();
-    if (!can_continue(std::string(expression.substr(0, end)), link_type)) return starts[word];
+  if (starts.empty()) return std::nullopt;
+  // The longest beginning of whole words that can continue: what follows it is wrong. Any shorter one can, too.
+  size_t good = 0, bad = starts.size() + 1;
+  while (bad - good > 1) {
+    const size_t words = (good + bad) / 2;
+    const size_t end = words < starts.size() ? starts[words] : expression.size();
+    const auto answer = can_continue(std::string(expression.substr(0, end)), link_type, deadline);
+    if (!answer) return std::nullopt;
+    (*answer ? good : bad) = words;
   }
-  return expression.size();
+  return good < starts.size() ? starts[good] : expression.size();
 }
 
 bool BpfFilter::matches(const uint8_t* data, uint32_t captured_length, uint32_t wire_length) const {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <stdexcept>
 #include <string_view>
 
 namespace parallax {
@@ -28,6 +29,7 @@ uint64_t mixed(uint64_t x) {
 
 struct DropRule {
   DropStage stage = DropStage::nic;
+  bool fails_thread = false;
   bool all_ports = true;
   PortIndex port = 0;
   uint64_t one_in = 100;
@@ -35,7 +37,9 @@ struct DropRule {
 
   bool operator()(DropStage at, PortIndex of, const RawPacket& packet) const {
     if (at != stage || !(all_ports || of == port)) return false;
-    return mixed(mixed(seed) ^ (uint64_t{of} << 32 | packet.frame)) % one_in == 0;
+    const bool chosen = mixed(mixed(seed) ^ (uint64_t{of} << 32 | packet.frame)) % one_in == 0;
+    if (chosen && fails_thread) throw std::runtime_error("the test hook has failed this thread");
+    return chosen;
   }
 };
 
@@ -55,8 +59,9 @@ Result<DropHook> parse_drop_hook(const std::string& text, const std::vector<std:
     const std::string_view key = trimmed(item.substr(0, equals));
     const std::string_view value = trimmed(item.substr(std::min(equals + 1, item.size())));
     if (key == "stage") {
-      if (value != "nic" && value != "ring") return wrong(item, "stage is nic or ring");
-      rule.stage = value == "nic" ? DropStage::nic : DropStage::ring;
+      if (value != "nic" && value != "ring" && value != "thread") return wrong(item, "stage is nic, ring or thread");
+      rule.stage = value == "ring" ? DropStage::ring : DropStage::nic;
+      rule.fails_thread = value == "thread";
     } else if (key == "port") {
       rule.all_ports = value == "*";
       const auto found = std::find(ports.begin(), ports.end(), value);

@@ -22,8 +22,9 @@ using DropHook = std::function<bool(DropStage, PortIndex, const RawPacket&)>;
 // Test hook of the environment, read by parallaxd and the lab's tests: PARALLAX_TEST_DROP.
 inline constexpr char kDropHookVariable[] = "PARALLAX_TEST_DROP";
 
-// "stage=nic|ring, port=NAME|*, one_in=N, seed=S" (commas between, any order; defaults nic, *, 100, 1): drops about one
-// packet in N, chosen by a hash of the seed, the port and the frame's number, so that a run can be repeated.
+// "stage=nic|ring|thread, port=NAME|*, one_in=N, seed=S" (commas between, any order; defaults nic, *, 100, 1): drops about one
+// packet in N, chosen by a hash of the seed, the port and the frame's number, so that a run can be repeated. With stage=thread
+// the packet takes its rx worker's thread with it, by an exception.
 // `ports` are the names by PortIndex.
 Result<DropHook> parse_drop_hook(const std::string& text, const std::vector<std::string>& ports);
 

@@ -6,6 +6,8 @@
 #include <time.h>
 
 #include <algorithm>
+#include <csignal>
+#include <exception>
 #include <system_error>
 
 namespace parallax {
@@ -69,7 +71,20 @@ void PollThread::join() {
 }
 
 void PollThread::run() {
+  // Signals are the control thread's. And what the kernel would signal here (a file beyond its size limit) is an error instead.
+  sigset_t all;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, nullptr);
   pthread_setname_np(pthread_self(), options_.name.substr(0, 15).c_str());
+  try {
+    run_stages();
+  } catch (const std::exception& failure) {
+    failure_ = failure.what();
+    failed_.store(true, std::memory_order_release);
+  }
+}
+
+void PollThread::run_stages() {
   // Else the kernel adds 50 us to every sleep.
   prctl(PR_SET_TIMERSLACK, 1'000UL);
   uint32_t idle_in_a_row = 0;

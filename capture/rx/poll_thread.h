@@ -2,7 +2,8 @@
 //
 // Owned by the wiring; start(), request_stop() and join() are called by its owner, the questions by anyone. The stages
 // outlive the thread, and are polled by it alone between start() and join(). Live threads run until they are asked to stop;
-// offline the thread ends by itself when all its stages have finished.
+// offline the thread ends by itself when all its stages have finished. What a stage throws ends the thread, and failure() says
+// what it was: the owner is to stop the others in order. Signals are left to other threads.
 #pragma once
 
 #include <atomic>
@@ -39,6 +40,8 @@ class PollThread {
   void join();
   // All stages had finished, and the thread is about to end or has ended.
   bool finished() const { return finished_.load(std::memory_order_acquire); }
+  // Why the thread has ended before its time; empty: it has not.
+  std::string failure() const { return failed_.load(std::memory_order_acquire) ? failure_ : std::string(); }
 
   const std::string& name() const { return options_.name; }
   // Rounds over all stages, and those of them that found nothing to do: how busy it is.
@@ -47,11 +50,14 @@ class PollThread {
 
  private:
   void run();
+  void run_stages();
   void rest(uint32_t idle_in_a_row);
 
   const PollThreadOptions options_;
   std::atomic<bool> stop_{false};
   std::atomic<bool> finished_{false};
+  std::atomic<bool> failed_{false};
+  std::string failure_;  // written before failed_, and never after
   Counter rounds_;
   Counter idle_rounds_;
   std::thread thread_;

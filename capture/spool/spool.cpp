@@ -1,12 +1,8 @@
 #include "capture/spool/spool.h"
 
-#include <pthread.h>
-
 #include <algorithm>
 #include <atomic>
 #include <bit>
-#include <csignal>
-#include <thread>
 
 #include "capture/file/pcapng_writer.h"
 #include "capture/spool/spool_directory.h"
@@ -20,7 +16,7 @@ namespace {
 
 constexpr uint64_t kFileSizeMin = 1 << 20, kFileSizeMax = 32ull << 30;  // so that an index fits a block of 16 MiB
 constexpr uint64_t kDefaultFiles = 64, kDefaultFileSizeMax = 1 << 30;
-constexpr auto kIdle = std::chrono::milliseconds(2);
+constexpr uint32_t kIdleUs = 2000;
 
 // Fills in what is left to choose. Error: a value that cannot be.
 Result<SpoolOptions> effective(SpoolOptions options) {
@@ -47,21 +43,25 @@ struct Spool::Impl {
   std::unique_ptr<SpoolDirectory> directory;
   std::vector<std::unique_ptr<SpoolLane>> lanes;
   std::unique_ptr<SpoolWriter> writer;
-  std::atomic<bool> stopping{false}, running{false};
-  std::thread thread;
-
-  void run() {
-    // Signals are the control thread's; a write beyond a file size limit then fails with an error instead of a signal.
-    sigset_t all;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, nullptr);
-    pthread_setname_np(pthread_self(), "spool");
-    while (!stopping.load(std::memory_order_acquire)) {
-      if (!writer->poll()) std::this_thread::sleep_for(kIdle);
+  // The writer as a stage that ends: told to stop, it finishes the file.
+  class Stage : public Pollable {
+   public:
+    explicit Stage(SpoolWriter& writer) : writer_(writer) {}
+    bool poll() override {
+      if (!stopping_.load(std::memory_order_acquire)) return writer_.poll();
+      if (!finished_.load(std::memory_order_relaxed)) writer_.finish();
+      finished_.store(true, std::memory_order_relaxed);
+      return false;
     }
-    writer->finish();
-    running.store(false, std::memory_order_relaxed);
-  }
+    bool finished() const override { return finished_.load(std::memory_order_relaxed); }
+    void stop() { stopping_.store(true, std::memory_order_release); }
+
+   private:
+    SpoolWriter& writer_;
+    std::atomic<bool> stopping_{false}, finished_{false};
+  };
+  std::unique_ptr<Stage> stage;
+  std::unique_ptr<PollThread> thread;  // goes first
 };
 
 Spool::Spool(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -84,19 +84,22 @@ Result<std::unique_ptr<Spool>> Spool::open(SpoolOptions wanted, std::vector<Spoo
     impl->lanes.push_back(std::make_unique<SpoolLane>(lane_ports, impl->options.snaplen, impl->options.block_bytes, blocks));
   }
   impl->writer = std::make_unique<SpoolWriter>(impl->options, impl->ports, *impl->directory, impl->lanes);
+  impl->stage = std::make_unique<Impl::Stage>(*impl->writer);
+  impl->thread = std::make_unique<PollThread>(
+      PollThreadOptions{.name = "spool", .stages = {impl->stage.get()}, .spins_before_rest = 0, .rest_us_max = kIdleUs});
   return std::unique_ptr<Spool>(new Spool(std::move(impl)));
 }
 
 PacketSink& Spool::lane(size_t rx_worker) { return *impl_->lanes.at(rx_worker); }
 
-void Spool::start() {
-  impl_->thread = std::thread([impl = impl_.get()] { impl->run(); });
-}
+std::string Spool::start() { return impl_->thread->start(); }
 
 void Spool::stop() {
-  impl_->stopping.store(true, std::memory_order_release);
-  if (impl_->thread.joinable()) impl_->thread.join();
+  impl_->stage->stop();
+  impl_->thread->join();
 }
+
+const PollThread& Spool::thread() const { return *impl_->thread; }
 
 SpoolStatus Spool::status() const {
   SpoolStatus status;
@@ -129,8 +132,8 @@ Result<std::unique_ptr<SpoolSnapshot>> Spool::snapshot(int64_t from_ns, int64_t 
   if (!views) return Error{views.error()};
   SpoolTimes times{from_ns, to_ns, totals.first_ns, totals.last_ns, totals.last_ns};
   // One lane may be on disk up to now, while another's packets of the last interval are still in memory.
-  if (totals.packets > 0 && impl_->running.load(std::memory_order_relaxed)) {
-    times.complete_to_ns -= impl_->options.flush_interval_ns + std::chrono::nanoseconds(kIdle).count();
+  if (totals.packets > 0 && impl_->thread->rounds() > 0 && !impl_->thread->finished()) {
+    times.complete_to_ns -= impl_->options.flush_interval_ns + int64_t{kIdleUs} * 1000;
   }
   std::vector<SpoolInterface> own;
   for (const SpoolPort& port : impl_->ports) {

@@ -18,6 +18,7 @@
 #include "capture/core/packet_sink.h"
 #include "capture/core/port.h"
 #include "capture/core/result.h"
+#include "capture/rx/poll_thread.h"
 
 namespace parallax {
 
@@ -70,9 +71,11 @@ class Spool {
 
   PacketSink& lane(size_t rx_worker);
 
-  void start();  // the writer's thread
+  std::string start();  // the writer's thread; empty: it runs, otherwise why not
   // Writes what the lanes hold, finishes the file, and ends the thread. REQUIRES: no rx worker appends any more.
   void stop();
+  // That of the writer, for whoever watches over threads.
+  const PollThread& thread() const;
 
   SpoolStatus status() const;
   const std::vector<SpoolPort>& ports() const;

@@ -222,6 +222,9 @@ void add_engine(Page& page, const EngineCounters& counters) {
   }
   page.open("late_packets_total", MetricType::Counter, "Packets that came after the merge had gone on; analysed all the same.");
   page.add({}, static_cast<double>(counters.late_packets));
+  page.open("round_trips_uncertain_total", MetricType::Counter,
+            "Round trips that no histogram counts: shorter than the stamps of their packets may be wrong by.");
+  page.add({}, static_cast<double>(counters.round_trips_uncertain));
   page.open("fates_begun_late_total", MetricType::Counter,
             "Pairings whose first packets could not be followed, because their log had overflowed.");
   page.add({}, static_cast<double>(counters.fates_begun_late));

@@ -26,6 +26,7 @@
 #include "daemon/api/listen_address.h"
 #include "daemon/api/status_message.h"
 #include "daemon/api/unix_listener.h"
+#include "daemon/api/write_watch.h"
 #include "daemon/run/log.h"
 #include "daemon/slice/slice_selection.h"
 #include "parallax/v1/sensor.grpc.pb.h"
@@ -109,7 +110,8 @@ bool at_least(const FindingRecord& finding, v1::Severity minimum) { return to_pr
 
 class SensorService final : public v1::Sensor::Service {
  public:
-  SensorService(const SensorState& state, const PeerNames& peers) : state_(state), peers_(peers), names_(names_of(state)) {}
+  SensorService(const SensorState& state, const PeerNames& peers, std::chrono::milliseconds write_max)
+      : state_(state), peers_(peers), names_(names_of(state)), write_max_(write_max), write_watch_(write_max) {}
 
   void stop() { stopping_ = true; }
   uint64_t calls() const { return calls_; }
@@ -153,13 +155,14 @@ class SensorService final : public v1::Sensor::Service {
     if (!place) return exhausted(*context, "watchers", SensorServer::kWatchersMax);
     uint64_t version = 0;
     bool silent = request->new_only();  // until what is known already has been skipped
+    WriteWatch::Stream stream(write_watch_, [context] { context->TryCancel(); });
     while (!context->IsCancelled()) {
       if (stopping_) return {StatusCode::UNAVAILABLE, "the daemon is stopping"};
       const std::vector<FindingRecord> changed = state_.engine->findings_changed(version, kWatchBatch);
       for (const FindingRecord& record : changed) {
         version = record.version;
         if (silent || !at_least(record, request->minimum_severity())) continue;
-        if (!writer->Write(to_proto(record, names_))) return grpc::Status::CANCELLED;
+        if (!stream.write([&] { return writer->Write(to_proto(record, names_)); })) return not_written(stream);
       }
       if (changed.size() == kWatchBatch) continue;
       if (silent) {
@@ -254,23 +257,24 @@ class SensorService final : public v1::Sensor::Service {
     }
     uint64_t bytes = 0;
     v1::SliceChunk chunk;
+    WriteWatch::Stream stream(write_watch_, [context] { context->TryCancel(); });
     const SliceError error = make_slice(*state_.spool, selection.request, [&](std::span<const uint8_t> data) {
       if (context->IsCancelled() || stopping_) return false;
       if (data.empty()) return true;
       chunk.set_data(data.data(), data.size());
       bytes += data.size();
-      return writer->Write(chunk);
+      return stream.write([&] { return writer->Write(chunk); });
     });
     log_notice("slice of {}{} pulled by {}: {} bytes{}{}", selection.what,
                request->filter().empty() ? "" : fmt::format(" with filter \"{}\"", request->filter()), peer, bytes,
                error.code == SliceCode::ok ? "" : "; ended early: ",
-               error.code == SliceCode::cancelled && error.message.empty() ? "cancelled" : error.message);
+               stream.stalled() ? not_written(stream).error_message() : error.message);
     switch (error.code) {
       case SliceCode::ok:
         return grpc::Status::OK;
       case SliceCode::cancelled:
         if (stopping_) return {StatusCode::UNAVAILABLE, "the daemon is stopping"};
-        return grpc::Status::CANCELLED;
+        return not_written(stream);
       case SliceCode::invalid_argument:
         return {StatusCode::INVALID_ARGUMENT, error.message};
       case SliceCode::out_of_range:
@@ -282,9 +286,17 @@ class SensorService final : public v1::Sensor::Service {
   }
 
  private:
+  grpc::Status not_written(const WriteWatch::Stream& stream) const {
+    if (!stream.stalled()) return grpc::Status::CANCELLED;
+    return {StatusCode::DEADLINE_EXCEEDED,
+            fmt::format("the receiver has taken nothing for {:.0f} s", write_max_.count() / 1000.0)};
+  }
+
   const SensorState& state_;
   const PeerNames& peers_;
   const MessageNames names_;
+  const std::chrono::milliseconds write_max_;
+  WriteWatch write_watch_;
   std::atomic<bool> stopping_{false};
   std::atomic<uint64_t> calls_{0};
   std::atomic<size_t> watchers_{0}, slices_{0};
@@ -311,7 +323,7 @@ bool read_file(const std::string& path, const char* key, std::string& text, std:
 }  // namespace
 
 struct SensorServer::Impl {
-  explicit Impl(const SensorState& state) : service(state, peers) {}
+  Impl(const SensorState& state, std::chrono::milliseconds write_max) : service(state, peers, write_max) {}
 
   PeerNames peers;
   SensorService service;
@@ -341,8 +353,9 @@ struct SensorServer::Impl {
 SensorServer::SensorServer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
 std::unique_ptr<SensorServer> SensorServer::start(const SensorState& state, const v1::ApiConfig& config,
-                                                  const std::optional<ServiceUser>& owner, std::string& error) {
-  auto impl = std::make_unique<Impl>(state);
+                                                  const std::optional<ServiceUser>& owner, std::string& error,
+                                                  std::chrono::milliseconds write_max) {
+  auto impl = std::make_unique<Impl>(state, write_max);
   gpr_set_log_function(log_of_grpc);
   grpc::EnableDefaultHealthCheckService(true);
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();

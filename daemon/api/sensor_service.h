@@ -5,6 +5,7 @@
 // bounds a call is refused with RESOURCE_EXHAUSTED and the trailing metadata grpc-retry-pushback-ms.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -25,9 +26,12 @@ class SensorServer {
   static constexpr uint32_t kPageSizeMax = 1000;      // larger ones are cut to it
   static constexpr size_t kPageBytesMax = 2'000'000;  // a page ends here too: clients refuse messages above 4 MiB
 
+  static constexpr std::chrono::milliseconds kWriteMax{30'000};  // a stream whose receiver takes nothing for so long ends
+
   // `state` outlives the server. A unix socket is given to `owner`. On failure nullptr and `error`.
   static std::unique_ptr<SensorServer> start(const SensorState& state, const v1::ApiConfig& config,
-                                             const std::optional<ServiceUser>& owner, std::string& error);
+                                             const std::optional<ServiceUser>& owner, std::string& error,
+                                             std::chrono::milliseconds write_max = kWriteMax);
   // Ends the streams with UNAVAILABLE, waits for calls under way (at most a second before they are cancelled).
   ~SensorServer();
 

@@ -13,6 +13,7 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr auto kClockInterval = milliseconds(1000);
+constexpr auto kFailureInterval = milliseconds(100);
 constexpr auto kFindingsInterval = milliseconds(250);
 constexpr auto kStatusInterval = milliseconds(5000);
 constexpr auto kSilenceInterval = milliseconds(30'000);
@@ -35,6 +36,7 @@ LogLevel level_of(Severity severity) {
 ControlLoop::ControlLoop(Pipeline& pipeline) : pipeline_(pipeline), signals_(context_, SIGTERM, SIGINT, SIGHUP) {
   wait_for_signal();
   every(kClockInterval, [this] { pipeline_.clock().discipline(); });
+  every(kFailureInterval, [this] { look_for_failed_threads(); });
   every(kFindingsInterval, [this] { log_findings(); });
   every(kStatusInterval, [this] { notify_status(); });
   every(kSilenceInterval, [this] { look_for_silent_ports(); });
@@ -44,7 +46,10 @@ ControlLoop::ControlLoop(Pipeline& pipeline) : pipeline_(pipeline), signals_(con
   }
 }
 
-void ControlLoop::run() { context_.run(); }
+bool ControlLoop::run() {
+  context_.run();
+  return !failed_;
+}
 
 void ControlLoop::every(milliseconds interval, std::function<void()> work) {
   boost::asio::steady_timer& timer = timers_.emplace_back(context_, interval);
@@ -91,9 +96,19 @@ void ControlLoop::log_findings() {
   }
 }
 
+// One that is gone takes no packets, or lets the others wait for ever: a restart is better than half a sensor.
+void ControlLoop::look_for_failed_threads() {
+  const std::string failed = pipeline_.failed_thread();
+  if (failed.empty() || failed_) return;
+  log_error("thread {}: stopping", failed);
+  ::sd_notify(0, "STOPPING=1");
+  failed_ = true;
+  context_.stop();
+}
+
 void ControlLoop::notify_watchdog() {
   if (const std::string thread = pipeline_.stalled_thread(); !thread.empty()) {
-    log_error("thread {} has not gone round within half the watchdog's time", thread);
+    log_error("thread {} has made no progress within half the watchdog's time", thread);
     return;  // systemd restarts us if this goes on
   }
   ::sd_notify(0, "WATCHDOG=1");

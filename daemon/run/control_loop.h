@@ -24,14 +24,15 @@ class ControlLoop {
  public:
   explicit ControlLoop(Pipeline& pipeline);
 
-  // Until SIGTERM or SIGINT.
-  void run();
+  // Until SIGTERM or SIGINT, or until a thread of the pipeline fails: then false, and the log says which and why.
+  bool run();
   // Findings that are new since the last call, one line each. Also called once more after the pipeline has stopped.
   void log_findings();
 
  private:
   void every(std::chrono::milliseconds interval, std::function<void()> work);
   void wait_for_signal();
+  void look_for_failed_threads();
   void notify_watchdog();
   void notify_status();
   void look_for_silent_ports();
@@ -45,6 +46,7 @@ class ControlLoop {
   std::vector<uint64_t> packets_seen_;  // by port, when silence was last looked for
   std::vector<bool> silent_;
   bool files_done_ = false;
+  bool failed_ = false;
 };
 
 }  // namespace parallax

@@ -70,7 +70,10 @@ std::string OfflinePipeline::run_threads() {
     // Nothing to do here: give the core to the workers, and see whether they at least go on.
     std::this_thread::sleep_for(std::chrono::microseconds(20));
     uint64_t busy_rounds = 0;
-    for (const auto& thread : threads) busy_rounds += thread->rounds() - thread->idle_rounds();
+    for (const auto& thread : threads) {
+      busy_rounds += thread->rounds() - thread->idle_rounds();
+      if (const std::string failure = thread->failure(); !failure.empty()) return "internal error: " + failure;
+    }
     const Clock::time_point now = Clock::now();
     if (idle_rounds == 200 || busy_rounds != busy_rounds_seen) last_busy = now;
     busy_rounds_seen = busy_rounds;

@@ -264,8 +264,10 @@ std::string Pipeline::start() {
     if (thread.correlator) options.stages.push_back(&engine_->correlator());
     threads_.push_back(std::make_unique<PollThread>(std::move(options)));
   }
-  if (spool_ != nullptr) spool_->start();
   running_ = true;
+  if (spool_ != nullptr) {
+    if (std::string error = spool_->start(); !error.empty()) return error;
+  }
   // Against the flow, so that each stage finds its consumer running.
   for (auto thread = threads_.rbegin(); thread != threads_.rend(); ++thread) {
     if (std::string error = (*thread)->start(); !error.empty()) return error;
@@ -278,14 +280,29 @@ std::string Pipeline::start() {
 bool Pipeline::finished() const { return all_files_ && engine_->finished(); }
 
 std::string Pipeline::stalled_thread() {
-  rounds_seen_.resize(threads_.size(), 0);
+  const std::vector<const PollThread*> threads = all_threads();
+  rounds_seen_.resize(threads.size(), 0);
   std::string stalled;
-  for (size_t i = 0; i < threads_.size(); ++i) {
-    const uint64_t rounds = threads_[i]->rounds();
-    if (rounds == rounds_seen_[i] && !threads_[i]->finished()) stalled = threads_[i]->name();
+  for (size_t i = 0; i < threads.size(); ++i) {
+    const uint64_t rounds = threads[i]->rounds();
+    if (rounds == rounds_seen_[i] && !threads[i]->finished()) stalled = threads[i]->name();
     rounds_seen_[i] = rounds;
   }
   return stalled;
+}
+
+std::string Pipeline::failed_thread() const {
+  for (const PollThread* thread : all_threads()) {
+    if (const std::string failure = thread->failure(); !failure.empty()) return fmt::format("{}: {}", thread->name(), failure);
+  }
+  return {};
+}
+
+std::vector<const PollThread*> Pipeline::all_threads() const {
+  std::vector<const PollThread*> threads;
+  for (const auto& thread : threads_) threads.push_back(thread.get());
+  if (spool_ != nullptr) threads.push_back(&spool_->thread());
+  return threads;
 }
 
 void Pipeline::close_intakes() {

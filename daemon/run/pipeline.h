@@ -54,8 +54,10 @@ class Pipeline {
   Clock& clock() { return clock_; }
   // All sources were files, and all of them have been worked off.
   bool finished() const;
-  // The name of a thread that has not gone round since the last call; empty: all live. For the watchdog.
+  // The name of a thread that has made no progress since the last call; empty: all live. For the watchdog.
   std::string stalled_thread();
+  // The name of a thread that has ended before its time, and why; empty: none. Then the pipeline is to be stopped.
+  std::string failed_thread() const;
 
  private:
   // An rx worker that can be told to take no more while its thread goes on with the analysis.
@@ -80,6 +82,7 @@ class Pipeline {
   bool make_rx_workers(const v1::Config& config, std::string& error);
   void make_engine(const v1::Config& config);
   void plan(const v1::Config& config);
+  std::vector<const PollThread*> all_threads() const;  // the spool's, too
   void close_intakes();
   void drain_analysis();
   void report_ports() const;

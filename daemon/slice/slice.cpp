@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <optional>
 
 #include "capture/decode/bpf_filter.h"
@@ -64,15 +65,16 @@ class SliceMaker {
   const SliceSink& sink_;
   const SlicePath path_;
   SliceOutput output_;
+  bool there_ = true;  // the receiver
+  const std::function<bool()> go_on_ = [this] { return there_ = there_ && sink_({}); };
   std::vector<std::optional<BpfFilter>> filters_;
   std::vector<Written> written_;  // by interface
   uint64_t chunks_damaged_ = 0;
 };
 
 SliceError SliceMaker::run() {
-  bool there = true;
-  const SliceNotes notes(snapshot_, request_, path_, [&] { return there = sink_({}); });
-  if (!there) return {SliceCode::cancelled, "the receiver has gone"};
+  const SliceNotes notes(snapshot_, request_, path_, go_on_);
+  if (!there_) return {SliceCode::cancelled, "the receiver has gone"};
   write_header(notes);
   if (!write_packets(notes)) return {SliceCode::cancelled, "the receiver has gone"};
   write_statistics();
@@ -99,13 +101,12 @@ void SliceMaker::write_header(const SliceNotes& notes) {
 
 bool SliceMaker::write_packets(const SliceNotes& notes) {
   written_.resize(snapshot_.interfaces().size());
-  SlicePackets packets(snapshot_, request_, path_.points, false);
+  SlicePackets packets(snapshot_, request_, path_.points, false, go_on_);
   for (SlicePacket packet; packets.next(packet);) {
     const RawPacket& raw = packet.spooled.packet;
     const uint16_t number = packet.spooled.interface;
     Written& written = written_[number];
-    // A filter may pass over much: whoever waits for it may have gone.
-    if (++written.selected % 65536 == 0 && !sink_({})) return false;
+    ++written.selected;
     if (!filters_[number] || !filters_[number]->matches(raw)) continue;
     ++written.written;
     written.first_ns = std::min(written.first_ns, raw.time_ns);
@@ -120,7 +121,7 @@ bool SliceMaker::write_packets(const SliceNotes& notes) {
     if (!output_.send()) return false;
   }
   chunks_damaged_ = packets.chunks_damaged();
-  return true;
+  return !packets.stopped();
 }
 
 void SliceMaker::write_statistics() {
@@ -150,13 +151,18 @@ void SliceMaker::write_statistics() {
 }
 
 // The present ports' link types must fit the filter; what earlier runs recorded may be of others, which then do not match.
+// Compiled once for each link type, for it may take long.
 SliceError compile_filters(const SliceRequest& request, size_t ports, const std::vector<SpoolInterface>& interfaces,
                            std::vector<std::optional<BpfFilter>>& filters) {
+  std::map<LinkType, std::optional<BpfFilter>> compiled;
   for (size_t i = 0; i < interfaces.size(); ++i) {
-    const PcapngInterface& interface = interfaces[i].block;
-    Result<BpfFilter> filter = BpfFilter::compile(request.filter, interface.link_type);
-    if (!filter && i < ports) return {SliceCode::invalid_argument, filter.error()};
-    filters.push_back(filter ? std::optional(std::move(*filter)) : std::nullopt);
+    const LinkType link_type = interfaces[i].block.link_type;
+    if (!compiled.contains(link_type)) {
+      Result<BpfFilter> filter = BpfFilter::compile(request.filter, link_type);
+      if (!filter && i < ports) return {SliceCode::invalid_argument, filter.error()};
+      compiled.emplace(link_type, filter ? std::optional(std::move(*filter)) : std::nullopt);
+    }
+    filters.push_back(compiled.at(link_type));
   }
   return {};
 }

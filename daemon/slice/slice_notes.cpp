@@ -70,9 +70,10 @@ class SliceNotes::Feed {
     return true;
   }
 
-  bool finish() {
+  // False: the same; or go_on() said no.
+  bool finish(const std::function<bool()>& go_on) {
     for (int attempt = 0; !engine_->finished(); ++attempt) {
-      if (attempt > kAttemptsMax) return false;
+      if (attempt > kAttemptsMax || !go_on()) return false;
       if (release(kAfterAllNs)) attempt = 0;
     }
     return true;
@@ -114,7 +115,7 @@ SliceNotes::SliceNotes(const SpoolSnapshot& snapshot, const SliceRequest& reques
       device_timeout_ns_(request.device_timeout_ns),
       notes_(snapshot.interfaces().size()) {
   Feed feed(snapshot, request, path);
-  SlicePackets packets(snapshot, request, path.points, true);
+  SlicePackets packets(snapshot, request, path.points, true, go_on);
   SlicePacket packet;
   uint64_t looked_at = 0;
   while (packets.next(packet)) {
@@ -122,26 +123,27 @@ SliceNotes::SliceNotes(const SpoolSnapshot& snapshot, const SliceRequest& reques
       remarks_.push_back(fmt::format("packet ids and comments end after the first {} packets, the bound of a slice", looked_at));
       break;
     }
-    if (looked_at++ % 65536 == 0 && !go_on()) return;
+    ++looked_at;
     notes_[packet.spooled.interface].emplace_back();
     if (packet.decoded && !feed.push(packet.sighting)) {
       remarks_.push_back("packet ids and comments are missing: the analysis stood still");
       return;
     }
   }
+  if (packets.stopped()) return;
   if (packets.undecodable() > 0) {
     remarks_.push_back(fmt::format("{} packets could not be decoded and have no packet id", packets.undecodable()));
   }
-  if (!feed.finish()) {
+  if (!feed.finish(go_on)) {
     remarks_.push_back("packet ids and comments are missing: the analysis did not end");
     return;
   }
-  take_packets(feed.engine());
+  take_packets(feed.engine().packets(go_on));
   take_findings(feed.engine());
 }
 
-void SliceNotes::take_packets(const Engine& engine) {
-  for (const PacketRecord& record : engine.packets()) {
+void SliceNotes::take_packets(const std::vector<PacketRecord>& packets) {
+  for (const PacketRecord& record : packets) {
     if (record.port >= notes_.size() || record.frame == 0 || record.frame > notes_[record.port].size()) continue;
     notes_[record.port][record.frame - 1] = {record.packet_id, record.labels, record.point};
   }

@@ -46,7 +46,7 @@ class SliceNotes {
   };
   class Feed;
   const Note* note(uint16_t interface, uint32_t frame) const;
-  void take_packets(const Engine& engine);
+  void take_packets(const std::vector<PacketRecord>& packets);
   void take_findings(const Engine& engine);
   std::string other_side(uint16_t interface, PointIndex point, bool ahead) const;
 

@@ -5,8 +5,9 @@
 namespace parallax {
 
 SlicePackets::SlicePackets(const SpoolSnapshot& snapshot, const SliceRequest& request,
-                           std::vector<std::optional<PointIndex>> points, bool decode_all)
+                           std::vector<std::optional<PointIndex>> points, bool decode_all, const std::function<bool()>& go_on)
     : reader_(snapshot),
+      go_on_(go_on),
       points_(std::move(points)),
       decode_all_(decode_all),
       stamp_uncertainty_ns_(request.stamp_uncertainty_ns),
@@ -38,7 +39,11 @@ bool SlicePackets::decode_packet(SlicePacket& packet) {
 }
 
 bool SlicePackets::next(SlicePacket& packet) {
-  while (reader_.next(packet.spooled)) {
+  while (!stopped_ && reader_.next(packet.spooled)) {
+    if (++read_ % kPacketsPerQuestion == 0 && !go_on_()) {
+      stopped_ = true;
+      break;
+    }
     const std::optional<PointIndex> point = points_[packet.spooled.interface];
     packet.decoded = point && (decode_all_ || !legs_.empty()) && decode_packet(packet);
     if (!legs_.empty()) {

@@ -3,6 +3,7 @@
 // Both passes over a slice go through one of these, and so number the packets alike. Belongs to one thread.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <set>
 #include <tuple>
@@ -24,10 +25,13 @@ struct SlicePacket {
 class SlicePackets {
  public:
   // `points` are those of the snapshot's interfaces; nullopt: not on the path. `decode_all`: also where the legs do not need it.
+  // `go_on` is asked now and then, also while nothing is found; it outlives this.
   SlicePackets(const SpoolSnapshot& snapshot, const SliceRequest& request, std::vector<std::optional<PointIndex>> points,
-               bool decode_all);
+               bool decode_all, const std::function<bool()>& go_on);
 
+  // False: there are no more, or go_on() said no.
   bool next(SlicePacket& packet);
+  bool stopped() const { return stopped_; }
 
   uint64_t chunks_damaged() const { return reader_.chunks_damaged(); }
   uint64_t undecodable() const { return undecodable_; }
@@ -38,7 +42,10 @@ class SlicePackets {
   static LegKey leg_key(PointIndex point, uint8_t protocol, const Endpoint& one, const Endpoint& other);
   bool decode_packet(SlicePacket& packet);
 
+  static constexpr uint64_t kPacketsPerQuestion = 1024;  // a few milliseconds, also where each is matched and analysed
+
   SpoolReader reader_;
+  const std::function<bool()>& go_on_;
   const std::vector<std::optional<PointIndex>> points_;
   const bool decode_all_;
   const uint32_t stamp_uncertainty_ns_;
@@ -47,6 +54,8 @@ class SlicePackets {
   FragmentTable fragments_;
   std::vector<uint32_t> numbers_;  // by interface
   uint64_t undecodable_ = 0;
+  uint64_t read_ = 0;
+  bool stopped_ = false;
 };
 
 }  // namespace parallax

@@ -297,6 +297,16 @@ TEST_F(DaemonTest, ConfigurationIsCheckedAndPrinted) {
   EXPECT_EQ(ChildProcess({program("parallaxd"), "--config", config, "--wrong"}).wait(kStartTimeout), 2);
 }
 
+// A packet thread that fails takes the daemon down in order, so that systemd starts it again: half a sensor would blame devices.
+TEST_F(DaemonTest, StopsInOrderWhereAThreadFails) {
+  ChildProcess daemon({program("parallaxd"), "--config", write_config("a", file_ports(), spool())},
+                      {"PARALLAX_TEST_DROP=stage=thread,one_in=1"});
+  EXPECT_EQ(daemon.wait(kStartTimeout), 1) << daemon.err();
+  const std::string log = daemon.err();
+  EXPECT_TRUE(has(log, "the test hook has failed this thread: stopping")) << log;
+  for (const char* stage : {"analysis: ", "spool: ", "api: ", "stopped"}) EXPECT_TRUE(has(log, stage)) << stage << log;
+}
+
 // What systemd hears: ready, alive, stopping.
 TEST_F(DaemonTest, TellsSystemdWhatItIsDoing) {
   const std::string path = directory_ / "notify";

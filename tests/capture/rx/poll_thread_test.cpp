@@ -7,6 +7,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <stdexcept>
 
 namespace parallax {
 namespace {
@@ -68,6 +69,22 @@ TEST(PollThread, EndsByItselfWhenAllStagesHaveFinished) {
   second.ends = true;
   EXPECT_TRUE(comes_true([&] { return thread.finished(); }));
   thread.join();
+}
+
+TEST(PollThread, WhatAStageThrowsEndsTheThreadWithTheReason) {
+  struct : FakeStage {
+    bool poll() override {
+      if (polls.fetch_add(1) == 50) throw std::runtime_error("no memory left");
+      return true;
+    }
+  } stage;
+  PollThread thread({.name = "rx", .stages = {&stage}});
+  ASSERT_EQ(thread.start(), "");
+  EXPECT_TRUE(comes_true([&] { return !thread.failure().empty(); }));
+  thread.join();
+  EXPECT_EQ(thread.failure(), "no memory left");
+  EXPECT_FALSE(thread.finished());
+  EXPECT_EQ(stage.polls, 51);
 }
 
 TEST(PollThread, BearsItsNameCutToWhatTheSystemTakes) {

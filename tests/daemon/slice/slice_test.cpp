@@ -39,6 +39,7 @@ class SliceTest : public ::testing::Test {
 
   void append(PortIndex port, int64_t time_ns, const std::vector<uint8_t>& frame) {
     spool_->lane(port / 2).append(port, raw_packet(frame, time_ns));
+    ++appended_;
   }
 
   enum class Crossing { forwarded, lost };
@@ -96,6 +97,15 @@ class SliceTest : public ::testing::Test {
     spool_->start();
     spool_->stop();
   }
+
+  // More than the lanes hold is written while it comes.
+  void write_out_part() {
+    if (!writing_) spool_->start();
+    writing_ = true;
+    const auto in_memory = [&] { return appended_ - spool_->status().packets_written - spool_->status().dropped_packets; };
+    while (in_memory() > 1000) usleep(1000);
+  }
+  void stop_writing() { spool_->stop(); }
 
   SliceError pull(const SliceRequest& request) {
     slice_.clear();
@@ -164,6 +174,8 @@ class SliceTest : public ::testing::Test {
   std::unique_ptr<Spool> spool_;
   int64_t now_ns_ = kSpoolTestStartNs, lost_ns_ = 0;
   uint16_t ip_id_ = 100;
+  uint64_t appended_ = 0;
+  bool writing_ = false;
   std::vector<uint8_t> slice_;
 };
 
@@ -207,7 +219,8 @@ TEST_F(SliceTest, TenantsThatTheDaemonTellsApartByVlanAreToldApart) {
   const auto snapshot = spool_->snapshot(request.from_ns, request.to_ns);
   ASSERT_TRUE(snapshot.ok()) << snapshot.error();
   const std::vector<std::optional<PointIndex>> points((*snapshot)->interfaces().size(), PointIndex{0});
-  SlicePackets packets(**snapshot, request, points, true);
+  const std::function<bool()> go_on = [] { return true; };
+  SlicePackets packets(**snapshot, request, points, true, go_on);
   SlicePacket packet;
   for (const uint32_t vlan : {10, 20}) {
     ASSERT_TRUE(packets.next(packet));
@@ -323,6 +336,30 @@ TEST_F(SliceTest, AReceiverThatGoesAwayStopsIt) {
     EXPECT_EQ(error.code, SliceCode::cancelled);
     EXPECT_EQ(taken, chunks + 1);
   }
+}
+
+// Wherever the work is, somebody asks every few milliseconds whether it is still wanted, and stops where it is not.
+TEST_F(SliceTest, AReceiverThatGoesAwayIsNoticedInEachPartOfTheWork) {
+  for (int i = 0; i < 40'000; ++i) {
+    now_ns_ += kMs / 10;
+    append(outside_in, now_ns_, test::udp_frame({address("198.51.100.7"), address("203.0.113.1")}, {5000, 53}));
+    if (i % 1000 == 0) write_out_part();
+  }
+  connection(40'001, false);
+  stop_writing();
+  const auto questions = [&](const SliceRequest& request, int until) {
+    int asked = 0;
+    const SliceError error = make_slice(*spool_, request, [&](std::span<const uint8_t>) { return asked++ < until; });
+    EXPECT_EQ(error.code, asked > until ? SliceCode::cancelled : SliceCode::ok) << error.message;
+    return asked;
+  };
+  SliceRequest one_leg;
+  one_leg.legs = {leg(0, 40'001), leg(1, 40'001)};
+  const int of_one_leg = questions(one_leg, 1'000'000), of_all = questions({}, 1'000'000);
+  EXPECT_GE(of_one_leg, 2 * 40'000 / 1024) << "both passes read over what was not asked for";
+  EXPECT_GE(of_all, 2 * 40'000 / 1024 + 4);
+  for (const int until : {0, 1, 10, of_one_leg / 2, of_one_leg - 2}) EXPECT_EQ(questions(one_leg, until), until + 1);
+  for (const int until : {0, 20, 38, 39, 40, 41, 42, 43, of_all / 2, of_all - 2}) EXPECT_EQ(questions({}, until), until + 1);
 }
 
 TEST_F(SliceTest, ManyPacketsOfOneTimeStampDoNotStopTheAnalysis) {
