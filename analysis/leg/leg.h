@@ -88,7 +88,7 @@ static_assert(sizeof(LegIdentity) == 64);
 
 struct alignas(64) LegCold {
   int64_t first_ns;                                      // stamp of the first packet
-  int64_t attempt_ns;                                    // order time of the last SYN
+  int64_t rst_ns;                                        // order time of the last RST; 0: none
   int64_t syn_stamp_ns, syn_ack_stamp_ns, ack_stamp_ns;  // of the handshake; 0: not seen
   std::array<uint32_t, 2> isn;
   std::array<uint32_t, 2> retransmissions;
@@ -104,6 +104,7 @@ struct alignas(64) LegCold {
   std::array<uint16_t, 2> last_fin, last_rst;  // low bits of the sequence number: another one is another letter of the history
   std::array<uint16_t, 2> again, zero_windows, gaps;  // what the history tells of at the 1st, the 10th, the 100th
   uint32_t trace;                                     // of the capture's own doings; valid by leg_flag::traced
+  std::array<uint16_t, 2> offer_ip_id;                // of the last SYN, and of the SYN-ACK
 };
 static_assert(sizeof(LegCold) == 128);
 inline constexpr uint8_t kOptionEcn = 64;

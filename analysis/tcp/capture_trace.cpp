@@ -62,6 +62,19 @@ void CaptureTraces::flip(const LegHot& hot, const LegCold& cold) {
   std::swap(trace.found.packets[0], trace.found.packets[1]);
 }
 
+// A SYN or SYN-ACK against the leg's last one, of which the leg itself keeps what tells a copy from the same offer sent again: by
+// its IP ID, and where the stack gives none by the time that no stack is as quick as.
+bool CaptureTraces::repeats_offer(const LegHot& hot, const LegCold& cold, const Sighting& s, size_t d) {
+  const uint16_t seen = (s.tcp_flags & tcp_flag::ack) ? leg_flag::syn_ack : leg_flag::syn;
+  const bool same_scale = !(s.options & tcp_option::window_scale) || cold.window_scale[d] == std::min<int>(s.window_scale, 14);
+  if (!(hot.flags & seen) || s.seq != cold.isn[d] || s.ip_id != cold.offer_ip_id[d] || !same_scale) return false;
+  if (((s.options ^ cold.options[d]) & ~kOptionEcn) != 0 || ((s.options & tcp_option::mss) && s.mss != cold.mss[d])) return false;
+  const int hops = std::abs(static_cast<int>(cold.ttl[d]) - static_cast<int>(s.ttl));
+  const int64_t after_ns = s.time_ns - (d == 0 ? cold.syn_stamp_ns : cold.syn_ack_stamp_ns);
+  const int64_t limit_ns = s.ip_id != 0 || hops > 0 ? kCopyNs : kCopyWithoutIdNs;
+  return hops <= kRoutedHopsMax && after_ns >= 0 && after_ns <= limit_ns;
+}
+
 bool CaptureTraces::odd(const LegHot& hot, const Sighting& s, Side from) {
   const size_t d = index_of(from), peer = 1 - d;
   if (s.tcp_flags & tcp_flag::syn) return (hot.flags & (s.tcp_flags & tcp_flag::ack ? leg_flag::syn_ack : leg_flag::syn)) != 0;
@@ -76,23 +89,27 @@ Sameness CaptureTraces::look(LegHot& hot, LegCold& cold, const Sighting& s, Side
   const size_t d = index_of(from);
   const bool fresh_trace = !(hot.flags & leg_flag::traced);
   if (fresh_trace && !odd(hot, s, from)) return Sameness::fresh;
+  const bool offer_again = (s.tcp_flags & tcp_flag::syn) && repeats_offer(hot, cold, s, d);
   Trace* trace = trace_of(hot, cold);
-  if (!trace) return Sameness::fresh;
+  if (!trace) return offer_again ? Sameness::copy : Sameness::fresh;
   const uint32_t hash = hash_of(s);
-  Sameness same = fresh_trace ? Sameness::fresh : compare(trace->half[d], s, hash);
-  if (fresh_trace) {
+  Sameness same = Sameness::fresh;
+  if (offer_again) {
+    same = Sameness::copy;
+  } else if (!fresh_trace) {
+    same = compare(trace->half[d], s, hash);
+  } else {
     // Nothing is kept of the packet before but what the leg knows of it.
-    const bool same_syn = (s.tcp_flags & tcp_flag::syn) && s.seq == cold.isn[d] && s.order_ns - hot.last_ns < kSynCopyNs;
     const bool newest = s.payload_length > 0 && s.seq + s.payload_length == hot.next_seq[d] && s.ack == hot.max_ack[d] &&
                         s.order_ns - hot.last_ns < kCopyWithoutIdNs;
-    same = same_syn ? Sameness::copy : newest ? Sameness::suspect : Sameness::fresh;
+    if (newest) same = Sameness::suspect;
   }
   trace->found.packets[d] += fresh_trace && same == Sameness::copy ? 2 : 1;  // the one before was not counted
   if (same == Sameness::copy) {
     trace->doubled = true;
     ++trace->found.copies[d];
     const auto& recent = trace->half[d].recent;
-    const bool routed = fresh_trace ? cold.ttl[d] != s.ttl : std::none_of(recent.begin(), recent.end(), [&](const Recent& r) {
+    const bool routed = offer_again ? cold.ttl[d] != s.ttl : std::none_of(recent.begin(), recent.end(), [&](const Recent& r) {
       return r.used && r.hash == hash && r.ttl == s.ttl;
     });
     trace->found.routed_copies += routed;

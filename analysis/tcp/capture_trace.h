@@ -93,6 +93,7 @@ class CaptureTraces {
     bool doubled;  // has shown copies
   };
 
+  static bool repeats_offer(const LegHot& hot, const LegCold& cold, const Sighting& s, size_t d);
   // Whether there may be anything to look at. SYN: only where the attempt's has been seen already.
   static bool odd(const LegHot& hot, const Sighting& s, Side from);
   Sameness look(LegHot& hot, LegCold& cold, const Sighting& s, Side from);

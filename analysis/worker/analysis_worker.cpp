@@ -313,7 +313,7 @@ void AnalysisWorker::take_leg_packet(const Sighting& s, const OrientedKey& key, 
   if (s.protocol == ip_protocol::udp) {
     same = traces_.take_datagram(hot, legs_.cold(leg), s, from);
     const bool was_answered = hot.packets[0] > 0 && hot.packets[1] > 0;
-    const LegStep step = udp_step(hot, legs_.cold(leg), s, from);
+    const LegStep step = udp_step(hot, legs_.cold(leg), s, from, same);
     const bool flipped = step.what & leg_step::flipped;
     if (flipped) from = Side::client, traces_.flip(hot, legs_.cold(leg));
     if (opened) send_packet_event(leg, LegEventType::opened, s, from);
