@@ -53,6 +53,7 @@ void position(TcpFlow& flow, const LegHot& hot, const LegCold& cold, size_t d) {
   half.advanced_us = microseconds_of(hot.last_ns);
   const bool numbered = hot.flags & (d == 0 ? leg_flag::syn : leg_flag::syn_ack);
   flow.base_seq[d] = numbered ? cold.isn[d] : hot.next_seq[d] - 1;
+  if (numbered && hot.next_seq[d] != cold.isn[d] + 1) flow.uncertain_before[d] = hot.next_seq[d];
   if (d == 0 && numbered && (cold.options[0] & tcp_option::fast_open) && hot.next_seq[0] != cold.isn[0] + 1)
     half.notes |= flow_note::fast_open;
   half.notes |= flow_note::positioned | flow_note::tracked;
@@ -96,8 +97,7 @@ uint32_t not_advancing(const Moment& m, const LegCold& cold) {
   if (!m.occupies()) return 0;
   const uint32_t data_end = m.s.seq + m.s.payload_length;
   constexpr uint32_t again = bit(PacketLabel::retransmission);
-  if (m.s.payload_length > 0 && acknowledged(m.peer, data_end))
-    return again | bit(PacketLabel::spurious_retransmission);
+  if (m.s.payload_length > 0 && acknowledged(m.peer, data_end)) return again | bit(PacketLabel::spurious_retransmission);
   if (!m.behind()) return 0;
   // One byte back and longer: new data behind what may have been a probe.
   if (m.s.payload_length > 1 && m.s.seq + 1 == m.own.next_seq) return 0;
@@ -242,6 +242,14 @@ bool fills_hole(const TcpFlow& flow, Side from, const SequenceRange& range) {
     if (sequence_before(hole.begin, range.end) && sequence_before(range.begin, hole.end)) return true;
   }
   return false;
+}
+
+void take_unlabelled(const LegHot& hot, const LegCold& cold, TcpFlow& flow, const Sighting& s, Side from) {
+  const size_t d = index_of(from);
+  position(flow, hot, cold, d);
+  const Moment m = moment_of(flow, s, d);
+  const bool skips = (m.own.notes & flow_note::positioned) && sequence_before(m.own.next_seq, s.seq);
+  advance(flow, d, m, skips ? bit(PacketLabel::lost_segment) : 0);
 }
 
 uint32_t label_packet(const LegHot& hot, const LegCold& cold, TcpFlow& flow, const Sighting& s, Side from) {

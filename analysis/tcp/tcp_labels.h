@@ -17,6 +17,9 @@ namespace parallax {
 // Labels of `s` (bits of PacketLabel), which then is taken into the flow. `hot` and `cold` are as before the packet.
 uint32_t label_packet(const LegHot& hot, const LegCold& cold, TcpFlow& flow, const Sighting& s, Side from);
 
+// Takes the data of `s` into the flow, where it is no packet that Wireshark labels: a later fragment.
+void take_unlabelled(const LegHot& hot, const LegCold& cold, TcpFlow& flow, const Sighting& s, Side from);
+
 // Whether `half` has acknowledged all that stands before `end`. An acknowledgement number counts only with the ACK flag; as with
 // Wireshark 0 stands for none.
 inline bool acknowledged(const TcpFlow::Half& half, uint32_t end) {

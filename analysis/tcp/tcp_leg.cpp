@@ -248,6 +248,13 @@ LegStep tcp_step(LegHot& hot, LegCold& cold, TcpFlow& flow, const Sighting& s, S
   return step;
 }
 
+void take_fragment(LegHot& hot, LegCold& cold, TcpFlow& flow, const Sighting& s, Side from, Sameness same) {
+  note_packet(hot, cold, s, from, same);
+  take_unlabelled(hot, cold, flow, s, from);
+  step_sequence(hot, s, from);
+  settle_plain(hot, flow);
+}
+
 LegStep udp_step(LegHot& hot, LegCold& cold, const Sighting& s, Side from, Sameness same) {
   LegStep step;
   // Stamps of two ports, and the first may have been the answer: then the lower port is taken for the server's.

@@ -52,10 +52,12 @@ bool starts_new_leg(const LegHot& hot, const LegCold& cold, const Sighting& s, S
 
 // Takes one packet into the leg. `from` may be corrected by a late SYN: then leg_step::flipped, and what was counted for one
 // side is now the other's.
-// `same`: what is no packet of its own is labelled as Wireshark does, but nobody has sent it again, its bytes count once, and what
-// it says has been said.
+// `same`: what is no packet of its own is labelled as Wireshark does, but nobody has sent it again, its bytes count once, and
+// what it says has been said.
 LegStep tcp_step(LegHot& hot, LegCold& cold, TcpFlow& flow, const Sighting& s, Side from, Sameness same = Sameness::fresh);
-// The same for a datagram; `from` is corrected where a question was stamped after its answer.
+// Takes the data of a segment's later fragment into the leg: its bytes were seen.
+void take_fragment(LegHot& hot, LegCold& cold, TcpFlow& flow, const Sighting& s, Side from, Sameness same);
+// A datagram, as tcp_step(); `from` is corrected where a question was stamped after its answer.
 LegStep udp_step(LegHot& hot, LegCold& cold, const Sighting& s, Side from, Sameness same = Sameness::fresh);
 
 // `flow`: null where the leg has no TcpFlow.

@@ -26,6 +26,10 @@ PairLimits pair_limits(const EngineOptions& options) {
           .offline = options.offline};
 }
 
+Side side_in(const LegHot& hot, const OrientedKey& key) {
+  return (key.source == KeyMatch::source_is_low) == ((hot.flags & leg_flag::client_is_low) != 0) ? Side::client : Side::server;
+}
+
 }  // namespace
 
 AnalysisWorker::AnalysisWorker(size_t index, const EngineOptions& options, EngineLinks& links, SensorView& sensor)
@@ -267,6 +271,10 @@ void AnalysisWorker::take(const Sighting& s, uint64_t hash, uint32_t known) {
   if (s.protocol != ip_protocol::tcp && s.protocol != ip_protocol::udp) return;
   if (s.has(SightingFlag::later_fragment) && s.source_port == 0 && s.destination_port == 0) return;
   const OrientedKey key = leg_key_of(s);
+  if (s.has(SightingFlag::later_fragment) && s.protocol == ip_protocol::tcp && s.payload_length > 0) {
+    if (const uint32_t leg = legs_.find(hash, key.key); leg != kNone) take_later_fragment(s, key, leg);
+    return;
+  }
   if (s.has(SightingFlag::icmp_quote) || (s.has(SightingFlag::later_fragment) && s.protocol == ip_protocol::tcp)) {
     // Attributed to its leg, but not a packet of its sequence space.
     const bool completes = s.has(SightingFlag::tunnelled) && s.has(SightingFlag::later_fragment);
@@ -291,14 +299,25 @@ void AnalysisWorker::note_leg_packet(const Sighting& s, uint32_t leg, uint32_t l
               .point = s.point});
 }
 
+void AnalysisWorker::take_later_fragment(const Sighting& s, const OrientedKey& key, uint32_t leg) {
+  LegHot& hot = legs_.hot(leg);
+  LegCold& cold = legs_.cold(leg);
+  const Side from = side_in(hot, key);
+  const Sameness same = traces_.take(hot, cold, s, from);
+  TcpFlow& flow = flow_of(leg, s);
+  take_fragment(hot, cold, flow, s, from, same);
+  if (same == Sameness::fresh) note_times(flow.times, leg, s, from, {}, 0);
+  hot.flags |= leg_flag::reported_stale;
+  if (notes_.wanted()) note_leg_packet(s, leg, 0);
+  if (points_ > 1) follow(leg, s, from, same);
+}
+
 void AnalysisWorker::take_leg_packet(const Sighting& s, const OrientedKey& key, uint64_t hash, uint32_t leg) {
-  const auto side_in = [&](const LegHot& hot) {
-    return (key.source == KeyMatch::source_is_low) == ((hot.flags & leg_flag::client_is_low) != 0) ? Side::client : Side::server;
-  };
   bool opened = leg == kNone, reused = false;
   if (opened) {
     leg = open_leg(s, key, hash);
-  } else if (starts_new_leg(legs_.hot(leg), legs_.cold(leg), s, side_in(legs_.hot(leg)), options_.idle_timeout_ns)) [[unlikely]] {
+  } else if (starts_new_leg(legs_.hot(leg), legs_.cold(leg), s, side_in(legs_.hot(leg), key), options_.idle_timeout_ns))
+      [[unlikely]] {
     reused =
         s.protocol == ip_protocol::tcp && (s.tcp_flags & tcp_flag::syn) && s.order_ns - legs_.hot(leg).last_ns < kPortMemoryNs;
     leg = open_leg_after(leg, s, key, hash);
@@ -307,7 +326,7 @@ void AnalysisWorker::take_leg_packet(const Sighting& s, const OrientedKey& key, 
   if (leg == kNone) return;
 
   LegHot& hot = legs_.hot(leg);
-  Side from = side_in(hot);
+  Side from = side_in(hot, key);
   uint32_t labels = 0;
   Sameness same;
   if (s.protocol == ip_protocol::udp) {

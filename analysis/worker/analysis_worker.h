@@ -60,6 +60,7 @@ class AnalysisWorker final : public Pollable {
   bool take_plain_from(const Sighting& s, uint32_t leg, LegHot& hot, TcpFlow& flow);
   void note_leg_packet(const Sighting& s, uint32_t leg, uint32_t labels);
   void count_round_trips(const RoundTripSamples& samples, PointIndex point, Side from);
+  void take_later_fragment(const Sighting& s, const OrientedKey& key, uint32_t leg);
   void take_leg_packet(const Sighting& s, const OrientedKey& key, uint64_t hash, uint32_t leg);
   void prefetch_beyond_leg(uint32_t leg) const;
   uint32_t label_carried(uint32_t leg);
