@@ -9,6 +9,7 @@
 #include "analysis/tcp/tcp_labels.h"
 #include "analysis/tcp/tcp_verdicts.h"
 #include "analysis/tcp/zeek_state.h"
+#include "capture/core/port.h"
 
 namespace parallax {
 namespace {
@@ -41,6 +42,9 @@ void note_offer(LegCold& cold, const Sighting& s, Side from) {
   const bool ecn = from == Side::client ? (s.tcp_flags & ecn_setup) == ecn_setup : (s.tcp_flags & ecn_setup) == tcp_flag::ece;
   cold.options[d] = static_cast<uint8_t>((s.options & ~kOptionEcn) | (ecn ? kOptionEcn : 0));
 }
+
+// Times of files may be anything.
+int64_t later(int64_t time_ns, int64_t by_ns) { return time_ns < kAfterAllNs - by_ns ? time_ns + by_ns : kAfterAllNs; }
 
 // A SYN came from the side that was taken for the server, and nothing contradicts it: the guess at the opening was wrong.
 void flip(LegHot& hot, LegCold& cold) {
@@ -154,9 +158,20 @@ bool idle_over(const LegHot& hot, int64_t now_ns, int64_t idle_timeout_ns) {
   if (!(hot.flags & is_tcp)) return idle_ns > kUdpIdleNs;
   const bool over = (hot.flags & reset) || (hot.flags & (fin_client | fin_server)) == (fin_client | fin_server);
   if (over && (hot.flags & ever_established)) return idle_ns > kClosedLingerNs;
+  if (idle_timeout_ns == kNeverIdle) return false;
   if (hot.flags & ever_established || !(hot.flags & syn)) return idle_ns > idle_timeout_ns;
   return idle_ns > kAttemptWindowNs;
 }
+
+int64_t forgotten_at(const LegHot& hot) {
+  const bool tcp = hot.flags & is_tcp;
+  const bool over = (hot.flags & reset) || (hot.flags & (fin_client | fin_server)) == (fin_client | fin_server);
+  const bool in_vain = (hot.flags & (syn | ever_established)) == syn;
+  if (!tcp) return later(hot.last_ns, kUdpIdleNs + 1);
+  return over || in_vain ? forgotten_if_over(hot.last_ns) : kAfterAllNs;
+}
+
+int64_t forgotten_if_over(int64_t last_ns) { return later(last_ns, kPortMemoryNs + 1); }
 
 bool starts_new_leg(const LegHot& hot, const LegCold& cold, const Sighting& s, Side from, int64_t idle_timeout_ns) {
   if (!(hot.flags & is_tcp)) return idle_over(hot, s.order_ns, idle_timeout_ns);

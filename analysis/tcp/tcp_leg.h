@@ -44,8 +44,15 @@ struct LegStep {
 // service's port and went to no other's: then it is an answer, and the question was not seen.
 Side sender_side(const Sighting& s);
 
-// Whether the leg is over at `now_ns` for lack of packets. Decided alike when a packet touches it and when it is swept.
+// Whether the leg is over at `now_ns` for lack of packets. `idle_timeout_ns`: of an open connection.
 bool idle_over(const LegHot& hot, int64_t now_ns, int64_t idle_timeout_ns);
+// Offline an open connection is never over for lack of packets.
+inline constexpr int64_t kNeverIdle = INT64_MAX;
+// Offline: when the leg may be forgotten, if no packet comes until then: a UDP leg is over, the ports of a TCP leg may be used
+// again and nobody needs to know. kAfterAllNs: not as it stands, since it is open.
+int64_t forgotten_at(const LegHot& hot);
+// The same of a TCP leg whose last packet at `last_ns` ended it.
+int64_t forgotten_if_over(int64_t last_ns);
 
 // Whether `s` begins a new generation on the leg's five-tuple: the leg is over and a new conversation starts.
 bool starts_new_leg(const LegHot& hot, const LegCold& cold, const Sighting& s, Side from, int64_t idle_timeout_ns);

@@ -22,6 +22,7 @@
 #include "analysis/tcp/tcp_labels.h"
 #include "analysis/tcp/tcp_leg.h"
 #include "analysis/worker/carried_packets.h"
+#include "analysis/worker/leg_expiry.h"
 #include "analysis/worker/merge.h"
 #include "capture/core/outbox.h"
 #include "capture/core/pollable.h"
@@ -70,8 +71,13 @@ class AnalysisWorker final : public Pollable {
   TcpFlow& take_flow(uint32_t leg);
   uint32_t open_leg(const Sighting& s, const OrientedKey& key, uint64_t hash);
   uint32_t open_leg_after(uint32_t leg, const Sighting& s, const OrientedKey& key, uint64_t hash);
-  void close_leg(uint32_t leg, int64_t now_ns, bool evicted, bool idle);
-  void evict(uint32_t leg, int64_t now_ns);
+  enum class Ending : uint8_t { over, idle, evicted };
+  void close_leg(uint32_t leg, const PacketFacts& at, Ending ending);
+  PacketFacts no_packet(uint32_t leg, int64_t now_ns) const;
+  void ask_for_look(uint32_t leg, int64_t now_ns);
+  void expire_before(int64_t order_ns, PointIndex point);
+  void expire_until(int64_t now_ns);
+  int64_t last_packet_ns() const;
   bool close_some();
   size_t sweep_budget(size_t packets);
   void sweep(int64_t now_ns, size_t budget);
@@ -103,6 +109,7 @@ class AnalysisWorker final : public Pollable {
   const size_t points_;
   // After a longer silence a packet may not be plain: it may open a leg, or find round trips given up.
   const int64_t plain_gap_ns_;
+  const int64_t touch_timeout_ns_;  // after so long an open leg is over when a packet touches it
   EngineLinks& links_;
   SensorView& sensor_;
   WorkerCounters counters_;
@@ -114,6 +121,7 @@ class AnalysisWorker final : public Pollable {
   TcpFlow scratch_flow_{};
   CaptureTraces traces_;
   EarlyLog log_;
+  LegExpiry expiry_;  // offline
   Outbox<LegEvent> leg_events_;
   Outbox<FateEvent> fate_events_;
   PairTable pairs_;
