@@ -50,7 +50,7 @@ class CaptureTraces {
   Sameness take(LegHot& hot, LegCold& cold, const Sighting& s, Side from) {
     // In order, and acknowledging what was seen: nearly all packets.
     const bool plain = s.seq == hot.next_seq[index_of(from)] && sequence_at_or_before(s.ack, hot.next_seq[1 - index_of(from)]);
-    if (plain && !(hot.flags & leg_flag::traced)) [[likely]]
+    if (plain && !(hot.flags & leg_flag::traced) && !s.has(SightingFlag::fragment)) [[likely]]
       return Sameness::fresh;
     return look(hot, cold, s, from);
   }

@@ -60,6 +60,7 @@ AnalysisWorker::AnalysisWorker(size_t index, const EngineOptions& options, Engin
     inbox_.emplace_back(4096, options.offline);
   }
   same_release_.reserve(1024);
+  joining_.reserve(1024);
 }
 
 bool AnalysisWorker::poll() {
@@ -365,7 +366,7 @@ void AnalysisWorker::take_leg_packet(const Sighting& s, const OrientedKey& key, 
     if (step.what & leg_step::flipped) {
       from = Side::client;  // what the pairs have been told went the other way
       traces_.flip(hot, legs_.cold(leg));
-      for (size_t slot = 0; slot < 2; ++slot) leave_pair(leg, slot, PairSighting::Kind::abandon, s.order_ns);
+      for (size_t slot = 0; slot < 2; ++slot) leave_pair(leg, slot, PairSighting::Kind::abandon, facts_of(s, from));
     }
     if (same != Sameness::copy) note_times(flow.times, leg, s, from, step, notes);
     const bool handshake = step.what & (leg_step::attempt | leg_step::syn_ack);
@@ -512,7 +513,6 @@ void AnalysisWorker::close_leg(uint32_t leg, const PacketFacts& at, Ending endin
   last.point = legs_.key(leg).point;
   last.port = at.port;
   last.frame = at.frame;
-  const int64_t now_ns = at.order_ns;
   recogniser_.close(leg, id_of(leg), last);
   LegEvent event = event_of(leg, LegEventType::closed, last);
   event.evicted = ending == Ending::evicted;
@@ -520,7 +520,7 @@ void AnalysisWorker::close_leg(uint32_t leg, const PacketFacts& at, Ending endin
   add_report(event, true);
   send(event);
   traces_.release(legs_.hot(leg), legs_.cold(leg));
-  for (size_t slot = 0; slot < 2; ++slot) leave_pair(leg, slot, PairSighting::Kind::end, now_ns);
+  for (size_t slot = 0; slot < 2; ++slot) leave_pair(leg, slot, PairSighting::Kind::end, last);
   drop_log(leg);
   if (legs_.flow(leg) != kNone) flows_.release(legs_.flow(leg));
   counters_.legs_active[legs_.key(leg).protocol == ip_protocol::udp].add(static_cast<uint64_t>(-1));

@@ -96,7 +96,10 @@ class AnalysisWorker final : public Pollable {
   void forward(uint8_t home, const PairSighting& s);
   void open_pair(const Command& command, int64_t now_ns);
   void join(const Command& command, int64_t now_ns);
-  void leave_pair(uint32_t leg, size_t slot, PairSighting::Kind kind, int64_t now_ns);
+  template <typename Tell>
+  void tell_of_joining(LegId id, const Command& command, size_t slot, int64_t now_ns, Tell&& tell);
+  bool is_alive(LegId id) const { return legs_.live(id.index) && id_of(id.index) == id; }
+  void leave_pair(uint32_t leg, size_t slot, PairSighting::Kind kind, const PacketFacts& at);
   void set_pair(uint32_t leg, size_t slot, uint8_t home, uint32_t reference, int64_t now_ns);
   bool log_complete(uint32_t leg) const { return !(legs_.hot(leg).flags & leg_flag::log_over); }
   void drop_log(uint32_t leg);
@@ -129,7 +132,8 @@ class AnalysisWorker final : public Pollable {
   std::vector<Outbox<PairSighting>> forward_;
   std::vector<Staging<PairSighting>> inbox_;
   Staging<Command> commands_;
-  std::vector<PairSighting> same_release_;
+  std::vector<PairSighting> same_release_;  // of the inbox
+  std::vector<PairSighting> joining_;       // two legs of this worker
   std::array<uint8_t, kExcerptBytesMax> excerpt_buffer_;
   std::span<const uint8_t> excerpt_;   // of the packet that is being taken
   int64_t reached_ns_ = kBeforeAllNs;  // order time of the last sighting
