@@ -88,8 +88,8 @@ static_assert(std::is_trivially_copyable_v<LegEvent>);
 struct alignas(64) PairSighting {
   enum class Kind : uint8_t { packet, begin, end, abandon };
   int64_t release_ns;  // when it was released to the home: its order time, or for the log of early ones that of the pairing
-  int64_t order_ns;    // begin: fates hold from then on
-  int64_t time_ns;
+  int64_t order_ns;    // begin: before all that was logged
+  int64_t time_ns;     // begin: fates hold from then on
   uint32_t pair;
   uint32_t frame;
   uint32_t seq, ack, payload_length;

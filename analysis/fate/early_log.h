@@ -27,7 +27,7 @@ class EarlyLog {
   }
 
   // False: no room; the caller drops the leg's log. `ends` is the head and tail of the list, `count` its length.
-  bool append(std::array<uint32_t, 2>& ends, uint16_t& count, const PairSighting& s) {
+  bool append(std::array<uint32_t, 2>& ends, uint8_t& count, const PairSighting& s) {
     if (count >= kPerLeg) return false;
     if (free_ == kNone) {
       if (!may_grow_) return false;
@@ -49,7 +49,7 @@ class EarlyLog {
     uint32_t slot = ends[0];
     for (uint16_t i = 0; i < count; ++i, slot = next_[slot]) take(sightings_[slot]);
   }
-  void clear(std::array<uint32_t, 2>& ends, uint16_t& count) {
+  void clear(std::array<uint32_t, 2>& ends, uint8_t& count) {
     for (; count > 0; --count) {
       const uint32_t slot = ends[0];
       ends[0] = next_[slot];

@@ -57,7 +57,7 @@ void PairTable::take(const PairSighting& s) {
   Pair& pair = pairs_[s.pair];
   if (!pair.open || pair.generation != s.pair_generation) return;  // a straggler of a pair that is over
   if (s.kind == PairSighting::Kind::begin) {
-    pair.fates_from_ns = std::max(pair.fates_from_ns, s.order_ns);
+    pair.fates_from_ns = std::max(pair.fates_from_ns, s.time_ns);
     ++pair.begun;
     return;
   }

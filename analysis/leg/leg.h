@@ -90,22 +90,23 @@ static_assert(sizeof(LegIdentity) == 64);
 
 struct alignas(64) LegCold {
   int64_t first_ns;                                      // stamp of the first packet
-  int64_t attempt_ns;                                    // order time of the last SYN
+  int64_t rst_ns;                                        // order time of the last RST; 0: none
   int64_t syn_stamp_ns, syn_ack_stamp_ns, ack_stamp_ns;  // of the handshake; 0: not seen
   std::array<uint32_t, 2> isn;
   std::array<uint32_t, 2> retransmissions;
   std::array<uint32_t, 2> log;  // head and tail of the log of early sightings; kNone: none
   uint16_t attempts;
-  uint16_t log_count;
   std::array<uint16_t, 2> mss;
   std::array<int8_t, 2> window_scale;  // -1: not offered
   std::array<uint8_t, 2> options;      // tcp_option bits; bit 6: ECN
   std::array<uint8_t, 2> ttl;          // of the first packet of each direction; 0: none
   std::array<char, 18> history;        // Zeek's, cut
   uint8_t history_length;
+  uint8_t log_count;
   std::array<uint16_t, 2> last_fin, last_rst;  // low bits of the sequence number: another one is another letter of the history
   std::array<uint16_t, 2> again, zero_windows, gaps;  // what the history tells of at the 1st, the 10th, the 100th
   uint32_t trace;                                     // of the capture's own doings; valid by leg_flag::traced
+  std::array<uint16_t, 2> offer_ip_id;                // of the last SYN, and of the SYN-ACK
   uint32_t stamp_uncertainty_ns;                      // of the handshake's stamps: the largest
 
   // How long the handshake waited for `answered`: by its stamps, which may be wrong by more than they are apart. Nullopt: a

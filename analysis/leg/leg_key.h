@@ -3,7 +3,7 @@
 // The ends are stored in an order of their own (low, high), so that a packet and its answer give the same key.
 #pragma once
 
-#include <emmintrin.h>
+#include <nmmintrin.h>
 
 #include <array>
 #include <compare>
@@ -63,6 +63,18 @@ inline KeyMatch match(const LegKey& key, const Sighting& s) {
   const bool crossed =
       (s.source_port == key.high_port) & (s.destination_port == key.low_port) & equal(source, high, destination, low);
   return straight ? KeyMatch::source_is_low : crossed ? KeyMatch::source_is_high : KeyMatch::none;
+}
+
+// A hash of the key alone: the same in each run.
+inline uint32_t hash_of(const LegKey& key) {
+  const auto* bytes = reinterpret_cast<const unsigned char*>(&key);
+  uint32_t hash = 0;
+  for (size_t i = 0; i < sizeof(key); i += sizeof(uint32_t)) {
+    uint32_t word;
+    std::memcpy(&word, bytes + i, sizeof(word));
+    hash = _mm_crc32_u32(hash, word);
+  }
+  return hash;
 }
 
 // The hash of a key, from the symmetric flow hash that the rx worker has computed.

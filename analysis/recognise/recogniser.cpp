@@ -88,14 +88,14 @@ void Recogniser::take(uint32_t slot, LegId leg, const Sighting& s, Side from, st
   }
 }
 
-void Recogniser::close(uint32_t slot, LegId leg, PointIndex point, int64_t now_ns) {
+void Recogniser::close(uint32_t slot, LegId leg, const PacketFacts& last) {
   const uint32_t index = state_of_slot_[slot];
   if (index == kNone) return;
   State& state = states_[index];
   for (const Side side : {Side::client, Side::server}) {
     Direction& direction = state.directions[index_of(side)];
     if (direction.buffer == kNone) continue;
-    const Packet packet{now_ns, leg, 0, 0, 0, point, side, true, false};
+    const Packet packet{last.order_ns, leg, last.frame, 0, last.port, last.point, side, true, false};
     const Bytes bytes = buffers_[direction.buffer].contiguous();
     if (!bytes.empty()) read(state, packet, direction.message_seq, bytes, true);
     release(direction);

@@ -33,8 +33,9 @@ class Recogniser {
   // The excerpt of a packet of the leg in that slot. `first_seq`: where the packet's direction begins, if that was seen.
   void take(uint32_t slot, LegId leg, const Sighting& s, Side from, std::optional<uint32_t> first_seq,
             std::span<const uint8_t> excerpt);
-  // The leg is over: tells what is known of messages that were never completed. To be called before the leg's last event is sent.
-  void close(uint32_t slot, LegId leg, PointIndex point, int64_t now_ns);
+  // The leg is over: tells what is known of messages that were never completed. To be called before the leg's last event is sent,
+  // whose place in the order is `last`.
+  void close(uint32_t slot, LegId leg, const PacketFacts& last);
 
   Outbox<RecognitionEvent>& outbox() { return outbox_; }
 

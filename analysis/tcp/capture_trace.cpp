@@ -62,6 +62,19 @@ void CaptureTraces::flip(const LegHot& hot, const LegCold& cold) {
   std::swap(trace.found.packets[0], trace.found.packets[1]);
 }
 
+// A SYN or SYN-ACK against the leg's last one, of which the leg itself keeps what tells a copy from the same offer sent again: by
+// its IP ID, and where the stack gives none by the time that no stack is as quick as.
+bool CaptureTraces::repeats_offer(const LegHot& hot, const LegCold& cold, const Sighting& s, size_t d) {
+  const uint16_t seen = (s.tcp_flags & tcp_flag::ack) ? leg_flag::syn_ack : leg_flag::syn;
+  const bool same_scale = !(s.options & tcp_option::window_scale) || cold.window_scale[d] == std::min<int>(s.window_scale, 14);
+  if (!(hot.flags & seen) || s.seq != cold.isn[d] || s.ip_id != cold.offer_ip_id[d] || !same_scale) return false;
+  if (((s.options ^ cold.options[d]) & ~kOptionEcn) != 0 || ((s.options & tcp_option::mss) && s.mss != cold.mss[d])) return false;
+  const int hops = std::abs(static_cast<int>(cold.ttl[d]) - static_cast<int>(s.ttl));
+  const int64_t after_ns = s.time_ns - (d == 0 ? cold.syn_stamp_ns : cold.syn_ack_stamp_ns);
+  const int64_t limit_ns = s.ip_id != 0 || hops > 0 ? kCopyNs : kCopyWithoutIdNs;
+  return hops <= kRoutedHopsMax && after_ns >= 0 && after_ns <= limit_ns;
+}
+
 bool CaptureTraces::odd(const LegHot& hot, const Sighting& s, Side from) {
   const size_t d = index_of(from), peer = 1 - d;
   if (s.tcp_flags & tcp_flag::syn) return (hot.flags & (s.tcp_flags & tcp_flag::ack ? leg_flag::syn_ack : leg_flag::syn)) != 0;
@@ -75,24 +88,28 @@ bool CaptureTraces::odd(const LegHot& hot, const Sighting& s, Side from) {
 Sameness CaptureTraces::look(LegHot& hot, LegCold& cold, const Sighting& s, Side from) {
   const size_t d = index_of(from);
   const bool fresh_trace = !(hot.flags & leg_flag::traced);
-  if (fresh_trace && !odd(hot, s, from)) return Sameness::fresh;
+  if (fresh_trace && !s.has(SightingFlag::fragment) && !odd(hot, s, from)) return Sameness::fresh;
+  const bool offer_again = (s.tcp_flags & tcp_flag::syn) && repeats_offer(hot, cold, s, d);
   Trace* trace = trace_of(hot, cold);
-  if (!trace) return Sameness::fresh;
+  if (!trace) return offer_again ? Sameness::copy : Sameness::fresh;
   const uint32_t hash = hash_of(s);
-  Sameness same = fresh_trace ? Sameness::fresh : compare(trace->half[d], s, hash);
-  if (fresh_trace) {
+  Sameness same = Sameness::fresh;
+  if (offer_again) {
+    same = Sameness::copy;
+  } else if (!fresh_trace) {
+    same = compare(trace->half[d], s, hash);
+  } else {
     // Nothing is kept of the packet before but what the leg knows of it.
-    const bool same_syn = (s.tcp_flags & tcp_flag::syn) && s.seq == cold.isn[d] && s.order_ns - hot.last_ns < kSynCopyNs;
     const bool newest = s.payload_length > 0 && s.seq + s.payload_length == hot.next_seq[d] && s.ack == hot.max_ack[d] &&
                         s.order_ns - hot.last_ns < kCopyWithoutIdNs;
-    same = same_syn ? Sameness::copy : newest ? Sameness::suspect : Sameness::fresh;
+    if (newest) same = Sameness::suspect;
   }
   trace->found.packets[d] += fresh_trace && same == Sameness::copy ? 2 : 1;  // the one before was not counted
   if (same == Sameness::copy) {
     trace->doubled = true;
     ++trace->found.copies[d];
     const auto& recent = trace->half[d].recent;
-    const bool routed = fresh_trace ? cold.ttl[d] != s.ttl : std::none_of(recent.begin(), recent.end(), [&](const Recent& r) {
+    const bool routed = offer_again ? cold.ttl[d] != s.ttl : std::none_of(recent.begin(), recent.end(), [&](const Recent& r) {
       return r.used && r.hash == hash && r.ttl == s.ttl;
     });
     trace->found.routed_copies += routed;
@@ -110,7 +127,7 @@ Sameness CaptureTraces::compare(Half& half, const Sighting& s, uint32_t hash) co
   for (Recent& r : half.recent) {
     if (!r.used || s.order_ns - r.order_ns > kCopyNs) continue;
     if (r.hash != hash) {
-      half.ids_repeat |= r.ip_id != 0 && r.ip_id == s.ip_id;
+      half.ids_repeat |= r.ip_id != 0 && r.ip_id == s.ip_id && !s.has(SightingFlag::fragment);
       continue;
     }
     if (r.ip_id != s.ip_id) continue;
@@ -142,10 +159,20 @@ void CaptureTraces::follow_sequence(Trace& trace, const LegHot& hot, LegCold& co
   }
   const uint32_t end = s.seq + s.payload_length + ((s.tcp_flags & tcp_flag::fin) ? 1 : 0);
   if (hot.seen & leg_seen::next_seq[d]) {
-    for (size_t i = 0; i < half.hole_count; ++i) half.holes[i].passed |= sequence_at_or_before(half.holes[i].end, s.seq);
+    const bool numbered = end != s.seq;
+    for (size_t i = 0; i < half.hole_count; ++i) {
+      const bool behind = sequence_at_or_before(half.holes[i].end, s.seq);
+      half.holes[i].passed |= behind;
+      half.holes[i].data_after |= behind && numbered;
+    }
     const uint32_t known = known_end(half, hot.next_seq[d]);
-    if (sequence_before(known, s.seq)) add_hole(trace, half, cold, d, {known, s.seq, kBeforeAllNs, true}, s.order_ns);
-    if (end != s.seq) fill(half, s.seq, end);
+    if (sequence_before(known, s.seq))
+      add_hole(trace, hot, cold, d, {known, s.seq, kBeforeAllNs, true, numbered, false}, s.order_ns);
+    if (numbered) fill(half, s.seq, end);
+  }
+  if (s.has(SightingFlag::fragment)) {
+    half.fragmented = true;
+    half.fragment_end = end;
   }
   if (s.tcp_flags & tcp_flag::ack) acknowledge(trace, hot, cold, s, 1 - d);
 }
@@ -166,14 +193,23 @@ void CaptureTraces::acknowledge(Trace& trace, const LegHot& hot, LegCold& cold, 
     Hole& hole = half.holes[i];
     if (hole.acked_ns != kBeforeAllNs || !sequence_at_or_before(hole.end, s.ack)) continue;
     hole.acked_ns = s.order_ns;
-    gap = true;
+    gap |= !hole.uncertain;
   }
   if (gap) zeek::note_gap(cold, peer == 0 ? Side::client : Side::server);
   const uint32_t known = known_end(half, hot.next_seq[peer]);
-  if (sequence_before(known, s.ack)) add_hole(trace, half, cold, peer, {known, s.ack, s.order_ns, false}, s.order_ns);
+  if (sequence_before(known, s.ack))
+    add_hole(trace, hot, cold, peer, {known, s.ack, s.order_ns, false, false, false}, s.order_ns);
 }
 
-void CaptureTraces::add_hole(Trace& trace, Half& half, const LegCold& cold, size_t d, const Hole& hole, int64_t now_ns) {
+// Numbers that nobody saw may be no missed data: fragments that were not known for this leg's (they overtook their first one),
+// and the byte before a conversation met in midstream, which a keep-alive repeats.
+bool CaptureTraces::uncertain_at(const Half& half, const LegHot& hot, size_t d, const Hole& hole) {
+  const bool met_in_midstream = hot.bytes[d] == 0 && !(hot.flags & (d == 0 ? leg_flag::syn : leg_flag::syn_ack));
+  return (half.fragmented && hole.begin == half.fragment_end) || (met_in_midstream && hole.end - hole.begin == 1);
+}
+
+void CaptureTraces::add_hole(Trace& trace, const LegHot& hot, const LegCold& cold, size_t d, const Hole& hole, int64_t now_ns) {
+  Half& half = trace.half[d];
   // What adjoins the last one grows it: the acknowledgements of data that is stamped later by a clock of its own.
   if (half.hole_count > 0) {
     Hole& last = half.holes[half.hole_count - 1u];
@@ -181,6 +217,7 @@ void CaptureTraces::add_hole(Trace& trace, Half& half, const LegCold& cold, size
       last.end = hole.end;
       last.acked_ns = hole.acked_ns;
       last.passed = hole.passed;
+      last.data_after = hole.data_after;
       return;
     }
   }
@@ -189,7 +226,9 @@ void CaptureTraces::add_hole(Trace& trace, Half& half, const LegCold& cold, size
     if (oldest.acked_ns != kBeforeAllNs && oldest.passed && now_ns - oldest.acked_ns > kEarlyNs) count(trace, cold, d, oldest);
     remove(half, 0);
   }
-  half.holes[half.hole_count++] = hole;
+  Hole& added = half.holes[half.hole_count++];
+  added = hole;
+  added.uncertain = uncertain_at(half, hot, d, hole);
 }
 
 // Bytes that came after all.
@@ -228,7 +267,10 @@ void CaptureTraces::remove(Half& half, size_t at) {
 }
 
 void CaptureTraces::count(Trace& trace, const LegCold& cold, size_t d, const Hole& hole) const {
-  const uint32_t bytes = hole.end - hole.begin, size = cold.mss[1 - d] ? cold.mss[1 - d] : kSegmentSize;
+  const uint32_t fin = hole.data_after ? 0 : 1;  // the last number may be one
+  const uint32_t bytes = hole.end - hole.begin - fin;
+  if (hole.uncertain || bytes == 0) return;
+  const uint32_t size = cold.mss[1 - d] ? cold.mss[1 - d] : kSegmentSize;
   trace.found.missed_bytes += bytes;
   trace.found.missed_segments += (bytes + size - 1) / size;
 }

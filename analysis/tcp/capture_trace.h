@@ -50,7 +50,7 @@ class CaptureTraces {
   Sameness take(LegHot& hot, LegCold& cold, const Sighting& s, Side from) {
     // In order, and acknowledging what was seen: nearly all packets.
     const bool plain = s.seq == hot.next_seq[index_of(from)] && sequence_at_or_before(s.ack, hot.next_seq[1 - index_of(from)]);
-    if (plain && !(hot.flags & leg_flag::traced)) [[likely]]
+    if (plain && !(hot.flags & leg_flag::traced) && !s.has(SightingFlag::fragment)) [[likely]]
       return Sameness::fresh;
     return look(hot, cold, s, from);
   }
@@ -80,12 +80,16 @@ class CaptureTraces {
     uint32_t begin, end;
     int64_t acked_ns;  // kBeforeAllNs: not yet
     bool passed;       // the direction has shown a later packet: it still comes this way
+    bool data_after;   // and data, or a FIN: so that the hole's last number is no FIN
+    bool uncertain;    // may be no data: see uncertain_at()
   };
   struct Half {
     std::array<Recent, kRecent> recent;
     std::array<Hole, kHoles> holes;
     uint8_t recent_at, hole_count;
     bool ids_repeat;  // different packets had the same IP ID: it tells nothing
+    bool fragmented;  // fragment_end holds: where the last fragment ended
+    uint32_t fragment_end;
   };
   struct Trace {
     std::array<Half, 2> half;
@@ -93,6 +97,7 @@ class CaptureTraces {
     bool doubled;  // has shown copies
   };
 
+  static bool repeats_offer(const LegHot& hot, const LegCold& cold, const Sighting& s, size_t d);
   // Whether there may be anything to look at. SYN: only where the attempt's has been seen already.
   static bool odd(const LegHot& hot, const Sighting& s, Side from);
   Sameness look(LegHot& hot, LegCold& cold, const Sighting& s, Side from);
@@ -101,7 +106,8 @@ class CaptureTraces {
   void remember(Trace& trace, const Sighting& s, size_t d, uint32_t hash);
   void follow_sequence(Trace& trace, const LegHot& hot, LegCold& cold, const Sighting& s, size_t d);
   void acknowledge(Trace& trace, const LegHot& hot, LegCold& cold, const Sighting& s, size_t peer);
-  void add_hole(Trace& trace, Half& half, const LegCold& cold, size_t d, const Hole& hole, int64_t now_ns);
+  void add_hole(Trace& trace, const LegHot& hot, const LegCold& cold, size_t d, const Hole& hole, int64_t now_ns);
+  static bool uncertain_at(const Half& half, const LegHot& hot, size_t d, const Hole& hole);
   static uint32_t known_end(const Half& half, uint32_t next_seq);
   static void fill(Half& half, uint32_t begin, uint32_t end);
   static void remove(Half& half, size_t at);

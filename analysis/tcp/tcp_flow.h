@@ -29,7 +29,7 @@ struct alignas(64) TcpFlow {
     // The highest sequence number that came, plus its length. Unlike the leg's it stays where an ACK goes beyond.
     uint32_t next_seq;
     uint32_t contiguous_end;  // acknowledging more tells of a lost segment
-    uint32_t last_ack;        // of the direction's last packet
+    uint32_t last_ack;        // of the direction's last packet with the ACK flag; 0: none
     uint32_t advanced_us;     // when next_seq last moved
     uint32_t last_us;         // when the last packet came
     uint32_t sent_us;         // when data last came, new or not
@@ -52,7 +52,8 @@ struct alignas(64) TcpFlow {
   static constexpr size_t kHoles = 3;
   std::array<std::array<SequenceRange, kHoles>, 2> hole;
   std::array<uint32_t, 2> base_seq;  // before the direction's first byte: a SYN's own number, else one less than the first
-  std::array<uint32_t, 2> unused;
+  // A hole that is no longer kept ended here, so that of what is before nobody knows what was seen; 0: none.
+  std::array<uint32_t, 2> uncertain_before;
 
   // Line 5, touched when something is sent again: the last packets that were, until the receiver says that it had them already.
   struct Again {
@@ -70,6 +71,7 @@ struct alignas(64) TcpFlow {
     flip(times);
     std::swap(hole[0], hole[1]);
     std::swap(base_seq[0], base_seq[1]);
+    std::swap(uncertain_before[0], uncertain_before[1]);
     std::swap(again[0], again[1]);
   }
 };
@@ -85,7 +87,7 @@ constexpr int bits(uint8_t shift) { return shift - 2; }  // negative: unasked, o
 namespace flow_note {
 inline constexpr uint8_t keep_alive = 1, zero_window_probe = 2;  // the direction's last packet was one
 inline constexpr uint8_t positioned = 4;                         // next_seq holds
-inline constexpr uint8_t spoken = 8;                             // last_ack, window and last_us hold
+inline constexpr uint8_t spoken = 8;                             // window and last_us hold
 inline constexpr uint8_t sent = 64;                              // sent_us holds
 inline constexpr uint8_t tracked = 128;                          // of the direction a lost segment may be told
 inline constexpr uint8_t fast_open = 32;                         // its SYN carried data and a cookie

@@ -33,6 +33,8 @@ struct Moment {
 Moment moment_of(const TcpFlow& flow, const Sighting& s, size_t d) {
   const Half& own = flow.half[d];
   const uint32_t space = ((s.tcp_flags & tcp_flag::syn) ? 1u : 0u) + ((s.tcp_flags & tcp_flag::fin) ? 1u : 0u);
+  // Without the flag the number counts for nothing; a direction that never set it repeats itself all the same.
+  const uint32_t ack = (s.tcp_flags & tcp_flag::ack) ? s.ack : 0;
   return {.s = s,
           .own = own,
           .peer = flow.half[1 - d],
@@ -40,7 +42,7 @@ Moment moment_of(const TcpFlow& flow, const Sighting& s, size_t d) {
           .turning = (s.tcp_flags & tcp_flag::turning) != 0,
           .end = s.seq + s.payload_length + space,
           .expected = (own.notes & flow_note::positioned) && s.seq == own.next_seq,
-          .same_ack = (own.notes & flow_note::spoken) && s.ack == own.last_ack};
+          .same_ack = (own.notes & flow_note::spoken) && ack == own.last_ack};
 }
 
 // A flow that begins within a leg knows what the leg knows.
@@ -51,6 +53,7 @@ void position(TcpFlow& flow, const LegHot& hot, const LegCold& cold, size_t d) {
   half.advanced_us = microseconds_of(hot.last_ns);
   const bool numbered = hot.flags & (d == 0 ? leg_flag::syn : leg_flag::syn_ack);
   flow.base_seq[d] = numbered ? cold.isn[d] : hot.next_seq[d] - 1;
+  if (numbered && hot.next_seq[d] != cold.isn[d] + 1) flow.uncertain_before[d] = hot.next_seq[d];
   if (d == 0 && numbered && (cold.options[0] & tcp_option::fast_open) && hot.next_seq[0] != cold.isn[0] + 1)
     half.notes |= flow_note::fast_open;
   half.notes |= flow_note::positioned | flow_note::tracked;
@@ -93,10 +96,8 @@ uint32_t out_of_order_us(const LegCold& cold) {
 uint32_t not_advancing(const Moment& m, const LegCold& cold) {
   if (!m.occupies()) return 0;
   const uint32_t data_end = m.s.seq + m.s.payload_length;
-  const bool acknowledged = m.peer.notes & flow_note::spoken;
   constexpr uint32_t again = bit(PacketLabel::retransmission);
-  if (m.s.payload_length > 0 && acknowledged && sequence_at_or_before(data_end, m.peer.last_ack))
-    return again | bit(PacketLabel::spurious_retransmission);
+  if (m.s.payload_length > 0 && acknowledged(m.peer, data_end)) return again | bit(PacketLabel::spurious_retransmission);
   if (!m.behind()) return 0;
   // One byte back and longer: new data behind what may have been a probe.
   if (m.s.payload_length > 1 && m.s.seq + 1 == m.own.next_seq) return 0;
@@ -112,19 +113,23 @@ uint32_t not_advancing(const Moment& m, const LegCold& cold) {
 void add_hole(TcpFlow& flow, size_t d, SequenceRange hole) {
   auto& holes = flow.hole[d];
   uint8_t& count = flow.half[d].holes;
-  if (count == TcpFlow::kHoles) {  // the oldest is given up: it counts as seen
+  if (count == TcpFlow::kHoles) {  // the oldest is given up
+    flow.uncertain_before[d] = holes[0].end;
     std::move(holes.begin() + 1, holes.end(), holes.begin());
     --count;
   }
   holes[count++] = hole;
 }
 
-void fill_holes(TcpFlow& flow, size_t d, const SequenceRange& seen, uint32_t acknowledged) {
+void fill_holes(TcpFlow& flow, size_t d, const SequenceRange& seen, const Half& peer) {
   std::array<SequenceRange, TcpFlow::kHoles> old = flow.hole[d];
   const uint8_t count = std::exchange(flow.half[d].holes, uint8_t{0});
   for (uint8_t i = 0; i < count; ++i) {
     const SequenceRange& hole = old[i];
-    if (sequence_at_or_before(hole.end, acknowledged)) continue;
+    if (acknowledged(peer, hole.end)) {  // as a rule nothing comes any more, but its port may have been polled later
+      flow.uncertain_before[d] = hole.end;
+      continue;
+    }
     const bool apart = sequence_at_or_before(seen.end, hole.begin) || sequence_at_or_before(hole.end, seen.begin);
     if (apart) {
       add_hole(flow, d, hole);
@@ -145,7 +150,7 @@ void advance(TcpFlow& flow, size_t d, const Moment& m, uint32_t labels) {
   if (lost)
     add_hole(flow, d, {own.next_seq, m.s.seq});
   else if (own.holes > 0)
-    fill_holes(flow, d, {m.s.seq, m.end}, m.peer.last_ack);
+    fill_holes(flow, d, {m.s.seq, m.end}, m.peer);
   if (!(own.notes & flow_note::positioned)) {
     own.next_seq = own.contiguous_end = m.end;
     own.advanced_us = m.now_us;
@@ -176,10 +181,10 @@ void told_of_loss(Half& half) {
 void remember(Half& own, const Sighting& s, uint32_t now_us, uint32_t labels) {
   if (labels & bit(PacketLabel::duplicate_ack)) {
     if (own.duplicate_acks < 255) ++own.duplicate_acks;
-  } else if (!(own.notes & flow_note::spoken) || s.ack != own.last_ack) {
+  } else if ((s.tcp_flags & tcp_flag::ack) && s.ack != own.last_ack) {
     own.duplicate_acks = 0;
   }
-  own.last_ack = s.ack;
+  if (s.tcp_flags & tcp_flag::ack) own.last_ack = s.ack;
   own.window = s.window;
   own.last_us = now_us;
   constexpr uint8_t last_packet = flow_note::keep_alive | flow_note::zero_window_probe;
@@ -237,6 +242,14 @@ bool fills_hole(const TcpFlow& flow, Side from, const SequenceRange& range) {
     if (sequence_before(hole.begin, range.end) && sequence_before(range.begin, hole.end)) return true;
   }
   return false;
+}
+
+void take_unlabelled(const LegHot& hot, const LegCold& cold, TcpFlow& flow, const Sighting& s, Side from) {
+  const size_t d = index_of(from);
+  position(flow, hot, cold, d);
+  const Moment m = moment_of(flow, s, d);
+  const bool skips = (m.own.notes & flow_note::positioned) && sequence_before(m.own.next_seq, s.seq);
+  advance(flow, d, m, skips ? bit(PacketLabel::lost_segment) : 0);
 }
 
 uint32_t label_packet(const LegHot& hot, const LegCold& cold, TcpFlow& flow, const Sighting& s, Side from) {

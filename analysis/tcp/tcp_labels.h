@@ -17,6 +17,15 @@ namespace parallax {
 // Labels of `s` (bits of PacketLabel), which then is taken into the flow. `hot` and `cold` are as before the packet.
 uint32_t label_packet(const LegHot& hot, const LegCold& cold, TcpFlow& flow, const Sighting& s, Side from);
 
+// Takes the data of `s` into the flow, where it is no packet that Wireshark labels: a later fragment.
+void take_unlabelled(const LegHot& hot, const LegCold& cold, TcpFlow& flow, const Sighting& s, Side from);
+
+// Whether `half` has acknowledged all that stands before `end`. An acknowledgement number counts only with the ACK flag; as with
+// Wireshark 0 stands for none.
+inline bool acknowledged(const TcpFlow::Half& half, uint32_t end) {
+  return half.last_ack != 0 && sequence_at_or_before(end, half.last_ack);
+}
+
 // Whether a segment that ends at `end` fills the window that `peer` has told.
 inline bool fills_window(const TcpFlow::Half& peer, uint32_t end) {
   const int shift = flow_shift::bits(peer.window_shift);
@@ -27,7 +36,7 @@ inline bool fills_window(const TcpFlow::Half& peer, uint32_t end) {
 
 // Whether so much is in flight that the windows that `peer` tells, whose SYN was not seen, must be scaled by more than was known.
 inline bool exceeds_scale(const TcpFlow::Half& peer, uint32_t end) {
-  if (peer.window_shift != flow_shift::unknown || peer.window == 0) return false;
+  if (peer.window_shift != flow_shift::unknown || peer.window == 0 || peer.last_ack == 0) return false;
   return sequence_distance(peer.last_ack, end) > static_cast<int32_t>(static_cast<uint32_t>(peer.window) << peer.scale_at_least);
 }
 

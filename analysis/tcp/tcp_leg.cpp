@@ -9,6 +9,7 @@
 #include "analysis/tcp/tcp_labels.h"
 #include "analysis/tcp/tcp_verdicts.h"
 #include "analysis/tcp/zeek_state.h"
+#include "capture/core/port.h"
 
 namespace parallax {
 namespace {
@@ -19,11 +20,12 @@ using namespace leg_flag;
 constexpr int64_t kHalfFirstNs = 1'000'000'000;
 constexpr int32_t kHalfFirstBytes = 1 << 24;
 
-void note_packet(LegHot& hot, LegCold& cold, const Sighting& s, Side from) {
+// A copy is a packet that was seen, and its bytes have been counted.
+void note_packet(LegHot& hot, LegCold& cold, const Sighting& s, Side from, Sameness same) {
   const size_t d = index_of(from);
   hot.last_ns = s.order_ns;
   ++hot.packets[d];
-  hot.bytes[d] += s.payload_length;
+  if (same == Sameness::fresh) hot.bytes[d] += s.payload_length;
   if (hot.packets[d] == 1) {  // the cold lines are not touched by what follows
     cold.ttl[d] = s.ttl;
     cold.first_ns = hot.packets[1 - d] == 0 ? s.time_ns : std::min(cold.first_ns, s.time_ns);
@@ -33,12 +35,16 @@ void note_packet(LegHot& hot, LegCold& cold, const Sighting& s, Side from) {
 void note_offer(LegCold& cold, const Sighting& s, Side from) {
   const size_t d = index_of(from);
   cold.isn[d] = s.seq;
+  cold.offer_ip_id[d] = s.ip_id;
   cold.mss[d] = (s.options & tcp_option::mss) ? s.mss : 0;
   cold.window_scale[d] = (s.options & tcp_option::window_scale) ? static_cast<int8_t>(std::min<int>(s.window_scale, 14)) : -1;
   constexpr uint8_t ecn_setup = tcp_flag::ece | tcp_flag::cwr;
   const bool ecn = from == Side::client ? (s.tcp_flags & ecn_setup) == ecn_setup : (s.tcp_flags & ecn_setup) == tcp_flag::ece;
   cold.options[d] = static_cast<uint8_t>((s.options & ~kOptionEcn) | (ecn ? kOptionEcn : 0));
 }
+
+// Times of files may be anything.
+int64_t later(int64_t time_ns, int64_t by_ns) { return time_ns < kAfterAllNs - by_ns ? time_ns + by_ns : kAfterAllNs; }
 
 // A SYN came from the side that was taken for the server, and nothing contradicts it: the guess at the opening was wrong.
 void flip(LegHot& hot, LegCold& cold) {
@@ -77,7 +83,6 @@ bool begin_attempt(LegHot& hot, LegCold& cold, const Sighting& s) {
     cold.stamp_uncertainty_ns = 0;
     hot.seen = 0;
   }
-  cold.attempt_ns = s.order_ns;
   cold.syn_stamp_ns = s.time_ns;
   note_uncertainty(cold, s);
   ++cold.attempts;
@@ -114,6 +119,12 @@ void step_sequence(LegHot& hot, const Sighting& s, Side from) {
   }
 }
 
+// Whether a SYN belongs to the leg that was opened in vain: it is the same one again, at whatever distance, or its sender tries
+// again because it was reset.
+bool repeats_attempt(const LegCold& cold, const Sighting& s) {
+  return s.seq == cold.isn[0] || (cold.rst_ns != 0 && s.order_ns - cold.rst_ns <= kRetryAfterRstNs);
+}
+
 // Labels of the packet, Wireshark's and our own; what was sent again is counted.
 void label(const LegHot& hot, LegCold& cold, TcpFlow& flow, const Sighting& s, Side from, Sameness same, LegStep& step) {
   const TcpFlow::Half& own = flow.half[index_of(from)];
@@ -127,7 +138,7 @@ void label(const LegHot& hot, LegCold& cold, TcpFlow& flow, const Sighting& s, S
   constexpr uint32_t not_again = bit(PacketLabel::keep_alive) | bit(PacketLabel::zero_window_probe);
   constexpr uint32_t explained = bit(PacketLabel::fast_retransmission) | bit(PacketLabel::spurious_retransmission);
   step.labels |= labels;
-  if ((labels & not_again) || !behind || !(again || (labels & bit(PacketLabel::retransmission)))) return;
+  if ((labels & not_again) || !behind || !again) return;
   if (!(labels & explained)) step.labels |= why;
   if (same != Sameness::fresh) return;
   ++cold.retransmissions[index_of(from)];
@@ -153,14 +164,27 @@ bool idle_over(const LegHot& hot, int64_t now_ns, int64_t idle_timeout_ns) {
   if (!(hot.flags & is_tcp)) return idle_ns > kUdpIdleNs;
   const bool over = (hot.flags & reset) || (hot.flags & (fin_client | fin_server)) == (fin_client | fin_server);
   if (over && (hot.flags & ever_established)) return idle_ns > kClosedLingerNs;
+  if (idle_timeout_ns == kNeverIdle) return false;
   if (hot.flags & ever_established || !(hot.flags & syn)) return idle_ns > idle_timeout_ns;
   return idle_ns > kAttemptWindowNs;
 }
 
+int64_t forgotten_at(const LegHot& hot) {
+  const bool tcp = hot.flags & is_tcp;
+  const bool over = (hot.flags & reset) || (hot.flags & (fin_client | fin_server)) == (fin_client | fin_server);
+  const bool in_vain = (hot.flags & (syn | ever_established)) == syn;
+  if (!tcp) return later(hot.last_ns, kUdpIdleNs + 1);
+  return over || in_vain ? forgotten_if_over(hot.last_ns) : kAfterAllNs;
+}
+
+int64_t forgotten_if_over(int64_t last_ns) { return later(last_ns, kPortMemoryNs + 1); }
+
 bool starts_new_leg(const LegHot& hot, const LegCold& cold, const Sighting& s, Side from, int64_t idle_timeout_ns) {
-  if (idle_over(hot, s.order_ns, idle_timeout_ns)) return true;
-  if (!(hot.flags & is_tcp)) return false;
+  if (!(hot.flags & is_tcp)) return idle_over(hot, s.order_ns, idle_timeout_ns);
   const bool is_syn = (s.tcp_flags & (tcp_flag::syn | tcp_flag::ack | tcp_flag::rst)) == tcp_flag::syn;
+  const bool in_vain = (hot.flags & (syn | ever_established)) == syn;
+  if (is_syn && in_vain && from == Side::client) return !repeats_attempt(cold, s);
+  if (idle_over(hot, s.order_ns, idle_timeout_ns)) return true;
   const bool over = (hot.flags & reset) || (hot.flags & (fin_client | fin_server)) == (fin_client | fin_server);
   if (!is_syn) return false;
   if (hot.flags & ever_established) return s.seq != cold.isn[index_of(from)] || over;
@@ -180,7 +204,7 @@ static LegStep step_leg(LegHot& hot, LegCold& cold, TcpFlow& flow, const Sightin
   LegStep step;
   if ((hot.flags & established) && !(s.tcp_flags & tcp_flag::turning) && hot.end_state(from) != TcpEndState::inactive) {
     // Data and acknowledgements of an established leg, nearly all packets: the hot line is enough.
-    note_packet(hot, cold, s, from);
+    note_packet(hot, cold, s, from, same);
     zeek::note_established(hot, cold, s, from);
     label(hot, cold, flow, s, from, same, step);
     step_sequence(hot, s, from);
@@ -193,13 +217,11 @@ static LegStep step_leg(LegHot& hot, LegCold& cold, TcpFlow& flow, const Sightin
     from = Side::client;
     step.what |= leg_step::flipped;
   }
-  note_packet(hot, cold, s, from);
+  note_packet(hot, cold, s, from, same);
   zeek::note_packet(hot, cold, s, from);
 
   if (is_syn && !is_ack && !is_rst && from == Side::client && !(hot.flags & ever_established)) {
-    const bool repeated = hot.flags & syn;
-    const bool copy = repeated && s.seq == cold.isn[0] && s.order_ns - cold.attempt_ns < kSynCopyNs;
-    if (!copy) {
+    if (same != Sameness::copy) {
       if (begin_attempt(hot, cold, s)) {
         flow = {};  // Wireshark sees another conversation
         step.labels |= bit(PacketLabel::reused_ports);
@@ -226,6 +248,7 @@ static LegStep step_leg(LegHot& hot, LegCold& cold, TcpFlow& flow, const Sightin
     }
     step.what |= leg_step::established;
   }
+  if (is_rst) cold.rst_ns = s.order_ns;
   if (is_rst && !(hot.flags & (refused | reset))) {
     const bool answers_syn = from == Side::server && (hot.flags & syn) && !(hot.flags & (syn_ack | established));
     if (from == Side::server) hot.flags |= rst_by_server;
@@ -250,7 +273,14 @@ LegStep tcp_step(LegHot& hot, LegCold& cold, TcpFlow& flow, const Sighting& s, S
   return step;
 }
 
-LegStep udp_step(LegHot& hot, LegCold& cold, const Sighting& s, Side from) {
+void take_fragment(LegHot& hot, LegCold& cold, TcpFlow& flow, const Sighting& s, Side from, Sameness same) {
+  note_packet(hot, cold, s, from, same);
+  take_unlabelled(hot, cold, flow, s, from);
+  step_sequence(hot, s, from);
+  settle_plain(hot, flow);
+}
+
+LegStep udp_step(LegHot& hot, LegCold& cold, const Sighting& s, Side from, Sameness same) {
   LegStep step;
   // Stamps of two ports, and the first may have been the answer: then the lower port is taken for the server's.
   const bool order_open = s.time_ns - s.stamp_uncertainty_ns <= cold.first_ns;
@@ -259,7 +289,7 @@ LegStep udp_step(LegHot& hot, LegCold& cold, const Sighting& s, Side from) {
     from = Side::client;
     step.what |= leg_step::flipped;
   }
-  note_packet(hot, cold, s, from);
+  note_packet(hot, cold, s, from, same);
   zeek::note_datagram(hot, cold, from);
   return step;
 }

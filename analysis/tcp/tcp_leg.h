@@ -15,10 +15,12 @@
 
 namespace parallax {
 
-// A SYN within this time of the last one on a five-tuple that never established is a further attempt of the same leg.
+// Live, a leg that was opened in vain is kept for so long: longer than any stack waits before it sends its SYN again (RFC 6298
+// lets the timer double up to 60 s).
 inline constexpr int64_t kAttemptWindowNs = 120'000'000'000;
-// The same SYN again so soon is a copy (a SPAN may show a packet twice): no sender's timer is as short.
-inline constexpr int64_t kSynCopyNs = 50'000'000;
+// A SYN with another sequence number within this time of a RST is one more attempt of the same connection: stacks try again after
+// a refusal, Windows each 0.5 s. Later it is a new connection on the same port.
+inline constexpr int64_t kRetryAfterRstNs = 1'500'000'000;
 // A closed leg takes late packets for so long; then its five-tuple is free.
 inline constexpr int64_t kClosedLingerNs = 60'000'000'000;
 // Offline, a leg that is over is remembered for so long, so that its ports are known to be used again. Live the memory is needed.
@@ -42,19 +44,28 @@ struct LegStep {
 // service's port and went to no other's: then it is an answer, and the question was not seen.
 Side sender_side(const Sighting& s);
 
-// Whether the leg is over at `now_ns` for lack of packets. Decided alike when a packet touches it and when it is swept.
+// Whether the leg is over at `now_ns` for lack of packets. `idle_timeout_ns`: of an open connection.
 bool idle_over(const LegHot& hot, int64_t now_ns, int64_t idle_timeout_ns);
+// Offline an open connection is never over for lack of packets.
+inline constexpr int64_t kNeverIdle = INT64_MAX;
+// Offline: when the leg may be forgotten, if no packet comes until then: a UDP leg is over, the ports of a TCP leg may be used
+// again and nobody needs to know. kAfterAllNs: not as it stands, since it is open.
+int64_t forgotten_at(const LegHot& hot);
+// The same of a TCP leg whose last packet at `last_ns` ended it.
+int64_t forgotten_if_over(int64_t last_ns);
 
 // Whether `s` begins a new generation on the leg's five-tuple: the leg is over and a new conversation starts.
 bool starts_new_leg(const LegHot& hot, const LegCold& cold, const Sighting& s, Side from, int64_t idle_timeout_ns);
 
 // Takes one packet into the leg. `from` may be corrected by a late SYN: then leg_step::flipped, and what was counted for one
 // side is now the other's.
-// `same`: what is no packet of its own is labelled as Wireshark does, but nobody has sent it again, and what it says has been
-// said.
+// `same`: what is no packet of its own is labelled as Wireshark does, but nobody has sent it again, its bytes count once, and
+// what it says has been said.
 LegStep tcp_step(LegHot& hot, LegCold& cold, TcpFlow& flow, const Sighting& s, Side from, Sameness same = Sameness::fresh);
-// The same for a datagram; `from` is corrected where a question was stamped after its answer.
-LegStep udp_step(LegHot& hot, LegCold& cold, const Sighting& s, Side from);
+// Takes the data of a segment's later fragment into the leg: its bytes were seen.
+void take_fragment(LegHot& hot, LegCold& cold, TcpFlow& flow, const Sighting& s, Side from, Sameness same);
+// A datagram, as tcp_step(); `from` is corrected where a question was stamped after its answer.
+LegStep udp_step(LegHot& hot, LegCold& cold, const Sighting& s, Side from, Sameness same = Sameness::fresh);
 
 // `flow`: null where the leg has no TcpFlow.
 LegSummary summarize(const LegHot& hot, const LegCold& cold, const TcpFlow* flow, bool idle);

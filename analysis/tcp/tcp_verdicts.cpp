@@ -27,11 +27,23 @@ uint32_t round_trip_us(const LegCold& cold) {
 }  // namespace
 
 bool sent_again(const TcpFlow& flow, const Sighting& s, Side from) {
-  const TcpFlow::Half& own = flow.half[index_of(from)];
-  const SequenceRange range = range_of(s);
-  if (range.begin == range.end || !(own.notes & flow_note::positioned) || !sequence_before(range.begin, own.next_seq))
-    return false;
-  return !fills_hole(flow, from, range);
+  const size_t d = index_of(from);
+  const TcpFlow::Half& own = flow.half[d];
+  if (!(own.notes & flow_note::positioned)) return false;
+  // What the packet holds of what may have been seen: from the direction's first number on, which only a SYN uses.
+  SequenceRange range = range_of(s);
+  const uint32_t first = flow.base_seq[d] + ((s.tcp_flags & tcp_flag::syn) ? 0 : 1);
+  if (sequence_before(range.begin, first)) range.begin = first;
+  if (const uint32_t certain = flow.uncertain_before[d]; certain != 0 && sequence_before(range.begin, certain))
+    range.begin = certain;
+  if (sequence_before(own.next_seq, range.end)) range.end = own.next_seq;
+  // Then some of it came before, unless holes cover it all.
+  for (uint8_t i = 0; i < own.holes && sequence_before(range.begin, range.end); ++i) {
+    const SequenceRange& hole = flow.hole[d][i];
+    if (sequence_before(range.begin, hole.begin)) break;
+    if (sequence_before(range.begin, hole.end)) range.begin = hole.end;
+  }
+  return sequence_before(range.begin, range.end);
 }
 
 uint32_t why_sent_again(const LegCold& cold, const TcpFlow& flow, const Sighting& s, Side from) {
@@ -44,7 +56,7 @@ uint32_t why_sent_again(const LegCold& cold, const TcpFlow& flow, const Sighting
       std::min(now_us - own.advanced_us, (own.notes & flow_note::sent) ? now_us - own.sent_us : UINT32_MAX);
   const uint32_t silence = answered ? std::min(since_sent, now_us - peer.last_us) : since_sent;
 
-  const bool earliest = !answered || sequence_at_or_before(range.begin, peer.last_ack);
+  const bool earliest = peer.last_ack == 0 || sequence_at_or_before(range.begin, peer.last_ack);
   const bool latest = range.end == own.next_seq;
   if (latest && !earliest && peer.duplicate_acks == 0 && round_trip > 0 && silence >= round_trip + round_trip / 2)
     return bit(PacketLabel::tail_loss_probe);

@@ -26,6 +26,10 @@ PairLimits pair_limits(const EngineOptions& options) {
           .offline = options.offline};
 }
 
+Side side_in(const LegHot& hot, const OrientedKey& key) {
+  return (key.source == KeyMatch::source_is_low) == ((hot.flags & leg_flag::client_is_low) != 0) ? Side::client : Side::server;
+}
+
 }  // namespace
 
 AnalysisWorker::AnalysisWorker(size_t index, const EngineOptions& options, EngineLinks& links, SensorView& sensor)
@@ -33,6 +37,7 @@ AnalysisWorker::AnalysisWorker(size_t index, const EngineOptions& options, Engin
       options_(options),
       points_(options.path.size()),
       plain_gap_ns_(std::min(options.idle_timeout_ns, round_trip::kLongestNs)),
+      touch_timeout_ns_(options.offline ? kNeverIdle : options.idle_timeout_ns),
       links_(links),
       sensor_(sensor),
       notes_(options.record_packets),
@@ -56,6 +61,7 @@ AnalysisWorker::AnalysisWorker(size_t index, const EngineOptions& options, Engin
     inbox_.emplace_back(4096, options.offline);
   }
   same_release_.reserve(1024);
+  joining_.reserve(1024);
 }
 
 bool AnalysisWorker::poll() {
@@ -171,7 +177,10 @@ void AnalysisWorker::work_off(std::span<Sighting* const> burst) {
     stage(
         3, [&](size_t k) __attribute__((always_inline)) {
           const Sighting& s = *burst[k];
-          if (options_.offline) apply_commands(s.order_ns);
+          if (options_.offline) {
+            expire_before(s.order_ns, s.point);
+            apply_commands(s.order_ns);
+          }
           reached_ns_ = s.order_ns;
           excerpt_ = s.has(SightingFlag::has_excerpt) ? excerpt_of(s) : std::span<const uint8_t>{};
           const KeyMatch match = legs_.match(guesses[k], s);
@@ -198,8 +207,14 @@ bool AnalysisWorker::work_off_sightings() {
   counters_.late_packets.add(merge_.late() - counters_.late_packets.get());
   // The merge has released everything before done: time goes on also where nothing comes.
   if (const int64_t now_ns = merge_.done_ns(); now_ns != kBeforeAllNs && now_ns != kAfterAllNs) {
-    if (options_.offline) apply_commands(now_ns);
-    sweep(std::max(now_ns, reached_ns_), sweep_budget(packets));
+    if (!options_.offline) {
+      sweep(std::max(now_ns, reached_ns_), sweep_budget(packets));
+    } else {
+      expire_until(now_ns);
+      apply_commands(now_ns);
+    }
+  } else if (options_.offline && now_ns == kAfterAllNs) {
+    expire_until(last_packet_ns() + 1);
   }
   return packets > 0;
 }
@@ -213,6 +228,8 @@ void AnalysisWorker::publish_progress() {
     if (const PairSighting* first = outbox.first_waiting()) hold(first->release_ns);
   }
   if (const LegEvent* first = leg_events_.first_waiting()) hold(first->packet.order_ns);
+  // Nor has the end of what may be forgotten before that; what would be later than the last packet ends with the input.
+  if (done_ns != kAfterAllNs || expiry_.next_ns() <= last_packet_ns()) done_ns = std::min(done_ns, expiry_.next_ns());
   if (const RecognitionEvent* first = recogniser_.outbox().first_waiting()) hold(first->order_ns);
   auto& published = links_.progress[index_].done_ns;
   if (done_ns > published.load(std::memory_order_relaxed)) published.store(done_ns, std::memory_order_release);
@@ -270,6 +287,10 @@ void AnalysisWorker::take(const Sighting& s, uint64_t hash, uint32_t known) {
   if (s.protocol != ip_protocol::tcp && s.protocol != ip_protocol::udp) return;
   if (s.has(SightingFlag::later_fragment) && s.source_port == 0 && s.destination_port == 0) return;
   const OrientedKey key = leg_key_of(s);
+  if (s.has(SightingFlag::later_fragment) && s.protocol == ip_protocol::tcp && s.payload_length > 0) {
+    if (const uint32_t leg = legs_.find(hash, key.key); leg != kNone) take_later_fragment(s, key, leg);
+    return;
+  }
   if (s.has(SightingFlag::icmp_quote) || (s.has(SightingFlag::later_fragment) && s.protocol == ip_protocol::tcp)) {
     // Attributed to its leg, but not a packet of its sequence space.
     const bool completes = s.has(SightingFlag::tunnelled) && s.has(SightingFlag::later_fragment);
@@ -294,14 +315,24 @@ void AnalysisWorker::note_leg_packet(const Sighting& s, uint32_t leg, uint32_t l
               .point = s.point});
 }
 
+void AnalysisWorker::take_later_fragment(const Sighting& s, const OrientedKey& key, uint32_t leg) {
+  LegHot& hot = legs_.hot(leg);
+  LegCold& cold = legs_.cold(leg);
+  const Side from = side_in(hot, key);
+  const Sameness same = traces_.take(hot, cold, s, from);
+  TcpFlow& flow = flow_of(leg, s);
+  take_fragment(hot, cold, flow, s, from, same);
+  if (same == Sameness::fresh) note_times(flow.times, leg, s, from, {}, 0);
+  hot.flags |= leg_flag::reported_stale;
+  if (notes_.wanted()) note_leg_packet(s, leg, 0);
+  if (points_ > 1) follow(leg, s, from, same);
+}
+
 void AnalysisWorker::take_leg_packet(const Sighting& s, const OrientedKey& key, uint64_t hash, uint32_t leg) {
-  const auto side_in = [&](const LegHot& hot) {
-    return (key.source == KeyMatch::source_is_low) == ((hot.flags & leg_flag::client_is_low) != 0) ? Side::client : Side::server;
-  };
   bool opened = leg == kNone, reused = false;
   if (opened) {
     leg = open_leg(s, key, hash);
-  } else if (starts_new_leg(legs_.hot(leg), legs_.cold(leg), s, side_in(legs_.hot(leg)), options_.idle_timeout_ns)) [[unlikely]] {
+  } else if (starts_new_leg(legs_.hot(leg), legs_.cold(leg), s, side_in(legs_.hot(leg), key), touch_timeout_ns_)) [[unlikely]] {
     reused =
         s.protocol == ip_protocol::tcp && (s.tcp_flags & tcp_flag::syn) && s.order_ns - legs_.hot(leg).last_ns < kPortMemoryNs;
     leg = open_leg_after(leg, s, key, hash);
@@ -310,13 +341,13 @@ void AnalysisWorker::take_leg_packet(const Sighting& s, const OrientedKey& key, 
   if (leg == kNone) return;
 
   LegHot& hot = legs_.hot(leg);
-  Side from = side_in(hot);
+  Side from = side_in(hot, key);
   uint32_t labels = 0;
   Sameness same;
   if (s.protocol == ip_protocol::udp) {
     same = traces_.take_datagram(hot, legs_.cold(leg), s, from);
     const bool was_answered = hot.packets[0] > 0 && hot.packets[1] > 0;
-    const LegStep step = udp_step(hot, legs_.cold(leg), s, from);
+    const LegStep step = udp_step(hot, legs_.cold(leg), s, from, same);
     const bool flipped = step.what & leg_step::flipped;
     if (flipped) from = Side::client, traces_.flip(hot, legs_.cold(leg));
     if (opened) send_packet_event(leg, LegEventType::opened, s, from);
@@ -338,7 +369,7 @@ void AnalysisWorker::take_leg_packet(const Sighting& s, const OrientedKey& key, 
     if (step.what & leg_step::flipped) {
       from = Side::client;  // what the pairs have been told went the other way
       traces_.flip(hot, legs_.cold(leg));
-      for (size_t slot = 0; slot < 2; ++slot) leave_pair(leg, slot, PairSighting::Kind::abandon, s.order_ns);
+      for (size_t slot = 0; slot < 2; ++slot) leave_pair(leg, slot, PairSighting::Kind::abandon, facts_of(s, from));
     }
     if (same != Sameness::copy) note_times(flow.times, leg, s, from, step, notes);
     const bool handshake = step.what & (leg_step::attempt | leg_step::syn_ack);
@@ -375,7 +406,7 @@ uint32_t AnalysisWorker::open_leg_after(uint32_t leg, const Sighting& s, const O
   if (s.protocol == ip_protocol::tcp && !(s.tcp_flags & tcp_flag::syn) && s.order_ns - hot.last_ns < kPortMemoryNs) {
     before.emplace(hot, legs_.flow(leg) == kNone ? TcpFlow{} : flows_[legs_.flow(leg)]);
   }
-  close_leg(leg, s.order_ns, false, idle_over(hot, s.order_ns, options_.idle_timeout_ns));
+  close_leg(leg, facts_of(s, Side::client), idle_over(hot, s.order_ns, touch_timeout_ns_) ? Ending::idle : Ending::over);
   leg = open_leg(s, key, hash);
   if (before && leg != kNone)
     before->hand_to(legs_.hot(leg), take_flow(leg));  // idle for longer than a leg lives, and it goes on
@@ -458,12 +489,12 @@ void AnalysisWorker::count_handshake(const LegCold& cold, PointIndex point) {
 uint32_t AnalysisWorker::open_leg(const Sighting& s, const OrientedKey& key, uint64_t hash) {
   if (legs_.size(LegList::half_open) >= options_.half_open_legs) {
     counters_.half_open_evicted.add();
-    evict(legs_.oldest(LegList::half_open), s.order_ns);
+    close_leg(legs_.oldest(LegList::half_open), facts_of(s, Side::client), Ending::evicted);
   }
   uint32_t leg;
   while ((leg = legs_.insert(s.flow_hash, key.key, LegList::half_open)) == kNone) {
     counters_.legs_evicted.add();
-    evict(legs_.victim(hash), s.order_ns);
+    close_leg(legs_.victim(hash), facts_of(s, Side::client), Ending::evicted);
   }
   LegHot& hot = legs_.hot(leg);
   hot.last_ns = s.order_ns;
@@ -477,27 +508,74 @@ uint32_t AnalysisWorker::open_leg(const Sighting& s, const OrientedKey& key, uin
   cold.window_scale = {-1, -1};
   cold.log = {kNone, kNone};
   counters_.legs_active[s.protocol == ip_protocol::udp].add();
+  if (options_.offline) ask_for_look(leg, s.order_ns);
   return leg;
 }
 
-void AnalysisWorker::evict(uint32_t leg, int64_t now_ns) { close_leg(leg, now_ns, true, false); }
+// What has no packet of its own comes after those of its time and point, and then in the order of the keys.
+PacketFacts AnalysisWorker::no_packet(uint32_t leg, int64_t now_ns) const {
+  PacketFacts facts{};
+  facts.order_ns = now_ns;
+  facts.point = legs_.key(leg).point;
+  facts.port = 0xffff;
+  facts.frame = hash_of(legs_.key(leg));
+  return facts;
+}
 
-void AnalysisWorker::close_leg(uint32_t leg, int64_t now_ns, bool evicted, bool idle) {
-  recogniser_.close(leg, id_of(leg), legs_.key(leg).point, now_ns);
-  tell_end(leg, now_ns, evicted, idle);
+// `at`: when it ends, and by which packet; only its place in the order matters.
+void AnalysisWorker::close_leg(uint32_t leg, const PacketFacts& at, Ending ending) {
+  PacketFacts last{};
+  last.order_ns = at.order_ns;
+  last.point = legs_.key(leg).point;
+  last.port = at.port;
+  last.frame = at.frame;
+  recogniser_.close(leg, id_of(leg), last);
+  tell_end(leg, last, ending);
   traces_.release(legs_.hot(leg), legs_.cold(leg));
-  for (size_t slot = 0; slot < 2; ++slot) leave_pair(leg, slot, PairSighting::Kind::end, now_ns);
+  for (size_t slot = 0; slot < 2; ++slot) leave_pair(leg, slot, PairSighting::Kind::end, last);
   drop_log(leg);
   if (legs_.flow(leg) != kNone) flows_.release(legs_.flow(leg));
   counters_.legs_active[legs_.key(leg).protocol == ip_protocol::udp].add(static_cast<uint64_t>(-1));
   legs_.erase(leg);
 }
 
-// Closes what is open at the end of the input, as far as the ring to the correlator has room; true: all of it.
-bool AnalysisWorker::close_some() {
+// An open one is looked at again when it might be forgotten if it ended now.
+void AnalysisWorker::ask_for_look(uint32_t leg, int64_t now_ns) {
+  int64_t at_ns = forgotten_at(legs_.hot(leg));
+  if (at_ns == kAfterAllNs) at_ns = forgotten_if_over(now_ns);
+  const LegKey& key = legs_.key(leg);
+  expiry_.ask({.at_ns = at_ns, .point = key.point, .key_hash = hash_of(key), .leg = id_of(leg)});
+}
+
+// Closes the legs that may be forgotten before a packet of that time and point.
+void AnalysisWorker::expire_before(int64_t order_ns, PointIndex point) {
+  while (const LegExpiry::Look* due = expiry_.due(order_ns, point)) {
+    const LegExpiry::Look look = *due;
+    expiry_.pop();
+    const uint32_t leg = look.leg.index;
+    if (!legs_.live(leg) || id_of(leg) != look.leg) continue;
+    if (forgotten_at(legs_.hot(leg)) != look.at_ns) {
+      ask_for_look(leg, look.at_ns);
+      continue;
+    }
+    apply_commands(look.at_ns);
+    close_leg(leg, no_packet(leg, look.at_ns), Ending::idle);
+  }
+}
+
+// The same where no packet comes before `now_ns`, as far as the correlator has decided what was before.
+void AnalysisWorker::expire_until(int64_t now_ns) { expire_before(std::min(now_ns, gate()), 0); }
+
+int64_t AnalysisWorker::last_packet_ns() const {
   int64_t last_ns = kBeforeAllNs;
   for (const PortChannel* channel : sensor_.channels())
     last_ns = std::max(last_ns, channel->covered_to_ns.load(std::memory_order_acquire));
+  return last_ns;
+}
+
+// Closes what is open at the end of the input, as far as the ring to the correlator has room; true: all of it.
+bool AnalysisWorker::close_some() {
+  const int64_t last_ns = last_packet_ns();
   const auto& ring = *links_.leg_events[index_];
   const auto& recognitions = *links_.recognitions[index_];
   for (; closing_at_ < legs_.capacity(); ++closing_at_) {
@@ -505,7 +583,8 @@ bool AnalysisWorker::close_some() {
     if (!legs_.live(leg)) continue;
     // What is known of a leg's last messages goes before its end: so it must not have to wait where that does not.
     if (ring.size() == ring.capacity() || recognitions.size() + 2 > recognitions.capacity()) return false;
-    close_leg(leg, kAfterAllNs, false, idle_over(legs_.hot(leg), last_ns, options_.idle_timeout_ns));
+    const bool idle = idle_over(legs_.hot(leg), last_ns, options_.idle_timeout_ns);
+    close_leg(leg, no_packet(leg, kAfterAllNs), idle ? Ending::idle : Ending::over);
   }
   return true;
 }
@@ -519,7 +598,7 @@ size_t AnalysisWorker::sweep_budget(size_t packets) {
   return slots;
 }
 
-// Frees what is over, a few slots a call; live, reports the counts of what goes on, once a round.
+// Live: frees what is over, a few slots a call, and reports the counts of what goes on, once a round.
 void AnalysisWorker::sweep(int64_t now_ns, size_t budget) {
   for (size_t i = 0; i < std::min(budget, legs_.capacity()); ++i) {
     if (sweep_at_ == 0 && sweep_round_ns_ != kBeforeAllNs && now_ns < sweep_round_ns_ + kSweepRoundNs) break;
@@ -528,18 +607,18 @@ void AnalysisWorker::sweep(int64_t now_ns, size_t budget) {
     sweep_at_ = (sweep_at_ + 1) % legs_.capacity();
     if (!legs_.live(leg)) continue;
     LegHot& hot = legs_.hot(leg);
-    const bool remember = options_.offline && (hot.flags & leg_flag::is_tcp) && now_ns - hot.last_ns < kPortMemoryNs;
-    if (!remember && idle_over(hot, now_ns, options_.idle_timeout_ns)) {
-      close_leg(leg, now_ns, false, true);
-    } else if (!options_.offline && leg_events_.has_room()) {
+    if (idle_over(hot, now_ns, options_.idle_timeout_ns)) {
+      close_leg(leg, no_packet(leg, now_ns), Ending::idle);
+    } else if (leg_events_.has_room()) {
       if (!(hot.flags & leg_flag::told)) {
-        close_leg(leg, now_ns, true, false);  // there is room again: its next packet opens it anew, for the correlator too
+        // There is room again: its next packet opens it anew, for the correlator too.
+        close_leg(leg, no_packet(leg, now_ns), Ending::evicted);
       } else if (hot.flags & leg_flag::reported_stale) {
         tell_progress(leg, now_ns);
       }
     }
   }
-  if (!options_.offline && points_ > 1) pairs_.sweep(budget, std::min(now_ns, merge_.done_ns()), kSweepRoundNs);
+  if (points_ > 1) pairs_.sweep(budget, std::min(now_ns, merge_.done_ns()), kSweepRoundNs);
 }
 
 }  // namespace parallax

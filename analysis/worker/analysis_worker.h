@@ -22,6 +22,7 @@
 #include "analysis/tcp/tcp_labels.h"
 #include "analysis/tcp/tcp_leg.h"
 #include "analysis/worker/carried_packets.h"
+#include "analysis/worker/leg_expiry.h"
 #include "analysis/worker/merge.h"
 #include "capture/core/outbox.h"
 #include "capture/core/pollable.h"
@@ -61,6 +62,7 @@ class AnalysisWorker final : public Pollable {
   void note_leg_packet(const Sighting& s, uint32_t leg, uint32_t labels);
   void count_round_trips(const RoundTripSamples& samples, const Sighting& s, Side from);
   void count_handshake(const LegCold& cold, PointIndex point);
+  void take_later_fragment(const Sighting& s, const OrientedKey& key, uint32_t leg);
   void take_leg_packet(const Sighting& s, const OrientedKey& key, uint64_t hash, uint32_t leg);
   void prefetch_beyond_leg(uint32_t leg) const;
   uint32_t label_carried(uint32_t leg);
@@ -70,8 +72,13 @@ class AnalysisWorker final : public Pollable {
   TcpFlow& take_flow(uint32_t leg);
   uint32_t open_leg(const Sighting& s, const OrientedKey& key, uint64_t hash);
   uint32_t open_leg_after(uint32_t leg, const Sighting& s, const OrientedKey& key, uint64_t hash);
-  void close_leg(uint32_t leg, int64_t now_ns, bool evicted, bool idle);
-  void evict(uint32_t leg, int64_t now_ns);
+  enum class Ending : uint8_t { over, idle, evicted };
+  void close_leg(uint32_t leg, const PacketFacts& at, Ending ending);
+  PacketFacts no_packet(uint32_t leg, int64_t now_ns) const;
+  void ask_for_look(uint32_t leg, int64_t now_ns);
+  void expire_before(int64_t order_ns, PointIndex point);
+  void expire_until(int64_t now_ns);
+  int64_t last_packet_ns() const;
   bool close_some();
   size_t sweep_budget(size_t packets);
   void sweep(int64_t now_ns, size_t budget);
@@ -79,9 +86,9 @@ class AnalysisWorker final : public Pollable {
   const TcpFlow* known_flow(uint32_t leg) { return legs_.flow(leg) == kNone ? nullptr : &flows_[legs_.flow(leg)]; }
   LegId id_of(uint32_t leg) const { return LegId::make(index_, leg, legs_.generation(leg)); }
   LegEvent event_of(uint32_t leg, LegEventType type, const PacketFacts& packet) const;
-  LegEvent summary_event(uint32_t leg, LegEventType type, int64_t now_ns, bool idle);
+  LegEvent summary_event(uint32_t leg, LegEventType type, const PacketFacts& at, bool idle);
   void tell_progress(uint32_t leg, int64_t now_ns);
-  void tell_end(uint32_t leg, int64_t now_ns, bool evicted, bool idle);
+  void tell_end(uint32_t leg, const PacketFacts& last, Ending ending);
   void add_report(LegEvent& event, bool over);
   void send_packet_event(uint32_t leg, LegEventType type, const Sighting& s, Side from, bool midstream = false);
 
@@ -92,7 +99,10 @@ class AnalysisWorker final : public Pollable {
   void forward(uint8_t home, const PairSighting& s);
   void open_pair(const Command& command, int64_t now_ns);
   void join(const Command& command, int64_t now_ns);
-  void leave_pair(uint32_t leg, size_t slot, PairSighting::Kind kind, int64_t now_ns);
+  template <typename Tell>
+  void tell_of_joining(LegId id, const Command& command, size_t slot, int64_t now_ns, Tell&& tell);
+  bool is_alive(LegId id) const { return legs_.live(id.index) && id_of(id.index) == id; }
+  void leave_pair(uint32_t leg, size_t slot, PairSighting::Kind kind, const PacketFacts& at);
   void set_pair(uint32_t leg, size_t slot, uint8_t home, uint32_t reference, int64_t now_ns);
   bool log_complete(uint32_t leg) const { return !(legs_.hot(leg).flags & leg_flag::log_over); }
   void drop_log(uint32_t leg);
@@ -105,6 +115,7 @@ class AnalysisWorker final : public Pollable {
   const size_t points_;
   // After a longer silence a packet may not be plain: it may open a leg, or find round trips given up.
   const int64_t plain_gap_ns_;
+  const int64_t touch_timeout_ns_;  // after so long an open leg is over when a packet touches it
   EngineLinks& links_;
   SensorView& sensor_;
   WorkerCounters counters_;
@@ -116,6 +127,7 @@ class AnalysisWorker final : public Pollable {
   TcpFlow scratch_flow_{};
   CaptureTraces traces_;
   EarlyLog log_;
+  LegExpiry expiry_;  // offline
   Outbox<LegEvent> leg_events_;
   size_t legs_told_ = 0;  // live legs that the correlator knows of
   Outbox<FateEvent> fate_events_;
@@ -125,7 +137,8 @@ class AnalysisWorker final : public Pollable {
   std::vector<Outbox<PairSighting>> forward_;
   std::vector<Staging<PairSighting>> inbox_;
   Staging<Command> commands_;
-  std::vector<PairSighting> same_release_;
+  std::vector<PairSighting> same_release_;  // of the inbox
+  std::vector<PairSighting> joining_;       // two legs of this worker
   std::array<uint8_t, kExcerptBytesMax> excerpt_buffer_;
   std::span<const uint8_t> excerpt_;   // of the packet that is being taken
   int64_t reached_ns_ = kBeforeAllNs;  // order time of the last sighting

@@ -29,11 +29,8 @@ void AnalysisWorker::add_report(LegEvent& event, bool over) {
   counters_.traces_refused.add(traces_.refused() - counters_.traces_refused.get());
 }
 
-LegEvent AnalysisWorker::summary_event(uint32_t leg, LegEventType type, int64_t now_ns, bool idle) {
-  PacketFacts nothing{};
-  nothing.order_ns = now_ns;
-  nothing.point = legs_.key(leg).point;
-  LegEvent event = event_of(leg, type, nothing);
+LegEvent AnalysisWorker::summary_event(uint32_t leg, LegEventType type, const PacketFacts& at, bool idle) {
+  LegEvent event = event_of(leg, type, at);
   event.summary = summarize(legs_.hot(leg), legs_.cold(leg), known_flow(leg), idle);
   add_report(event, type == LegEventType::closed);
   return event;
@@ -42,16 +39,17 @@ LegEvent AnalysisWorker::summary_event(uint32_t leg, LegEventType type, int64_t 
 // REQUIRES: leg_events_.has_room().
 void AnalysisWorker::tell_progress(uint32_t leg, int64_t now_ns) {
   legs_.hot(leg).flags &= static_cast<uint16_t>(~leg_flag::reported_stale);
-  leg_events_.send_now(summary_event(leg, LegEventType::progress, now_ns, false));
+  leg_events_.send_now(summary_event(leg, LegEventType::progress, no_packet(leg, now_ns), false));
 }
 
 // There is always room for it: whatever else is told leaves room for the end of every leg that the correlator knows of.
-void AnalysisWorker::tell_end(uint32_t leg, int64_t now_ns, bool evicted, bool idle) {
+void AnalysisWorker::tell_end(uint32_t leg, const PacketFacts& last, Ending ending) {
   LegHot& hot = legs_.hot(leg);
   if (!(hot.flags & leg_flag::told)) return;
   hot.flags &= static_cast<uint16_t>(~leg_flag::told);
   --legs_told_;
-  LegEvent event = summary_event(leg, LegEventType::closed, now_ns, idle || evicted);  // no longer followed, so no longer open
+  const bool evicted = ending == Ending::evicted;
+  LegEvent event = summary_event(leg, LegEventType::closed, last, evicted || ending == Ending::idle);  // followed no longer
   event.evicted = evicted;
   leg_events_.send(event);
 }
@@ -74,8 +72,8 @@ void AnalysisWorker::send_packet_event(uint32_t leg, LegEventType type, const Si
   }
   counters_.events_dropped.add();
   sensor_.worker_loss(index_, s.point).add(s.order_ns - options_.device_timeout_ns, s.order_ns, 1);
-  tell_end(leg, s.order_ns, true, false);
-  for (size_t slot = 0; slot < 2; ++slot) leave_pair(leg, slot, PairSighting::Kind::end, s.order_ns);
+  tell_end(leg, event.packet, Ending::evicted);
+  for (size_t slot = 0; slot < 2; ++slot) leave_pair(leg, slot, PairSighting::Kind::end, event.packet);
   drop_log(leg);
 }
 

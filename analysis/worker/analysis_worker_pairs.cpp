@@ -81,15 +81,17 @@ void AnalysisWorker::forward(uint8_t home, const PairSighting& s) {
   if (is_packet) sensor_.worker_loss(index_, s.point).add(s.order_ns, s.order_ns, 1);
 }
 
-void AnalysisWorker::leave_pair(uint32_t leg, size_t slot, PairSighting::Kind kind, int64_t now_ns) {
+// `at`: its place in the order of packets, the same at the home whether there is a queue between or not.
+void AnalysisWorker::leave_pair(uint32_t leg, size_t slot, PairSighting::Kind kind, const PacketFacts& at) {
   LegHot& hot = legs_.hot(leg);
   if (hot.pair[slot] == kNone) return;
   PairSighting marker{};
   marker.kind = kind;
-  marker.release_ns = now_ns;
-  marker.order_ns = now_ns;
-  marker.port = 0xffff;  // after any packet of the same time
-  marker.point = 0xff;
+  marker.release_ns = at.order_ns;
+  marker.order_ns = at.order_ns;
+  marker.point = at.point;
+  marker.port = at.port;
+  marker.frame = at.frame;
   marker.pair = pair_ref::index(hot.pair[slot]);
   marker.pair_generation = pair_ref::generation(hot.pair[slot]);
   forward(hot.pair_home[slot], marker);
@@ -98,90 +100,70 @@ void AnalysisWorker::leave_pair(uint32_t leg, size_t slot, PairSighting::Kind ki
 
 void AnalysisWorker::set_pair(uint32_t leg, size_t slot, uint8_t home, uint32_t reference, int64_t now_ns) {
   // Another leg on that side takes over: a NAT gave the retry a new port.
-  leave_pair(leg, slot, PairSighting::Kind::abandon, now_ns);
+  PacketFacts before_packets{};
+  before_packets.order_ns = now_ns;
+  leave_pair(leg, slot, PairSighting::Kind::abandon, before_packets);
   LegHot& hot = legs_.hot(leg);
   hot.pair[slot] = reference;
   hot.pair_home[slot] = home;
 }
 
-// Both legs live here: their logs are merged, and from now on each packet goes straight to the pair.
-void AnalysisWorker::open_pair(const Command& command, int64_t now_ns) {
-  pairs_.open(command);
-  if (!command.local) return;
-  same_release_.clear();
-  bool complete = true;
-  const std::array<LegId, 2> ids{command.leg, command.server_leg};
-  for (size_t i = 0; i < 2; ++i) {
-    const uint32_t leg = ids[i].index;
-    if (!legs_.live(leg) || id_of(leg) != ids[i]) {  // gone before the pairing took effect
-      PairSighting end{};
-      end.kind = PairSighting::Kind::end;
-      end.release_ns = now_ns;
-      end.pair = command.pair;
-      end.pair_generation = command.pair_generation;
-      pairs_.take(end);
-      complete = false;
-      continue;
-    }
-    const PointIndex own = i == 0 ? command.client_point : command.server_point;
-    const PointIndex neighbour = i == 0 ? command.server_point : command.client_point;
-    set_pair(leg, slot_toward(own, neighbour), kLocal, pair_ref::make(command.pair, command.pair_generation), now_ns);
-    complete &= log_complete(leg);
-    const LegCold& cold = legs_.cold(leg);
-    log_.for_each(cold.log, cold.log_count, [&](const PairSighting& s) { same_release_.push_back(s); });
-  }
-  if (!complete) counters_.fates_begun_late.add();
-  PairSighting begin{};
-  begin.kind = PairSighting::Kind::begin;
-  begin.order_ns = complete ? kBeforeAllNs : now_ns;
-  begin.release_ns = now_ns;
-  begin.pair = command.pair;
-  begin.pair_generation = command.pair_generation;
-  pairs_.take(begin);
-  std::sort(same_release_.begin(), same_release_.end(), in_total_order);
-  for (PairSighting& s : same_release_) {
-    s.release_ns = now_ns;
-    s.pair = command.pair;
-    s.pair_generation = command.pair_generation;
-    pairs_.take(s);
-  }
-  for (const LegId& id : ids) {
-    if (legs_.live(id.index) && id_of(id.index) == id) end_log_if_paired(id.index);
-  }
-}
-
-// One of the legs lives here, the home elsewhere or the other leg does: everything goes through the queue, the log first.
-void AnalysisWorker::join(const Command& command, int64_t now_ns) {
+// What the home is told where a leg joins its pair: that it begins, and what was logged; or that the leg is gone already, before
+// the pairing took effect. The same whether the home lives here or not.
+template <typename Tell>
+void AnalysisWorker::tell_of_joining(LegId id, const Command& command, size_t slot, int64_t now_ns, Tell&& tell) {
   PairSighting marker{};
-  marker.kind = PairSighting::Kind::end;
   marker.release_ns = now_ns;
   marker.order_ns = now_ns;
   marker.pair = command.pair;
   marker.pair_generation = command.pair_generation;
-  const uint32_t leg = command.leg.index;
-  if (!legs_.live(leg) || id_of(leg) != command.leg) {
-    forward(command.home, marker);
+  const uint32_t leg = id.index;
+  if (!is_alive(id)) {
+    marker.kind = PairSighting::Kind::end;
+    tell(marker);
     return;
   }
-  const PointIndex own = legs_.key(leg).point;
-  const PointIndex neighbour = own == command.client_point ? command.server_point : command.client_point;
-  set_pair(leg, slot_toward(own, neighbour), command.home, pair_ref::make(command.pair, command.pair_generation), now_ns);
+  set_pair(leg, slot, command.type == CommandType::open_pair ? kLocal : command.home,
+           pair_ref::make(command.pair, command.pair_generation), now_ns);
   marker.kind = PairSighting::Kind::begin;
-  if (log_complete(leg)) {
-    marker.order_ns = kBeforeAllNs;
-  } else if (own == command.client_point) {
-    counters_.fates_begun_late.add();
-  }
-  forward(command.home, marker);
+  marker.order_ns = kBeforeAllNs;
+  marker.time_ns = log_complete(leg) ? kBeforeAllNs : now_ns;
+  tell(marker);
   const LegCold& cold = legs_.cold(leg);
   log_.for_each(cold.log, cold.log_count, [&](const PairSighting& logged) {
     PairSighting s = logged;
     s.release_ns = now_ns;
     s.pair = command.pair;
     s.pair_generation = command.pair_generation;
-    forward(command.home, s);
+    tell(s);
   });
   end_log_if_paired(leg);
+}
+
+// Both legs live here: their logs are merged, and from now on each packet goes straight to the pair.
+void AnalysisWorker::open_pair(const Command& command, int64_t now_ns) {
+  pairs_.open(command);
+  if (!command.local) return;
+  const std::array<LegId, 2> ids{command.leg, command.server_leg};
+  const std::array<PointIndex, 2> points{command.client_point, command.server_point};
+  if (!std::all_of(ids.begin(), ids.end(), [this](LegId id) { return is_alive(id) && log_complete(id.index); }))
+    counters_.fates_begun_late.add();
+  joining_.clear();
+  for (size_t i = 0; i < 2; ++i) {
+    tell_of_joining(ids[i], command, slot_toward(points[i], points[1 - i]), now_ns,
+                    [this](const PairSighting& s) { joining_.push_back(s); });
+  }
+  std::sort(joining_.begin(), joining_.end(), in_total_order);
+  for (const PairSighting& s : joining_) pairs_.take(s);
+}
+
+// One of the legs lives here, the home elsewhere or the other leg does: everything goes through the queue, the log first.
+void AnalysisWorker::join(const Command& command, int64_t now_ns) {
+  const LegId id = command.leg;
+  const PointIndex own = is_alive(id) ? legs_.key(id.index).point : command.client_point;
+  const PointIndex neighbour = own == command.client_point ? command.server_point : command.client_point;
+  if (is_alive(id) && !log_complete(id.index) && own == command.client_point) counters_.fates_begun_late.add();
+  tell_of_joining(id, command, slot_toward(own, neighbour), now_ns, [&](const PairSighting& s) { forward(command.home, s); });
 }
 
 }  // namespace parallax

@@ -61,7 +61,7 @@ struct alignas(64) Sighting {
   int64_t time_ns;   // UTC, as stamped
   int64_t order_ns;  // the greatest time_ns of its port so far: files may run backwards, the order does not
   uint32_t frame;    // 1-based in its file; live: counts the port's packets, modulo 2^32
-  uint32_t seq;
+  uint32_t seq;      // of a later fragment of TCP: its offset, until the fragment table makes it the number of its first byte
   uint32_t ack;
   uint32_t tsval;
   uint32_t tsecr;
@@ -84,7 +84,8 @@ struct alignas(64) Sighting {
   Address destination;
   std::array<uint32_t, 6> sack;  // up to three blocks, left and right edge each; 0,0 = none; see icmp_sender()
   uint32_t key;                  // outer VLAN, tunnel identifiers; 0 = none. Part of the leg's identity; see KeyFrom
-  uint16_t mss;                  // as offered; valid by `options`; of an icmp_quote: MTU of the next hop, or 0
+  uint16_t mss;                  // as offered; valid by `options`; of an icmp_quote: MTU of the next hop, or 0; of a first
+                                 // fragment of TCP that offers none: the length of the TCP header
   uint8_t window_scale;          // as offered
   uint8_t options;               // tcp_option bits
 

@@ -53,8 +53,9 @@ bool carries_no_ip(uint16_t type) {
 }
 
 // A later fragment has no transport header: all of it is payload, and its ports are those of the first one.
-DecodeError take_later_fragment(Bytes bytes, DecodedFrame& sighting) {
+DecodeError take_later_fragment(Bytes bytes, uint16_t offset, DecodedFrame& sighting) {
   set(sighting, SightingFlag::later_fragment);
+  if (sighting.protocol == ip_protocol::tcp) sighting.seq = offset * 8u;
   sighting.payload_length = bytes.wire;
   return DecodeError::none;
 }
@@ -113,7 +114,7 @@ DecodeError decode_ipv4(Bytes bytes, DecodedFrame& sighting, Nest nest) {
   const Bytes payload = bytes.first(total).skip(header);
   if (fragment & (kMoreFragments | kOffset)) [[unlikely]] {
     set(sighting, SightingFlag::fragment);
-    if (fragment & kOffset) return take_later_fragment(payload, sighting);
+    if (fragment & kOffset) return take_later_fragment(payload, fragment & kOffset, sighting);
   }
   return decode_protocol(payload, sighting, nest);
 }
@@ -174,7 +175,7 @@ DecodeError decode_ipv6(Bytes bytes, DecodedFrame& sighting, Nest nest) {
   sighting.ip_id = chain.id;
   if (chain.fragmented) {
     set(sighting, SightingFlag::fragment);
-    if (chain.fragment_offset != 0) return take_later_fragment(payload, sighting);
+    if (chain.fragment_offset != 0) return take_later_fragment(payload, chain.fragment_offset, sighting);
   }
   return decode_protocol(payload, sighting, nest);
 }

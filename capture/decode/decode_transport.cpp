@@ -47,6 +47,8 @@ DecodeError decode_tcp(Bytes bytes, DecodedFrame& sighting) {
   } else if (header > kHeader) {
     read_tcp_options(bytes.first(header).skip(kHeader), sighting);
   }
+  if (sighting.has(SightingFlag::fragment) && !(sighting.options & tcp_option::mss)) [[unlikely]]
+    sighting.mss = static_cast<uint16_t>(header);
   return DecodeError::none;
 }
 

@@ -52,13 +52,15 @@ FragmentTable::Entry* FragmentTable::remember(const Sighting& sighting) {
             sighting.destination,
             sighting.time_ns,
             sighting.flow_hash,
+            sighting.seq - sighting.mss,
             sighting.ip_id,
             sighting.source_port,
             sighting.destination_port,
             sighting.protocol,
             sighting.protocol,
             true,
-            false};
+            false,
+            sighting.protocol == ip_protocol::tcp && !(sighting.options & tcp_option::mss)};
   return place;
 }
 
@@ -96,7 +98,12 @@ bool FragmentTable::attribute(Sighting& sighting) {
     sighting.source_port = entry->source_port;
     sighting.destination_port = entry->destination_port;
     sighting.protocol = entry->inner_protocol;
-    if (entry->carrier) take_enclosed(*entry, sighting);
+    if (entry->carrier) {
+      take_enclosed(*entry, sighting);
+    } else if (sighting.protocol == ip_protocol::tcp) {
+      sighting.seq += entry->base_seq;
+      if (!entry->numbered) sighting.payload_length = 0;
+    }
     sighting.flow_hash = entry->flow_hash;
     return true;
   }

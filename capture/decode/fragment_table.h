@@ -24,7 +24,8 @@ class FragmentTable {
   explicit FragmentTable(size_t capacity = kCapacityDefault);
 
   // To be called for every sighting that is a fragment, in the order of the wire. Remembers a first one. A later one gets
-  // ports, protocol and flow hash of its first; false: that one is not known, and the caller counts it.
+  // ports, protocol and flow hash of its first, and of TCP the sequence number of its first byte (where that cannot be told it is
+  // left without payload); false: that one is not known, and the caller counts it.
   // REQUIRES: time_ns is set.
   bool attribute(Sighting& sighting);
 
@@ -42,9 +43,10 @@ class FragmentTable {
     Address source{}, destination{};
     int64_t time_ns = 0;
     uint32_t flow_hash = 0;
+    uint32_t base_seq = 0;  // TCP: what the first byte of the TCP header would be numbered
     uint16_t ip_id = 0, source_port = 0, destination_port = 0;
-    uint8_t protocol = 0, inner_protocol = 0;  // the same, but for carriers
-    bool used = false, carrier = false;
+    uint8_t protocol = 0, inner_protocol = 0;              // the same, but for carriers
+    bool used = false, carrier = false, numbered = false;  // numbered: base_seq holds
   };
   static_assert(sizeof(Entry) <= 64);
   struct Enclosed {

@@ -39,7 +39,10 @@ class CaptureTraceTest : public testing::Test {
     now_ns += after_ns;
     s.order_ns = s.time_ns = now_ns;
     const Sameness same = traces.take(hot, cold, s, from);
-    tcp_step(hot, cold, flow, s, from);
+    if (s.has(SightingFlag::later_fragment))
+      take_fragment(hot, cold, flow, s, from, same);
+    else
+      tcp_step(hot, cold, flow, s, from, same);
     return same;
   }
   Sameness take_datagram(uint16_t ip_id, uint32_t length, int64_t after_ns) {
@@ -50,7 +53,7 @@ class CaptureTraceTest : public testing::Test {
     now_ns += after_ns;
     s.order_ns = s.time_ns = now_ns;
     const Sameness same = traces.take_datagram(hot, cold, s, Side::client);
-    udp_step(hot, cold, s, Side::client);
+    udp_step(hot, cold, s, Side::client, same);
     return same;
   }
   void handshake() {
@@ -77,6 +80,103 @@ TEST_F(CaptureTraceTest, AHealthyLegHasNoTrace) {
     EXPECT_EQ(take(acknowledgement(1100 + 100u * i, static_cast<uint16_t>(50 + i)), Side::server), Sameness::fresh);
   }
   EXPECT_FALSE(hot.flags & leg_flag::traced);
+}
+
+TEST_F(CaptureTraceTest, ASynSentAgainAfterMillisecondsIsAnAttempt) {
+  take(tcp(tcp_flag::syn, 999, 0, 0, 1), Side::client);
+  EXPECT_EQ(take(tcp(tcp_flag::syn, 999, 0, 0, 2), Side::client, 3 * kMs), Sameness::fresh);
+  EXPECT_EQ(take(tcp(tcp_flag::syn, 999, 0, 0, 3), Side::client, 40 * kMs), Sameness::fresh);
+  EXPECT_EQ(cold.attempts, 3);
+  EXPECT_EQ(report().copies[0], 0u);
+}
+
+TEST_F(CaptureTraceTest, ASynWithTheSameIdAtOnceIsACopyHoweverOften) {
+  take(tcp(tcp_flag::syn, 999, 0, 0, 1), Side::client);
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(take(tcp(tcp_flag::syn, 999, 0, 0, 1), Side::client, 20 * kUs), Sameness::copy);
+  EXPECT_EQ(take(tcp(tcp_flag::syn, 999, 0, 0, 2), Side::client, 3 * kMs), Sameness::fresh);
+  EXPECT_EQ(take(tcp(tcp_flag::syn, 999, 0, 0, 2), Side::client, 20 * kUs), Sameness::copy);
+  EXPECT_EQ(cold.attempts, 2);
+  EXPECT_EQ(report().copies[0], 4u);
+}
+
+TEST_F(CaptureTraceTest, WithoutIdOnlyTheTimeTellsWhetherASynIsACopy) {
+  take(tcp(tcp_flag::syn, 999, 0, 0, 0), Side::client);
+  EXPECT_EQ(take(tcp(tcp_flag::syn, 999, 0, 0, 0), Side::client, 100 * kUs), Sameness::copy);
+  EXPECT_EQ(take(tcp(tcp_flag::syn, 999, 0, 0, 0), Side::client, 5 * kMs), Sameness::fresh);
+  Sighting routed = tcp(tcp_flag::syn, 999, 0, 0, 0);
+  routed.ttl = 59;
+  EXPECT_EQ(take(routed, Side::client, 5 * kMs), Sameness::copy);
+  EXPECT_EQ(cold.attempts, 2);
+}
+
+TEST_F(CaptureTraceTest, OneDirectionTwiceIsToldAndItsBytesCountOnce) {
+  using namespace tcp_flag;
+  take(tcp(syn, 999, 0, 0, 1), Side::client);
+  const auto twice = [this](const Sighting& s) {
+    EXPECT_EQ(take(s, Side::server), Sameness::fresh);
+    EXPECT_EQ(take(s, Side::server, 21 * kUs), Sameness::copy);
+  };
+  twice(tcp(syn | ack, 4999, 1000, 0, 2));
+  take(tcp(ack, 1000, 5000, 0, 3), Side::client);
+  for (uint16_t i = 0; i < 5; ++i) {
+    twice(tcp(ack, 5000u + 100u * i, 1000, 100, static_cast<uint16_t>(10 + i)));
+    take(tcp(ack, 1000, 5100u + 100u * i, 0, static_cast<uint16_t>(50 + i)), Side::client);
+  }
+  const CaptureReport found = report();
+  EXPECT_EQ(found.copies[1], 6u);
+  EXPECT_EQ(found.packets[1], 12u);
+  EXPECT_EQ(found.copies[0], 0u);
+  EXPECT_EQ(hot.bytes[1], 500u);
+  EXPECT_EQ(cold.retransmissions[1], 0u);
+}
+
+TEST_F(CaptureTraceTest, AFinThatWasNotSeenIsNoMissedData) {
+  handshake();
+  take(data(1000, 100, 10), Side::client);
+  take(acknowledgement(1101, 50), Side::server);                         // the FIN too
+  take(tcp(tcp_flag::ack, 1101, 5000, 0, 12), Side::client, 300 * kMs);  // which stood before this
+  EXPECT_EQ(report().missed_bytes, 0u);
+}
+
+TEST_F(CaptureTraceTest, WithItsFinTheLastSegmentIsMissedWithoutIt) {
+  handshake();
+  take(acknowledgement(1101, 50), Side::server);
+  take(tcp(tcp_flag::ack, 1101, 5000, 0, 12), Side::client, 300 * kMs);
+  EXPECT_EQ(report().missed_bytes, 100u);
+}
+
+TEST_F(CaptureTraceTest, TheByteOfAKeepAliveIsNoMissedData) {
+  take(tcp(tcp_flag::ack, 999, 5000, 0, 1), Side::client);  // met in midstream, while the client asks whether the server lives
+  take(acknowledgement(1000, 2), Side::server);
+  take(data(1000, 100, 3), Side::client, 300 * kMs);
+  take(acknowledgement(1100, 4), Side::server);
+  EXPECT_EQ(report().missed_bytes, 0u);
+}
+
+TEST_F(CaptureTraceTest, LaterFragmentsWereSeen) {
+  handshake();
+  Sighting first = data(1000, 500, 10), rest = tcp(0, 1500, 0, 300, 10);
+  first.flags = bit(SightingFlag::fragment);
+  rest.flags = bit(SightingFlag::fragment) | bit(SightingFlag::later_fragment);
+  take(first, Side::client);
+  take(rest, Side::client, kUs);
+  take(acknowledgement(1800, 50), Side::server);
+  take(data(1800, 100, 11), Side::client, 300 * kMs);
+  EXPECT_EQ(report().missed_bytes, 0u);
+  EXPECT_EQ(hot.bytes[0], 900u);
+}
+
+TEST_F(CaptureTraceTest, NothingIsMissedBehindAFragmentWhoseRestIsNotKnown) {
+  handshake();
+  Sighting first = data(1000, 500, 10);
+  first.flags = bit(SightingFlag::fragment);
+  take(first, Side::client);
+  take(acknowledgement(1800, 50), Side::server);
+  take(data(1800, 100, 11), Side::client, 300 * kMs);
+  take(data(2000, 100, 12), Side::client);  // and there is missed data elsewhere
+  take(acknowledgement(2100, 51), Side::server);
+  take(data(2100, 100, 13), Side::client, 300 * kMs);
+  EXPECT_EQ(report().missed_bytes, 100u);
 }
 
 TEST_F(CaptureTraceTest, TheFirstCopyInMidstreamIsASuspectAndTheNextOnesAreProved) {

@@ -66,6 +66,40 @@ bool has(const LegStep& step, PacketLabel label) { return step.labels & bit(labe
 
 }  // namespace
 
+TEST(TcpLabels, AnAcknowledgementNumberCountsOnlyWithItsFlag) {
+  Conversation c;
+  c.established().send(100, data(1, 100));
+  c.send(140, ack(101));
+  c.send(150, {.from = Side::server, .seq = 1, .ack = 0, .flags = tcp_flag::rst});  // its number is 0, which lies ahead
+  EXPECT_EQ(c.send(151, data(101, 100)).labels, 0u);
+  EXPECT_EQ(c.send(152, data(201, 100)).labels, 0u);
+  EXPECT_EQ(c.retransmissions(Side::client), 0u);
+}
+
+TEST(TcpLabels, DataBeforeAnyAcknowledgementIsNotSpurious) {
+  Conversation c;
+  c.send(0, {.from = Side::server, .seq = 1, .ack = 0, .flags = tcp_flag::rst});
+  EXPECT_EQ(c.send(10, data(0xffffff00u, 100)).labels, 0u);
+}
+
+TEST(TcpVerdicts, SegmentsThatOvertookOneAnotherAreNoRetransmissions) {
+  Conversation c;
+  c.established();
+  for (uint32_t i = 0; i < 6; ++i) c.send(100, data(101 + 200 * i, 100));  // every other one is late, and more than are kept
+  for (uint32_t i = 0; i < 6; ++i) c.send(110, data(1 + 200 * i, 100));
+  EXPECT_EQ(c.retransmissions(Side::client), 0u);
+  c.send(120, data(1001, 100));
+  EXPECT_EQ(c.retransmissions(Side::client), 1u);
+}
+
+TEST(TcpVerdicts, BytesSeenTwiceAreARetransmissionHoweverTheyAreCut) {
+  Conversation c;
+  c.established().send(100, data(1, 100));
+  c.send(100, data(201, 100));
+  c.send(400, data(1, 200));  // the first hundred again, together with what was missing
+  EXPECT_EQ(c.retransmissions(Side::client), 1u);
+}
+
 TEST(TcpVerdicts, LastSegmentAgainAfterTwoRoundTripsIsATailLossProbe) {
   Conversation c;
   c.established().send(100, data(1, 100));

@@ -43,6 +43,20 @@ TEST(FragmentTable, LaterFragmentGetsPortsAndHashOfTheFirst) {
   EXPECT_TRUE(later.has(SightingFlag::later_fragment));
 }
 
+TEST(FragmentTable, LaterFragmentsOfASegmentAreNumbered) {
+  const Wire segment = tcp(tcp_flag::ack);  // 20 bytes
+  Sighting first =
+      decoded(ethernet(0x0800) + ipv4({.protocol = 6, .payload = 48, .id = 7, .fragment = 0x2000}) + segment + zeros(28))
+          .sighting;
+  Sighting third = decoded(ethernet(0x0800) + ipv4({.protocol = 6, .payload = 24, .id = 7, .fragment = 12}) + zeros(24)).sighting;
+  FragmentTable table;
+  EXPECT_TRUE(table.attribute(first));
+  EXPECT_TRUE(table.attribute(third));
+  EXPECT_EQ(first.payload_length, 28u);
+  EXPECT_EQ(third.seq, first.seq + 12 * 8 - 20);
+  EXPECT_EQ(third.payload_length, 24u);
+}
+
 TEST(FragmentTable, WithoutItsFirstALaterFragmentIsUnattributed) {
   FragmentTable table;
   Sighting first = first_fragment(7, 0), other_id = later_fragment(8, 0), other_protocol = later_fragment(7, 0, 6);
