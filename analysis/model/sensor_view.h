@@ -32,7 +32,7 @@ class SensorView {
       if (direction != PortDirection::both && channel->info.direction != PortDirection::both &&
           channel->info.direction != direction)
         continue;
-      if (channel->loss.losing(from_ns, to_ns)) return false;
+      if (channel->may_lack(from_ns, to_ns)) return false;
       const int64_t watermark = channel->watermark_ns.load(std::memory_order_acquire);
       const int64_t until = watermark == kAfterAllNs ? channel->covered_to_ns.load(std::memory_order_acquire) : watermark;
       begun |= channel->covered_from_ns.load(std::memory_order_acquire) <= from_ns;

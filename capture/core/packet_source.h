@@ -50,6 +50,13 @@ class PacketSource {
   // Called after each poll() and before its packets are released; nullopt: nothing more to tell.
   virtual std::optional<SourceLoss> take_loss() { return std::nullopt; }
 
+  // Called like take_loss(). An outage that goes on is told again and again, each time up to now: it is known before the
+  // watermark passes it.
+  virtual std::optional<PortOutage> take_outage() { return std::nullopt; }
+
+  // As last seen by poll().
+  virtual bool link_up() const { return true; }
+
   // What the person should know, such as "cut in the middle of packet 17". Empty: nothing. Stable once finished().
   virtual std::string warning() const { return {}; }
 

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <limits>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,6 +17,7 @@
 #include "capture/core/decode_errors.h"
 #include "capture/core/excerpt.h"
 #include "capture/core/loss_log.h"
+#include "capture/core/port_outage.h"
 #include "capture/core/sighting.h"
 #include "capture/core/spsc_ring.h"
 
@@ -77,7 +79,24 @@ class PortChannel {
   std::atomic<int64_t> covered_from_ns{kAfterAllNs};
   std::atomic<int64_t> covered_to_ns{kBeforeAllNs};
   LossLog loss;
+  OutageLog outages;   // written by the rx worker: link down, paused, clock step
+  OutageLog silences;  // written by whoever watches all ports together (PortWatch)
+  std::atomic<bool> link_up{true};
+  // The largest of late that packets were stamped after they arrived. 0: no packet yet, or a file.
+  std::atomic<uint32_t> stamp_uncertainty_ns{0};
+  std::atomic<int64_t> last_packet_ns{kBeforeAllNs};
   PortCounters counters;
+
+  // Any thread. That its link is down, or that it is silent.
+  std::optional<PortOutage> current_outage() const {
+    if (!link_up.load(std::memory_order_relaxed) && outages.total() > 0) return outages.newest();
+    if (silences.total() > 0 && silences.newest().goes_on()) return silences.newest();
+    return std::nullopt;
+  }
+  // Any thread. Whether packets stamped within [from_ns, to_ns] may be missing, whatever the reason.
+  bool may_lack(int64_t from_ns, int64_t to_ns) const {
+    return loss.losing(from_ns, to_ns) || outages.out(from_ns, to_ns) || silences.out(from_ns, to_ns);
+  }
 };
 
 }  // namespace parallax

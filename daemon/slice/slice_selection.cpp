@@ -132,10 +132,9 @@ SliceSelection select_slice(const SensorState& state, const v1::PullSliceRequest
   selection.request.device_timeout_ns = state.device_timeout_ns;
   selection.request.key_from = state.key_from;
   selection.request.spool_filtered = state.spool_filtered;
-  if (state.clock_uncertainty_ns) {
-    selection.request.stamp_uncertainty_ns =
-        static_cast<uint32_t>(std::clamp<int64_t>(state.clock_uncertainty_ns(), 0, UINT32_MAX));
-  }
+  // What the stamps are worth as a rule; where they were worse for a while, the spool has noted a gap.
+  constexpr int64_t kOrdinaryMaxNs = 20'000'000;
+  selection.request.stamp_uncertainty_ns = static_cast<uint32_t>(std::min(state.stamp_uncertainty_ns(), kOrdinaryMaxNs));
   return selection;
 }
 

@@ -141,7 +141,9 @@ struct Bench {
 class FakeSink : public PacketSink {
  public:
   std::vector<std::pair<PortIndex, int64_t>> packets;
+  std::vector<std::tuple<PortIndex, int64_t, int64_t>> gaps;
   void append(PortIndex port, const RawPacket& packet) override { packets.emplace_back(port, packet.time_ns); }
+  void append_gap(PortIndex port, int64_t from_ns, int64_t to_ns) override { gaps.emplace_back(port, from_ns, to_ns); }
 };
 
 TEST(RxWorker, SightingsCarryWhatOnlyTheCaptureKnows) {
