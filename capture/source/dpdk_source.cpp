@@ -158,7 +158,7 @@ struct DpdkSource::Port {
   uint16_t receive(uint16_t wanted);
   void stamp_by_poll(std::span<RawPacket> burst);
   void stamp_by_kernel(std::span<RawPacket> burst, int64_t begun_ns);
-  bool in_step_with_ring() const;
+  bool in_step_with_ring(uint16_t count) const;
   bool link_is_up(int64_t now_ns, bool& was_down);
   void look_at_link(int64_t begun_ns);
   void note_progress(int64_t begun_ns, uint16_t wanted);
@@ -368,12 +368,12 @@ uint16_t DpdkSource::Port::receive(uint16_t wanted) {
   const uint16_t count = rte_eth_rx_burst(id, 0, held.data(), wanted);
   if (!ring) return count;
   ring->taken(count);
-  if (!in_step_with_ring()) ring.reset();
+  if (!in_step_with_ring(count)) ring.reset();
   return count;
 }
 
-bool DpdkSource::Port::in_step_with_ring() const {
-  for (uint16_t i = 0; i < held_count; ++i) {
+bool DpdkSource::Port::in_step_with_ring(uint16_t count) const {
+  for (uint16_t i = 0; i < count; ++i) {
     if (rte_pktmbuf_pkt_len(held[i]) != ring->waiting(i).length) return false;
   }
   return true;
