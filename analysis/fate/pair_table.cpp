@@ -393,7 +393,9 @@ void PairTable::decide_made(Pair& pair, size_t d, const Pending& out, int64_t wa
   if (out.order_ns < pair.fates_from_ns + waited_ns && pair.fates_from_ns != kBeforeAllNs) return;  // may have entered before
   // Where the stretch before the packet was not covered because the capture began then, its own time must do.
   const int64_t covered_from = out.order_ns - out.stamp_uncertainty_ns - std::max(kLeastWaitNs, pair.max_transit_ns[d]);
-  if (!sensor_.covers(enters, travel(pair, d), std::max(from, covered_from), to)) {
+  // Stamped late: what entered has been given up before this came.
+  const bool in_time = sensor_.covers(leaves, travel(pair, d), out.order_ns - out.stamp_uncertainty_ns, out.order_ns);
+  if (!in_time || !sensor_.covers(enters, travel(pair, d), std::max(from, covered_from), to)) {
     ++pair.undecided;
     return;
   }

@@ -7,7 +7,7 @@ import signal
 import time
 from dataclasses import dataclass
 
-PCAP, DPDK = "pcap", "dpdk"
+PCAP, DPDK, POLLED = "pcap", "dpdk", "polled"  # see SOURCES in sensor.py
 
 
 @dataclass(frozen=True)
@@ -63,6 +63,8 @@ DISTURBANCES = [
     Disturbance("pause_pcap_pcap", (PCAP, PCAP), **PAUSE),
     Disturbance("pause_pcap_dpdk", (PCAP, DPDK), **PAUSE),
     Disturbance("pause_dpdk_dpdk", (DPDK, DPDK), **PAUSE),
+    Disturbance("pause_pcap_polled", (PCAP, POLLED), **PAUSE),
+    Disturbance("pause_polled_polled", (POLLED, POLLED), **PAUSE),
 ]
 
 

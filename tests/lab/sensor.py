@@ -10,6 +10,13 @@ from pathlib import Path
 
 from namespaces import start, stop
 
+# What a port can be. Only the last one is stamped when it is polled: the kernel stamps the others.
+SOURCES = {
+    # 16,384 frames of 2 KiB (the lab has no jumbo frames) outlast a stall of some tenths of a second.
+    "dpdk": "dpdk:net_af_packet%(index)d,iface=%(interface)s,blocksz=65536,framesz=2048,framecnt=16384",
+    "pcap": "pcap:%(interface)s",
+    "polled": "dpdk:net_af_xdp%(index)d,iface=%(interface)s,busy_budget=0",
+}
 START_PATIENCE = 60.0  # seconds; a sanitizer and a busy machine are slow
 
 
@@ -56,10 +63,7 @@ class Sensor:
     def _configuration(self, ports, kinds):
         lines = ["sensor: { name: lab }", "path: [outside, inside]", "ports:"]
         for index, port in enumerate(ports):
-            # 16,384 frames of 2 KiB (the lab has no jumbo frames) outlast a stall of some tenths of a second.
-            source = "dpdk:net_af_packet%d,iface=%s,blocksz=65536,framesz=2048,framecnt=16384" % (index, port.interface)
-            if kinds[port.point] == "pcap":
-                source = "pcap:" + port.interface
+            source = SOURCES[kinds[port.point]] % {"index": index, "interface": port.interface}
             lines.append('  - { name: %s, point: %s, source: "%s", direction: %s }' % (port.name, port.point, source, port.direction))
         lines += [
             "workers: { count: 1, rx_count: 1 }",
