@@ -363,7 +363,9 @@ void PairTable::decide_lost(Pair& pair, size_t d, const Pending& in, int64_t wai
   if (acknowledged) pair.missed_ns[1 - d] = std::max(pair.missed_ns[1 - d], in.order_ns);
   const bool doubted =
       pair.missed_ns[1 - d] != kBeforeAllNs && std::abs(in.order_ns - pair.missed_ns[1 - d]) < limits_.device_timeout_ns;
-  if (acknowledged || doubted || !earlier_is_sure || !sensor_.covers(leaves, travel(pair, d), from, to) ||
+  // Seen leaving before its own stamp, when fates had not begun: stamps of two ports may differ by more than they say.
+  const bool begun = pair.fates_from_ns == kBeforeAllNs || from - kLeastWaitNs >= pair.fates_from_ns;
+  if (acknowledged || doubted || !begun || !earlier_is_sure || !sensor_.covers(leaves, travel(pair, d), from, to) ||
       !sensor_.covers(enters, travel(pair, d), from, to)) {
     ++pair.undecided;
     return;

@@ -82,8 +82,13 @@ class PortChannel {
   OutageLog outages;   // written by the rx worker: link down, paused, clock step
   OutageLog silences;  // written by whoever watches all ports together (PortWatch)
   std::atomic<bool> link_up{true};
+  // A port that was not emptied for longer than this was held up, which is an outage. What its stamps are worth otherwise, they
+  // say.
+  static constexpr int64_t kHeldUpNs = 20'000'000;
   // The largest of late that packets were stamped after they arrived. 0: no packet yet, or a file.
   std::atomic<uint32_t> stamp_uncertainty_ns{0};
+  // The largest ever while it was not held up: for who reads the packets without their own uncertainty (the spool keeps none).
+  std::atomic<uint32_t> ordinary_uncertainty_ns{0};
   std::atomic<int64_t> last_packet_ns{kBeforeAllNs};
   PortCounters counters;
 

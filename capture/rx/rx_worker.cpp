@@ -223,6 +223,9 @@ void RxWorker::spool_silence(Lane& lane) {
 void RxWorker::note_stamps(Lane& lane, size_t count) {
   const RawPacket& packet = burst_[count - 1];
   lane.channel.last_packet_ns.store(packet.time_ns, std::memory_order_relaxed);
+  if (packet.stamp_uncertainty_ns <= PortChannel::kHeldUpNs &&
+      packet.stamp_uncertainty_ns > lane.channel.ordinary_uncertainty_ns.load(std::memory_order_relaxed)) [[unlikely]]
+    lane.channel.ordinary_uncertainty_ns.store(packet.stamp_uncertainty_ns, std::memory_order_relaxed);
   lane.worst_stamp_ns = std::max(lane.worst_stamp_ns, packet.stamp_uncertainty_ns);
   if (packet.time_ns < lane.worst_stamp_until_ns) return;
   lane.channel.stamp_uncertainty_ns.store(lane.worst_stamp_ns, std::memory_order_relaxed);

@@ -33,8 +33,6 @@ constexpr size_t kScratchBytes = 1 << 18;  // for the packets of one burst that 
 constexpr int64_t kStatisticsIntervalMinNs = 1'000'000;
 constexpr int64_t kStatisticsIntervalMaxNs = 10'000'000;
 constexpr int64_t kStatisticsCostShare = 100;  // at most one part in so many goes into reading counters
-// A port that was not emptied for so long was held up: what waited proves nothing of that time.
-constexpr int64_t kPauseNs = 20'000'000;
 // From the wire to where a poll can see it: a NIC writes its descriptors in batches; the kernel has interrupt, softirq and a
 // queue between (2 to 63 us were measured).
 constexpr int64_t kNicDeliveryNs = 5'000;
@@ -385,7 +383,7 @@ void DpdkSource::Port::stamp_by_poll(std::span<RawPacket> burst) {
   const int64_t waited_ns = stamp_ns - emptied_ns;
   const auto uncertainty_ns = static_cast<uint32_t>(std::min<int64_t>(waited_ns + delivery_ns, UINT32_MAX));
   for (uint16_t i = 0; i < held_count; ++i) burst[i] = view(held[i], stamp_ns, uncertainty_ns);
-  if (waited_ns > kPauseNs) [[unlikely]]
+  if (waited_ns > PortChannel::kHeldUpNs) [[unlikely]]
     pause = PortOutage{OutageCause::paused, emptied_ns - delivery_ns, stamp_ns};
 }
 

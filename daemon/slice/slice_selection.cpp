@@ -132,9 +132,11 @@ SliceSelection select_slice(const SensorState& state, const v1::PullSliceRequest
   selection.request.device_timeout_ns = state.device_timeout_ns;
   selection.request.key_from = state.key_from;
   selection.request.spool_filtered = state.spool_filtered;
-  // What the stamps are worth as a rule; where they were worse for a while, the spool has noted a gap.
-  constexpr int64_t kOrdinaryMaxNs = 20'000'000;
-  selection.request.stamp_uncertainty_ns = static_cast<uint32_t>(std::min(state.stamp_uncertainty_ns(), kOrdinaryMaxNs));
+  // Where they were worse for a while, the spool has noted a gap.
+  for (const PortChannel* channel : state.channels) {
+    selection.request.stamp_uncertainty_ns =
+        std::max(selection.request.stamp_uncertainty_ns, channel->ordinary_uncertainty_ns.load(std::memory_order_relaxed));
+  }
   return selection;
 }
 
