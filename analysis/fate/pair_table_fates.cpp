@@ -127,6 +127,9 @@ AbsenceProof PairTable::absence_of(Pair& pair, size_t d, const Pending& in, int6
   int64_t& missed_ns = pair.missed_ns[1 - d];
   if (acknowledged && !in.acknowledged) missed_ns = std::max(missed_ns, in.order_ns);
   proof.unless(missed_ns != kBeforeAllNs && std::abs(in.order_ns - missed_ns) < limits_.device_timeout_ns, Doubt::not_covered);
+  // Seen leaving before its own stamp, when fates had not begun: stamps of two ports may differ by more than they say.
+  const bool begun = pair.fates_from_ns == kBeforeAllNs || from - pair_wait::kLeastNs >= pair.fates_from_ns;
+  proof.unless(!begun, Doubt::clock_uncertain);
   proof.unless(!reset && has_rival(pair, d, in), Doubt::rival);
   proof.expect(from, to);
   // A copy of these bytes has left, and it may have been this one: then it is the earlier copy that is missing, and the sensor
@@ -251,6 +254,9 @@ void PairTable::decide_made(Pair& pair, size_t d, const Pending& out, int64_t wa
   const int64_t covered_from = out.order_ns - out.stamp_uncertainty_ns - std::max(pair_wait::kLeastNs, pair.max_transit_ns[d]);
   AbsenceProof proof(sensor_, enters, travel(pair, d));
   proof.unless(!pair.entering_seen[d], Doubt::path_unknown).expect(std::max(from, covered_from), to);
+  // Stamped late: what entered has been given up before this came.
+  AbsenceProof in_time(sensor_, leaves, travel(pair, d));
+  proof.unless(!in_time.expect(out.order_ns - out.stamp_uncertainty_ns, out.order_ns).holds(), Doubt::clock_uncertain);
   if (!proof.holds_for_all()) return leave_unexplained(pair, d, proof.doubt());
   if (notes_.wanted()) note(out, leaves, PacketLabel::injected_by_device);
   ++pair.injected[d];

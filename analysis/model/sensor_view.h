@@ -85,9 +85,7 @@ class SensorView {
     auto part = std::partition_point(line.begin(), line.end(),
                                      [from_ns](const PortChannel* channel) { return begin_of(*channel) <= from_ns; });
     if (part == line.begin()) return false;
-    const auto complete = [from_ns, to_ns](const PortChannel& channel) {
-      return !channel.loss.losing(from_ns, to_ns) && !channel.hidden.losing(from_ns, to_ns);
-    };
+    const auto complete = [from_ns, to_ns](const PortChannel& channel) { return !channel.may_lack(from_ns, to_ns); };
     int64_t covered_ns = end_of(**--part);
     if (!complete(**part)) return false;
     while (covered_ns < to_ns) {

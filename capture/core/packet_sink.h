@@ -14,6 +14,9 @@ class PacketSink {
   virtual ~PacketSink() = default;
   // The packet's bytes are valid during the call only.
   virtual void append(PortIndex port, const RawPacket& packet) = 0;
+  // Packets of the port that never came here may be missing within, and those that came may be stamped late: up to `to_ns`.
+  // Called before the packets after.
+  virtual void append_gap(PortIndex port, int64_t from_ns, int64_t to_ns) = 0;
 };
 
 }  // namespace parallax

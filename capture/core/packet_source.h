@@ -56,6 +56,12 @@ class PacketSource {
 
   // A time of which the source cannot say what was seen when, since stamps are wrong. Called as take_loss() is.
   virtual std::optional<TimeSpan> take_uncertain_time() { return std::nullopt; }
+  // Called like take_loss(). An outage that goes on is told again and again, each time up to now: it is known before the
+  // watermark passes it.
+  virtual std::optional<PortOutage> take_outage() { return std::nullopt; }
+
+  // As last seen by poll().
+  virtual bool link_up() const { return true; }
 
   // What the person should know, such as "cut in the middle of packet 17". Empty: nothing. Stable once finished().
   virtual std::string warning() const { return {}; }

@@ -17,6 +17,7 @@
 #include "capture/core/decode_errors.h"
 #include "capture/core/excerpt.h"
 #include "capture/core/loss_log.h"
+#include "capture/core/port_outage.h"
 #include "capture/core/sighting.h"
 #include "capture/core/spsc_ring.h"
 
@@ -90,7 +91,30 @@ class PortChannel {
   // What the port saw and the analysis did not: frames that could not be decoded, that a filter dropped, or whose stamps are
   // wrong. An absence cannot be claimed there either, but the sensor has lost nothing.
   LossLog hidden{kHiddenIntervals};
+  OutageLog outages;   // written by the rx worker: link down, paused, clock step
+  OutageLog silences;  // written by whoever watches all ports together (PortWatch)
+  std::atomic<bool> link_up{true};
+  // A port that was not emptied for longer than this was held up, which is an outage. What its stamps are worth otherwise, they
+  // say.
+  static constexpr int64_t kHeldUpNs = 20'000'000;
+  // The largest of late that packets were stamped after they arrived. 0: no packet yet, or a file.
+  std::atomic<uint32_t> stamp_uncertainty_ns{0};
+  // The largest ever while it was not held up: for who reads the packets without their own uncertainty (the spool keeps none).
+  std::atomic<uint32_t> ordinary_uncertainty_ns{0};
+  std::atomic<int64_t> last_packet_ns{kBeforeAllNs};
   PortCounters counters;
+
+  // Any thread. That its link is down, or that it is silent.
+  std::optional<PortOutage> current_outage() const {
+    if (!link_up.load(std::memory_order_relaxed) && outages.total() > 0) return outages.newest();
+    if (silences.total() > 0 && silences.newest().goes_on()) return silences.newest();
+    return std::nullopt;
+  }
+  // Any thread. Whether packets stamped within [from_ns, to_ns] may be missing, whatever the reason.
+  bool may_lack(int64_t from_ns, int64_t to_ns) const {
+    return loss.losing(from_ns, to_ns) || hidden.losing(from_ns, to_ns) || outages.out(from_ns, to_ns) ||
+           silences.out(from_ns, to_ns);
+  }
 };
 
 }  // namespace parallax

@@ -12,6 +12,8 @@ static constexpr size_t kPacketsPerPoll = 128;
 static constexpr size_t kSameOrderMax = 32;
 // The same for the rings of excerpts: one that has no room for the longest then always holds two times.
 static constexpr size_t kSameOrderChunksMax = ExcerptRing::kChunksMin - 2 * excerpt_chunks(kExcerptBytesMax);
+static constexpr int64_t kWorstStampNs = 1'000'000'000;
+static constexpr int64_t kSilenceSpooledNs = 100'000'000;  // how often the spool is told that a silence goes on
 
 // Sightings on their way into the rings: a burst of them, and for each analysis worker a row of those that are for it.
 //
@@ -71,7 +73,10 @@ struct RxWorker::Lane {
   size_t same_order = 0;                // how many in a row have it
   size_t same_order_chunks = 0;         // of their excerpts
   int64_t watermark_ns = kBeforeAllNs;  // as published
-  bool listening = false;               // covered_from_ns is set
+  uint32_t worst_stamp_ns = 0;          // uncertainty of stamps, since worst_stamp_until_ns was set
+  int64_t worst_stamp_until_ns = kBeforeAllNs;
+  int64_t silence_spooled_to_ns = 0;
+  bool listening = false;  // covered_from_ns is set
   bool ended = false;
 
   Lane(RxPort port, Staging& live_staging)
@@ -177,6 +182,7 @@ bool RxWorker::poll_lane(Lane& lane) {
     count = lane.source->poll(burst_);
     taken_ += count;
     report_losses(lane);
+    if (!lane.is_file) report_outages(lane);
     take_burst(lane, count);
     if (!lane.is_file) drop_what_does_not_fit(lane);
   }
@@ -189,6 +195,7 @@ void RxWorker::report_losses(Lane& lane) {
   while (const std::optional<SourceLoss> loss = lane.source->take_loss()) {
     lane.channel.counters.drops[static_cast<size_t>(loss->reason)].add(loss->count);
     lane.channel.loss.add(std::min(loss->from_ns, loss->to_ns), loss->to_ns, loss->count);
+    if (options_.spool != nullptr) options_.spool->append_gap(lane.index, loss->from_ns, loss->to_ns);
   }
   while (const std::optional<TimeSpan> span = lane.source->take_uncertain_time()) {
     lane.channel.hidden.add(span->from_ns, span->to_ns, 0);
@@ -198,6 +205,40 @@ void RxWorker::report_losses(Lane& lane) {
 // The analysis does not see this packet as what it is: until then and since its stamp's uncertainty no absence can be claimed.
 void RxWorker::hide(Lane& lane, const RawPacket& packet) {
   lane.channel.hidden.add(packet.time_ns - packet.stamp_uncertainty_ns, packet.time_ns, 1);
+}
+
+void RxWorker::report_outages(Lane& lane) {
+  while (const std::optional<PortOutage> outage = lane.source->take_outage()) {
+    lane.channel.outages.add(*outage);
+    if (options_.spool != nullptr) options_.spool->append_gap(lane.index, outage->from_ns, outage->to_ns);
+  }
+  if (options_.spool != nullptr && lane.channel.silences.total() > 0) spool_silence(lane);
+  if (const bool up = lane.source->link_up(); up != lane.channel.link_up.load(std::memory_order_relaxed)) [[unlikely]]
+    lane.channel.link_up.store(up, std::memory_order_relaxed);
+}
+
+// Found by the thread that watches all ports; the spool hears of it from the one thread that writes there.
+void RxWorker::spool_silence(Lane& lane) {
+  const PortOutage silence = lane.channel.silences.newest();
+  const int64_t to_ns = silence.goes_on() ? lane.source->watermark_ns() : silence.to_ns;
+  const int64_t step_ns = silence.goes_on() ? kSilenceSpooledNs : 1;
+  if (to_ns < lane.silence_spooled_to_ns + step_ns) return;
+  lane.silence_spooled_to_ns = to_ns;
+  options_.spool->append_gap(lane.index, silence.from_ns, to_ns);
+}
+
+// What the stamps of a port are worth: the worst of the last whole second. A burst's packets are stamped in one way.
+void RxWorker::note_stamps(Lane& lane, size_t count) {
+  const RawPacket& packet = burst_[count - 1];
+  lane.channel.last_packet_ns.store(packet.time_ns, std::memory_order_relaxed);
+  if (packet.stamp_uncertainty_ns <= PortChannel::kHeldUpNs &&
+      packet.stamp_uncertainty_ns > lane.channel.ordinary_uncertainty_ns.load(std::memory_order_relaxed)) [[unlikely]]
+    lane.channel.ordinary_uncertainty_ns.store(packet.stamp_uncertainty_ns, std::memory_order_relaxed);
+  lane.worst_stamp_ns = std::max(lane.worst_stamp_ns, packet.stamp_uncertainty_ns);
+  if (packet.time_ns < lane.worst_stamp_until_ns) return;
+  lane.channel.stamp_uncertainty_ns.store(lane.worst_stamp_ns, std::memory_order_relaxed);
+  lane.worst_stamp_ns = 0;
+  lane.worst_stamp_until_ns = packet.time_ns + kWorstStampNs;
 }
 
 bool RxWorker::dropped_on_purpose(DropStage stage, Lane& lane, const RawPacket& packet) {
@@ -239,6 +280,7 @@ void RxWorker::take_burst(Lane& lane, size_t count) {
       if (!hooked || !dropped_on_purpose(DropStage::ring, lane, packet)) stage(lane, excerpt_length);
     }
   }
+  if (count > 0) note_stamps(lane, count);
   lane.channel.counters.packets.add(packets);
   lane.channel.counters.bytes.add(bytes);
 }

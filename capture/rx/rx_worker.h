@@ -71,6 +71,9 @@ class RxWorker : public Pollable {
   void stage(Lane& lane, uint32_t excerpt_length);
   void report_losses(Lane& lane);
   void hide(Lane& lane, const RawPacket& packet);
+  void report_outages(Lane& lane);
+  void spool_silence(Lane& lane);
+  void note_stamps(Lane& lane, size_t count);
   void drop_what_does_not_fit(Lane& lane);
   bool push_staged(Lane& lane);
   bool push_excerpts(Lane& lane, size_t worker);

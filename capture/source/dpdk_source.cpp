@@ -15,8 +15,11 @@
 #include <cstring>
 #include <vector>
 
+#include "capture/source/af_packet_ring.h"
 #include "capture/source/dpdk_losses.h"
 #include "capture/source/eal.h"
+#include "capture/source/kernel_stamps.h"
+#include "capture/source/link_watch.h"
 #include "capture/source/port_lock.h"
 
 namespace parallax {
@@ -30,6 +33,16 @@ constexpr size_t kScratchBytes = 1 << 18;  // for the packets of one burst that 
 constexpr int64_t kStatisticsIntervalMinNs = 1'000'000;
 constexpr int64_t kStatisticsIntervalMaxNs = 10'000'000;
 constexpr int64_t kStatisticsCostShare = 100;  // at most one part in so many goes into reading counters
+// From the wire to where a poll can see it: a NIC writes its descriptors in batches; the kernel has interrupt, softirq and a
+// queue between (2 to 63 us were measured).
+constexpr int64_t kNicDeliveryNs = 5'000;
+constexpr int64_t kKernelDeliveryNs = 100'000;
+// Of the kernel's stamps, as for libpcap.
+constexpr uint32_t kKernelStampUncertaintyNs = 10'000;
+constexpr int64_t kKernelStampDeliveryNs = 10'000'000;
+// Asking a device for its link costs from a register's reading to a mailbox's round trip.
+constexpr int64_t kLinkIntervalMinNs = 20'000'000;
+constexpr int64_t kLinkIntervalMaxNs = 500'000'000;
 
 // DPDK's buffer pools keep a cache for each thread that they know.
 struct RegisteredThread {
@@ -84,11 +97,18 @@ std::string code_text(int result) { return rte_strerror(result < 0 ? -result : r
 }  // namespace
 
 struct DpdkSource::Port {
+  Port(const std::string& device_text, const std::string& on_interface, const Clock& sensor_clock)
+      : device(device_text),
+        interface(on_interface),
+        clock(&sensor_clock),
+        link(is_on_interface(driver_of(device_text)) ? on_interface : std::string{}) {}
+
   std::string device;
-  std::string name;       // DPDK's
-  std::string driver;     // of a virtual device
-  std::string interface;  // of a virtual device on one
-  const Clock* clock = nullptr;
+  std::string name;             // DPDK's
+  std::string driver;           // of a virtual device
+  const std::string interface;  // of a virtual device on one
+  const Clock* const clock;
+  LinkWatch link;
   PortLock lock;
   rte_mempool* pool = nullptr;
   uint16_t id = RTE_MAX_ETHPORTS;
@@ -106,6 +126,17 @@ struct DpdkSource::Port {
   uint32_t until_mark = 0;       // packets to come before everything that waited at mark_ns is handed out
   int64_t mark_ns = 0;
   int64_t last_stamp_ns = 0;
+  int64_t delivery_ns = 0;  // of poll stamps: from the wire to where the poll sees it, at most
+
+  // af_packet: the kernel's stamps.
+  std::optional<AfPacketRing> ring;
+  std::optional<KernelStamps> stamps;
+  int64_t newest_kernel_stamp_ns = 0;
+
+  bool link_up = true;
+  int64_t known_up_ns = 0;
+  int64_t link_asked_ns = 0, link_interval_ns = kLinkIntervalMinNs;
+  std::optional<PortOutage> link_outage, pause;
 
   DpdkLosses losses;
   size_t losses_told = 0;
@@ -120,7 +151,14 @@ struct DpdkSource::Port {
   std::string configure(uint32_t mbufs);
   std::string make_pool(uint32_t mbufs);
   std::string queues(const rte_eth_conf& conf, const rte_eth_dev_info& info);
-  void discard_waiting();
+  size_t discard_waiting();
+  void find_ring(int socket, size_t taken);
+  uint16_t receive(uint16_t wanted);
+  void stamp_by_poll(std::span<RawPacket> burst);
+  void stamp_by_kernel(std::span<RawPacket> burst, int64_t begun_ns);
+  bool in_step_with_ring(uint16_t count) const;
+  bool link_is_up(int64_t now_ns, bool& was_down);
+  void look_at_link(int64_t begun_ns);
   void note_progress(int64_t begun_ns, uint16_t wanted);
   void read_statistics(int64_t begun_ns);
   RawPacket view(rte_mbuf* mbuf, int64_t stamp_ns, uint32_t uncertainty_ns);
@@ -247,28 +285,35 @@ std::string DpdkSource::Port::configure(uint32_t mbufs) {
 }
 
 // Between making its socket and binding it to the interface, the af_packet driver takes the packets of every interface.
-void DpdkSource::Port::discard_waiting() {
+size_t DpdkSource::Port::discard_waiting() {
   std::array<rte_mbuf*, kBurstMax> burst;
-  for (uint32_t left = depth; left > 0;) {
-    const uint16_t count = rte_eth_rx_burst(id, 0, burst.data(), static_cast<uint16_t>(std::min<uint32_t>(left, kBurstMax)));
-    if (count == 0) return;
+  size_t discarded = 0;
+  while (discarded < depth) {
+    const auto wanted = static_cast<uint16_t>(std::min<size_t>(depth - discarded, kBurstMax));
+    const uint16_t count = rte_eth_rx_burst(id, 0, burst.data(), wanted);
+    if (count == 0) break;
     rte_pktmbuf_free_bulk(burst.data(), count);
-    left -= count;
+    discarded += count;
   }
+  return discarded;
+}
+
+void DpdkSource::Port::find_ring(int socket, size_t taken) {
+  const auto or_else = [](uint32_t given, size_t usual) { return given > 0 ? given : usual; };
+  const AfPacketRingShape shape{or_else(number_of(device, "blocksz"), static_cast<size_t>(getpagesize())),
+                                or_else(number_of(device, "framesz"), 2048), number_of(device, "framecnt")};
+  ring = AfPacketRing::find(socket, shape, taken);
+  if (ring) stamps.emplace(clock, kKernelStampDeliveryNs, kKernelStampUncertaintyNs);
 }
 
 Result<std::unique_ptr<DpdkSource>> DpdkSource::open(const std::string& device, const DpdkSourceOptions& options) {
   if (!eal_running()) return Error{"dpdk:" + device + ": DPDK's environment does not run"};
   if (device.empty()) return Error{"dpdk: a PCI address or a virtual device is missing, such as dpdk:0000:3b:00.0"};
   eal_take_log();
-  auto port = std::make_unique<Port>();
-  port->device = device;
-  port->clock = options.clock;
   const std::string address = pci_address_of(device);
-  if (address.empty()) {
-    port->driver = driver_of(device);
-    port->interface = argument_of(device, "iface");
-  }
+  auto port = std::make_unique<Port>(device, address.empty() ? argument_of(device, "iface") : std::string{}, *options.clock);
+  if (address.empty()) port->driver = driver_of(device);
+  port->delivery_ns = !address.empty() ? kNicDeliveryNs : port->interface.empty() ? 0 : kKernelDeliveryNs;
   if (port->driver == "net_af_packet") port->use_large_ring();
   const std::string& locked = port->interface.empty() ? address : port->interface;
   if (!locked.empty()) {
@@ -282,12 +327,13 @@ Result<std::unique_ptr<DpdkSource>> DpdkSource::open(const std::string& device, 
 
   std::vector<int> sockets;
   if (port->driver == "net_af_packet") {
-    port->discard_waiting();
+    const size_t discarded = port->discard_waiting();
     sockets = DpdkLosses::packet_sockets(port->interface, sockets_before);
+    if (sockets.size() == 1) port->find_ring(sockets.front(), discarded);
   }
   port->losses.start(port->id, port->driver, port->interface, std::move(sockets));
   port->scratch.resize(kScratchBytes);
-  port->emptied_ns = port->statistics_ns = port->now_ns();
+  port->emptied_ns = port->statistics_ns = port->known_up_ns = port->now_ns();
   return std::unique_ptr<DpdkSource>(new DpdkSource(std::move(port)));
 }
 
@@ -302,22 +348,61 @@ size_t DpdkSource::poll(std::span<RawPacket> burst) {
 
   const int64_t begun_ns = port.now_ns();
   const auto wanted = static_cast<uint16_t>(std::min<size_t>(burst.size(), kBurstMax));
-  port.held_count = rte_eth_rx_burst(port.id, 0, port.held.data(), wanted);
-  if (port.held_count > 0) {
-    // After the poll: nothing in the burst arrived later.
-    const int64_t stamp_ns = port.now_ns();
-    const auto uncertainty_ns = static_cast<uint32_t>(std::min<int64_t>(stamp_ns - port.emptied_ns, UINT32_MAX));
-    for (uint16_t i = 0; i < port.held_count; ++i) burst[i] = port.view(port.held[i], stamp_ns, uncertainty_ns);
-  }
+  port.held_count = port.receive(wanted);
+  if (port.held_count > 0) port.ring ? port.stamp_by_kernel(burst, begun_ns) : port.stamp_by_poll(burst);
   port.note_progress(begun_ns, wanted);
-  if (begun_ns - port.statistics_ns >= port.statistics_interval_ns) port.read_statistics(begun_ns);
+  if (begun_ns - port.statistics_ns >= port.statistics_interval_ns) {
+    if (port.stamps) port.stamps->compare();
+    port.look_at_link(begun_ns);
+    port.read_statistics(begun_ns);
+  }
   return port.held_count;
+}
+
+// No more than the ring was seen to hold: each packet then has its stamp.
+uint16_t DpdkSource::Port::receive(uint16_t wanted) {
+  if (ring) wanted = static_cast<uint16_t>(ring->look(wanted));
+  if (wanted == 0) return 0;
+  const uint16_t count = rte_eth_rx_burst(id, 0, held.data(), wanted);
+  if (!ring) return count;
+  ring->taken(count);
+  if (!in_step_with_ring(count)) ring.reset();
+  return count;
+}
+
+bool DpdkSource::Port::in_step_with_ring(uint16_t count) const {
+  for (uint16_t i = 0; i < count; ++i) {
+    if (rte_pktmbuf_pkt_len(held[i]) != ring->waiting(i).length) return false;
+  }
+  return true;
+}
+
+void DpdkSource::Port::stamp_by_poll(std::span<RawPacket> burst) {
+  // After the poll: nothing in the burst arrived later.
+  const int64_t stamp_ns = now_ns();
+  const int64_t waited_ns = stamp_ns - emptied_ns;
+  const auto uncertainty_ns = static_cast<uint32_t>(std::min<int64_t>(waited_ns + delivery_ns, UINT32_MAX));
+  for (uint16_t i = 0; i < held_count; ++i) burst[i] = view(held[i], stamp_ns, uncertainty_ns);
+  if (waited_ns > PortChannel::kHeldUpNs) [[unlikely]]
+    pause = PortOutage{OutageCause::paused, emptied_ns - delivery_ns, stamp_ns};
+}
+
+void DpdkSource::Port::stamp_by_kernel(std::span<RawPacket> burst, int64_t begun_ns) {
+  stamps->begin_poll(emptied_ns, begun_ns);
+  for (uint16_t i = 0; i < held_count; ++i) {
+    const KernelStamp stamp = stamps->place(ring->waiting(i).stamp_ns);
+    burst[i] = view(held[i], stamp.time_ns, stamp.uncertainty_ns);
+    newest_kernel_stamp_ns = std::max(newest_kernel_stamp_ns, stamp.time_ns);
+  }
 }
 
 // Under overload no poll ever empties the port. But the port holds at most so many packets: once that many more were
 // handed out, all that were waiting at the mark are.
 void DpdkSource::Port::note_progress(int64_t begun_ns, uint16_t wanted) {
-  if (held_count < wanted) {
+  if (ring && held_count > 0 && held_count == wanted) {
+    // Each packet says itself how far it has got.
+    emptied_ns = std::max(emptied_ns, newest_kernel_stamp_ns);
+  } else if (held_count < wanted) {
     emptied_ns = mark_ns = begun_ns;
     until_mark = depth;
   } else if (depth > 0) {
@@ -361,7 +446,44 @@ void DpdkSource::Port::read_statistics(int64_t begun_ns) {
       std::clamp(statistics_cost_ns * kStatisticsCostShare, kStatisticsIntervalMinNs, kStatisticsIntervalMaxNs);
 }
 
-int64_t DpdkSource::watermark_ns() const { return std::min(port_->emptied_ns, port_->statistics_ns); }
+bool DpdkSource::Port::link_is_up(int64_t now_ns, bool& was_down) {
+  if (is_on_interface(driver)) {
+    const LinkWatch::Link seen = link.look(now_ns);
+    was_down = seen == LinkWatch::Link::was_down;
+    return seen != LinkWatch::Link::down;
+  }
+  link_asked_ns = now_ns;
+  rte_eth_link status{};
+  const bool up = rte_eth_link_get_nowait(id, &status) != 0 || status.link_status == RTE_ETH_LINK_UP;
+  link_interval_ns = std::clamp((clock->now_ns() - now_ns) * kStatisticsCostShare, kLinkIntervalMinNs, kLinkIntervalMaxNs);
+  return up;
+}
+
+// Asked of a device less often than the watermark moves on: what was released meanwhile is decided long after.
+void DpdkSource::Port::look_at_link(int64_t begun_ns) {
+  if (!is_on_interface(driver) && begun_ns - link_asked_ns < link_interval_ns) return;
+  bool was_down = false;
+  const bool up = link_is_up(begun_ns, was_down);
+  if (!up || !link_up || was_down) link_outage = PortOutage{OutageCause::link_down, known_up_ns, now_ns()};
+  link_up = up;
+  if (up) known_up_ns = begun_ns;
+}
+
+int64_t DpdkSource::watermark_ns() const {
+  const Port& port = *port_;
+  return std::min(port.ring ? port.emptied_ns - kKernelStampDeliveryNs : port.emptied_ns, port.statistics_ns);
+}
+
+std::optional<PortOutage> DpdkSource::take_outage() {
+  Port& port = *port_;
+  for (std::optional<PortOutage>* outage : {&port.link_outage, &port.pause}) {
+    if (*outage) return std::exchange(*outage, std::nullopt);
+  }
+  return port.stamps ? port.stamps->take_step() : std::nullopt;
+}
+
+bool DpdkSource::link_up() const { return port_->link_up; }
+bool DpdkSource::kernel_stamps() const { return port_->ring.has_value(); }
 
 std::optional<SourceLoss> DpdkSource::take_loss() {
   Port& port = *port_;

@@ -1,8 +1,9 @@
 // Packets from a DPDK port: a PCI device, or any virtual device that a driver of DPDK makes (af_packet, af_xdp, tap, pcap).
 //
 // Opened and closed by the thread that wires the process, while eal_running(); polled by one rx worker.
-// Stamps: no driver available without such hardware offers receive timestamps, so that the clock's time after the poll is the
-// stamp of a whole burst, and everything since the last poll that emptied the port is its uncertainty. Losses: the port's
+// Stamps: af_packet ports bear the kernel's (AfPacketRing). No other driver available without such hardware offers receive
+// timestamps, so that the clock's time after the poll is the stamp of a whole burst, and everything since the last poll that
+// emptied the port is its uncertainty; where that is long (the sensor was held up), the time is an outage. Losses: the port's
 // counters are read every millisecond or so (less often where that is slow), and the watermark stays at the last reading: a loss
 // is known before the watermark passes the time at which it may have happened.
 #pragma once
@@ -32,11 +33,14 @@ class DpdkSource : public PacketSource {
   size_t poll(std::span<RawPacket> burst) override;
   int64_t watermark_ns() const override;
   std::optional<SourceLoss> take_loss() override;
+  std::optional<PortOutage> take_outage() override;
+  bool link_up() const override;
   LinkType link_type() const override { return LinkType::ethernet; }
 
   // What it costs to read the port's loss counters, and how often that is done: for tuning.
   int64_t statistics_cost_ns() const;
   int64_t statistics_interval_ns() const;
+  bool kernel_stamps() const;
 
  private:
   struct Port;

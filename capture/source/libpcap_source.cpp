@@ -2,12 +2,13 @@
 
 #include <net/if.h>
 #include <pcap/pcap.h>
-#include <time.h>
 
 #include <algorithm>
 #include <cstring>
 #include <vector>
 
+#include "capture/source/kernel_stamps.h"
+#include "capture/source/link_watch.h"
 #include "capture/source/port_lock.h"
 
 namespace parallax {
@@ -17,13 +18,9 @@ constexpr size_t kBurstMax = 64;
 constexpr int64_t kStatisticsIntervalMinNs = 1'000'000;
 constexpr int64_t kStatisticsIntervalMaxNs = 10'000'000;
 constexpr int64_t kStatisticsCostShare = 100;  // at most one part in so many goes into reading counters
-
-// The kernel's stamps are of this clock.
-int64_t kernel_now_ns() {
-  timespec now{};
-  clock_gettime(CLOCK_REALTIME, &now);
-  return int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
-}
+// Between two attempts at an interface that failed: doubled each time.
+constexpr int64_t kRetryMinNs = 20'000'000;
+constexpr int64_t kRetryMaxNs = 640'000'000;
 
 std::string interface_names() {
   std::string names;
@@ -53,9 +50,17 @@ std::string activation_error(pcap_t* pcap, const std::string& interface, int cod
 }  // namespace
 
 struct LibpcapSource::Capture {
-  std::string interface;
+  Capture(const std::string& interface_name, const LibpcapSourceOptions& source_options)
+      : interface(interface_name),
+        options(source_options),
+        stamps(options.clock, options.delivery_ns, options.stamp_uncertainty_ns),
+        link(interface) {}
+
+  const std::string interface;
   LibpcapSourceOptions options;
   PortLock lock;
+  KernelStamps stamps;
+  LinkWatch link;
   pcap_t* pcap = nullptr;
   LinkType link_type = LinkType::ethernet;
   std::string warning;
@@ -74,10 +79,22 @@ struct LibpcapSource::Capture {
   uint64_t lost_by_socket = 0, lost_by_interface = 0;  // not yet told
   int64_t loss_from_ns = 0, loss_to_ns = 0;
 
-  ~Capture() {
-    if (pcap != nullptr) pcap_close(pcap);
+  unsigned interface_index = 0;  // as it was opened
+  bool failed = false;           // libpcap gave up; tried again at retry_ns
+  int64_t retry_ns = 0, retry_interval_ns = kRetryMinNs;
+  bool link_up = true;
+  int64_t known_up_ns = 0;  // when the link was last seen up, and had been since the look before
+  std::optional<PortOutage> link_outage;
+
+  ~Capture() { close(); }
+  void close() {
+    if (pcap != nullptr) pcap_close(std::exchange(pcap, nullptr));
   }
   std::string activate();
+  void dispatch(int64_t begun_ns);
+  bool ready_again(int64_t begun_ns);
+  void reopen();
+  void look_at_link(int64_t begun_ns);
   void read_statistics(int64_t begun_ns);
   void take(const pcap_pkthdr& header, const uint8_t* bytes);
 };
@@ -99,6 +116,7 @@ std::string LibpcapSource::Capture::activate() {
   link_type = static_cast<LinkType>(pcap_datalink(pcap) == DLT_RAW ? static_cast<int>(LinkType::raw_ip) : pcap_datalink(pcap));
   options.snaplen = pcap_snapshot(pcap);
   pcap_stats(pcap, &former);
+  interface_index = link.interface_index();
   return {};
 }
 
@@ -106,13 +124,11 @@ Result<std::unique_ptr<LibpcapSource>> LibpcapSource::open(const std::string& in
   if (interface.empty()) return Error{"pcap: the interface is missing, such as pcap:eth1; there are " + interface_names()};
   Result<PortLock> lock = PortLock::take(interface);
   if (!lock.ok()) return Error{"pcap:" + interface + ": " + lock.error()};
-  auto capture = std::make_unique<Capture>();
-  capture->interface = interface;
-  capture->options = options;
+  auto capture = std::make_unique<Capture>(interface, options);
   capture->lock = std::move(*lock);
   if (const std::string error = capture->activate(); !error.empty()) return Error{"pcap:" + interface + ": " + error};
   capture->copies.resize(kBurstMax * static_cast<size_t>(capture->options.snaplen));
-  capture->opened_ns = capture->handed_out_ns = capture->statistics_ns = kernel_now_ns();
+  capture->opened_ns = capture->handed_out_ns = capture->statistics_ns = capture->known_up_ns = capture->stamps.now_ns();
   return std::unique_ptr<LibpcapSource>(new LibpcapSource(std::move(capture)));
 }
 
@@ -124,42 +140,91 @@ void LibpcapSource::Capture::take(const pcap_pkthdr& header, const uint8_t* byte
   uint8_t* const copy = copies.data() + burst_count * static_cast<size_t>(options.snaplen);
   std::memcpy(copy, bytes, length);
   // With nanosecond precision tv_usec holds nanoseconds.
-  const int64_t time_ns = int64_t{header.ts.tv_sec} * 1'000'000'000 + header.ts.tv_usec;
-  burst[burst_count++] = {copy, length, std::max(header.len, length), time_ns, options.stamp_uncertainty_ns, ++frame, link_type};
-  handed_out_ns = std::max(handed_out_ns, time_ns);
+  const KernelStamp stamp = stamps.place(int64_t{header.ts.tv_sec} * 1'000'000'000 + header.ts.tv_usec);
+  burst[burst_count++] = {copy, length, std::max(header.len, length), stamp.time_ns, stamp.uncertainty_ns, ++frame, link_type};
+  handed_out_ns = std::max(handed_out_ns, stamp.time_ns);
 }
 
 size_t LibpcapSource::poll(std::span<RawPacket> burst) {
   Capture& capture = *capture_;
   if (capture.ended) return 0;
-  const int64_t begun_ns = kernel_now_ns();
+  const int64_t begun_ns = capture.stamps.now_ns();
   capture.burst = burst.first(std::min(burst.size(), kBurstMax));
   capture.burst_count = 0;
-  const auto take = [](u_char* user, const pcap_pkthdr* header, const u_char* bytes) {
-    reinterpret_cast<Capture*>(user)->take(*header, bytes);
-  };
-  const int result =
-      pcap_dispatch(capture.pcap, static_cast<int>(capture.burst.size()), take, reinterpret_cast<u_char*>(&capture));
+  if (!capture.failed || capture.ready_again(begun_ns)) capture.dispatch(begun_ns);
   // The ring was empty; otherwise only what is older than the newest packet has been handed out.
   if (capture.burst_count < capture.burst.size()) capture.handed_out_ns = std::max(capture.handed_out_ns, begun_ns);
-  if (result < 0) {
-    capture.ended = true;
-    capture.warning = "pcap:" + capture.interface + ": the capture has ended: " + pcap_geterr(capture.pcap);
+  if (capture.ended || begun_ns - capture.statistics_ns >= capture.statistics_interval_ns) {
+    capture.stamps.compare();
+    capture.look_at_link(begun_ns);
+    capture.read_statistics(begun_ns);
   }
-  if (capture.ended || begun_ns - capture.statistics_ns >= capture.statistics_interval_ns) capture.read_statistics(begun_ns);
   return capture.burst_count;
+}
+
+void LibpcapSource::Capture::dispatch(int64_t begun_ns) {
+  const auto take_packet = [](u_char* user, const pcap_pkthdr* header, const u_char* bytes) {
+    reinterpret_cast<Capture*>(user)->take(*header, bytes);
+  };
+  stamps.begin_poll(handed_out_ns, begun_ns);
+  const int result = pcap_dispatch(pcap, static_cast<int>(burst.size()), take_packet, reinterpret_cast<u_char*>(this));
+  if (result >= 0) return;
+  failed = true;
+  warning = "pcap:" + interface + ": " + pcap_geterr(pcap);
+  retry_interval_ns = kRetryMinNs;
+  retry_ns = begun_ns + retry_interval_ns;
+}
+
+// The socket outlives an interface that is set down and up again, but not one that is made anew.
+bool LibpcapSource::Capture::ready_again(int64_t begun_ns) {
+  if (begun_ns < retry_ns) return false;
+  retry_interval_ns = std::min(2 * retry_interval_ns, kRetryMaxNs);
+  retry_ns = begun_ns + retry_interval_ns;
+  const unsigned index = link.interface_index();
+  if (index == 0 || link.look(begun_ns) == LinkWatch::Link::down) return false;
+  if (pcap == nullptr || index != interface_index) reopen();
+  failed = pcap == nullptr;
+  if (!failed) warning.clear();
+  return !failed;
+}
+
+void LibpcapSource::Capture::reopen() {
+  const LinkType former_type = link_type;
+  close();
+  const std::string error = activate();
+  if (!error.empty()) {
+    warning = "pcap:" + interface + ": cannot be opened again: " + error;
+    close();
+  } else if (link_type != former_type) {
+    warning = "pcap:" + interface + ": came back with another link type: restart to capture from it";
+    link_type = former_type;
+    close();
+    ended = true;
+  } else {
+    copies.resize(std::max(copies.size(), kBurstMax * static_cast<size_t>(options.snaplen)));
+  }
+}
+
+void LibpcapSource::Capture::look_at_link(int64_t begun_ns) {
+  const LinkWatch::Link seen = link.look(begun_ns);
+  const bool up = seen != LinkWatch::Link::down && !failed;
+  if (!up || !link_up || seen == LinkWatch::Link::was_down) {
+    link_outage = PortOutage{OutageCause::link_down, known_up_ns, stamps.now_ns()};
+  }
+  link_up = up;
+  if (up) known_up_ns = begun_ns;
 }
 
 void LibpcapSource::Capture::read_statistics(int64_t begun_ns) {
   pcap_stat now{};
-  const int64_t read_ns = kernel_now_ns();
-  if (pcap_stats(pcap, &now) == 0) {
+  const int64_t read_ns = stamps.now_ns();
+  if (pcap != nullptr && pcap_stats(pcap, &now) == 0) {
     // 32 bits each; the difference is right across their end.
     lost_by_socket += now.ps_drop - former.ps_drop;
     lost_by_interface += now.ps_ifdrop - former.ps_ifdrop;
     former = now;
   }
-  const int64_t done_ns = kernel_now_ns();
+  const int64_t done_ns = stamps.now_ns();
   loss_from_ns = statistics_ns - options.delivery_ns;
   loss_to_ns = done_ns;
   statistics_ns = std::max(statistics_ns, begun_ns);
@@ -184,6 +249,13 @@ std::optional<SourceLoss> LibpcapSource::take_loss() {
   if (capture.lost_by_interface > 0) return told(DropReason::nic, capture.lost_by_interface);
   return std::nullopt;
 }
+
+std::optional<PortOutage> LibpcapSource::take_outage() {
+  if (capture_->link_outage) return std::exchange(capture_->link_outage, std::nullopt);
+  return capture_->stamps.take_step();
+}
+
+bool LibpcapSource::link_up() const { return capture_->link_up; }
 
 std::string LibpcapSource::warning() const { return capture_->warning; }
 

@@ -47,6 +47,7 @@ Result<std::unique_ptr<PacketSource>> open_source(const std::string& source, con
       return as_packet_source(DpdkSource::open(spec->device, {.clock = options.clock, .mbufs = options.mbufs}));
     case SourceKind::pcap: {
       LibpcapSourceOptions live;
+      live.clock = options.clock;
       live.delivery_ns = options.kernel_delivery_ns;
       return as_packet_source(LibpcapSource::open(spec->device, live));
     }

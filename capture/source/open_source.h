@@ -25,7 +25,7 @@ struct SourceSpec {
 Result<SourceSpec> parse_source(const std::string& source);
 
 struct OpenOptions {
-  const Clock* clock = nullptr;             // needed for dpdk:; outlives the sources
+  const Clock* clock = nullptr;             // needed for dpdk: and pcap:; outlives the sources
   uint32_t mbufs = 8191;                    // per dpdk: port
   int64_t kernel_delivery_ns = 10'000'000;  // pcap: a stamped packet is handed over at most so late
 };

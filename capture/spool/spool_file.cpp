@@ -83,7 +83,7 @@ void SpoolFileIndex::add(const SpoolLoss& loss) {
   for (size_t back = 0; back < losses.size() && back < 8; ++back) {  // the ports' losses interleave
     SpoolLoss& known = losses[losses.size() - 1 - back];
     const bool near = loss.from_ns <= known.to_ns + kLossMergeNs && known.from_ns <= loss.to_ns + kLossMergeNs;
-    const bool known_count = loss.count > 0 && known.count > 0;
+    const bool known_count = (loss.count > 0) == (known.count > 0);
     if (known.interface != loss.interface || !near || !known_count) continue;
     known.from_ns = std::min(known.from_ns, loss.from_ns);
     known.to_ns = std::max(known.to_ns, loss.to_ns);

@@ -20,7 +20,8 @@ SpoolLane::SpoolLane(std::vector<SpoolLanePort> ports, uint32_t snaplen, size_t 
       used_(blocks),
       loss_ring_(kLossSlots),
       dropped_by_port_(ports_.size()),
-      losses_(ports_.size()) {
+      losses_(ports_.size()),
+      gaps_(ports_.size(), {kAfterAllNs, kBeforeAllNs}) {
   for (uint32_t i = 0; i < blocks; ++i) {
     blocks_[i].data = memory_.get() + size_t{i} * block_bytes;
     free_.push(i);
@@ -51,6 +52,23 @@ void SpoolLane::report_losses() {
       losing_ = true;  // it grows until there is room
     }
   }
+  for (size_t port = 0; port < gaps_.size(); ++port) {
+    SpoolLoss& gap = gaps_[port];
+    if (gap.to_ns == kBeforeAllNs) continue;
+    if (loss_ring_.push({gap.from_ns, gap.to_ns, 0, static_cast<uint32_t>(port), 0})) {
+      gap = {kAfterAllNs, kBeforeAllNs};
+    } else {
+      losing_ = true;
+    }
+  }
+}
+
+// Told at once: packets of other lanes are written while this one has none.
+void SpoolLane::append_gap(PortIndex port, int64_t from_ns, int64_t to_ns) {
+  SpoolLoss& gap = gaps_[port];
+  gap.from_ns = std::min(gap.from_ns, from_ns);
+  gap.to_ns = std::max(gap.to_ns, to_ns);
+  report_losses();
 }
 
 bool SpoolLane::take_loss(SpoolLoss& loss) {

@@ -31,6 +31,7 @@ class SpoolLane : public PacketSink {
   // Rx worker. 11 ns for a packet of 112 bytes, 26 for 400 (benchmarks/spool_benchmark.cpp); it was 25 and 35 before the words
   // of the block were stored in pairs and small packets copied without a call.
   void append(PortIndex port, const RawPacket& packet) override;
+  void append_gap(PortIndex port, int64_t from_ns, int64_t to_ns) override;
 
   // Writer: the oldest bytes not yet taken, whole EPBs of one block; `closed` says whether the rx worker is done with the block.
   std::span<const uint8_t> pending(bool& closed);
@@ -67,6 +68,7 @@ class SpoolLane : public PacketSink {
   std::vector<Counter> dropped_by_port_;
   bool losing_ = false;            // some loss is not yet reported
   std::vector<SpoolLoss> losses_;  // by port; count 0: none
+  std::vector<SpoolLoss> gaps_;    // by port, of which nobody counts what is missing; to_ns kBeforeAllNs: none
   // Writer's.
   alignas(64) uint32_t taken_ = 0;  // of the oldest block
 };

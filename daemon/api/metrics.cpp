@@ -75,6 +75,23 @@ void add_ports(Page& page, const SensorState& state) {
   page.open("unattributed_fragments_total", MetricType::Counter, "Later fragments whose first fragment was not seen.");
   each_port([](const PortCounters& counters) { return counters.unattributed_fragments.get(); });
 
+  const auto each_channel = [&](auto&& value_of) {
+    for (const PortChannel* channel : state.channels) {
+      page.add({{"point", state.path[channel->info.point]}, {"port", channel->info.name}}, value_of(*channel));
+    }
+  };
+  page.open("port_up", MetricType::Gauge, "1: the port has its link, and has not fallen silent while its neighbours go on.");
+  each_channel([](const PortChannel& channel) { return channel.current_outage() ? 0.0 : 1.0; });
+  page.open("port_outages_total", MetricType::Counter,
+            "Times for which the port proves nothing: link down, silent, sensor paused, system clock set.");
+  each_channel(
+      [](const PortChannel& channel) { return static_cast<double>(channel.outages.total() + channel.silences.total()); });
+  page.open("stamp_uncertainty_seconds", MetricType::Gauge,
+            "At most so long after it passed a packet is stamped: the worst of the last second.");
+  each_channel([](const PortChannel& channel) {
+    return static_cast<double>(channel.stamp_uncertainty_ns.load(std::memory_order_relaxed)) / kNsPerSecond;
+  });
+
   page.open("capture_drops_total", MetricType::Counter, "Packets that the sensor itself lost, by the place where it lost them.");
   for (const PortChannel* channel : state.channels) {
     for (int reason = 0; reason < kDropReasonCount; ++reason) {
@@ -248,7 +265,7 @@ void add_sensor(Page& page, const SensorState& state) {
   page.add({}, static_cast<double>(spool.oldest_packet_ns) / kNsPerSecond);
   page.open("clock_uncertainty_seconds", MetricType::Gauge,
             "How far the packets' time may be from UTC as the system clock has it.");
-  page.add({}, state.clock_uncertainty_ns ? static_cast<double>(state.clock_uncertainty_ns()) / kNsPerSecond : 0.0);
+  page.add({}, static_cast<double>(state.time_uncertainty_ns()) / kNsPerSecond);
   page.open("start_timestamp_seconds", MetricType::Gauge, "Unix time at which the daemon started.");
   page.add({}, static_cast<double>(state.started_ns) / kNsPerSecond);
 }

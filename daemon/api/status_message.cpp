@@ -24,6 +24,16 @@ void fill_port(const PortChannel& channel, const std::string& point, v1::PortSta
   }
   for (int reason = 1; reason < kDecodeErrorCount; ++reason) errors += counters.decode_errors[reason].get();  // 0 is "none"
   port.set_drops(drops);
+  port.set_link_up(channel.link_up.load(std::memory_order_relaxed));
+  port.set_stamp_uncertainty_seconds(static_cast<double>(channel.stamp_uncertainty_ns.load(std::memory_order_relaxed)) /
+                                     kNsPerSecond);
+  if (const int64_t last_ns = channel.last_packet_ns.load(std::memory_order_relaxed); last_ns != kBeforeAllNs) {
+    *port.mutable_last_packet() = to_timestamp(last_ns);
+  }
+  if (const std::optional<PortOutage> outage = channel.current_outage()) {
+    port.set_outage(std::string(text_of(outage->cause)));
+    *port.mutable_outage_since() = to_timestamp(outage->from_ns);
+  }
   port.set_decode_errors(errors);
 }
 
@@ -53,8 +63,7 @@ v1::Status status_message(const SensorState& state) {
   status.set_version(state.version);
   *status.mutable_started() = to_timestamp(state.started_ns);
   status.set_uptime_seconds(static_cast<double>(system_now_ns() - state.started_ns) / kNsPerSecond);
-  if (state.clock_uncertainty_ns)
-    status.set_clock_uncertainty_seconds(static_cast<double>(state.clock_uncertainty_ns()) / kNsPerSecond);
+  status.set_clock_uncertainty_seconds(static_cast<double>(state.time_uncertainty_ns()) / kNsPerSecond);
   for (const PointRecord& point : state.engine->points()) *status.add_points() = to_proto(point);
   for (const PortChannel* channel : state.channels) fill_port(*channel, state.path[channel->info.point], *status.add_ports());
   if (state.spool != nullptr) fill_spool(state.spool->status(), *status.mutable_spool());

@@ -58,11 +58,22 @@ std::string distribution_text(const v1::Distribution& times) {
                      duration_text(times.max()));
 }
 
+std::string state_text(const v1::PortStatus& port) {
+  if (port.outage().empty()) return port.link_up() ? "up" : "link down";
+  return fmt::format("{} since {}", printable(port.outage()), time_text(port.outage_since()));
+}
+
 std::string port_table(const v1::Status& status) {
-  TextTable table(
-      {{"PORT"}, {"POINT"}, {"SOURCE"}, {"PACKETS", true}, {"BYTES", true}, {"LOST BY SENSOR", true}, {"UNREADABLE", true}});
+  TextTable table({{"PORT"},
+                   {"POINT"},
+                   {"SOURCE"},
+                   {"STATE"},
+                   {"PACKETS", true},
+                   {"BYTES", true},
+                   {"LOST BY SENSOR", true},
+                   {"UNREADABLE", true}});
   for (const v1::PortStatus& port : status.ports()) {
-    table.add({port.name(), port.point(), port.source(), count_text(port.packets()), bytes_text(port.bytes()),
+    table.add({port.name(), port.point(), port.source(), state_text(port), count_text(port.packets()), bytes_text(port.bytes()),
                count_text(port.drops()), count_text(port.decode_errors())});
   }
   return table.text();

@@ -16,7 +16,7 @@ constexpr auto kClockInterval = milliseconds(1000);
 constexpr auto kFailureInterval = milliseconds(100);
 constexpr auto kFindingsInterval = milliseconds(250);
 constexpr auto kStatusInterval = milliseconds(5000);
-constexpr auto kSilenceInterval = milliseconds(30'000);
+constexpr auto kPortsInterval = milliseconds(50);  // half of a tick of PortActivity
 constexpr size_t kFindingsBatch = 256;
 constexpr size_t kFindingsLoggedMax = 65536;
 
@@ -33,13 +33,17 @@ LogLevel level_of(Severity severity) {
 
 }  // namespace
 
-ControlLoop::ControlLoop(Pipeline& pipeline) : pipeline_(pipeline), signals_(context_, SIGTERM, SIGINT, SIGHUP) {
+ControlLoop::ControlLoop(Pipeline& pipeline)
+    : pipeline_(pipeline),
+      signals_(context_, SIGTERM, SIGINT, SIGHUP),
+      port_watch_(pipeline.state().channels),
+      told_(pipeline.state().channels.size()) {
   wait_for_signal();
   every(kClockInterval, [this] { pipeline_.clock().discipline(); });
   every(kFailureInterval, [this] { look_for_failed_threads(); });
   every(kFindingsInterval, [this] { log_findings(); });
   every(kStatusInterval, [this] { notify_status(); });
-  every(kSilenceInterval, [this] { look_for_silent_ports(); });
+  every(kPortsInterval, [this] { watch_ports(); });
   uint64_t watchdog_us = 0;
   if (::sd_watchdog_enabled(0, &watchdog_us) > 0) {
     every(std::max(milliseconds(watchdog_us / 2000), milliseconds(1)), [this] { notify_watchdog(); });
@@ -123,21 +127,32 @@ void ControlLoop::notify_status() {
                      .c_str());
 }
 
-void ControlLoop::look_for_silent_ports() {
+void ControlLoop::watch_ports() {
+  port_watch_.look();
+  log_outages();
+}
+
+void ControlLoop::log_outages() {
   const std::vector<PortChannel*>& channels = pipeline_.state().channels;
-  packets_seen_.resize(channels.size(), 0);
-  silent_.resize(channels.size(), false);
   for (size_t i = 0; i < channels.size(); ++i) {
-    if (channels[i]->watermark_ns.load(std::memory_order_relaxed) == kAfterAllNs) continue;  // a file that has ended
-    const uint64_t packets = channels[i]->counters.packets.get();
-    const bool silent = packets == packets_seen_[i];
-    if (silent && !silent_[i]) {
-      log_warning("port {}: no packet for {} s; is its cable or mirror in place?", channels[i]->info.name,
-                  kSilenceInterval.count() / 1000);
+    const PortChannel& channel = *channels[i];
+    Told& told = told_[i];
+    const bool up = channel.link_up.load(std::memory_order_relaxed);
+    if (up != told.link_up) log_warning("port {}: link {}", channel.info.name, up ? "up again" : "down");
+    told.link_up = up;
+    const bool silent = channel.silences.total() > 0 && channel.silences.newest().goes_on();
+    if (silent && !told.silent) {
+      log_warning("port {}: silent while its neighbours go on; is its cable or mirror in place?", channel.info.name);
     }
-    if (!silent && silent_[i]) log_info("port {}: packets again", channels[i]->info.name);
-    silent_[i] = silent;
-    packets_seen_[i] = packets;
+    if (!silent && told.silent) log_warning("port {}: packets again", channel.info.name);
+    told.silent = silent;
+    const uint64_t outages = channel.outages.total();
+    if (outages == told.outages) continue;
+    const PortOutage newest = channel.outages.newest();
+    told.outages = outages;
+    if (newest.cause == OutageCause::link_down) continue;
+    log_warning("port {}: {}: what is absent within these {} ms proves nothing", channel.info.name, text_of(newest.cause),
+                (newest.to_ns - newest.from_ns) / 1'000'000);
   }
 }
 

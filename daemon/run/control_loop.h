@@ -16,6 +16,7 @@
 #include <set>
 #include <vector>
 
+#include "capture/rx/port_watch.h"
 #include "daemon/run/pipeline.h"
 
 namespace parallax {
@@ -35,7 +36,8 @@ class ControlLoop {
   void look_for_failed_threads();
   void notify_watchdog();
   void notify_status();
-  void look_for_silent_ports();
+  void watch_ports();
+  void log_outages();
 
   Pipeline& pipeline_;
   boost::asio::io_context context_{1};
@@ -43,8 +45,12 @@ class ControlLoop {
   std::list<boost::asio::steady_timer> timers_;
   uint64_t findings_version_ = 0;
   std::set<uint64_t> findings_logged_;  // ids; bounded
-  std::vector<uint64_t> packets_seen_;  // by port, when silence was last looked for
-  std::vector<bool> silent_;
+  PortWatch port_watch_;
+  struct Told {
+    bool link_up = true, silent = false;
+    uint64_t outages = 0;
+  };
+  std::vector<Told> told_;  // by port, what is in the log
   bool files_done_ = false;
   bool failed_ = false;
 };

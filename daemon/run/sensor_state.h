@@ -3,6 +3,7 @@
 // Owned by the daemon; engine and channels outlive it. Everything in it may be asked by any thread at any time.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <string>
@@ -24,7 +25,18 @@ struct SensorState {
   std::vector<std::string> path;
   std::vector<PortChannel*> channels;
   const Engine* engine = nullptr;
-  std::function<int64_t()> clock_uncertainty_ns;
+  std::function<int64_t()> clock_uncertainty_ns;  // of the sensor's clock against the system's
+
+  // The worst of late of all ports, by which the order between two ports may be wrong.
+  int64_t stamp_uncertainty_ns() const {
+    int64_t worst_ns = 0;
+    for (const PortChannel* channel : channels) {
+      worst_ns = std::max<int64_t>(worst_ns, channel->stamp_uncertainty_ns.load(std::memory_order_relaxed));
+    }
+    return worst_ns;
+  }
+  // How far a packet's time may be from when it passed, as the system's clock has it.
+  int64_t time_uncertainty_ns() const { return stamp_uncertainty_ns() + (clock_uncertainty_ns ? clock_uncertainty_ns() : 0); }
   bool spool_filtered = false;
   const Spool* spool = nullptr;  // null: there is none
 };

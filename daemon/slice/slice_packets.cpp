@@ -1,8 +1,36 @@
 #include "daemon/slice/slice_packets.h"
 
+#include <algorithm>
+
 #include "capture/decode/decode.h"
 
 namespace parallax {
+
+namespace {
+
+using Gaps = std::vector<std::pair<int64_t, int64_t>>;
+
+std::vector<Gaps> gaps_of(const SpoolSnapshot& snapshot) {
+  std::vector<Gaps> gaps(snapshot.interfaces().size());
+  for (const SpoolLoss& loss : snapshot.losses()) {
+    if (loss.interface < gaps.size() && loss.count == 0) gaps[loss.interface].emplace_back(loss.from_ns, loss.to_ns);
+  }
+  for (Gaps& of_interface : gaps) {
+    std::sort(of_interface.begin(), of_interface.end());
+    Gaps apart;
+    for (const auto& gap : of_interface) {
+      if (apart.empty() || gap.first > apart.back().second) {
+        apart.push_back(gap);
+      } else {
+        apart.back().second = std::max(apart.back().second, gap.second);
+      }
+    }
+    of_interface = std::move(apart);
+  }
+  return gaps;
+}
+
+}  // namespace
 
 SlicePackets::SlicePackets(const SpoolSnapshot& snapshot, const SliceRequest& request,
                            std::vector<std::optional<PointIndex>> points, bool decode_all, const std::function<bool()>& go_on)
@@ -11,6 +39,7 @@ SlicePackets::SlicePackets(const SpoolSnapshot& snapshot, const SliceRequest& re
       points_(std::move(points)),
       decode_all_(decode_all),
       stamp_uncertainty_ns_(request.stamp_uncertainty_ns),
+      gaps_(gaps_of(snapshot)),
       key_from_(request.key_from),
       numbers_(snapshot.interfaces().size()) {
   for (const SliceLeg& leg : request.legs) legs_.insert(leg_key(leg.point, leg.protocol, leg.client, leg.server));
@@ -29,13 +58,22 @@ bool SlicePackets::decode_packet(SlicePacket& packet) {
     return false;
   }
   sighting.time_ns = sighting.order_ns = raw.time_ns;
-  sighting.stamp_uncertainty_ns = stamp_uncertainty_ns_;
+  sighting.stamp_uncertainty_ns = uncertainty_ns(packet);
   sighting.port = packet.spooled.interface;
   sighting.point = *points_[packet.spooled.interface];
   if (sighting.has(SightingFlag::fragment) || sighting.has(SightingFlag::carrier_fragment)) {
     fragments_.attribute(frame, sighting);
   }
   return true;
+}
+
+// In a gap a packet may have arrived at any time since its beginning.
+uint32_t SlicePackets::uncertainty_ns(const SlicePacket& packet) const {
+  const Gaps& gaps = gaps_[packet.spooled.interface];
+  const int64_t time_ns = packet.spooled.packet.time_ns;
+  const auto after = std::upper_bound(gaps.begin(), gaps.end(), std::pair(time_ns, kAfterAllNs));
+  if (after == gaps.begin() || std::prev(after)->second < time_ns) return stamp_uncertainty_ns_;
+  return static_cast<uint32_t>(std::clamp<int64_t>(time_ns - std::prev(after)->first, stamp_uncertainty_ns_, UINT32_MAX));
 }
 
 bool SlicePackets::next(SlicePacket& packet) {

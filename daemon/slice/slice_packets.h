@@ -41,6 +41,7 @@ class SlicePackets {
   using LegKey = std::tuple<PointIndex, uint8_t, Endpoint, Endpoint>;
   static LegKey leg_key(PointIndex point, uint8_t protocol, const Endpoint& one, const Endpoint& other);
   bool decode_packet(SlicePacket& packet);
+  uint32_t uncertainty_ns(const SlicePacket& packet) const;
 
   static constexpr uint64_t kPacketsPerQuestion = 1024;  // a few milliseconds, also where each is matched and analysed
 
@@ -49,6 +50,8 @@ class SlicePackets {
   const std::vector<std::optional<PointIndex>> points_;
   const bool decode_all_;
   const uint32_t stamp_uncertainty_ns_;
+  // By interface, in order and apart: within, packets may have been stamped late.
+  std::vector<std::vector<std::pair<int64_t, int64_t>>> gaps_;
   const KeyFrom key_from_;
   std::set<LegKey> legs_;  // empty: all packets
   FragmentTable fragments_;

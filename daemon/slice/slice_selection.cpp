@@ -132,9 +132,10 @@ SliceSelection select_slice(const SensorState& state, const v1::PullSliceRequest
   selection.request.device_timeout_ns = state.device_timeout_ns;
   selection.request.key_from = state.key_from;
   selection.request.spool_filtered = state.spool_filtered;
-  if (state.clock_uncertainty_ns) {
+  // Where they were worse for a while, the spool has noted a gap.
+  for (const PortChannel* channel : state.channels) {
     selection.request.stamp_uncertainty_ns =
-        static_cast<uint32_t>(std::clamp<int64_t>(state.clock_uncertainty_ns(), 0, UINT32_MAX));
+        std::max(selection.request.stamp_uncertainty_ns, channel->ordinary_uncertainty_ns.load(std::memory_order_relaxed));
   }
   return selection;
 }

@@ -2,6 +2,7 @@
 
 usage: lab.py run BINARIES [SECONDS]       shows findings as they come and a summary; without SECONDS until Ctrl-C
        lab.py verify BINARIES [SECONDS]    compares what Parallax says with what happened; exit code 77: no namespaces here
+       lab.py disturb BINARIES NAME        the same while something happens to the sensor itself (disturbances.py)
 BINARIES is the folder with parallaxd and parallax. Nothing is left behind, whatever ends it; but where verify fails, what it had to go by
 (both truths, both answers, the log, the spool to analyse again) is kept in the folder lab-failed beside BINARIES.
 """
@@ -15,6 +16,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import disturbances
 import summary
 import verify
 from namespaces import NoNamespaces, stop
@@ -24,6 +26,7 @@ from sensor import Sensor
 HERE = Path(__file__).resolve().parent
 SKIPPED = 77
 WORK_PREFIX = "parallax-lab-"
+BEFORE_DISTURBANCE, AFTER_DISTURBANCE = 5.0, 2.5  # seconds of traffic; before: what is usual takes 3.5
 SETTLE_PATIENCE = 15.0  # seconds for the last verdicts after the last packet
 
 
@@ -54,13 +57,13 @@ class WorkDirectory:
 class Lab:
     """Network, sensor, server and clients, in the order in which they start; closed the other way round."""
 
-    def __init__(self, binaries):
+    def __init__(self, binaries, kinds=("dpdk", "dpdk")):
         self.closing = []
         self.daemon_code = None
         try:
             self.work = self._keep(WorkDirectory()).path
             self.network = self._keep(Network())
-            self.sensor = Sensor(binaries, self.work, self.network.ports)
+            self.sensor = Sensor(binaries, self.work, self.network.ports, kinds)
             self.closing.append(self.stop_sensor)
             self.truth, self.conntrack = self.work / "truth.jsonl", self.work / "conntrack.log"
             with self.conntrack.open("w") as log:
@@ -87,6 +90,9 @@ class Lab:
         """Starts the clients; seconds 0: until they are stopped."""
         command = [sys.executable, str(HERE / "client.py"), str(self.truth), str(seconds)]
         return self._process(self.network.client.start(command))
+
+    def bulk(self, seconds):
+        return self._process(self.network.client.start([sys.executable, str(HERE / "bulk.py"), str(seconds)]))
 
     def follow(self):
         """Each finding to the terminal when it is new; how it grows is in the summary at the end."""
@@ -167,6 +173,34 @@ def prove(binaries, seconds):
         lab.close()
 
 
+def disturb(binaries, disturbance):
+    try:
+        lab = Lab(binaries, disturbance.kinds)
+    except NoNamespaces as error:
+        print("SKIPPED: this machine permits no network namespaces (%s)" % error)
+        return SKIPPED
+    except RuntimeError as error:
+        if disturbances.POLLED not in disturbance.kinds or "net_af_xdp" not in str(error):
+            raise
+        print("SKIPPED: this machine has no XDP sockets")
+        return SKIPPED
+    try:
+        clients = lab.drive(BEFORE_DISTURBANCE + disturbance.seconds + AFTER_DISTURBANCE)
+        time.sleep(BEFORE_DISTURBANCE - 1.0)
+        if disturbance.bulk:
+            lab.bulk(disturbance.seconds + 2.0)
+        time.sleep(1.0)
+        observation = disturbances.Observation(lab, disturbance)
+        clients.wait()
+        time.sleep(2.5)
+        result = verify.report_disturbed(lab, observation)
+        if result != 0:
+            lab.keep(Path(binaries).resolve().parent / ("lab-failed-" + disturbance.name))
+        return result
+    finally:
+        lab.close()
+
+
 def again_as_root():
     """This program again, through a sudo that asks nothing. (The root of a user namespace may not bind a queue to a CPU.)"""
     command = ["sudo", "-n", sys.executable, "-B", *sys.argv]
@@ -181,7 +215,9 @@ def again_as_root():
 
 def main():
     arguments = sys.argv[1:]
-    if len(arguments) not in (2, 3) or arguments[0] not in ("run", "verify"):
+    names = [each.name for each in disturbances.DISTURBANCES]
+    known = len(arguments) in (2, 3) and arguments[0] in ("run", "verify") or len(arguments) == 3 and arguments[0] == "disturb" and arguments[2] in names
+    if not known:
         print(__doc__, file=sys.stderr)
         return 2
     mode, binaries = arguments[:2]
@@ -193,6 +229,8 @@ def main():
     try:
         if mode == "run":
             return run(binaries, float(arguments[2]) if len(arguments) == 3 else 0)
+        if mode == "disturb":
+            return disturb(binaries, disturbances.by_name(arguments[2]))
         return prove(binaries, float(arguments[2]) if len(arguments) == 3 else 30)
     except KeyboardInterrupt:
         return 130

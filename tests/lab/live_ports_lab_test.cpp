@@ -50,7 +50,7 @@ bool enter_namespace() {
 class LivePortsTest : public testing::Test {
  protected:
   static void SetUpTestSuite() {
-    if (!enter_namespace()) return;
+    if (clock_ != nullptr || !enter_namespace()) return;  // once for all suites
     std::ofstream("/proc/sys/net/ipv6/conf/default/disable_ipv6") << "1";
     ready_ =
         run("ip link add m0 mtu 9000 type veth peer name m1 mtu 9000") && run("ip link set m0 up") && run("ip link set m1 up");
@@ -186,18 +186,153 @@ TEST_F(LivePortsTest, LibpcapErrorsSayWhatWouldBeRight) {
   EXPECT_NE(second.error().find("already used"), std::string::npos) << second.error();
 }
 
-TEST_F(LivePortsTest, LibpcapSaysWhenItsInterfaceGoes) {
-  ASSERT_TRUE(run("ip link add gone0 type veth peer name gone1") && run("ip link set gone0 up") && run("ip link set gone1 up"));
-  auto source = LibpcapSource::open("gone0");
-  ASSERT_TRUE(source.ok()) << source.error();
-  ASSERT_TRUE(run("ip link del gone0"));
-  std::array<RawPacket, 32> burst;
-  for (int round = 0; round < 1'000 && !(*source)->finished(); ++round) {
-    (*source)->poll(burst);
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+// Both kinds of live ports on an interface that goes down, loses its peer, or disappears.
+class LiveLinkTest : public LivePortsTest {
+ protected:
+  void SetUp() override {
+    LivePortsTest::SetUp();
+    if (IsSkipped()) return;
+    ASSERT_EQ(start_dpdk(), "");
+    make();
   }
-  EXPECT_TRUE((*source)->finished());
-  EXPECT_NE((*source)->warning().find("gone0"), std::string::npos) << (*source)->warning();
+  void TearDown() override { run("ip link del link0"); }
+  static void make() {
+    ASSERT_TRUE(run("ip link add link0 type veth peer name link1") && run("ip link set link0 up") && run("ip link set link1 up"));
+  }
+  static std::unique_ptr<PacketSource> open(bool dpdk) {
+    if (dpdk) {
+      auto source = DpdkSource::open("net_af_packet8,iface=link0", {.clock = clock_, .mbufs = 8191});
+      return source.ok() ? std::move(*source) : nullptr;
+    }
+    auto source = LibpcapSource::open("link0", {.clock = clock_});
+    return source.ok() ? std::move(*source) : nullptr;
+  }
+
+  struct Seen {
+    uint64_t packets = 0;
+    std::optional<PortOutage> outage;  // the last one told
+    bool told_in_time = true;
+  };
+  static Seen poll_for(PacketSource& source, int64_t duration_ns) {
+    Seen seen;
+    std::array<RawPacket, 32> burst;
+    for (const int64_t begun_ns = clock_->now_ns(); clock_->now_ns() - begun_ns < duration_ns;) {
+      const int64_t released_ns = source.watermark_ns();
+      seen.packets += source.poll(burst);
+      while (const auto outage = source.take_outage()) {
+        seen.outage = outage;
+        seen.told_in_time &= outage->to_ns >= released_ns;
+      }
+      std::this_thread::sleep_for(std::chrono::microseconds(200));
+    }
+    return seen;
+  }
+  static constexpr int64_t kNoticedNs = 300'000'000;
+
+  // `down` happens while the port is watched, then `up`; packets come again by themselves.
+  static void expect_outage(bool dpdk, const std::function<void()>& down, const std::function<void()>& up) {
+    const std::unique_ptr<PacketSource> source = open(dpdk);
+    ASSERT_NE(source, nullptr);
+    EXPECT_FALSE(poll_for(*source, 50'000'000).outage);
+    send(10, 200, "link1");
+    EXPECT_EQ(poll_for(*source, 50'000'000).packets, 10u);
+    const int64_t down_ns = clock_->now_ns();
+    down();
+    const Seen gone = poll_for(*source, kNoticedNs);
+    EXPECT_FALSE(source->link_up());
+    ASSERT_TRUE(gone.outage);
+    EXPECT_EQ(gone.outage->cause, OutageCause::link_down);
+    EXPECT_LE(gone.outage->from_ns, down_ns);
+    EXPECT_GE(gone.outage->from_ns, down_ns - 50'000'000);
+    EXPECT_TRUE(gone.told_in_time);
+    const int64_t up_ns = clock_->now_ns();
+    up();
+    const Seen back = poll_for(*source, 1'000'000'000);
+    EXPECT_TRUE(source->link_up());
+    EXPECT_FALSE(source->finished());
+    ASSERT_TRUE(back.outage);
+    EXPECT_LE(back.outage->from_ns, down_ns);
+    EXPECT_GE(back.outage->to_ns, up_ns);
+    send(10, 200, "link1");
+    const Seen again = poll_for(*source, 100'000'000);
+    EXPECT_EQ(again.packets, 10u);
+    EXPECT_FALSE(again.outage);
+  }
+};
+
+TEST_F(LiveLinkTest, LibpcapComesBackAfterItsInterfaceWasDown) {
+  expect_outage(
+      false, [] { run("ip link set link0 down"); }, [] { run("ip link set link0 up"); });
+}
+TEST_F(LiveLinkTest, LibpcapComesBackAfterItsPeerWasDown) {
+  expect_outage(
+      false, [] { run("ip link set link1 down"); }, [] { run("ip link set link1 up"); });
+}
+TEST_F(LiveLinkTest, LibpcapComesBackAfterItsInterfaceWasMadeAnew) {
+  expect_outage(
+      false, [] { run("ip link del link0"); }, [] { make(); });
+}
+TEST_F(LiveLinkTest, AfPacketComesBackAfterItsInterfaceWasDown) {
+  expect_outage(
+      true, [] { run("ip link set link0 down"); }, [] { run("ip link set link0 up"); });
+}
+TEST_F(LiveLinkTest, AfPacketComesBackAfterItsPeerWasDown) {
+  expect_outage(
+      true, [] { run("ip link set link1 down"); }, [] { run("ip link set link1 up"); });
+}
+
+// The kernel's stamps tell when a packet came, also where nobody polled meanwhile.
+TEST_F(LiveLinkTest, PauseOfTheSensorDoesNotMoveStampsOfTheKernel) {
+  for (const bool dpdk : {false, true}) {
+    const std::unique_ptr<PacketSource> source = open(dpdk);
+    ASSERT_NE(source, nullptr);
+    poll_for(*source, 20'000'000);
+    const int64_t before_ns = clock_->now_ns();
+    send(100, 200, "link1");
+    const int64_t after_ns = clock_->now_ns();
+    std::this_thread::sleep_for(std::chrono::milliseconds(500));
+    std::array<RawPacket, 32> burst;
+    uint64_t seen = 0;
+    for (size_t count = source->poll(burst); count > 0; count = source->poll(burst)) {
+      seen += count;
+      for (size_t i = 0; i < count; ++i) {
+        EXPECT_GE(burst[i].time_ns, before_ns - 100'000);
+        EXPECT_LE(burst[i].time_ns, after_ns + 1'000'000);
+        EXPECT_EQ(burst[i].stamp_uncertainty_ns, 10'000u);
+      }
+      while (const auto outage = source->take_outage()) EXPECT_NE(outage->cause, OutageCause::paused) << dpdk;
+    }
+    EXPECT_EQ(seen, 100u);
+  }
+}
+
+TEST_F(LiveLinkTest, AfPacketRingStaysInStepWhenItRunsOver) {
+  auto source =
+      DpdkSource::open("net_af_packet9,iface=link0,blocksz=4096,framesz=2048,framecnt=64", {.clock = clock_, .mbufs = 1023});
+  ASSERT_TRUE(source.ok()) << source.error();
+  ASSERT_TRUE((*source)->kernel_stamps());
+  std::atomic<bool> done = false;
+  std::thread sender([&] {
+    for (size_t length = 60; !done; length = 60 + (length + 7) % 1'000) send(2'000, length, "link1");
+  });
+  std::array<RawPacket, 32> burst;
+  int64_t former_ns = 0;
+  uint64_t seen = 0, lost = 0;
+  for (const int64_t begun_ns = clock_->now_ns(); clock_->now_ns() - begun_ns < 500'000'000;) {
+    const size_t count = (*source)->poll(burst);
+    seen += count;
+    while (const auto loss = (*source)->take_loss()) lost += loss->count;
+    for (size_t i = 0; i < count; ++i) {
+      EXPECT_GE(burst[i].time_ns, former_ns - 1'000);
+      former_ns = burst[i].time_ns;
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  }
+  done = true;
+  sender.join();
+  EXPECT_GT(seen, 300u);
+  EXPECT_GT(lost, 0u) << "it did not run over";
+  EXPECT_TRUE((*source)->kernel_stamps());
 }
 
 TEST_F(LivePortsTest, AfPacketCountsWhatItsRingLost) {

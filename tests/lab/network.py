@@ -107,12 +107,20 @@ class Network:
 
     def plug_in(self):
         """Nothing passes the links before; so the sensor sees the first packet, and can be held to the interfaces' own counters."""
-        lines = []
         for port in self.ports:
-            lines.append("qdisc add dev %s clsact" % port.enters)
-            lines.append("filter add dev %s ingress protocol all prio 1 u32 match u32 0 0 action mirred egress mirror dev %s "
-                         "pipe action mirred egress redirect dev %s" % (port.enters, port.interface, port.leaves))
-        self.taps.run(["tc", "-batch", "-"], input="\n".join(lines) + "\n")
+            self.taps.run(["tc", "qdisc", "add", "dev", port.enters, "clsact"])
+            self.mirror(port, True)
+
+    def mirror(self, port, on):
+        """With or without the copy to the port; what passes the TAP passes in any case, also while it is changed."""
+        copy = "action mirred egress mirror dev %s pipe " % port.interface if on else ""
+        self.taps.run(["sh", "-c", "tc filter add dev {0} ingress protocol all prio {1} u32 match u32 0 0 {2}action mirred egress redirect dev {3};"
+                       "tc filter delete dev {0} ingress prio {4} 2> /dev/null || true".format(
+                           port.enters, 1 if on else 2, copy, port.leaves, 2 if on else 1)])
+
+    def set_port(self, port, state):
+        """The sensor's own end of a monitor cable."""
+        run(["ip", "link", "set", port.interface, state])
 
     def received(self):
         """Packets that the kernel handed to the sensor's ports since they were made, and those that it lost before."""

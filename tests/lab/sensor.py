@@ -10,6 +10,13 @@ from pathlib import Path
 
 from namespaces import start, stop
 
+# What a port can be. Only the last one is stamped when it is polled: the kernel stamps the others.
+SOURCES = {
+    # 16,384 frames of 2 KiB (the lab has no jumbo frames) outlast a stall of some tenths of a second.
+    "dpdk": "dpdk:net_af_packet%(index)d,iface=%(interface)s,blocksz=65536,framesz=2048,framecnt=16384",
+    "pcap": "pcap:%(interface)s",
+    "polled": "dpdk:net_af_xdp%(index)d,iface=%(interface)s,busy_budget=0",
+}
 START_PATIENCE = 60.0  # seconds; a sanitizer and a busy machine are slow
 
 
@@ -35,13 +42,13 @@ def unwrap(record):
 
 
 class Sensor:
-    def __init__(self, binaries, work, ports):
+    def __init__(self, binaries, work, ports, kinds=("dpdk", "dpdk")):
         self.work = work
         self.daemon_file, self.client_file = Path(binaries, "parallaxd"), Path(binaries, "parallax")
         self.target = "unix:%s/grpc.sock" % work
         self.metrics = "127.0.0.1:%d" % metrics_port()
         self.config = Path(work, "parallax.yaml")
-        self.config.write_text(self._configuration(ports))
+        self.config.write_text(self._configuration(ports, dict(zip(("outside", "inside"), kinds))))
         self.log = Path(work, "parallaxd.log")
         with self.log.open("w") as log:
             self.daemon = start([*self.ahead_of_others(), str(self.daemon_file), "--config", str(self.config)], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
@@ -53,11 +60,10 @@ class Sensor:
         command = ["chrt", "--fifo", "1"]
         return command if subprocess.run([*command, "true"], capture_output=True, check=False).returncode == 0 else []
 
-    def _configuration(self, ports):
+    def _configuration(self, ports, kinds):
         lines = ["sensor: { name: lab }", "path: [outside, inside]", "ports:"]
         for index, port in enumerate(ports):
-            # 16,384 frames of 2 KiB (the lab has no jumbo frames) outlast a stall of some tenths of a second.
-            source = "dpdk:net_af_packet%d,iface=%s,blocksz=65536,framesz=2048,framecnt=16384" % (index, port.interface)
+            source = SOURCES[kinds[port.point]] % {"index": index, "interface": port.interface}
             lines.append('  - { name: %s, point: %s, source: "%s", direction: %s }' % (port.name, port.point, source, port.direction))
         lines += [
             "workers: { count: 1, rx_count: 1 }",
@@ -107,9 +113,13 @@ class Sensor:
 
     def metric(self, name):
         """The sum over all labels of one metric, as a scrape gives it."""
+        return int(sum(value for _, value in self.samples(name)))
+
+    def samples(self, name):
+        """(name with labels, value) of each sample whose name matches."""
         with urllib.request.urlopen("http://%s/metrics" % self.metrics, timeout=5) as answer:
             text = answer.read().decode()
-        return int(sum(float(value) for value in re.findall(r"^%s(?:\{.*\})? (\S+)$" % name, text, re.MULTILINE)))
+        return [(found, float(value)) for found, value in re.findall(r"^(%s(?:\{.*\})?) (\S+)$" % name, text, re.MULTILINE)]
 
     def accounted(self):
         """Packets that the sensor has seen or says that it has lost."""

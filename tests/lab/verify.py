@@ -1,5 +1,6 @@
 """Holds Parallax's answers against the truth of a lab run, and prints a table of what was expected and what was found."""
 import collections
+import datetime
 import json
 import shutil
 import subprocess
@@ -8,6 +9,12 @@ import services
 import truth
 
 LOUD = ("warning", "critical")
+SENSOR_KINDS = ("capture_loss", "port_silent", "clock_uncertain", "duplicate_capture")
+ACCUSING = ("lost in device", "injected by device", "duplicated by device", "reordered by device", "altered by device")
+
+
+def time_text(moment):
+    return datetime.datetime.fromtimestamp(moment, datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def end(record):
@@ -208,6 +215,93 @@ def check_slices(lab, answers, report):
         else:
             report.detail("slice of finding %d: %s" % (finding["id"], (pulled.stderr.strip() or " ".join(words) or "empty")))
     report.row("slices of findings that tshark reads", len(answers.findings), readable)
+
+
+def accuses_nobody(finding, expected):
+    """What happened is told, and that the sensor cannot say whose doing it was."""
+    return finding["kind"] == expected.kind and finding["where"] == {"unknown": True} and finding["origin"] == "unknown"
+
+
+def check_only_what_is_true(answers, report):
+    """Of the firewall and the server nothing loud is said but what the rules of the lab do."""
+    lies = []
+    for finding in answers.findings:
+        if finding["severity"] not in LOUD or finding["kind"] in SENSOR_KINDS or finding["origin"] == "sensor":
+            continue
+        about = {answers.service_of.get(number) for number in finding["connection_ids"]}
+        faults = [service for service in services.FAULTY if service.name in about and (matches(finding, service.expected) or accuses_nobody(finding, service.expected))]
+        if not faults or about - {service.name for service in faults}:
+            lies.append(finding)
+    report.row("loud findings that are not true", 0, len(lies))
+    for finding in lies:
+        about = collections.Counter(answers.service_of.get(number, "none of the lab's") for number in finding["connection_ids"])
+        report.detail("%s %s: %s" % (describe(finding), dict(about), finding["summary"]))
+
+
+def check_outage(lab, observation, report):
+    disturbance = observation.disturbance
+    if disturbance.outage:
+        after = observation.noticed_after
+        report.row("%s in status after, seconds" % disturbance.outage, "at most 1.2", "never" if after is None else "%.2f" % after,
+                   after is not None and after <= 1.2)  # the status is asked every 0.1 s
+        report.row("parallax_port_up meanwhile, of 4 ports", 4 - len(disturbance.ports), observation.up_meanwhile)
+    report.row("parallax_port_up after, of 4 ports", 4, observation.ports_up_again(lab))
+    uncertain = lab.sensor.status()["clock_uncertainty_seconds"]
+    report.row("clock uncertainty in status, us", "at least 2", "%.1f" % (uncertain * 1e6), uncertain >= 2e-6)
+
+
+def check_comments(lab, observation, report):
+    """A slice of the time around: comments that accuse the device stand only where a rule of the lab did it."""
+    if not shutil.which("tshark"):
+        report.detail("comments not read: no tshark here")
+        return
+    path = lab.work / "disturbed.pcapng"
+    times = [time_text(moment) for moment in (observation.began - 2, observation.ended + 3)]
+    pulled = subprocess.run(lab.sensor.command("slice", "--from", times[0], "--to", times[1], "-o", str(path)), capture_output=True, text=True, check=False)
+    if pulled.returncode != 0:
+        report.row("slice of the time around", "pulled", pulled.stderr.strip())
+        return
+    fields = ["frame.number", "tcp.srcport", "tcp.dstport", "udp.srcport", "udp.dstport", "frame.comment"]
+    command = ["tshark", "-r", str(path), "-Y", "frame.comment", "-T", "fields"] + [word for field in fields for word in ("-e", field)]
+    lines = subprocess.run(command, capture_output=True, text=True, check=False).stdout.splitlines()
+    faulty = {str(port) for service in services.FAULTY for port in (service.port, service.server_port)}
+    accused = collections.Counter()
+    samples = {}
+    for line in lines:
+        number, *ports, comment = line.split("\t")
+        text = next((text for text in ACCUSING if text in comment), None)
+        if text and not faulty & set(ports):
+            accused[text] += 1
+            samples.setdefault(text, "frame %s: %s" % (number, comment))
+    report.row("comments on packets of healthy services", 0, sum(accused.values()))
+    report.row("comments in all", "any", len(lines), True)
+    for text, number in accused.items():
+        report.detail("%d x %s, such as %s" % (number, text, samples[text]))
+
+
+def check_sums(lab, report):
+    """A sum of durations never is negative, nor one wild duration of a pause."""
+    wild = ["%s %g" % (name, value) for name, value in lab.sensor.samples("parallax_[a-z_]+_seconds_sum") if value < 0 or value > 1e6]
+    report.row("sums of histograms that cannot be", 0, len(wild))
+    for text in wild[:5]:
+        report.detail(text)
+
+
+def report_disturbed(lab, observation):
+    answers, table = Answers(lab), Report()
+    check_outage(lab, observation, table)
+    check_only_what_is_true(answers, table)
+    check_sums(lab, table)
+    check_comments(lab, observation, table)
+    drops = lab.sensor.metric("parallax_capture_drops_total")
+    table.row("packets counted as lost by the sensor", "any", drops, True)
+    table.row("packets seen", "any", lab.sensor.metric("parallax_packets_total"), True)
+    lab.stop_sensor()
+    table.row("exit code of parallaxd", 0, lab.daemon_code)
+    print(table)
+    if table.failed:
+        print("\nparallaxd said:\n" + lab.sensor.log.read_text()[-4000:])
+    return int(table.failed)
 
 
 def report(lab):

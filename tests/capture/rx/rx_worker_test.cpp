@@ -34,6 +34,8 @@ class FakeSource : public PacketSource {
   struct State {
     std::deque<std::pair<int64_t, std::vector<uint8_t>>> packets;
     std::deque<SourceLoss> losses;
+    std::deque<PortOutage> outages;
+    bool link_up = true;
     int64_t watermark_ns = kBeforeAllNs;  // live; a file's is its next packet's time
     bool ended = false;
     uint32_t uncertainty_ns = 0;
@@ -70,6 +72,13 @@ class FakeSource : public PacketSource {
     state_.losses.pop_front();
     return loss;
   }
+  std::optional<PortOutage> take_outage() override {
+    if (state_.outages.empty()) return std::nullopt;
+    const PortOutage outage = state_.outages.front();
+    state_.outages.pop_front();
+    return outage;
+  }
+  bool link_up() const override { return state_.link_up; }
   LinkType link_type() const override { return LinkType::ethernet; }
 
  private:
@@ -141,7 +150,9 @@ struct Bench {
 class FakeSink : public PacketSink {
  public:
   std::vector<std::pair<PortIndex, int64_t>> packets;
+  std::vector<std::tuple<PortIndex, int64_t, int64_t>> gaps;
   void append(PortIndex port, const RawPacket& packet) override { packets.emplace_back(port, packet.time_ns); }
+  void append_gap(PortIndex port, int64_t from_ns, int64_t to_ns) override { gaps.emplace_back(port, from_ns, to_ns); }
 };
 
 TEST(RxWorker, SightingsCarryWhatOnlyTheCaptureKnows) {
@@ -189,6 +200,77 @@ TEST(RxWorker, WatermarkAndCoverageFollowTheSource) {
   EXPECT_EQ(channel.watermark_ns, kAfterAllNs);
   EXPECT_EQ(channel.covered_to_ns, 1'200);
   EXPECT_TRUE(bench.worker->finished());
+}
+
+TEST(RxWorker, OutagesAreKnownAndSpooledBeforeTheBurst) {
+  Bench bench;
+  FakeSink sink;
+  bench.options.spool = &sink;
+  FakeSource::State& state = bench.add_live();
+  PortChannel& channel = *bench.channels[0];
+  state.link_up = false;
+  state.outages.push_back({OutageCause::link_down, 1'000, 1'500});
+  state.watermark_ns = 1'500;
+  bench.poll();
+  EXPECT_FALSE(channel.link_up);
+  ASSERT_TRUE(channel.current_outage());
+  EXPECT_EQ(channel.current_outage()->from_ns, 1'000);
+  EXPECT_TRUE(channel.may_lack(1'200, 1'300));
+  EXPECT_EQ(channel.loss.lost(), 0u) << "nothing is said to have been lost by the sensor";
+  state.link_up = true;
+  state.outages.push_back({OutageCause::link_down, 1'000, 2'000});
+  state.packets.push_back({3'000, udp_frame(1)});
+  bench.poll();
+  EXPECT_TRUE(channel.link_up);
+  EXPECT_FALSE(channel.current_outage());
+  EXPECT_TRUE(channel.may_lack(1'900, 5'000));
+  EXPECT_FALSE(channel.may_lack(2'001, 5'000));
+  EXPECT_EQ(channel.outages.total(), 1u);
+  const std::vector<std::tuple<PortIndex, int64_t, int64_t>> gaps{{0, 1'000, 1'500}, {0, 1'000, 2'000}};
+  EXPECT_EQ(sink.gaps, gaps);
+}
+
+TEST(RxWorker, SilenceFoundElsewhereIsSpooledWhileItGoesOn) {
+  Bench bench;
+  FakeSink sink;
+  bench.options.spool = &sink;
+  FakeSource::State& state = bench.add_live();
+  state.watermark_ns = 1'000'000'000;
+  bench.poll();
+  EXPECT_TRUE(sink.gaps.empty());
+  bench.channels[0]->silences.add({OutageCause::silent, 500, PortOutage::kGoesOn});
+  bench.poll();
+  bench.poll();
+  ASSERT_EQ(sink.gaps.size(), 1u) << "not with each poll";
+  state.watermark_ns = 2'000'000'000;
+  bench.poll();
+  bench.channels[0]->silences.add({OutageCause::silent, 500, 2'000'000'300});
+  bench.poll();
+  bench.poll();
+  const std::vector<std::tuple<PortIndex, int64_t, int64_t>> gaps{
+      {0, 500, 1'000'000'000}, {0, 500, 2'000'000'000}, {0, 500, 2'000'000'300}};
+  EXPECT_EQ(sink.gaps, gaps);
+}
+
+TEST(RxWorker, TellsTheWorstStampOfTheLastSecond) {
+  Bench bench;
+  FakeSource::State& state = bench.add_live();
+  PortChannel& channel = *bench.channels[0];
+  const auto packet_at = [&](int64_t time_ns, uint32_t uncertainty_ns) {
+    state.uncertainty_ns = uncertainty_ns;
+    state.packets.push_back({time_ns, udp_frame(1)});
+    bench.poll();
+    bench.taken_from(0);
+  };
+  packet_at(1'000, 7);
+  EXPECT_EQ(channel.stamp_uncertainty_ns, 7u) << "at once after the first packet";
+  packet_at(2'000, 900);
+  packet_at(3'000, 8);
+  packet_at(1'000'002'000, 9);
+  EXPECT_EQ(channel.stamp_uncertainty_ns, 900u);
+  EXPECT_EQ(channel.last_packet_ns, 1'000'002'000);
+  packet_at(2'000'003'000, 9);
+  EXPECT_EQ(channel.stamp_uncertainty_ns, 9u);
 }
 
 TEST(RxWorker, LossesAreKnownBeforeTheBurstIsReleased) {

@@ -13,6 +13,13 @@
 #include "capture/source/eal.h"
 #include "capture/source/open_source.h"
 
+// DPDK's headers are for capture/source alone; of its functions the tests need these.
+extern "C" {
+int rte_eth_dev_get_port_by_name(const char* name, uint16_t* port);
+int rte_eth_dev_set_link_down(uint16_t port);
+int rte_eth_dev_set_link_up(uint16_t port);
+}
+
 namespace parallax {
 namespace {
 
@@ -93,6 +100,58 @@ TEST_F(DpdkSourceTest, FullBurstsHoldTheWatermarkAndWidenTheUncertainty) {
     EXPECT_EQ(burst[0].time_ns - burst[0].stamp_uncertainty_ns, watermark_ns);
     former = burst[0].stamp_uncertainty_ns;
   }
+}
+
+// What waited while nobody polled bears the time after, and the whole of it proves nothing.
+TEST_F(DpdkSourceTest, PauseOfTheSensorIsAnOutageAndAnUncertainty) {
+  const PcapFile file({60, 60});
+  auto source = open("net_pcap3,rx_pcap=" + file.path());
+  ASSERT_TRUE(source.ok()) << source.error();
+  const int64_t before_ns = clock_->now_ns();
+  std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  std::array<RawPacket, 32> burst;
+  ASSERT_EQ((*source)->poll(burst), 2u);
+  EXPECT_GE(burst[0].stamp_uncertainty_ns, 100'000'000u);
+  const std::optional<PortOutage> outage = (*source)->take_outage();
+  ASSERT_TRUE(outage);
+  EXPECT_EQ(outage->cause, OutageCause::paused);
+  EXPECT_LE(outage->from_ns, before_ns);
+  EXPECT_EQ(outage->to_ns, burst[1].time_ns);
+  EXPECT_FALSE((*source)->take_outage());
+  EXPECT_TRUE((*source)->link_up());
+}
+
+TEST_F(DpdkSourceTest, LinkThatGoesDownIsAnOutageUntilItIsUpAgain) {
+  auto source = open("net_ring0");
+  ASSERT_TRUE(source.ok()) << source.error();
+  uint16_t port = 0;
+  ASSERT_EQ(rte_eth_dev_get_port_by_name("net_ring0", &port), 0);
+  std::array<RawPacket, 32> burst;
+  PortOutage last{};
+  const auto poll_for = [&](int64_t duration_ns) {
+    uint64_t outages = 0;
+    for (const int64_t begun_ns = clock_->now_ns(); clock_->now_ns() - begun_ns < duration_ns;) {
+      (*source)->poll(burst);
+      for (; const auto outage = (*source)->take_outage(); ++outages) last = *outage;
+      std::this_thread::sleep_for(std::chrono::microseconds(200));
+    }
+    return outages;
+  };
+  EXPECT_EQ(poll_for(50'000'000), 0u);
+  const int64_t down_ns = clock_->now_ns();
+  ASSERT_EQ(rte_eth_dev_set_link_down(port), 0);
+  EXPECT_GT(poll_for(100'000'000), 0u);
+  EXPECT_FALSE((*source)->link_up());
+  EXPECT_EQ(last.cause, OutageCause::link_down);
+  EXPECT_LE(last.from_ns, down_ns);
+  EXPECT_GE(last.to_ns, down_ns);
+  const int64_t up_ns = clock_->now_ns();
+  ASSERT_EQ(rte_eth_dev_set_link_up(port), 0);
+  EXPECT_GT(poll_for(100'000'000), 0u);
+  EXPECT_TRUE((*source)->link_up());
+  EXPECT_LE(last.from_ns, down_ns);
+  EXPECT_GE(last.to_ns, up_ns);
+  EXPECT_EQ(poll_for(50'000'000), 0u);
 }
 
 TEST_F(DpdkSourceTest, TheWatermarkGoesOnWhileNothingComes) {

@@ -28,6 +28,9 @@ TEST(Metrics, EveryMetricOfTheContractIsThereFromTheFirstScrape) {
            "parallax_build_info{version=\"0\"} 1",
            "parallax_packets_total{point=\"outside\",port=\"tap0\"} 0",
            "parallax_bytes_total{point=\"inside\",port=\"tap1\"} 0",
+           "parallax_port_up{point=\"outside\",port=\"tap0\"} 1",
+           "parallax_port_outages_total{point=\"inside\",port=\"tap1\"} 0",
+           "parallax_stamp_uncertainty_seconds{point=\"inside\",port=\"tap1\"} 0",
            "parallax_capture_drops_total{point=\"outside\",port=\"tap0\",reason=\"nic\"} 0",
            "parallax_capture_drops_total{point=\"outside\",port=\"tap0\",reason=\"ring_full\"} 0",
            "parallax_decode_errors_total{point=\"inside\",reason=\"ip_header_cut\"} 0",
@@ -57,6 +60,31 @@ TEST(Metrics, EveryMetricOfTheContractIsThereFromTheFirstScrape) {
        }) {
     EXPECT_TRUE(has(text, sample)) << sample << " is missing in\n" << text;
   }
+}
+
+TEST(Metrics, PortThatIsDownOrSilentIsNotUp) {
+  const SmallSensor sensor(0, 0);
+  const std::string up = "parallax_port_up{point=\"outside\",port=\"tap0\"} 1";
+  PortChannel& channel = *sensor.state.channels[0];
+  channel.outages.add({OutageCause::link_down, 100, 200});
+  EXPECT_TRUE(has(metrics_text(sensor.state), up)) << "it was down, and is up again";
+  channel.link_up = false;
+  EXPECT_FALSE(has(metrics_text(sensor.state), up));
+  channel.link_up = true;
+  channel.silences.add({OutageCause::silent, 300, PortOutage::kGoesOn});
+  const std::string text = metrics_text(sensor.state);
+  EXPECT_FALSE(has(text, up));
+  EXPECT_TRUE(has(text, "parallax_port_outages_total{point=\"outside\",port=\"tap0\"} 2")) << text;
+  channel.silences.add({OutageCause::silent, 300, 400});
+  EXPECT_TRUE(has(metrics_text(sensor.state), up));
+}
+
+TEST(Metrics, UncertaintyIsTheOneThatHolds) {
+  const SmallSensor sensor(0, 0);
+  sensor.state.channels[1]->stamp_uncertainty_ns = 63'000;
+  const std::string text = metrics_text(sensor.state);
+  EXPECT_TRUE(has(text, "parallax_stamp_uncertainty_seconds{point=\"inside\",port=\"tap1\"} 6.3e-05")) << text;
+  EXPECT_TRUE(has(text, "parallax_clock_uncertainty_seconds 6.45e-05")) << text;
 }
 
 TEST(Metrics, CountWhatTheEngineSaw) {

@@ -327,6 +327,19 @@ TEST_F(SliceTest, WhatTheSpoolLostIsNotHeldAgainstTheDevice) {
   EXPECT_EQ(with_comment("injected"), 0u);
 }
 
+// A link that was down, or the sensor held up: of that time the port proves nothing, and the spool has it from the rx worker.
+TEST_F(SliceTest, OutageOfAPortIsNotHeldAgainstTheDevice) {
+  connection(40'001, true);
+  ASSERT_NE(lost_ns_, 0);
+  spool_->lane(inside_in / 2).append_gap(inside_in, lost_ns_ - 5 * kMs, lost_ns_ + 5 * kMs);
+  much_later();
+  write_out();
+  ASSERT_EQ(pull({}).message, "");
+  EXPECT_EQ(packets().size(), 41u);
+  EXPECT_EQ(with_comment("lost in device"), 0u);
+  EXPECT_EQ(with_comment("injected"), 0u);
+}
+
 TEST_F(SliceTest, AReceiverThatGoesAwayStopsIt) {
   for (uint16_t port = 30'000; port < 30'200; ++port) connection(port, false);
   write_out();
