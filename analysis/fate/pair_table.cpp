@@ -76,7 +76,9 @@ void PairTable::take(const PairSighting& s) {
   if (pair.ended == 0) {
     // A packet says that it is no earlier than its stamp less the uncertainty of that.
     const int64_t now_ns = s.release_ns - s.stamp_uncertainty_ns;
-    for (size_t e = 0; e < 2; ++e) expire(pair, e, now_ns);
+    for (size_t e = 0; e < 2; ++e) {
+      if (is_due(pair.entered[e], now_ns) || is_due(pair.early[e], now_ns)) expire(pair, e, now_ns);
+    }
   }
   if (pair.ended > 0 || s.order_ns < pair.fates_from_ns) {
     if (s.copy) return;
@@ -153,7 +155,8 @@ void PairTable::entering(Pair& pair, size_t d, const PairSighting& s) {
     pair.acknowledged[d] = {};  // what was acknowledged before was of other numbers
   } else {
     in.acknowledged = is_acknowledged(pair, d, in.end());
-    note_repeated(pair, d, in);
+    if (in.acknowledged || pair.acknowledged[d].zero_window) [[unlikely]]
+      note_repeated(pair, d, in);
   }
   // Seen leaving already? Stamps of two ports, or of two clocks.
   for (uint32_t previous = kNone, node = pair.early[d].head; node != kNone; previous = node, node = pool_[node].next) {

@@ -21,6 +21,7 @@
 #include "analysis/model/absence_proof.h"
 #include "analysis/model/engine_options.h"
 #include "analysis/model/sensor_view.h"
+#include "analysis/model/sequence.h"
 #include "analysis/model/transit_sketch.h"
 #include "capture/core/large_table.h"
 #include "capture/core/outbox.h"
@@ -174,12 +175,22 @@ class PairTable {
   void match_what_waits(Pair& pair);
 
   // Deciding: pair_table_fates.cpp.
+  bool is_due(const PacketQueue& queue, int64_t now_ns) const {
+    if (queue.head == kNone) return false;
+    const Pending& oldest = pool_[queue.head];
+    return oldest.order_ns + limits_.device_timeout_ns + oldest.stamp_uncertainty_ns < now_ns;
+  }
   void expire(Pair& pair, size_t d, int64_t now_ns);
   bool is_altered_reset(const Pair& pair, size_t d, const Pending& in, const Pending& out) const;
   bool left_altered(Pair& pair, size_t d, const Pending& in);
   bool entered_altered(Pair& pair, size_t d, const Pending& out);
   bool has_rival(const Pair& pair, size_t d, const Pending& in) const;
-  bool is_acknowledged(const Pair& pair, size_t d, uint32_t end) const;
+  // Of direction `d`, by an acknowledgement at either side of the device. `end`: as numbered where it enters.
+  bool is_acknowledged(const Pair& pair, size_t d, uint32_t end) const {
+    const Acknowledged& of = pair.acknowledged[d];
+    if (of.at_sender_known && sequence_at_or_before(end, of.at_sender)) return true;
+    return of.at_receiver_known && pair.offset[d].known() && sequence_at_or_before(end + pair.offset[d].value(), of.at_receiver);
+  }
   AbsenceProof absence_of(Pair& pair, size_t d, const Pending& in, int64_t waited_ns);
   void decide_lost(Pair& pair, size_t d, const Pending& in, int64_t waited_ns);
   void decide_made(Pair& pair, size_t d, const Pending& out, int64_t waited_ns);

@@ -8,11 +8,8 @@
 namespace parallax {
 
 void PairTable::expire(Pair& pair, size_t d, int64_t now_ns) {
-  const auto due = [&](const Pending& p) { return p.order_ns + limits_.device_timeout_ns + p.stamp_uncertainty_ns < now_ns; };
-  while (pair.entered[d].head != kNone && due(pool_[pair.entered[d].head]))
-    decide_lost(pair, d, pool_.pop(pair.entered[d]), limits_.device_timeout_ns);
-  while (pair.early[d].head != kNone && due(pool_[pair.early[d].head]))
-    decide_made(pair, d, pool_.pop(pair.early[d]), limits_.device_timeout_ns);
+  while (is_due(pair.entered[d], now_ns)) decide_lost(pair, d, pool_.pop(pair.entered[d]), limits_.device_timeout_ns);
+  while (is_due(pair.early[d], now_ns)) decide_made(pair, d, pool_.pop(pair.early[d]), limits_.device_timeout_ns);
 }
 
 // Decides what can be. `now_ns`: what lies before it has been released; fates that would need more time stay undecided.
@@ -103,13 +100,6 @@ bool PairTable::has_rival(const Pair& pair, size_t d, const Pending& in) const {
     if (pool_[node].ip_id == in.ip_id && pool_[node].tcp_flags == in.tcp_flags) return true;
   }
   return false;
-}
-
-// Of direction `d`, by an acknowledgement at either side of the device. `end`: as numbered where it enters.
-bool PairTable::is_acknowledged(const Pair& pair, size_t d, uint32_t end) const {
-  const Acknowledged& of = pair.acknowledged[d];
-  if (of.at_sender_known && sequence_at_or_before(end, of.at_sender)) return true;
-  return of.at_receiver_known && pair.offset[d].known() && sequence_at_or_before(end + pair.offset[d].value(), of.at_receiver);
 }
 
 AbsenceProof PairTable::absence_of(Pair& pair, size_t d, const Pending& in, int64_t waited_ns) {
