@@ -51,7 +51,7 @@ PipelineInput traffic(uint64_t seed) {
       const uint16_t from = answer ? ends.server_port : ends.client_port, to = answer ? ends.client_port : ends.server_port;
       const Tcp syn{.source_port = ends.client_port,
                     .destination_port = ends.server_port,
-                    .seq = 1000 + static_cast<uint32_t>(random.below(2)),
+                    .seq = static_cast<uint32_t>(1000 * flow + random.below(2)),
                     .flags = tcp_flag::syn};
       const Frame frame = flow % 10 == 0
                               ? tcp_frame(there, syn)
