@@ -35,6 +35,11 @@ void add_transit(const TransitSketch<Counter>& sketch, HistogramSnapshot& histog
   }
 }
 
+// What a capture shows twice has entered once.
+uint64_t entered(const CaptureTotals::Point& point, Travel travel) {
+  return point.passed[index_of(travel)] - std::min(point.passed[index_of(travel)], point.copies[index_of(travel)]);
+}
+
 }  // namespace
 
 struct Engine::Impl final : Pollable {
@@ -127,7 +132,13 @@ std::vector<DeviceRecord> Engine::devices() const {
   std::vector<DeviceRecord> records;
   {
     const StageMutex::Question lock(impl_->mutex);
-    records = device_records(impl_->correlator.store(), impl_->correlator.knowledge(), impl_->options.path.size());
+    records = device_records(impl_->correlator.knowledge(), impl_->options.path.size());
+    for (DeviceRecord& r : records) {
+      const std::array<uint64_t, 2>& answered = impl_->correlator.knowledge().device(r.outer, r.inner).answered;
+      const CaptureTotals& capture = impl_->correlator.capture();
+      r.toward_inside = {.entered = entered(capture.at(r.outer), Travel::toward_inside), .answered_by_device = answered[0]};
+      r.toward_outside = {.entered = entered(capture.at(r.inner), Travel::toward_outside), .answered_by_device = answered[1]};
+    }
   }
   for (DeviceRecord& r : records) {
     for (size_t d = 0; d < 2; ++d) {
@@ -139,6 +150,16 @@ std::vector<DeviceRecord> Engine::devices() const {
       }
       if (sum.count > 0) (d == 0 ? r.transit_toward_inside : r.transit_toward_outside) = sum.distribution();
       (d == 0 ? r.lost_toward_inside : r.lost_toward_outside) = lost;
+      DeviceTraffic& traffic = d == 0 ? r.toward_inside : r.toward_outside;
+      for (const auto& worker : impl_->workers) {
+        const CrossingCounters& crossing = worker->counters().crossing[r.outer][d];
+        traffic.forwarded += crossing.forwarded.get();
+        traffic.lost += crossing.lost.get();
+        traffic.superseded += crossing.superseded.get();
+      }
+      const uint64_t known = traffic.forwarded + traffic.lost + traffic.answered_by_device + traffic.superseded;
+      traffic.entered = std::max(traffic.entered, known);  // live: the sums of open legs come later
+      traffic.undecided = traffic.entered - known;
     }
   }
   return records;

@@ -25,6 +25,36 @@ void Knowledge::crossed(const LegState& client_side, const LegState& server_side
   sides_.use(server_side.server.address) |= bit_of(client_outer ? PathSide::inner : PathSide::outer);
 }
 
+namespace {
+
+uint64_t key_of(const LegState& client_side, const LegState& server_side) {
+  return KeyedHash()
+      .add(uint64_t{client_side.point} << 8 | server_side.point)
+      .add(client_side.client)
+      .add(client_side.server)
+      .add(server_side.client)
+      .add(server_side.server)
+      .value();
+}
+
+}  // namespace
+
+void Knowledge::offsets_learned(const LegState& client_side, const LegState& server_side, const CrossingStats& stats) {
+  SequenceOffsets learned;
+  for (size_t d = 0; d < 2; ++d) {
+    learned.known[d] = stats.offset_known[d];
+    learned.offset[d] = static_cast<uint32_t>(stats.isn_offset[d]);
+  }
+  // Most devices leave sequence numbers alone, and that is soon learned anew.
+  if ((learned.known[0] && learned.offset[0] != 0) || (learned.known[1] && learned.offset[1] != 0))
+    offsets_.use(key_of(client_side, server_side)) = learned;
+}
+
+SequenceOffsets Knowledge::offsets_of(const LegState& client_side, const LegState& server_side) const {
+  const SequenceOffsets* offsets = offsets_.find(key_of(client_side, server_side));
+  return offsets ? *offsets : SequenceOffsets{};
+}
+
 uint64_t Knowledge::answers_of(PointIndex point, const Endpoint& server) const {
   const uint64_t* answers = points_[point].answers.find(server);
   return answers ? *answers : 0;
@@ -45,7 +75,7 @@ PathSide Knowledge::side_of(const Address& address) const {
 }
 
 uint64_t Knowledge::evicted() const {
-  uint64_t sum = sides_.evicted();
+  uint64_t sum = sides_.evicted() + offsets_.evicted();
   for (const Point& point : points_) sum += point.answers.evicted() + point.ttl.evicted() + point.crossed.evicted();
   for (const Device& device : devices_) sum += device.address_map.evicted();
   return sum;

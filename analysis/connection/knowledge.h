@@ -19,10 +19,17 @@ namespace parallax {
 
 enum class PathSide : uint8_t { unknown, outer, inner };  // beyond the first point, beyond the last
 
+// By how much a device shifts the sequence numbers of each direction of a connection; 0: from the client.
+struct SequenceOffsets {
+  std::array<uint32_t, 2> offset{};
+  std::array<bool, 2> known{};
+};
+
 class Knowledge {
  public:
   static constexpr size_t kServersMax = 1 << 16;  // of each table, at each point
   static constexpr size_t kAddressMapMax = 4096;  // of each device
+  static constexpr size_t kOffsetsMax = 1 << 14;
 
   struct AddressPair {
     Endpoint outside, inside;
@@ -33,7 +40,9 @@ class Knowledge {
   };
   struct Device {
     uint64_t connections = 0, resets = 0;
-    bool rewrites = false;  // addresses or ports of some connection
+    std::array<uint64_t, 2> answered{};  // SYNs that it answered itself, by PathSide of the client: outer, inner
+    uint32_t changes = 0;                // DeviceChange bits, found on any connection
+    bool rewrites = false;               // addresses or ports of some connection
     LruTable<AddressPair, uint64_t, AddressPairHash> address_map{kAddressMapMax};
   };
 
@@ -44,6 +53,16 @@ class Knowledge {
   // A connection whose two legs were paired across the device between them.
   void crossed(const LegState& client_side, const LegState& server_side, bool client_outer);
   void device_reset(PointIndex a, PointIndex b) { ++device(a, b).resets; }
+  void device_answered(PointIndex client_side, PointIndex server_side, uint64_t syns) {
+    device(client_side, server_side).answered[client_side < server_side ? 0 : 1] += syns;
+  }
+  // What a device does is what it does to any of its connections.
+  void device_changed(PointIndex a, PointIndex b, uint32_t changes) { device(a, b).changes |= changes; }
+
+  // What a pair of legs has taught of its offsets, for a later generation of the same ends: a connection that was silent for long
+  // is met in midstream.
+  void offsets_learned(const LegState& client_side, const LegState& server_side, const CrossingStats& stats);
+  SequenceOffsets offsets_of(const LegState& client_side, const LegState& server_side) const;
 
   // Handshakes that this end (address and port) answered, as seen at the point.
   uint64_t answers_of(PointIndex point, const Endpoint& server) const;
@@ -71,6 +90,10 @@ class Knowledge {
   std::array<Point, kPointsMax> points_;
   Learned<Address, uint8_t> sides_{kServersMax};  // bits by PathSide: an address may have been seen on both
   std::vector<Device> devices_;                   // by outer point
+  struct SameHash {
+    size_t operator()(uint64_t key) const { return key; }  // keys are keyed hashes already
+  };
+  LruTable<uint64_t, SequenceOffsets, SameHash> offsets_{kOffsetsMax};
 };
 
 }  // namespace parallax

@@ -4,7 +4,8 @@
 #include <tuple>
 #include <utility>
 
-#include "analysis/correlate/client_side.h"
+#include "analysis/connection/client_side.h"
+#include "analysis/connection/device_changes.h"
 
 namespace parallax {
 namespace {
@@ -222,7 +223,7 @@ void Correlator::update(uint64_t leg_id, const LegEvent& event) {
       leg.summary = event.summary;
       leg.has_summary = true;
       if (event.type == LegEventType::closed) leg_over(leg, connection, event);
-      return;
+      break;
   }
   runner_.schedule(connection);
 }
@@ -268,7 +269,11 @@ void Correlator::pair(uint64_t leg_id, const Pairer::Match& match, int64_t now_n
   openings_.remove(client_side);
   openings_.remove(server_side);
   knowledge_.crossed(client_side, server_side, connection.client_outer);
-  if (match.row->keeps_packets && client_side.protocol == ip_protocol::tcp) homes_.open(crossing, connection, now_ns);
+  knowledge_.device_changed(client_side.point, server_side.point, changes_between(client_side, server_side, crossing.stats));
+  if (match.row->keeps_packets && client_side.protocol == ip_protocol::tcp) {
+    const bool is_midstream = client_side.midstream && server_side.midstream;
+    homes_.open(crossing, connection, is_midstream ? knowledge_.offsets_of(client_side, server_side) : SequenceOffsets{}, now_ns);
+  }
 }
 
 void Correlator::settle_client_side(Connection& connection) const {
@@ -279,7 +284,12 @@ void Correlator::settle_client_side(Connection& connection) const {
 
 void Correlator::take(const FateEvent& event) {
   if (event.type == FateEventType::progress || event.type == FateEventType::closed) {
-    homes_.take(event, store_);
+    const auto [connection, crossing] = homes_.take(event, store_);
+    if (crossing == nullptr) return;
+    const LegState& client_side = connection->legs[crossing->client_leg];
+    const LegState& server_side = connection->legs[crossing->server_leg];
+    knowledge_.device_changed(client_side.point, server_side.point, changes_between(client_side, server_side, crossing->stats));
+    if (event.type == FateEventType::closed) knowledge_.offsets_learned(client_side, server_side, crossing->stats);
   } else {
     runner_.take_fate(event);
   }

@@ -32,6 +32,7 @@ class Correlator {
   const ConnectionStore& store() const { return store_; }
   const Knowledge& knowledge() const { return knowledge_; }
   const FindingStore& findings() const { return runner_.findings(); }
+  const CaptureTotals& capture() const { return runner_.capture(); }
 
   const Tallies& tallies() const { return tallies_; }
   uint64_t pairs_refused() const { return homes_.refused(); }

@@ -18,7 +18,7 @@ bool PairHomes::all_said() const {
   return std::all_of(commands_.begin(), commands_.end(), [](const auto& outbox) { return outbox.empty(); });
 }
 
-void PairHomes::open(Crossing& crossing, const Connection& connection, int64_t now_ns) {
+void PairHomes::open(Crossing& crossing, const Connection& connection, const SequenceOffsets& offsets, int64_t now_ns) {
   const LegState& client_side = connection.legs[crossing.client_leg];
   const LegState& server_side = connection.legs[crossing.server_leg];
   const size_t worker = client_side.id.worker();
@@ -50,7 +50,9 @@ void PairHomes::open(Crossing& crossing, const Connection& connection, int64_t n
                   .pair_generation = home.generations[number],
                   .client_point = client_side.point,
                   .server_point = server_side.point,
-                  .local = server_side.id.worker() == worker};
+                  .local = server_side.id.worker() == worker,
+                  .sequence_offset = offsets.offset,
+                  .sequence_offset_known = offsets.known};
   bool said = commands_[worker].send(command);
   if (!command.local) {
     command.type = CommandType::join;
@@ -66,15 +68,20 @@ Connection* PairHomes::owner_of(const FateEvent& event, ConnectionStore& store) 
   return leg == legs_.end() ? nullptr : store.connection_of(leg->second);
 }
 
-void PairHomes::take(const FateEvent& event, ConnectionStore& store) {
-  if (Connection* connection = owner_of(event, store)) {
+PairHomes::Told PairHomes::take(const FateEvent& event, ConnectionStore& store) {
+  Connection* connection = owner_of(event, store);
+  Told told;
+  if (connection != nullptr) {
     for (Crossing& crossing : connection->crossings) {
-      if (crossing.is_followed && crossing.home == event.home && crossing.pair == event.pair) crossing.stats = event.stats;
+      if (!crossing.is_followed || crossing.home != event.home || crossing.pair != event.pair) continue;
+      crossing.stats = event.stats;
+      told = {connection, &crossing};
     }
   }
   // Offline a pair is never used again: late fates still find their connection by it.
-  if (event.type != FateEventType::closed || options_.offline) return;
-  if (legs_.erase(key_of(event.home, event.pair)) > 0) homes_[event.home].free.push_back(event.pair);
+  if (event.type == FateEventType::closed && !options_.offline && legs_.erase(key_of(event.home, event.pair)) > 0)
+    homes_[event.home].free.push_back(event.pair);
+  return told;
 }
 
 }  // namespace parallax

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "analysis/connection/connection_store.h"
+#include "analysis/connection/knowledge.h"
 #include "analysis/event/engine_links.h"
 #include "analysis/model/engine_options.h"
 #include "capture/core/outbox.h"
@@ -23,10 +24,15 @@ class PairHomes {
   void flush();
   bool all_said() const;
 
-  // Follows the packets of a crossing from the next epoch but one.
-  void open(Crossing& crossing, const Connection& connection, int64_t now_ns);
-  // Progress and end of a pair, as its home tells it: the crossing takes the numbers.
-  void take(const FateEvent& event, ConnectionStore& store);
+  // Follows the packets of a crossing from the next epoch but one. `offsets`: as an earlier generation of its legs has taught
+  // them.
+  void open(Crossing& crossing, const Connection& connection, const SequenceOffsets& offsets, int64_t now_ns);
+  // Progress and end of a pair, as its home tells it: the crossing takes the numbers. Null: its connection is gone.
+  struct Told {
+    Connection* connection = nullptr;
+    Crossing* crossing = nullptr;
+  };
+  Told take(const FateEvent& event, ConnectionStore& store);
   // The connection that a fate speaks of; null: it is gone.
   Connection* owner_of(const FateEvent& event, ConnectionStore& store) const;
 

@@ -1,4 +1,5 @@
-// A SYN that the device answered in the server's place: the SYN-ACK left it, and neither SYN nor SYN-ACK was on the server's side.
+// A SYN that the device answered in the server's place: the SYN-ACK left it, and neither SYN nor SYN-ACK was on the server's
+// side.
 #include <algorithm>
 
 #include "analysis/detect/detectors.h"
@@ -58,12 +59,15 @@ const Detector answered_by_device = {
     .due_ns = due_ns,
     .look = look,
     .sentence = sentence,
-    .page = {.means = "The device answered a client's SYN in the server's place, as protection against SYN floods does. That is no fault "
-                      "by itself; but the client believes that the server is there before anybody has asked it.",
-             .needs = "The connection on both sides of the device, its SYN and SYN-ACK on the client's side, and neither on the server's "
-                      "side, which was covered at that time.",
-             .errs = "A device that opens the server's side before it answers the client is not told.",
-             .next = "If such connections fail afterwards, look at what the device does when the server refuses (SYN cookies, SYN "
-                     "proxy)."}};
+    .page = {
+        .means =
+            "The device answered a client's SYN in the server's place, as protection against SYN floods does. That is no fault "
+            "by itself; but the client believes that the server is there before anybody has asked it.",
+        .needs =
+            "The connection on both sides of the device, its SYN and SYN-ACK on the client's side, and neither on the server's "
+            "side, which was covered at that time.",
+        .errs = "A device that opens the server's side before it answers the client is not told.",
+        .next = "If such connections fail afterwards, look at what the device does when the server refuses (SYN cookies, SYN "
+                "proxy)."}};
 
 }  // namespace parallax::detect

@@ -30,6 +30,26 @@ void CaptureTotals::Waiting::tell(const Observation& form, std::vector<Observati
   entries_.clear();
 }
 
+std::vector<CaptureTotals::Outage> CaptureTotals::new_outages() {
+  std::vector<Outage> fresh;
+  const auto& channels = sensor_.channels();
+  outages_seen_.resize(2 * channels.size());
+  for (size_t port = 0; port < channels.size(); ++port) {
+    const std::array logs{&channels[port]->outages, &channels[port]->silences};
+    for (size_t i = 0; i < logs.size(); ++i) {
+      uint64_t& seen = outages_seen_[2 * port + i];
+      if (logs[i]->total() == seen) continue;
+      const std::vector<PortOutage> kept = logs[i]->kept();
+      const size_t count = std::min<size_t>(kept.size(), logs[i]->total() - seen);
+      for (size_t k = kept.size() - count; k < kept.size(); ++k) fresh.push_back({static_cast<PortIndex>(port), kept[k]});
+      seen = logs[i]->total();
+    }
+  }
+  std::stable_sort(fresh.begin(), fresh.end(),
+                   [](const Outage& a, const Outage& b) { return a.outage.from_ns < b.outage.from_ns; });
+  return fresh;
+}
+
 void CaptureTotals::take(const LegState& leg, const Connection& connection, const LegEvent& event) {
   Point& point = points_[leg.point];
   const LegSummary& now = event.summary;
@@ -46,6 +66,7 @@ void CaptureTotals::take(const LegState& leg, const Connection& connection, cons
   }
   for (size_t d = 0; d < 2; ++d) {
     const size_t travel = index_of(connection.client_outer == (d == 0) ? Travel::toward_inside : Travel::toward_outside);
+    point.passed[travel] += now.packets[d] - std::min(now.packets[d], leg.has_summary ? leg.summary.packets[d] : 0u);
     point.copies[travel] += report.copies[d];
     point.packets[travel] += report.packets[d];
   }

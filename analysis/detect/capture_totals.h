@@ -1,4 +1,4 @@
-// What the captures themselves did, point by point: data that they missed, and packets that they show twice.
+// What the captures themselves did: data that they missed, packets that they show twice, ports that went out.
 //
 // Sums up what the legs' traces report. The correlator's: one thread. Bounded: what waits to be told is kept for kWaitingMax
 // connections, the rest only as a number.
@@ -12,6 +12,7 @@
 #include "analysis/event/events.h"
 #include "analysis/finding/observation.h"
 #include "analysis/model/sensor_view.h"
+#include "capture/core/port_outage.h"
 
 namespace parallax {
 
@@ -39,12 +40,28 @@ class CaptureTotals {
   struct Point {
     uint64_t missed_segments = 0, missed_bytes = 0, seen_bytes = 0;
     uint64_t own_segments = 0;                    // of those missed, on legs while which the sensor itself lost packets there
-    std::array<uint64_t, 2> copies{}, packets{};  // by Travel
+    std::array<uint64_t, 2> passed{};             // packets of all legs, by Travel
+    std::array<uint64_t, 2> copies{}, packets{};  // by Travel, of the legs that are traced
     uint64_t routed_copies = 0;                   // with another TTL
     Waiting missed, copied;
+
+    // A pattern, and not a copy here and there.
+    static constexpr uint64_t kCopiesLeast = 20;
+    static constexpr uint64_t kCopiesShare = 10;  // one packet in so many, of the legs that show any
+    bool is_doubled(Travel travel) const {
+      const uint64_t of = copies[index_of(travel)];
+      return of > 0 && copies[0] + copies[1] >= kCopiesLeast && of * kCopiesShare >= packets[index_of(travel)];
+    }
   };
 
   explicit CaptureTotals(const SensorView& sensor) : sensor_(sensor) {}
+
+  // Outages of the ports that have begun since the last call, oldest first.
+  struct Outage {
+    PortIndex port;
+    PortOutage outage;
+  };
+  std::vector<Outage> new_outages();
 
   // REQUIRES: `leg` has not taken the event's summary yet.
   void take(const LegState& leg, const Connection& connection, const LegEvent& event);
@@ -55,6 +72,7 @@ class CaptureTotals {
  private:
   const SensorView& sensor_;
   std::array<Point, kPointsMax> points_;
+  std::vector<uint64_t> outages_seen_;  // by port, of both logs
 };
 
 }  // namespace parallax

@@ -69,7 +69,7 @@ struct Detector {
   // A fate of a packet that a home has decided.
   std::optional<FateEventType> fate_type = std::nullopt;
   void (*fate)(Connection&, const FateEvent&, const DetectorView&, Verdicts&) = nullptr;
-  // What the legs of a point come to; asked after each report live, offline once, at the end.
+  // What the legs of a point come to, and what became of the ports; asked four times a second live, offline once, at the end.
   void (*sum_up)(CaptureTotals&, const DetectorView&, Verdicts&) = nullptr;
 
   // One sentence for a person: how many, what, where seen and where not, who.

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "analysis/connection/client_side.h"
+
 namespace parallax {
 
 namespace {
@@ -56,6 +58,10 @@ void DetectorRunner::schedule(Connection& connection) {
 }
 
 void DetectorRunner::fire(int64_t before_ns) {
+  if (!options_.offline && before_ns > next_sum_ns_) {
+    next_sum_ns_ = before_ns + kSumUpEveryNs;
+    sum_up();
+  }
   release_fates(before_ns);
   while (!timers_.empty() && timers_.top().due_ns < before_ns) {
     const Timer timer = timers_.top();
@@ -71,6 +77,8 @@ void DetectorRunner::fire(int64_t before_ns) {
 
 void DetectorRunner::look(Connection& connection, int64_t now_ns, bool input_ended) {
   now_ns_ = now_ns;
+  // Other connections may have shown since on which side its client is.
+  if (connection.side_basis == SideBasis::guessed) settle_client_side(connection, sensor_, knowledge_, options_.path.size());
   Verdicts found;
   for (const Detector* detector : detectors()) {
     if (detector->look == nullptr) continue;
@@ -82,7 +90,6 @@ void DetectorRunner::look(Connection& connection, int64_t now_ns, bool input_end
 
 void DetectorRunner::take_report(const LegState& leg, const Connection& connection, const LegEvent& event) {
   capture_.take(leg, connection, event);
-  if (!options_.offline) sum_up();
 }
 
 void DetectorRunner::sum_up() {
@@ -149,12 +156,14 @@ void DetectorRunner::take(Verdicts& verdicts) {
 
 void DetectorRunner::store(Observation observation) {
   // Its connection may have become part of another since.
-  if (const LegPlace place = store_.place_of(observation.leg_id); place.connection_id != 0)
+  if (const LegPlace place = store_.place_of(observation.leg_id); observation.connection_id != 0 && place.connection_id != 0)
     observation.connection_id = place.connection_id;
   if (observation.kind == FindingKind::reset_by_device) {
     knowledge_.device_reset(observation.where.first, observation.where.second);
     ++tallies_.resets[static_cast<size_t>(Origin::device)];
   }
+  if (observation.kind == FindingKind::answered_by_device)
+    knowledge_.device_answered(observation.where.first, observation.where.second, observation.attempts);
   const uint64_t id = findings_.observe(observation);
   for (const FindingStore::Merged& merged : findings_.take_merged()) {
     for (const uint64_t connection_id : merged.connection_ids) {

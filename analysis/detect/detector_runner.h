@@ -15,8 +15,8 @@
 #include "analysis/connection/connection_store.h"
 #include "analysis/connection/knowledge.h"
 #include "analysis/connection/rival_openings.h"
-#include "analysis/connection/tallies.h"
 #include "analysis/connection/stranger_index.h"
+#include "analysis/connection/tallies.h"
 #include "analysis/detect/capture_totals.h"
 #include "analysis/detect/detector.h"
 #include "analysis/finding/finding_store.h"
@@ -46,6 +46,7 @@ class DetectorRunner {
   void finish(int64_t last_ns);
 
   const FindingStore& findings() const { return findings_; }
+  const CaptureTotals& capture() const { return capture_; }
 
  private:
   struct Timer {
@@ -83,6 +84,9 @@ class DetectorRunner {
   std::vector<FateEvent> fates_;                 // offline
   std::multimap<int64_t, HeldFate> held_fates_;  // live, by the time of their decision
   StrangerIndex strangers_;
+  // Live, in packet time: what is summed up is told so often.
+  static constexpr int64_t kSumUpEveryNs = 250'000'000;
+  int64_t next_sum_ns_ = kBeforeAllNs;
   int64_t now_ns_ = kBeforeAllNs;
   bool finished_ = false;
 };

@@ -6,25 +6,16 @@
 namespace parallax::detect {
 namespace {
 
-constexpr uint64_t kCopiesLeast = 20;
-constexpr uint64_t kCopiesShare = 10;  // one packet in so many, of the legs that show any
-
-bool is_doubled(const CaptureTotals::Point& point, Travel travel) {
-  const uint64_t copies = point.copies[index_of(travel)];
-  return copies > 0 && copies * kCopiesShare >= point.packets[index_of(travel)];
-}
-
 // 0: no pattern that only the capture explains.
 double confidence_of(const CaptureTotals& totals, PointIndex point, size_t points) {
   const CaptureTotals::Point& p = totals.at(point);
-  if (p.copies[0] + p.copies[1] < kCopiesLeast) return 0;
-  if (is_doubled(p, Travel::toward_inside) && is_doubled(p, Travel::toward_outside)) return 0.95;
+  if (p.is_doubled(Travel::toward_inside) && p.is_doubled(Travel::toward_outside)) return 0.95;
   for (const Travel travel : {Travel::toward_inside, Travel::toward_outside}) {
     const bool inward = travel == Travel::toward_inside;
     const bool before_any_device = inward ? point == 0 : point + 1u == points;
     const bool has_behind = inward ? point + 1u < points : point > 0;
     const auto behind = static_cast<PointIndex>(inward ? point + 1 : point - 1);
-    if (is_doubled(p, travel) && before_any_device && !(has_behind && is_doubled(totals.at(behind), travel))) return 0.7;
+    if (p.is_doubled(travel) && before_any_device && !(has_behind && totals.at(behind).is_doubled(travel))) return 0.7;
   }
   return 0;
 }

@@ -25,19 +25,30 @@ int64_t silence_due_ns(const LegState& leg) {
 
 bool is_told(const Connection& c) { return c.told.contains(FindingKind::syn_unanswered); }
 
+// The client goes on as only an answer lets it, which then came by a path that is not watched. In Zeek's history its own
+// acknowledgements, data and FIN are capital letters.
+bool goes_on_unanswered(const LegState& leg) {
+  const auto end = leg.summary.history.begin() + leg.summary.history_length;
+  return leg.has_summary &&
+         std::any_of(leg.summary.history.begin(), end, [](char c) { return c == 'A' || c == 'D' || c == 'F'; });
+}
+
 // Neither answered nor refused, nor told.
 bool is_open_question(const Connection& c) {
   const LegState& a = c.client_leg();
-  return !c.evicted && a.has_syn() && !a.established && !a.syn_ack && !a.refused && !a.reset && !is_told(c) &&
-         !c.told.contains(FindingKind::syn_refused);
+  return !c.evicted && a.has_syn() && !a.established && !a.syn_ack && !a.refused && !a.reset && !goes_on_unanswered(a) &&
+         !is_told(c) && !c.told.contains(FindingKind::syn_refused);
 }
 
 // What was told has been disproved: the answer came after all.
-bool is_refuted(const Connection& c) { return is_told(c) && (c.client_leg().established || c.client_leg().syn_ack); }
+bool is_refuted(const Connection& c) {
+  const LegState& a = c.client_leg();
+  return is_told(c) && (a.established || a.syn_ack || goes_on_unanswered(a));
+}
 
 int64_t due_ns(const Connection& c, const DetectorView&) {
   const LegState& a = c.client_leg();
-  if (is_refuted(c)) return (a.syn_ack ? a.syn_ack : a.established)->order_ns;
+  if (is_refuted(c)) return kBeforeAllNs;  // at once
   return is_open_question(c) ? silence_due_ns(a) : kAfterAllNs;
 }
 

@@ -1,4 +1,6 @@
 // A packet that left the device under an address that it should have rewritten.
+#include <algorithm>
+
 #include "analysis/detect/detectors.h"
 #include "analysis/detect/fate_observation.h"
 #include "analysis/finding/evidence.h"
@@ -8,9 +10,18 @@
 namespace parallax::detect {
 namespace {
 
+// Whether the packet bears the name that the connection has at that point: then it is one of its own, of a leg that the sensor
+// has lost sight of. It was not lost, and nothing was wrong with its translation.
+bool bears_own_name(const Connection& c, const Stranger& stranger) {
+  return std::any_of(c.legs.begin(), c.legs.end(), [&](const LegState& leg) {
+    return leg.point == stranger.packet.point && ((leg.client == stranger.source && leg.server == stranger.destination) ||
+                                                  (leg.client == stranger.destination && leg.server == stranger.source));
+  });
+}
+
 void fate(Connection& c, const FateEvent& event, const DetectorView& view, Verdicts& out) {
   const Stranger* stranger = view.strangers.find(event, view.options.device_timeout_ns);
-  if (stranger == nullptr) return;
+  if (stranger == nullptr || bears_own_name(c, *stranger)) return;
   const std::string name = "seq " + std::to_string(event.packet.seq) + " length " + std::to_string(event.packet.payload_length);
   Observation o = fate_observation(c, event, FindingKind::translation_missed, name);
   o.evidence.pop_back();  // it is not absent there: it bears another name

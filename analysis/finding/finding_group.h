@@ -28,6 +28,7 @@ struct FindingGroup {
   uint64_t attempts = 0, proved = 0;
   std::map<uint64_t, Contribution> contributions;  // by connection, the first kFindingConnectionsMax
   std::optional<ServerAt> server;
+  std::optional<PortIndex> port;
   std::string remark;  // a sentence, or empty
   // The only client of the observations. Set while there is one; what it asks many services for is one incident.
   std::optional<Address> only_source;

@@ -120,7 +120,7 @@ void FindingStore::absorb(FindingGroup& into, uint64_t id) {
 }
 
 FindingGroup& FindingStore::group_for(const Observation& o) {
-  const Key key{o.kind, o.where, o.origin, o.direction, o.service};
+  const Key key{o.kind, o.where, o.origin, o.direction, o.service, o.port};
   if (const auto open = open_.find(key); open != open_.end()) {
     if (FindingGroup* group = open_group(open->second, o.first_ns)) return *group;
     if (const auto old = groups_.find(open->second); old != groups_.end()) close(old->second);
@@ -166,7 +166,7 @@ uint64_t FindingStore::observe(const Observation& o) {
   record.last_seen_ns = std::max(record.last_seen_ns, o.last_ns);
   record.confidence = std::max(record.confidence, o.confidence);
   if (o.time_lost_seconds > 0) record.time_lost_seconds = record.time_lost_seconds.value_or(0) + o.time_lost_seconds;
-  if (!group.contributions.contains(o.connection_id)) {
+  if (o.connection_id != 0 && !group.contributions.contains(o.connection_id)) {
     ++group.connections;
     if (record.connection_ids.size() < kFindingConnectionsMax) record.connection_ids.push_back(o.connection_id);
   }
@@ -183,6 +183,7 @@ uint64_t FindingStore::observe(const Observation& o) {
   if (group.services.size() < FindingGroup::kServicesCounted) group.services.insert(o.service);
   if (group.only_source && *group.only_source != o.source.address) group.only_source.reset();
   if (!group.server) group.server = o.server;
+  if (!group.port) group.port = o.port;
   if (group.remark.empty()) group.remark = o.remark;
   ranks_of(record.kind).insert(rank_of(record));
   changed(group);

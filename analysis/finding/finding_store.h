@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <tuple>
@@ -55,7 +56,7 @@ class FindingStore {
   uint64_t evicted() const { return evicted_; }
 
  private:
-  using Key = std::tuple<FindingKind, Where, Origin, FindingDirection, Endpoint>;
+  using Key = std::tuple<FindingKind, Where, Origin, FindingDirection, Endpoint, std::optional<PortIndex>>;
   using SourceKey = std::tuple<FindingKind, Where, Origin, FindingDirection, Address>;
   struct Rank {  // least worth keeping first
     Severity severity;

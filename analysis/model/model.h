@@ -31,7 +31,7 @@ struct OfferedOptions {
   uint16_t mss = 0;
   int16_t window_scale = -1;  // -1: not offered
   bool sack = false, timestamps = false, ecn = false, fast_open = false;
-  bool cut = false;  // by the capture: what is not offered above is unknown (ECN excepted, which is no option)
+  bool cut = false;                   // by the capture: what is not offered above is unknown (ECN excepted, which is no option)
   uint8_t window_scale_at_least = 0;  // met in midstream, so that the offer was not seen: what explains the bytes in flight
   uint16_t initial_window = 0;        // announced with the offer, never scaled (RFC 7323, 2.2)
 };
@@ -178,12 +178,23 @@ struct AddressMapEntry {
   uint64_t connections = 0;
 };
 
+// What became of all packets that entered a device in one direction: control packets and those of legs without a pair, too.
+struct DeviceTraffic {
+  uint64_t entered = 0;
+  uint64_t forwarded = 0;           // seen on both sides
+  uint64_t lost = 0;                // proved
+  uint64_t answered_by_device = 0;  // SYNs
+  uint64_t superseded = 0;          // not forwarded, but a later packet that was says the same: acknowledgements thinned out
+  uint64_t undecided = 0;           // all others: not followed, at an edge of the capture, or not proved
+};
+
 struct DeviceRecord {
   PointIndex outer = 0, inner = 1;  // neighbouring points in path order
   DeviceKind kind = DeviceKind::unknown;
   uint64_t connections = 0;
   uint32_t changes = 0;
   std::optional<Distribution> transit_toward_inside, transit_toward_outside;
+  DeviceTraffic toward_inside, toward_outside;
   uint64_t lost_toward_inside = 0, lost_toward_outside = 0, resets_originated = 0;
   std::vector<AddressMapEntry> address_map;
 };

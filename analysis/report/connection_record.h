@@ -5,7 +5,6 @@
 #include <vector>
 
 #include "analysis/connection/connection.h"
-#include "analysis/connection/connection_store.h"
 #include "analysis/connection/knowledge.h"
 #include "analysis/connection/waiting.h"
 #include "analysis/model/model.h"
@@ -17,6 +16,6 @@ ConnectionRecord record_of(const Connection& connection, const SensorView& senso
 // Of each leg, its place in the record: from the client's side, then in order of opening.
 std::vector<uint32_t> leg_order(const Connection& connection);
 // By outer point. Without what is counted by the workers: transit, losses.
-std::vector<DeviceRecord> device_records(const ConnectionStore& store, const Knowledge& knowledge, size_t points);
+std::vector<DeviceRecord> device_records(const Knowledge& knowledge, size_t points);
 
 }  // namespace parallax

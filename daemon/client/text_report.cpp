@@ -86,6 +86,11 @@ std::string plural(uint64_t count, const char* one, const char* many) {
   return fmt::format("{} {}", count_text(count), count == 1 ? one : many);
 }
 
+// ", 12 not accounted for", or nothing.
+std::string share_text(uint64_t count, const char* what) {
+  return count == 0 ? "" : fmt::format(", {} {}", count_text(count), what);
+}
+
 std::vector<std::pair<std::string, uint64_t>> most_frequent_first(const std::map<std::string, uint64_t>& counts) {
   std::vector<std::pair<std::string, uint64_t>> sorted(counts.begin(), counts.end());
   std::stable_sort(sorted.begin(), sorted.end(), [](const auto& a, const auto& b) { return a.second > b.second; });
@@ -308,14 +313,32 @@ std::string TextReport::verdict() const {
   for (const v1::Device& device : devices_) {
     if (device.between_size() != 2) continue;
     const std::string name = "the device between " + device.between(0) + " and " + device.between(1);
-    const uint64_t crossed = device.crossed_toward_inside() + device.crossed_toward_outside();
-    const uint64_t lost = device.lost_toward_inside() + device.lost_toward_outside();
+    const v1::DeviceTraffic &inward = device.toward_inside(), &outward = device.toward_outside();
+    const uint64_t entered = inward.entered() + outward.entered(), crossed = inward.forwarded() + outward.forwarded();
+    const uint64_t unaccounted = inward.undecided() + outward.undecided();
+    const uint64_t superseded = inward.superseded() + outward.superseded();
     const bool accused = std::any_of(findings_.begin(), findings_.end(), [&](const v1::Finding& finding) {
       return finding.severity() >= v1::SEVERITY_WARNING && finding.origin() == v1::ORIGIN_DEVICE &&
              finding.where().between_size() == 2 &&
              std::is_permutation(finding.where().between().begin(), finding.where().between().end(), device.between().begin());
     });
-    if (accused || lost != 0 || device.resets_originated() != 0) continue;
+    const bool took_part =
+        inward.lost() + outward.lost() + inward.answered_by_device() + outward.answered_by_device() + device.resets_originated() >
+        0;
+    if (accused) continue;
+    if (took_part) {
+      std::string what;
+      const auto add = [&what](uint64_t count, const char* one, const char* many) {
+        if (count > 0) what += fmt::format("{}{}", what.empty() ? "" : ", ", plural(count, one, many));
+      };
+      add(inward.lost() + outward.lost(), "packet did not leave it", "packets did not leave it");
+      add(inward.answered_by_device() + outward.answered_by_device(), "SYN was answered by it", "SYNs were answered by it");
+      add(device.resets_originated(), "RST was its own", "RSTs were its own");
+      text += wrapped(
+          fmt::format("The device between {} and {} took part in what is seen: {}.", device.between(0), device.between(1), what),
+          2, 0);
+      continue;
+    }
     if (crossed == 0) {
       text += wrapped(fmt::format("No packet was recognised on both sides of {}: nothing can be said about it.", name), 2, 0);
       continue;
@@ -329,9 +352,17 @@ std::string TextReport::verdict() const {
       transit += fmt::format("{} {} toward {}", transit.empty() ? ", median transit" : " and",
                              duration_text(device.transit_toward_outside_seconds().median()), device.between(0));
     }
-    std::string sentence = fmt::format("{} is not the cause: {} of {} packets crossed{}.", name, count_text(crossed),
-                                       count_text(crossed + lost), transit);
-    sentence[0] = 'T';
+    const std::string thinned = superseded == 0 ? "" : fmt::format(", {} were superseded by later ones", count_text(superseded));
+    std::string sentence =
+        unaccounted == 0
+            ? fmt::format("{} is not the cause: {} of {} packets crossed{}{}.", name, count_text(crossed), count_text(entered),
+                          thinned, transit)
+            : fmt::format(
+                  "nothing points to {}: {} of {} packets crossed{}{}, but {} not accounted for: not followed, or at "
+                  "an edge of the capture.",
+                  name, count_text(crossed), count_text(entered), thinned, transit,
+                  unaccounted == 1 ? "1 is" : count_text(unaccounted) + " are");
+    sentence[0] = static_cast<char>(std::toupper(sentence[0]));
     if (!has_accusations()) sentence = "Nothing wrong was found" + failed_text() + ". " + sentence;
     text += wrapped(sentence, 2, 0);
   }
@@ -449,16 +480,20 @@ std::string TextReport::devices() const {
         fmt::format("Device between {} and {}: {}, {}{}{}", device.between(0), device.between(1), word(device.kind()),
                     plural(device.connections(), "connection", "connections"), changes.empty() ? "" : "; changes ", changes),
         4, 0);
-    const auto way = [&](const std::string& toward, bool has, const v1::Distribution& transit, uint64_t crossed, uint64_t lost) {
-      if (!has && lost == 0) return;
-      text += wrapped(fmt::format("toward {}: {} crossed, {} lost{}", toward, count_text(crossed), count_text(lost),
-                                  has ? "; transit " + transit_text(transit) : ""),
-                      4, 2);
+    const auto way = [&](const std::string& toward, bool has, const v1::Distribution& transit, const v1::DeviceTraffic& traffic) {
+      if (traffic.entered() == 0) return;
+      text += wrapped(
+          fmt::format("toward {}: {} entered, {} crossed, {} lost{}{}{}{}", toward, count_text(traffic.entered()),
+                      count_text(traffic.forwarded()), count_text(traffic.lost()),
+                      share_text(traffic.answered_by_device(), "answered by the device"),
+                      share_text(traffic.superseded(), "superseded by later ones"),
+                      share_text(traffic.undecided(), "not accounted for"), has ? "; transit " + transit_text(transit) : ""),
+          4, 2);
     };
     way(device.between(1), device.has_transit_toward_inside_seconds(), device.transit_toward_inside_seconds(),
-        device.crossed_toward_inside(), device.lost_toward_inside());
+        device.toward_inside());
     way(device.between(0), device.has_transit_toward_outside_seconds(), device.transit_toward_outside_seconds(),
-        device.crossed_toward_outside(), device.lost_toward_outside());
+        device.toward_outside());
     if (device.resets_originated() > 0) text += fmt::format("  resets of its own: {}\n", count_text(device.resets_originated()));
     std::vector<const v1::AddressMapEntry*> entries;
     for (const v1::AddressMapEntry& entry : device.address_map()) {

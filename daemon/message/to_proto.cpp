@@ -298,6 +298,15 @@ v1::Finding to_proto(const FindingRecord& record, const MessageNames& names) {
   return message;
 }
 
+void set_traffic(const DeviceTraffic& traffic, v1::DeviceTraffic& message) {
+  message.set_entered(traffic.entered);
+  message.set_forwarded(traffic.forwarded);
+  message.set_lost(traffic.lost);
+  message.set_answered_by_device(traffic.answered_by_device);
+  message.set_superseded(traffic.superseded);
+  message.set_undecided(traffic.undecided);
+}
+
 v1::Device to_proto(const DeviceRecord& record, const MessageNames& names) {
   v1::Device message;
   message.add_between(names.point(record.outer));
@@ -311,6 +320,8 @@ v1::Device to_proto(const DeviceRecord& record, const MessageNames& names) {
   if (record.transit_toward_outside) message.set_crossed_toward_outside(record.transit_toward_outside->count);
   message.set_lost_toward_inside(record.lost_toward_inside);
   message.set_lost_toward_outside(record.lost_toward_outside);
+  set_traffic(record.toward_inside, *message.mutable_toward_inside());
+  set_traffic(record.toward_outside, *message.mutable_toward_outside());
   message.set_resets_originated(record.resets_originated);
   for (const AddressMapEntry& entry : record.address_map) {
     v1::AddressMapEntry& to = *message.add_address_map();

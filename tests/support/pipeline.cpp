@@ -27,6 +27,7 @@ struct Pipeline {
     for (const InputPort& port : input.ports) {
       channels.push_back(std::make_unique<PortChannel>(port.info, workers, kRingSlots));
       pointers.push_back(channels.back().get());
+      for (const PortOutage& outage : port.outages) channels.back()->outages.add(outage);
       rx_ports.push_back(
           {static_cast<PortIndex>(rx_ports.size()), pointers.back(), std::make_unique<MemorySource>(port.frames, port.losses)});
     }

@@ -156,6 +156,8 @@ class Parser {
       span_.at(point(words.take("a point"))) = true;
     } else if (verb == "sensor-loss") {
       sensor_loss(words);
+    } else if (verb == "outage") {
+      outage(words);
     } else if (verb == "coverage") {
       const PointIndex index = point(words.take("a point"));
       const int64_t from = nanoseconds(words.take("seconds"));
@@ -189,6 +191,7 @@ class Parser {
         port.info.name = scenario_.input.options.path[p] + (span_.at(p) ? "" : toward_inside ? "-in" : "-out");
         port.info.source = "memory";
         port.losses = losses_.at(p);
+        port.outages = outages_.at(p);
         // The station that speaks first and last is a host of no interest: what is covered is told by its packets.
         const Frame bystander = arp_request_frame(address("198.18.0.1"), address("198.18.0.2"));
         port.frames.push_back({from_ns, 0, bystander});
@@ -231,6 +234,7 @@ class Parser {
     span_.assign(names.size(), false);
     coverage_.resize(names.size());
     losses_.resize(names.size());
+    outages_.resize(names.size());
   }
 
   // endpoint NAME ADDRESS:PORT beyond POINT [ttl N] [zero-ip-id]
@@ -287,6 +291,18 @@ class Parser {
     if (words.accept("socket")) loss.reason = DropReason::socket;
     if (words.accept("table")) loss.reason = DropReason::leg_table;
     losses_.at(p).push_back(loss);
+  }
+
+  // outage POINT FROM TO link_down|silent
+  void outage(Words& words) {
+    const PointIndex p = point(words.take("a point"));
+    PortOutage outage{OutageCause::link_down, kEpochNs + nanoseconds(words.take("seconds")), 0};
+    outage.to_ns = kEpochNs + nanoseconds(words.take("seconds"));
+    const std::string cause = words.take("a cause");
+    if (cause != "link_down" && cause != "silent")
+      throw Failure{"a port is out because of link_down or silent, not '" + cause + "'"};
+    if (cause == "silent") outage.cause = OutageCause::silent;
+    outages_.at(p).push_back(outage);
   }
 
   void engine(Words& words) {
@@ -465,6 +481,7 @@ class Parser {
   std::map<PointIndex, uint32_t> vni_;  // what the packets that follow are in
   std::vector<std::optional<std::pair<int64_t, int64_t>>> coverage_;
   std::vector<std::vector<SourceLoss>> losses_;
+  std::vector<std::vector<PortOutage>> outages_;
   std::map<std::tuple<int, size_t, size_t>, uint32_t> isn_;
   std::map<size_t, uint32_t> ip_ids_;
   std::map<std::tuple<PointIndex, size_t, size_t>, Frame> newest_;

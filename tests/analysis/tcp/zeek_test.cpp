@@ -174,7 +174,6 @@ constexpr Difference kDifferences[] = {
      Cause::ours},
     {"modbus_and_non_modbus", "198.74.56.135:60293", "conn_state history orig_pkts resp_pkts orig_bytes leg",
      "data 16 s after a RST, when Zeek has forgotten the connection", Cause::zeek},
-    {"radiotap.conn.log", "", "leg", "802.11 is not among the link types that are decoded", Cause::ours},
     {"outer_ip_frag.conn.log", "udp", "leg", "Zeek logs the outer flow of a tunnel too", Cause::zeek},
     {"outer_ip_frag.conn.log", "tcp", "resp_pkts history",
      "of four packets the later fragments are missing: Zeek cannot put them together; the first ones hold the inner headers",

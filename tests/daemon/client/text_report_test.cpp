@@ -84,8 +84,10 @@ class Results {
     device.set_kind(v1::DEVICE_KIND_NAT);
     device.set_connections(2);
     device.add_changes(v1::DEVICE_CHANGE_TTL);
-    device.set_crossed_toward_inside(490);
-    device.set_crossed_toward_outside(500);
+    device.mutable_toward_inside()->set_entered(490);
+    device.mutable_toward_inside()->set_forwarded(490);
+    device.mutable_toward_outside()->set_entered(500);
+    device.mutable_toward_outside()->set_forwarded(500);
     device.mutable_transit_toward_inside_seconds()->set_median(35e-6);
     device.mutable_transit_toward_outside_seconds()->set_median(41e-6);
     return device;
@@ -179,9 +181,9 @@ TEST(TextReport, DeviceIsClearedWhereAnotherIsAccused) {
 
 TEST(TextReport, DeviceThatLostOrResetIsNotCleared) {
   Results run;
-  run.device().set_lost_toward_inside(3);
+  run.device().mutable_toward_inside()->set_lost(3);
   EXPECT_THAT(run.text(), Not(HasSubstr("is not the cause")));
-  EXPECT_THAT(run.text(), HasSubstr("toward inside: 490 crossed, 3 lost"));
+  EXPECT_THAT(run.text(), HasSubstr("toward inside: 490 entered, 490 crossed, 3 lost"));
 }
 
 TEST(TextReport, WithOnePointNothingIsClaimedAboutADevice) {
@@ -209,8 +211,9 @@ TEST(TextReport, TransitThatTheClocksCannotTellIsNotPrinted) {
   v1::Device& device = run.device();
   device.mutable_transit_toward_outside_seconds()->set_median(0);
   EXPECT_THAT(run.text(), HasSubstr("packets crossed, median transit 35 us toward inside."));
-  EXPECT_THAT(run.text(),
-              HasSubstr("toward outside: 500 crossed, 0 lost; transit cannot be told with the clocks of these files"));
+  EXPECT_THAT(
+      run.text(),
+      HasSubstr("toward outside: 500 entered, 500 crossed, 0 lost; transit cannot be told with the clocks of\n    these files"));
 }
 
 TEST(TextReport, OnlyTranslatedAddressesAreListed) {

@@ -1,4 +1,4 @@
-#include "analysis/correlate/client_side.h"
+#include "analysis/connection/client_side.h"
 
 #include <algorithm>
 

@@ -1,0 +1,68 @@
+// What comes out of a device stands twice behind it, and once before it: the device sends it twice, or the capture behind it
+// shows it twice. Which of the two cannot be told from the packets, so that it is a fact without blame. Where the capture alone
+// can be the cause, duplicate_capture says so and comes first.
+#include "analysis/detect/detectors.h"
+#include "analysis/model/text.h"
+
+namespace parallax::detect {
+namespace {
+
+struct Doubled {
+  PointIndex before, behind;  // in the direction of travel
+  Travel travel;
+};
+
+// Null: nothing is doubled behind a device alone.
+std::optional<Doubled> doubled_at(const CaptureTotals& totals, PointIndex point, size_t points) {
+  for (const Travel travel : {Travel::toward_inside, Travel::toward_outside}) {
+    const bool inward = travel == Travel::toward_inside;
+    if (inward ? point == 0 : point + 1u == points) continue;
+    const auto before = static_cast<PointIndex>(inward ? point - 1 : point + 1);
+    if (totals.at(point).is_doubled(travel) && !totals.at(before).is_doubled(travel)) return Doubled{before, point, travel};
+  }
+  return std::nullopt;
+}
+
+void sum_up(CaptureTotals& totals, const DetectorView& view, Verdicts& out) {
+  for (size_t i = 0; i < view.options.path.size(); ++i) {
+    CaptureTotals::Point& p = totals.at(static_cast<PointIndex>(i));
+    if (p.copied.empty()) continue;
+    const auto doubled = doubled_at(totals, static_cast<PointIndex>(i), view.options.path.size());
+    if (!doubled) continue;
+    Observation form;
+    form.kind = FindingKind::duplicated_by_device;
+    form.where = {Where::Kind::between, doubled->before, doubled->behind};
+    form.severity = Severity::notice;
+    form.confidence = 0.45;
+    p.copied.tell(form, out.told);
+  }
+}
+
+std::string sentence(const FindingGroup& group, const DetectorView& view) {
+  const Where& where = group.record.where;
+  const std::string &before = view.options.path[where.first], &behind = view.options.path[where.second];
+  const size_t travel = index_of(where.first < where.second ? Travel::toward_inside : Travel::toward_outside);
+  const CaptureTotals::Point& p = view.capture.at(where.second);
+  return behind + " shows " + std::to_string(p.copies[travel]) + " of " + plural(p.packets[travel], "packet") +
+         " that come from " + before + " twice, where " + before +
+         " shows them once: the device between sends them twice, or the capture behind it shows them twice. They count neither "
+         "as "
+         "retransmissions nor in losses, and their bytes once.";
+}
+
+}  // namespace
+
+const Detector duplicated_by_device = {
+    .kind = FindingKind::duplicated_by_device,
+    .sum_up = sum_up,
+    .sentence = sentence,
+    .page = {
+        .means = "Packets stand twice behind a device and once before it, with the same IP ID and TTL.",
+        .needs =
+            "At least 20 copies, at least one packet in ten of the connections concerned, and a point before the device that "
+            "shows them once.",
+        .errs = "A capture inside the device (netmap, an inline IPS) shows what leaves it twice, though it is on the wire once.",
+        .next = "Look whether the receiver answers the copies with duplicate acknowledgements: then they are on the wire. Else "
+                "capture on the link instead of on the device."}};
+
+}  // namespace parallax::detect
