@@ -15,7 +15,7 @@ struct InputPort {
   PortInfo info;
   std::vector<TimedFrame> frames;  // in the order in which the port handed them out
   std::vector<SourceLoss> losses;  // in order of their end
-  std::vector<PortOutage> outages;
+  std::vector<PortOutage> outages = {};
 };
 
 struct PipelineInput {
