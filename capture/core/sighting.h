@@ -53,7 +53,7 @@ constexpr uint16_t bit(SightingFlag f) { return static_cast<uint16_t>(f); }
 namespace tcp_option {
 inline constexpr uint8_t mss = 1, window_scale = 2, sack_permitted = 4, sack = 8, timestamps = 16, fast_open = 32,
                          cut = 64,  // the capture ends within the options: those that follow are unknown, not absent
-                         other = 128;
+    other = 128;
 }
 
 struct alignas(64) Sighting {

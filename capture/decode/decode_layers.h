@@ -85,7 +85,8 @@ inline void clear(DecodedFrame& s) {
   s.payload_captured = 0;
 }
 
-// From the header that the file's link type says (decode_link.cpp); from a MAC header; from an Ethernet type (or an 802.3 length), through VLAN tags and SNAP, to the network protocol.
+// From the header that the file's link type says (decode_link.cpp); from a MAC header; from an Ethernet type (or an 802.3
+// length), through VLAN tags and SNAP, to the network protocol.
 DecodeError decode_link(LinkType type, Bytes bytes, DecodedFrame& sighting, Nest nest);
 DecodeError decode_ethernet(Bytes bytes, DecodedFrame& sighting, Nest nest);
 DecodeError decode_link_type(uint16_t type, Bytes bytes, DecodedFrame& sighting, Nest nest);

@@ -51,8 +51,8 @@ Result<std::unique_ptr<CaptureFile>> PcapFile::make(FileBuffer buffer) {
   return Result<std::unique_ptr<CaptureFile>>(std::move(file));
 }
 
-// Some writers put nanoseconds under the magic number of microseconds. A fraction of a second has at most 999,999 of those, and of
-// random nanoseconds one in a thousand is as small: where most of the first packets exceed it, the file counts in nanoseconds.
+// Some writers put nanoseconds under the magic number of microseconds. A fraction of a second has at most 999,999 of those, and
+// of random nanoseconds one in a thousand is as small: where most of the first packets exceed it, the file counts in nanoseconds.
 void PcapFile::look_for_nanoseconds() {
   if (fraction_ns_ == 1) return;
   size_t packets = 0, beyond = 0;

@@ -178,8 +178,8 @@ TEST(Decode, EveryLinkTypeThatIsListedIsRead) {
   expect_tcp(decoded(Wire{0x8f, 0, 0x86, 0xdd} + six, LinkType::cisco_hdlc));
   expect_tcp(decoded(Wire{0, 3, 0, 0x21} + four, LinkType::ppp_pppd));
   expect_tcp(decoded(Wire{1, 0xff, 3, 0, 0x21} + four, LinkType::ppp_with_direction));
-  expect_tcp(decoded(Wire{0x11, 0, 0, 1} + be16(static_cast<uint16_t>(four.size() + 2)) + Wire{0, 0x21} + four,
-                     LinkType::ppp_ethernet));
+  expect_tcp(
+      decoded(Wire{0x11, 0, 0, 1} + be16(static_cast<uint16_t>(four.size() + 2)) + Wire{0, 0x21} + four, LinkType::ppp_ethernet));
 
   expect_tcp(decoded(Wire{0x50} + zeros(12) + snap + four, LinkType::fddi));
   EXPECT_EQ(name(decoded(Wire{0x41} + zeros(12) + snap + four, LinkType::fddi).error), "no_ip");  // station management
@@ -189,16 +189,17 @@ TEST(Decode, EveryLinkTypeThatIsListedIsRead) {
 
   expect_tcp(decoded(Wire{0x08, 0x01} + zeros(22) + snap + four, LinkType::wlan));
   expect_tcp(decoded(Wire{0x88, 0x03} + zeros(28) + Wire{0, 0} + snap + four, LinkType::wlan));  // QoS, four addresses
-  expect_tcp(decoded(Wire{0, 0, 12, 0} + zeros(8) + Wire{0x88, 0x02} + zeros(22) + Wire{0, 0} + snap + four,
-                     LinkType::wlan_radiotap));
-  EXPECT_EQ(name(decoded(Wire{0x80, 0} + zeros(40), LinkType::wlan).error), "no_ip");  // a beacon
+  expect_tcp(
+      decoded(Wire{0, 0, 12, 0} + zeros(8) + Wire{0x88, 0x02} + zeros(22) + Wire{0, 0} + snap + four, LinkType::wlan_radiotap));
+  EXPECT_EQ(name(decoded(Wire{0x80, 0} + zeros(40), LinkType::wlan).error), "no_ip");               // a beacon
   EXPECT_EQ(name(decoded(Wire{0x08, 0x41} + zeros(40), LinkType::wlan).error), "network_unknown");  // encrypted
 
   expect_tcp(decoded(Wire{61, 2} + zeros(62) + four, LinkType::pflog));
   expect_tcp(decoded(Wire{100, 24} + zeros(98) + six, LinkType::pflog));  // OpenBSD's longer header
   const auto length = static_cast<uint8_t>(four.size() + 4);
-  expect_tcp(decoded(Wire{2, 0, 0, 5} + Wire{8, 0, 1, 0, 8, 0, 1, 0} + Wire{5, 0, 10, 0, 0, 0, 0, 0} + Wire{length, 0, 9, 0} + four,
-                     LinkType::nflog));
+  expect_tcp(
+      decoded(Wire{2, 0, 0, 5} + Wire{8, 0, 1, 0, 8, 0, 1, 0} + Wire{5, 0, 10, 0, 0, 0, 0, 0} + Wire{length, 0, 9, 0} + four,
+              LinkType::nflog));
   expect_tcp(decoded(Wire{2, 0, 0, 5} + Wire{0, 8, 0, 1, 8, 0, 1, 0} + Wire{0, length, 0, 9} + four, LinkType::nflog));
   EXPECT_EQ(name(decoded(Wire{2, 0, 0, 5} + Wire{8, 0, 1, 0, 8, 0, 1, 0}, LinkType::nflog).error), "no_ip");
 }
@@ -207,8 +208,8 @@ TEST(Decode, FrameThatAMirrorCutHasTheLengthsOfItsHeaders) {
   for (const Wire& frame : {ethernet(0x0800) + ipv4({.total_length = 1452}) + tcp(kAck) + kPayload,
                             ethernet(0x8100) + vlan_tag(5, 0x86dd) + ipv6(6, 1432) + tcp(kAck) + kPayload,
                             ethernet(0x8847) + Wire{0, 0, 0x11, 64} + ipv4({.total_length = 1452}) + tcp(kAck) + kPayload,
-                            ethernet(0x8864) + Wire{0x11, 0, 0, 1} + be16(1454) + Wire{0, 0x21} +
-                                ipv4({.total_length = 1452}) + tcp(kAck) + kPayload}) {
+                            ethernet(0x8864) + Wire{0x11, 0, 0, 1} + be16(1454) + Wire{0, 0x21} + ipv4({.total_length = 1452}) +
+                                tcp(kAck) + kPayload}) {
     const Decoded d = decoded(frame);
     expect_tcp(d, 1412);
     EXPECT_TRUE(d.sighting.has(SightingFlag::cut_short));
