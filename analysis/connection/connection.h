@@ -58,10 +58,11 @@ struct LegState {
   bool counted_outcome = false;            // see Tallies
   std::unique_ptr<Recognised> recognised;  // null: nothing
   std::array<bool, 2> paired{};            // with the next outer point, with the next inner one
+  bool paired_within = false;              // with another leg of its own point
   RivalKeys rival_keys{};
 
   bool has_syn() const { return attempt_count > 0; }
-  bool is_paired() const { return paired[0] || paired[1]; }
+  bool is_paired() const { return paired[0] || paired[1] || paired_within; }
 };
 
 struct Crossing {
@@ -69,6 +70,7 @@ struct Crossing {
   PairingMethod method = PairingMethod::none;
   double confidence = 0;
   uint32_t rivals = 0;
+  bool is_proxied = false;   // the device ends one TCP connection and opens another: what is one packet here is none there
   bool is_followed = false;  // by the pair `pair` of the worker `home`
   uint8_t home = 0;
   uint32_t pair = 0;

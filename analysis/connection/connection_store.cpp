@@ -87,7 +87,11 @@ Connection& ConnectionStore::connect(uint64_t leg_id, uint64_t other_id) {
 void ConnectionStore::mark_paired(LegState& leg, LegState& other) {
   for (auto [own, neighbour] : {std::pair{&leg, &other}, std::pair{&other, &leg}}) {
     totals_.legs_paired[own->point] += !own->is_paired();
-    own->paired[slot_toward(own->point, neighbour->point)] = true;
+    if (own->point == neighbour->point) {
+      own->paired_within = true;
+    } else {
+      own->paired[slot_toward(own->point, neighbour->point)] = true;
+    }
   }
 }
 

@@ -136,7 +136,7 @@ bool Correlator::take_next(int64_t horizon_ns) {
     legs->pop();
     take(event);
   } else {
-    store_.take(messages->front());
+    take(messages->front());
     messages->pop();
   }
   return true;
@@ -240,7 +240,7 @@ void Correlator::leg_over(LegState& leg, Connection& connection, const LegEvent&
 
 void Correlator::find_partners(uint64_t leg_id, uint8_t trigger, int64_t now_ns) {
   const int own = store_.leg(leg_id)->point;
-  for (const int point : {own - 1, own + 1}) {
+  for (const int point : {own - 1, own, own + 1}) {
     const Pairer::Match match = pairer_.find(leg_id, point, trigger);
     if (match.leg_id != 0) pair(leg_id, match, now_ns);
   }
@@ -257,10 +257,15 @@ void Correlator::pair(uint64_t leg_id, const Pairer::Match& match, int64_t now_n
   const auto is_outer_first = [&] {
     return connection.legs[crossing.client_leg].point < connection.legs[crossing.server_leg].point;
   };
-  if (is_outer_first() != connection.client_outer) std::swap(crossing.client_leg, crossing.server_leg);
+  const bool is_within = connection.legs[crossing.client_leg].point == connection.legs[crossing.server_leg].point;
+  const bool in_order =
+      is_within ? connection.legs[crossing.client_leg].first.order_ns <= connection.legs[crossing.server_leg].first.order_ns
+                : is_outer_first() == connection.client_outer;
+  if (!in_order) std::swap(crossing.client_leg, crossing.server_leg);
   crossing.method = match.row->method;
   crossing.confidence = match.confidence;
   crossing.rivals = match.rivals;
+  crossing.is_proxied = !match.row->keeps_packets && !is_within;
   ++tallies_.pairings[static_cast<size_t>(crossing.method)];
 
   LegState& client_side = connection.legs[crossing.client_leg];
@@ -268,6 +273,7 @@ void Correlator::pair(uint64_t leg_id, const Pairer::Match& match, int64_t now_n
   store_.mark_paired(client_side, server_side);
   openings_.remove(client_side);
   openings_.remove(server_side);
+  if (is_within) return;  // which device it is that both legs pass is not known
   knowledge_.crossed(client_side, server_side, connection.client_outer);
   knowledge_.device_changed(client_side.point, server_side.point, changes_between(client_side, server_side, crossing.stats));
   if (match.row->keeps_packets && client_side.protocol == ip_protocol::tcp) {
@@ -278,6 +284,15 @@ void Correlator::pair(uint64_t leg_id, const Pairer::Match& match, int64_t now_n
 
 void Correlator::settle_client_side(Connection& connection) const {
   parallax::settle_client_side(connection, sensor_, knowledge_, options_.path.size());
+}
+
+void Correlator::take(const RecognitionEvent& event) {
+  const LegState* leg = store_.leg(event.leg.value());
+  if (leg == nullptr) return;  // its connection was evicted
+  const size_t shown = Pairer::keys_shown(*leg, pairing_trigger::message);
+  store_.take(event);
+  if (Pairer::keys_shown(*leg, pairing_trigger::message) > shown && !event.closing)
+    find_partners(event.leg.value(), pairing_trigger::message, event.order_ns);
 }
 
 // ---- fates, and the end ----

@@ -44,6 +44,7 @@ class Correlator {
   void open(const LegEvent& event);
   void update(uint64_t leg_id, const LegEvent& event);
   void leg_over(LegState& leg, Connection& connection, const LegEvent& event);
+  void take(const RecognitionEvent& event);
   void take(const FateEvent& event);
   void find_partners(uint64_t leg_id, uint8_t trigger, int64_t now_ns);
   void pair(uint64_t leg_id, const Pairer::Match& match, int64_t now_ns);

@@ -8,6 +8,7 @@
 namespace parallax {
 namespace {
 
+constexpr double kThresholdAmongMany = 0.95;
 constexpr double kThreshold = 0.8;     // below, legs stay unpaired and are counted
 constexpr double kRivalMargin = 0.03;  // a candidate that is so close to the best is its rival
 constexpr double kOtherTunnel = 0.05;  // less for a leg with another tunnel key: more than makes a rival, and no reason by itself
@@ -39,7 +40,8 @@ double Pairer::score(const PairingMethodRow& row, const LegState& leg, const Leg
   return score;
 }
 
-bool Pairer::may_pair(const LegState& leg, const LegState& other) const {
+bool Pairer::may_pair(const LegState& leg, const LegState& other, PairingReach reach) const {
+  if (reach == PairingReach::same_point) return leg.point == other.point && !leg.paired_within && !other.paired_within;
   if (std::abs(int{leg.point} - int{other.point}) != 1) return false;
   const bool leg_taken = leg.paired[slot_toward(leg.point, other.point)],
              other_taken = other.paired[slot_toward(other.point, leg.point)];
@@ -70,14 +72,16 @@ Pairer::Match Pairer::find(uint64_t leg_id, int point, uint8_t trigger) const {
     if (!(row.triggers & trigger)) continue;
     const std::optional<uint64_t> key = row.key(leg);
     if (!key) continue;
-    for (const uint64_t id : index_.find(*key).legs) {
+    const PairingIndex::Candidates candidates = index_.find(*key);
+    for (const uint64_t id : candidates.legs) {
       const LegState* other = store_.leg(id);
       if (other == nullptr || id == leg_id || other->point != point || std::find(seen.begin(), seen.end(), id) != seen.end())
         continue;
-      if (store_.place_of(id).connection_id == own_connection || !may_pair(leg, *other)) continue;
+      if (store_.place_of(id).connection_id == own_connection || !may_pair(leg, *other, row.reach)) continue;
       seen.push_back(id);
       const double found = score(row, leg, *other);
-      if (found < kThreshold) continue;
+      // What very many legs share is itself no evidence: it takes more then.
+      if (found < (candidates.others > 0 ? kThresholdAmongMany : kThreshold)) continue;
       if (found > best.confidence) {
         const bool is_close = best.leg_id != 0 && best.confidence > found - kRivalMargin;
         best = {id, &row, found, is_close ? best.rivals + 1 : 0};
@@ -88,6 +92,13 @@ Pairer::Match Pairer::find(uint64_t leg_id, int point, uint8_t trigger) const {
   }
   best.confidence /= 1 + best.rivals;
   return best.confidence >= kThreshold ? best : Match{};
+}
+
+size_t Pairer::keys_shown(const LegState& leg, uint8_t trigger) {
+  const auto methods = pairing_methods();
+  return static_cast<size_t>(std::count_if(methods.begin(), methods.end(), [&](const PairingMethodRow& row) {
+    return (row.triggers & trigger) && row.key(leg).has_value();
+  }));
 }
 
 void Pairer::add(const LegState& leg, uint8_t trigger, int64_t now_ns) {

@@ -21,8 +21,12 @@ inline constexpr uint8_t opening = 1;  // a leg was met, or its SYN was seen aga
 inline constexpr uint8_t message = 2;  // a message of it was recognised
 }  // namespace pairing_trigger
 
+// Where the partner is: across a device, or at the same point, which both legs pass (a hairpin NAT, a one-armed load balancer).
+enum class PairingReach : uint8_t { neighbours, same_point };
+
 struct PairingMethodRow {
   PairingMethod method;
+  PairingReach reach;
   uint8_t triggers;
   bool keeps_packets;  // a packet on one side is one on the other, so that each can be followed
   // What a partner must have shown, too: a keyed hash. Empty: the leg has nothing of the kind.
@@ -45,16 +49,19 @@ class Pairer {
   Pairer(const ConnectionStore& store, std::vector<KnownPairing> known) : store_(store), known_(std::move(known)) {}
 
   void expire(int64_t now_ns) { index_.expire(now_ns); }
-  // The partner at `point`, if there is one that is clear.
+  // The partner at `point`, a neighbour or the leg's own, if there is one that is clear.
   Match find(uint64_t leg_id, int point, uint8_t trigger) const;
   // What the leg has shown so far can be found from now on.
   void add(const LegState& leg, uint8_t trigger, int64_t now_ns);
+
+  // How many of the methods that this triggers have something to look for.
+  static size_t keys_shown(const LegState& leg, uint8_t trigger);
 
   uint64_t evicted() const { return index_.evicted(); }
 
  private:
   bool is_retry_of(const LegState& taken, const LegState& retry) const;
-  bool may_pair(const LegState& leg, const LegState& other) const;
+  bool may_pair(const LegState& leg, const LegState& other, PairingReach reach) const;
   bool known_to_pair(const LegState& a, const LegState& b) const;
   double score(const PairingMethodRow& row, const LegState& leg, const LegState& other) const;
 

@@ -12,6 +12,8 @@ namespace {
 
 bool is_tcp(const LegState& leg) { return leg.protocol == ip_protocol::tcp; }
 
+constexpr int64_t kTransitNs = 20'000'000;  // the same SYN, twice within so long, has gone through a device
+
 // ---- same five-tuple: nothing rewritten ----
 
 std::optional<uint64_t> five_tuple_key(const LegState& leg) {
@@ -61,14 +63,43 @@ double sequence_score(const LegState& leg, const LegState& other) {
   // 32 bits agree by chance once in 4e9 pairs of openings; a timestamp that agrees as well leaves no doubt. Many clients may
   // share an initial sequence number on purpose: then it is the IP ID, or that one crossed at once, that tells which is which.
   if (shared.timestamp_differs) return 0.7;
-  constexpr int64_t kTransitNs = 20'000'000;
   const bool is_near = shared.ip_id || shared.apart_ns < kTransitNs;
   return shared.timestamp && is_near ? 0.99 : is_near || shared.timestamp ? 0.95 : 0.9;
 }
 
+// The same at one point, which both legs pass. A SPAN shows many clients there, and some share an initial sequence number on
+// purpose: only one and the same packet will do, on its way in and on its way out.
+double sequence_within_score(const LegState& leg, const LegState& other) {
+  if (!is_tcp(leg) || leg.midstream || other.midstream || same_ends(leg, other)) return 0;
+  const SharedSyn shared = shared_syn(leg, other);
+  return shared.sequence && shared.timestamp && shared.ip_id && shared.apart_ns < kTransitNs ? 0.95 : 0;
+}
+
+// ---- ClientHello random: passes whatever passes TLS through ----
+
+std::optional<uint64_t> tls_random_key(const LegState& leg) {
+  if (!leg.recognised || !leg.recognised->tls || !leg.recognised->tls->client_hello) return std::nullopt;
+  KeyedHash hash;
+  hash.add(2);
+  for (const uint8_t byte : leg.recognised->tls->client_random) hash.add(byte);
+  return hash.value();
+}
+
+double tls_random_score(const LegState& leg, const LegState& other) {
+  if (!tls_random_key(leg) || !tls_random_key(other)) return 0;
+  const RecognisedTls &a = *leg.recognised->tls, &b = *other.recognised->tls;
+  return a.client_random == b.client_random && a.client_session_id == b.client_session_id ? 0.97 : 0;
+}
+
+using pairing_trigger::message;
+using pairing_trigger::opening;
+constexpr auto kAcross = PairingReach::neighbours;
+
 constexpr std::array kMethods = {
-    PairingMethodRow{PairingMethod::five_tuple, pairing_trigger::opening, true, five_tuple_key, five_tuple_score},
-    PairingMethodRow{PairingMethod::sequence, pairing_trigger::opening, true, sequence_key, sequence_score},
+    PairingMethodRow{PairingMethod::five_tuple, kAcross, opening, true, five_tuple_key, five_tuple_score},
+    PairingMethodRow{PairingMethod::sequence, kAcross, opening, true, sequence_key, sequence_score},
+    PairingMethodRow{PairingMethod::sequence, PairingReach::same_point, opening, false, sequence_key, sequence_within_score},
+    PairingMethodRow{PairingMethod::tls_random, kAcross, message, false, tls_random_key, tls_random_score},
 };
 
 }  // namespace

@@ -23,10 +23,18 @@ std::optional<PointIndex> Handshake::step(PointIndex point, bool inward) const {
   return point > 0 ? std::optional(static_cast<PointIndex>(point - 1)) : std::nullopt;
 }
 
+bool Handshake::belongs(const LegState& leg) const {
+  return std::none_of(c_.crossings.begin(), c_.crossings.end(), [&](const Crossing& crossing) {
+    if (!crossing.is_proxied) return false;
+    const PointIndex last = c_.legs[crossing.client_leg].point;
+    return c_.client_outer ? leg.point > last : leg.point < last;
+  });
+}
+
 const LegState& Handshake::deepest() const {
   const LegState* best = &c_.client_leg();
   for (const LegState& leg : c_.legs) {
-    if (leg.has_syn() && (c_.client_outer ? leg.point > best->point : leg.point < best->point)) best = &leg;
+    if (leg.has_syn() && belongs(leg) && (c_.client_outer ? leg.point > best->point : leg.point < best->point)) best = &leg;
   }
   return *best;
 }
@@ -34,7 +42,8 @@ const LegState& Handshake::deepest() const {
 const LegState* Handshake::nearest_answer() const {
   const LegState* best = nullptr;
   for (const LegState& leg : c_.legs) {
-    if (leg.syn_ack && (!best || (c_.client_outer ? leg.point < best->point : leg.point > best->point))) best = &leg;
+    if (leg.syn_ack && belongs(leg) && (!best || (c_.client_outer ? leg.point < best->point : leg.point > best->point)))
+      best = &leg;
   }
   return best;
 }
@@ -42,7 +51,7 @@ const LegState* Handshake::nearest_answer() const {
 uint32_t Handshake::syns_at(PointIndex point) const {
   uint32_t count = 0;
   for (const LegState& leg : c_.legs) {
-    if (leg.point == point) count += leg.attempt_count;
+    if (leg.point == point && belongs(leg)) count += leg.attempt_count;
   }
   return count;
 }
@@ -50,7 +59,8 @@ uint32_t Handshake::syns_at(PointIndex point) const {
 const PacketFacts* Handshake::answer_at(PointIndex point) const {
   const PacketFacts* first = nullptr;
   for (const LegState& leg : c_.legs) {
-    if (leg.point == point && leg.syn_ack && (!first || leg.syn_ack->order_ns < first->order_ns)) first = &*leg.syn_ack;
+    if (leg.point == point && leg.syn_ack && belongs(leg) && (!first || leg.syn_ack->order_ns < first->order_ns))
+      first = &*leg.syn_ack;
   }
   return first;
 }

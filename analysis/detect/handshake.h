@@ -53,6 +53,8 @@ class Handshake {
   void add_ttl_evidence(Observation& o, const PacketFacts& rst) const;
 
  private:
+  // Whether the leg shows this opening: what is beyond a proxy is another one.
+  bool belongs(const LegState& leg) const;
   std::optional<PointIndex> step(PointIndex point, bool inward) const;
   PortDirection travel_to_server() const {
     return c_.client_outer ? PortDirection::toward_inside : PortDirection::toward_outside;

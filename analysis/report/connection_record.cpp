@@ -68,7 +68,7 @@ CrossingRecord record_of(const Crossing& crossing, const Connection& c) {
   r.confidence = crossing.confidence;
   r.rivals = crossing.rivals;
   r.changes = changes_between(client_side, server_side, crossing.stats);
-  r.device_kind = kind_of(r.changes);
+  r.device_kind = crossing.is_proxied ? DeviceKind::proxy : kind_of(r.changes);
   r.lost = crossing.stats.lost;
   for (size_t d = 0; d < 2; ++d) {
     if (crossing.stats.transit[d].count > 0) r.transit[d] = crossing.stats.transit[d];
