@@ -155,11 +155,17 @@ bool RxWorker::rings_have_room() const {
   });
 }
 
-// Files that are equally far behind are all polled: the merge may wait for any of them.
+// Files that are equally far behind are all polled: the merge may wait for any of them. It need not wait for one that has not begun,
+// or has no packets: when it begins is known before it is read.
 bool RxWorker::poll_files() {
   int64_t furthest_behind_ns = kAfterAllNs;
   for (auto& lane : lanes_) {
-    if (lane->is_file && !lane->ended) furthest_behind_ns = std::min(furthest_behind_ns, lane->released_until_ns());
+    if (!lane->is_file || lane->ended) continue;
+    if (!lane->listening) {
+      listen(*lane);
+      publish(*lane);
+    }
+    furthest_behind_ns = std::min(furthest_behind_ns, lane->released_until_ns());
   }
   bool worked = false;
   for (auto& lane : lanes_) {
@@ -168,14 +174,16 @@ bool RxWorker::poll_files() {
   return worked;
 }
 
+// Its time is known: from then on it covers what passes.
+void RxWorker::listen(Lane& lane) {
+  const int64_t from_ns = lane.source->watermark_ns();
+  if (from_ns == kBeforeAllNs || from_ns == kAfterAllNs) return;
+  lane.channel.covered_from_ns.store(from_ns, std::memory_order_release);
+  lane.listening = true;
+}
+
 bool RxWorker::poll_lane(Lane& lane) {
-  if (!lane.listening) {
-    const int64_t from_ns = lane.source->watermark_ns();
-    if (from_ns != kBeforeAllNs && from_ns != kAfterAllNs) {
-      lane.channel.covered_from_ns.store(from_ns, std::memory_order_release);
-      lane.listening = true;
-    }
-  }
+  if (!lane.listening) listen(lane);
   size_t count = 0;
   if (lane.staging->empty()) {
     lane.staging->clear();

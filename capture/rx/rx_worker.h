@@ -62,6 +62,7 @@ class RxWorker : public Pollable {
   struct Staging;
   struct Lane;
 
+  void listen(Lane& lane);
   bool poll_lane(Lane& lane);
   bool poll_files();
   bool rings_have_room() const;

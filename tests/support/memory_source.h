@@ -14,6 +14,7 @@ struct TimedFrame {
   int64_t time_ns = 0;
   uint32_t stamp_uncertainty_ns = 0;
   Frame bytes;
+  uint32_t wire_length = 0;  // 0: all of it was captured
 };
 
 class MemorySource : public PacketSource {
@@ -27,9 +28,13 @@ class MemorySource : public PacketSource {
     for (; count < burst.size() && next_ < frames_.size(); ++count, ++next_) {
       const TimedFrame& frame = frames_[next_];
       const auto length = static_cast<uint32_t>(frame.bytes.size());
-      burst[count] = {
-          frame.bytes.data(), length, length, frame.time_ns, frame.stamp_uncertainty_ns, static_cast<uint32_t>(next_ + 1),
-          LinkType::ethernet};
+      burst[count] = {frame.bytes.data(),
+                      length,
+                      frame.wire_length > 0 ? frame.wire_length : length,
+                      frame.time_ns,
+                      frame.stamp_uncertainty_ns,
+                      static_cast<uint32_t>(next_ + 1),
+                      LinkType::ethernet};
     }
     return count;
   }

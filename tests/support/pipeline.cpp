@@ -3,10 +3,13 @@
 #include <fmt/format.h>
 
 #include <atomic>
+#include <cstdlib>
 #include <memory>
 #include <thread>
 
 #include "capture/rx/rx_worker.h"
+#include "capture/source/file_source.h"
+#include "tests/support/capture_bytes.h"
 
 namespace parallax::test {
 namespace {
@@ -15,7 +18,28 @@ namespace {
 constexpr int kIdleRoundsMax = 10'000;
 constexpr size_t kRingSlots = 1024;
 
+// A pcap file with stamps in nanoseconds.
+std::vector<uint8_t> capture_file(const std::vector<TimedFrame>& frames) {
+  constexpr int64_t kSecond = 1'000'000'000;
+  CaptureBytes bytes(false);
+  bytes.pcap_header(0xA1B23C4D);
+  for (const TimedFrame& frame : frames) {
+    bytes.pcap_packet(static_cast<uint32_t>(frame.time_ns / kSecond), static_cast<uint32_t>(frame.time_ns % kSecond), frame.bytes,
+                      frame.wire_length > 0 ? frame.wire_length : static_cast<uint32_t>(frame.bytes.size()));
+  }
+  return bytes.bytes();
+}
+
+std::unique_ptr<PacketSource> source_of(const InputPort& port) {
+  if (!port.as_file) return std::make_unique<MemorySource>(port.frames, port.losses);
+  const TemporaryFile file(capture_file(port.frames));
+  Result<std::unique_ptr<FileSource>> source = FileSource::open(file.path());
+  if (!source.ok()) std::abort();
+  return std::move(*source);
+}
+
 struct Pipeline {
+  std::optional<FlowFilter> filter;
   std::vector<std::unique_ptr<PortChannel>> channels;
   std::unique_ptr<RxWorker> rx_worker;
   std::unique_ptr<Engine> engine;
@@ -28,12 +52,18 @@ struct Pipeline {
       channels.push_back(std::make_unique<PortChannel>(port.info, workers, kRingSlots));
       pointers.push_back(channels.back().get());
       for (const PortOutage& outage : port.outages) channels.back()->outages.add(outage);
-      rx_ports.push_back(
-          {static_cast<PortIndex>(rx_ports.size()), pointers.back(), std::make_unique<MemorySource>(port.frames, port.losses)});
+      rx_ports.push_back({static_cast<PortIndex>(rx_ports.size()), pointers.back(), source_of(port)});
     }
     EngineOptions options = input.options;
     options.workers = workers;
     RxWorkerOptions rx_options;
+    if (!input.filter.empty()) {
+      Result<FlowFilter> compiled = FlowFilter::compile(input.filter);
+      if (!compiled.ok()) std::abort();
+      filter = std::move(*compiled);
+      rx_options.analysis_filter = &*filter;
+      options.filtered = true;
+    }
     rx_options.drop_hook = input.drop_hook;
     rx_options.key_from = input.key_from;
     rx_worker = std::make_unique<RxWorker>(std::move(rx_ports), rx_options);

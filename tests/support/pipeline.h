@@ -13,16 +13,18 @@ namespace parallax::test {
 
 struct InputPort {
   PortInfo info;
-  std::vector<TimedFrame> frames;  // in the order in which the port handed them out
-  std::vector<SourceLoss> losses;  // in order of their end
-  std::vector<PortOutage> outages = {};
+  std::vector<TimedFrame> frames;     // in the order in which the port handed them out
+  std::vector<SourceLoss> losses;     // in order of their end
+  std::vector<PortOutage> outages{};  // as if they had been known beforehand
+  bool as_file = false;               // read from a capture file of these frames, as `analyze` does
 };
 
 struct PipelineInput {
   EngineOptions options;  // workers is set by run()
   std::vector<InputPort> ports;
   KeyFrom key_from = KeyFrom::nothing;
-  DropHook drop_hook;  // what the sensor is to lose on purpose, and report as its own
+  std::string filter{};  // BPF, for the analysis; empty: everything
+  DropHook drop_hook;    // what the sensor is to lose on purpose, and report as its own
 };
 
 struct PipelineOutput {

@@ -5,23 +5,22 @@
 namespace parallax::test {
 namespace {
 
-constexpr uint32_t kSegment = 1460, kWindow = 10 * kSegment;
+constexpr uint32_t kSegment = kSegmentBytes, kWindow = 10 * kSegment;
 constexpr int64_t kMillisecond = 1'000'000;
 constexpr int64_t kTimeoutNs = 200 * kMillisecond;
-constexpr int kRetriesMax = 5, kSynAttemptsMax = 4;
-constexpr double kPathLoss = 0.005, kReordered = 0.002;
-constexpr uint8_t kDeviceTtl = 255;
+constexpr int kRetriesMax = 5;
 
 }  // namespace
 
-SimulatedConnection::SimulatedConnection(Network& network, TruthOfConnection& truth, uint64_t seed)
-    : network_(network), truth_(truth), random_(seed) {
+SimulatedConnection::SimulatedConnection(Network& network, TruthOfConnection& truth, size_t points, uint64_t seed)
+    : network_(network),
+      truth_(truth),
+      random_(seed),
+      path_(network, truth, points, random_.next(), [this](Side to, const Segment& segment) { receive(to, segment); }) {
   for (End& e : ends_) {
-    e.isn = static_cast<uint32_t>(random_.next());
     e.ip_id = static_cast<uint16_t>(random_.next());
     e.zero_ip_id = random_.chance(0.2);
     e.ttl = static_cast<uint8_t>((random_.chance(0.5) ? 64 : 128) - random_.below(12));
-    e.delay_ns = static_cast<int64_t>(random_.between(50'000, 10 * kMillisecond));
   }
   const uint64_t turns = random_.between(1, 4);
   for (uint64_t i = 0; i < turns; ++i) {
@@ -29,21 +28,8 @@ SimulatedConnection::SimulatedConnection(Network& network, TruthOfConnection& tr
     turns_.push_back({Side::server, static_cast<uint32_t>(random_.between(100, 40'000))});
   }
   close_mode_ = static_cast<CloseMode>(random_.below(6));
-  switch (truth_.fault) {
-    case Fault::syn_dropped:
-      syns_to_drop_ = random_.between(1, kSynAttemptsMax);
-      break;
-    case Fault::data_dropped:
-      for (int n = 0; n < 2; ++n) data_to_drop_[random_.below(2)].insert(random_.between(1, 4));
-      break;
-    case Fault::reset_swallowed:
-      close_mode_ = random_.chance(0.5) ? CloseMode::reset_by_client : CloseMode::reset_by_server;
-      break;
-    case Fault::reset_injected:
-      data_until_reset_ = random_.between(1, 4);
-      break;
-    default:
-      break;
+  if (truth_.fault == Fault::reset_swallowed) {
+    close_mode_ = random_.chance(0.5) ? CloseMode::reset_by_client : CloseMode::reset_by_server;
   }
 }
 
@@ -63,7 +49,14 @@ void SimulatedConnection::send(Side side, uint8_t flags, uint32_t seq, uint32_t 
   End& e = end(side);
   const bool acknowledges = flags != tcp_flag::syn && (e.received > 0 || (flags & tcp_flag::ack));
   if (acknowledges) flags |= tcp_flag::ack;
-  travel({side, flags, seq, acknowledges ? e.received : 0, length, e.zero_ip_id ? uint16_t{0} : ++e.ip_id, e.ttl});
+  path_.travel(
+      {side, flags, seq, acknowledges ? e.received : 0, length, e.zero_ip_id ? uint16_t{0} : ++e.ip_id, e.ttl, std::nullopt});
+}
+
+// A RST for what belongs to no connection (RFC 9293, 3.10.7.1).
+void SimulatedConnection::send_alone(Side side, uint32_t seq, std::optional<PointIndex> named) {
+  End& e = end(side);
+  path_.travel({side, tcp_flag::rst, seq, 0, 0, e.zero_ip_id ? uint16_t{0} : ++e.ip_id, e.ttl, named});
 }
 
 void SimulatedConnection::send_what_may_go(Side side) {
@@ -117,13 +110,16 @@ void SimulatedConnection::reset(Side side) {
 void SimulatedConnection::receive(Side side, const Segment& segment) {
   End& e = end(side);
   const bool syn = segment.flags & tcp_flag::syn, ack = segment.flags & tcp_flag::ack;
+  if (segment.named && *segment.named != path_.point_of(side)) {  // of a connection that this host does not know
+    if (ack && !segment.has(tcp_flag::rst)) send_alone(side, segment.ack, segment.named);
+    return;
+  }
   if (segment.flags & tcp_flag::rst) {
     if (!e.is(State::closed)) e.state = State::dead;
     return;
   }
   if (e.is(State::dead)) {
-    // A host answers what belongs to no connection (RFC 9293, 3.10.7.1).
-    if (ack) travel({side, tcp_flag::rst, segment.ack, 0, 0, e.zero_ip_id ? uint16_t{0} : ++e.ip_id, e.ttl});
+    if (ack) send_alone(side, segment.ack, std::nullopt);
     return;
   }
   if (side == Side::server && syn) {
@@ -242,107 +238,6 @@ void SimulatedConnection::close() {
     case CloseMode::stays_open:
       return;
   }
-}
-
-PointIndex SimulatedConnection::near_point(Side from) const { return (from == Side::client) == truth_.client_inside ? 1 : 0; }
-
-int64_t SimulatedConnection::in_line(int64_t& line_free_ns, int64_t time_ns) {
-  line_free_ns = std::max(line_free_ns + 1200, time_ns);  // 1500 bytes at 10 Gbit/s
-  return line_free_ns;
-}
-
-void SimulatedConnection::travel(Segment segment) {
-  End& from = end(segment.from);
-  if (random_.chance(kPathLoss)) return;  // lost before anybody saw it
-  const int64_t arrival_ns = in_line(from.line_free_ns[0], network_.now_ns() + from.delay_ns);
-  network_.at(arrival_ns, [this, segment] {
-    sight(near_point(segment.from), segment, segment.ttl);
-    device(segment);
-  });
-}
-
-bool SimulatedConnection::device_drops(const Segment& segment) {
-  const size_t from = index(segment.from);
-  const bool first_syn = (segment.flags & (tcp_flag::syn | tcp_flag::ack)) == tcp_flag::syn;
-  if (first_syn && syns_to_drop_ > 0) {
-    --syns_to_drop_;
-    ++truth_.syns_dropped;
-    return true;
-  }
-  if (segment.length > 0 && data_to_drop_[from].contains(++data_seen_[from])) {
-    ++truth_.data_dropped[from];
-    return true;
-  }
-  if ((segment.flags & tcp_flag::rst) && truth_.fault == Fault::reset_swallowed) {
-    ++truth_.resets_swallowed;
-    return true;
-  }
-  return false;
-}
-
-void SimulatedConnection::device(Segment segment) {
-  const size_t from = index(segment.from);
-  const bool first_syn = (segment.flags & (tcp_flag::syn | tcp_flag::ack)) == tcp_flag::syn;
-  highest_seen_[from] = std::max(highest_seen_[from], segment.seq + segment.length + (first_syn ? 1 : 0));
-  if (device_drops(segment)) return;
-  const int64_t transit_ns = static_cast<int64_t>(random_.between(15'000, 60'000));
-  if (first_syn && truth_.fault == Fault::refused_by_device) {
-    ++truth_.syns_refused;
-    const Segment refusal{Side::server, tcp_flag::rst | tcp_flag::ack, 0, 1, 0, 0, kDeviceTtl};
-    return network_.at(network_.now_ns() + transit_ns, [this, refusal] { leave_device(refusal, true); });
-  }
-  // Now and then a packet is overtaken by those behind it.
-  int64_t& line = end(segment.from).line_free_ns[1];
-  const int64_t leaves_ns =
-      random_.chance(kReordered) ? network_.now_ns() + transit_ns + 100'000 : in_line(line, network_.now_ns() + transit_ns);
-  network_.at(leaves_ns, [this, segment] { leave_device(segment, false); });
-  if (segment.length > 0 && data_until_reset_ > 0 && --data_until_reset_ == 0) {
-    network_.at(leaves_ns + 5'000, [this] { inject_resets(); });
-  }
-}
-
-void SimulatedConnection::inject_resets() {
-  const bool both = random_.chance(0.5);
-  const Side victim = random_.chance(0.5) ? Side::client : Side::server;
-  for (const Side to : {Side::client, Side::server}) {
-    if (!both && to != victim) continue;
-    ++truth_.resets_injected;
-    const Side as = other(to);
-    leave_device({as, tcp_flag::rst | tcp_flag::ack, highest_seen_[index(as)], highest_seen_[index(to)], 0, 0, kDeviceTtl}, true);
-  }
-}
-
-// `own`: made by the device itself.
-void SimulatedConnection::leave_device(const Segment& segment, bool own) {
-  const PointIndex far = 1 - near_point(segment.from);
-  sight(far, segment, static_cast<uint8_t>(segment.ttl - (own ? 0 : 1)));
-  if (!own) ++truth_.crossed;
-  if (random_.chance(kPathLoss)) return;  // lost behind the device
-  const Side to = other(segment.from);
-  const int64_t arrival_ns = in_line(end(segment.from).line_free_ns[2], network_.now_ns() + end(to).delay_ns);
-  network_.at(arrival_ns, [this, to, segment] { receive(to, segment); });
-}
-
-void SimulatedConnection::sight(PointIndex point, const Segment& segment, uint8_t ttl) {
-  const bool near_client = point == near_point(Side::client);
-  const Endpoint& client = near_client ? truth_.client : truth_.far_client;
-  const Endpoint& server = near_client ? truth_.server : truth_.far_server;
-  const bool from_client = segment.from == Side::client;
-  Ip ip;
-  ip.source = from_client ? client.address : server.address;
-  ip.destination = from_client ? server.address : client.address;
-  ip.ttl = ttl;
-  ip.id = segment.ip_id;
-  Tcp tcp;
-  tcp.source_port = from_client ? client.port : server.port;
-  tcp.destination_port = from_client ? server.port : client.port;
-  tcp.seq = end(segment.from).isn + segment.seq;
-  tcp.ack = segment.flags & tcp_flag::ack ? end(other(segment.from)).isn + segment.ack : 0;
-  tcp.flags = segment.flags;
-  if (segment.flags & tcp_flag::syn) tcp.mss = kSegment;
-  const bool toward_inside = from_client != truth_.client_inside;
-  network_.seen(point, toward_inside,
-                tcp_frame(ip, tcp, stream_bytes(static_cast<uint32_t>(segment.from), segment.seq, segment.length)));
 }
 
 }  // namespace parallax::test

@@ -1,68 +1,41 @@
 #include "tests/support/simulator.h"
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <functional>
-#include <map>
 #include <memory>
 #include <queue>
 #include <tuple>
 
 #include "tests/support/random.h"
 #include "tests/support/simulated_connection.h"
+#include "tests/support/simulated_sensor.h"
 
 namespace parallax::test {
 namespace {
 
-constexpr int64_t kEpochNs = 1'700'000'000'000'000'000;
-constexpr int64_t kCoverAfterNs = 10'000'000'000;
-// How often the NIC's drop counter is read: a loss taints the whole interval.
-constexpr int64_t kCounterIntervalNs = 10'000'000;
-
-// What arrived at a port, before the port was polled.
-struct Arrival {
-  int64_t time_ns;
-  uint64_t order;
-  Frame frame;
-};
-
-// Gives arrivals the time of the poll that finds them. Polls of a port are about `gap` apart and not quite regular, and the
-// ports are polled one after the other.
-class PollClock {
- public:
-  PollClock(uint64_t seed, int port, int64_t gap_ns) : seed_(seed), port_(port), gap_ns_(gap_ns) {}
-  int64_t poll_ns(int64_t round) const {
-    return round * gap_ns_ +
-           static_cast<int64_t>(
-               Random(seed_ * 1'000'003 + static_cast<uint64_t>(round)).below(static_cast<uint64_t>(gap_ns_ / 2))) +
-           port_ * (gap_ns_ / 10);
-  }
-  int64_t round_after(int64_t time_ns) const {
-    int64_t round = time_ns / gap_ns_ - 2;
-    while (poll_ns(round) < time_ns) ++round;
-    return round;
-  }
-
- private:
-  uint64_t seed_;
-  int port_;
-  int64_t gap_ns_;
-};
+constexpr int64_t kMillisecond = 1'000'000;
 
 class World final : public Network {
  public:
-  explicit World(const SimulatorOptions& options) : options_(options), random_(options.seed) {}
+  explicit World(const SimulatorOptions& options) : options_(options), random_(options.seed), sensor_(options, random_.next()) {}
 
   Simulation run() {
-    simulation_.input.options.path = {"outside", "inside"};
-    simulation_.input.options.offline = true;
-    simulation_.input.options.legs = 1 << 12;  // small: an engine is built for each run
-    simulation_.input.options.half_open_legs = 1 << 10;
+    EngineOptions& engine = simulation_.input.options;
+    engine.path = options_.points == 2 ? std::vector<std::string>{"outside", "inside"}
+                                       : std::vector<std::string>{"outside", "middle", "inside"};
+    engine.offline = true;
+    engine.legs = 1 << 12;  // small: an engine is built for each run
+    engine.half_open_legs = 1 << 10;
+    plan_devices();
     simulation_.truth.resize(static_cast<size_t>(options_.connections));
     std::vector<std::unique_ptr<SimulatedConnection>> connections;
     for (int i = 0; i < options_.connections; ++i) {
       TruthOfConnection& truth = simulation_.truth[static_cast<size_t>(i)];
       plan(i, truth);
-      connections.push_back(std::make_unique<SimulatedConnection>(*this, truth, random_.next()));
+      connections.push_back(std::make_unique<SimulatedConnection>(*this, truth, options_.points, random_.next()));
       at(static_cast<int64_t>(random_.below(static_cast<uint64_t>(options_.duration_ns))),
          [connection = connections.back().get()] { connection->open(); });
     }
@@ -72,7 +45,8 @@ class World final : public Network {
       now_ns_ = event.time_ns;
       event.action();
     }
-    for (int port = 0; port < 4; ++port) simulation_.input.ports.push_back(make_port(port));
+    sensor_.finish(now_ns_, simulation_);
+    for (TruthOfConnection& truth : simulation_.truth) decide(truth);
     return std::move(simulation_);
   }
 
@@ -80,8 +54,8 @@ class World final : public Network {
   void at(int64_t time_ns, std::function<void()> action) override {
     events_.push({std::max(time_ns, now_ns_), ++event_count_, std::move(action)});
   }
-  void seen(PointIndex point, bool toward_inside, Frame frame) override {
-    arrivals_[static_cast<size_t>(point * 2 + (toward_inside ? 0 : 1))].push_back({now_ns_, ++event_count_, std::move(frame)});
+  uint64_t seen(PointIndex point, bool toward_inside, Frame frame) override {
+    return sensor_.see(point, toward_inside, now_ns_, std::move(frame));
   }
 
  private:
@@ -92,82 +66,139 @@ class World final : public Network {
     bool operator<(const Event& other) const { return std::tie(other.time_ns, other.order) < std::tie(time_ns, order); }
   };
 
+  void plan_devices() {
+    const size_t devices = options_.points - 1;
+    is_nat_.assign(devices, options_.nat);
+    if (options_.nat && devices == 2 && random_.chance(0.7)) is_nat_[random_.below(2)] = false;
+    if (options_.rewrites) rewriter_ = static_cast<PointIndex>(random_.below(devices));
+  }
+
   void plan(int index, TruthOfConnection& truth) {
-    static const std::array<Fault, 7> kFaults = {Fault::syn_dropped,        Fault::refused_by_device, Fault::refused_by_server,
-                                                 Fault::filtered_by_server, Fault::data_dropped,      Fault::reset_swallowed,
-                                                 Fault::reset_injected};
-    const auto port = static_cast<uint16_t>(20'000 + index);
-    const auto mapped_port = static_cast<uint16_t>(options_.nat ? 61'000 - index * 7 % 20'000 : port);
+    static const std::array<Fault, 9> kChosen = {Fault::syn_dropped,        Fault::refused_by_device, Fault::refused_by_server,
+                                                 Fault::filtered_by_server, Fault::data_dropped,      Fault::control_dropped,
+                                                 Fault::untranslated,       Fault::reset_swallowed,   Fault::reset_injected};
     truth.client_inside = random_.chance(0.2);
-    truth.fault = random_.chance(options_.fault_share) ? kFaults[random_.below(kFaults.size())] : Fault::none;
+    truth.fault = random_.chance(options_.fault_share) ? kChosen[random_.below(kChosen.size())] : Fault::none;
+    truth.faulty_device = static_cast<PointIndex>(random_.below(is_nat_.size()));
+    truth.rewriter = rewriter_;
+    for (uint32_t& by : truth.rewritten_by) by = static_cast<uint32_t>(random_.next());
     const Address client =
         address(truth.client_inside ? "10.0.0." + std::to_string(20 + index % 3) : "192.0.2." + std::to_string(10 + index % 5));
     const Address server = address(truth.client_inside ? "203.0.113." + std::to_string(1 + index % 2)
                                                        : "198.51.100." + std::to_string(1 + index % 2));
-    truth.client = {client, port};
-    truth.server = {server, static_cast<uint16_t>(index % 3 == 0 ? 80 : 443)};
-    truth.far_client = truth.client;
-    truth.far_server = truth.server;
-    if (options_.nat) {
-      truth.far_client = {address(truth.client_inside ? "198.51.100.254" : "10.0.0.1"), mapped_port};
-      if (!truth.client_inside) truth.far_server = {address("10.0.0." + std::to_string(80 + index % 2)), truth.server.port};
+    TruthOfConnection::Ends ends{{client, static_cast<uint16_t>(20'000 + index)},
+                                 {server, static_cast<uint16_t>(index % 3 == 0 ? 80 : 443)}};
+    truth.ends.resize(options_.points);
+    for (size_t hop = 0; hop < options_.points; ++hop) {
+      const size_t point = truth.client_inside ? options_.points - 1 - hop : hop;
+      if (hop > 0) translate(index, truth.client_inside ? point : point - 1, truth.client_inside, ends);
+      truth.ends[point] = ends;
     }
   }
 
-  InputPort make_port(int port) {
-    InputPort input;
-    input.info.point = static_cast<PointIndex>(port / 2);
-    input.info.direction = port % 2 == 0 ? PortDirection::toward_inside : PortDirection::toward_outside;
-    input.info.name = std::string(port / 2 == 0 ? "outside" : "inside") + (port % 2 == 0 ? "-in" : "-out");
-    input.info.source = "simulator";
-    std::vector<Arrival>& arrivals = arrivals_[static_cast<size_t>(port)];
-    std::sort(arrivals.begin(), arrivals.end(),
-              [](const Arrival& a, const Arrival& b) { return std::tie(a.time_ns, a.order) < std::tie(b.time_ns, b.order); });
-    const Frame bystander = arp_request_frame(address("198.18.0.1"), address("198.18.0.2"));
-    input.frames.push_back({kEpochNs - 1'000'000'000, 0, bystander});
-    const PollClock clock(options_.seed, port, options_.poll_gap_ns);
-    std::map<int64_t, uint64_t> dropped_by_interval;
-    int64_t losing_until_ns = -1;
-    for (Arrival& arrival : arrivals) {
-      ++simulation_.packets;
-      if (options_.sensor_loss && arrival.time_ns > losing_until_ns && random_.chance(0.004)) {
-        losing_until_ns = arrival.time_ns + static_cast<int64_t>(random_.below(20'000'000));
+  void translate(int index, size_t device, bool client_inside, TruthOfConnection::Ends& ends) const {
+    if (!is_nat_[device]) return;
+    const std::string net = "10.0." + std::to_string(device) + ".";
+    ends.first = {address(client_inside ? "198.51.100.25" + std::to_string(device) : net + "1"),
+                  static_cast<uint16_t>(61'000 - index * 7 - static_cast<int>(device) * 10'000)};
+    if (!client_inside) ends.second.address = address(net + std::to_string(80 + index % 2));
+  }
+
+  // Which of the device's acts the sensor gets to see well enough to tell of them:
+  // - the packet was shown at the one side of the device, with its headers whole,
+  // - and both sides cover its direction from a second before to a second after: the time in which it, or copies of it, should
+  //   have passed, and other absences would make the engine doubt the point;
+  // - somebody went without it: data that its receiver had acknowledged before, and acknowledgements that a later one brings, are
+  //   nobody's loss;
+  // - for anything but a SYN: the legs at both sides are known to be one connection, and where each packet of that direction
+  //   would be: something of it had been shown on both sides shortly before. Legs whose opening was not shown are paired by their
+  //   names, if these are the same;
+  // - for a SYN: no filter may hide its far side.
+  void decide(TruthOfConnection& truth) const {
+    const PointIndex outer = truth.faulty_device, inner = outer + 1;
+    const bool renamed = truth.ends[outer] != truth.ends[inner];
+    const auto shown = [&](const TruthOfConnection::Journey& journey, PointIndex point) {
+      return sensor_.shown(journey.sightings[is_inward(truth, journey.from) ? point : options_.points - 1 - point]);
+    };
+    const auto crossed_before = [&](const TruthOfConnection::Act& act, auto&& also) {
+      return std::any_of(truth.journeys.begin(), truth.journeys.end(), [&](const TruthOfConnection::Journey& journey) {
+        return journey.time_ns < act.time_ns && also(journey) && shown(journey, outer) && shown(journey, inner);
+      });
+    };
+    for (TruthOfConnection::Act& act : truth.acts) {
+      const bool covered = covers_around(outer, act) && covers_around(inner, act);
+      const bool of_syn = truth.fault == Fault::syn_dropped || truth.fault == Fault::refused_by_device;
+      bool known = of_syn && !sensor_.hides_names();
+      if (!of_syn) {
+        const bool opening = crossed_before(act, [](const auto& journey) { return journey.opening; });
+        const bool way = crossed_before(act, [&](const auto& journey) { return journey.from == act.from; });
+        const bool back = crossed_before(act, [&](const auto& journey) { return journey.from != act.from; });
+        known = (opening || (!renamed && !truth.rewriter)) && way && back;
       }
-      if (arrival.time_ns <= losing_until_ns && random_.chance(0.5)) {
-        ++dropped_by_interval[arrival.time_ns / kCounterIntervalNs];
-        ++simulation_.sensor_dropped;
-        continue;
-      }
-      const int64_t round = clock.round_after(arrival.time_ns);
-      const int64_t stamp_ns = clock.poll_ns(round);
-      input.frames.push_back(
-          {kEpochNs + stamp_ns, static_cast<uint32_t>(stamp_ns - clock.poll_ns(round - 1)), std::move(arrival.frame)});
+      act.decidable = sensor_.shown(act.sighting) && covered && known && !act.needless;
+      truth.decidable |= act.decidable;
+      if (truth.fault == Fault::data_dropped) truth.data_drops_decidable[act.from] += act.decidable;
     }
-    input.frames.push_back({kEpochNs + now_ns_ + kCoverAfterNs, 0, bystander});
-    for (const auto& [interval, count] : dropped_by_interval) {
-      // A packet may be stamped up to a poll after it arrived.
-      input.losses.push_back({DropReason::nic, count, kEpochNs + interval * kCounterIntervalNs,
-                              kEpochNs + (interval + 1) * kCounterIntervalNs + 2 * options_.poll_gap_ns});
+    for (const TruthOfConnection::Journey& journey : truth.journeys) {
+      for (PointIndex point = 0; journey.opening && point + 1u < options_.points; ++point)
+        truth.pairable |= shown(journey, point) && shown(journey, point + 1) && covers_opening(journey, point);
     }
-    return input;
+  }
+  static bool is_inward(const TruthOfConnection& truth, size_t from) { return (from == 0) != truth.client_inside; }
+  bool covers_around(PointIndex point, const TruthOfConnection::Act& act) const {
+    const int64_t from_ns = act.time_ns - 1100 * kMillisecond, to_ns = act.time_ns + 1100 * kMillisecond;
+    return sensor_.covers(point, act.toward_inside, from_ns, to_ns) && sensor_.covers(point, !act.toward_inside, from_ns, to_ns);
+  }
+  bool covers_opening(const TruthOfConnection::Journey& journey, PointIndex outer) const {
+    return sensor_.covers(outer, true, journey.time_ns - kMillisecond, journey.time_ns) &&
+           sensor_.covers(outer + 1, true, journey.time_ns - kMillisecond, journey.time_ns);
   }
 
   const SimulatorOptions options_;
   Random random_;
+  SimulatedSensor sensor_;
+  std::vector<bool> is_nat_;  // by device
+  std::optional<PointIndex> rewriter_;
   int64_t now_ns_ = 0;
   uint64_t event_count_ = 0;
   std::priority_queue<Event> events_;
-  std::array<std::vector<Arrival>, 4> arrivals_;
   Simulation simulation_;
 };
 
 }  // namespace
 
 std::string_view name_of(Fault fault) {
-  static constexpr std::array<std::string_view, 8> kNames = {
+  static constexpr std::array<std::string_view, kFaults> kNames = {
       "none",         "syn_dropped",     "refused_by_device", "refused_by_server", "filtered_by_server",
-      "data_dropped", "reset_swallowed", "reset_injected"};
+      "data_dropped", "control_dropped", "untranslated",      "reset_swallowed",   "reset_injected"};
   return kNames[static_cast<size_t>(fault)];
+}
+
+std::string_view name_of(Disturbance disturbance) {
+  static constexpr std::array<std::string_view, kDisturbances> kNames = {
+      "loss", "file_gap", "lag", "filter", "cut_frames", "one_way", "link_down", "clock_step", "clock_offset", "late_start"};
+  return kNames[static_cast<size_t>(disturbance)];
+}
+
+SimulatorOptions options_of(uint64_t seed) {
+  Random random(seed * 7919);
+  SimulatorOptions options;
+  options.seed = seed;
+  options.points = random.chance(0.3) ? 3 : 2;
+  options.nat = random.chance(0.5);
+  options.rewrites = random.chance(0.25);
+  options.poll_gap_ns = std::array<int64_t, 4>{5'000, 20'000, 100'000, 1'000'000}[random.below(4)];
+  for (uint64_t n = random.below(4); n > 0; --n)
+    options.disturbances.insert(static_cast<Disturbance>(random.below(kDisturbances)));
+  return options;
+}
+
+std::string describe(const SimulatorOptions& options) {
+  std::vector<std::string_view> disturbances;
+  for (const Disturbance disturbance : options.disturbances) disturbances.push_back(name_of(disturbance));
+  return fmt::format("seed {}: {} points{}{}, polls {} us, disturbed by [{}]", options.seed, options.points,
+                     options.nat ? ", NAT" : "", options.rewrites ? ", sequences rewritten" : "", options.poll_gap_ns / 1000,
+                     fmt::join(disturbances, " "));
 }
 
 Simulation simulate(const SimulatorOptions& options) { return World(options).run(); }

@@ -1,16 +1,18 @@
-// A seeded simulator of two points with a device between them, which knows the truth.
+// A seeded simulator of two or three points with devices between them, which knows the truth.
 //
 // Clients and servers speak a small but honest TCP (handshake with retries, windows, cumulative acknowledgement, timeout and
-// fast retransmission, FIN and RST closes) over a path that loses packets before and behind the points, through a device
-// that routes or translates, jitters, reorders and, where a connection is chosen for a fault, does wrong. Each direction of each
-// point is a port whose packets carry the time of the poll that fetched them. On purpose, the sensor may lose packets
-// and say so.
+// fast retransmission, FIN and RST closes) over a path that loses packets before the first and behind the last point, through
+// devices that route, translate or rewrite sequence numbers, jitter, reorder and, where a connection is chosen for a fault, do
+// wrong. What the sensor makes of it is disturbed on purpose (simulated_sensor.h).
 // The same options give the same packets, on any machine.
 #pragma once
 
 #include <array>
 #include <cstdint>
+#include <optional>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "tests/support/pipeline.h"
@@ -24,41 +26,93 @@ enum class Fault : uint8_t {
   refused_by_server,
   filtered_by_server,  // the server's host ignores the SYN
   data_dropped,        // the device drops data segments
+  control_dropped,     // the device drops acknowledgements, or FINs
+  untranslated,        // segments leave the NAT with the addresses that they entered with
   reset_swallowed,     // the device keeps a RST to itself
   reset_injected,      // the device resets the connection
 };
+inline constexpr size_t kFaults = static_cast<size_t>(Fault::reset_injected) + 1;
 std::string_view name_of(Fault fault);
+
+// What the sensor, or how it was set up, does to what passes its points.
+enum class Disturbance : uint8_t {
+  loss,          // ports lose packets now and then, and report it
+  file_gap,      // a port's recording is of two files with a gap between them
+  lag,           // a point has two parallel ports a direction, and one begins late, ends early, loses packets or is empty
+  filter,        // the analysis has a BPF filter that hides packets
+  cut_frames,    // a mirror cuts frames, with or without a word
+  one_way,       // a mirror shows one direction only, for some time or always, without a word
+  link_down,     // a port's link is down for some time, which is known
+  clock_step,    // a file's stamps step back
+  clock_offset,  // the clocks of the points differ
+  late_start,    // the capture begins while connections are open
+};
+inline constexpr size_t kDisturbances = static_cast<size_t>(Disturbance::late_start) + 1;
+std::string_view name_of(Disturbance disturbance);
 
 struct SimulatorOptions {
   uint64_t seed = 1;
+  size_t points = 2;
   int connections = 40;
-  bool nat = true;           // client's address and port and server's address are rewritten; else nothing
-  bool sensor_loss = false;  // ports lose packets now and then, and report it
+  bool nat = true;        // one device (of two: one or both) rewrites client's address and port and server's address
+  bool rewrites = false;  // one device rewrites sequence numbers
+  std::set<Disturbance> disturbances{};
   double fault_share = 0.4;  // of the connections
   int64_t poll_gap_ns = 20'000;
   int64_t duration_ns = 3'000'000'000;  // within which connections are opened
+
+  bool has(Disturbance disturbance) const { return disturbances.contains(disturbance); }
 };
+// A random world.
+SimulatorOptions options_of(uint64_t seed);
+std::string describe(const SimulatorOptions& options);
 
 struct TruthOfConnection {
+  using Ends = std::pair<Endpoint, Endpoint>;  // client, server
+
+  // Something that the device did with a packet.
+  struct Act {
+    int64_t time_ns;
+    size_t from;  // 0: the client
+    bool toward_inside;
+    PointIndex absent_at;
+    uint64_t sighting;       // on the other side of the device
+    bool needless = false;   // nobody went without it: its word had been brought before, or was soon after
+    bool decidable = false;  // see decide() in simulator.cpp
+  };
+  // A packet that passed all points.
+  struct Journey {
+    size_t from;
+    bool opening;  // a SYN
+    int64_t time_ns;
+    std::vector<uint64_t> sightings;
+  };
+
   bool client_inside = false;
-  Endpoint client, server;          // as the client sees them
-  Endpoint far_client, far_server;  // as they are at the other point
+  std::vector<Ends> ends;  // by point
   Fault fault = Fault::none;
+  PointIndex faulty_device = 0;  // its outer point
+  std::optional<PointIndex> rewriter;
+  std::array<uint32_t, 2> rewritten_by{};  // [0] from the client, [1] from the server
   bool established = false;
-  // What the device really did to it; [0] from the client, [1] from the server.
-  uint64_t syns_dropped = 0, syns_refused = 0, resets_swallowed = 0, resets_injected = 0;
+  // What the device really did to it.
+  uint64_t syns_dropped = 0, syns_refused = 0, resets_swallowed = 0, resets_injected = 0, control_dropped = 0, untranslated = 0;
   std::array<uint64_t, 2> data_dropped{};
-  uint64_t crossed = 0;  // packets seen at both points
-  bool clean() const {
-    return syns_dropped + syns_refused + resets_swallowed + resets_injected + data_dropped[0] + data_dropped[1] == 0;
-  }
+  std::vector<Act> acts;  // all of these
+  std::vector<Journey> journeys;
+
+  const Ends& as_client_sees() const { return client_inside ? ends.back() : ends.front(); }
+  bool clean() const { return acts.empty(); }
+  bool decidable = false;                          // some act is
+  std::array<uint64_t, 2> data_drops_decidable{};  // of data_dropped
+  bool pairable = false;                           // its opening was shown at two neighbouring points
 };
 
 struct Simulation {
   PipelineInput input;
   std::vector<TruthOfConnection> truth;
-  uint64_t packets = 0;         // sightings that the ports saw
-  uint64_t sensor_dropped = 0;  // and that they lost on purpose
+  uint64_t packets = 0;         // sightings that passed the points
+  uint64_t sensor_dropped = 0;  // and that ports lost on purpose, as they say
 };
 
 Simulation simulate(const SimulatorOptions& options);

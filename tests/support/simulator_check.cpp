@@ -2,24 +2,27 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
+#include <numeric>
 #include <set>
-#include <tuple>
 
 namespace parallax::test {
 namespace {
 
-using Ends = std::pair<Endpoint, Endpoint>;
+using Ends = TruthOfConnection::Ends;
 
 bool accuses_the_device(const FindingRecord& finding) {
   return finding.origin == Origin::device || (finding.where.kind == Where::Kind::between && finding.origin != Origin::sensor);
 }
 
-// Whether the device did what a finding of this kind says of it.
-bool guilty_of(const TruthOfConnection& truth, FindingKind kind) {
+// Whether the device did what a finding of this kind says of it, where it says so.
+bool guilty_of(const TruthOfConnection& truth, const FindingRecord& finding) {
+  if (finding.where.kind != Where::Kind::between || std::min(finding.where.first, finding.where.second) != truth.faulty_device)
+    return false;
   // Which of the handshake's kinds it looks like may depend on a packet that the sensor lost: what counts is that the device did
   // it.
-  switch (kind) {
+  switch (finding.kind) {
     case FindingKind::syn_unanswered:
       return truth.syns_dropped + truth.syns_refused > 0;
     case FindingKind::syn_retried:
@@ -29,6 +32,10 @@ bool guilty_of(const TruthOfConnection& truth, FindingKind kind) {
       return truth.syns_refused + truth.resets_injected > 0;
     case FindingKind::segment_loss:
       return truth.data_dropped[0] + truth.data_dropped[1] > 0;
+    case FindingKind::control_segment_loss:
+      return truth.control_dropped > 0;
+    case FindingKind::translation_missed:
+      return truth.untranslated > 0;
     case FindingKind::reset_not_forwarded:
       return truth.resets_swallowed > 0;
     default:
@@ -44,6 +51,10 @@ bool tells_of(FindingKind kind, Fault fault) {
       return kind == FindingKind::syn_refused || kind == FindingKind::reset_by_device;
     case Fault::data_dropped:
       return kind == FindingKind::segment_loss;
+    case Fault::control_dropped:
+      return kind == FindingKind::control_segment_loss;
+    case Fault::untranslated:
+      return kind == FindingKind::translation_missed;
     case Fault::reset_swallowed:
       return kind == FindingKind::reset_not_forwarded;
     case Fault::reset_injected:
@@ -53,95 +64,167 @@ bool tells_of(FindingKind kind, Fault fault) {
   }
 }
 
-}  // namespace
-
-Verdict judge(const Simulation& simulation, const PipelineOutput& output) {
-  Verdict verdict;
-  const auto& path = simulation.input.options.path;
-  std::map<Ends, const TruthOfConnection*> near, far;
-  for (const TruthOfConnection& truth : simulation.truth) {
-    near[{truth.client, truth.server}] = &truth;
-    far[{truth.far_client, truth.far_server}] = &truth;
+// Whose connection bears these names, at whatever point.
+class Names {
+ public:
+  explicit Names(const std::vector<TruthOfConnection>& truths) {
+    for (const TruthOfConnection& truth : truths) {
+      for (const Ends& ends : truth.ends) by_ends_[ends] = &truth;
+    }
+  }
+  const TruthOfConnection* find(const Endpoint& client, const Endpoint& server) const {
+    // Met in midstream, the engine may take the server for the client.
+    for (const Ends& ends : {Ends{client, server}, Ends{server, client}}) {
+      if (const auto found = by_ends_.find(ends); found != by_ends_.end()) return found->second;
+    }
+    return nullptr;
   }
 
-  std::map<uint64_t, const TruthOfConnection*> by_id;
-  std::map<const TruthOfConnection*, const ConnectionRecord*> paired;
-  for (const ConnectionRecord& connection : output.connections) {
-    auto found = near.find({connection.client, connection.server});
-    if (found == near.end()) found = far.find({connection.client, connection.server});
-    // Met in midstream, the engine may take the server for the client.
-    if (found == near.end() || found == far.end()) found = near.find({connection.server, connection.client});
-    const TruthOfConnection* truth = found == near.end() ? nullptr : found->second;
-    by_id[connection.id] = truth;
+ private:
+  std::map<Ends, const TruthOfConnection*> by_ends_;
+};
+
+std::string text_of(const TruthOfConnection* truth) {
+  if (truth == nullptr) return "nothing known of it";
+  const auto& [client, server] = truth->as_client_sees();
+  return fmt::format("{} > {} fault {} at device {}", to_string(client), to_string(server), name_of(truth->fault),
+                     truth->faulty_device);
+}
+
+// Sums the check over connections and findings.
+class Judge {
+ public:
+  Judge(const Simulation& simulation, const PipelineOutput& output)
+      : simulation_(simulation), output_(output), path_(simulation.input.options.path), names_(simulation.truth) {}
+
+  Verdict judge() {
+    for (const ConnectionRecord& connection : output_.connections) check(connection);
+    for (const FindingRecord& finding : output_.findings) check(finding);
+    for (const TruthOfConnection& truth : simulation_.truth) check(truth);
+    return std::move(verdict_);
+  }
+
+ private:
+  void check(const ConnectionRecord& connection) {
+    const TruthOfConnection* truth = names_.find(connection.client, connection.server);
+    by_id_[connection.id] = truth;
     std::set<PointIndex> points;
     for (const LegRecord& leg : connection.legs) {
       points.insert(leg.point);
-      const TruthOfConnection* of_leg = nullptr;
-      for (const auto& ends : {Ends{leg.client, leg.server}, Ends{leg.server, leg.client}}) {
-        for (const auto* index : {&near, &far}) {
-          if (const auto it = index->find(ends); it != index->end() && of_leg == nullptr) of_leg = it->second;
-        }
-      }
-      if (of_leg != nullptr && truth != nullptr && of_leg != truth) verdict.wrong_pairings.push_back(describe(connection, path));
+      const TruthOfConnection* of_leg = names_.find(leg.client, leg.server);
+      if (of_leg != nullptr && truth != nullptr && of_leg != truth)
+        verdict_.wrong_pairings.push_back(describe(connection, path_));
     }
-    if (points.size() == 2 && truth != nullptr) paired[truth] = &connection;
+    if (truth == nullptr) return;
+    if (points.size() > 1) paired_.insert(truth);
     for (const CrossingRecord& crossing : connection.crossings) {
-      for (size_t direction : {0, 1}) {
-        const uint64_t really = truth == nullptr ? 0 : truth->data_dropped[direction];
-        verdict.segments_told += std::min(crossing.lost[direction], really);
-        if (crossing.lost[direction] > really) {
-          verdict.false_accusations.push_back(fmt::format("lost[{}] {} but the device dropped {}: {}", direction,
-                                                          crossing.lost[direction], really, describe(connection, path)));
-        }
-      }
+      for (size_t direction : {0, 1}) check_lost(connection, crossing, *truth, direction);
     }
   }
 
-  std::map<const TruthOfConnection*, std::set<FindingKind>> told;
-  for (const FindingRecord& finding : output.findings) {
-    if (!accuses_the_device(finding)) {
-      // The other way round: a server blamed for a RST that the device made.
-      for (const uint64_t id : finding.connection_ids) {
-        const TruthOfConnection* truth = by_id[id];
-        if (finding.kind == FindingKind::syn_refused && finding.origin == Origin::server && truth != nullptr &&
-            truth->fault != Fault::refused_by_server) {
-          verdict.false_accusations.push_back("the server is blamed: " + describe(finding, path));
-        }
-      }
-      continue;
+  void check_lost(const ConnectionRecord& connection, const CrossingRecord& crossing, const TruthOfConnection& truth,
+                  size_t direction) {
+    const bool guilty = std::min(crossing.client_side, crossing.server_side) == truth.faulty_device;
+    const uint64_t dropped = guilty ? truth.data_dropped[direction] : 0, lost = crossing.lost[direction];
+    // What was not translated has left, but not as what it was.
+    if (lost > dropped + (guilty ? truth.untranslated : 0)) {
+      verdict_.false_accusations.push_back(
+          fmt::format("lost[{}] {} but the device dropped {}: {}", direction, lost, dropped, describe(connection, path_)));
     }
-    if (finding.connection_ids.empty()) verdict.false_accusations.push_back("of no connection: " + describe(finding, path));
+    verdict_.segments_told += std::min(lost, guilty ? truth.data_drops_decidable[direction] : 0);
+  }
+
+  void check(const FindingRecord& finding) {
+    const bool accused = accuses_the_device(finding);
+    if (accused && finding.connection_ids.empty())
+      verdict_.false_accusations.push_back("of no connection: " + describe(finding, path_));
     for (const uint64_t id : finding.connection_ids) {
-      const TruthOfConnection* truth = by_id[id];
-      if (truth == nullptr || !guilty_of(*truth, finding.kind)) {
-        const std::string what = truth == nullptr ? "nothing known of it"
-                                                  : fmt::format("fault {} {} > {}", name_of(truth->fault),
-                                                                to_string(truth->client), to_string(truth->server));
-        verdict.false_accusations.push_back(fmt::format("connection {}, in truth: {}: {}", id, what, describe(finding, path)));
-      } else {
-        told[truth].insert(finding.kind);
+      const TruthOfConnection* truth = by_id_[id];
+      if (accused && truth != nullptr && guilty_of(*truth, finding)) {
+        told_[truth].insert(finding.kind);
+      } else if (accused) {
+        verdict_.false_accusations.push_back(
+            fmt::format("connection {}, in truth: {}: {}", id, text_of(truth), describe(finding, path_)));
+      } else if (finding.kind == FindingKind::syn_refused && finding.origin == Origin::server && truth != nullptr &&
+                 truth->fault != Fault::refused_by_server) {
+        // The other way round: a server blamed for a RST that the device made.
+        verdict_.false_accusations.push_back("the server is blamed: " + describe(finding, path_));
       }
     }
   }
 
-  for (const TruthOfConnection& truth : simulation.truth) {
-    const std::string name =
-        fmt::format("{} > {} fault {}", to_string(truth.client), to_string(truth.server), name_of(truth.fault));
-    verdict.segments_dropped += truth.data_dropped[0] + truth.data_dropped[1];
-    if (!truth.clean()) {
-      ++verdict.faults;
+  void check(const TruthOfConnection& truth) {
+    verdict_.segments_decidable += truth.data_drops_decidable[0] + truth.data_drops_decidable[1];
+    Verdict::Told& told = verdict_.by_fault[static_cast<size_t>(truth.fault)];
+    told.happened += !truth.clean();
+    if (truth.decidable) {
       bool has = false;
-      for (const FindingKind kind : told[&truth]) has |= tells_of(kind, truth.fault);
-      verdict.faults_told += has;
-      if (!has) verdict.missed.push_back("no finding: " + name);
+      for (const FindingKind kind : told_[&truth]) has |= tells_of(kind, truth.fault);
+      ++told.decidable;
+      told.told += has;
+      if (!has) verdict_.missed.push_back("no finding: " + text_of(&truth));
     }
-    if (truth.crossed > 0) {
-      ++verdict.crossing;
-      verdict.paired += paired.contains(&truth);
-      if (!paired.contains(&truth)) verdict.missed.push_back("not paired: " + name);
+    if (truth.pairable) {
+      ++verdict_.pairable;
+      verdict_.paired += paired_.contains(&truth);
+      if (!paired_.contains(&truth)) verdict_.missed.push_back("not paired: " + text_of(&truth));
     }
   }
-  return verdict;
+
+  const Simulation& simulation_;
+  const PipelineOutput& output_;
+  const std::vector<std::string>& path_;
+  const Names names_;
+  Verdict verdict_;
+  std::map<uint64_t, const TruthOfConnection*> by_id_;
+  std::set<const TruthOfConnection*> paired_;
+  std::map<const TruthOfConnection*, std::set<FindingKind>> told_;
+};
+
+}  // namespace
+
+Verdict judge(const Simulation& simulation, const PipelineOutput& output) { return Judge(simulation, output).judge(); }
+
+Verdict& Verdict::operator+=(const Verdict& more) {
+  const auto append = [](std::vector<std::string>& to, const std::vector<std::string>& from) {
+    to.insert(to.end(), from.begin(), from.end());
+  };
+  append(false_accusations, more.false_accusations);
+  append(wrong_pairings, more.wrong_pairings);
+  append(missed, more.missed);
+  for (size_t fault = 0; fault < kFaults; ++fault) {
+    by_fault[fault].happened += more.by_fault[fault].happened;
+    by_fault[fault].decidable += more.by_fault[fault].decidable;
+    by_fault[fault].told += more.by_fault[fault].told;
+  }
+  segments_decidable += more.segments_decidable;
+  segments_told += more.segments_told;
+  pairable += more.pairable;
+  paired += more.paired;
+  return *this;
+}
+
+uint64_t Verdict::decidable() const {
+  return std::accumulate(by_fault.begin(), by_fault.end(), uint64_t{0},
+                         [](uint64_t n, const Told& t) { return n + t.decidable; });
+}
+uint64_t Verdict::told() const {
+  return std::accumulate(by_fault.begin(), by_fault.end(), uint64_t{0}, [](uint64_t n, const Told& t) { return n + t.told; });
+}
+
+std::string describe(const Verdict& verdict) {
+  std::string text = fmt::format(
+      "{} false accusations, {} wrong pairings, {} of {} decidable faults told, {} of {} segments, {} "
+      "of {} paired\n",
+      verdict.false_accusations.size(), verdict.wrong_pairings.size(), verdict.told(), verdict.decidable(), verdict.segments_told,
+      verdict.segments_decidable, verdict.paired, verdict.pairable);
+  for (size_t fault = 0; fault < kFaults; ++fault) {
+    const Verdict::Told& told = verdict.by_fault[fault];
+    if (told.happened > 0)
+      text += fmt::format("  {:20} {:5} happened, {:5} decidable, {:5} told\n", name_of(static_cast<Fault>(fault)), told.happened,
+                          told.decidable, told.told);
+  }
+  return text;
 }
 
 }  // namespace parallax::test

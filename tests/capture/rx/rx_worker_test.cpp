@@ -158,6 +158,22 @@ TEST(RxWorker, FilesAtTheSameTimeAreBothReadWhenOneIsBlocked) {
   EXPECT_EQ(bench.taken_from(1).size(), 64u);
 }
 
+// Files of a rotation: the merge must not wait for the second one while the first fills its ring.
+TEST(RxWorker, AFileThatBeginsLaterIsKnownToBeginLater) {
+  Bench bench;
+  FakeSource::State& first = bench.add_file(1, 4);
+  FakeSource::State& second = bench.add_file(1, 4);
+  FakeSource::State& empty = bench.add_file(1, 4);
+  for (int i = 0; i < 64; ++i) first.packets.push_back({1'000 + i, udp_frame(1)});
+  second.packets.push_back({5'000, udp_frame(2)});
+  empty.ended = true;
+  for (int round = 0; round < 10; ++round) bench.poll();
+  EXPECT_EQ(second.polls, 0);
+  EXPECT_EQ(bench.channels[1]->watermark_ns, 5'000);
+  EXPECT_EQ(bench.channels[1]->covered_from_ns, 5'000);
+  EXPECT_EQ(bench.channels[2]->watermark_ns, kAfterAllNs);
+}
+
 TEST(RxWorker, TimeThatRunsBackwardsKeepsTheOrderOfTheFile) {
   Bench bench;
   FakeSource::State& state = bench.add_file();
