@@ -196,6 +196,7 @@ void Correlator::update(uint64_t leg_id, const LegEvent& event) {
       leg.syn_ack = event.packet;
       leg.server_options = offered(event, Side::server);
       knowledge_.server_answered(leg, event.packet.ttl);
+      knowledge_.answer_seen(leg.point, event.packet.order_ns, leg.has_syn());
       break;
     case LegEventType::established:
       leg.established = event.packet;
@@ -266,8 +267,8 @@ void Correlator::pair(uint64_t leg_id, const Pairer::Match& match, int64_t now_n
   LegState& client_side = connection.legs[crossing.client_leg];
   LegState& server_side = connection.legs[crossing.server_leg];
   store_.mark_paired(client_side, server_side);
-  openings_.remove(client_side);
-  openings_.remove(server_side);
+  openings_.remove(client_side, server_side.point);
+  openings_.remove(server_side, client_side.point);
   knowledge_.crossed(client_side, server_side, connection.client_outer);
   knowledge_.device_changed(client_side.point, server_side.point, changes_between(client_side, server_side, crossing.stats));
   if (match.row->keeps_packets && client_side.protocol == ip_protocol::tcp) {

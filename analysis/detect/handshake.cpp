@@ -76,7 +76,9 @@ bool Handshake::is_side_open(const PacketFacts& syn) const {
 
 AbsenceProof Handshake::absence_of_syns(const LegState& leg, PointIndex point) const {
   AbsenceProof proof(view_.sensor, point, travel_to_server());
+  const int64_t from_ns = leg.attempts.front().order_ns, to_ns = leg.attempts.back().order_ns + view_.options.device_timeout_ns;
   return proof.unless(may_be_hidden(leg.point, point), Doubt::may_be_hidden)
+      .unless(view_.knowledge.misses_openings(point, from_ns, to_ns), Doubt::not_covered)
       .unless(is_side_open(leg.attempts.front()), Doubt::path_unknown);
 }
 
