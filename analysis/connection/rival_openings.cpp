@@ -13,7 +13,7 @@ RivalKeys RivalOpenings::keys_of(const LegState& leg, PointIndex point) {
           begin(3).add(leg.server.address).value()};
 }
 
-void RivalOpenings::add(LegState& leg) {
+void RivalOpenings::add(LegState& leg, PortDirection direction) {
   auto& openings = by_age_[leg.point];
   const int64_t now_ns = leg.first.order_ns;
   while (!openings.empty() && (openings.front().order_ns + kKeptNs < now_ns || openings.size() >= kOpeningsMax)) {
@@ -24,7 +24,8 @@ void RivalOpenings::add(LegState& leg) {
   leg.rival_keys = keys_of(leg, leg.point);
   openings.push_back({now_ns, leg.id.value(), leg.rival_keys});
   for (const uint64_t key : leg.rival_keys) {
-    for (size_t slot = 0; slot < 2; ++slot) by_key_[on_side(key, slot)].emplace(now_ns, leg.id.value());
+    if (direction != PortDirection::toward_outside) by_key_[on_side(key, 0)].emplace(now_ns, leg.id.value());
+    if (direction != PortDirection::toward_inside) by_key_[on_side(key, 1)].emplace(now_ns, leg.id.value());
   }
 }
 

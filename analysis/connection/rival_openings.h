@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "analysis/connection/connection.h"
+#include "capture/core/port.h"
 
 namespace parallax {
 
@@ -23,8 +24,9 @@ class RivalOpenings {
   static constexpr int64_t kKeptNs = 60'000'000'000;
   static constexpr size_t kOpeningsMax = 1 << 16;
 
+  // Under way in that direction, as far as its port tells: toward the inside it can go on only what an outer point has seen.
   // REQUIRES: in the order of time.
-  void add(LegState& leg);
+  void add(LegState& leg, PortDirection direction);
   // The leg has found its partner at that neighbouring point.
   void remove(const LegState& leg, PointIndex neighbour);
 

@@ -48,6 +48,12 @@ OfferedOptions offered(const LegEvent& event, Side from) {
           .initial_window = event.window};
 }
 
+// In which a client's packets travel that has sent, or is answered by, this packet of a port of that direction.
+PortDirection direction_of_client(const PacketFacts& packet, PortDirection of_port) {
+  if (packet.from == Side::client || of_port == PortDirection::both) return of_port;
+  return of_port == PortDirection::toward_inside ? PortDirection::toward_outside : PortDirection::toward_inside;
+}
+
 void note_attempt(LegState& leg, const LegEvent& event) {
   leg.client = event.client;  // a late SYN may have shown which end is which
   leg.server = event.server;
@@ -162,7 +168,8 @@ void Correlator::open(const LegEvent& event) {
   settle_client_side(connection);
   LegState& leg = connection.legs.front();
   if (leg.midstream) tallies_.count_handshake(leg, Outcome::midstream);
-  if (!leg.midstream && leg.protocol == ip_protocol::tcp) openings_.add(leg);
+  if (!leg.midstream && leg.protocol == ip_protocol::tcp)
+    openings_.add(leg, direction_of_client(leg.first, sensor_.channels()[leg.first.port]->info.direction));
 
   const uint8_t handshake =
       leg.protocol == ip_protocol::tcp ? event.packet.tcp_flags & (tcp_flag::syn | tcp_flag::ack | tcp_flag::rst) : 0;

@@ -81,6 +81,8 @@ class World final : public Network {
     truth.fault = random_.chance(options_.fault_share) ? kChosen[random_.below(kChosen.size())] : Fault::none;
     truth.faulty_device = static_cast<PointIndex>(random_.below(is_nat_.size()));
     truth.rewriter = rewriter_;
+    // Of a device that nothing sees through, a packet that leaks looks like one of a connection that passes unchanged.
+    if (truth.fault == Fault::untranslated && rewriter_ == truth.faulty_device) truth.fault = Fault::none;
     for (uint32_t& by : truth.rewritten_by) by = static_cast<uint32_t>(random_.next());
     const Address client =
         address(truth.client_inside ? "10.0.0." + std::to_string(20 + index % 3) : "192.0.2." + std::to_string(10 + index % 5));
