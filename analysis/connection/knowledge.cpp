@@ -55,20 +55,19 @@ SequenceOffsets Knowledge::offsets_of(const LegState& client_side, const LegStat
   return offsets ? *offsets : SequenceOffsets{};
 }
 
-void Knowledge::answer_seen(PointIndex point, int64_t time_ns, bool with_syn) {
-  auto& openings = points_[point].openings;
-  Openings& about = openings[time_ns / kOpeningsNs];
-  ++(with_syn ? about.seen : about.missed);
-  if (openings.size() > kOpeningsKept) openings.erase(openings.begin());
+void Knowledge::handshake_shown(PointIndex point, bool inward, int64_t time_ns, bool seen) {
+  auto& shown = points_[point].shown[inward];
+  Shown& about = shown[time_ns / kShownNs];
+  ++(seen ? about.seen : about.missed);
+  if (shown.size() > kShownKept) shown.erase(shown.begin());
 }
 
 // A lossy mirror misses one now and then; where it is a fifth or more, what is not seen proves nothing.
-bool Knowledge::misses_openings(PointIndex point, int64_t from_ns, int64_t to_ns) const {
+bool Knowledge::misses(PointIndex point, bool inward, int64_t from_ns, int64_t to_ns) const {
   constexpr uint64_t kFewest = 2, kSeenForEach = 4;
-  const auto& openings = points_[point].openings;
-  Openings sum;
-  for (auto it = openings.lower_bound(from_ns / kOpeningsNs - 1); it != openings.end() && it->first <= to_ns / kOpeningsNs + 1;
-       ++it) {
+  const auto& shown = points_[point].shown[inward];
+  Shown sum;
+  for (auto it = shown.lower_bound(from_ns / kShownNs - 1); it != shown.end() && it->first <= to_ns / kShownNs + 1; ++it) {
     sum.seen += it->second.seen;
     sum.missed += it->second.missed;
   }

@@ -30,8 +30,8 @@ class Knowledge {
   static constexpr size_t kServersMax = 1 << 16;  // of each table, at each point
   static constexpr size_t kAddressMapMax = 4096;  // of each device
   static constexpr size_t kOffsetsMax = 1 << 14;
-  static constexpr int64_t kOpeningsNs = 10'000'000'000;  // openings are counted by so much time,
-  static constexpr size_t kOpeningsKept = 64;             // and so many counts kept
+  static constexpr int64_t kShownNs = 10'000'000'000;  // handshakes are counted by so much time,
+  static constexpr size_t kShownKept = 64;             // and so many counts kept
 
   struct AddressPair {
     Endpoint outside, inside;
@@ -54,11 +54,12 @@ class Knowledge {
   void server_answered(const LegState& leg, uint8_t ttl);
   // A connection whose two legs were paired across the device between them.
   void crossed(const LegState& client_side, const LegState& server_side, bool client_outer);
-  // A handshake at the point whose SYN was, or was not, seen there.
-  void answer_seen(PointIndex point, int64_t time_ns, bool with_syn);
-  // Whether the point has shown answers of about that time without the SYNs that they answer, and not only once in a while: a
-  // mirror of one direction.
-  bool misses_openings(PointIndex point, int64_t from_ns, int64_t to_ns) const;
+  // The SYN or SYN-ACK of a handshake that the point has shown more of was, or was not, seen there; `inward`: under way toward
+  // the inside.
+  void handshake_shown(PointIndex point, bool inward, int64_t time_ns, bool seen);
+  // Whether the point has shown handshakes of about that time without what went that way, and not only once in a while: a mirror
+  // of one direction.
+  bool misses(PointIndex point, bool inward, int64_t from_ns, int64_t to_ns) const;
   void device_reset(PointIndex a, PointIndex b) { ++device(a, b).resets; }
   void device_answered(PointIndex client_side, PointIndex server_side, uint64_t syns) {
     device(client_side, server_side).answered[client_side < server_side ? 0 : 1] += syns;
@@ -85,7 +86,7 @@ class Knowledge {
 
  private:
   struct Nothing {};
-  struct Openings {
+  struct Shown {
     uint64_t seen = 0, missed = 0;
   };
   template <typename Key, typename Value>
@@ -94,7 +95,7 @@ class Knowledge {
     Learned<Endpoint, uint64_t> answers{kServersMax};
     Learned<Address, uint8_t> ttl{kServersMax};
     Learned<Address, Nothing> crossed{kServersMax};
-    std::map<int64_t, Openings> openings;  // by time in kOpeningsNs; the newest
+    std::array<std::map<int64_t, Shown>, 2> shown;  // outward, inward; by time in kShownNs; the newest
   };
   Device& device(PointIndex a, PointIndex b) { return devices_[std::min(a, b)]; }
 

@@ -203,10 +203,12 @@ void Correlator::update(uint64_t leg_id, const LegEvent& event) {
       leg.syn_ack = event.packet;
       leg.server_options = offered(event, Side::server);
       knowledge_.server_answered(leg, event.packet.ttl);
-      knowledge_.answer_seen(leg.point, event.packet.order_ns, leg.has_syn());
+      knowledge_.handshake_shown(leg.point, connection.client_outer, event.packet.order_ns, leg.has_syn());
       break;
     case LegEventType::established:
       leg.established = event.packet;
+      if (leg.has_syn())
+        knowledge_.handshake_shown(leg.point, !connection.client_outer, event.packet.order_ns, leg.syn_ack.has_value());
       tallies_.count_handshake(leg, leg.protocol == ip_protocol::udp ? Outcome::answered : Outcome::established);
       if (leg.protocol == ip_protocol::udp && leg.client != event.client) {  // the second datagram has shown which end is which
         leg.client = event.client;
