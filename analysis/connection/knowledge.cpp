@@ -55,6 +55,25 @@ SequenceOffsets Knowledge::offsets_of(const LegState& client_side, const LegStat
   return offsets ? *offsets : SequenceOffsets{};
 }
 
+void Knowledge::handshake_shown(PointIndex point, bool inward, int64_t time_ns, bool seen) {
+  auto& shown = points_[point].shown[inward];
+  Shown& about = shown[time_ns / kShownNs];
+  ++(seen ? about.seen : about.missed);
+  if (shown.size() > kShownKept) shown.erase(shown.begin());
+}
+
+// A lossy mirror misses one now and then; where it is a fifth or more, what is not seen proves nothing.
+bool Knowledge::misses(PointIndex point, bool inward, int64_t from_ns, int64_t to_ns) const {
+  constexpr uint64_t kFewest = 2, kSeenForEach = 4;
+  const auto& shown = points_[point].shown[inward];
+  Shown sum;
+  for (auto it = shown.lower_bound(from_ns / kShownNs - 1); it != shown.end() && it->first <= to_ns / kShownNs + 1; ++it) {
+    sum.seen += it->second.seen;
+    sum.missed += it->second.missed;
+  }
+  return sum.missed >= kFewest && sum.missed * kSeenForEach > sum.seen;
+}
+
 uint64_t Knowledge::answers_of(PointIndex point, const Endpoint& server) const {
   const uint64_t* answers = points_[point].answers.find(server);
   return answers ? *answers : 0;

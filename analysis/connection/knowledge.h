@@ -30,6 +30,8 @@ class Knowledge {
   static constexpr size_t kServersMax = 1 << 16;  // of each table, at each point
   static constexpr size_t kAddressMapMax = 4096;  // of each device
   static constexpr size_t kOffsetsMax = 1 << 14;
+  static constexpr int64_t kShownNs = 10'000'000'000;  // handshakes are counted by so much time,
+  static constexpr size_t kShownKept = 64;             // and so many counts kept
 
   struct AddressPair {
     Endpoint outside, inside;
@@ -52,6 +54,12 @@ class Knowledge {
   void server_answered(const LegState& leg, uint8_t ttl);
   // A connection whose two legs were paired across the device between them.
   void crossed(const LegState& client_side, const LegState& server_side, bool client_outer);
+  // The SYN or SYN-ACK of a handshake that the point has shown more of was, or was not, seen there; `inward`: under way toward
+  // the inside.
+  void handshake_shown(PointIndex point, bool inward, int64_t time_ns, bool seen);
+  // Whether the point has shown handshakes of about that time without what went that way, and not only once in a while: a mirror
+  // of one direction.
+  bool misses(PointIndex point, bool inward, int64_t from_ns, int64_t to_ns) const;
   void device_reset(PointIndex a, PointIndex b) { ++device(a, b).resets; }
   void device_answered(PointIndex client_side, PointIndex server_side, uint64_t syns) {
     device(client_side, server_side).answered[client_side < server_side ? 0 : 1] += syns;
@@ -78,12 +86,16 @@ class Knowledge {
 
  private:
   struct Nothing {};
+  struct Shown {
+    uint64_t seen = 0, missed = 0;
+  };
   template <typename Key, typename Value>
   using Learned = LruTable<Key, Value, KeyedHashOf<Key>>;
   struct Point {
     Learned<Endpoint, uint64_t> answers{kServersMax};
     Learned<Address, uint8_t> ttl{kServersMax};
     Learned<Address, Nothing> crossed{kServersMax};
+    std::array<std::map<int64_t, Shown>, 2> shown;  // outward, inward; by time in kShownNs; the newest
   };
   Device& device(PointIndex a, PointIndex b) { return devices_[std::min(a, b)]; }
 

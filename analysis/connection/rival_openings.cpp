@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "analysis/leg/leg.h"
 #include "analysis/model/keyed_hash.h"
 
 namespace parallax {
@@ -12,35 +13,40 @@ RivalKeys RivalOpenings::keys_of(const LegState& leg, PointIndex point) {
           begin(3).add(leg.server.address).value()};
 }
 
-void RivalOpenings::add(LegState& leg) {
+void RivalOpenings::add(LegState& leg, PortDirection direction) {
   auto& openings = by_age_[leg.point];
   const int64_t now_ns = leg.first.order_ns;
   while (!openings.empty() && (openings.front().order_ns + kKeptNs < now_ns || openings.size() >= kOpeningsMax)) {
     evicted_ += openings.front().order_ns + kKeptNs >= now_ns;
-    forget(openings.front());
+    for (size_t slot = 0; slot < 2; ++slot) forget(openings.front(), slot);
     openings.pop_front();
   }
   leg.rival_keys = keys_of(leg, leg.point);
   openings.push_back({now_ns, leg.id.value(), leg.rival_keys});
-  for (const uint64_t key : leg.rival_keys) by_key_[key].emplace(now_ns, leg.id.value());
+  for (const uint64_t key : leg.rival_keys) {
+    if (direction != PortDirection::toward_outside) by_key_[on_side(key, 0)].emplace(now_ns, leg.id.value());
+    if (direction != PortDirection::toward_inside) by_key_[on_side(key, 1)].emplace(now_ns, leg.id.value());
+  }
 }
 
-void RivalOpenings::forget(const Opening& opening) {
+void RivalOpenings::forget(const Opening& opening, size_t slot) {
   for (const uint64_t key : opening.keys) {
-    const auto it = by_key_.find(key);
+    const auto it = by_key_.find(on_side(key, slot));
     if (it == by_key_.end()) continue;
     it->second.erase({opening.order_ns, opening.leg_id});
     if (it->second.empty()) by_key_.erase(it);
   }
 }
 
-void RivalOpenings::remove(const LegState& leg) { forget({leg.first.order_ns, leg.id.value(), leg.rival_keys}); }
+void RivalOpenings::remove(const LegState& leg, PointIndex neighbour) {
+  forget({leg.first.order_ns, leg.id.value(), leg.rival_keys}, slot_toward(leg.point, neighbour));
+}
 
 bool RivalOpenings::any(const LegState& own, PointIndex point, int64_t from_ns, int64_t to_ns,
                         const std::vector<uint64_t>& except) const {
   const auto keys = keys_of(own, point);
   return std::any_of(keys.begin(), keys.end(), [&](uint64_t key) {
-    const auto openings = by_key_.find(key);
+    const auto openings = by_key_.find(on_side(key, slot_toward(point, own.point)));
     if (openings == by_key_.end()) return false;
     for (auto it = openings->second.lower_bound({from_ns, 0}); it != openings->second.end() && it->first <= to_ns; ++it) {
       if (std::find(except.begin(), except.end(), it->second) == except.end()) return true;

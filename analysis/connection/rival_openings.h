@@ -1,5 +1,5 @@
-// Openings at each point that are still without a partner. One of them may be the continuation of a SYN that seems to have been
-// dropped: a proxy answers by itself, and opens a connection of its own.
+// Openings at each point that are still without a partner at a neighbouring point. One of them may be the continuation of a SYN
+// that seems to have been dropped between there and here: a proxy answers by itself, and opens a connection of its own.
 //
 // Indexed by what such a continuation has in common with the connection: the server's port, the client's address or the server's
 // address. The correlator's, one thread. Kept for kKeptNs of packet time, at most kOpeningsMax a point; the oldest go first,
@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "analysis/connection/connection.h"
+#include "capture/core/port.h"
 
 namespace parallax {
 
@@ -23,13 +24,14 @@ class RivalOpenings {
   static constexpr int64_t kKeptNs = 60'000'000'000;
   static constexpr size_t kOpeningsMax = 1 << 16;
 
+  // Under way in that direction, as far as its port tells: toward the inside it can go on only what an outer point has seen.
   // REQUIRES: in the order of time.
-  void add(LegState& leg);
-  // The leg has found its partner, or is gone.
-  void remove(const LegState& leg);
+  void add(LegState& leg, PortDirection direction);
+  // The leg has found its partner at that neighbouring point.
+  void remove(const LegState& leg, PointIndex neighbour);
 
-  // Whether an opening without a partner was seen at `point` between the two times that may be `own`'s continuation and is none
-  // of the legs `except` (LegId::value()).
+  // Whether an opening without a partner on `own`'s side was seen at `point` between the two times that may be its continuation
+  // and is none of the legs `except` (LegId::value()).
   bool any(const LegState& own, PointIndex point, int64_t from_ns, int64_t to_ns, const std::vector<uint64_t>& except) const;
   uint64_t evicted() const { return evicted_; }
 
@@ -44,7 +46,9 @@ class RivalOpenings {
     size_t operator()(uint64_t key) const { return key; }  // keys are hashes already
   };
   static RivalKeys keys_of(const LegState& leg, PointIndex point);
-  void forget(const Opening& opening);
+  // Of an opening that lacks a partner at that side: 0 toward outer points, 1 toward inner ones.
+  static uint64_t on_side(uint64_t key, size_t slot) { return key + slot; }
+  void forget(const Opening& opening, size_t slot);
 
   std::unordered_map<uint64_t, Openings, SameHash> by_key_;
   std::array<std::deque<Opening>, kPointsMax> by_age_;

@@ -1,6 +1,6 @@
-// Packets of strangers: legs met in midstream that have no partner and no conversation. One of them may be a packet that a device
-// seems to have lost, or the origin of one that it seems to have made: it passed the other point under another name, because the
-// device did not translate it.
+// Packets of strangers: legs met in midstream that lack a partner at a neighbouring point, and have no conversation. One of them
+// may be a packet that a device seems to have lost, or the origin of one that it seems to have made: it passed the other point
+// under another name, because the device did not translate it.
 //
 // Found by what a translation leaves alone: sequence and acknowledgement number, length, flags and IP ID. Workers tell the first
 // packets of such legs (LegEventType::stranger). The correlator's, one thread; bounded, the oldest go first, counted.

@@ -48,6 +48,12 @@ OfferedOptions offered(const LegEvent& event, Side from) {
           .initial_window = event.window};
 }
 
+// In which a client's packets travel that has sent, or is answered by, this packet of a port of that direction.
+PortDirection direction_of_client(const PacketFacts& packet, PortDirection of_port) {
+  if (packet.from == Side::client || of_port == PortDirection::both) return of_port;
+  return of_port == PortDirection::toward_inside ? PortDirection::toward_outside : PortDirection::toward_inside;
+}
+
 void note_attempt(LegState& leg, const LegEvent& event) {
   leg.client = event.client;  // a late SYN may have shown which end is which
   leg.server = event.server;
@@ -162,7 +168,8 @@ void Correlator::open(const LegEvent& event) {
   settle_client_side(connection);
   LegState& leg = connection.legs.front();
   if (leg.midstream) tallies_.count_handshake(leg, Outcome::midstream);
-  if (!leg.midstream && leg.protocol == ip_protocol::tcp) openings_.add(leg);
+  if (!leg.midstream && leg.protocol == ip_protocol::tcp)
+    openings_.add(leg, direction_of_client(leg.first, sensor_.channels()[leg.first.port]->info.direction));
 
   const uint8_t handshake =
       leg.protocol == ip_protocol::tcp ? event.packet.tcp_flags & (tcp_flag::syn | tcp_flag::ack | tcp_flag::rst) : 0;
@@ -196,9 +203,12 @@ void Correlator::update(uint64_t leg_id, const LegEvent& event) {
       leg.syn_ack = event.packet;
       leg.server_options = offered(event, Side::server);
       knowledge_.server_answered(leg, event.packet.ttl);
+      knowledge_.handshake_shown(leg.point, connection.client_outer, event.packet.order_ns, leg.has_syn());
       break;
     case LegEventType::established:
       leg.established = event.packet;
+      if (leg.has_syn())
+        knowledge_.handshake_shown(leg.point, !connection.client_outer, event.packet.order_ns, leg.syn_ack.has_value());
       tallies_.count_handshake(leg, leg.protocol == ip_protocol::udp ? Outcome::answered : Outcome::established);
       if (leg.protocol == ip_protocol::udp && leg.client != event.client) {  // the second datagram has shown which end is which
         leg.client = event.client;
@@ -271,8 +281,8 @@ void Correlator::pair(uint64_t leg_id, const Pairer::Match& match, int64_t now_n
   LegState& client_side = connection.legs[crossing.client_leg];
   LegState& server_side = connection.legs[crossing.server_leg];
   store_.mark_paired(client_side, server_side);
-  openings_.remove(client_side);
-  openings_.remove(server_side);
+  openings_.remove(client_side, server_side.point);
+  openings_.remove(server_side, client_side.point);
   if (is_within) return;  // which device it is that both legs pass is not known
   knowledge_.crossed(client_side, server_side, connection.client_outer);
   knowledge_.device_changed(client_side.point, server_side.point, changes_between(client_side, server_side, crossing.stats));

@@ -87,6 +87,8 @@ bool Handshake::is_side_open(const PacketFacts& syn) const {
 AbsenceProof Handshake::absence_of_syns(const LegState& leg, PointIndex point) const {
   AbsenceProof proof(view_.sensor, point, travel_to_server());
   return proof.unless(may_be_hidden(leg.point, point), Doubt::may_be_hidden)
+      .unless(view_.knowledge.misses(point, c_.client_outer, leg.attempts.front().order_ns, leg.attempts.back().order_ns),
+              Doubt::not_covered)
       .unless(is_side_open(leg.attempts.front()), Doubt::path_unknown);
 }
 
@@ -126,12 +128,14 @@ AbsenceProof Handshake::answers_absent(const LegState& leg) const {
 
 AbsenceProof Handshake::answer_absent(const PacketFacts& answer, PointIndex point, int64_t wait_ns) const {
   return AbsenceProof(view_.sensor, point, travel_to_client())
+      .unless(view_.knowledge.misses(point, !c_.client_outer, answer.order_ns, answer.order_ns), Doubt::not_covered)
       .expect(answer.order_ns - answer.stamp_uncertainty_ns, answer.order_ns + wait_ns);
 }
 
 AbsenceProof Handshake::answer_absent_before(const PacketFacts& answer, PointIndex point) const {
   const PacketFacts& syn = client_leg().attempts.front();
   return AbsenceProof(view_.sensor, point, travel_to_client())
+      .unless(view_.knowledge.misses(point, !c_.client_outer, answer.order_ns, answer.order_ns), Doubt::not_covered)
       .expect(std::min(syn.order_ns, answer.order_ns) - syn.stamp_uncertainty_ns, answer.order_ns + answer.stamp_uncertainty_ns);
 }
 

@@ -99,6 +99,7 @@ void unanswered(const Connection& c, const DetectorView& view, Verdicts& out) {
       return;
     }
     if (!failed) failed.emplace(proof);
+    if (proof.doubt() == Doubt::rival) break;  // it may have gone on from there under another name
   }
   if (failed) return out.tell(without_blame(std::move(o), *failed));
 

@@ -185,6 +185,8 @@ class PairTable {
   bool left_altered(Pair& pair, size_t d, const Pending& in);
   bool entered_altered(Pair& pair, size_t d, const Pending& out);
   bool has_rival(const Pair& pair, size_t d, const Pending& in) const;
+  // Packets were seen at both points, and none of them at both: the clocks, or what the device rewrites, hide what crosses.
+  static bool nothing_matched(const Pair& pair) { return pair.matched[0] + pair.matched[1] == 0 && pair.begun == 2; }
   // Of direction `d`, by an acknowledgement at either side of the device. `end`: as numbered where it enters.
   bool is_acknowledged(const Pair& pair, size_t d, uint32_t end) const {
     const Acknowledged& of = pair.acknowledged[d];

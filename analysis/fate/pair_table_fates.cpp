@@ -109,6 +109,7 @@ AbsenceProof PairTable::absence_of(Pair& pair, size_t d, const Pending& in, int6
   const bool reset = in.has(tcp_flag::rst);
   proof.unless(!reset && !in.has(tcp_flag::syn) && !pair.offset[d].known(), Doubt::offset_unknown);
   proof.unless(!reset && !in.has(tcp_flag::syn) && pair.matched[d] == 0, Doubt::path_unknown);
+  proof.unless(nothing_matched(pair), Doubt::clock_uncertain);
   // Acknowledged by the receiver, though no copy of it was seen leaving: then it did leave, and the sensor missed it.
   const bool takes_numbers = in.data || in.has(tcp_flag::fin);
   const bool acknowledged = takes_numbers && !in.covered && is_acknowledged(pair, d, in.end());
@@ -243,7 +244,8 @@ void PairTable::decide_made(Pair& pair, size_t d, const Pending& out, int64_t wa
   // Where the stretch before the packet was not covered because the capture began then, its own time must do.
   const int64_t covered_from = out.order_ns - out.stamp_uncertainty_ns - std::max(pair_wait::kLeastNs, pair.max_transit_ns[d]);
   AbsenceProof proof(sensor_, enters, travel(pair, d));
-  proof.unless(!pair.entering_seen[d], Doubt::path_unknown).expect(std::max(from, covered_from), to);
+  proof.unless(!pair.entering_seen[d], Doubt::path_unknown).unless(nothing_matched(pair), Doubt::clock_uncertain);
+  proof.expect(std::max(from, covered_from), to);
   // Stamped late: what entered has been given up before this came.
   AbsenceProof in_time(sensor_, leaves, travel(pair, d));
   proof.unless(!in_time.expect(out.order_ns - out.stamp_uncertainty_ns, out.order_ns).holds(), Doubt::clock_uncertain);

@@ -46,11 +46,11 @@ void AnalysisWorker::follow(uint32_t leg, const Sighting& s, Side from, Sameness
   }
   if (!logging) return;
   LegCold& cold = legs_.cold(leg);
-  // Met in midstream, without a partner, and nothing but RSTs comes back: see StrangerIndex. The first packet opened the leg.
+  // Met in midstream, without a partner on one side at least (it is logged), and nothing but RSTs comes back: see StrangerIndex.
+  // The first packet opened the leg.
   const bool midstream = !(hot.flags & (leg_flag::syn | leg_flag::syn_ack));
-  const bool without_partner = hot.pair[0] == kNone && hot.pair[1] == kNone;
   const bool answered = hot.packets[index_of(other(from))] > 0 && !(hot.flags & leg_flag::reset);
-  if (midstream && without_partner && !answered && cold.log_count > 0 && cold.log_count < kStrangerPackets) [[unlikely]]
+  if (midstream && !answered && cold.log_count > 0 && cold.log_count < kStrangerPackets) [[unlikely]]
     send_packet_event(leg, LegEventType::stranger, s, from);
   if (!log_.append(cold.log, cold.log_count, sighting)) {
     counters_.log_overflows.add();

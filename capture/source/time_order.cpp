@@ -126,7 +126,7 @@ void TimeOrder::classify() {
       if (!sorted_.empty()) break;  // all that is before it goes first
       if (steps_back_++ == 0) first_step_back_ = raw_[i].frame;
       longest_step_ns_ = std::max(longest_step_ns_, newest_ns_ - raw_[i].time_ns);
-      uncertain_.push_back({raw_[i].time_ns, newest_ns_});
+      uncertain_.push_back({raw_[i].time_ns, CaptureFile::kTimeNsMax});
       newest_ns_ = raw_[i].time_ns;
       released_ns_ = kBeforeAllNs;
     }

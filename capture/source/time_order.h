@@ -3,7 +3,8 @@
 // Capture queues, and merging without sorting, leave records some milliseconds from their place: these are sorted, within
 // kWindowNs. A record stamped further from its neighbours keeps its place in the file and takes their time: its own stamp is
 // wrong. Where the time goes back for good, as after a clock step or where one file was appended to another, the order of the
-// file is kept. The times of the last two are uncertain: nothing may be concluded from what was not seen in them.
+// file is kept. The times of the last two are uncertain, and all that follows a step back: its clock is no longer the one that
+// was compared with other files'. Nothing may be concluded from what was not seen in them.
 //
 // Owned and used by one thread, beside the file that it reads. A file in order is not copied; once it has shown disorder, what is
 // held over to the next read is.

@@ -22,6 +22,7 @@ std::optional<TimeSpan> survey(const std::string& path, ClockSamples* samples) {
   if (!source.ok()) return std::nullopt;  // told where it is opened for the analysis
   std::optional<TimeSpan> span;
   std::array<RawPacket, 64> burst;
+  bool in_order = true;
   while (!(*source)->finished()) {
     const size_t count = (*source)->poll(burst);
     for (size_t i = 0; i < count; ++i) {
@@ -29,7 +30,9 @@ std::optional<TimeSpan> survey(const std::string& path, ClockSamples* samples) {
       if (!span) span = {packet.time_ns, packet.time_ns};
       span->from_ns = std::min(span->from_ns, packet.time_ns);
       span->to_ns = std::max(span->to_ns, packet.time_ns);
-      if (samples == nullptr) continue;
+      // Once the time has gone back it is another clock's.
+      in_order &= packet.time_ns >= span->to_ns - TimeOrder::kWindowNs;
+      if (samples == nullptr || !in_order) continue;
       DecodedFrame frame;
       if (decode({packet.data, packet.captured_length, packet.wire_length, packet.link_type}, frame) == DecodeError::none)
         samples->add(frame, packet.time_ns);

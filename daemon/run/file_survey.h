@@ -1,5 +1,5 @@
 // A first look at capture files before they are analysed: the time that each covers, and samples of its packets by which the
-// clocks of the points are compared.
+// clocks of the points are compared (those before a file's time goes back).
 #pragma once
 
 #include <optional>

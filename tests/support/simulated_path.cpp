@@ -10,6 +10,8 @@ constexpr double kPathLoss = 0.005, kReordered = 0.002;
 constexpr uint8_t kDeviceTtl = 255;
 // So much later a peer's repetition says that it went without the acknowledgement: not one that was on its way.
 constexpr int64_t kInVainAfterNs = 50 * kMillisecond;
+// Who is told the same so soon after went without nothing.
+constexpr int64_t kMadeUpWithinNs = 1100 * kMillisecond;
 
 }  // namespace
 
@@ -109,6 +111,15 @@ bool SimulatedPath::is_control_to_drop(const Segment& segment) const {
   return segment.length == 0 && !segment.has(tcp_flag::fin) && data_seen_[index(other(control_from_))] >= control_after_;
 }
 
+// What a later one has brought soon enough is nobody's loss.
+void SimulatedPath::make_up() {
+  for (const size_t number : unsaid_) {
+    TruthOfConnection::Act& act = truth_.acts[number];
+    act.needless |= network_.now_ns() < act.time_ns + kMadeUpWithinNs;
+  }
+  unsaid_.clear();
+}
+
 // Somebody has gone without them: the FIN was repeated, or what they acknowledged was.
 void SimulatedPath::count_unsaid() {
   for (const size_t act : unsaid_) truth_.acts[act].needless = false;
@@ -120,9 +131,10 @@ void SimulatedPath::note_forwarded(const Segment& segment) {
   if (segment.from != control_from_ && segment.length > 0 && unsaid_.size() >= 2 && segment.end() <= unsaid_ack_ &&
       network_.now_ns() > truth_.acts[unsaid_.front()].time_ns + kInVainAfterNs)
     count_unsaid();
+  const bool says_it = drops_fins_ ? segment.has(tcp_flag::fin) : segment.has(tcp_flag::ack) && segment.ack >= unsaid_ack_;
+  if (segment.from == control_from_ && says_it && !segment.has(tcp_flag::rst)) make_up();
   if (!segment.has(tcp_flag::ack) || segment.has(tcp_flag::rst) || segment.ack <= highest_ack_[from]) return;
   highest_ack_[from] = segment.ack;
-  if (segment.from == control_from_ && !drops_fins_ && segment.ack >= unsaid_ack_) unsaid_.clear();
 }
 
 void SimulatedPath::cross(size_t hop, Segment segment) {

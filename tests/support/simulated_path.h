@@ -68,6 +68,7 @@ class SimulatedPath {
   bool drops(const Segment& segment, PointIndex leaves);
   bool is_control_to_drop(const Segment& segment) const;
   void count_unsaid();
+  void make_up();
   void note_forwarded(const Segment& segment);
   void refuse(size_t hop, const Segment& syn);
   void inject_resets(size_t hop, Side from);

@@ -5,6 +5,7 @@
 #include <limits>
 #include <map>
 
+#include "capture/source/time_order.h"
 #include "daemon/run/clock_alignment.h"
 #include "daemon/run/clock_samples.h"
 
@@ -108,9 +109,9 @@ void SimulatedSensor::draw(int64_t duration_ns) {
     blinds_.push_back({point, inward, std::nullopt, from, from + 2 * duration(), Word::outage});
   }
   if (options_.has(Disturbance::clock_step)) {
-    stepping_port_ = random_.below(ports().size());
+    stepping_ = any_point();
     step_at_ns_ = time();
-    step_ns_ = static_cast<int64_t>(random_.between(10 * kMillisecond, 3000 * kMillisecond));
+    step_ns_ = static_cast<int64_t>(random_.between(250 * kMillisecond, 3000 * kMillisecond));
   }
   if (options_.has(Disturbance::clock_offset)) {
     for (size_t point = 1; point < options_.points; ++point) {
@@ -170,7 +171,7 @@ void SimulatedSensor::make_port(const Port& port, Simulation& simulation) {
     input.info.direction = *port.toward_inside ? PortDirection::toward_inside : PortDirection::toward_outside;
   input.info.name = simulation.input.options.path[port.point] + "-" + std::to_string(number);
   input.info.source = "simulator";
-  input.as_file = stepping_port_.has_value();
+  input.as_file = stepping_.has_value();
 
   std::vector<const Sighted*> sighted;
   int64_t from_ns = begin_ns_, to_ns = end_ns_ + kCoverAfterNs;
@@ -280,8 +281,7 @@ TimedFrame SimulatedSensor::capture(const Port& port, const Sighted& sighted) co
 
 // What the port's clock says at a (true) time.
 int64_t SimulatedSensor::stamp(const Port& port, int64_t time_ns) const {
-  const std::vector<Port> all = ports();
-  const bool steps = stepping_port_ && all[*stepping_port_] == port && time_ns >= step_at_ns_;
+  const bool steps = stepping_ == port.point && time_ns >= step_at_ns_;
   return time_ns + offset_ns_[port.point] - (steps ? step_ns_ : 0);
 }
 
@@ -290,7 +290,10 @@ void SimulatedSensor::align(Simulation& simulation) {
   if (!options_.has(Disturbance::clock_step) && !options_.has(Disturbance::clock_offset)) return;
   std::vector<ClockSamples> samples(options_.points);
   for (const InputPort& port : simulation.input.ports) {
+    int64_t newest_ns = 0;
     for (const TimedFrame& frame : port.frames) {
+      newest_ns = std::max(newest_ns, frame.time_ns);
+      if (frame.time_ns < newest_ns - TimeOrder::kWindowNs) break;
       DecodedFrame decoded{};
       const auto length = static_cast<uint32_t>(frame.bytes.size());
       const FrameView view{frame.bytes.data(), length, std::max(length, frame.wire_length), LinkType::ethernet};
@@ -313,9 +316,8 @@ void SimulatedSensor::align(Simulation& simulation) {
 
 bool SimulatedSensor::covers(PointIndex point, bool toward_inside, int64_t from_ns, int64_t to_ns) const {
   if (from_ns < begin_ns_ || to_ns > end_ns_ + kCoverAfterNs || !clock_right_[point]) return false;
-  const std::vector<Port> all = ports();
   // Of a stepping clock nothing later can be compared with other points.
-  if (stepping_port_ && all[*stepping_port_].point == point && to_ns > step_at_ns_ - step_ns_) return false;
+  if (stepping_ == point && to_ns > step_at_ns_ - step_ns_) return false;
   return std::none_of(blinds_.begin(), blinds_.end(), [&](const Blind& blind) {
     return blind.concerns(point, toward_inside) && overlaps(from_ns, to_ns, blind.from_ns, blind.to_ns);
   });

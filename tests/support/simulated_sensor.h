@@ -56,7 +56,6 @@ class SimulatedSensor {
     std::optional<bool> toward_inside;
     int member;
     bool shows(const Sighted& sighted) const;
-    bool operator==(const Port&) const = default;
   };
 
   void draw(int64_t duration_ns);
@@ -82,7 +81,7 @@ class SimulatedSensor {
   bool cut_is_said_ = false;
   std::string filter_;
   std::optional<FlowFilter> compiled_;
-  std::optional<size_t> stepping_port_;  // in ports()
+  std::optional<PointIndex> stepping_;
   int64_t step_at_ns_ = 0, step_ns_ = 0;
   std::vector<int64_t> offset_ns_;  // by point
   std::vector<bool> clock_right_;   // by point: after alignment

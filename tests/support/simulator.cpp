@@ -81,6 +81,8 @@ class World final : public Network {
     truth.fault = random_.chance(options_.fault_share) ? kChosen[random_.below(kChosen.size())] : Fault::none;
     truth.faulty_device = static_cast<PointIndex>(random_.below(is_nat_.size()));
     truth.rewriter = rewriter_;
+    // Of a device that nothing sees through, a packet that leaks looks like one of a connection that passes unchanged.
+    if (truth.fault == Fault::untranslated && rewriter_ == truth.faulty_device) truth.fault = Fault::none;
     for (uint32_t& by : truth.rewritten_by) by = static_cast<uint32_t>(random_.next());
     const Address client =
         address(truth.client_inside ? "10.0.0." + std::to_string(20 + index % 3) : "192.0.2." + std::to_string(10 + index % 5));
@@ -114,12 +116,20 @@ class World final : public Network {
   //   would be: something of it had been shown on both sides shortly before. Legs whose opening was not shown are paired by their
   //   names, if these are the same;
   // - for a SYN: no filter may hide its far side.
+  // A device that rewrites both names and sequence numbers leaves nothing by which its two sides could be paired: of its acts
+  // none is decidable.
   void decide(TruthOfConnection& truth) const {
     const PointIndex outer = truth.faulty_device, inner = outer + 1;
     const bool renamed = truth.ends[outer] != truth.ends[inner];
+    if (is_opaque(truth, outer)) return;
     const auto shown = [&](const TruthOfConnection::Journey& journey, PointIndex point) {
       return sensor_.shown(journey.sightings[is_inward(truth, journey.from) ? point : options_.points - 1 - point]);
     };
+    for (const TruthOfConnection::Journey& journey : truth.journeys) {
+      for (PointIndex point = 0; journey.opening && point + 1u < options_.points; ++point)
+        truth.pairable |=
+            !is_opaque(truth, point) && shown(journey, point) && shown(journey, point + 1) && covers_opening(journey, point);
+    }
     const auto crossed_before = [&](const TruthOfConnection::Act& act, auto&& also) {
       return std::any_of(truth.journeys.begin(), truth.journeys.end(), [&](const TruthOfConnection::Journey& journey) {
         return journey.time_ns < act.time_ns && also(journey) && shown(journey, outer) && shown(journey, inner);
@@ -139,10 +149,9 @@ class World final : public Network {
       truth.decidable |= act.decidable;
       if (truth.fault == Fault::data_dropped) truth.data_drops_decidable[act.from] += act.decidable;
     }
-    for (const TruthOfConnection::Journey& journey : truth.journeys) {
-      for (PointIndex point = 0; journey.opening && point + 1u < options_.points; ++point)
-        truth.pairable |= shown(journey, point) && shown(journey, point + 1) && covers_opening(journey, point);
-    }
+  }
+  static bool is_opaque(const TruthOfConnection& truth, PointIndex device) {
+    return truth.rewriter == device && truth.ends[device] != truth.ends[device + 1u];
   }
   static bool is_inward(const TruthOfConnection& truth, size_t from) { return (from == 0) != truth.client_inside; }
   bool covers_around(PointIndex point, const TruthOfConnection::Act& act) const {
@@ -190,6 +199,8 @@ SimulatorOptions options_of(uint64_t seed) {
   options.poll_gap_ns = std::array<int64_t, 4>{5'000, 20'000, 100'000, 1'000'000}[random.below(4)];
   for (uint64_t n = random.below(4); n > 0; --n)
     options.disturbances.insert(static_cast<Disturbance>(random.below(kDisturbances)));
+  // Clocks are compared by packets that are the same at both points, and none is where sequence numbers are rewritten.
+  if (options.has(Disturbance::clock_step) || options.has(Disturbance::clock_offset)) options.rewrites = false;
   return options;
 }
 

@@ -43,7 +43,7 @@ enum class Disturbance : uint8_t {
   cut_frames,    // a mirror cuts frames, with or without a word
   one_way,       // a mirror shows one direction only, for some time or always, without a word
   link_down,     // a port's link is down for some time, which is known
-  clock_step,    // a file's stamps step back
+  clock_step,    // the clock of a point's files steps back, by more than what counts as disorder
   clock_offset,  // the clocks of the points differ
   late_start,    // the capture begins while connections are open
 };
