@@ -172,7 +172,8 @@ void AnalysisWorker::work_off(std::span<Sighting* const> burst) {
         3, [&](size_t k) __attribute__((always_inline)) {
           const Sighting& s = *burst[k];
           if (options_.offline) {
-            expire_before(s.order_ns, s.point);
+            if (expiry_.next_ns() <= s.order_ns) [[unlikely]]
+              expire_before(s.order_ns, s.point);
             apply_commands(s.order_ns);
           }
           reached_ns_ = s.order_ns;
