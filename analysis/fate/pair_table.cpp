@@ -73,7 +73,7 @@ void PairTable::take(const PairSighting& s) {
   }
   const size_t d = index_of(s.from);
   const bool enters = s.point == pair.point[d];
-  if (pair.ended == 0) {
+  if (pair.ended == 0 && anything_waits(pair)) {
     // A packet says that it is no earlier than its stamp less the uncertainty of that.
     const int64_t now_ns = s.release_ns - s.stamp_uncertainty_ns;
     for (size_t e = 0; e < 2; ++e) {

@@ -175,6 +175,10 @@ class PairTable {
   void match_what_waits(Pair& pair);
 
   // Deciding: pair_table_fates.cpp.
+  static bool anything_waits(const Pair& pair) {
+    static_assert(kNone == UINT32_MAX);  // of heads that are all kNone, no bit is missing
+    return (pair.entered[0].head & pair.entered[1].head & pair.early[0].head & pair.early[1].head) != kNone;
+  }
   bool is_due(const PacketQueue& queue, int64_t now_ns) const {
     if (queue.head == kNone) return false;
     const Pending& oldest = pool_[queue.head];

@@ -155,8 +155,8 @@ bool RxWorker::rings_have_room() const {
   });
 }
 
-// Files that are equally far behind are all polled: the merge may wait for any of them. It need not wait for one that has not begun,
-// or has no packets: when it begins is known before it is read.
+// Files that are equally far behind are all polled: the merge may wait for any of them. It need not wait for one that has not
+// begun, or has no packets: when it begins is known before it is read.
 bool RxWorker::poll_files() {
   int64_t furthest_behind_ns = kAfterAllNs;
   for (auto& lane : lanes_) {

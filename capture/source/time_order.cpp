@@ -40,8 +40,40 @@ std::optional<TimeSpan> TimeOrder::take_uncertain_time() {
 }
 
 void TimeOrder::load() {
+  const bool holds_nothing = raw_.empty() && ready_ == sorted_.size();
+  if (begun_ && hold_ns_ == 0 && holds_nothing) {
+    if (read_in_order()) return;
+    classify_rest();
+    return;
+  }
   sorted_.erase(sorted_.begin(), sorted_.begin() + static_cast<std::ptrdiff_t>(ready_));
   next_ = ready_ = 0;
+  classify_rest();
+}
+
+// Nearly all blocks of nearly all files: read to where they are handed out from, and found in order. False: from the first packet
+// that is not, they are left in raw_.
+bool TimeOrder::read_in_order() {
+  sorted_.resize(kBlock);
+  sorted_.resize(file_.read(sorted_));
+  next_ = ready_ = 0;
+  int64_t newest_ns = newest_ns_;
+  const auto out_of_order = std::find_if(sorted_.begin(), sorted_.end(), [&newest_ns](const RawPacket& packet) {
+    if (packet.time_ns < newest_ns || packet.time_ns > newest_ns + kWindowNs) return true;
+    newest_ns = packet.time_ns;
+    return false;
+  });
+  newest_ns_ = newest_ns;
+  if (out_of_order != sorted_.end()) {
+    raw_.assign(out_of_order, sorted_.end());
+    sorted_.erase(out_of_order, sorted_.end());
+    return false;
+  }
+  release(false);
+  return true;
+}
+
+void TimeOrder::classify_rest() {
   // After a step back there may be enough to go on with.
   if (raw_.empty() || place_of(0) == Place::undecided) read_on();
   classify();
@@ -150,7 +182,8 @@ void TimeOrder::take_disorder(const RawPacket& packet) {
 }
 
 void TimeOrder::release(bool all) {
-  if (hold_ns_ > 0) std::stable_sort(sorted_.begin(), sorted_.end(), earlier);
+  if (hold_ns_ > 0 && !std::is_sorted(sorted_.begin(), sorted_.end(), earlier))
+    std::stable_sort(sorted_.begin(), sorted_.end(), earlier);
   ready_ = sorted_.size();
   if (!all && hold_ns_ > 0) ready_ = ready_after_hold();
   if (ready_ > 0) released_ns_ = std::max(released_ns_, sorted_[ready_ - 1].time_ns);

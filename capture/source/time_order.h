@@ -47,6 +47,8 @@ class TimeOrder {
   enum class Place : uint8_t { in_order, displaced, steps_back, undecided };
 
   void load();
+  bool read_in_order();
+  void classify_rest();
   void hold_over();
   void read_on();
   void classify();

@@ -36,11 +36,10 @@ double median(std::vector<double> values) {
 
 std::vector<Match> matches_of(const ClockSamples& first, const ClockSamples& second) {
   std::vector<Match> matches;
-  for (const auto& [invariant, a] : first.samples()) {
-    const auto found = second.samples().find(invariant);
-    if (found == second.samples().end() || a.again || found->second.again) continue;
-    matches.push_back({a.time_ns, found->second.time_ns - a.time_ns, a.flow, a.low_to_high});
-  }
+  first.for_each([&](const ClockSamples::Sample& a) {
+    const ClockSamples::Sample* b = a.again ? nullptr : second.find(a.invariant);
+    if (b != nullptr && !b->again) matches.push_back({a.time_ns, b->time_ns - a.time_ns, a.flow, a.low_to_high});
+  });
   std::sort(matches.begin(), matches.end(), [](const Match& a, const Match& b) {
     return std::tie(a.first_ns, a.flow, a.ahead_ns) < std::tie(b.first_ns, b.flow, b.ahead_ns);
   });

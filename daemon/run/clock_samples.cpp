@@ -1,8 +1,8 @@
 #include "daemon/run/clock_samples.h"
 
-#include <algorithm>
 #include <cstring>
 #include <tuple>
+#include <utility>
 
 namespace parallax {
 
@@ -36,11 +36,25 @@ void ClockSamples::add(const DecodedFrame& frame, int64_t time_ns) {
   const uint64_t invariant = invariant_of(frame);
   if (invariant == 0 || (invariant & mask_) != 0) return;
   const bool low_to_high = std::tie(frame.source, frame.source_port) < std::tie(frame.destination, frame.destination_port);
-  const auto [found, fresh] = samples_.try_emplace(invariant, Sample{time_ns, frame.flow_hash, low_to_high});
-  if (!fresh) found->second.again = true;
-  while (samples_.size() > kSamplesMax) {
+  Sample& sample = slots_[slot_of(invariant)];
+  if (sample.invariant == invariant) {
+    sample.again = true;
+    return;
+  }
+  sample = {invariant, time_ns, frame.flow_hash, low_to_high, false};
+  if (++count_ > kSamplesMax) halve();
+}
+
+void ClockSamples::halve() {
+  while (count_ > kSamplesMax) {
     mask_ = mask_ << 1 | 1;
-    std::erase_if(samples_, [this](const auto& entry) { return (entry.first & mask_) != 0; });
+    const std::vector<Sample> before = std::exchange(slots_, std::vector<Sample>(kSlots));
+    count_ = 0;
+    for (const Sample& sample : before) {
+      if (sample.invariant == 0 || (sample.invariant & mask_) != 0) continue;
+      slots_[slot_of(sample.invariant)] = sample;
+      ++count_;
+    }
   }
 }
 

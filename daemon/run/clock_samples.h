@@ -4,8 +4,9 @@
 // much traffic each has. A hash that comes twice (a retransmission, a packet that was captured twice) tells nothing. One thread.
 #pragma once
 
+#include <bit>
 #include <cstdint>
-#include <unordered_map>
+#include <vector>
 
 #include "capture/decode/decode.h"
 
@@ -16,20 +17,40 @@ class ClockSamples {
   static constexpr size_t kSamplesMax = 1 << 15;
 
   struct Sample {
+    uint64_t invariant = 0;  // 0: none
     int64_t time_ns;
     uint32_t flow;     // symmetric: both directions have the same
     bool low_to_high;  // direction within the flow, by address and port
-    bool again = false;
+    bool again;
   };
 
-  ClockSamples() { samples_.reserve(2 * kSamplesMax); }
-
   void add(const DecodedFrame& frame, int64_t time_ns);
-  // By invariant. Those with `again` are of no use.
-  const std::unordered_map<uint64_t, Sample>& samples() const { return samples_; }
+  // By invariant; null: none. Those with `again` are of no use.
+  const Sample* find(uint64_t invariant) const {
+    const Sample& sample = slots_[slot_of(invariant)];
+    return sample.invariant == invariant ? &sample : nullptr;
+  }
+  // In no order that means anything.
+  template <typename Visit>
+  void for_each(Visit&& visit) const {
+    for (const Sample& sample : slots_) {
+      if (sample.invariant != 0) visit(sample);
+    }
+  }
 
  private:
-  std::unordered_map<uint64_t, Sample> samples_;
+  static constexpr size_t kSlots = 2 * kSamplesMax;
+
+  // Where it is, or would be. Open addressing: at most half of the slots are taken.
+  size_t slot_of(uint64_t invariant) const {
+    size_t slot = invariant >> (64 - std::bit_width(kSlots - 1));  // the mask is of the low bits
+    while (slots_[slot].invariant != 0 && slots_[slot].invariant != invariant) slot = (slot + 1) % kSlots;
+    return slot;
+  }
+  void halve();
+
+  std::vector<Sample> slots_ = std::vector<Sample>(kSlots);
+  size_t count_ = 0;
   uint64_t mask_ = 0;  // a hash is kept if it has none of these bits
 };
 

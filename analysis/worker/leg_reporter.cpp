@@ -1,0 +1,89 @@
+#include "analysis/worker/leg_reporter.h"
+
+#include "analysis/tcp/tcp_leg.h"
+
+namespace parallax {
+
+LegReporter::LegReporter(const EngineOptions& options, EngineLinks& links, SensorView& sensor, WorkerCounters& counters,
+                         LegStore& store)
+    : device_timeout_ns_(options.device_timeout_ns),
+      sensor_(sensor),
+      counters_(counters),
+      store_(store),
+      ring_(*links.leg_events[store.worker]),
+      events_(ring_, waiting_max::leg_events(options)) {}
+
+LegEvent LegReporter::event_of(uint32_t leg, LegEventType type, const PacketFacts& packet) const {
+  const LegKey& key = store_.legs.key(leg);
+  const Endpoint low{key.low, key.low_port}, high{key.high, key.high_port};
+  const bool client_is_low = store_.legs.hot(leg).flags & leg_flag::client_is_low;
+  LegEvent event{};
+  event.packet = packet;
+  event.leg = store_.id_of(leg);
+  event.client = client_is_low ? low : high;
+  event.server = client_is_low ? high : low;
+  event.tunnel_key = key.tunnel_key;
+  event.type = type;
+  event.protocol = key.protocol;
+  return event;
+}
+
+// What the capture has done to the leg since the last report.
+void LegReporter::add_report(LegEvent& event, bool over) {
+  const uint32_t leg = event.leg.index;
+  event.capture = store_.traces.report(store_.legs.hot(leg), store_.legs.cold(leg), over);
+  const PointIndex point = store_.legs.key(leg).point;
+  if (event.capture.missed_segments) counters_.capture_loss_segments[point].add(event.capture.missed_segments);
+  const uint64_t copies = event.capture.copies[0] + event.capture.copies[1];
+  if (copies) counters_.copies[point].add(copies);
+  counters_.traces_refused.add(store_.traces.refused() - counters_.traces_refused.get());
+}
+
+LegEvent LegReporter::summary_event(uint32_t leg, LegEventType type, const PacketFacts& at, bool idle) {
+  LegEvent event = event_of(leg, type, at);
+  event.summary = summarize(store_.legs.hot(leg), store_.legs.cold(leg), store_.flow_of(leg), idle);
+  add_report(event, type == LegEventType::closed);
+  return event;
+}
+
+// REQUIRES: has_room().
+void LegReporter::tell_progress(uint32_t leg, int64_t now_ns) {
+  store_.legs.hot(leg).flags &= static_cast<uint16_t>(~leg_flag::reported_stale);
+  events_.send_now(summary_event(leg, LegEventType::progress, store_.no_packet(leg, now_ns), false));
+}
+
+// There is always room for it: whatever else is told leaves room for the end of every leg that the correlator knows of.
+void LegReporter::tell_end(uint32_t leg, const PacketFacts& last, LegEnding ending) {
+  LegHot& hot = store_.legs.hot(leg);
+  if (!(hot.flags & leg_flag::told)) return;
+  hot.flags &= static_cast<uint16_t>(~leg_flag::told);
+  --legs_told_;
+  const bool evicted = ending == LegEnding::evicted;
+  LegEvent event = summary_event(leg, LegEventType::closed, last, evicted || ending == LegEnding::idle);  // followed no longer
+  event.evicted = evicted;
+  events_.send(event);
+}
+
+// A leg of which something cannot be told has ended, as far as the correlator can know: better than that it takes for silence
+// what was only not told. The sweep forgets such legs when there is room again.
+bool LegReporter::tell(uint32_t leg, LegEventType type, const Sighting& s, Side from, bool midstream) {
+  LegHot& hot = store_.legs.hot(leg);
+  const bool opened = type == LegEventType::opened;
+  if (!opened && !(hot.flags & leg_flag::told)) return true;
+  LegEvent event = event_of(leg, type, facts_of(s, from));
+  event.midstream = midstream;
+  event.options = s.options;
+  event.window_scale = s.window_scale;
+  event.mss = s.mss;
+  event.window = s.window;
+  if (events_.send(event, legs_told_ + opened)) {
+    if (opened) hot.flags |= leg_flag::told, ++legs_told_;
+    return true;
+  }
+  counters_.events_dropped.add();
+  sensor_.worker_loss(store_.worker, s.point).add(s.order_ns - device_timeout_ns_, s.order_ns, 1);
+  tell_end(leg, event.packet, LegEnding::evicted);
+  return false;
+}
+
+}  // namespace parallax

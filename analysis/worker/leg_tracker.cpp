@@ -1,0 +1,333 @@
+#include "analysis/worker/leg_tracker.h"
+
+#include <algorithm>
+#include <optional>
+
+#include "analysis/tcp/plain_packet.h"
+#include "analysis/tcp/sequence_space.h"
+#include "analysis/tcp/tcp_labels.h"
+
+namespace parallax {
+namespace {
+
+Side side_in(const LegHot& hot, const OrientedKey& key) {
+  return (key.source == KeyMatch::source_is_low) == ((hot.flags & leg_flag::client_is_low) != 0) ? Side::client : Side::server;
+}
+
+}  // namespace
+
+LegTracker::LegTracker(const EngineOptions& options, SensorView& sensor, WorkerCounters& counters, PacketNotes& notes,
+                       LegStore& store, LegReporter& reporter, PairForwarder& forwarder, LegLifecycle& lifecycle,
+                       Recogniser& recogniser)
+    : offline_(options.offline),
+      points_(options.path.size()),
+      plain_gap_ns_(std::min(options.idle_timeout_ns, round_trip::kLongestNs)),
+      touch_timeout_ns_(options.offline ? kNeverIdle : options.idle_timeout_ns),
+      sensor_(sensor),
+      counters_(counters),
+      notes_(notes),
+      store_(store),
+      reporter_(reporter),
+      forwarder_(forwarder),
+      lifecycle_(lifecycle),
+      recogniser_(recogniser) {}
+
+// Forced inline, as PairForwarder::prefetch().
+[[gnu::always_inline]] inline void LegTracker::prefetch_beyond_leg(uint32_t leg) const {
+  if (leg == kNone) return;
+  if (const uint32_t flow = store_.legs.flow(leg); flow != kNone) store_.flows.prefetch(flow);
+  if (points_ > 1) forwarder_.prefetch(leg);
+}
+
+template <Side from>
+bool LegTracker::take_plain_from(const Sighting& s, uint32_t leg, LegHot& hot, TcpFlow& flow) {
+  if (!take_plain_packet<from>(hot, flow, s)) return false;
+  const RoundTripSamples samples = take_plain_times<from>(flow.times, hot, store_.legs.cold(leg), s);
+  if (samples.any()) count_round_trips(samples, s, from);
+  hot.flags |= leg_flag::reported_stale;
+  if (notes_.wanted()) note_leg_packet(s, leg, 0);
+  if (!excerpt_.empty()) [[unlikely]]
+    recognise(leg, s, from);
+  if (points_ > 1) follow(leg, s, from, Sameness::fresh);
+  return true;
+}
+
+// Nearly all packets of TCP. False: it is another one, and nothing was done.
+[[gnu::always_inline]] inline bool LegTracker::take_plain(const Sighting& s, uint32_t leg, KeyMatch source) {
+  const uint32_t flow = store_.legs.flow(leg);
+  LegHot& hot = store_.legs.hot(leg);
+  if (flow == kNone || s.order_ns - hot.last_ns > plain_gap_ns_) return false;
+  const bool client_is_low = hot.flags & leg_flag::client_is_low;
+  return client_is_low == (source == KeyMatch::source_is_low) ? take_plain_from<Side::client>(s, leg, hot, store_.flows[flow])
+                                                              : take_plain_from<Side::server>(s, leg, hot, store_.flows[flow]);
+}
+
+// In blocks: while one is worked off, the cache lines come that the blocks behind it need, the bucket first, then the leg, then
+// what lies beyond it. With larger blocks lines are lost again before their turn, with smaller ones they are late (bench, 100 k
+// connections: 96 ns a packet with blocks of 4, 80 with 16, 93 with 32).
+void LegTracker::take_burst(std::span<Sighting* const> burst) {
+  constexpr size_t kBlock = 16, kStages = 4;
+  LegTable& legs = store_.legs;
+  std::array<uint64_t, Merge::kBurst> hashes;
+  std::array<uint32_t, Merge::kBurst> guesses;
+  for (size_t begin = 0; begin < burst.size() + (kStages - 1) * kBlock; begin += kBlock) {
+    // Forced inline, as above.
+    const auto stage = [&](size_t number, auto&& work) __attribute__((always_inline)) {
+      if (begin < number * kBlock) return;
+      const size_t first = begin - number * kBlock;
+      for (size_t k = first; k < std::min(first + kBlock, burst.size()); ++k) work(k);
+    };
+    stage(
+        0, [&](size_t k) __attribute__((always_inline)) {
+          hashes[k] = leg_hash_of(*burst[k]);
+          legs.prefetch(hashes[k]);
+        });
+    stage(
+        1, [&](size_t k) __attribute__((always_inline)) { guesses[k] = legs.guess(hashes[k]); });
+    stage(
+        2, [&](size_t k) __attribute__((always_inline)) { prefetch_beyond_leg(guesses[k]); });
+    stage(
+        3, [&](size_t k) __attribute__((always_inline)) {
+          const Sighting& s = *burst[k];
+          if (offline_) {
+            lifecycle_.expire_before(s.order_ns, s.point);
+            forwarder_.apply_commands(s.order_ns, kBeforeAllNs);
+          }
+          reached_ns_ = s.order_ns;
+          excerpt_ = s.has(SightingFlag::has_excerpt) ? excerpt_of(s) : std::span<const uint8_t>{};
+          const KeyMatch match = legs.match(guesses[k], s);
+          if (match != KeyMatch::none && take_plain(s, guesses[k], match)) [[likely]]
+            return;
+          take(s, hashes[k], match != KeyMatch::none ? guesses[k] : kNone);
+        });
+  }
+}
+
+// Any packet. `known`: its leg, if that is known already.
+void LegTracker::take(const Sighting& s, uint64_t hash, uint32_t known) {
+  if (s.has(SightingFlag::arp) || s.protocol == 0) return;
+  if (s.protocol != ip_protocol::tcp && s.protocol != ip_protocol::udp) return;
+  if (s.has(SightingFlag::later_fragment) && s.source_port == 0 && s.destination_port == 0) return;
+  const OrientedKey key = leg_key_of(s);
+  if (s.has(SightingFlag::later_fragment) && s.protocol == ip_protocol::tcp && s.payload_length > 0) {
+    if (const uint32_t leg = store_.legs.find(hash, key.key); leg != kNone) take_later_fragment(s, key, leg);
+    return;
+  }
+  if (s.has(SightingFlag::icmp_quote) || (s.has(SightingFlag::later_fragment) && s.protocol == ip_protocol::tcp)) {
+    // Attributed to its leg, but not a packet of its sequence space.
+    const bool completes = s.has(SightingFlag::tunnelled) && s.has(SightingFlag::later_fragment);
+    const uint32_t leg = notes_.wanted() || completes ? store_.legs.find(hash, key.key) : kNone;
+    if (leg != kNone) {
+      note_leg_packet(s, leg, completes ? label_carried(leg) : 0);
+    }
+    return;
+  }
+  take_leg_packet(s, key, hash, known != kNone ? known : store_.legs.find(hash, key.key));
+}
+
+void LegTracker::note_leg_packet(const Sighting& s, uint32_t leg, uint32_t labels) {
+  notes_.add({.order_ns = s.order_ns,
+              .time_ns = s.time_ns,
+              .leg = store_.id_of(leg).value(),
+              .frame = s.frame,
+              .labels = labels,
+              .peer_frame = 0,
+              .port = s.port,
+              .peer_port = 0,
+              .point = s.point});
+}
+
+void LegTracker::take_later_fragment(const Sighting& s, const OrientedKey& key, uint32_t leg) {
+  LegHot& hot = store_.legs.hot(leg);
+  LegCold& cold = store_.legs.cold(leg);
+  const Side from = side_in(hot, key);
+  const Sameness same = store_.traces.take(hot, cold, s, from);
+  TcpFlow& flow = flow_of(leg, s);
+  take_fragment(hot, cold, flow, s, from, same);
+  if (same == Sameness::fresh) note_times(flow.times, leg, s, from, {}, 0);
+  hot.flags |= leg_flag::reported_stale;
+  if (notes_.wanted()) note_leg_packet(s, leg, 0);
+  if (points_ > 1) follow(leg, s, from, same);
+}
+
+void LegTracker::take_leg_packet(const Sighting& s, const OrientedKey& key, uint64_t hash, uint32_t leg) {
+  bool opened = leg == kNone, reused = false;
+  if (opened) {
+    leg = lifecycle_.open(s, key, hash);
+  } else if (starts_new_leg(store_.legs.hot(leg), store_.legs.cold(leg), s, side_in(store_.legs.hot(leg), key),
+                            touch_timeout_ns_)) [[unlikely]] {
+    reused = s.protocol == ip_protocol::tcp && (s.tcp_flags & tcp_flag::syn) &&
+             s.order_ns - store_.legs.hot(leg).last_ns < kPortMemoryNs;
+    leg = open_after(leg, s, key, hash);
+    opened = true;
+  }
+  if (leg == kNone) return;
+
+  LegHot& hot = store_.legs.hot(leg);
+  Side from = side_in(hot, key);
+  uint32_t labels = 0;
+  Sameness same;
+  if (s.protocol == ip_protocol::udp) {
+    same = store_.traces.take_datagram(hot, store_.legs.cold(leg), s, from);
+    const bool was_answered = hot.packets[0] > 0 && hot.packets[1] > 0;
+    const LegStep step = udp_step(hot, store_.legs.cold(leg), s, from, same);
+    const bool flipped = step.what & leg_step::flipped;
+    if (flipped) from = Side::client, store_.traces.flip(hot, store_.legs.cold(leg));
+    if (opened) tell(leg, LegEventType::opened, s, from);
+    if (!was_answered && hot.packets[0] > 0 && hot.packets[1] > 0) {
+      store_.legs.move_to(leg, LegList::open);
+      tell(leg, LegEventType::established, s, from);
+    }
+  } else {
+    same = store_.traces.take(hot, store_.legs.cold(leg), s, from);
+    TcpFlow& flow = flow_of(leg, s);
+    uint8_t notes = s.order_ns - hot.last_ns > round_trip::kLongestNs ? times_note::paused : 0;
+    if (flow.half[index_of(from)].holes > 0 && fills_hole(flow, from, {s.seq, s.seq + s.payload_length}))
+      notes |= times_note::fills_hole;
+    const LegStep step = tcp_step(hot, store_.legs.cold(leg), flow, s, from, same);
+    labels = step.labels;
+    if (reused) labels |= bit(PacketLabel::reused_ports);
+    if (step.what & leg_step::sent_again) counters_.retransmissions[s.point][index_of(from)][retransmission_kind(labels)].add();
+    if (step.needless) note_needless(*step.needless, s, from);
+    if (step.what & leg_step::flipped) {
+      from = Side::client;  // what the pairs have been told went the other way
+      store_.traces.flip(hot, store_.legs.cold(leg));
+      forwarder_.leave_pairs(leg, PairSighting::Kind::abandon, facts_of(s, from));
+    }
+    if (same != Sameness::copy) note_times(flow.times, leg, s, from, step, notes);
+    const bool handshake = step.what & (leg_step::attempt | leg_step::syn_ack);
+    if (opened) {
+      tell(leg, LegEventType::opened, s, from, !handshake);
+      if (!handshake) store_.legs.move_to(leg, LegList::open);
+    }
+    if (step.what) {
+      if ((step.what & leg_step::attempt) && !opened) tell(leg, LegEventType::attempt, s, from);
+      if ((step.what & leg_step::syn_ack) && !opened) tell(leg, LegEventType::syn_ack, s, from);
+      if (step.what & leg_step::established) {
+        store_.legs.move_to(leg, LegList::open);
+        tell(leg, LegEventType::established, s, from);
+        count_handshake(store_.legs.cold(leg), s.point);
+      }
+      if (step.what & leg_step::refused) tell(leg, LegEventType::refused, s, from);
+      if (step.what & leg_step::reset) tell(leg, LegEventType::reset, s, from);
+      if (step.what & leg_step::closed) store_.legs.move_to(leg, LegList::closed);
+    }
+  }
+  if (s.has(SightingFlag::carrier_fragment) && s.protocol == ip_protocol::tcp) [[unlikely]]
+    carried_.keep(store_.id_of(leg), from, s);
+  hot.flags |= leg_flag::reported_stale;
+  if (notes_.wanted()) note_leg_packet(s, leg, labels);
+  if (!excerpt_.empty()) [[unlikely]]
+    recognise(leg, s, from);
+  if (points_ > 1 && s.protocol == ip_protocol::tcp) follow(leg, s, from, same);
+}
+
+// The leg is over, and `s` opens the next one on its five-tuple; in midstream that goes on with the sequence numbers.
+uint32_t LegTracker::open_after(uint32_t leg, const Sighting& s, const OrientedKey& key, uint64_t hash) {
+  const LegHot& hot = store_.legs.hot(leg);
+  std::optional<SequenceSpace> before;
+  if (s.protocol == ip_protocol::tcp && !(s.tcp_flags & tcp_flag::syn) && s.order_ns - hot.last_ns < kPortMemoryNs) {
+    before.emplace(hot, store_.legs.flow(leg) == kNone ? TcpFlow{} : store_.flows[store_.legs.flow(leg)]);
+  }
+  lifecycle_.close(leg, facts_of(s, Side::client),
+                   idle_over(hot, s.order_ns, touch_timeout_ns_) ? LegEnding::idle : LegEnding::over);
+  leg = lifecycle_.open(s, key, hash);
+  if (before && leg != kNone)
+    before->hand_to(store_.legs.hot(leg), take_flow(leg));  // idle for longer than a leg lives, and it goes on
+  return leg;
+}
+
+// The rest of a carrier has come: now Wireshark would see the packet in it.
+uint32_t LegTracker::label_carried(uint32_t leg) {
+  const auto packet = carried_.take(store_.id_of(leg));
+  if (!packet || store_.legs.flow(leg) == kNone) return 0;
+  TcpFlow& flow = store_.flows[store_.legs.flow(leg)];
+  const uint32_t labels = label_packet(store_.legs.hot(leg), store_.legs.cold(leg), flow, packet->sighting, packet->from);
+  settle_plain(store_.legs.hot(leg), flow);
+  return labels;
+}
+
+// The packet that was sent in vain came earlier, from the other side: its label is added to it.
+void LegTracker::note_needless(const TcpFlow::Again& again, const Sighting& s, Side from) {
+  counters_.needless_retransmissions[s.point][index_of(other(from))].add();
+  notes_.add({.order_ns = s.order_ns,
+              .time_ns = s.time_ns,
+              .leg = 0,
+              .frame = again.frame,
+              .labels = bit(PacketLabel::needless_retransmission),
+              .peer_frame = 0,
+              .port = again.port,
+              .peer_port = 0,
+              .point = s.point});
+}
+
+// A SYN alone and without data needs no record, so that a flood of them takes none from the legs that are at work.
+TcpFlow& LegTracker::flow_of(uint32_t leg, const Sighting& s) {
+  uint32_t& flow = store_.legs.flow(leg);
+  if (flow != kNone) return store_.flows[flow];
+  if ((s.tcp_flags & (tcp_flag::syn | tcp_flag::ack)) == tcp_flag::syn && s.payload_length == 0) return scratch_flow_ = {};
+  return take_flow(leg);
+}
+
+TcpFlow& LegTracker::take_flow(uint32_t leg) {
+  uint32_t& flow = store_.legs.flow(leg);
+  flow = store_.flows.take(
+      leg, [this](uint32_t other) { return store_.legs.hot(other).last_ns; },
+      [this](uint32_t other) {
+        store_.legs.flow(other) = kNone;
+        counters_.flows_evicted.add();
+      });
+  return store_.flows[flow];
+}
+
+void LegTracker::note_times(FlowTimes& times, uint32_t leg, const Sighting& s, Side from, const LegStep& step, uint8_t notes) {
+  if (step.what & leg_step::established) notes |= times_note::established;
+  const RoundTripSamples samples = take_times(times, store_.legs.hot(leg), store_.legs.cold(leg), s, from, step.labels, notes);
+  if (samples.any()) count_round_trips(samples, s, from);
+}
+
+// What is shorter than the stamp may be wrong by is no sample: after a pause of the sensor everything has the time of its end.
+void LegTracker::count_round_trips(const RoundTripSamples& samples, const Sighting& s, Side from) {
+  auto& histograms = counters_.rtt[s.point][index_of(from)];
+  const int64_t uncertainty_ns = s.stamp_uncertainty_ns;
+  for (size_t method = 0; method < samples.ticks.size(); ++method) {
+    if (samples.ticks[method] == 0) continue;
+    const int64_t ns = to_ns(samples.ticks[method]);
+    if (ns >= uncertainty_ns) {
+      histograms[method].add(ns);
+    } else {
+      counters_.round_trips_uncertain.add();
+    }
+  }
+}
+
+void LegTracker::count_handshake(const LegCold& cold, PointIndex point) {
+  for (const Side answered : {Side::client, Side::server}) {
+    if (const auto ns = cold.handshake_trip_ns(answered)) {
+      counters_.handshake_rtt[point][index_of(answered)].add(*ns);
+    } else if (cold.saw_handshake(answered)) {
+      counters_.round_trips_uncertain.add();
+    }
+  }
+}
+
+// Exactly one is taken for each sighting that says so, whatever becomes of the sighting.
+std::span<const uint8_t> LegTracker::excerpt_of(const Sighting& s) {
+  return sensor_.channels()[s.port]->excerpts[store_.worker]->pop(excerpt_buffer_);
+}
+
+void LegTracker::recognise(uint32_t leg, const Sighting& s, Side from) {
+  const uint16_t opening = from == Side::client ? leg_flag::syn : leg_flag::syn_ack;
+  std::optional<uint32_t> first_seq;
+  if (store_.legs.hot(leg).flags & opening) first_seq = store_.legs.cold(leg).isn[index_of(from)] + 1;
+  recogniser_.take(leg, store_.id_of(leg), s, from, first_seq, excerpt_);
+}
+
+// A leg of which something could not be told has ended for the correlator, and so for its pairs.
+void LegTracker::tell(uint32_t leg, LegEventType type, const Sighting& s, Side from, bool midstream) {
+  if (reporter_.tell(leg, type, s, from, midstream)) return;
+  forwarder_.leave_pairs(leg, PairSighting::Kind::end, facts_of(s, from));
+  forwarder_.drop_log(leg);
+}
+
+}  // namespace parallax

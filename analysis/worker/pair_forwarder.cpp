@@ -1,0 +1,217 @@
+#include "analysis/worker/pair_forwarder.h"
+
+#include <algorithm>
+
+namespace parallax {
+namespace {
+
+constexpr uint16_t kStrangerPackets = 8;
+constexpr size_t kLogSlotsLeast = 1 << 14;
+
+PairSighting pair_sighting_of(const Sighting& s, Side from) {
+  return {.release_ns = s.order_ns,
+          .order_ns = s.order_ns,
+          .time_ns = s.time_ns,
+          .pair = 0,
+          .frame = s.frame,
+          .seq = s.seq,
+          .ack = s.ack,
+          .payload_length = s.payload_length,
+          .stamp_uncertainty_ns = s.stamp_uncertainty_ns,
+          .port = s.port,
+          .ip_id = s.ip_id,
+          .point = s.point,
+          .ttl = s.ttl,
+          .tcp_flags = s.tcp_flags,
+          .from = from,
+          .kind = PairSighting::Kind::packet,
+          .pair_generation = 0,
+          .copy = false,
+          .window = s.window};
+}
+
+}  // namespace
+
+PairForwarder::PairForwarder(const EngineOptions& options, EngineLinks& links, SensorView& sensor, WorkerCounters& counters,
+                             LegStore& store, PairTable& pairs)
+    : worker_(store.worker),
+      points_(options.path.size()),
+      links_(links),
+      sensor_(sensor),
+      counters_(counters),
+      store_(store),
+      pairs_(pairs),
+      log_(points_ < 2 ? 0 : std::max(options.legs / 2, kLogSlotsLeast), options.offline),
+      markers_max_(waiting_max::markers(options)),
+      commands_(1024, options.offline) {
+  for (size_t w = 0; w < links.workers(); ++w)
+    homes_.emplace_back(links.forward_ring(worker_, w), waiting_max::live(options, markers_max_));
+  joining_.reserve(1024);
+}
+
+void PairForwarder::flush() {
+  for (auto& home : homes_) home.flush();
+}
+
+bool PairForwarder::empty() const {
+  return std::all_of(homes_.begin(), homes_.end(), [](const auto& home) { return home.empty(); });
+}
+
+int64_t PairForwarder::first_waiting_ns() const {
+  int64_t first_ns = kAfterAllNs;
+  for (const auto& home : homes_) {
+    if (const PairSighting* first = home.first_waiting()) first_ns = std::min(first_ns, first->release_ns);
+  }
+  return first_ns;
+}
+
+void PairForwarder::carry_out_commands(int64_t now_ns, int64_t not_before_ns) {
+  for (; !commands_.empty() && commands_.front().effective_ns <= now_ns; commands_.pop()) {
+    const Command& command = commands_.front();
+    const int64_t effective_ns = std::max(command.effective_ns, not_before_ns);
+    command.type == CommandType::open_pair ? open_pair(command, effective_ns) : join(command, effective_ns);
+  }
+}
+
+bool PairForwarder::follow(uint32_t leg, const Sighting& s, Side from, Sameness same) {
+  LegHot& hot = store_.legs.hot(leg);
+  const bool logging = !(hot.flags & leg_flag::log_over);
+  if (!logging && hot.pair[0] == kNone && hot.pair[1] == kNone) return false;
+  PairSighting sighting = pair_sighting_of(s, from);
+  sighting.copy = same != Sameness::fresh;
+  for (size_t slot = 0; slot < 2; ++slot) {
+    if (hot.pair[slot] == kNone) continue;
+    sighting.pair = pair_ref::index(hot.pair[slot]);
+    sighting.pair_generation = pair_ref::generation(hot.pair[slot]);
+    send(hot.pair_home[slot], sighting);
+  }
+  if (!logging) return false;
+  LegCold& cold = store_.legs.cold(leg);
+  const bool stranger = meets_stranger(hot, cold, from);
+  if (!log_.append(cold.log, cold.log_count, sighting)) {
+    counters_.log_overflows.add();
+    drop_log(leg);
+  }
+  return stranger;
+}
+
+// Met in midstream, without a partner on one side at least (it is logged), and nothing but RSTs comes back. The first packet
+// opened the leg.
+bool PairForwarder::meets_stranger(const LegHot& hot, const LegCold& cold, Side from) {
+  const bool midstream = !(hot.flags & (leg_flag::syn | leg_flag::syn_ack));
+  const bool answered = hot.packets[index_of(other(from))] > 0 && !(hot.flags & leg_flag::reset);
+  return midstream && !answered && cold.log_count > 0 && cold.log_count < kStrangerPackets;
+}
+
+void PairForwarder::drop_log(uint32_t leg) {
+  LegCold& cold = store_.legs.cold(leg);
+  log_.clear(cold.log, cold.log_count);
+  store_.legs.hot(leg).flags |= leg_flag::log_over;
+}
+
+void PairForwarder::end_log_if_paired(uint32_t leg) {
+  const LegHot& hot = store_.legs.hot(leg);
+  const uint32_t have = (hot.pair[0] != kNone ? 1u : 0u) | (hot.pair[1] != kNone ? 2u : 0u);
+  if (have == wanted_slots(store_.legs.key(leg).point)) drop_log(leg);
+}
+
+void PairForwarder::send(uint8_t home, const PairSighting& s) {
+  if (home == kLocal) {
+    pairs_.take(s);
+    return;
+  }
+  const bool is_packet = s.kind == PairSighting::Kind::packet;
+  if (homes_[home].send(s, is_packet ? markers_max_ : 0)) return;
+  counters_.forwards_dropped.add();
+  if (is_packet) sensor_.worker_loss(worker_, s.point).add(s.order_ns, s.order_ns, 1);
+}
+
+void PairForwarder::leave_pairs(uint32_t leg, PairSighting::Kind kind, const PacketFacts& at) {
+  for (size_t slot = 0; slot < 2; ++slot) leave_pair(leg, slot, kind, at);
+}
+
+void PairForwarder::leave_pair(uint32_t leg, size_t slot, PairSighting::Kind kind, const PacketFacts& at) {
+  LegHot& hot = store_.legs.hot(leg);
+  if (hot.pair[slot] == kNone) return;
+  PairSighting marker{};
+  marker.kind = kind;
+  marker.release_ns = at.order_ns;
+  marker.order_ns = at.order_ns;
+  marker.point = at.point;
+  marker.port = at.port;
+  marker.frame = at.frame;
+  marker.pair = pair_ref::index(hot.pair[slot]);
+  marker.pair_generation = pair_ref::generation(hot.pair[slot]);
+  send(hot.pair_home[slot], marker);
+  hot.pair[slot] = kNone;
+}
+
+void PairForwarder::set_pair(uint32_t leg, size_t slot, uint8_t home, uint32_t reference, int64_t now_ns) {
+  // Another leg on that side takes over: a NAT gave the retry a new port.
+  PacketFacts before_packets{};
+  before_packets.order_ns = now_ns;
+  leave_pair(leg, slot, PairSighting::Kind::abandon, before_packets);
+  LegHot& hot = store_.legs.hot(leg);
+  hot.pair[slot] = reference;
+  hot.pair_home[slot] = home;
+}
+
+// What the home is told where a leg joins its pair: that it begins, and what was logged; or that the leg is gone already, before
+// the pairing took effect. The same whether the home lives here or not.
+template <typename Tell>
+void PairForwarder::tell_of_joining(LegId id, const Command& command, size_t slot, int64_t now_ns, Tell&& tell) {
+  PairSighting marker{};
+  marker.release_ns = now_ns;
+  marker.order_ns = now_ns;
+  marker.pair = command.pair;
+  marker.pair_generation = command.pair_generation;
+  const uint32_t leg = id.index;
+  if (!store_.is_alive(id)) {
+    marker.kind = PairSighting::Kind::end;
+    tell(marker);
+    return;
+  }
+  set_pair(leg, slot, command.type == CommandType::open_pair ? kLocal : command.home,
+           pair_ref::make(command.pair, command.pair_generation), now_ns);
+  marker.kind = PairSighting::Kind::begin;
+  marker.order_ns = kBeforeAllNs;
+  marker.time_ns = log_complete(leg) ? kBeforeAllNs : now_ns;
+  tell(marker);
+  const LegCold& cold = store_.legs.cold(leg);
+  log_.for_each(cold.log, cold.log_count, [&](const PairSighting& logged) {
+    PairSighting s = logged;
+    s.release_ns = now_ns;
+    s.pair = command.pair;
+    s.pair_generation = command.pair_generation;
+    tell(s);
+  });
+  end_log_if_paired(leg);
+}
+
+// Both legs live here: their logs are merged, and from now on each packet goes straight to the pair.
+void PairForwarder::open_pair(const Command& command, int64_t now_ns) {
+  pairs_.open(command);
+  if (!command.local) return;
+  const std::array<LegId, 2> ids{command.leg, command.server_leg};
+  const std::array<PointIndex, 2> points{command.client_point, command.server_point};
+  if (!std::all_of(ids.begin(), ids.end(), [this](LegId id) { return store_.is_alive(id) && log_complete(id.index); }))
+    counters_.fates_begun_late.add();
+  joining_.clear();
+  for (size_t i = 0; i < 2; ++i) {
+    tell_of_joining(ids[i], command, slot_toward(points[i], points[1 - i]), now_ns,
+                    [this](const PairSighting& s) { joining_.push_back(s); });
+  }
+  std::sort(joining_.begin(), joining_.end(), in_total_order);
+  for (const PairSighting& s : joining_) pairs_.take(s);
+}
+
+// One of the legs lives here, the home elsewhere or the other leg does: everything goes through the queue, the log first.
+void PairForwarder::join(const Command& command, int64_t now_ns) {
+  const LegId id = command.leg;
+  const PointIndex own = store_.is_alive(id) ? store_.legs.key(id.index).point : command.client_point;
+  const PointIndex neighbour = own == command.client_point ? command.server_point : command.client_point;
+  if (store_.is_alive(id) && !log_complete(id.index) && own == command.client_point) counters_.fates_begun_late.add();
+  tell_of_joining(id, command, slot_toward(own, neighbour), now_ns, [&](const PairSighting& s) { send(command.home, s); });
+}
+
+}  // namespace parallax

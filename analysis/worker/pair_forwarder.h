@@ -1,0 +1,84 @@
+// Sends the packets of paired legs to their pair's home, which may be this worker itself; until a leg has all its partners, keeps
+// a log of its first packets, which the pair is told when it opens.
+//
+// One owner, one thread. Takes the correlator's commands, each when its time has come. Memory is taken at the start, but offline.
+#pragma once
+
+#include <vector>
+
+#include "analysis/event/engine_links.h"
+#include "analysis/event/worker_counters.h"
+#include "analysis/fate/early_log.h"
+#include "analysis/fate/pair_table.h"
+#include "analysis/model/sensor_view.h"
+#include "analysis/worker/leg_store.h"
+#include "capture/core/outbox.h"
+#include "capture/core/staging.h"
+
+namespace parallax {
+
+class PairForwarder {
+ public:
+  PairForwarder(const EngineOptions& options, EngineLinks& links, SensorView& sensor, WorkerCounters& counters, LegStore& store,
+                PairTable& pairs);
+
+  // Takes over what the correlator has commanded by now.
+  void fetch_commands() { commands_.fill(*links_.commands[worker_]); }
+  // Carries out those that are in effect at `now_ns`, none of them earlier than `not_before_ns`.
+  void apply_commands(int64_t now_ns, int64_t not_before_ns) {
+    if (!commands_.empty() && commands_.front().effective_ns <= now_ns) [[unlikely]]
+      carry_out_commands(now_ns, not_before_ns);
+  }
+
+  // A packet that has been taken into its leg. True: it shows the leg for one without a beginning or an answer, of which the
+  // correlator's StrangerIndex should hear.
+  bool follow(uint32_t leg, const Sighting& s, Side from, Sameness same);
+  // `at`: its place in the order of packets, the same at the home whether there is a queue between or not.
+  void leave_pairs(uint32_t leg, PairSighting::Kind kind, const PacketFacts& at);
+  void drop_log(uint32_t leg);
+
+  // Forced inline: GCC deletes calls that only prefetch, as free of side effects.
+  [[gnu::always_inline]] void prefetch(uint32_t leg) const {
+    const LegHot& hot = store_.legs.hot(leg);
+    for (size_t slot = 0; slot < 2; ++slot) {
+      if (hot.pair[slot] != kNone && hot.pair_home[slot] == kLocal) pairs_.prefetch(pair_ref::index(hot.pair[slot]));
+    }
+  }
+
+  void flush();
+  // All is in the rings.
+  bool empty() const;
+  // Of what waits for room in a ring, the first; kAfterAllNs: nothing does.
+  int64_t first_waiting_ns() const;
+
+ private:
+  static constexpr uint8_t kLocal = 0xff;  // pair_home of a pair whose legs and home are all this worker: no queue between
+
+  static bool meets_stranger(const LegHot& hot, const LegCold& cold, Side from);
+  void carry_out_commands(int64_t now_ns, int64_t not_before_ns);
+  void send(uint8_t home, const PairSighting& s);
+  void open_pair(const Command& command, int64_t now_ns);
+  void join(const Command& command, int64_t now_ns);
+  template <typename Tell>
+  void tell_of_joining(LegId id, const Command& command, size_t slot, int64_t now_ns, Tell&& tell);
+  void leave_pair(uint32_t leg, size_t slot, PairSighting::Kind kind, const PacketFacts& at);
+  void set_pair(uint32_t leg, size_t slot, uint8_t home, uint32_t reference, int64_t now_ns);
+  bool log_complete(uint32_t leg) const { return !(store_.legs.hot(leg).flags & leg_flag::log_over); }
+  void end_log_if_paired(uint32_t leg);
+  // Bit 0: the leg may pair with the next outer point; bit 1: with the next inner one.
+  uint32_t wanted_slots(PointIndex point) const { return (point > 0 ? 1u : 0u) | (point + 1u < points_ ? 2u : 0u); }
+
+  const size_t worker_, points_;
+  EngineLinks& links_;
+  SensorView& sensor_;
+  WorkerCounters& counters_;
+  LegStore& store_;
+  PairTable& pairs_;
+  EarlyLog log_;
+  const size_t markers_max_;  // that may wait in one of these; packets do not
+  std::vector<Outbox<PairSighting>> homes_;
+  Staging<Command> commands_;
+  std::vector<PairSighting> joining_;  // two legs of this worker
+};
+
+}  // namespace parallax
