@@ -174,8 +174,8 @@ std::vector<PointRecord> Engine::points() const {
     r.bytes += channel->counters.bytes.get();
     const int64_t from = channel->covered_from_ns.load(std::memory_order_acquire),
                   to = channel->covered_to_ns.load(std::memory_order_acquire);
-    if (from != kAfterAllNs) r.first_seen_ns = r.first_seen_ns == 0 ? from : std::min(r.first_seen_ns, from);
-    if (to != kBeforeAllNs) r.last_seen_ns = std::max(r.last_seen_ns, to);
+    if (from != kTimeMax) r.first_seen_ns = r.first_seen_ns == 0 ? from : std::min(r.first_seen_ns, from);
+    if (to != kTimeMin) r.last_seen_ns = std::max(r.last_seen_ns, to);
     for (size_t e = 1; e < channel->counters.decode_errors.size(); ++e) {
       const uint64_t count = channel->counters.decode_errors[e].get();
       r.decode_errors += count;
@@ -208,10 +208,11 @@ std::vector<std::string> Engine::Impl::bounds_hit() const {
   add("transit_sketches", sum(&WorkerCounters::sketches_missing), "pairs without transit times of their own");
   add("event_ring", sum(&WorkerCounters::events_dropped), "events dropped");
   add("forward_ring", sum(&WorkerCounters::forwards_dropped), "packets not followed");
-  uint64_t excerpts_dropped = 0;
-  for (const PortChannel* channel : sensor.channels()) excerpts_dropped += channel->counters.excerpts_dropped.get();
-  add("excerpts", excerpts_dropped, "packets whose first bytes were not read");
-  add("recogniser", sum(&WorkerCounters::recogniser_states_missing), "packets whose first bytes were not read");
+  uint64_t payload_prefixes_dropped = 0;
+  for (const PortChannel* channel : sensor.channels())
+    payload_prefixes_dropped += channel->counters.payload_prefixes_dropped.get();
+  add("payload_prefixes", payload_prefixes_dropped, "packets whose first bytes were not read");
+  add("protocol_parser", sum(&WorkerCounters::protocol_parser_states_missing), "packets whose first bytes were not read");
   add("message_buffers", sum(&WorkerCounters::messages_evicted), "incomplete messages given up");
   add("messages", sum(&WorkerCounters::messages_over) + correlator.store().totals().messages_over,
       "messages beyond what is kept of a connection");

@@ -28,7 +28,7 @@ class Engine {
   // One stage for each analysis worker, and the correlator. Each is to be polled by one thread at a time.
   std::vector<Pollable*> workers();
   Pollable& correlator();
-  bool finished() const;  // all channels ended and everything has been worked off
+  bool finished() const;  // all channels ended and everything has been processed
 
   // Queries; thread-safe, each record a consistent copy. Sorted by id, those above `after_id`, at most `limit`. The correlator
   // does not wait for a whole list.

@@ -118,7 +118,7 @@ struct Pipeline {
     stages.push_back(&engine->correlator());
   }
 
-  // Until all packets up to the limit are worked off.
+  // Until all packets up to the limit are processed.
   void run_to(uint64_t packets) {
     for (TrafficSource* source : sources) source->raise_limit(packets);
     for (int idle = 0; idle < 16; ++idle) {

@@ -11,7 +11,7 @@
 #include <utility>
 #include <vector>
 
-#include "analysis/tcp/plain_packet.h"
+#include "analysis/tcp/fast_path.h"
 #include "analysis/tcp/tcp_leg.h"
 #include "benchmarks/figures.h"
 #include "capture/core/large_table.h"
@@ -59,23 +59,23 @@ struct Legs {
 
   explicit Legs(size_t count) : hot(count), cold(count), flow(count) {}
 
-  // Inline by order: GCC takes a function that only prefetches for one without effect, and drops the calls.
+  // Forced inline: GCC deletes calls that only prefetch, as free of side effects.
   [[gnu::always_inline]] void prefetch(uint32_t leg) const {
     __builtin_prefetch(&hot[leg], 1);
     for (size_t line = 0; line < 4; ++line) __builtin_prefetch(reinterpret_cast<const char*>(&flow[leg]) + 64 * line, 1);
   }
   // As the analysis worker does it.
   void take(uint32_t leg, const Sighting& s, Side from) {
-    if (from == client ? take_plain<client>(leg, s) : take_plain<server>(leg, s)) return;
+    if (from == client ? take_fast_path<client>(leg, s) : take_fast_path<server>(leg, s)) return;
     const uint32_t labels = tcp_step(hot[leg], cold[leg], flow[leg], s, from).labels;
     benchmark::DoNotOptimize(take_times(flow[leg].times, hot[leg], cold[leg], s, from, labels, 0));
   }
 
  private:
   template <Side from>
-  bool take_plain(uint32_t leg, const Sighting& s) {
-    if (!take_plain_packet<from>(hot[leg], flow[leg], s)) return false;
-    benchmark::DoNotOptimize(take_plain_times<from>(flow[leg].times, hot[leg], cold[leg], s));
+  bool take_fast_path(uint32_t leg, const Sighting& s) {
+    if (!take_on_fast_path<from>(hot[leg], flow[leg], s)) return false;
+    benchmark::DoNotOptimize(take_times_on_fast_path<from>(flow[leg].times, hot[leg], cold[leg], s));
     return true;
   }
 };

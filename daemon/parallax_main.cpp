@@ -60,8 +60,7 @@ int main(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     const auto chosen = app.get_subcommands();
     const std::string command = chosen.empty() ? "parallax" : "parallax " + chosen.front()->get_name();
-    std::fprintf(stderr, "%s: %s\nRun `%s --help` for what is right.\n", command.c_str(), complaint(app, error).c_str(),
-                 command.c_str());
+    std::fprintf(stderr, "%s: %s\nRun `%s --help` for usage.\n", command.c_str(), complaint(app, error).c_str(), command.c_str());
     return parallax::kExitUsage;
   }
   return exit_code;

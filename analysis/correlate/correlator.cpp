@@ -94,7 +94,7 @@ bool Correlator::poll() {
   homes_.flush();
   bool busy = false;
 
-  int64_t horizon_ns = kAfterAllNs;
+  int64_t horizon_ns = kTimeMax;
   for (const WorkerProgress& progress : links_.progress)
     horizon_ns = std::min(horizon_ns, progress.done_ns.load(std::memory_order_acquire));
   // Read before the rings: what they will still bring is not before it. The last events come after the end of all time.
@@ -105,8 +105,8 @@ bool Correlator::poll() {
     staged_recognitions_[w].fill(*links_.recognitions[w]);
   }
   for (size_t worked = 0; worked < 1024 && take_next(horizon_ns); ++worked) busy = true;
-  if (drained_until(staged_, horizon_ns) && drained_until(staged_recognitions_, horizon_ns) && horizon_ns != kBeforeAllNs) {
-    if (horizon_ns != kAfterAllNs) runner_.fire(horizon_ns);
+  if (drained_until(staged_, horizon_ns) && drained_until(staged_recognitions_, horizon_ns) && horizon_ns != kTimeMin) {
+    if (horizon_ns != kTimeMax) runner_.fire(horizon_ns);
     if (homes_.all_said() && horizon_ns > links_.correlator_done_ns.load(std::memory_order_relaxed)) {
       links_.correlator_done_ns.store(horizon_ns, std::memory_order_release);
       busy = true;
@@ -135,8 +135,8 @@ bool Correlator::take_next(int64_t horizon_ns) {
   if (legs && messages && order_of(messages->front()) < order_of(legs->front())) legs = nullptr;
   if (!legs && !messages) return false;
   const int64_t time_ns = legs ? time_of(legs->front()) : time_of(messages->front());
-  if (time_ns >= horizon_ns && horizon_ns != kAfterAllNs) return false;
-  if (time_ns != kAfterAllNs) runner_.fire(time_ns);
+  if (time_ns >= horizon_ns && horizon_ns != kTimeMax) return false;
+  if (time_ns != kTimeMax) runner_.fire(time_ns);
   if (legs) {
     const LegEvent event = legs->front();
     legs->pop();
@@ -149,7 +149,7 @@ bool Correlator::take_next(int64_t horizon_ns) {
 }
 
 void Correlator::take(const LegEvent& event) {
-  if (event.packet.order_ns != kAfterAllNs) now_ns_ = std::max(now_ns_, event.packet.order_ns);
+  if (event.packet.order_ns != kTimeMax) now_ns_ = std::max(now_ns_, event.packet.order_ns);
   if (event.type == LegEventType::opened) {
     open(event);
   } else if (event.type == LegEventType::stranger) {

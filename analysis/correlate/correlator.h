@@ -63,7 +63,7 @@ class Correlator {
   PairHomes homes_;
   Tallies tallies_;
   DetectorRunner runner_;
-  int64_t now_ns_ = kBeforeAllNs;
+  int64_t now_ns_ = kTimeMin;
   bool finished_ = false;
 };
 

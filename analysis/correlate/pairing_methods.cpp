@@ -23,7 +23,7 @@ std::optional<uint64_t> five_tuple_key(const LegState& leg) {
 // Whether one SYN was seen as both: by sequence number, by TCP timestamp where there is one, by IP ID, and how far apart in time.
 struct SharedSyn {
   bool sequence = false, timestamp = false, timestamp_differs = false, ip_id = false;
-  int64_t apart_ns = kAfterAllNs;
+  int64_t apart_ns = kTimeMax;
 };
 SharedSyn shared_syn(const LegState& a, const LegState& b) {
   SharedSyn shared;

@@ -23,12 +23,12 @@ const LegState* leg_without_opening(const Connection& c) {
 int64_t due_ns(const Connection& c, const DetectorView& view) {
   const LegState& a = c.client_leg();
   if (c.evicted || !a.has_syn() || !a.syn_ack || c.told.contains(FindingKind::answered_by_device) || !leg_without_opening(c))
-    return kAfterAllNs;
+    return kTimeMax;
   return a.syn_ack->order_ns + view.options.device_timeout_ns;
 }
 
 void look(Connection& c, const DetectorView& view, Verdicts& out) {
-  if (due_ns(c, view) == kAfterAllNs) return;
+  if (due_ns(c, view) == kTimeMax) return;
   c.told.insert(FindingKind::answered_by_device);
   const Handshake handshake(c, view);
   const LegState& a = handshake.client_leg();

@@ -62,7 +62,7 @@ struct Detector {
   FindingKind kind;
 
   // ---- triggers; null where the kind has none of that sort ----
-  // A connection's opening: when to look at it, in packet time (kAfterAllNs: not for now), and what is found then. Asked again
+  // A connection's opening: when to look at it, in packet time (kTimeMax: not for now), and what is found then. Asked again
   // after each event of the connection. REQUIRES of `look`: it settles what `due_ns` asked for.
   int64_t (*due_ns)(const Connection&, const DetectorView&) = nullptr;
   void (*look)(Connection&, const DetectorView&, Verdicts&) = nullptr;

@@ -42,7 +42,7 @@ DetectorView DetectorRunner::view(int64_t now_ns, bool input_ended) const {
 }
 
 int64_t DetectorRunner::due_ns(const Connection& connection) const {
-  int64_t due_ns = kAfterAllNs;
+  int64_t due_ns = kTimeMax;
   for (const Detector* detector : detectors()) {
     if (detector->due_ns) due_ns = std::min(due_ns, detector->due_ns(connection, view(now_ns_, false)));
   }
@@ -52,7 +52,7 @@ int64_t DetectorRunner::due_ns(const Connection& connection) const {
 void DetectorRunner::schedule(Connection& connection) {
   if (connection.check_pending) return;
   const int64_t due = due_ns(connection);
-  if (due == kAfterAllNs) return;
+  if (due == kTimeMax) return;
   connection.check_pending = true;
   timers_.push({due, connection.id});
 }
@@ -185,7 +185,7 @@ void DetectorRunner::store(Observation observation) {
 
 void DetectorRunner::finish(int64_t last_ns) {
   fire(last_ns);
-  release_fates(kAfterAllNs);
+  release_fates(kTimeMax);
   for (auto& [id, connection] : store_.all()) look(connection, last_ns, true);
   sum_up();
   finished_ = true;

@@ -86,8 +86,8 @@ class DetectorRunner {
   StrangerIndex strangers_;
   // Live, in packet time: what is summed up is told so often.
   static constexpr int64_t kSumUpEveryNs = 250'000'000;
-  int64_t next_sum_ns_ = kBeforeAllNs;
-  int64_t now_ns_ = kBeforeAllNs;
+  int64_t next_sum_ns_ = kTimeMin;
+  int64_t now_ns_ = kTimeMin;
   bool finished_ = false;
 };
 

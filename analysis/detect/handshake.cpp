@@ -122,7 +122,7 @@ AbsenceProof Handshake::answers_absent(const LegState& leg) const {
     if (other.point != leg.point) continue;
     for (size_t i = 0; i < other.attempts.size(); ++i) {
       const int64_t at = other.attempts[i].order_ns;
-      const int64_t next = i + 1 < other.attempts.size() ? other.attempts[i + 1].order_ns : kAfterAllNs;
+      const int64_t next = i + 1 < other.attempts.size() ? other.attempts[i + 1].order_ns : kTimeMax;
       proof.expect(at, std::min(at + kAnswerWaitNs, next));
     }
   }

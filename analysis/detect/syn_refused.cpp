@@ -18,7 +18,7 @@ bool is_open_question(const Connection& c) {
 }
 
 int64_t due_ns(const Connection& c, const DetectorView& view) {
-  if (!is_open_question(c)) return kAfterAllNs;
+  if (!is_open_question(c)) return kTimeMax;
   const LegState& a = c.client_leg();
   return (a.established ? a.established : a.refused)->order_ns + view.options.device_timeout_ns;
 }

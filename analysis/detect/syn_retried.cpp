@@ -13,7 +13,7 @@ bool is_open_question(const Connection& c) {
 }
 
 int64_t due_ns(const Connection& c, const DetectorView& view) {
-  return is_open_question(c) ? c.client_leg().established->order_ns + view.options.device_timeout_ns : kAfterAllNs;
+  return is_open_question(c) ? c.client_leg().established->order_ns + view.options.device_timeout_ns : kTimeMax;
 }
 
 // SYNs that one point saw and the next one toward the server did not. False: all arrived everywhere, or nothing can be said.

@@ -48,8 +48,8 @@ bool is_refuted(const Connection& c) {
 
 int64_t due_ns(const Connection& c, const DetectorView&) {
   const LegState& a = c.client_leg();
-  if (is_refuted(c)) return kBeforeAllNs;  // at once
-  return is_open_question(c) ? silence_due_ns(a) : kAfterAllNs;
+  if (is_refuted(c)) return kTimeMin;  // at once
+  return is_open_question(c) ? silence_due_ns(a) : kTimeMax;
 }
 
 // The answer was seen nearer to the server: the first neighbours between which it ended.

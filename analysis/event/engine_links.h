@@ -17,9 +17,9 @@
 namespace parallax {
 
 struct alignas(64) WorkerProgress {
-  std::atomic<int64_t> done_ns{kBeforeAllNs};  // everything before is processed and what came of it is in the rings
-  std::atomic<bool> legs_closed{false};        // the input has ended and every leg has been closed
-  std::atomic<bool> finished{false};           // so have the pairs; nothing more will come
+  std::atomic<int64_t> done_ns{kTimeMin};  // everything before is processed and what came of it is in the rings
+  std::atomic<bool> legs_closed{false};    // the input has ended and every leg has been closed
+  std::atomic<bool> finished{false};       // so have the pairs; nothing more will come
 };
 
 // How many of a kind wait for room in a ring, live. What ends or pairs something must find room: so each bound follows from how
@@ -53,7 +53,7 @@ struct EngineLinks {
   SpscRing<PairSighting>& forward_ring(size_t from, size_t to) { return *forward[from * workers() + to]; }
 
   std::vector<WorkerProgress> progress;
-  std::atomic<int64_t> correlator_done_ns{kBeforeAllNs};  // every leg event before it has been decided on
+  std::atomic<int64_t> correlator_done_ns{kTimeMin};  // every leg event before it has been decided on
   std::vector<std::unique_ptr<SpscRing<LegEvent>>> leg_events;
   std::vector<std::unique_ptr<SpscRing<FateEvent>>> fate_events;
   std::vector<std::unique_ptr<SpscRing<RecognitionEvent>>> recognitions;

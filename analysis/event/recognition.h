@@ -1,4 +1,5 @@
-// What a recogniser tells the correlator: one message that says who talks to whom. A plain value that travels through a ring.
+// What a protocol parser tells the correlator: one message that says who talks to whom. A plain value that travels through a
+// ring.
 //
 //   analysis worker --RecognitionEvent--> correlator
 //

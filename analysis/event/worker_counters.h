@@ -31,11 +31,11 @@ struct alignas(64) WorkerCounters {
   Counter sketches_missing;   // pairs without a transit sketch of their own
   Counter traces_refused;     // times that an odd leg got no trace
   Counter events_dropped, forwards_dropped;
-  Counter recognitions_dropped;        // no room in the ring to the correlator
-  Counter messages_evicted;            // incomplete messages given up for others
-  Counter messages_over;               // beyond what is told of one direction
-  Counter recogniser_states_missing;   // excerpts that were not read for want of a leg's state
-  std::array<Counter, 2> legs_active;  // by Protocol; goes up and down
+  Counter recognitions_dropped;            // no room in the ring to the correlator
+  Counter messages_evicted;                // incomplete messages given up for others
+  Counter messages_over;                   // beyond what is told of one direction
+  Counter protocol_parser_states_missing;  // payload prefixes that were not read for want of a leg's state
+  std::array<Counter, 2> legs_active;      // by Protocol; goes up and down
   std::array<Counter, kPointsMax> capture_loss_segments, copies;
   // [point][from client, from server][kRetransmissionKinds]
   std::array<std::array<std::array<Counter, kRetransmissionKinds.size()>, 2>, kPointsMax> retransmissions;

@@ -352,7 +352,7 @@ bool PairTable::cover(Pair& pair, size_t d, const Pending& out) {
 
 void PairTable::finish() {
   for (Pair& pair : pairs_) {
-    if (pair.open) close(pair, kAfterAllNs);
+    if (pair.open) close(pair, kTimeMax);
   }
 }
 
@@ -360,7 +360,7 @@ void PairTable::sweep(size_t budget, int64_t now_ns, int64_t round_ns) {
   for (size_t i = 0; i < std::min(budget, used_); ++i) {
     if (sweep_at_ >= used_) sweep_at_ = 0;
     if (sweep_at_ == 0) {
-      if (sweep_round_ns_ != kBeforeAllNs && now_ns < sweep_round_ns_ + round_ns) return;
+      if (sweep_round_ns_ != kTimeMin && now_ns < sweep_round_ns_ + round_ns) return;
       sweep_round_ns_ = now_ns;
     }
     Pair& pair = pairs_[sweep_at_++];

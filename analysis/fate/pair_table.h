@@ -99,12 +99,12 @@ class PairTable {
   };
   // When the sender last sent again what its receiver had acknowledged before.
   struct Repeated {
-    int64_t order_ns = kBeforeAllNs;
+    int64_t order_ns = kTimeMin;
     uint32_t seq = 0;
   };
   struct alignas(64) Pair {
     // Read for every packet. By direction of travel.
-    int64_t fates_from_ns = kBeforeAllNs;
+    int64_t fates_from_ns = kTimeMin;
     std::array<PacketQueue, 2> entered, early;  // seen entering; seen leaving first
     std::array<SequenceOffset, 2> offset;
     std::array<Acknowledged, 2> acknowledged;
@@ -129,10 +129,8 @@ class PairTable {
     std::array<bool, 2> fin_left{};
     std::array<ControlLoss, 2> control;
     std::array<Repeated, 2> repeated;
-    std::array<int64_t, 2> reset_crossed_ns{kAfterAllNs,
-                                            kAfterAllNs};  // when a RST of that direction was forwarded: others do no harm
-    std::array<int64_t, 2> missed_ns{kBeforeAllNs,
-                                     kBeforeAllNs};  // when the sensor was last found to have missed data at that end
+    std::array<int64_t, 2> reset_crossed_ns{kTimeMax, kTimeMax};  // when a RST of that direction was forwarded: others do no harm
+    std::array<int64_t, 2> missed_ns{kTimeMin, kTimeMin};  // when the sensor was last found to have missed data at that end
     std::array<Exits, 2> doubtful;
   };
   // Of the 640 bytes that a paired connection may take; transit sketches come from their pool.
@@ -199,7 +197,7 @@ class PairTable {
   }
   AbsenceProof absence_of(Pair& pair, size_t d, const Pending& in, int64_t waited_ns);
   void decide_lost(Pair& pair, size_t d, const Pending& in, int64_t waited_ns);
-  void decide_made(Pair& pair, size_t d, const Pending& out, int64_t waited_ns);
+  void decide_injected(Pair& pair, size_t d, const Pending& out, int64_t waited_ns);
   bool is_superseded(const Pair& pair, size_t d, const Pending& in) const;
   void lose_control(Pair& pair, size_t d, const Pending& in, int64_t decided_ns);
   void forgive_control(Pair& pair, size_t d);
@@ -226,7 +224,7 @@ class PairTable {
   std::vector<std::array<TransitSketch<uint32_t>, 2>> sketches_;
   std::vector<uint32_t> free_sketches_;
   size_t sweep_at_ = 0, used_ = 0;  // pairs beyond used_ have never been open
-  int64_t sweep_round_ns_ = kBeforeAllNs;
+  int64_t sweep_round_ns_ = kTimeMin;
 };
 
 }  // namespace parallax

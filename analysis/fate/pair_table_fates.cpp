@@ -9,7 +9,7 @@ namespace parallax {
 
 void PairTable::expire(Pair& pair, size_t d, int64_t now_ns) {
   while (is_due(pair.entered[d], now_ns)) decide_lost(pair, d, pool_.pop(pair.entered[d]), limits_.device_timeout_ns);
-  while (is_due(pair.early[d], now_ns)) decide_made(pair, d, pool_.pop(pair.early[d]), limits_.device_timeout_ns);
+  while (is_due(pair.early[d], now_ns)) decide_injected(pair, d, pool_.pop(pair.early[d]), limits_.device_timeout_ns);
 }
 
 // Decides what can be. `now_ns`: what lies before it has been released; fates that would need more time stay undecided.
@@ -27,7 +27,7 @@ void PairTable::settle(Pair& pair, int64_t now_ns) {
     }
     while (pair.early[d].head != kNone) {
       const Pending out = pool_.pop(pair.early[d]);
-      over(out) ? decide_made(pair, d, out, wait) : leave_unexplained(pair, d, Doubt::not_covered);
+      over(out) ? decide_injected(pair, d, out, wait) : leave_unexplained(pair, d, Doubt::not_covered);
     }
   }
 }
@@ -117,9 +117,9 @@ AbsenceProof PairTable::absence_of(Pair& pair, size_t d, const Pending& in, int6
   // What else was missing there at about that time is the sensor's as likely as the device's.
   int64_t& missed_ns = pair.missed_ns[1 - d];
   if (acknowledged && !in.acknowledged) missed_ns = std::max(missed_ns, in.order_ns);
-  proof.unless(missed_ns != kBeforeAllNs && std::abs(in.order_ns - missed_ns) < limits_.device_timeout_ns, Doubt::not_covered);
+  proof.unless(missed_ns != kTimeMin && std::abs(in.order_ns - missed_ns) < limits_.device_timeout_ns, Doubt::not_covered);
   // Seen leaving before its own stamp, when fates had not begun: stamps of two ports may differ by more than they say.
-  const bool begun = pair.fates_from_ns == kBeforeAllNs || from - pair_wait::kLeastNs >= pair.fates_from_ns;
+  const bool begun = pair.fates_from_ns == kTimeMin || from - pair_wait::kLeastNs >= pair.fates_from_ns;
   proof.unless(!begun, Doubt::clock_uncertain);
   proof.unless(!reset && has_rival(pair, d, in), Doubt::rival);
   proof.expect(from, to);
@@ -148,18 +148,18 @@ void PairTable::decide_lost(Pair& pair, size_t d, const Pending& in, int64_t wai
   ++pair.lost[d];
   counters_of(pair, d).lost.add();
   if (reset) {
-    if (pair.reset_crossed_ns[d] == kAfterAllNs) tell(pair, d, FateEventType::reset_not_forwarded, in, true, decided_ns);
+    if (pair.reset_crossed_ns[d] == kTimeMax) tell(pair, d, FateEventType::reset_not_forwarded, in, true, decided_ns);
   } else if (in.data) {
     ++pair.segments_lost[d];
     counters_.segments_lost[outer(pair)][inward(pair, d)].add();
     tell(pair, d, FateEventType::segment_lost, in, true, decided_ns);
-  }  // else a SYN: handshakes are judged as a whole
+  }  // else a SYN: handshakes have detectors of their own
 }
 
 // ---- control packets ----
 
 // Acknowledgements are cumulative, and a device may thin them out: what a later one says that did leave, nobody went without.
-// And until the first one has left the handshake is not over, and judged as a whole.
+// And until the first one has left the handshake is not over, and has detectors of its own.
 bool PairTable::is_superseded(const Pair& pair, size_t d, const Pending& in) const {
   if (in.has(tcp_flag::fin)) return pair.fin_left[d];
   const Acknowledged& of = pair.acknowledged[1 - d];
@@ -235,11 +235,11 @@ void PairTable::note_repeated(Pair& pair, size_t d, const Pending& in) {
 
 // ---- made ----
 
-void PairTable::decide_made(Pair& pair, size_t d, const Pending& out, int64_t waited_ns) {
+void PairTable::decide_injected(Pair& pair, size_t d, const Pending& out, int64_t waited_ns) {
   if (entered_altered(pair, d, out)) return;
   const PointIndex enters = pair.point[d], leaves = pair.point[1 - d];
   const int64_t from = out.order_ns - waited_ns, to = out.order_ns + waited_ns;
-  if (out.order_ns < pair.fates_from_ns + waited_ns && pair.fates_from_ns != kBeforeAllNs)  // may have entered before
+  if (out.order_ns < pair.fates_from_ns + waited_ns && pair.fates_from_ns != kTimeMin)  // may have entered before
     return leave_unexplained(pair, d, Doubt::not_covered);
   // Where the stretch before the packet was not covered because the capture began then, its own time must do.
   const int64_t covered_from = out.order_ns - out.stamp_uncertainty_ns - std::max(pair_wait::kLeastNs, pair.max_transit_ns[d]);
@@ -304,7 +304,7 @@ FateEvent PairTable::event_of(const Pair& pair, FateEventType type) const {
                   .home = worker_,
                   .pair = number_of(pair),
                   .connection_id = pair.connection_id,
-                  .decided_ns = kAfterAllNs,
+                  .decided_ns = kTimeMax,
                   .packet = {},
                   .absent_at = 0,
                   .stats = {}};

@@ -41,9 +41,9 @@ inline constexpr uint16_t log_over = 8192;        // early sightings are no long
 
 // Bits of LegHot::seen; arrays are by direction.
 namespace leg_seen {
-inline constexpr std::array<uint8_t, 2> next_seq{1, 2}, max_ack{4, 8};           // a packet has set them
-inline constexpr uint8_t known = 15;                                             // these four
-inline constexpr std::array<uint8_t, 2> plain_data{16, 32}, plain_ack{64, 128};  // the next may be plain: plain_packet.h
+inline constexpr std::array<uint8_t, 2> next_seq{1, 2}, max_ack{4, 8};         // a packet has set them
+inline constexpr uint8_t known = 15;                                           // these four
+inline constexpr std::array<uint8_t, 2> fast_data{16, 32}, fast_ack{64, 128};  // the next may take the fast path: fast_path.h
 }  // namespace leg_seen
 
 // A pair at its home: index and generation in one word.

@@ -77,7 +77,7 @@ class SensorView {
   static int64_t begin_of(const PortChannel& channel) { return channel.covered_from_ns.load(std::memory_order_acquire); }
   static int64_t end_of(const PortChannel& channel) {
     const int64_t watermark = channel.watermark_ns.load(std::memory_order_acquire);
-    return watermark == kAfterAllNs ? channel.covered_to_ns.load(std::memory_order_acquire) : watermark;
+    return watermark == kTimeMax ? channel.covered_to_ns.load(std::memory_order_acquire) : watermark;
   }
 
   static bool covers(const Line& line, int64_t from_ns, int64_t to_ns) {

@@ -14,13 +14,13 @@
 #include <vector>
 
 #include "analysis/leg/leg.h"
-#include "capture/core/excerpt.h"
+#include "capture/core/payload_prefix.h"
 
 namespace parallax {
 
 class MessageBuffer {
  public:
-  static constexpr uint32_t kBytesMax = kExcerptBytesMax;
+  static constexpr uint32_t kBytesMax = kPayloadPrefixBytesMax;
   static constexpr size_t kIslandsMax = 4;  // pieces beyond a gap
 
   void clear() { length_ = island_count_ = 0; }
@@ -38,7 +38,7 @@ class MessageBuffer {
     std::memcpy(bytes_.data() + from, bytes.data() + (from - offset), end - from);
     if (offset > length_) return;
     length_ = end;
-    swallow_islands();
+    absorb_islands();
   }
 
   // The first `count` bytes were a message: what follows moves to the front. REQUIRES: count <= contiguous().size().
@@ -64,7 +64,7 @@ class MessageBuffer {
     islands_[island_count_++] = {begin, end};
     return true;
   }
-  void swallow_islands() {
+  void absorb_islands() {
     for (uint32_t i = 0; i < island_count_;) {
       if (islands_[i].begin > length_) {
         ++i;

@@ -85,27 +85,27 @@ bool CaptureTraces::odd(const LegHot& hot, const Sighting& s, Side from) {
   return elsewhere || beyond || skipped;
 }
 
-Sameness CaptureTraces::look(LegHot& hot, LegCold& cold, const Sighting& s, Side from) {
+DuplicateState CaptureTraces::look(LegHot& hot, LegCold& cold, const Sighting& s, Side from) {
   const size_t d = index_of(from);
   const bool fresh_trace = !(hot.flags & leg_flag::traced);
-  if (fresh_trace && !s.has(SightingFlag::fragment) && !odd(hot, s, from)) return Sameness::fresh;
+  if (fresh_trace && !s.has(SightingFlag::fragment) && !odd(hot, s, from)) return DuplicateState::fresh;
   const bool offer_again = (s.tcp_flags & tcp_flag::syn) && repeats_offer(hot, cold, s, d);
   Trace* trace = trace_of(hot, cold);
-  if (!trace) return offer_again ? Sameness::copy : Sameness::fresh;
+  if (!trace) return offer_again ? DuplicateState::copy : DuplicateState::fresh;
   const uint32_t hash = hash_of(s);
-  Sameness same = Sameness::fresh;
+  DuplicateState same = DuplicateState::fresh;
   if (offer_again) {
-    same = Sameness::copy;
+    same = DuplicateState::copy;
   } else if (!fresh_trace) {
     same = compare(trace->half[d], s, hash);
   } else {
     // Nothing is kept of the packet before but what the leg knows of it.
     const bool newest = s.payload_length > 0 && s.seq + s.payload_length == hot.next_seq[d] && s.ack == hot.max_ack[d] &&
                         s.order_ns - hot.last_ns < kCopyWithoutIdNs;
-    if (newest) same = Sameness::suspect;
+    if (newest) same = DuplicateState::suspect;
   }
-  trace->found.packets[d] += fresh_trace && same == Sameness::copy ? 2 : 1;  // the one before was not counted
-  if (same == Sameness::copy) {
+  trace->found.packets[d] += fresh_trace && same == DuplicateState::copy ? 2 : 1;  // the one before was not counted
+  if (same == DuplicateState::copy) {
     trace->doubled = true;
     ++trace->found.copies[d];
     const auto& recent = trace->half[d].recent;
@@ -122,8 +122,8 @@ Sameness CaptureTraces::look(LegHot& hot, LegCold& cold, const Sighting& s, Side
 }
 
 // Whether `s` is one of the direction's last packets again.
-Sameness CaptureTraces::compare(Half& half, const Sighting& s, uint32_t hash) const {
-  Sameness same = Sameness::fresh;
+DuplicateState CaptureTraces::compare(Half& half, const Sighting& s, uint32_t hash) const {
+  DuplicateState same = DuplicateState::fresh;
   for (Recent& r : half.recent) {
     if (!r.used || s.order_ns - r.order_ns > kCopyNs) continue;
     if (r.hash != hash) {
@@ -137,7 +137,7 @@ Sameness CaptureTraces::compare(Half& half, const Sighting& s, uint32_t hash) co
     const bool routed = hops > 0 && hops <= kRoutedHopsMax;
     // The same answer twice at once is no copy where nothing tells them apart: duplicate ACKs look like that.
     if (hops > kRoutedHopsMax || !(has_id || routed || at_once)) continue;
-    same = Sameness::copy;
+    same = DuplicateState::copy;
   }
   return same;
 }
@@ -166,8 +166,7 @@ void CaptureTraces::follow_sequence(Trace& trace, const LegHot& hot, LegCold& co
       half.holes[i].data_after |= behind && numbered;
     }
     const uint32_t known = known_end(half, hot.next_seq[d]);
-    if (sequence_before(known, s.seq))
-      add_hole(trace, hot, cold, d, {known, s.seq, kBeforeAllNs, true, numbered, false}, s.order_ns);
+    if (sequence_before(known, s.seq)) add_hole(trace, hot, cold, d, {known, s.seq, kTimeMin, true, numbered, false}, s.order_ns);
     if (numbered) fill(half, s.seq, end);
   }
   if (s.has(SightingFlag::fragment)) {
@@ -191,7 +190,7 @@ void CaptureTraces::acknowledge(Trace& trace, const LegHot& hot, LegCold& cold, 
   bool gap = false;
   for (size_t i = 0; i < half.hole_count; ++i) {
     Hole& hole = half.holes[i];
-    if (hole.acked_ns != kBeforeAllNs || !sequence_at_or_before(hole.end, s.ack)) continue;
+    if (hole.acked_ns != kTimeMin || !sequence_at_or_before(hole.end, s.ack)) continue;
     hole.acked_ns = s.order_ns;
     gap |= !hole.uncertain;
   }
@@ -213,7 +212,7 @@ void CaptureTraces::add_hole(Trace& trace, const LegHot& hot, const LegCold& col
   // What adjoins the last one grows it: the acknowledgements of data that is stamped later by a clock of its own.
   if (half.hole_count > 0) {
     Hole& last = half.holes[half.hole_count - 1u];
-    if (last.end == hole.begin && (last.acked_ns == kBeforeAllNs) == (hole.acked_ns == kBeforeAllNs)) {
+    if (last.end == hole.begin && (last.acked_ns == kTimeMin) == (hole.acked_ns == kTimeMin)) {
       last.end = hole.end;
       last.acked_ns = hole.acked_ns;
       last.passed = hole.passed;
@@ -223,7 +222,7 @@ void CaptureTraces::add_hole(Trace& trace, const LegHot& hot, const LegCold& col
   }
   if (half.hole_count == kHoles) {
     const Hole& oldest = half.holes[0];
-    if (oldest.acked_ns != kBeforeAllNs && oldest.passed && now_ns - oldest.acked_ns > kEarlyNs) count(trace, cold, d, oldest);
+    if (oldest.acked_ns != kTimeMin && oldest.passed && now_ns - oldest.acked_ns > kEarlyNs) count(trace, cold, d, oldest);
     remove(half, 0);
   }
   Hole& added = half.holes[half.hole_count++];
@@ -281,7 +280,7 @@ void CaptureTraces::settle(Trace& trace, const LegCold& cold, int64_t now_ns, bo
     Half& half = trace.half[d];
     for (size_t i = 0; i < half.hole_count;) {
       const Hole& hole = half.holes[i];
-      if (hole.acked_ns == kBeforeAllNs || !hole.passed || (!over && now_ns - hole.acked_ns <= kGraceNs)) {
+      if (hole.acked_ns == kTimeMin || !hole.passed || (!over && now_ns - hole.acked_ns <= kGraceNs)) {
         ++i;
         continue;
       }
@@ -300,8 +299,8 @@ CaptureReport CaptureTraces::report(const LegHot& hot, const LegCold& cold, bool
   return report;
 }
 
-Sameness CaptureTraces::take_datagram(LegHot& hot, LegCold& cold, const Sighting& s, Side from) {
-  if (s.has(SightingFlag::fragment) || s.ip_id == 0) return Sameness::fresh;
+DuplicateState CaptureTraces::take_datagram(LegHot& hot, LegCold& cold, const Sighting& s, Side from) {
+  if (s.has(SightingFlag::fragment) || s.ip_id == 0) return DuplicateState::fresh;
   const size_t d = index_of(from);
   const uint8_t known = static_cast<uint8_t>(1 << d), ids_repeat = static_cast<uint8_t>(4 << d);
   const uint32_t print = static_cast<uint32_t>(s.ip_id) << 16 | (s.payload_length & 0xffff);
@@ -316,13 +315,13 @@ Sameness CaptureTraces::take_datagram(LegHot& hot, LegCold& cold, const Sighting
   hot.max_ack[d] = copy ? 0 : now_us;
   const bool fresh_trace = !(hot.flags & leg_flag::traced);
   Trace* trace = copy || !fresh_trace ? trace_of(hot, cold) : nullptr;
-  if (!trace) return copy ? Sameness::copy : Sameness::fresh;
+  if (!trace) return copy ? DuplicateState::copy : DuplicateState::fresh;
   trace->found.packets[d] += fresh_trace ? 2 : 1;
-  if (!copy) return Sameness::fresh;
+  if (!copy) return DuplicateState::fresh;
   trace->doubled = true;
   ++trace->found.copies[d];
   trace->found.routed_copies += cold.ttl[d] != s.ttl;
-  return Sameness::copy;
+  return DuplicateState::copy;
 }
 
 }  // namespace parallax

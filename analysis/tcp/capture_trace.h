@@ -17,7 +17,7 @@
 
 namespace parallax {
 
-enum class Sameness : uint8_t {
+enum class DuplicateState : uint8_t {
   fresh,    // a packet of its own
   suspect,  // probably a copy, but nothing is kept of the one before to prove it: not counted, nor held against anyone
   copy,     // the packet before once more
@@ -47,15 +47,15 @@ class CaptureTraces {
   }
 
   // REQUIRES: `s` has not been taken into the leg yet.
-  Sameness take(LegHot& hot, LegCold& cold, const Sighting& s, Side from) {
+  DuplicateState take(LegHot& hot, LegCold& cold, const Sighting& s, Side from) {
     // In order, and acknowledging what was seen: nearly all packets.
     const bool plain = s.seq == hot.next_seq[index_of(from)] && sequence_at_or_before(s.ack, hot.next_seq[1 - index_of(from)]);
     if (plain && !(hot.flags & leg_flag::traced) && !s.has(SightingFlag::fragment)) [[likely]]
-      return Sameness::fresh;
+      return DuplicateState::fresh;
     return look(hot, cold, s, from);
   }
   // A datagram; its last one's fingerprint is where a TCP leg has its sequence numbers.
-  Sameness take_datagram(LegHot& hot, LegCold& cold, const Sighting& s, Side from);
+  DuplicateState take_datagram(LegHot& hot, LegCold& cold, const Sighting& s, Side from);
 
   // The two sides were mistaken for each other.
   void flip(const LegHot& hot, const LegCold& cold);
@@ -78,7 +78,7 @@ class CaptureTraces {
   };
   struct Hole {
     uint32_t begin, end;
-    int64_t acked_ns;  // kBeforeAllNs: not yet
+    int64_t acked_ns;  // kTimeMin: not yet
     bool passed;       // the direction has shown a later packet: it still comes this way
     bool data_after;   // and data, or a FIN: so that the hole's last number is no FIN
     bool uncertain;    // may be no data: see uncertain_at()
@@ -100,9 +100,9 @@ class CaptureTraces {
   static bool repeats_offer(const LegHot& hot, const LegCold& cold, const Sighting& s, size_t d);
   // Whether there may be anything to look at. SYN: only where the attempt's has been seen already.
   static bool odd(const LegHot& hot, const Sighting& s, Side from);
-  Sameness look(LegHot& hot, LegCold& cold, const Sighting& s, Side from);
+  DuplicateState look(LegHot& hot, LegCold& cold, const Sighting& s, Side from);
   Trace* trace_of(LegHot& hot, LegCold& cold);
-  Sameness compare(Half& half, const Sighting& s, uint32_t hash) const;
+  DuplicateState compare(Half& half, const Sighting& s, uint32_t hash) const;
   void remember(Trace& trace, const Sighting& s, size_t d, uint32_t hash);
   void follow_sequence(Trace& trace, const LegHot& hot, LegCold& cold, const Sighting& s, size_t d);
   void acknowledge(Trace& trace, const LegHot& hot, LegCold& cold, const Sighting& s, size_t peer);

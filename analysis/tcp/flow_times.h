@@ -77,15 +77,15 @@ template <Side from>
 
 }  // namespace flow_times
 
-// The same for a plain packet (plain_packet.h), of which neither labels nor notes say anything.
+// The same for a packet on the fast path (fast_path.h), of which neither labels nor notes say anything.
 template <Side from>
-[[gnu::always_inline]] inline RoundTripSamples take_plain_times(FlowTimes& times, const LegHot& hot, const LegCold& cold,
-                                                                const Sighting& s) {
+[[gnu::always_inline]] inline RoundTripSamples take_times_on_fast_path(FlowTimes& times, const LegHot& hot, const LegCold& cold,
+                                                                       const Sighting& s) {
   if (s.payload_length == 0) return flow_times::take_trips<from>(times, hot, cold, s, tcp_flag::ack, DataKind::none);
   if (!turns::is_next<from>(times.pace, s)) [[unlikely]]
     return take_times(times, hot, cold, s, from, 0, 0);
   const RoundTripSamples samples = flow_times::take_trips<from>(times, hot, cold, s, tcp_flag::ack, DataKind::next);
-  turns::take_plain<from>(times.pace, times.sums, s, times.trips, hot.max_ack[index_of(other(from))]);
+  turns::take_fast_path<from>(times.pace, times.sums, s, times.trips, hot.max_ack[index_of(other(from))]);
   return samples;
 }
 

@@ -5,7 +5,7 @@
 
 #include "analysis/model/sequence.h"
 #include "analysis/model/service_port.h"
-#include "analysis/tcp/plain_packet.h"
+#include "analysis/tcp/fast_path.h"
 #include "analysis/tcp/tcp_labels.h"
 #include "analysis/tcp/tcp_verdicts.h"
 #include "analysis/tcp/zeek_state.h"
@@ -21,11 +21,11 @@ constexpr int64_t kHalfFirstNs = 1'000'000'000;
 constexpr int32_t kHalfFirstBytes = 1 << 24;
 
 // A copy is a packet that was seen, and its bytes have been counted.
-void note_packet(LegHot& hot, LegCold& cold, const Sighting& s, Side from, Sameness same) {
+void note_packet(LegHot& hot, LegCold& cold, const Sighting& s, Side from, DuplicateState same) {
   const size_t d = index_of(from);
   hot.last_ns = s.order_ns;
   ++hot.packets[d];
-  if (same == Sameness::fresh) hot.bytes[d] += s.payload_length;
+  if (same == DuplicateState::fresh) hot.bytes[d] += s.payload_length;
   if (hot.packets[d] == 1) {  // the cold lines are not touched by what follows
     cold.ttl[d] = s.ttl;
     cold.first_ns = hot.packets[1 - d] == 0 ? s.time_ns : std::min(cold.first_ns, s.time_ns);
@@ -44,7 +44,7 @@ void note_offer(LegCold& cold, const Sighting& s, Side from) {
 }
 
 // Times of files may be anything.
-int64_t later(int64_t time_ns, int64_t by_ns) { return time_ns < kAfterAllNs - by_ns ? time_ns + by_ns : kAfterAllNs; }
+int64_t later(int64_t time_ns, int64_t by_ns) { return time_ns < kTimeMax - by_ns ? time_ns + by_ns : kTimeMax; }
 
 // A SYN came from the side that was taken for the server, and nothing contradicts it: the guess at the opening was wrong.
 void flip(LegHot& hot, LegCold& cold) {
@@ -126,21 +126,22 @@ bool repeats_attempt(const LegCold& cold, const Sighting& s) {
 }
 
 // Labels of the packet, Wireshark's and our own; what was sent again is counted.
-void label(const LegHot& hot, LegCold& cold, TcpFlow& flow, const Sighting& s, Side from, Sameness same, LegStep& step) {
+void label(const LegHot& hot, LegCold& cold, TcpFlow& flow, const Sighting& s, Side from, DuplicateState same, LegStep& step) {
   const TcpFlow::Half& own = flow.half[index_of(from)];
   const bool behind = (own.notes & flow_note::positioned) && sequence_before(s.seq, own.next_seq);
   const bool again = sent_again(flow, s, from);
   const uint32_t why = again ? why_sent_again(cold, flow, s, from) : 0;
-  if (same == Sameness::fresh) step.needless = needless_by(flow, s, from);
-  // Of a packet in a fragmented carrier only the beginning is here: Wireshark's labels come with the rest (carried_packets.h).
-  const bool whole = !s.has(SightingFlag::carrier_fragment);
+  if (same == DuplicateState::fresh) step.needless = needless_by(flow, s, from);
+  // Of a packet in a fragmented outer packet only the beginning is here: Wireshark's labels come with the rest
+  // (carried_packets.h).
+  const bool whole = !s.has(SightingFlag::outer_fragment);
   const uint32_t labels = whole ? label_packet(hot, cold, flow, s, from) : 0;
   constexpr uint32_t not_again = bit(PacketLabel::keep_alive) | bit(PacketLabel::zero_window_probe);
   constexpr uint32_t explained = bit(PacketLabel::fast_retransmission) | bit(PacketLabel::spurious_retransmission);
   step.labels |= labels;
   if ((labels & not_again) || !behind || !again) return;
   if (!(labels & explained)) step.labels |= why;
-  if (same != Sameness::fresh) return;
+  if (same != DuplicateState::fresh) return;
   ++cold.retransmissions[index_of(from)];
   step.what |= leg_step::sent_again;
   remember_again(flow, s, from);
@@ -174,7 +175,7 @@ int64_t forgotten_at(const LegHot& hot) {
   const bool over = (hot.flags & reset) || (hot.flags & (fin_client | fin_server)) == (fin_client | fin_server);
   const bool in_vain = (hot.flags & (syn | ever_established)) == syn;
   if (!tcp) return later(hot.last_ns, kUdpIdleNs + 1);
-  return over || in_vain ? forgotten_if_over(hot.last_ns) : kAfterAllNs;
+  return over || in_vain ? forgotten_if_over(hot.last_ns) : kTimeMax;
 }
 
 int64_t forgotten_if_over(int64_t last_ns) { return later(last_ns, kPortMemoryNs + 1); }
@@ -200,7 +201,7 @@ bool starts_new_leg(const LegHot& hot, const LegCold& cold, const Sighting& s, S
   return false;
 }
 
-static LegStep step_leg(LegHot& hot, LegCold& cold, TcpFlow& flow, const Sighting& s, Side from, Sameness same) {
+static LegStep step_leg(LegHot& hot, LegCold& cold, TcpFlow& flow, const Sighting& s, Side from, DuplicateState same) {
   LegStep step;
   if ((hot.flags & established) && !(s.tcp_flags & tcp_flag::turning) && hot.end_state(from) != TcpEndState::inactive) {
     // Data and acknowledgements of an established leg, nearly all packets: the hot line is enough.
@@ -221,7 +222,7 @@ static LegStep step_leg(LegHot& hot, LegCold& cold, TcpFlow& flow, const Sightin
   zeek::note_packet(hot, cold, s, from);
 
   if (is_syn && !is_ack && !is_rst && from == Side::client && !(hot.flags & ever_established)) {
-    if (same != Sameness::copy) {
+    if (same != DuplicateState::copy) {
       if (begin_attempt(hot, cold, s)) {
         flow = {};  // Wireshark sees another conversation
         step.labels |= bit(PacketLabel::reused_ports);
@@ -267,20 +268,20 @@ static LegStep step_leg(LegHot& hot, LegCold& cold, TcpFlow& flow, const Sightin
   return step;
 }
 
-LegStep tcp_step(LegHot& hot, LegCold& cold, TcpFlow& flow, const Sighting& s, Side from, Sameness same) {
+LegStep tcp_step(LegHot& hot, LegCold& cold, TcpFlow& flow, const Sighting& s, Side from, DuplicateState same) {
   const LegStep step = step_leg(hot, cold, flow, s, from, same);
-  settle_plain(hot, flow);
+  settle_fast_path(hot, flow);
   return step;
 }
 
-void take_fragment(LegHot& hot, LegCold& cold, TcpFlow& flow, const Sighting& s, Side from, Sameness same) {
+void take_fragment(LegHot& hot, LegCold& cold, TcpFlow& flow, const Sighting& s, Side from, DuplicateState same) {
   note_packet(hot, cold, s, from, same);
   take_unlabelled(hot, cold, flow, s, from);
   step_sequence(hot, s, from);
-  settle_plain(hot, flow);
+  settle_fast_path(hot, flow);
 }
 
-LegStep udp_step(LegHot& hot, LegCold& cold, const Sighting& s, Side from, Sameness same) {
+LegStep udp_step(LegHot& hot, LegCold& cold, const Sighting& s, Side from, DuplicateState same) {
   LegStep step;
   // Stamps of two ports, and the first may have been the answer: then the lower port is taken for the server's.
   const bool order_open = s.time_ns - s.stamp_uncertainty_ns <= cold.first_ns;

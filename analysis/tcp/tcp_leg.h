@@ -49,7 +49,7 @@ bool idle_over(const LegHot& hot, int64_t now_ns, int64_t idle_timeout_ns);
 // Offline an open connection is never over for lack of packets.
 inline constexpr int64_t kNeverIdle = INT64_MAX;
 // Offline: when the leg may be forgotten, if no packet comes until then: a UDP leg is over, the ports of a TCP leg may be used
-// again and nobody needs to know. kAfterAllNs: not as it stands, since it is open.
+// again and nobody needs to know. kTimeMax: not as it stands, since it is open.
 int64_t forgotten_at(const LegHot& hot);
 // The same of a TCP leg whose last packet at `last_ns` ended it.
 int64_t forgotten_if_over(int64_t last_ns);
@@ -61,11 +61,12 @@ bool starts_new_leg(const LegHot& hot, const LegCold& cold, const Sighting& s, S
 // side is now the other's.
 // `same`: what is no packet of its own is labelled as Wireshark does, but nobody has sent it again, its bytes count once, and
 // what it says has been said.
-LegStep tcp_step(LegHot& hot, LegCold& cold, TcpFlow& flow, const Sighting& s, Side from, Sameness same = Sameness::fresh);
+LegStep tcp_step(LegHot& hot, LegCold& cold, TcpFlow& flow, const Sighting& s, Side from,
+                 DuplicateState same = DuplicateState::fresh);
 // Takes the data of a segment's later fragment into the leg: its bytes were seen.
-void take_fragment(LegHot& hot, LegCold& cold, TcpFlow& flow, const Sighting& s, Side from, Sameness same);
+void take_fragment(LegHot& hot, LegCold& cold, TcpFlow& flow, const Sighting& s, Side from, DuplicateState same);
 // A datagram, as tcp_step(); `from` is corrected where a question was stamped after its answer.
-LegStep udp_step(LegHot& hot, LegCold& cold, const Sighting& s, Side from, Sameness same = Sameness::fresh);
+LegStep udp_step(LegHot& hot, LegCold& cold, const Sighting& s, Side from, DuplicateState same = DuplicateState::fresh);
 
 // `flow`: null where the leg has no TcpFlow.
 LegSummary summarize(const LegHot& hot, const LegCold& cold, const TcpFlow* flow, bool idle);

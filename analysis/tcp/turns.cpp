@@ -142,14 +142,14 @@ void take(TurnPace& pace, TurnSums& sums, const Sighting& s, DataKind data, cons
 }
 
 template <Side from>
-void take_plain(TurnPace& pace, TurnSums& sums, const Sighting& s, const RoundTrips& trips, uint32_t unacked) {
+void take_fast_path(TurnPace& pace, TurnSums& sums, const Sighting& s, const RoundTrips& trips, uint32_t unacked) {
   take_new<from>(pace, sums, s, tcp_flag::ack, s.seq + s.payload_length, trips, unacked);
 }
 
 template void take<Side::client>(TurnPace&, TurnSums&, const Sighting&, DataKind, const RoundTrips&, uint32_t);
 template void take<Side::server>(TurnPace&, TurnSums&, const Sighting&, DataKind, const RoundTrips&, uint32_t);
-template void take_plain<Side::client>(TurnPace&, TurnSums&, const Sighting&, const RoundTrips&, uint32_t);
-template void take_plain<Side::server>(TurnPace&, TurnSums&, const Sighting&, const RoundTrips&, uint32_t);
+template void take_fast_path<Side::client>(TurnPace&, TurnSums&, const Sighting&, const RoundTrips&, uint32_t);
+template void take_fast_path<Side::server>(TurnPace&, TurnSums&, const Sighting&, const RoundTrips&, uint32_t);
 
 void take_flight(TurnPace& pace, TurnSums& sums, const Sighting& s, Side from, DataKind data, const RoundTrips& trips,
                  const std::array<uint32_t, 2>& isn) {

@@ -110,9 +110,9 @@ extern template void take<Side::client>(TurnPace&, TurnSums&, const Sighting&, D
 extern template void take<Side::server>(TurnPace&, TurnSums&, const Sighting&, DataKind, const RoundTrips&, uint32_t);
 // The same for data that is next, in a segment that acknowledges and neither opens nor closes.
 template <Side from>
-void take_plain(TurnPace& pace, TurnSums& sums, const Sighting& s, const RoundTrips& trips, uint32_t unacked);
-extern template void take_plain<Side::client>(TurnPace&, TurnSums&, const Sighting&, const RoundTrips&, uint32_t);
-extern template void take_plain<Side::server>(TurnPace&, TurnSums&, const Sighting&, const RoundTrips&, uint32_t);
+void take_fast_path(TurnPace& pace, TurnSums& sums, const Sighting& s, const RoundTrips& trips, uint32_t unacked);
+extern template void take_fast_path<Side::client>(TurnPace&, TurnSums&, const Sighting&, const RoundTrips&, uint32_t);
+extern template void take_fast_path<Side::server>(TurnPace&, TurnSums&, const Sighting&, const RoundTrips&, uint32_t);
 
 // The first flight: what a side sends before an acknowledgement can tell it to go on; its initial congestion window where it had
 // as much to send. Bytes of new data up to the first acknowledgement of any of it and for one round trip to that side more. To be

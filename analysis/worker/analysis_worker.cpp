@@ -35,29 +35,29 @@ AnalysisWorker::AnalysisWorker(size_t index, const EngineOptions& options, Engin
       fate_events_(*links.fate_events[index], waiting_max::fate_events(options)),
       pairs_(static_cast<uint8_t>(index), pair_limits(options), sensor, counters_, fate_events_, notes_),
       inbox_(index, options, links),
-      recogniser_({.legs = store_.legs.capacity(),
-                   .states = options.recognised_legs,
-                   .buffers = options.message_buffers,
-                   .offline = options.offline},
-                  *links.recognitions[index], counters_),
+      protocol_parser_({.legs = store_.legs.capacity(),
+                        .states = options.recognised_legs,
+                        .buffers = options.message_buffers,
+                        .offline = options.offline},
+                       *links.recognitions[index], counters_),
       reporter_(options, links, sensor, counters_, store_),
       forwarder_(options, links, sensor, counters_, store_, pairs_),
-      lifecycle_(options, links, counters_, store_, reporter_, forwarder_, recogniser_),
-      tracker_(options, sensor, counters_, notes_, store_, reporter_, forwarder_, lifecycle_, recogniser_) {}
+      lifecycle_(options, links, counters_, store_, reporter_, forwarder_, protocol_parser_),
+      tracker_(options, sensor, counters_, notes_, store_, reporter_, forwarder_, lifecycle_, protocol_parser_) {}
 
 bool AnalysisWorker::poll() {
   reporter_.flush();
   fate_events_.flush();
-  recogniser_.outbox().flush();
+  protocol_parser_.outbox().flush();
   forwarder_.flush();
   bool busy = false;
   if (phase_ == Phase::running) {
-    busy = work_off_sightings();
+    busy = process_sightings();
     publish_progress();
-    busy |= work_off_inbox();
+    busy |= process_inbox();
     // The last pairings may take effect after the last packet: the early logs still have to be replayed.
-    if (merge_.done_ns() == kAfterAllNs && links_.correlator_done_ns.load(std::memory_order_acquire) == kAfterAllNs) {
-      forwarder_.apply_commands(kAfterAllNs, not_before_ns());
+    if (merge_.done_ns() == kTimeMax && links_.correlator_done_ns.load(std::memory_order_acquire) == kTimeMax) {
+      forwarder_.apply_commands(kTimeMax, not_before_ns());
       if (lifecycle_.close_some(last_packet_ns())) phase_ = Phase::closing_pairs;
       busy = true;
     }
@@ -67,23 +67,23 @@ bool AnalysisWorker::poll() {
     }
     const bool all_closed = std::all_of(links_.progress.begin(), links_.progress.end(),
                                         [](const WorkerProgress& p) { return p.legs_closed.load(std::memory_order_acquire); });
-    busy = work_off_inbox();
+    busy = process_inbox();
     if (all_closed && !busy) {
       pairs_.finish();
       phase_ = Phase::finished;
       busy = true;
     }
   }
-  if (phase_ == Phase::finished && fate_events_.empty() && reporter_.empty() && recogniser_.outbox().empty()) {
+  if (phase_ == Phase::finished && fate_events_.empty() && reporter_.empty() && protocol_parser_.outbox().empty()) {
     links_.progress[index_].finished.store(true, std::memory_order_release);
   }
   return busy;
 }
 
 int64_t AnalysisWorker::gate() const {
-  if (!options_.offline) return kAfterAllNs;
+  if (!options_.offline) return kTimeMax;
   const int64_t decided = links_.correlator_done_ns.load(std::memory_order_acquire);
-  if (decided == kAfterAllNs || decided == kBeforeAllNs) return decided;
+  if (decided == kTimeMax || decided == kTimeMin) return decided;
   return (epoch_of(decided) + 2) * kEpochNs;
 }
 
@@ -97,12 +97,12 @@ bool AnalysisWorker::must_wait_for_correlator() const {
   });
 }
 
-bool AnalysisWorker::work_off_sightings() {
+bool AnalysisWorker::process_sightings() {
   size_t packets = 0;
   for (size_t i = 0; i < kBurstsPerPoll; ++i) {
     const int64_t gate_ns = gate();
     forwarder_.fetch_commands();  // after the gate: what was decided for the time before it is there
-    if (!options_.offline) forwarder_.apply_commands(kAfterAllNs, not_before_ns());
+    if (!options_.offline) forwarder_.apply_commands(kTimeMax, not_before_ns());
     if (must_wait_for_correlator()) break;
     const auto burst = merge_.next(gate_ns);
     if (burst.empty()) break;
@@ -112,14 +112,14 @@ bool AnalysisWorker::work_off_sightings() {
   counters_.packets.add(packets);
   counters_.late_packets.add(merge_.late() - counters_.late_packets.get());
   // The merge has released everything before done: time goes on also where nothing comes.
-  if (const int64_t now_ns = merge_.done_ns(); now_ns != kBeforeAllNs && now_ns != kAfterAllNs) {
+  if (const int64_t now_ns = merge_.done_ns(); now_ns != kTimeMin && now_ns != kTimeMax) {
     if (!options_.offline) {
       sweep(std::max(now_ns, tracker_.reached_ns()), sweep_budget(packets));
     } else {
       expire_until(now_ns);
       forwarder_.apply_commands(now_ns, not_before_ns());
     }
-  } else if (options_.offline && now_ns == kAfterAllNs) {
+  } else if (options_.offline && now_ns == kTimeMax) {
     expire_until(last_packet_ns() + 1);
   }
   return packets > 0;
@@ -133,16 +133,16 @@ void AnalysisWorker::publish_progress() {
   if (!forwarder_.empty()) hold(forwarder_.first_waiting_ns());
   if (const LegEvent* first = reporter_.first_waiting()) hold(first->packet.order_ns);
   // Nor has the end of what may be forgotten before that; what would be later than the last packet ends with the input.
-  if (done_ns != kAfterAllNs || lifecycle_.next_expiry_ns() <= last_packet_ns())
+  if (done_ns != kTimeMax || lifecycle_.next_expiry_ns() <= last_packet_ns())
     done_ns = std::min(done_ns, lifecycle_.next_expiry_ns());
-  if (const RecognitionEvent* first = recogniser_.outbox().first_waiting()) hold(first->order_ns);
+  if (const RecognitionEvent* first = protocol_parser_.outbox().first_waiting()) hold(first->order_ns);
   auto& published = links_.progress[index_].done_ns;
   if (done_ns > published.load(std::memory_order_relaxed)) published.store(done_ns, std::memory_order_release);
 }
 
-bool AnalysisWorker::work_off_inbox() {
+bool AnalysisWorker::process_inbox() {
   if (points_ < 2) return false;
-  int64_t horizon_ns = kAfterAllNs;
+  int64_t horizon_ns = kTimeMax;
   if (phase_ == Phase::running) {
     for (const WorkerProgress& progress : links_.progress)
       horizon_ns = std::min(horizon_ns, progress.done_ns.load(std::memory_order_acquire));
@@ -153,7 +153,7 @@ bool AnalysisWorker::work_off_inbox() {
   for (size_t worked = 0; worked < kInboxPerPoll && !inbox_.empty();) {
     const int64_t release_ns = inbox_.next_ns();
     if (release_ns >= horizon_ns && phase_ == Phase::running) break;
-    forwarder_.apply_commands(options_.offline ? release_ns : kAfterAllNs, not_before_ns());
+    forwarder_.apply_commands(options_.offline ? release_ns : kTimeMax, not_before_ns());
     const std::vector<PairSighting>& packets = inbox_.take_next();
     for (const PairSighting& s : packets) pairs_.take(s);
     worked += packets.size();
@@ -166,13 +166,13 @@ bool AnalysisWorker::work_off_inbox() {
 void AnalysisWorker::expire_until(int64_t now_ns) { lifecycle_.expire_before(std::min(now_ns, gate()), 0); }
 
 int64_t AnalysisWorker::last_packet_ns() const {
-  int64_t last_ns = kBeforeAllNs;
+  int64_t last_ns = kTimeMin;
   for (const PortChannel* channel : sensor_.channels())
     last_ns = std::max(last_ns, channel->covered_to_ns.load(std::memory_order_acquire));
   return last_ns;
 }
 
-// How many slots a poll that has worked off `packets` may sweep.
+// How many slots a poll that has processed `packets` may sweep.
 size_t AnalysisWorker::sweep_budget(size_t packets) {
   if (packets == 0) return kSweepPerPoll;
   packets_unswept_ += packets;

@@ -14,7 +14,7 @@
 #include "analysis/fate/pair_table.h"
 #include "analysis/model/engine_options.h"
 #include "analysis/model/sensor_view.h"
-#include "analysis/recognise/recogniser.h"
+#include "analysis/recognise/protocol_parser.h"
 #include "analysis/worker/leg_lifecycle.h"
 #include "analysis/worker/leg_reporter.h"
 #include "analysis/worker/leg_store.h"
@@ -42,8 +42,8 @@ class AnalysisWorker final : public Pollable {
  private:
   enum class Phase : uint8_t { running, closing_pairs, finished };
 
-  bool work_off_sightings();
-  bool work_off_inbox();
+  bool process_sightings();
+  bool process_inbox();
   void publish_progress();
   int64_t gate() const;
   bool must_wait_for_correlator() const;
@@ -52,7 +52,7 @@ class AnalysisWorker final : public Pollable {
   void sweep(int64_t now_ns, size_t budget);
   size_t sweep_budget(size_t packets);
   // No pairing takes effect before it. Live what has been processed cannot be undone.
-  int64_t not_before_ns() const { return options_.offline ? kBeforeAllNs : tracker_.reached_ns(); }
+  int64_t not_before_ns() const { return options_.offline ? kTimeMin : tracker_.reached_ns(); }
 
   const size_t index_;
   const EngineOptions options_;
@@ -66,7 +66,7 @@ class AnalysisWorker final : public Pollable {
   Outbox<FateEvent> fate_events_;
   PairTable pairs_;
   PairInbox inbox_;
-  Recogniser recogniser_;
+  ProtocolParser protocol_parser_;
   LegReporter reporter_;
   PairForwarder forwarder_;
   LegLifecycle lifecycle_;

@@ -1,8 +1,8 @@
-// Packets in a fragmented carrier (a tunnel whose outer packet was cut up), waiting for the rest.
+// Packets in a fragmented outer packet (a tunnel whose outer packet was cut up), waiting for the rest.
 //
 // The first fragment has the headers and counts as the packet, for what follows it across a device. Wireshark sees the packet
-// when the carrier is complete, and not at all if it never is: for its labels the packet is kept here until then. One owner, one
-// thread; memory is taken at the start. Where two legs meet in a slot the older packet goes unlabelled.
+// when the outer packet is complete, and not at all if it never is: for its labels the packet is kept here until then. One owner,
+// one thread; memory is taken at the start. Where two legs meet in a slot the older packet goes unlabelled.
 #pragma once
 
 #include <array>

@@ -33,8 +33,8 @@ class LegExpiry {
     return std::tuple(first.at_ns, first.point) < std::tuple(order_ns, point) ? &first : nullptr;
   }
   void pop() { looks_.pop(); }
-  // Time of the first look; kAfterAllNs: none is asked for.
-  int64_t next_ns() const { return looks_.empty() ? kAfterAllNs : looks_.top().at_ns; }
+  // Time of the first look; kTimeMax: none is asked for.
+  int64_t next_ns() const { return looks_.empty() ? kTimeMax : looks_.top().at_ns; }
 
  private:
   struct Later {

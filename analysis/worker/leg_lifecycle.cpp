@@ -7,14 +7,14 @@
 namespace parallax {
 
 LegLifecycle::LegLifecycle(const EngineOptions& options, EngineLinks& links, WorkerCounters& counters, LegStore& store,
-                           LegReporter& reporter, PairForwarder& forwarder, Recogniser& recogniser)
+                           LegReporter& reporter, PairForwarder& forwarder, ProtocolParser& protocol_parser)
     : options_(options),
       points_(options.path.size()),
       counters_(counters),
       store_(store),
       reporter_(reporter),
       forwarder_(forwarder),
-      recogniser_(recogniser),
+      protocol_parser_(protocol_parser),
       recognitions_(*links.recognitions[store.worker]) {}
 
 uint32_t LegLifecycle::open(const Sighting& s, const OrientedKey& key, uint64_t hash) {
@@ -49,7 +49,7 @@ void LegLifecycle::close(uint32_t leg, const PacketFacts& at, LegEnding ending) 
   last.point = store_.legs.key(leg).point;
   last.port = at.port;
   last.frame = at.frame;
-  recogniser_.close(leg, store_.id_of(leg), last);
+  protocol_parser_.close(leg, store_.id_of(leg), last);
   reporter_.tell_end(leg, last, ending);
   store_.traces.release(store_.legs.hot(leg), store_.legs.cold(leg));
   forwarder_.leave_pairs(leg, PairSighting::Kind::end, last);
@@ -62,7 +62,7 @@ void LegLifecycle::close(uint32_t leg, const PacketFacts& at, LegEnding ending) 
 // An open one is looked at again when it might be forgotten if it ended now.
 void LegLifecycle::ask_for_look(uint32_t leg, int64_t now_ns) {
   int64_t at_ns = forgotten_at(store_.legs.hot(leg));
-  if (at_ns == kAfterAllNs) at_ns = forgotten_if_over(now_ns);
+  if (at_ns == kTimeMax) at_ns = forgotten_if_over(now_ns);
   const LegKey& key = store_.legs.key(leg);
   expiry_.ask({.at_ns = at_ns, .point = key.point, .key_hash = hash_of(key), .leg = store_.id_of(leg)});
 }
@@ -77,7 +77,7 @@ void LegLifecycle::close_due(int64_t order_ns, PointIndex point) {
       ask_for_look(leg, look.at_ns);
       continue;
     }
-    forwarder_.apply_commands(look.at_ns, kBeforeAllNs);
+    forwarder_.apply_commands(look.at_ns, kTimeMin);
     close(leg, store_.no_packet(leg, look.at_ns), LegEnding::idle);
   }
 }
@@ -89,14 +89,14 @@ bool LegLifecycle::close_some(int64_t last_ns) {
     // What is known of a leg's last messages goes before its end: so it must not have to wait where that does not.
     if (reporter_.ring_is_full() || recognitions_.size() + 2 > recognitions_.capacity()) return false;
     const bool idle = idle_over(store_.legs.hot(leg), last_ns, options_.idle_timeout_ns);
-    close(leg, store_.no_packet(leg, kAfterAllNs), idle ? LegEnding::idle : LegEnding::over);
+    close(leg, store_.no_packet(leg, kTimeMax), idle ? LegEnding::idle : LegEnding::over);
   }
   return true;
 }
 
 void LegLifecycle::sweep(int64_t now_ns, size_t budget) {
   for (size_t i = 0; i < std::min(budget, store_.legs.capacity()); ++i) {
-    if (sweep_at_ == 0 && sweep_round_ns_ != kBeforeAllNs && now_ns < sweep_round_ns_ + kSweepRoundNs) break;
+    if (sweep_at_ == 0 && sweep_round_ns_ != kTimeMin && now_ns < sweep_round_ns_ + kSweepRoundNs) break;
     if (sweep_at_ == 0) sweep_round_ns_ = now_ns;
     const auto leg = static_cast<uint32_t>(sweep_at_);
     sweep_at_ = (sweep_at_ + 1) % store_.legs.capacity();

@@ -6,7 +6,7 @@
 
 #include "analysis/event/engine_links.h"
 #include "analysis/event/worker_counters.h"
-#include "analysis/recognise/recogniser.h"
+#include "analysis/recognise/protocol_parser.h"
 #include "analysis/worker/leg_expiry.h"
 #include "analysis/worker/leg_reporter.h"
 #include "analysis/worker/leg_store.h"
@@ -19,7 +19,7 @@ class LegLifecycle {
   static constexpr int64_t kSweepRoundNs = 5'000'000'000;  // live: counts of a leg or a pair are reported at most this often
 
   LegLifecycle(const EngineOptions& options, EngineLinks& links, WorkerCounters& counters, LegStore& store, LegReporter& reporter,
-               PairForwarder& forwarder, Recogniser& recogniser);
+               PairForwarder& forwarder, ProtocolParser& protocol_parser);
 
   uint32_t open(const Sighting& s, const OrientedKey& key, uint64_t hash);
   // `at`: when it ends, and by which packet; only its place in the order matters.
@@ -30,7 +30,7 @@ class LegLifecycle {
     if (expiry_.next_ns() <= order_ns) [[unlikely]]
       close_due(order_ns, point);
   }
-  // When the next leg may be forgotten; kAfterAllNs: none, or live.
+  // When the next leg may be forgotten; kTimeMax: none, or live.
   int64_t next_expiry_ns() const { return expiry_.next_ns(); }
 
   // Live: frees what is over, a few legs a call, and reports the counts of what goes on, once a round.
@@ -49,11 +49,11 @@ class LegLifecycle {
   LegStore& store_;
   LegReporter& reporter_;
   PairForwarder& forwarder_;
-  Recogniser& recogniser_;
+  ProtocolParser& protocol_parser_;
   const SpscRing<RecognitionEvent>& recognitions_;
   LegExpiry expiry_;  // offline
   size_t sweep_at_ = 0, closing_at_ = 0;
-  int64_t sweep_round_ns_ = kBeforeAllNs;
+  int64_t sweep_round_ns_ = kTimeMin;
 };
 
 }  // namespace parallax

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <optional>
 
-#include "analysis/tcp/plain_packet.h"
+#include "analysis/tcp/fast_path.h"
 #include "analysis/tcp/sequence_space.h"
 #include "analysis/tcp/tcp_labels.h"
 
@@ -18,10 +18,10 @@ Side side_in(const LegHot& hot, const OrientedKey& key) {
 
 LegTracker::LegTracker(const EngineOptions& options, SensorView& sensor, WorkerCounters& counters, PacketNotes& notes,
                        LegStore& store, LegReporter& reporter, PairForwarder& forwarder, LegLifecycle& lifecycle,
-                       Recogniser& recogniser)
+                       ProtocolParser& protocol_parser)
     : offline_(options.offline),
       points_(options.path.size()),
-      plain_gap_ns_(std::min(options.idle_timeout_ns, round_trip::kLongestNs)),
+      fast_path_gap_ns_(std::min(options.idle_timeout_ns, round_trip::kLongestNs)),
       touch_timeout_ns_(options.offline ? kNeverIdle : options.idle_timeout_ns),
       sensor_(sensor),
       counters_(counters),
@@ -30,7 +30,7 @@ LegTracker::LegTracker(const EngineOptions& options, SensorView& sensor, WorkerC
       reporter_(reporter),
       forwarder_(forwarder),
       lifecycle_(lifecycle),
-      recogniser_(recogniser) {}
+      protocol_parser_(protocol_parser) {}
 
 // Forced inline, as PairForwarder::prefetch().
 [[gnu::always_inline]] inline void LegTracker::prefetch_beyond_leg(uint32_t leg) const {
@@ -40,29 +40,30 @@ LegTracker::LegTracker(const EngineOptions& options, SensorView& sensor, WorkerC
 }
 
 template <Side from>
-bool LegTracker::take_plain_from(const Sighting& s, uint32_t leg, LegHot& hot, TcpFlow& flow) {
-  if (!take_plain_packet<from>(hot, flow, s)) return false;
-  const RoundTripSamples samples = take_plain_times<from>(flow.times, hot, store_.legs.cold(leg), s);
+bool LegTracker::take_fast_path_from(const Sighting& s, uint32_t leg, LegHot& hot, TcpFlow& flow) {
+  if (!take_on_fast_path<from>(hot, flow, s)) return false;
+  const RoundTripSamples samples = take_times_on_fast_path<from>(flow.times, hot, store_.legs.cold(leg), s);
   if (samples.any()) count_round_trips(samples, s, from);
   hot.flags |= leg_flag::reported_stale;
   if (notes_.wanted()) note_leg_packet(s, leg, 0);
-  if (!excerpt_.empty()) [[unlikely]]
+  if (!payload_prefix_.empty()) [[unlikely]]
     recognise(leg, s, from);
-  if (points_ > 1) follow(leg, s, from, Sameness::fresh);
+  if (points_ > 1) follow(leg, s, from, DuplicateState::fresh);
   return true;
 }
 
 // Nearly all packets of TCP. False: it is another one, and nothing was done.
-[[gnu::always_inline]] inline bool LegTracker::take_plain(const Sighting& s, uint32_t leg, KeyMatch source) {
+[[gnu::always_inline]] inline bool LegTracker::take_fast_path(const Sighting& s, uint32_t leg, KeyMatch source) {
   const uint32_t flow = store_.legs.flow(leg);
   LegHot& hot = store_.legs.hot(leg);
-  if (flow == kNone || s.order_ns - hot.last_ns > plain_gap_ns_) return false;
+  if (flow == kNone || s.order_ns - hot.last_ns > fast_path_gap_ns_) return false;
   const bool client_is_low = hot.flags & leg_flag::client_is_low;
-  return client_is_low == (source == KeyMatch::source_is_low) ? take_plain_from<Side::client>(s, leg, hot, store_.flows[flow])
-                                                              : take_plain_from<Side::server>(s, leg, hot, store_.flows[flow]);
+  return client_is_low == (source == KeyMatch::source_is_low)
+             ? take_fast_path_from<Side::client>(s, leg, hot, store_.flows[flow])
+             : take_fast_path_from<Side::server>(s, leg, hot, store_.flows[flow]);
 }
 
-// In blocks: while one is worked off, the cache lines come that the blocks behind it need, the bucket first, then the leg, then
+// In blocks: while one is processed, the cache lines come that the blocks behind it need, the bucket first, then the leg, then
 // what lies beyond it. With larger blocks lines are lost again before their turn, with smaller ones they are late (bench, 100 k
 // connections: 96 ns a packet with blocks of 4, 80 with 16, 93 with 32).
 void LegTracker::take_burst(std::span<Sighting* const> burst) {
@@ -91,12 +92,12 @@ void LegTracker::take_burst(std::span<Sighting* const> burst) {
           const Sighting& s = *burst[k];
           if (offline_) {
             lifecycle_.expire_before(s.order_ns, s.point);
-            forwarder_.apply_commands(s.order_ns, kBeforeAllNs);
+            forwarder_.apply_commands(s.order_ns, kTimeMin);
           }
           reached_ns_ = s.order_ns;
-          excerpt_ = s.has(SightingFlag::has_excerpt) ? excerpt_of(s) : std::span<const uint8_t>{};
+          payload_prefix_ = s.has(SightingFlag::has_payload_prefix) ? payload_prefix_of(s) : std::span<const uint8_t>{};
           const KeyMatch match = legs.match(guesses[k], s);
-          if (match != KeyMatch::none && take_plain(s, guesses[k], match)) [[likely]]
+          if (match != KeyMatch::none && take_fast_path(s, guesses[k], match)) [[likely]]
             return;
           take(s, hashes[k], match != KeyMatch::none ? guesses[k] : kNone);
         });
@@ -141,10 +142,10 @@ void LegTracker::take_later_fragment(const Sighting& s, const OrientedKey& key, 
   LegHot& hot = store_.legs.hot(leg);
   LegCold& cold = store_.legs.cold(leg);
   const Side from = side_in(hot, key);
-  const Sameness same = store_.traces.take(hot, cold, s, from);
+  const DuplicateState same = store_.traces.take(hot, cold, s, from);
   TcpFlow& flow = flow_of(leg, s);
   take_fragment(hot, cold, flow, s, from, same);
-  if (same == Sameness::fresh) note_times(flow.times, leg, s, from, {}, 0);
+  if (same == DuplicateState::fresh) note_times(flow.times, leg, s, from, {}, 0);
   hot.flags |= leg_flag::reported_stale;
   if (notes_.wanted()) note_leg_packet(s, leg, 0);
   if (points_ > 1) follow(leg, s, from, same);
@@ -166,7 +167,7 @@ void LegTracker::take_leg_packet(const Sighting& s, const OrientedKey& key, uint
   LegHot& hot = store_.legs.hot(leg);
   Side from = side_in(hot, key);
   uint32_t labels = 0;
-  Sameness same;
+  DuplicateState same;
   if (s.protocol == ip_protocol::udp) {
     same = store_.traces.take_datagram(hot, store_.legs.cold(leg), s, from);
     const bool was_answered = hot.packets[0] > 0 && hot.packets[1] > 0;
@@ -194,7 +195,7 @@ void LegTracker::take_leg_packet(const Sighting& s, const OrientedKey& key, uint
       store_.traces.flip(hot, store_.legs.cold(leg));
       forwarder_.leave_pairs(leg, PairSighting::Kind::abandon, facts_of(s, from));
     }
-    if (same != Sameness::copy) note_times(flow.times, leg, s, from, step, notes);
+    if (same != DuplicateState::copy) note_times(flow.times, leg, s, from, step, notes);
     const bool handshake = step.what & (leg_step::attempt | leg_step::syn_ack);
     if (opened) {
       tell(leg, LegEventType::opened, s, from, !handshake);
@@ -213,11 +214,11 @@ void LegTracker::take_leg_packet(const Sighting& s, const OrientedKey& key, uint
       if (step.what & leg_step::closed) store_.legs.move_to(leg, LegList::closed);
     }
   }
-  if (s.has(SightingFlag::carrier_fragment) && s.protocol == ip_protocol::tcp) [[unlikely]]
+  if (s.has(SightingFlag::outer_fragment) && s.protocol == ip_protocol::tcp) [[unlikely]]
     carried_.keep(store_.id_of(leg), from, s);
   hot.flags |= leg_flag::reported_stale;
   if (notes_.wanted()) note_leg_packet(s, leg, labels);
-  if (!excerpt_.empty()) [[unlikely]]
+  if (!payload_prefix_.empty()) [[unlikely]]
     recognise(leg, s, from);
   if (points_ > 1 && s.protocol == ip_protocol::tcp) follow(leg, s, from, same);
 }
@@ -237,13 +238,13 @@ uint32_t LegTracker::open_after(uint32_t leg, const Sighting& s, const OrientedK
   return leg;
 }
 
-// The rest of a carrier has come: now Wireshark would see the packet in it.
+// The rest of a outer packet has come: now Wireshark would see the packet in it.
 uint32_t LegTracker::label_carried(uint32_t leg) {
   const auto packet = carried_.take(store_.id_of(leg));
   if (!packet || store_.legs.flow(leg) == kNone) return 0;
   TcpFlow& flow = store_.flows[store_.legs.flow(leg)];
   const uint32_t labels = label_packet(store_.legs.hot(leg), store_.legs.cold(leg), flow, packet->sighting, packet->from);
-  settle_plain(store_.legs.hot(leg), flow);
+  settle_fast_path(store_.legs.hot(leg), flow);
   return labels;
 }
 
@@ -312,15 +313,15 @@ void LegTracker::count_handshake(const LegCold& cold, PointIndex point) {
 }
 
 // Exactly one is taken for each sighting that says so, whatever becomes of the sighting.
-std::span<const uint8_t> LegTracker::excerpt_of(const Sighting& s) {
-  return sensor_.channels()[s.port]->excerpts[store_.worker]->pop(excerpt_buffer_);
+std::span<const uint8_t> LegTracker::payload_prefix_of(const Sighting& s) {
+  return sensor_.channels()[s.port]->payload_prefixes[store_.worker]->pop(payload_prefix_buffer_);
 }
 
 void LegTracker::recognise(uint32_t leg, const Sighting& s, Side from) {
   const uint16_t opening = from == Side::client ? leg_flag::syn : leg_flag::syn_ack;
   std::optional<uint32_t> first_seq;
   if (store_.legs.hot(leg).flags & opening) first_seq = store_.legs.cold(leg).isn[index_of(from)] + 1;
-  recogniser_.take(leg, store_.id_of(leg), s, from, first_seq, excerpt_);
+  protocol_parser_.take(leg, store_.id_of(leg), s, from, first_seq, payload_prefix_);
 }
 
 // A leg of which something could not be told has ended for the correlator, and so for its pairs.

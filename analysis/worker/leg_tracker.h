@@ -1,6 +1,6 @@
 // Takes sightings into their legs: labels, states, times, messages; tells of what happens, and passes on what is to be followed.
 //
-// One owner, one thread. Nearly all packets take the fast path (plain_packet.h).
+// One owner, one thread. Nearly all packets take the fast path (fast_path.h).
 #pragma once
 
 #include <array>
@@ -9,7 +9,7 @@
 #include "analysis/event/packet_notes.h"
 #include "analysis/event/worker_counters.h"
 #include "analysis/model/sensor_view.h"
-#include "analysis/recognise/recogniser.h"
+#include "analysis/recognise/protocol_parser.h"
 #include "analysis/tcp/tcp_leg.h"
 #include "analysis/worker/carried_packets.h"
 #include "analysis/worker/leg_lifecycle.h"
@@ -23,7 +23,7 @@ namespace parallax {
 class LegTracker {
  public:
   LegTracker(const EngineOptions& options, SensorView& sensor, WorkerCounters& counters, PacketNotes& notes, LegStore& store,
-             LegReporter& reporter, PairForwarder& forwarder, LegLifecycle& lifecycle, Recogniser& recogniser);
+             LegReporter& reporter, PairForwarder& forwarder, LegLifecycle& lifecycle, ProtocolParser& protocol_parser);
 
   // At most Merge::kBurst, in order of time.
   void take_burst(std::span<Sighting* const> burst);
@@ -33,16 +33,16 @@ class LegTracker {
 
  private:
   void prefetch_beyond_leg(uint32_t leg) const;
-  bool take_plain(const Sighting& s, uint32_t leg, KeyMatch source);
+  bool take_fast_path(const Sighting& s, uint32_t leg, KeyMatch source);
   template <Side from>
-  bool take_plain_from(const Sighting& s, uint32_t leg, LegHot& hot, TcpFlow& flow);
+  bool take_fast_path_from(const Sighting& s, uint32_t leg, LegHot& hot, TcpFlow& flow);
   void take(const Sighting& s, uint64_t hash, uint32_t known);
   void take_later_fragment(const Sighting& s, const OrientedKey& key, uint32_t leg);
   void take_leg_packet(const Sighting& s, const OrientedKey& key, uint64_t hash, uint32_t leg);
   uint32_t open_after(uint32_t leg, const Sighting& s, const OrientedKey& key, uint64_t hash);
   void tell(uint32_t leg, LegEventType type, const Sighting& s, Side from, bool midstream = false);
   // REQUIRES: two points or more.
-  void follow(uint32_t leg, const Sighting& s, Side from, Sameness same) {
+  void follow(uint32_t leg, const Sighting& s, Side from, DuplicateState same) {
     if (forwarder_.follow(leg, s, from, same)) [[unlikely]]
       tell(leg, LegEventType::stranger, s, from);
   }
@@ -54,13 +54,13 @@ class LegTracker {
   void note_times(FlowTimes& times, uint32_t leg, const Sighting& s, Side from, const LegStep& step, uint8_t notes);
   void count_round_trips(const RoundTripSamples& samples, const Sighting& s, Side from);
   void count_handshake(const LegCold& cold, PointIndex point);
-  std::span<const uint8_t> excerpt_of(const Sighting& s);
+  std::span<const uint8_t> payload_prefix_of(const Sighting& s);
   void recognise(uint32_t leg, const Sighting& s, Side from);
 
   const bool offline_;
   const size_t points_;
-  // After a longer silence a packet may not be plain: it may open a leg, or find round trips given up.
-  const int64_t plain_gap_ns_;
+  // After a longer silence a packet may not take the fast path: it may open a leg, or find round trips given up.
+  const int64_t fast_path_gap_ns_;
   const int64_t touch_timeout_ns_;  // after so long an open leg is over when a packet touches it
   SensorView& sensor_;
   WorkerCounters& counters_;
@@ -69,12 +69,12 @@ class LegTracker {
   LegReporter& reporter_;
   PairForwarder& forwarder_;
   LegLifecycle& lifecycle_;
-  Recogniser& recogniser_;
+  ProtocolParser& protocol_parser_;
   CarriedPackets carried_;
   TcpFlow scratch_flow_{};
-  std::array<uint8_t, kExcerptBytesMax> excerpt_buffer_;
-  std::span<const uint8_t> excerpt_;  // of the packet that is being taken
-  int64_t reached_ns_ = kBeforeAllNs;
+  std::array<uint8_t, kPayloadPrefixBytesMax> payload_prefix_buffer_;
+  std::span<const uint8_t> payload_prefix_;  // of the packet that is being taken
+  int64_t reached_ns_ = kTimeMin;
 };
 
 }  // namespace parallax

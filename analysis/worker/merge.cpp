@@ -14,13 +14,13 @@ Merge::Merge(const std::vector<PortChannel*>& channels, size_t worker, bool offl
 }
 
 int64_t Merge::safe_time() const {
-  int64_t least = kAfterAllNs, most = kBeforeAllNs;
+  int64_t least = kTimeMax, most = kTimeMin;
   for (const Input& input : inputs_) {
     const int64_t watermark = input.channel->watermark_ns.load(std::memory_order_acquire);
     least = std::min(least, watermark);
-    if (watermark != kAfterAllNs) most = std::max(most, watermark);
+    if (watermark != kTimeMax) most = std::max(most, watermark);
   }
-  if (offline_ || most == kBeforeAllNs) return least;
+  if (offline_ || most == kTimeMin) return least;
   return std::max(least, most - wait_ns_);
 }
 
@@ -51,7 +51,7 @@ std::span<Sighting* const> Merge::next(int64_t gate_ns) {
   int64_t next_ns = safe;
   while (count < kBurst) {
     Input* first = nullptr;
-    int64_t rival_ns = kAfterAllNs;  // where another input may be next
+    int64_t rival_ns = kTimeMax;  // where another input may be next
     bool unknown = false;
     for (Input& input : inputs_) {
       if (input.taken == input.head.size()) {

@@ -23,7 +23,7 @@ class Merge {
   // next call. Their order_ns never goes back.
   std::span<Sighting* const> next(int64_t gate_ns);
 
-  // Every sighting before this has been handed out. kAfterAllNs: the input has ended.
+  // Every sighting before this has been handed out. kTimeMax: the input has ended.
   int64_t done_ns() const { return done_ns_; }
   uint64_t late() const { return late_; }
 
@@ -41,8 +41,8 @@ class Merge {
   std::array<Sighting*, kBurst> burst_{};
   const bool offline_;
   const int64_t wait_ns_;
-  int64_t done_ns_ = kBeforeAllNs;
-  int64_t reached_ns_ = kBeforeAllNs;
+  int64_t done_ns_ = kTimeMin;
+  int64_t reached_ns_ = kTimeMin;
   uint64_t late_ = 0;
 };
 

@@ -58,7 +58,7 @@ bool PairForwarder::empty() const {
 }
 
 int64_t PairForwarder::first_waiting_ns() const {
-  int64_t first_ns = kAfterAllNs;
+  int64_t first_ns = kTimeMax;
   for (const auto& home : homes_) {
     if (const PairSighting* first = home.first_waiting()) first_ns = std::min(first_ns, first->release_ns);
   }
@@ -73,12 +73,12 @@ void PairForwarder::carry_out_commands(int64_t now_ns, int64_t not_before_ns) {
   }
 }
 
-bool PairForwarder::follow(uint32_t leg, const Sighting& s, Side from, Sameness same) {
+bool PairForwarder::follow(uint32_t leg, const Sighting& s, Side from, DuplicateState same) {
   LegHot& hot = store_.legs.hot(leg);
   const bool logging = !(hot.flags & leg_flag::log_over);
   if (!logging && hot.pair[0] == kNone && hot.pair[1] == kNone) return false;
   PairSighting sighting = pair_sighting_of(s, from);
-  sighting.copy = same != Sameness::fresh;
+  sighting.copy = same != DuplicateState::fresh;
   for (size_t slot = 0; slot < 2; ++slot) {
     if (hot.pair[slot] == kNone) continue;
     sighting.pair = pair_ref::index(hot.pair[slot]);
@@ -174,8 +174,8 @@ void PairForwarder::tell_of_joining(LegId id, const Command& command, size_t slo
   set_pair(leg, slot, command.type == CommandType::open_pair ? kLocal : command.home,
            pair_ref::make(command.pair, command.pair_generation), now_ns);
   marker.kind = PairSighting::Kind::begin;
-  marker.order_ns = kBeforeAllNs;
-  marker.time_ns = log_complete(leg) ? kBeforeAllNs : now_ns;
+  marker.order_ns = kTimeMin;
+  marker.time_ns = log_complete(leg) ? kTimeMin : now_ns;
   tell(marker);
   const LegCold& cold = store_.legs.cold(leg);
   log_.for_each(cold.log, cold.log_count, [&](const PairSighting& logged) {

@@ -32,7 +32,7 @@ class PairForwarder {
 
   // A packet that has been taken into its leg. True: it shows the leg for one without a beginning or an answer, of which the
   // correlator's StrangerIndex should hear.
-  bool follow(uint32_t leg, const Sighting& s, Side from, Sameness same);
+  bool follow(uint32_t leg, const Sighting& s, Side from, DuplicateState same);
   // `at`: its place in the order of packets, the same at the home whether there is a queue between or not.
   void leave_pairs(uint32_t leg, PairSighting::Kind kind, const PacketFacts& at);
   void drop_log(uint32_t leg);
@@ -48,7 +48,7 @@ class PairForwarder {
   void flush();
   // All is in the rings.
   bool empty() const;
-  // Of what waits for room in a ring, the first; kAfterAllNs: nothing does.
+  // Of what waits for room in a ring, the first; kTimeMax: nothing does.
   int64_t first_waiting_ns() const;
 
  private:

@@ -19,7 +19,7 @@ bool PairInbox::empty() const {
 }
 
 int64_t PairInbox::next_ns() const {
-  int64_t release_ns = kAfterAllNs;
+  int64_t release_ns = kTimeMax;
   for (const auto& from : from_) {
     if (!from.empty()) release_ns = std::min(release_ns, from.front().release_ns);
   }

@@ -17,7 +17,7 @@ class PairInbox {
 
   // Takes over what is in the rings. False: nothing waits.
   bool fetch();
-  // Release time of what comes next; kAfterAllNs: nothing, or it is the end of the input.
+  // Release time of what comes next; kTimeMax: nothing, or it is the end of the input.
   int64_t next_ns() const;
   bool empty() const;
   // All that is released at next_ns(), in the packets' own order: the replayed logs of two legs interleave here. Holds until the

@@ -42,7 +42,7 @@ class PacketSource {
   // Up to burst.size() packets in the order of the wire; returns how many. 0: nothing now, or finished().
   virtual size_t poll(std::span<RawPacket> burst) = 0;
 
-  // Every packet stamped before this has been handed out. For a file: the time of its next packet; kAfterAllNs at the end.
+  // Every packet stamped before this has been handed out. For a file: the time of its next packet; kTimeMax at the end.
   virtual int64_t watermark_ns() const = 0;
 
   // Nothing will come any more.

@@ -15,8 +15,8 @@
 
 #include "capture/core/counter.h"
 #include "capture/core/decode_errors.h"
-#include "capture/core/excerpt.h"
 #include "capture/core/loss_log.h"
+#include "capture/core/payload_prefix.h"
 #include "capture/core/port_outage.h"
 #include "capture/core/sighting.h"
 #include "capture/core/spsc_ring.h"
@@ -52,17 +52,17 @@ struct PortInfo {
   std::optional<RecordingPart> part = std::nullopt;  // of several files that together are one port
 };
 
-inline constexpr int64_t kBeforeAllNs = std::numeric_limits<int64_t>::min();
-inline constexpr int64_t kAfterAllNs = std::numeric_limits<int64_t>::max();
+inline constexpr int64_t kTimeMin = std::numeric_limits<int64_t>::min();
+inline constexpr int64_t kTimeMax = std::numeric_limits<int64_t>::max();
 
 struct alignas(64) PortCounters {  // one writer: the rx worker
   Counter packets;
   Counter bytes;     // on the wire
   Counter filtered;  // did not pass the analysis filter
   Counter arp;
-  Counter unattributed_fragments;  // later fragments whose first one was not seen
-  Counter excerpts;                // payload prefixes handed on
-  Counter excerpts_dropped;        // live: no room for them; the packets themselves went on
+  Counter unattributed_fragments;    // later fragments whose first one was not seen
+  Counter payload_prefixes;          // payload prefixes handed on
+  Counter payload_prefixes_dropped;  // live: no room for them; the packets themselves went on
   std::array<Counter, kDecodeErrorCount> decode_errors;
   std::array<Counter, kDropReasonCount> drops;
 };
@@ -72,21 +72,21 @@ class PortChannel {
   PortChannel(PortInfo port_info, size_t workers, size_t ring_slots) : info(std::move(port_info)) {
     for (size_t i = 0; i < workers; ++i) {
       rings.push_back(std::make_unique<SpscRing<Sighting>>(ring_slots));
-      excerpts.push_back(std::make_unique<ExcerptRing>(ring_slots));
+      payload_prefixes.push_back(std::make_unique<PayloadPrefixRing>(ring_slots));
     }
   }
 
   static constexpr size_t kHiddenIntervals = 4096;
 
   const PortInfo info;
-  std::vector<std::unique_ptr<SpscRing<Sighting>>> rings;  // one for each analysis worker
-  std::vector<std::unique_ptr<ExcerptRing>> excerpts;      // beside each; whoever pops a ring pops these, too
-  // Every sighting of this port stamped before the watermark is in the rings. kAfterAllNs: the source has ended.
+  std::vector<std::unique_ptr<SpscRing<Sighting>>> rings;            // one for each analysis worker
+  std::vector<std::unique_ptr<PayloadPrefixRing>> payload_prefixes;  // beside each; whoever pops a ring pops these, too
+  // Every sighting of this port stamped before the watermark is in the rings. kTimeMax: the source has ended.
   // A consumer loads it (acquire) before it looks into the ring.
-  std::atomic<int64_t> watermark_ns{kBeforeAllNs};
+  std::atomic<int64_t> watermark_ns{kTimeMin};
   // First and last time at which the port was listening: absence is only decided within.
-  std::atomic<int64_t> covered_from_ns{kAfterAllNs};
-  std::atomic<int64_t> covered_to_ns{kBeforeAllNs};
+  std::atomic<int64_t> covered_from_ns{kTimeMax};
+  std::atomic<int64_t> covered_to_ns{kTimeMin};
   LossLog loss;
   // What the port saw and the analysis did not: frames that could not be decoded, that a filter dropped, or whose stamps are
   // wrong. An absence cannot be claimed there either, but the sensor has lost nothing.
@@ -101,7 +101,7 @@ class PortChannel {
   std::atomic<uint32_t> stamp_uncertainty_ns{0};
   // The largest ever while it was not held up: for who reads the packets without their own uncertainty (the spool keeps none).
   std::atomic<uint32_t> ordinary_uncertainty_ns{0};
-  std::atomic<int64_t> last_packet_ns{kBeforeAllNs};
+  std::atomic<int64_t> last_packet_ns{kTimeMin};
   PortCounters counters;
 
   // Any thread. That its link is down, or that it is silent.

@@ -62,7 +62,7 @@ class PortActivity {
     Port port;
     std::array<uint64_t, kHistory> ticks{};  // a ring; the newest complete tick is the one before `next_`
     uint64_t current = 0;
-    int64_t newest_ns = kBeforeAllNs;
+    int64_t newest_ns = kTimeMin;
     size_t gap = 0;  // complete ticks without a packet since the last one with
     bool silent = false;
     bool ended = false;

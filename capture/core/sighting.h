@@ -40,12 +40,12 @@ enum class SightingFlag : uint16_t {
   cut_short = 1 << 6,          // the capture holds less than the wire did
   length_from_frame = 1 << 7,  // IP total length was 0; taken from the frame
   dont_fragment = 1 << 8,
-  accurate_ecn = 1 << 9,        // the AE (formerly NS) bit
-  options_malformed = 1 << 10,  // the TCP options after the offending one were not read
-  has_excerpt = 1 << 11,        // the ring of excerpts holds the payload's first bytes (capture/core/excerpt.h)
-  tunnelled = 1 << 12,          // all of this is of a packet inside a tunnel
-  carrier_fragment = 1 << 13,   // and the packet around it was fragmented: this is its first fragment, with the headers of the
-                                // inner packet; lengths are those of the whole inner packet, of which the frame holds less
+  accurate_ecn = 1 << 9,         // the AE (formerly NS) bit
+  options_malformed = 1 << 10,   // the TCP options after the offending one were not read
+  has_payload_prefix = 1 << 11,  // the ring of payload prefixes holds the payload's first bytes (capture/core/payload_prefix.h)
+  tunnelled = 1 << 12,           // all of this is of a packet inside a tunnel
+  outer_fragment = 1 << 13,      // and the packet around it was fragmented: this is its first fragment, with the headers of the
+                                 // inner packet; lengths are those of the whole inner packet, of which the frame holds less
 };
 constexpr uint16_t bit(SightingFlag f) { return static_cast<uint16_t>(f); }
 

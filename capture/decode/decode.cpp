@@ -78,7 +78,7 @@ DecodeError decode(const FrameView& frame, Sighting& sighting, KeyFrom key_from)
   return decode_without_payload(frame, sighting, Nest(key_from));
 }
 
-DecodeError decode_carrier(const FrameView& frame, Sighting& sighting) {
+DecodeError decode_outer(const FrameView& frame, Sighting& sighting) {
   return decode_without_payload(frame, sighting, Nest(KeyFrom::nothing, Nest::stop_at_fragment));
 }
 

@@ -53,9 +53,9 @@ DecodeError decode(const FrameView& frame, DecodedFrame& decoded, KeyFrom key_fr
 // The same where nobody asks for the payload.
 DecodeError decode(const FrameView& frame, Sighting& sighting, KeyFrom key_from = KeyFrom::nothing);
 
-// The carrier: the first fragment that encloses a packet of which decode() said carrier_fragment, as a sighting of its own, by
+// The outer packet: the first fragment that encloses a packet of which decode() said outer_fragment, as a sighting of its own, by
 // which its later fragments are known (capture/decode/fragment_table.h).
-DecodeError decode_carrier(const FrameView& frame, Sighting& sighting);
+DecodeError decode_outer(const FrameView& frame, Sighting& sighting);
 
 // The symmetric flow hash over addresses, ports, protocol and key of `sighting`: CRC32C, both directions alike. Of ICMP it takes
 // the echo identifier as port, of ARP the addresses alone.

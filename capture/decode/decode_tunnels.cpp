@@ -208,7 +208,7 @@ DecodeError decode_inside(const Inside& inside, DecodedFrame& sighting, Nest nes
   clear(sighting);
   sighting.key = outer.key;
   sighting.flags = outer.flags & bit(SightingFlag::cut_short);
-  if (nest.has(Nest::in_fragment)) set(sighting, SightingFlag::carrier_fragment);
+  if (nest.has(Nest::in_fragment)) set(sighting, SightingFlag::outer_fragment);
   const DecodeError error = enter(inside, sighting, nest);
   if (error == DecodeError::none || error == DecodeError::tunnel_too_deep) return error;
   sighting = outer;

@@ -14,7 +14,7 @@ constexpr uint32_t kEthernet = 14, kIpv4 = 20, kIpv6 = 40, kTcp = 20, kUdp = 8;
 bool has_ports(uint8_t protocol) { return protocol == ip_protocol::tcp || protocol == ip_protocol::udp; }
 
 // An untagged TCP segment, whole, straight under Ethernet: BPF sees of it all that there is. Nearly every packet.
-bool is_plain(const RawPacket& packet) {
+bool is_fast(const RawPacket& packet) {
   constexpr uint16_t kTypeIpv4 = 0x0800, kTypeIpv6 = 0x86dd, kFragment = 0x3fff;
   if (packet.link_type != LinkType::ethernet || packet.captured_length < kEthernet + kIpv6) return false;
   const uint8_t* ip = packet.data + kEthernet;
@@ -107,7 +107,7 @@ Result<FlowFilter> FlowFilter::compile(const std::string& expression, std::span<
 }
 
 bool FlowFilter::misjudges(const RawPacket& packet, KeyFrom key_from) const {
-  if (is_plain(packet)) return false;
+  if (is_fast(packet)) return false;
   Sighting sighting;
   const DecodeError error =
       decode({packet.data, packet.captured_length, packet.wire_length, packet.link_type}, sighting, key_from);

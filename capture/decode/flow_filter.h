@@ -33,7 +33,7 @@ class FlowFilter {
   // Of a packet that does not match: whether it may all the same be one that the expression means, hidden from it by what is
   // around it. BPF does not look through VLAN tags and tunnels unless told to, and finds no ports in a later fragment; so `tcp`
   // drops a tagged segment. True where it would match without all that, or cannot be decoded. What the expression drops as a
-  // plain packet it drops at every point, under the addresses that it has there. REQUIRES: !matches(packet).
+  // packet on the fast path it drops at every point, under the addresses that it has there. REQUIRES: !matches(packet).
   bool misjudges(const RawPacket& packet, KeyFrom key_from) const;
 
  private:

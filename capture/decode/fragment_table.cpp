@@ -114,7 +114,7 @@ bool FragmentTable::attribute(const FrameView& frame, Sighting& sighting) {
   const bool attributed = attribute(sighting);
   Sighting carrier;
   carrier.time_ns = sighting.time_ns;
-  if (sighting.has(SightingFlag::carrier_fragment) && decode_carrier(frame, carrier) == DecodeError::none)
+  if (sighting.has(SightingFlag::outer_fragment) && decode_outer(frame, carrier) == DecodeError::none)
     remember_carrier(carrier, sighting);
   return attributed;
 }

@@ -29,9 +29,9 @@ class FragmentTable {
   // REQUIRES: time_ns is set.
   bool attribute(Sighting& sighting);
 
-  // The same for what `frame` was decoded to; also where it is a carrier, the first fragment of a packet with a tunnel in it. To
-  // be called for every sighting that is a fragment or a carrier_fragment. Later fragments of a carrier become ones of the inner
-  // packet's leg, without payload, since the inner packet's length has it all.
+  // The same for what `frame` was decoded to; also where it is a outer packet, the first fragment of a packet with a tunnel in
+  // it. To be called for every sighting that is a fragment or a outer_fragment. Later fragments of a outer packet become ones of
+  // the inner packet's leg, without payload, since the inner packet's length has it all.
   bool attribute(const FrameView& frame, Sighting& sighting);
 
   // First fragments whose entry was replaced before it had expired. Any thread may read.
@@ -45,7 +45,7 @@ class FragmentTable {
     uint32_t flow_hash = 0;
     uint32_t base_seq = 0;  // TCP: what the first byte of the TCP header would be numbered
     uint16_t ip_id = 0, source_port = 0, destination_port = 0;
-    uint8_t protocol = 0, inner_protocol = 0;              // the same, but for carriers
+    uint8_t protocol = 0, inner_protocol = 0;              // the same, but for outer packets
     bool used = false, carrier = false, numbered = false;  // numbered: base_seq holds
   };
   static_assert(sizeof(Entry) <= 64);
@@ -62,7 +62,7 @@ class FragmentTable {
   void take_enclosed(const Entry& entry, Sighting& sighting) const;
 
   std::vector<Entry> entries_;
-  std::vector<Enclosed> enclosed_;  // beside the entries that are carriers
+  std::vector<Enclosed> enclosed_;  // beside the entries that are outer packets
   size_t sets_;
   Counter replaced_;
 };

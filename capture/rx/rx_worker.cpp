@@ -2,16 +2,16 @@
 
 #include <algorithm>
 
-#include "capture/decode/excerpt_picker.h"
+#include "capture/decode/payload_prefix_picker.h"
 
 namespace parallax {
 
-// So that an analysis on the same thread gets bursts of its own size; it works off twice as many a poll.
+// So that an analysis on the same thread gets bursts of its own size; it processes twice as many a poll.
 static constexpr size_t kPacketsPerPoll = 128;
 // Half of the smallest ring: a full one then always holds two times.
 static constexpr size_t kSameOrderMax = 32;
-// The same for the rings of excerpts: one that has no room for the longest then always holds two times.
-static constexpr size_t kSameOrderChunksMax = ExcerptRing::kChunksMin - 2 * excerpt_chunks(kExcerptBytesMax);
+// The same for the rings of payload prefixes: one that has no room for the longest then always holds two times.
+static constexpr size_t kSameOrderChunksMax = PayloadPrefixRing::kChunksMin - 2 * payload_prefix_chunks(kPayloadPrefixBytesMax);
 static constexpr int64_t kWorstStampNs = 1'000'000'000;
 static constexpr int64_t kSilenceSpooledNs = 100'000'000;  // how often the spool is told that a silence goes on
 
@@ -23,14 +23,15 @@ struct RxWorker::Staging {
   struct Row {
     std::array<uint8_t, kBurst> places;  // in `frames`
     size_t begin = 0, end = 0;
-    bool has_excerpts = false;
-    size_t excerpts_until = 0;  // the excerpts of the sightings before are in their ring
+    bool has_payload_prefixes = false;
+    size_t payload_prefixes_until = 0;  // the payload prefixes of the sightings before are in their ring
 
     bool empty() const { return begin == end; }
   };
   std::vector<DecodedFrame> frames = std::vector<DecodedFrame>(kBurst);
-  // Of those with has_excerpt; into the source's memory, which holds until its next poll, and so as long as the row is not empty.
-  std::array<std::span<const uint8_t>, kBurst> excerpts;
+  // Of those with has_payload prefix; into the source's memory, which holds until its next poll, and so as long as the row is not
+  // empty.
+  std::array<std::span<const uint8_t>, kBurst> payload_prefixes;
   size_t used = 0;  // of `frames`, since it was empty
   std::vector<Row> rows;
 
@@ -40,8 +41,8 @@ struct RxWorker::Staging {
   // REQUIRES: empty().
   void clear() {
     for (Row& row : rows) {
-      row.begin = row.end = row.excerpts_until = 0;
-      row.has_excerpts = false;
+      row.begin = row.end = row.payload_prefixes_until = 0;
+      row.has_payload_prefixes = false;
     }
     used = 0;
   }
@@ -50,7 +51,7 @@ struct RxWorker::Staging {
     return std::all_of(rows.begin(), rows.end(), [](const Row& row) { return row.empty(); });
   }
   int64_t first_order_ns() const {
-    int64_t first = kAfterAllNs;
+    int64_t first = kTimeMax;
     for (const Row& row : rows) {
       if (!row.empty()) first = std::min(first, at(row, row.begin).order_ns);
     }
@@ -67,14 +68,14 @@ struct RxWorker::Lane {
   std::unique_ptr<Staging> own_staging;  // files only
   Staging* staging;
   FragmentTable fragments;
-  ExcerptPicker picker;
-  int64_t newest_ns = kBeforeAllNs;     // largest stamp so far
-  int64_t order_ns = kBeforeAllNs;      // of the last sighting
-  size_t same_order = 0;                // how many in a row have it
-  size_t same_order_chunks = 0;         // of their excerpts
-  int64_t watermark_ns = kBeforeAllNs;  // as published
-  uint32_t worst_stamp_ns = 0;          // uncertainty of stamps, since worst_stamp_until_ns was set
-  int64_t worst_stamp_until_ns = kBeforeAllNs;
+  PayloadPrefixPicker picker;
+  int64_t newest_ns = kTimeMin;     // largest stamp so far
+  int64_t order_ns = kTimeMin;      // of the last sighting
+  size_t same_order = 0;            // how many in a row have it
+  size_t same_order_chunks = 0;     // of their payload prefixes
+  int64_t watermark_ns = kTimeMin;  // as published
+  uint32_t worst_stamp_ns = 0;      // uncertainty of stamps, since worst_stamp_until_ns was set
+  int64_t worst_stamp_until_ns = kTimeMin;
   int64_t silence_spooled_to_ns = 0;
   bool listening = false;  // covered_from_ns is set
   bool ended = false;
@@ -96,7 +97,7 @@ struct RxWorker::Lane {
   // ordered by the largest stamp before them.
   int64_t released_until_ns() const {
     if (!staging->empty()) return std::max(watermark_ns, staging->first_order_ns());
-    return std::max({watermark_ns, source->watermark_ns(), is_file ? order_ns : kBeforeAllNs});
+    return std::max({watermark_ns, source->watermark_ns(), is_file ? order_ns : kTimeMin});
   }
 
   // The order time of the next packet. Never less than the former; and a file whose packets all bear one time (cut to
@@ -147,7 +148,7 @@ bool RxWorker::poll_burst() {
   return poll_files() || worked;
 }
 
-// For another burst of each port: what small rings hold is worked off first.
+// For another burst of each port: what small rings hold is processed first.
 bool RxWorker::rings_have_room() const {
   return std::all_of(lanes_.begin(), lanes_.end(), [](const auto& lane) {
     return std::all_of(lane->channel.rings.begin(), lane->channel.rings.end(),
@@ -158,7 +159,7 @@ bool RxWorker::rings_have_room() const {
 // Files that are equally far behind are all polled: the merge may wait for any of them. It need not wait for one that has not
 // begun, or has no packets: when it begins is known before it is read.
 bool RxWorker::poll_files() {
-  int64_t furthest_behind_ns = kAfterAllNs;
+  int64_t furthest_behind_ns = kTimeMax;
   for (auto& lane : lanes_) {
     if (!lane->is_file || lane->ended) continue;
     if (!lane->listening) {
@@ -177,7 +178,7 @@ bool RxWorker::poll_files() {
 // Its time is known: from then on it covers what passes.
 void RxWorker::listen(Lane& lane) {
   const int64_t from_ns = lane.source->watermark_ns();
-  if (from_ns == kBeforeAllNs || from_ns == kAfterAllNs) return;
+  if (from_ns == kTimeMin || from_ns == kTimeMax) return;
   lane.channel.covered_from_ns.store(from_ns, std::memory_order_release);
   lane.listening = true;
 }
@@ -284,8 +285,8 @@ void RxWorker::take_burst(Lane& lane, size_t count) {
     bytes += packet.wire_length;
     if (filtered && !filter(lane, packet)) continue;
     if (DecodedFrame* decoded = decode_packet(lane, packet, order_ns); decoded != nullptr) [[likely]] {
-      const uint32_t excerpt_length = lane.picker.pick(*decoded);
-      if (!hooked || !dropped_on_purpose(DropStage::ring, lane, packet)) stage(lane, excerpt_length);
+      const uint32_t payload_prefix_length = lane.picker.pick(*decoded);
+      if (!hooked || !dropped_on_purpose(DropStage::ring, lane, packet)) stage(lane, payload_prefix_length);
     }
   }
   if (count > 0) note_stamps(lane, count);
@@ -310,7 +311,7 @@ inline DecodedFrame* RxWorker::decode_packet(Lane& lane, const RawPacket& packet
   sighting.port = lane.index;
   sighting.point = lane.point;
   if (sighting.has(SightingFlag::arp)) counters.arp.add();
-  constexpr uint16_t kAnyFragment = bit(SightingFlag::fragment) | bit(SightingFlag::carrier_fragment);
+  constexpr uint16_t kAnyFragment = bit(SightingFlag::fragment) | bit(SightingFlag::outer_fragment);
   if ((sighting.flags & kAnyFragment) != 0 && !lane.fragments.attribute(frame, sighting)) {
     counters.unattributed_fragments.add();
     hide(lane, packet);
@@ -319,15 +320,15 @@ inline DecodedFrame* RxWorker::decode_packet(Lane& lane, const RawPacket& packet
 }
 
 // Takes the frame that was decoded last into its row.
-inline void RxWorker::stage(Lane& lane, uint32_t excerpt_length) {
+inline void RxWorker::stage(Lane& lane, uint32_t payload_prefix_length) {
   Staging& staging = *lane.staging;
   DecodedFrame& sighting = staging.frames[staging.used];
   Staging::Row& row = staging.rows[(uint64_t{sighting.flow_hash} * staging.rows.size()) >> 32];
-  if (excerpt_length > 0) [[unlikely]] {
-    sighting.flags |= bit(SightingFlag::has_excerpt);
-    staging.excerpts[staging.used] = {sighting.payload, excerpt_length};
-    row.has_excerpts = true;
-    lane.same_order_chunks += excerpt_chunks(excerpt_length);
+  if (payload_prefix_length > 0) [[unlikely]] {
+    sighting.flags |= bit(SightingFlag::has_payload_prefix);
+    staging.payload_prefixes[staging.used] = {sighting.payload, payload_prefix_length};
+    row.has_payload_prefixes = true;
+    lane.same_order_chunks += payload_prefix_chunks(payload_prefix_length);
   }
   row.places[row.end++] = static_cast<uint8_t>(staging.used++);
 }
@@ -339,7 +340,7 @@ void RxWorker::drop_what_does_not_fit(Lane& lane) {
     const size_t fits = lane.channel.rings[worker]->room(row.end - row.begin);
     const size_t refused = row.end - row.begin - fits;
     if (refused == 0) continue;
-    int64_t from_ns = kAfterAllNs, to_ns = kBeforeAllNs;
+    int64_t from_ns = kTimeMax, to_ns = kTimeMin;
     for (size_t i = row.begin + fits; i < row.end; ++i) {
       const Sighting& sighting = lane.staging->at(row, i);
       from_ns = std::min(from_ns, sighting.time_ns - sighting.stamp_uncertainty_ns);
@@ -360,8 +361,8 @@ bool RxWorker::push_staged(Lane& lane) {
   for (size_t worker = 0; worker < lane.staging->rows.size(); ++worker) {
     Staging::Row& row = lane.staging->rows[worker];
     if (row.empty()) continue;
-    if (row.has_excerpts) pushed |= push_excerpts(lane, worker);
-    const size_t ready = row.has_excerpts ? row.excerpts_until : row.end;
+    if (row.has_payload_prefixes) pushed |= push_payload_prefixes(lane, worker);
+    const size_t ready = row.has_payload_prefixes ? row.payload_prefixes_until : row.end;
     SpscRing<Sighting>& ring = *lane.channel.rings[worker];
     while (row.begin < ready) {  // twice where the ring wraps
       const std::span<Sighting> slots = ring.reserve(ready - row.begin);
@@ -374,21 +375,21 @@ bool RxWorker::push_staged(Lane& lane) {
   return pushed;
 }
 
-// An excerpt goes before its sighting. Where there is no room for it, a file waits; a live port goes on without it.
-bool RxWorker::push_excerpts(Lane& lane, size_t worker) {
+// An payload prefix goes before its sighting. Where there is no room for it, a file waits; a live port goes on without it.
+bool RxWorker::push_payload_prefixes(Lane& lane, size_t worker) {
   Staging::Row& row = lane.staging->rows[worker];
   bool pushed = false;
-  for (; row.excerpts_until < row.end; ++row.excerpts_until) {
-    Sighting& sighting = lane.staging->at(row, row.excerpts_until);
-    if (!sighting.has(SightingFlag::has_excerpt)) continue;
-    if (lane.channel.excerpts[worker]->push(lane.staging->excerpts[row.places[row.excerpts_until]])) {
-      lane.channel.counters.excerpts.add();
+  for (; row.payload_prefixes_until < row.end; ++row.payload_prefixes_until) {
+    Sighting& sighting = lane.staging->at(row, row.payload_prefixes_until);
+    if (!sighting.has(SightingFlag::has_payload_prefix)) continue;
+    if (lane.channel.payload_prefixes[worker]->push(lane.staging->payload_prefixes[row.places[row.payload_prefixes_until]])) {
+      lane.channel.counters.payload_prefixes.add();
       pushed = true;
     } else if (lane.is_file) {
       break;
     } else {
-      lane.channel.counters.excerpts_dropped.add();
-      sighting.flags &= static_cast<uint16_t>(~bit(SightingFlag::has_excerpt));
+      lane.channel.counters.payload_prefixes_dropped.add();
+      sighting.flags &= static_cast<uint16_t>(~bit(SightingFlag::has_payload_prefix));
     }
   }
   return pushed;
@@ -396,9 +397,9 @@ bool RxWorker::push_excerpts(Lane& lane, size_t worker) {
 
 void RxWorker::publish(Lane& lane) {
   lane.ended = lane.staging->empty() && lane.source->finished();
-  const int64_t until_ns = lane.ended ? kAfterAllNs : lane.released_until_ns();
+  const int64_t until_ns = lane.ended ? kTimeMax : lane.released_until_ns();
   if (until_ns <= lane.watermark_ns) return;
-  if (until_ns != kAfterAllNs && until_ns > lane.channel.covered_to_ns.load(std::memory_order_relaxed)) {
+  if (until_ns != kTimeMax && until_ns > lane.channel.covered_to_ns.load(std::memory_order_relaxed)) {
     lane.channel.covered_to_ns.store(until_ns, std::memory_order_release);
   }
   lane.watermark_ns = until_ns;

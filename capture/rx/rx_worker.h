@@ -4,11 +4,10 @@
 // channels of its ports. Live it never waits: a full ring drops, counts, and says so in the loss log. For files it
 // never drops: what did not fit is kept and tried again, and always the file that is furthest behind is read next, so
 // that the rings do not fill with one file while the merge waits for another.
-// Order of publication, for each burst of a port: losses, coverage, excerpts, sightings, watermark. So whoever sees a sighting or
-// a watermark also sees every loss before it.
-// order_ns of a port's sightings never goes back: it is the largest stamp so far. (In a file it moves on by 1 ns after 32
-// packets of one time.) The watermark is of the order time.
-// Memory is taken in the constructor.
+// Order of publication, for each burst of a port: losses, coverage, payload prefixes, sightings, watermark. So whoever sees a
+// sighting or a watermark also sees every loss before it. order_ns of a port's sightings never goes back: it is the largest stamp
+// so far. (In a file it moves on by 1 ns after 32 packets of one time.) The watermark is of the order time. Memory is taken in
+// the constructor.
 #pragma once
 
 #include <array>
@@ -69,7 +68,7 @@ class RxWorker : public Pollable {
   void take_burst(Lane& lane, size_t count);
   bool filter(Lane& lane, const RawPacket& packet);
   DecodedFrame* decode_packet(Lane& lane, const RawPacket& packet, int64_t order_ns);
-  void stage(Lane& lane, uint32_t excerpt_length);
+  void stage(Lane& lane, uint32_t payload_prefix_length);
   void report_losses(Lane& lane);
   void hide(Lane& lane, const RawPacket& packet);
   void report_outages(Lane& lane);
@@ -77,7 +76,7 @@ class RxWorker : public Pollable {
   void note_stamps(Lane& lane, size_t count);
   void drop_what_does_not_fit(Lane& lane);
   bool push_staged(Lane& lane);
-  bool push_excerpts(Lane& lane, size_t worker);
+  bool push_payload_prefixes(Lane& lane, size_t worker);
   void publish(Lane& lane);
   bool dropped_on_purpose(DropStage stage, Lane& lane, const RawPacket& packet);
 

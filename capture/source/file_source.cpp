@@ -46,9 +46,9 @@ size_t FileSource::poll(std::span<RawPacket> burst) {
 }
 
 int64_t FileSource::watermark_ns() const {
-  if (finished()) return kAfterAllNs;
+  if (finished()) return kTimeMax;
   const int64_t next_ns = order_.next_time_ns();
-  return next_ns == kBeforeAllNs ? newest_ns_ : std::max(newest_ns_, clock_.corrected(next_ns));
+  return next_ns == kTimeMin ? newest_ns_ : std::max(newest_ns_, clock_.corrected(next_ns));
 }
 
 std::optional<TimeSpan> FileSource::take_uncertain_time() {

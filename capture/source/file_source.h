@@ -41,7 +41,7 @@ class FileSource : public PacketSource {
   std::unique_ptr<CaptureFile> file_;
   TimeOrder order_;
   std::optional<uint32_t> interface_;
-  int64_t newest_ns_ = kBeforeAllNs;
+  int64_t newest_ns_ = kTimeMin;
   ClockCorrection clock_;
   uint64_t unreadable_ = 0;  // packets of link types that Parallax does not read
   LinkType first_unreadable_{};

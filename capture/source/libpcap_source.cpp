@@ -234,7 +234,7 @@ void LibpcapSource::Capture::read_statistics(int64_t begun_ns) {
 
 int64_t LibpcapSource::watermark_ns() const {
   const Capture& capture = *capture_;
-  if (capture.ended) return kAfterAllNs;
+  if (capture.ended) return kTimeMax;
   return std::max(capture.opened_ns, std::min(capture.handed_out_ns - capture.options.delivery_ns, capture.statistics_ns));
 }
 

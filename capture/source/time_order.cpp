@@ -27,7 +27,7 @@ size_t TimeOrder::poll(std::span<RawPacket> burst) {
 
 int64_t TimeOrder::next_time_ns() const {
   if (next_ < ready_) return sorted_[next_].time_ns;
-  if (!begun_) return kBeforeAllNs;
+  if (!begun_) return kTimeMin;
   return newest_ns_ - hold_ns_;  // the file's next packet may bear a wrong stamp
 }
 
@@ -160,7 +160,7 @@ void TimeOrder::classify() {
       longest_step_ns_ = std::max(longest_step_ns_, newest_ns_ - raw_[i].time_ns);
       uncertain_.push_back({raw_[i].time_ns, CaptureFile::kTimeNsMax});
       newest_ns_ = raw_[i].time_ns;
-      released_ns_ = kBeforeAllNs;
+      released_ns_ = kTimeMin;
     }
     if (begun_ && raw_[i].time_ns < newest_ns_) take_disorder(raw_[i]);
     newest_ns_ = begun_ ? std::max(newest_ns_, raw_[i].time_ns) : raw_[i].time_ns;

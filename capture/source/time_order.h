@@ -37,7 +37,7 @@ class TimeOrder {
   bool finished() const { return next_ == ready_ && raw_.empty() && sorted_.size() == ready_ && file_.finished(); }
   std::optional<TimeSpan> take_uncertain_time();
 
-  // No packet that comes will be stamped before this, unless the time goes back for good; kBeforeAllNs: not known.
+  // No packet that comes will be stamped before this, unless the time goes back for good; kTimeMin: not known.
   int64_t next_time_ns() const;
   // What the person should know of the file's order; empty: nothing.
   std::string warning() const;
@@ -65,10 +65,10 @@ class TimeOrder {
   std::vector<uint8_t> arena_;  // the bytes of what was held over
   std::vector<TimeSpan> uncertain_;
   bool begun_ = false;
-  int64_t newest_ns_ = 0;               // of those in order, since the last step back; holds if begun_
-  int64_t released_ns_ = kBeforeAllNs;  // the largest time that was handed out, since the last step back
-  int64_t hold_ns_ = 0;                 // how long packets are held for earlier ones; 0: the file has been in order so far
-  uint64_t displaced_ = 0;              // packets
+  int64_t newest_ns_ = 0;           // of those in order, since the last step back; holds if begun_
+  int64_t released_ns_ = kTimeMin;  // the largest time that was handed out, since the last step back
+  int64_t hold_ns_ = 0;             // how long packets are held for earlier ones; 0: the file has been in order so far
+  uint64_t displaced_ = 0;          // packets
   uint32_t first_displaced_ = 0;
   uint64_t late_ = 0;  // came when later ones were gone
   uint32_t first_late_ = 0;

@@ -42,7 +42,7 @@ class SpoolDirectory {
  public:
   struct Totals {
     uint64_t bytes = 0, files = 0, packets = 0;
-    int64_t first_ns = kAfterAllNs, last_ns = kBeforeAllNs;
+    int64_t first_ns = kTimeMax, last_ns = kTimeMin;
   };
 
   // Makes the directory if it is missing, locks it, repairs what a crash left, and reads the index of every file.

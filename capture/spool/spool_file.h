@@ -19,7 +19,7 @@ struct SpoolChunk {
   uint64_t offset = 0;
   uint32_t bytes = 0;
   uint32_t packets = 0;
-  int64_t first_ns = kAfterAllNs, last_ns = kBeforeAllNs;  // earliest and latest, whatever the order
+  int64_t first_ns = kTimeMax, last_ns = kTimeMin;  // earliest and latest, whatever the order
 
   bool meets(int64_t from_ns, int64_t to_ns) const { return packets > 0 && first_ns <= to_ns && last_ns >= from_ns; }
   // Widens the range by a packet.
@@ -48,7 +48,7 @@ inline constexpr uint32_t kSpoolChunkBytes = 256 << 10;
 struct SpoolFileIndex {
   std::vector<SpoolChunk> chunks;  // in the order of their offset
   uint64_t packets = 0;
-  int64_t first_ns = kAfterAllNs, last_ns = kBeforeAllNs;
+  int64_t first_ns = kTimeMax, last_ns = kTimeMin;
 
   std::vector<SpoolLoss> losses;  // at most kLossesMax; beyond it the last one of all grows
 

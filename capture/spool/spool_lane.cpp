@@ -21,7 +21,7 @@ SpoolLane::SpoolLane(std::vector<SpoolLanePort> ports, uint32_t snaplen, size_t 
       loss_ring_(kLossSlots),
       dropped_by_port_(ports_.size()),
       losses_(ports_.size()),
-      gaps_(ports_.size(), {kAfterAllNs, kBeforeAllNs}) {
+      gaps_(ports_.size(), {kTimeMax, kTimeMin}) {
   for (uint32_t i = 0; i < blocks; ++i) {
     blocks_[i].data = memory_.get() + size_t{i} * block_bytes;
     free_.push(i);
@@ -54,9 +54,9 @@ void SpoolLane::report_losses() {
   }
   for (size_t port = 0; port < gaps_.size(); ++port) {
     SpoolLoss& gap = gaps_[port];
-    if (gap.to_ns == kBeforeAllNs) continue;
+    if (gap.to_ns == kTimeMin) continue;
     if (loss_ring_.push({gap.from_ns, gap.to_ns, 0, static_cast<uint32_t>(port), 0})) {
-      gap = {kAfterAllNs, kBeforeAllNs};
+      gap = {kTimeMax, kTimeMin};
     } else {
       losing_ = true;
     }

@@ -68,7 +68,7 @@ class SpoolLane : public PacketSink {
   std::vector<Counter> dropped_by_port_;
   bool losing_ = false;            // some loss is not yet reported
   std::vector<SpoolLoss> losses_;  // by port; count 0: none
-  std::vector<SpoolLoss> gaps_;    // by port, of which nobody counts what is missing; to_ns kBeforeAllNs: none
+  std::vector<SpoolLoss> gaps_;    // by port, of which nobody counts what is missing; to_ns kTimeMin: none
   // Writer's.
   alignas(64) uint32_t taken_ = 0;  // of the oldest block
 };

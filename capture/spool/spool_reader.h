@@ -26,10 +26,10 @@ struct SpoolInterface {
 };
 
 struct SpoolTimes {
-  int64_t from_ns = kBeforeAllNs, to_ns = kAfterAllNs;  // what was asked for, both included
-  int64_t oldest_ns = kAfterAllNs,
-          newest_ns = kBeforeAllNs;       // earliest and latest packet of the whole spool; oldest > newest: none
-  int64_t complete_to_ns = kBeforeAllNs;  // up to here every lane has been written
+  int64_t from_ns = kTimeMin, to_ns = kTimeMax;  // what was asked for, both included
+  int64_t oldest_ns = kTimeMax,
+          newest_ns = kTimeMin;       // earliest and latest packet of the whole spool; oldest > newest: none
+  int64_t complete_to_ns = kTimeMin;  // up to here every lane has been written
 };
 
 struct SpooledPacket {

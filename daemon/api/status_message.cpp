@@ -27,7 +27,7 @@ void fill_port(const PortChannel& channel, const std::string& point, v1::PortSta
   port.set_link_up(channel.link_up.load(std::memory_order_relaxed));
   port.set_stamp_uncertainty_seconds(static_cast<double>(channel.stamp_uncertainty_ns.load(std::memory_order_relaxed)) /
                                      kNsPerSecond);
-  if (const int64_t last_ns = channel.last_packet_ns.load(std::memory_order_relaxed); last_ns != kBeforeAllNs) {
+  if (const int64_t last_ns = channel.last_packet_ns.load(std::memory_order_relaxed); last_ns != kTimeMin) {
     *port.mutable_last_packet() = to_timestamp(last_ns);
   }
   if (const std::optional<PortOutage> outage = channel.current_outage()) {

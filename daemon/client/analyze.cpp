@@ -65,16 +65,16 @@ class Analysis {
 
   bool check_options() {
     if (options_.format != "text" && options_.format != "json") {
-      return usage(fmt::format("--format {}: text or json is right", options_.format));
+      return usage(fmt::format("--format {}: must be text or json", options_.format));
     }
     if (options_.packets && options_.format != "json") {
       return usage("--packets writes a record for each packet and needs --format json");
     }
     if (options_.align_clocks != "auto" && options_.align_clocks != "off") {
-      return usage(fmt::format("--align-clocks {}: auto or off is right", options_.align_clocks));
+      return usage(fmt::format("--align-clocks {}: must be auto or off", options_.align_clocks));
     }
     if (options_.workers < 1 || options_.workers > kAnalyzeWorkersMax) {
-      return usage(fmt::format("--workers {}: 1 to {} is right", options_.workers, kAnalyzeWorkersMax));
+      return usage(fmt::format("--workers {}: must be 1 to {}", options_.workers, kAnalyzeWorkersMax));
     }
     if (!options_.access_log.empty()) return usage("--access-log cannot be done yet; run without it");
     return true;

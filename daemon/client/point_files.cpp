@@ -28,7 +28,7 @@ Result<PointFiles> parse(const std::string& argument) {
   if (const std::string why = why_not_a_point(result.point); !why.empty()) return Error{fmt::format("\"{}\": {}", argument, why)};
   std::set<std::string> seen;
   for (const std::string& file : result.files) {
-    if (file.empty()) return Error{fmt::format("\"{}\": a file name is empty; POINT=FILE[,FILE...] is right", argument)};
+    if (file.empty()) return Error{fmt::format("\"{}\": a file name is empty; must be POINT=FILE[,FILE...]", argument)};
     if (!seen.insert(file).second) {
       return Error{fmt::format("\"{}\": {} stands there twice; its packets would be counted twice", argument, file)};
     }

@@ -1,4 +1,4 @@
-// The pipeline over capture files: one rx worker that reads them all, and the engine, until everything is worked off.
+// The pipeline over capture files: one rx worker that reads them all, and the engine, until everything is processed.
 //
 //   files -> rx worker -> (rings) -> analysis workers -> correlator
 //
@@ -33,7 +33,7 @@ class OfflinePipeline {
   OfflinePipeline(std::vector<OfflineInput> inputs, EngineOptions options, size_t ring_slots, const FlowFilter* filter,
                   KeyFrom key_from = KeyFrom::nothing);
 
-  // Empty: all input has been worked off. Otherwise what went wrong.
+  // Empty: all input has been processed. Otherwise what went wrong.
   std::string run();
 
   const Engine& engine() const { return *engine_; }

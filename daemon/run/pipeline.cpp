@@ -315,7 +315,7 @@ void Pipeline::close_intakes() {
 
 void Pipeline::drain_analysis() {
   // The rx workers are out of their loops: to the merge, every port has ended.
-  for (const auto& channel : channels_) channel->watermark_ns.store(kAfterAllNs, std::memory_order_release);
+  for (const auto& channel : channels_) channel->watermark_ns.store(kTimeMax, std::memory_order_release);
   if (!wait_until([this] { return engine_->finished(); }, kDrainTimeout)) {
     log_warning("stop: the analysis was not done within {} s; what it still held is lost",
                 std::chrono::duration_cast<std::chrono::seconds>(kDrainTimeout).count());

@@ -52,7 +52,7 @@ class Pipeline {
 
   const SensorState& state() const { return state_; }
   Clock& clock() { return clock_; }
-  // All sources were files, and all of them have been worked off.
+  // All sources were files, and all of them have been processed.
   bool finished() const;
   // The name of a thread that has made no progress since the last call; empty: all live. For the watchdog.
   std::string stalled_thread();

@@ -41,7 +41,7 @@ class SliceOutput {
 // What was written, for the statistics at the end.
 struct Written {
   uint64_t selected = 0, written = 0;
-  int64_t first_ns = kAfterAllNs, last_ns = kBeforeAllNs;
+  int64_t first_ns = kTimeMax, last_ns = kTimeMin;
 };
 
 class SliceMaker {
@@ -85,7 +85,7 @@ SliceError SliceMaker::run() {
 // Where the spool holds only a part of the time asked for.
 std::string SliceMaker::time_remark() const {
   const SpoolTimes& times = snapshot_.times();
-  if (times.from_ns == kBeforeAllNs || times.from_ns >= times.oldest_ns) return {};
+  if (times.from_ns == kTimeMin || times.from_ns >= times.oldest_ns) return {};
   return fmt::format("asked for packets from {}; the spool holds none before {}", time_text_ns(times.from_ns),
                      time_text_ns(times.oldest_ns));
 }

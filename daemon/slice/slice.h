@@ -34,8 +34,8 @@ struct SliceLeg {
 };
 
 struct SliceRequest {
-  int64_t from_ns = kBeforeAllNs;  // both included
-  int64_t to_ns = kAfterAllNs;
+  int64_t from_ns = kTimeMin;  // both included
+  int64_t to_ns = kTimeMax;
   std::string filter;                  // BPF, of what is written; the engine looks at the rest of the selection, too
   std::vector<SliceLeg> legs;          // empty: all packets
   std::vector<KnownPairing> pairings;  // what the daemon already knows about the legs

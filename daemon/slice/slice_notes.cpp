@@ -44,7 +44,7 @@ class SliceNotes::Feed {
         channel->covered_to_ns = std::min(times.to_ns, times.complete_to_ns);
       }
       add_losses(snapshot, i, *channel);
-      if (request.spool_filtered) channel->loss.add(kBeforeAllNs, kAfterAllNs - LossLog::kMergeGapNs, 0);  // proves nothing, ever
+      if (request.spool_filtered) channel->loss.add(kTimeMin, kTimeMax - LossLog::kMergeGapNs, 0);  // proves nothing, ever
       channels_.push_back(std::move(channel));
     }
     EngineOptions options;
@@ -74,7 +74,7 @@ class SliceNotes::Feed {
   bool finish(const std::function<bool()>& go_on) {
     for (int attempt = 0; !engine_->finished(); ++attempt) {
       if (attempt > kAttemptsMax || !go_on()) return false;
-      if (release(kAfterAllNs)) attempt = 0;
+      if (release(kTimeMax)) attempt = 0;
     }
     return true;
   }
@@ -104,7 +104,7 @@ class SliceNotes::Feed {
 
   std::vector<std::unique_ptr<PortChannel>> channels_;
   std::unique_ptr<Engine> engine_;
-  int64_t newest_ns_ = kBeforeAllNs;
+  int64_t newest_ns_ = kTimeMin;
   uint64_t pushed_ = 0;
 };
 

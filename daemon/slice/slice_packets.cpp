@@ -71,7 +71,7 @@ bool SlicePackets::decode_packet(SlicePacket& packet) {
 uint32_t SlicePackets::uncertainty_ns(const SlicePacket& packet) const {
   const Gaps& gaps = gaps_[packet.spooled.interface];
   const int64_t time_ns = packet.spooled.packet.time_ns;
-  const auto after = std::upper_bound(gaps.begin(), gaps.end(), std::pair(time_ns, kAfterAllNs));
+  const auto after = std::upper_bound(gaps.begin(), gaps.end(), std::pair(time_ns, kTimeMax));
   if (after == gaps.begin() || std::prev(after)->second < time_ns) return stamp_uncertainty_ns_;
   return static_cast<uint32_t>(std::clamp<int64_t>(time_ns - std::prev(after)->first, stamp_uncertainty_ns_, UINT32_MAX));
 }

@@ -78,7 +78,7 @@ void select_connection(const SensorState& state, uint64_t id, SliceSelection& se
     selection.error = fmt::format("there is no connection {}", id);
     return;
   }
-  int64_t first_ns = kAfterAllNs, last_ns = kBeforeAllNs;
+  int64_t first_ns = kTimeMax, last_ns = kTimeMin;
   for (const LegRecord& leg : connection->legs) {
     first_ns = std::min(first_ns, leg.first_seen_ns);
     last_ns = std::max(last_ns, leg.last_seen_ns);

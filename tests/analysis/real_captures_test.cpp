@@ -54,7 +54,7 @@ struct Seen {
   RawPacket packet;  // its bytes are gone
   DecodeError error;
   Sighting sighting;
-  Sighting carrier;  // where the sighting is that of a carrier_fragment
+  Sighting carrier;  // where the sighting is that of a outer_fragment
 };
 
 struct Reading {
@@ -76,7 +76,7 @@ Reading read(const std::string& name) {
       Seen seen{burst[i], DecodeError::none, {}, {}};
       const FrameView frame{burst[i].data, burst[i].captured_length, burst[i].wire_length, burst[i].link_type};
       seen.error = decode(frame, seen.sighting);
-      if (seen.sighting.has(SightingFlag::carrier_fragment)) decode_carrier(frame, seen.carrier);
+      if (seen.sighting.has(SightingFlag::outer_fragment)) decode_outer(frame, seen.carrier);
       reading.packets.push_back(seen);
     }
   }
@@ -91,7 +91,7 @@ std::string what_else(const Seen& seen) {
   return seen.sighting.protocol == ip_protocol::udp ? "UDP" : "protocol " + std::to_string(seen.sighting.protocol);
 }
 
-// Wireshark shows the packet in a fragmented carrier where the last fragment has completed it; we, where the first has its
+// Wireshark shows the packet in a fragmented outer packet where the last fragment has completed it; we, where the first has its
 // headers. So that the two can be compared, the first is moved there. One that was never completed is left out: Wireshark has
 // nothing of it.
 std::vector<Seen> with_carriers_where_wireshark_has_them(const std::vector<Seen>& packets, const std::vector<uint32_t>& frames) {
@@ -99,7 +99,7 @@ std::vector<Seen> with_carriers_where_wireshark_has_them(const std::vector<Seen>
   std::vector<Seen> moved;
   for (const Seen& seen : packets) {
     const Sighting& s = seen.sighting;
-    if (seen.error == DecodeError::none && s.has(SightingFlag::carrier_fragment)) {
+    if (seen.error == DecodeError::none && s.has(SightingFlag::outer_fragment)) {
       waiting[{seen.carrier.source, seen.carrier.destination, seen.carrier.ip_id}] = seen;
       continue;
     }

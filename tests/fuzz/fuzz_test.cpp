@@ -285,11 +285,11 @@ TEST(Fuzz, NoTcpOptionHarmsItsReader) {
   run("tcp_options", with_kept("tcp_options", tcp_options()), fuzz::read_tcp_options, 50'000);
 }
 
-TEST(Fuzz, NoBeginningHarmsTheParserOfTls) { run("tls", with_kept("tls", tls()), fuzz::parse_tls, 10'000); }
+TEST(Fuzz, TlsParserSurvivesArbitraryBytes) { run("tls", with_kept("tls", tls()), fuzz::parse_tls, 10'000); }
 
-TEST(Fuzz, NoBeginningHarmsTheParserOfHttp) { run("http", with_kept("http", http()), fuzz::parse_http, 20'000); }
+TEST(Fuzz, HttpParserSurvivesArbitraryBytes) { run("http", with_kept("http", http()), fuzz::parse_http, 20'000); }
 
-TEST(Fuzz, NoBeginningHarmsTheParserOfProxyHeaders) { run("proxy", with_kept("proxy", proxy()), fuzz::parse_proxy, 30'000); }
+TEST(Fuzz, ProxyHeaderParserSurvivesArbitraryBytes) { run("proxy", with_kept("proxy", proxy()), fuzz::parse_proxy, 30'000); }
 
 TEST(Fuzz, NoMessageHarmsTheParserOfDns) { run("dns", with_kept("dns", dns()), fuzz::parse_dns, 20'000); }
 

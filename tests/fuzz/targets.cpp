@@ -31,7 +31,7 @@ void decode_exactly(const uint8_t* data, uint32_t size, uint32_t wire_length, Li
   if (error != DecodeError::none) return;
   REQUIRE(s.time_ns == 7);
   // What a first fragment encloses says how long it was.
-  REQUIRE(s.payload_length <= (s.has(SightingFlag::carrier_fragment) ? 0xffff : wire_length));
+  REQUIRE(s.payload_length <= (s.has(SightingFlag::outer_fragment) ? 0xffff : wire_length));
   REQUIRE(s.payload_captured <= s.payload_length && (s.payload == nullptr) == (s.payload_captured == 0));
   REQUIRE(s.payload_captured == 0 || (s.payload > exact.get() && s.payload + s.payload_captured <= exact.get() + size));
   REQUIRE(s.flow_hash == flow_hash(s));
@@ -40,18 +40,18 @@ void decode_exactly(const uint8_t* data, uint32_t size, uint32_t wire_length, Li
   REQUIRE(s.has(SightingFlag::has_timestamps) == ((s.options & tcp_option::timestamps) != 0));
   REQUIRE(s.has(SightingFlag::cut_short) == (size < wire_length));
   REQUIRE(s.key <= 4095 || s.has(SightingFlag::tunnelled));
-  REQUIRE(!s.has(SightingFlag::carrier_fragment) || s.has(SightingFlag::tunnelled));
+  REQUIRE(!s.has(SightingFlag::outer_fragment) || s.has(SightingFlag::tunnelled));
   Sighting again;
   decode(frame, again, KeyFrom::vlan_and_tunnel);
   REQUIRE(again.seq == s.seq && again.flags == s.flags && again.flow_hash == s.flow_hash && again.sack == s.sack &&
           again.key == s.key);
   static FragmentTable fragments(64);
   fragments.attribute(frame, s);
-  if (!s.has(SightingFlag::carrier_fragment)) return;
+  if (!s.has(SightingFlag::outer_fragment)) return;
   Sighting carrier;
-  REQUIRE(decode_carrier(frame, carrier) == DecodeError::none);
+  REQUIRE(decode_outer(frame, carrier) == DecodeError::none);
   REQUIRE(carrier.has(SightingFlag::fragment) && !carrier.has(SightingFlag::later_fragment) &&
-          !carrier.has(SightingFlag::carrier_fragment));
+          !carrier.has(SightingFlag::outer_fragment));
 }
 
 }  // namespace
@@ -125,7 +125,7 @@ void read_capture_file(const uint8_t* data, size_t size) {
     REQUIRE((*source)->watermark_ns() >= watermark_ns);
     watermark_ns = (*source)->watermark_ns();
   }
-  REQUIRE(watermark_ns == kAfterAllNs);
+  REQUIRE(watermark_ns == kTimeMax);
   (void)(*source)->warning();
 }
 

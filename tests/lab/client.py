@@ -14,7 +14,7 @@ import time
 import services
 
 PATIENCE = 4.0  # seconds; the SYNs of a Linux client go out at 0, 1, 2 and 3 (with older kernels at 0, 1 and 3)
-RESET_PATIENCE = 1.0  # seconds, for the answer that a swallowed RST leaves out
+RESET_PATIENCE = 1.0  # seconds, for the answer that a not forwarded RST leaves out
 turns = itertools.count()
 
 

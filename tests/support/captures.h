@@ -41,7 +41,7 @@ inline std::vector<std::string> split(const std::string& text, char at) {
   return parts;
 }
 
-// A file worked off by one worker, at a point named "here"; null if it cannot be opened.
+// A file processed by one worker, at a point named "here"; null if it cannot be opened.
 inline std::unique_ptr<OfflinePipeline> analyzed(const std::string& path, bool record_packets = false) {
   auto source = FileSource::open(path);
   if (!source.ok()) return nullptr;

@@ -38,7 +38,7 @@ class MemorySource : public PacketSource {
     }
     return count;
   }
-  int64_t watermark_ns() const override { return finished() ? kAfterAllNs : frames_[next_].time_ns; }
+  int64_t watermark_ns() const override { return finished() ? kTimeMax : frames_[next_].time_ns; }
   bool finished() const override { return next_ == frames_.size(); }
   bool is_file() const override { return true; }
   std::optional<SourceLoss> take_loss() override {

@@ -37,7 +37,7 @@ class FakeSource : public PacketSource {
     std::deque<SourceLoss> losses;
     std::deque<PortOutage> outages;
     bool link_up = true;
-    int64_t watermark_ns = kBeforeAllNs;  // live; a file's is its next packet's time
+    int64_t watermark_ns = kTimeMin;  // live; a file's is its next packet's time
     bool ended = false;
     uint32_t uncertainty_ns = 0;
     int polls = 0;
@@ -62,7 +62,7 @@ class FakeSource : public PacketSource {
   }
   int64_t watermark_ns() const override {
     if (!is_file_) return state_.watermark_ns;
-    return state_.packets.empty() ? kAfterAllNs : state_.packets.front().first;
+    return state_.packets.empty() ? kTimeMax : state_.packets.front().first;
   }
   bool finished() const override { return is_file_ ? state_.packets.empty() : state_.ended; }
   bool is_file() const override { return is_file_; }
@@ -132,12 +132,12 @@ struct Bench {
   // Of a port's ring, in step with its sightings.
   std::vector<uint8_t> marks_of(size_t port, const std::vector<Sighting>& sightings) {
     std::vector<uint8_t> marks;
-    std::array<uint8_t, kExcerptBytesMax> buffer;
+    std::array<uint8_t, kPayloadPrefixBytesMax> buffer;
     for (const Sighting& sighting : sightings) {
-      if (!sighting.has(SightingFlag::has_excerpt)) continue;
-      const auto excerpt = channels[port]->excerpts[0]->pop(buffer);
-      EXPECT_EQ(excerpt.size(), 18u);
-      marks.push_back(excerpt.empty() ? 0 : excerpt.back());
+      if (!sighting.has(SightingFlag::has_payload_prefix)) continue;
+      const auto payload_prefix = channels[port]->payload_prefixes[0]->pop(buffer);
+      EXPECT_EQ(payload_prefix.size(), 18u);
+      marks.push_back(payload_prefix.empty() ? 0 : payload_prefix.back());
     }
     return marks;
   }

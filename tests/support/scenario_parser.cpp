@@ -173,7 +173,7 @@ class Parser {
   // Sorts the packets onto ports, in the order in which a sensor would hand them out.
   void finish() {
     const size_t points = scenario_.input.options.path.size();
-    int64_t first_ns = kAfterAllNs, last_ns = kBeforeAllNs;
+    int64_t first_ns = kTimeMax, last_ns = kTimeMin;
     for (const Sent& sent : sent_) {
       first_ns = std::min(first_ns, sent.frame.time_ns);
       last_ns = std::max(last_ns, sent.frame.time_ns);

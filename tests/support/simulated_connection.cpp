@@ -28,7 +28,7 @@ SimulatedConnection::SimulatedConnection(Network& network, TruthOfConnection& tr
     turns_.push_back({Side::server, static_cast<uint32_t>(random_.between(100, 40'000))});
   }
   close_mode_ = static_cast<CloseMode>(random_.below(6));
-  if (truth_.fault == Fault::reset_swallowed) {
+  if (truth_.fault == Fault::reset_not_forwarded) {
     close_mode_ = random_.chance(0.5) ? CloseMode::reset_by_client : CloseMode::reset_by_server;
   }
 }

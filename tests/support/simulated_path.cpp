@@ -89,7 +89,7 @@ bool SimulatedPath::drops(const Segment& segment, PointIndex leaves) {
     truth_.acts.back().needless = segment.end() <= highest_ack_[1 - from];
     return true;
   }
-  if (segment.has(tcp_flag::rst) && truth_.fault == Fault::reset_swallowed) {
+  if (segment.has(tcp_flag::rst) && truth_.fault == Fault::reset_not_forwarded) {
     did(truth_.resets_swallowed, segment.from, segment.sightings.back(), leaves);
     return true;
   }

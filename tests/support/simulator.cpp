@@ -74,9 +74,9 @@ class World final : public Network {
   }
 
   void plan(int index, TruthOfConnection& truth) {
-    static const std::array<Fault, 9> kChosen = {Fault::syn_dropped,        Fault::refused_by_device, Fault::refused_by_server,
-                                                 Fault::filtered_by_server, Fault::data_dropped,      Fault::control_dropped,
-                                                 Fault::untranslated,       Fault::reset_swallowed,   Fault::reset_injected};
+    static const std::array<Fault, 9> kChosen = {Fault::syn_dropped,        Fault::refused_by_device,   Fault::refused_by_server,
+                                                 Fault::filtered_by_server, Fault::data_dropped,        Fault::control_dropped,
+                                                 Fault::untranslated,       Fault::reset_not_forwarded, Fault::reset_injected};
     truth.client_inside = random_.chance(0.2);
     truth.fault = random_.chance(options_.fault_share) ? kChosen[random_.below(kChosen.size())] : Fault::none;
     truth.faulty_device = static_cast<PointIndex>(random_.below(is_nat_.size()));
@@ -178,8 +178,8 @@ class World final : public Network {
 
 std::string_view name_of(Fault fault) {
   static constexpr std::array<std::string_view, kFaults> kNames = {
-      "none",         "syn_dropped",     "refused_by_device", "refused_by_server", "filtered_by_server",
-      "data_dropped", "control_dropped", "untranslated",      "reset_swallowed",   "reset_injected"};
+      "none",         "syn_dropped",     "refused_by_device", "refused_by_server",   "filtered_by_server",
+      "data_dropped", "control_dropped", "untranslated",      "reset_not_forwarded", "reset_injected"};
   return kNames[static_cast<size_t>(fault)];
 }
 

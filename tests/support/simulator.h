@@ -24,12 +24,12 @@ enum class Fault : uint8_t {
   syn_dropped,        // the device drops the first SYNs, or all
   refused_by_device,  // the device answers the SYN with a RST of its own
   refused_by_server,
-  filtered_by_server,  // the server's host ignores the SYN
-  data_dropped,        // the device drops data segments
-  control_dropped,     // the device drops acknowledgements, or FINs
-  untranslated,        // segments leave the NAT with the addresses that they entered with
-  reset_swallowed,     // the device keeps a RST to itself
-  reset_injected,      // the device resets the connection
+  filtered_by_server,   // the server's host ignores the SYN
+  data_dropped,         // the device drops data segments
+  control_dropped,      // the device drops acknowledgements, or FINs
+  untranslated,         // segments leave the NAT with the addresses that they entered with
+  reset_not_forwarded,  // the device keeps a RST to itself
+  reset_injected,       // the device resets the connection
 };
 inline constexpr size_t kFaults = static_cast<size_t>(Fault::reset_injected) + 1;
 std::string_view name_of(Fault fault);

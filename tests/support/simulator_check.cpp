@@ -56,7 +56,7 @@ bool tells_of(FindingKind kind, Fault fault) {
       return kind == FindingKind::control_segment_loss;
     case Fault::untranslated:
       return kind == FindingKind::translation_missed;
-    case Fault::reset_swallowed:
+    case Fault::reset_not_forwarded:
       return kind == FindingKind::reset_not_forwarded;
     case Fault::reset_injected:
       return kind == FindingKind::reset_by_device;

@@ -71,7 +71,7 @@ SmallSensor::SmallSensor(size_t dropped, size_t opened) {
     push(0, segment(start + 4 * kMillisecond, client_port, true, tcp_flag::ack, isn + 1, server_isn + 1));
     push(1, segment(start + 5 * kMillisecond, client_port, true, tcp_flag::ack, isn + 1, server_isn + 1));
   }
-  for (const auto& channel : channels_) channel->watermark_ns = kAfterAllNs;
+  for (const auto& channel : channels_) channel->watermark_ns = kTimeMax;
   while (!engine_->finished()) {
     for (Pollable* worker : engine_->workers()) worker->poll();
     engine_->correlator().poll();

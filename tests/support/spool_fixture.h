@@ -75,7 +75,7 @@ inline ReadBack read_snapshot(const SpoolSnapshot& snapshot) {
   return back;
 }
 
-inline ReadBack read_spool(const Spool& spool, int64_t from_ns = kBeforeAllNs, int64_t to_ns = kAfterAllNs) {
+inline ReadBack read_spool(const Spool& spool, int64_t from_ns = kTimeMin, int64_t to_ns = kTimeMax) {
   return read_snapshot(*spool.snapshot(from_ns, to_ns).value());
 }
 

@@ -15,7 +15,7 @@ class SensorViewTest : public testing::Test {
     auto channel = std::make_unique<PortChannel>(PortInfo{"p", 0, direction, "", part}, 1, 64);
     channel->covered_from_ns = from_ms * kMs;
     channel->covered_to_ns = to_ms * kMs;
-    channel->watermark_ns = kAfterAllNs;
+    channel->watermark_ns = kTimeMax;
     channels_.push_back(std::move(channel));
     return *channels_.back();
   }

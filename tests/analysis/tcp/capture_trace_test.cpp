@@ -35,24 +35,24 @@ class CaptureTraceTest : public testing::Test {
     s.ttl = 60;
     return s;
   }
-  Sameness take(Sighting s, Side from, int64_t after_ns = kMs) {
+  DuplicateState take(Sighting s, Side from, int64_t after_ns = kMs) {
     now_ns += after_ns;
     s.order_ns = s.time_ns = now_ns;
-    const Sameness same = traces.take(hot, cold, s, from);
+    const DuplicateState same = traces.take(hot, cold, s, from);
     if (s.has(SightingFlag::later_fragment))
       take_fragment(hot, cold, flow, s, from, same);
     else
       tcp_step(hot, cold, flow, s, from, same);
     return same;
   }
-  Sameness take_datagram(uint16_t ip_id, uint32_t length, int64_t after_ns) {
+  DuplicateState take_datagram(uint16_t ip_id, uint32_t length, int64_t after_ns) {
     Sighting s{};
     s.protocol = ip_protocol::udp;
     s.ip_id = ip_id;
     s.payload_length = length;
     now_ns += after_ns;
     s.order_ns = s.time_ns = now_ns;
-    const Sameness same = traces.take_datagram(hot, cold, s, Side::client);
+    const DuplicateState same = traces.take_datagram(hot, cold, s, Side::client);
     udp_step(hot, cold, s, Side::client, same);
     return same;
   }
@@ -76,36 +76,36 @@ class CaptureTraceTest : public testing::Test {
 TEST_F(CaptureTraceTest, AHealthyLegHasNoTrace) {
   handshake();
   for (uint16_t i = 0; i < 10; ++i) {
-    EXPECT_EQ(take(data(1000 + 100u * i, 100, static_cast<uint16_t>(10 + i)), Side::client), Sameness::fresh);
-    EXPECT_EQ(take(acknowledgement(1100 + 100u * i, static_cast<uint16_t>(50 + i)), Side::server), Sameness::fresh);
+    EXPECT_EQ(take(data(1000 + 100u * i, 100, static_cast<uint16_t>(10 + i)), Side::client), DuplicateState::fresh);
+    EXPECT_EQ(take(acknowledgement(1100 + 100u * i, static_cast<uint16_t>(50 + i)), Side::server), DuplicateState::fresh);
   }
   EXPECT_FALSE(hot.flags & leg_flag::traced);
 }
 
 TEST_F(CaptureTraceTest, ASynSentAgainAfterMillisecondsIsAnAttempt) {
   take(tcp(tcp_flag::syn, 999, 0, 0, 1), Side::client);
-  EXPECT_EQ(take(tcp(tcp_flag::syn, 999, 0, 0, 2), Side::client, 3 * kMs), Sameness::fresh);
-  EXPECT_EQ(take(tcp(tcp_flag::syn, 999, 0, 0, 3), Side::client, 40 * kMs), Sameness::fresh);
+  EXPECT_EQ(take(tcp(tcp_flag::syn, 999, 0, 0, 2), Side::client, 3 * kMs), DuplicateState::fresh);
+  EXPECT_EQ(take(tcp(tcp_flag::syn, 999, 0, 0, 3), Side::client, 40 * kMs), DuplicateState::fresh);
   EXPECT_EQ(cold.attempts, 3);
   EXPECT_EQ(report().copies[0], 0u);
 }
 
 TEST_F(CaptureTraceTest, ASynWithTheSameIdAtOnceIsACopyHoweverOften) {
   take(tcp(tcp_flag::syn, 999, 0, 0, 1), Side::client);
-  for (int i = 0; i < 3; ++i) EXPECT_EQ(take(tcp(tcp_flag::syn, 999, 0, 0, 1), Side::client, 20 * kUs), Sameness::copy);
-  EXPECT_EQ(take(tcp(tcp_flag::syn, 999, 0, 0, 2), Side::client, 3 * kMs), Sameness::fresh);
-  EXPECT_EQ(take(tcp(tcp_flag::syn, 999, 0, 0, 2), Side::client, 20 * kUs), Sameness::copy);
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(take(tcp(tcp_flag::syn, 999, 0, 0, 1), Side::client, 20 * kUs), DuplicateState::copy);
+  EXPECT_EQ(take(tcp(tcp_flag::syn, 999, 0, 0, 2), Side::client, 3 * kMs), DuplicateState::fresh);
+  EXPECT_EQ(take(tcp(tcp_flag::syn, 999, 0, 0, 2), Side::client, 20 * kUs), DuplicateState::copy);
   EXPECT_EQ(cold.attempts, 2);
   EXPECT_EQ(report().copies[0], 4u);
 }
 
 TEST_F(CaptureTraceTest, WithoutIdOnlyTheTimeTellsWhetherASynIsACopy) {
   take(tcp(tcp_flag::syn, 999, 0, 0, 0), Side::client);
-  EXPECT_EQ(take(tcp(tcp_flag::syn, 999, 0, 0, 0), Side::client, 100 * kUs), Sameness::copy);
-  EXPECT_EQ(take(tcp(tcp_flag::syn, 999, 0, 0, 0), Side::client, 5 * kMs), Sameness::fresh);
+  EXPECT_EQ(take(tcp(tcp_flag::syn, 999, 0, 0, 0), Side::client, 100 * kUs), DuplicateState::copy);
+  EXPECT_EQ(take(tcp(tcp_flag::syn, 999, 0, 0, 0), Side::client, 5 * kMs), DuplicateState::fresh);
   Sighting routed = tcp(tcp_flag::syn, 999, 0, 0, 0);
   routed.ttl = 59;
-  EXPECT_EQ(take(routed, Side::client, 5 * kMs), Sameness::copy);
+  EXPECT_EQ(take(routed, Side::client, 5 * kMs), DuplicateState::copy);
   EXPECT_EQ(cold.attempts, 2);
 }
 
@@ -113,8 +113,8 @@ TEST_F(CaptureTraceTest, OneDirectionTwiceIsToldAndItsBytesCountOnce) {
   using namespace tcp_flag;
   take(tcp(syn, 999, 0, 0, 1), Side::client);
   const auto twice = [this](const Sighting& s) {
-    EXPECT_EQ(take(s, Side::server), Sameness::fresh);
-    EXPECT_EQ(take(s, Side::server, 21 * kUs), Sameness::copy);
+    EXPECT_EQ(take(s, Side::server), DuplicateState::fresh);
+    EXPECT_EQ(take(s, Side::server, 21 * kUs), DuplicateState::copy);
   };
   twice(tcp(syn | ack, 4999, 1000, 0, 2));
   take(tcp(ack, 1000, 5000, 0, 3), Side::client);
@@ -182,9 +182,9 @@ TEST_F(CaptureTraceTest, NothingIsMissedBehindAFragmentWhoseRestIsNotKnown) {
 TEST_F(CaptureTraceTest, TheFirstCopyInMidstreamIsASuspectAndTheNextOnesAreProved) {
   handshake();
   take(data(1000, 100, 10), Side::client);
-  EXPECT_EQ(take(data(1000, 100, 10), Side::client, kUs), Sameness::suspect);
+  EXPECT_EQ(take(data(1000, 100, 10), Side::client, kUs), DuplicateState::suspect);
   take(data(1100, 100, 11), Side::client);
-  EXPECT_EQ(take(data(1100, 100, 11), Side::client, 5 * kMs), Sameness::copy);
+  EXPECT_EQ(take(data(1100, 100, 11), Side::client, 5 * kMs), DuplicateState::copy);
   EXPECT_EQ(report().copies[0], 1u);
 }
 
@@ -192,7 +192,7 @@ TEST_F(CaptureTraceTest, TheSameIdAfterATimerIsARetransmission) {
   handshake();
   take(data(1000, 100, 10), Side::client);
   take(data(1000, 100, 10), Side::client, 200 * kMs);
-  EXPECT_EQ(take(data(1000, 100, 10), Side::client, 200 * kMs), Sameness::fresh);
+  EXPECT_EQ(take(data(1000, 100, 10), Side::client, 200 * kMs), DuplicateState::fresh);
   EXPECT_EQ(report().copies[0], 0u);
 }
 
@@ -201,14 +201,14 @@ TEST_F(CaptureTraceTest, AnotherIdIsARetransmission) {
   take(data(1000, 100, 10), Side::client);
   take(data(1200, 100, 12), Side::client);  // a hole: the leg is traced now
   take(data(1000, 100, 13), Side::client, 10 * kUs);
-  EXPECT_EQ(take(data(1000, 100, 14), Side::client, 10 * kUs), Sameness::fresh);
+  EXPECT_EQ(take(data(1000, 100, 14), Side::client, 10 * kUs), DuplicateState::fresh);
 }
 
 TEST_F(CaptureTraceTest, DuplicateAcknowledgementsWithoutIdAreNoCopies) {
   handshake();
   take(data(1000, 100, 10), Side::client);
   take(data(1200, 100, 12), Side::client);
-  for (int i = 0; i < 5; ++i) EXPECT_EQ(take(acknowledgement(1100, 0), Side::server, 2 * kUs), Sameness::fresh);
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(take(acknowledgement(1100, 0), Side::server, 2 * kUs), DuplicateState::fresh);
 }
 
 TEST_F(CaptureTraceTest, AnIdThatDifferentPacketsShareTellsNothing) {
@@ -216,16 +216,16 @@ TEST_F(CaptureTraceTest, AnIdThatDifferentPacketsShareTellsNothing) {
   take(data(1000, 100, 10), Side::client);
   take(data(1200, 100, 12), Side::client);
   take(acknowledgement(1050, 7), Side::server, 2 * kUs);
-  for (int i = 0; i < 5; ++i) EXPECT_EQ(take(acknowledgement(1100, 7), Side::server, 2 * kUs), Sameness::fresh) << i;
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(take(acknowledgement(1100, 7), Side::server, 2 * kUs), DuplicateState::fresh) << i;
 }
 
 TEST_F(CaptureTraceTest, WithoutIdAnAnswerBetweenMakesItARetransmission) {
   handshake();
   take(data(1000, 100, 0), Side::client);
   take(data(1200, 100, 0), Side::client);
-  EXPECT_EQ(take(data(1200, 100, 0), Side::client, 10 * kUs), Sameness::copy);
+  EXPECT_EQ(take(data(1200, 100, 0), Side::client, 10 * kUs), DuplicateState::copy);
   take(acknowledgement(1100, 0), Side::server, 10 * kUs);
-  EXPECT_EQ(take(data(1200, 100, 0), Side::client, 10 * kUs), Sameness::fresh);
+  EXPECT_EQ(take(data(1200, 100, 0), Side::client, 10 * kUs), DuplicateState::fresh);
 }
 
 TEST_F(CaptureTraceTest, AnotherTtlIsTheSamePacketRouted) {
@@ -234,9 +234,9 @@ TEST_F(CaptureTraceTest, AnotherTtlIsTheSamePacketRouted) {
   take(data(1200, 100, 0), Side::client);
   Sighting routed = data(1200, 100, 0);
   routed.ttl = 58;
-  EXPECT_EQ(take(routed, Side::client, 3 * kMs), Sameness::copy);
+  EXPECT_EQ(take(routed, Side::client, 3 * kMs), DuplicateState::copy);
   routed.ttl = 40;  // no path is as long between two ports of one SPAN
-  EXPECT_EQ(take(routed, Side::client, 3 * kMs), Sameness::fresh);
+  EXPECT_EQ(take(routed, Side::client, 3 * kMs), DuplicateState::fresh);
   EXPECT_EQ(report().routed_copies, 1u);
 }
 
@@ -278,18 +278,18 @@ TEST_F(CaptureTraceTest, MoreHolesThanThereIsRoomForCountAllTheSame) {
 }
 
 TEST_F(CaptureTraceTest, ADatagramAgainIsACopyByItsId) {
-  EXPECT_EQ(take_datagram(10, 60, kMs), Sameness::fresh);
-  EXPECT_EQ(take_datagram(10, 60, kUs), Sameness::copy);
-  EXPECT_EQ(take_datagram(11, 60, kMs), Sameness::fresh);
-  EXPECT_EQ(take_datagram(11, 60, 100 * kMs), Sameness::fresh);
-  EXPECT_EQ(take_datagram(0, 60, kMs), Sameness::fresh);
-  EXPECT_EQ(take_datagram(0, 60, kUs), Sameness::fresh);
+  EXPECT_EQ(take_datagram(10, 60, kMs), DuplicateState::fresh);
+  EXPECT_EQ(take_datagram(10, 60, kUs), DuplicateState::copy);
+  EXPECT_EQ(take_datagram(11, 60, kMs), DuplicateState::fresh);
+  EXPECT_EQ(take_datagram(11, 60, 100 * kMs), DuplicateState::fresh);
+  EXPECT_EQ(take_datagram(0, 60, kMs), DuplicateState::fresh);
+  EXPECT_EQ(take_datagram(0, 60, kUs), DuplicateState::fresh);
 }
 
 TEST_F(CaptureTraceTest, ASenderOfDatagramsThatDoesNotCountIsNotTakenForASpan) {
   take_datagram(7, 60, kMs);
   take_datagram(7, 60, kMs);
-  for (int i = 0; i < 10; ++i) EXPECT_EQ(take_datagram(7, 60, kMs), Sameness::fresh);
+  for (int i = 0; i < 10; ++i) EXPECT_EQ(take_datagram(7, 60, kMs), DuplicateState::fresh);
 }
 
 TEST_F(CaptureTraceTest, LiveThePoolIsBounded) {
@@ -298,7 +298,7 @@ TEST_F(CaptureTraceTest, LiveThePoolIsBounded) {
   CaptureTraces none(0, false);
   other.seen = 1;
   other.next_seq[0] = 1000;
-  EXPECT_EQ(none.take(other, cold_of_other, data(2000, 100, 1), Side::client), Sameness::fresh);
+  EXPECT_EQ(none.take(other, cold_of_other, data(2000, 100, 1), Side::client), DuplicateState::fresh);
   EXPECT_EQ(none.refused(), 1u);
   EXPECT_FALSE(other.flags & leg_flag::traced);
 }

@@ -31,7 +31,7 @@ class Conversation {
     return *this;
   }
 
-  LegStep send(int64_t at_ms, const Segment& segment, Sameness same = Sameness::fresh) {
+  LegStep send(int64_t at_ms, const Segment& segment, DuplicateState same = DuplicateState::fresh) {
     Sighting s{};
     const bool up = segment.from == Side::client;
     s.time_ns = s.order_ns = 1'000'000'000'000 + at_ms * kMillisecond;
@@ -163,13 +163,13 @@ TEST(TcpVerdicts, DuplicateSackTellsOfTheSegmentThatWasSentInVain) {
 TEST(TcpVerdicts, CopyIsLabelledButNobodySentItAgain) {
   Conversation c;
   c.established().send(100, data(1, 100));
-  EXPECT_TRUE(c.send(101, data(1, 100), Sameness::copy).labels & bit(PacketLabel::retransmission));
+  EXPECT_TRUE(c.send(101, data(1, 100), DuplicateState::copy).labels & bit(PacketLabel::retransmission));
   EXPECT_EQ(c.retransmissions(Side::client), 0u);
   c.send(345, data(1, 100));  // this one is sent again, and in vain
   EXPECT_EQ(c.retransmissions(Side::client), 1u);
   Segment duplicate = ack(101);
   duplicate.sack = {1, 101};
-  EXPECT_FALSE(c.send(390, duplicate, Sameness::copy).needless) << "what a copy says has been said";
+  EXPECT_FALSE(c.send(390, duplicate, DuplicateState::copy).needless) << "what a copy says has been said";
   EXPECT_TRUE(c.send(390, duplicate).needless);
   EXPECT_FALSE(c.send(391, duplicate).needless) << "of one segment, not of its copy as well";
 }

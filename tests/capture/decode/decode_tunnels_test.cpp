@@ -440,17 +440,17 @@ TEST(DecodeTunnels, FirstFragmentOfACarrierHoldsTheInnerHeaders) {
     EXPECT_EQ(d.sighting.destination_port, 443);
     EXPECT_EQ(d.sighting.payload_length, 600u);
     EXPECT_EQ(d.sighting.flags,
-              bit(SightingFlag::tunnelled) | bit(SightingFlag::carrier_fragment) | bit(SightingFlag::dont_fragment));
+              bit(SightingFlag::tunnelled) | bit(SightingFlag::outer_fragment) | bit(SightingFlag::dont_fragment));
     Sighting outer;
     ASSERT_EQ(
-        decode_carrier(
-            {frame.data(), static_cast<uint32_t>(frame.size()), static_cast<uint32_t>(frame.size()), LinkType::ethernet}, outer),
+        decode_outer({frame.data(), static_cast<uint32_t>(frame.size()), static_cast<uint32_t>(frame.size()), LinkType::ethernet},
+                     outer),
         DecodeError::none);
     EXPECT_EQ(outer.flags, bit(SightingFlag::fragment));
     EXPECT_EQ(outer.source[12], 192);
     EXPECT_EQ(outer.ip_id, 0x1234);
   }
-  // Too little of it: the carrier stands. Nor is a length of nothing taken from a frame that does not hold the packet.
+  // Too little of it: the outer packet stands. Nor is a length of nothing taken from a frame that does not hold the packet.
   EXPECT_FALSE(decoded(carrier(17, four_in_gtp, 40)).sighting.has(SightingFlag::tunnelled));
   packet[2] = packet[3] = 0;
   const Decoded unsized = decoded(carrier(4, packet, 128));

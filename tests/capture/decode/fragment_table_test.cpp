@@ -143,7 +143,7 @@ TEST(FragmentTable, LaterFragmentsOfACarrierBelongToThePacketInside) {
   const Wire frame = ethernet(0x0800) +
                      ipv4({.protocol = 17, .payload = static_cast<uint32_t>(whole.size()), .id = 7, .fragment = 0x2000}) + whole;
   Sighting inner = decoded(frame).sighting;
-  ASSERT_TRUE(inner.has(SightingFlag::carrier_fragment));
+  ASSERT_TRUE(inner.has(SightingFlag::outer_fragment));
   const auto size = static_cast<uint32_t>(frame.size());
   FragmentTable table;
   EXPECT_TRUE(table.attribute({frame.data(), size, size, LinkType::ethernet}, inner));

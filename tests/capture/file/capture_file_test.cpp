@@ -383,7 +383,7 @@ TEST(FileSource, WatermarkIsTheNextPacketButNeverGoesBack) {
     ASSERT_EQ((*source)->poll({&packet, 1}), 1u);
   }
   EXPECT_TRUE((*source)->finished());
-  EXPECT_EQ((*source)->watermark_ns(), kAfterAllNs);
+  EXPECT_EQ((*source)->watermark_ns(), kTimeMax);
   EXPECT_EQ((*source)->poll({&packet, 1}), 0u);
   EXPECT_TRUE((*source)->is_file());
 }
@@ -411,7 +411,7 @@ TEST(FileSource, FileWithoutPacketsIsFinishedAtOnce) {
   auto source = FileSource::open(file.path());
   ASSERT_TRUE(source.ok());
   EXPECT_TRUE((*source)->finished());
-  EXPECT_EQ((*source)->watermark_ns(), kAfterAllNs);
+  EXPECT_EQ((*source)->watermark_ns(), kTimeMax);
   EXPECT_EQ((*source)->link_type(), LinkType::linux_sll);
   EXPECT_EQ((*source)->warning(), "");
 }

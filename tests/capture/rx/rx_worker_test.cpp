@@ -48,7 +48,7 @@ TEST(RxWorker, WatermarkAndCoverageFollowTheSource) {
   EXPECT_EQ(channel.watermark_ns, 900) << "a watermark never goes back";
   state.ended = true;
   bench.poll();
-  EXPECT_EQ(channel.watermark_ns, kAfterAllNs);
+  EXPECT_EQ(channel.watermark_ns, kTimeMax);
   EXPECT_EQ(channel.covered_to_ns, 1'200);
   EXPECT_TRUE(bench.worker->finished());
 }
@@ -63,7 +63,7 @@ TEST(RxWorker, LossesAreKnownBeforeTheBurstIsReleased) {
   state.watermark_ns = 2'500;
   state.while_losses_are_asked = [&] {
     EXPECT_EQ(channel.rings[0]->size(), 0u);
-    EXPECT_EQ(channel.watermark_ns, kBeforeAllNs);
+    EXPECT_EQ(channel.watermark_ns, kTimeMin);
   };
   bench.poll_burst();
   EXPECT_EQ(bench.drops(0, DropReason::nic), 3u);
@@ -114,14 +114,14 @@ TEST(RxWorker, FilesAreNeverDropped) {
     const int64_t watermark_ns = bench.channels[0]->watermark_ns;
     const std::vector<Sighting> some = bench.taken_from(0);
     all.insert(all.end(), some.begin(), some.end());
-    if (watermark_ns != kBeforeAllNs && watermark_ns != kAfterAllNs) {
+    if (watermark_ns != kTimeMin && watermark_ns != kTimeMax) {
       EXPECT_EQ(watermark_ns, static_cast<int64_t>(all.size()) + 1) << "the time of the next packet";
     }
   }
   ASSERT_EQ(all.size(), 100u);
   for (size_t i = 0; i < all.size(); ++i) EXPECT_EQ(all[i].source_port, i + 1);
   EXPECT_EQ(bench.drops(0, DropReason::ring_full), 0u);
-  EXPECT_EQ(bench.channels[0]->watermark_ns, kAfterAllNs);
+  EXPECT_EQ(bench.channels[0]->watermark_ns, kTimeMax);
   EXPECT_EQ(bench.channels[0]->covered_from_ns, 1);
   EXPECT_EQ(bench.channels[0]->covered_to_ns, 100);
 }
@@ -171,7 +171,7 @@ TEST(RxWorker, AFileThatBeginsLaterIsKnownToBeginLater) {
   EXPECT_EQ(second.polls, 0);
   EXPECT_EQ(bench.channels[1]->watermark_ns, 5'000);
   EXPECT_EQ(bench.channels[1]->covered_from_ns, 5'000);
-  EXPECT_EQ(bench.channels[2]->watermark_ns, kAfterAllNs);
+  EXPECT_EQ(bench.channels[2]->watermark_ns, kTimeMax);
 }
 
 TEST(RxWorker, TimeThatRunsBackwardsKeepsTheOrderOfTheFile) {
@@ -197,7 +197,7 @@ TEST(RxWorker, FilesOfASingleTimeDoNotBlockAMergeForEver) {
     size_t released = 0;
     for (int round = 0; round < 10'000 && released < 1'000 * files; ++round) {
       bench.poll();
-      int64_t safe_ns = kAfterAllNs;
+      int64_t safe_ns = kTimeMax;
       for (auto& channel : bench.channels) safe_ns = std::min(safe_ns, channel->watermark_ns.load());
       for (auto& channel : bench.channels) {
         for (auto& ring : channel->rings) {
@@ -271,7 +271,7 @@ TEST(RxWorker, DropsOnPurposeGoThroughTheSameAccounts) {
   }
 }
 
-TEST(RxWorker, ExcerptsKeepStepWithTheirSightings) {
+TEST(RxWorker, PayloadPrefixesKeepStepWithTheirSightings) {
   Bench bench;
   FakeSource::State& state = bench.add_live();
   state.packets.push_back({1, dns_frame(1, 11)});
@@ -280,24 +280,24 @@ TEST(RxWorker, ExcerptsKeepStepWithTheirSightings) {
   bench.poll();
   const std::vector<Sighting> sightings = bench.taken_from(0);
   ASSERT_EQ(sightings.size(), 3u);
-  EXPECT_FALSE(sightings[1].has(SightingFlag::has_excerpt));
+  EXPECT_FALSE(sightings[1].has(SightingFlag::has_payload_prefix));
   EXPECT_EQ(bench.marks_of(0, sightings), (std::vector<uint8_t>{11, 13}));
-  EXPECT_EQ(bench.channels[0]->counters.excerpts.get(), 2u);
+  EXPECT_EQ(bench.channels[0]->counters.payload_prefixes.get(), 2u);
 }
 
-TEST(RxWorker, SightingsThatARingRefusesTakeTheirExcerptsAlong) {
+TEST(RxWorker, SightingsThatARingRefusesTakeTheirPayloadPrefixesAlong) {
   Bench bench;
   FakeSource::State& state = bench.add_live(1, 4);
   for (uint8_t i = 1; i <= 6; ++i) state.packets.push_back({i, dns_frame(i, i)});
   bench.poll();
   EXPECT_EQ(bench.marks_of(0, bench.taken_from(0)), (std::vector<uint8_t>{1, 2, 3, 4}));
-  EXPECT_EQ(bench.channels[0]->excerpts[0]->chunks_waiting(), 0u);
+  EXPECT_EQ(bench.channels[0]->payload_prefixes[0]->chunks_waiting(), 0u);
   state.packets.push_back({7, dns_frame(7, 7)});
   bench.poll();
   EXPECT_EQ(bench.marks_of(0, bench.taken_from(0)), (std::vector<uint8_t>{7}));
 }
 
-TEST(RxWorker, DropsOnPurposeTakeTheirExcerptsAlong) {
+TEST(RxWorker, DropsOnPurposeTakeTheirPayloadPrefixesAlong) {
   Bench bench;
   bench.options.drop_hook = [](DropStage stage, PortIndex, const RawPacket& packet) {
     return packet.frame == (stage == DropStage::nic ? 2u : 3u);
@@ -306,25 +306,25 @@ TEST(RxWorker, DropsOnPurposeTakeTheirExcerptsAlong) {
   for (uint8_t i = 1; i <= 4; ++i) state.packets.push_back({i, dns_frame(i, i)});
   bench.poll();
   EXPECT_EQ(bench.marks_of(0, bench.taken_from(0)), (std::vector<uint8_t>{1, 4}));
-  EXPECT_EQ(bench.channels[0]->excerpts[0]->chunks_waiting(), 0u);
+  EXPECT_EQ(bench.channels[0]->payload_prefixes[0]->chunks_waiting(), 0u);
 }
 
-TEST(RxWorker, LiveAPacketGoesOnWithoutAnExcerptThatDoesNotFit) {
+TEST(RxWorker, LiveAPacketGoesOnWithoutAnPayloadPrefixThatDoesNotFit) {
   Bench bench;
   FakeSource::State& state = bench.add_live(1, 1024);
-  const uint32_t room = static_cast<uint32_t>(bench.channels[0]->excerpts[0]->capacity());  // each takes one chunk
-  for (uint32_t i = 0; i < room; ++i) bench.channels[0]->excerpts[0]->push(std::vector<uint8_t>(18, 9));
+  const uint32_t room = static_cast<uint32_t>(bench.channels[0]->payload_prefixes[0]->capacity());  // each takes one chunk
+  for (uint32_t i = 0; i < room; ++i) bench.channels[0]->payload_prefixes[0]->push(std::vector<uint8_t>(18, 9));
   state.packets.push_back({1, dns_frame(1, 1)});
   state.packets.push_back({2, dns_frame(2, 2)});
   bench.poll();
   const std::vector<Sighting> sightings = bench.taken_from(0);
   ASSERT_EQ(sightings.size(), 2u);
-  EXPECT_FALSE(sightings[0].has(SightingFlag::has_excerpt));
-  EXPECT_EQ(bench.channels[0]->counters.excerpts_dropped.get(), 2u);
+  EXPECT_FALSE(sightings[0].has(SightingFlag::has_payload_prefix));
+  EXPECT_EQ(bench.channels[0]->counters.payload_prefixes_dropped.get(), 2u);
   EXPECT_EQ(bench.channels[0]->loss.lost(), 0u) << "no packet was lost";
 }
 
-TEST(RxWorker, FilesWaitForRoomForTheirExcerpts) {
+TEST(RxWorker, FilesWaitForRoomForTheirPayloadPrefixes) {
   Bench bench;
   FakeSource::State& state = bench.add_file(1, 64);
   std::vector<uint8_t> expected, marks;
@@ -332,13 +332,13 @@ TEST(RxWorker, FilesWaitForRoomForTheirExcerpts) {
     expected.push_back(static_cast<uint8_t>(i));
     state.packets.push_back({i, dns_frame(static_cast<uint16_t>(i), expected.back())});
   }
-  ExcerptRing& ring = *bench.channels[0]->excerpts[0];
+  PayloadPrefixRing& ring = *bench.channels[0]->payload_prefixes[0];
   for (size_t i = 0; i < ring.capacity() - 7; ++i) ring.push(std::vector<uint8_t>(18, 9));
   bench.poll();
   std::vector<Sighting> sightings = bench.taken_from(0);
   EXPECT_EQ(sightings.size(), 7u) << "there was room for so many";
   EXPECT_FALSE(bench.poll()) << "blocked";
-  std::array<uint8_t, kExcerptBytesMax> buffer;
+  std::array<uint8_t, kPayloadPrefixBytesMax> buffer;
   for (size_t i = 0; i < ring.capacity() - 7; ++i) ring.pop(buffer);
   for (int round = 0; round < 1'000; ++round) {
     const auto some = bench.marks_of(0, sightings);
@@ -347,11 +347,11 @@ TEST(RxWorker, FilesWaitForRoomForTheirExcerpts) {
     sightings = bench.taken_from(0);
   }
   EXPECT_EQ(marks, expected);
-  EXPECT_EQ(bench.channels[0]->counters.excerpts_dropped.get(), 0u);
+  EXPECT_EQ(bench.channels[0]->counters.payload_prefixes_dropped.get(), 0u);
 }
 
-// Excerpts as long as they come, all of one time: see FilesOfASingleTimeDoNotBlockAMergeForEver.
-TEST(RxWorker, LongExcerptsOfASingleTimeDoNotBlockAMergeForEver) {
+// PayloadPrefixes as long as they come, all of one time: see FilesOfASingleTimeDoNotBlockAMergeForEver.
+TEST(RxWorker, LongPayloadPrefixesOfASingleTimeDoNotBlockAMergeForEver) {
   Bench bench;
   FakeSource::State& state = bench.add_file(1, 64);
   std::vector<uint8_t> frame = udp_frame(1);
@@ -361,15 +361,15 @@ TEST(RxWorker, LongExcerptsOfASingleTimeDoNotBlockAMergeForEver) {
   frame[46] = 0x50;  // no options
   std::copy_n("GET /", 5, frame.begin() + 54);
   for (int i = 0; i < 200; ++i) state.packets.push_back({0, frame});
-  std::array<uint8_t, kExcerptBytesMax> buffer;
+  std::array<uint8_t, kPayloadPrefixBytesMax> buffer;
   size_t released = 0;
   for (int round = 0; round < 10'000 && released < 200; ++round) {
     bench.poll();
     const int64_t safe_ns = bench.channels[0]->watermark_ns;
     SpscRing<Sighting>& ring = *bench.channels[0]->rings[0];
     for (auto items = ring.peek(); !items.empty() && items.front().order_ns < safe_ns; items = ring.peek()) {
-      ASSERT_TRUE(items.front().has(SightingFlag::has_excerpt));
-      ASSERT_EQ(bench.channels[0]->excerpts[0]->pop(buffer).size(), kExcerptBytesMax);
+      ASSERT_TRUE(items.front().has(SightingFlag::has_payload_prefix));
+      ASSERT_EQ(bench.channels[0]->payload_prefixes[0]->pop(buffer).size(), kPayloadPrefixBytesMax);
       ring.pop(1);
       ++released;
     }
@@ -403,14 +403,14 @@ TEST(RxWorker, ReadersSeeLossesAndSightingsBeforeTheWatermark) {
   std::thread reader([&] {
     int64_t seen = 0;
     int64_t lost = 0;
-    for (int64_t watermark_ns = 0; watermark_ns != kAfterAllNs;) {
+    for (int64_t watermark_ns = 0; watermark_ns != kTimeMax;) {
       watermark_ns = channel.watermark_ns.load(std::memory_order_acquire);
       lost = static_cast<int64_t>(channel.loss.lost());
       for (auto items = channel.rings[0]->peek(); !items.empty(); items = channel.rings[0]->peek()) {
         seen += static_cast<int64_t>(items.size());
         channel.rings[0]->pop(items.size());
       }
-      if (watermark_ns != kAfterAllNs && watermark_ns != kBeforeAllNs) {
+      if (watermark_ns != kTimeMax && watermark_ns != kTimeMin) {
         EXPECT_GE(seen + static_cast<int64_t>(channel.loss.lost()), watermark_ns - 1);
       }
     }

@@ -37,7 +37,7 @@ Read read(const std::vector<int64_t>& times_ms, size_t burst_size = 32) {
   EXPECT_TRUE(source.ok());
   Read result;
   std::vector<RawPacket> burst(burst_size);
-  int64_t watermark_ns = kBeforeAllNs;
+  int64_t watermark_ns = kTimeMin;
   while (!(*source)->finished()) {
     const size_t count = (*source)->poll(burst);
     for (size_t i = 0; i < count; ++i) {

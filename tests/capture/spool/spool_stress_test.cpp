@@ -33,7 +33,7 @@ TEST(SpoolStress, TwoLanesAWriterAndReadersAgreeOnEveryPacket) {
   }
   uint64_t snapshots = 0;
   while (running > 0) {
-    const auto snapshot = spool.snapshot(kBeforeAllNs, kAfterAllNs);
+    const auto snapshot = spool.snapshot(kTimeMin, kTimeMax);
     ASSERT_TRUE(snapshot) << snapshot.error();
     const ReadBack back = read_snapshot(**snapshot);
     EXPECT_EQ(back.damaged, 0u);

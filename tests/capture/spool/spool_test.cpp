@@ -67,7 +67,7 @@ TEST(Spool, WhatWasAppendedIsReadBackInTheOrderOfTime) {
     }
   }
   ASSERT_TRUE(wait_for([&] { return spool->status().packets_written == 1000; }));
-  const auto snapshot = spool->snapshot(kBeforeAllNs, kAfterAllNs);
+  const auto snapshot = spool->snapshot(kTimeMin, kTimeMax);
   ASSERT_TRUE(snapshot) << snapshot.error();
   const ReadBack back = read_snapshot(**snapshot);
   EXPECT_EQ(back.numbers, numbers(0, 1000));
@@ -317,7 +317,7 @@ TEST(Spool, ASnapshotStaysReadableWhileTheRingRemovesItsFiles) {
   spool->start();
   append(*spool, 0, 10'000);
   ASSERT_TRUE(wait_for([&] { return spool->status().packets_written == 10'000; }));
-  const auto snapshot = spool->snapshot(kBeforeAllNs, kAfterAllNs);
+  const auto snapshot = spool->snapshot(kTimeMin, kTimeMax);
   ASSERT_TRUE(snapshot);
   append(*spool, 10'000, 60'000);
   spool->stop();
@@ -337,7 +337,7 @@ TEST(Spool, PortsOfAnEarlierRunKeepTheirNamesAndComeAfterThePresentOnes) {
   std::swap(ports[0], ports[1]);
   ports[1].info.name = "tap9";
   const auto spool = std::move(*Spool::open(small_spool(directory.path()), ports));
-  const auto snapshot = spool->snapshot(kBeforeAllNs, kAfterAllNs);
+  const auto snapshot = spool->snapshot(kTimeMin, kTimeMax);
   ASSERT_TRUE(snapshot);
   ASSERT_EQ((*snapshot)->interfaces().size(), 3u);
   EXPECT_EQ((*snapshot)->interfaces()[2].block.name, "tap0");

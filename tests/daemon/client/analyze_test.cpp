@@ -439,9 +439,9 @@ TEST_F(AnalyzeTest, WrongOptionsAreUsage) {
     EXPECT_EQ(outcome.out, "");
     return outcome.err;
   };
-  EXPECT_EQ(error_of([](AnalyzeOptions& o) { o.format = "xml"; }), "parallax: --format xml: text or json is right\n");
-  EXPECT_EQ(error_of([](AnalyzeOptions& o) { o.workers = 0; }), "parallax: --workers 0: 1 to 64 is right\n");
-  EXPECT_EQ(error_of([](AnalyzeOptions& o) { o.align_clocks = "on"; }), "parallax: --align-clocks on: auto or off is right\n");
+  EXPECT_EQ(error_of([](AnalyzeOptions& o) { o.format = "xml"; }), "parallax: --format xml: must be text or json\n");
+  EXPECT_EQ(error_of([](AnalyzeOptions& o) { o.workers = 0; }), "parallax: --workers 0: must be 1 to 64\n");
+  EXPECT_EQ(error_of([](AnalyzeOptions& o) { o.align_clocks = "on"; }), "parallax: --align-clocks on: must be auto or off\n");
   EXPECT_THAT(error_of([](AnalyzeOptions& o) { o.packets = true; }), HasSubstr("needs --format json"));
   EXPECT_THAT(error_of([](AnalyzeOptions& o) { o.access_log = "x"; }), HasSubstr("--access-log cannot be done yet"));
   EXPECT_THAT(error_of([&](AnalyzeOptions& o) { o.points.push_back(point); }), HasSubstr("point \"here\" is given twice"));

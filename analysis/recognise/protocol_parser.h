@@ -1,4 +1,4 @@
-// Reads the first bytes of messages out of excerpts, and tells the correlator what they say.
+// Reads the first bytes of messages out of payload prefixes, and tells the correlator what they say.
 //
 // One for each analysis worker, used by its thread. Of each direction of a leg: messages from their first byte to where the
 // parsers know enough, one after the other (a PROXY header and what follows it, one HTTP head after another), each once, however
@@ -19,20 +19,20 @@
 
 namespace parallax {
 
-struct RecogniserLimits {
+struct ProtocolParserLimits {
   size_t legs = 0;     // slots of the leg table
   size_t states = 0;   // legs of which something may be known at a time (live)
   size_t buffers = 0;  // messages that are incomplete at a time (live)
   bool offline = false;
 };
 
-class Recogniser {
+class ProtocolParser {
  public:
-  Recogniser(const RecogniserLimits& limits, SpscRing<RecognitionEvent>& ring, WorkerCounters& counters);
+  ProtocolParser(const ProtocolParserLimits& limits, SpscRing<RecognitionEvent>& ring, WorkerCounters& counters);
 
-  // The excerpt of a packet of the leg in that slot. `first_seq`: where the packet's direction begins, if that was seen.
+  // The payload prefix of a packet of the leg in that slot. `first_seq`: where the packet's direction begins, if that was seen.
   void take(uint32_t slot, LegId leg, const Sighting& s, Side from, std::optional<uint32_t> first_seq,
-            std::span<const uint8_t> excerpt);
+            std::span<const uint8_t> payload_prefix);
   // The leg is over: tells what is known of messages that were never completed. To be called before the leg's last event is sent,
   // whose place in the order is `last`.
   void close(uint32_t slot, LegId leg, const PacketFacts& last);
@@ -94,7 +94,7 @@ class Recogniser {
   RecognitionEvent event_of(const Packet& packet, RecognitionKind kind, uint32_t seq) const;
   void send(State& state, const RecognitionEvent& event);
 
-  const RecogniserLimits limits_;
+  const ProtocolParserLimits limits_;
   WorkerCounters& counters_;
   Outbox<RecognitionEvent> outbox_;
   MessageBufferPool buffers_;

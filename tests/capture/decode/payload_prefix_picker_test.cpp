@@ -1,5 +1,5 @@
 // What the picker hands on of a port's packets, and what it leaves.
-#include "capture/decode/excerpt_picker.h"
+#include "capture/decode/payload_prefix_picker.h"
 
 #include <gtest/gtest.h>
 
@@ -13,7 +13,7 @@ constexpr uint32_t kIsn = 0xfffffff0;  // the sequence wraps within the first by
 
 // One direction of a TCP flow.
 struct Stream {
-  ExcerptPicker& picker;
+  PayloadPrefixPicker& picker;
   uint16_t source_port = 40000, destination_port = 443;
   uint32_t flow_hash = 0x12345678;
 
@@ -40,7 +40,7 @@ std::string record(uint8_t type, size_t length) {
 
 class Picker : public testing::Test {
  protected:
-  const std::unique_ptr<ExcerptPicker> picker_ = std::make_unique<ExcerptPicker>();
+  const std::unique_ptr<PayloadPrefixPicker> picker_ = std::make_unique<PayloadPrefixPicker>();
   Stream stream_{*picker_};
 };
 
@@ -129,8 +129,9 @@ TEST_F(Picker, NoMessageIsFollowedFurtherThanItsBound) {
   EXPECT_EQ(stream_.send(1, "GET /" + std::string(1455, 'a')), 1460u);
   uint32_t handed_on = 1460;
   for (uint32_t offset = 1461; offset < 40'000; offset += 1460) handed_on += stream_.send(offset, std::string(1460, 'a'));
-  EXPECT_EQ(handed_on, kExcerptBytesMax);
-  EXPECT_EQ(stream_.send(50'000, record(22, 16'000) + std::string(50'000, 'x')), kExcerptBytesMax) << "a super-segment is cut";
+  EXPECT_EQ(handed_on, kPayloadPrefixBytesMax);
+  EXPECT_EQ(stream_.send(50'000, record(22, 16'000) + std::string(50'000, 'x')), kPayloadPrefixBytesMax)
+      << "a super-segment is cut";
 }
 
 TEST_F(Picker, DirectionsOfAFlowAreFollowedApart) {

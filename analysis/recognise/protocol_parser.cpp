@@ -1,4 +1,4 @@
-#include "analysis/recognise/recogniser.h"
+#include "analysis/recognise/protocol_parser.h"
 
 #include <algorithm>
 
@@ -16,7 +16,7 @@ namespace {
 using Bytes = std::span<const uint8_t>;
 
 constexpr uint8_t kMessagesMax = 96;    // told of a direction: more than are kept of a connection
-constexpr int kMessagesPerStep = 32;    // in one excerpt or buffer
+constexpr int kMessagesPerStep = 32;    // in one payload prefix or buffer
 constexpr uint64_t kBodyMax = 1 << 30;  // a body as long as that has no end that sequence numbers could tell
 constexpr uint8_t kTlsAlert = 21, kTlsHandshake = 22, kClientHello = 1, kServerHello = 2;
 constexpr size_t kWaitingMax = 64;    // live: messages that wait for room in the ring to the correlator
@@ -47,7 +47,7 @@ bool is_message(Bytes bytes) {
 
 }  // namespace
 
-Recogniser::Recogniser(const RecogniserLimits& limits, SpscRing<RecognitionEvent>& ring, WorkerCounters& counters)
+ProtocolParser::ProtocolParser(const ProtocolParserLimits& limits, SpscRing<RecognitionEvent>& ring, WorkerCounters& counters)
     : limits_(limits),
       counters_(counters),
       outbox_(ring, limits.offline ? Outbox<RecognitionEvent>::kUnbounded : kWaitingMax),
@@ -58,12 +58,12 @@ Recogniser::Recogniser(const RecogniserLimits& limits, SpscRing<RecognitionEvent
   for (size_t i = states_.size(); i-- > 0;) free_states_.push_back(static_cast<uint32_t>(i));
 }
 
-Recogniser::State* Recogniser::state_of(uint32_t slot) {
+ProtocolParser::State* ProtocolParser::state_of(uint32_t slot) {
   uint32_t& index = state_of_slot_[slot];
   if (index != kNone) return &states_[index];
   if (free_states_.empty()) {
     if (!limits_.offline) {
-      counters_.recogniser_states_missing.add();
+      counters_.protocol_parser_states_missing.add();
       return nullptr;
     }
     free_states_.push_back(static_cast<uint32_t>(states_.size()));
@@ -75,20 +75,21 @@ Recogniser::State* Recogniser::state_of(uint32_t slot) {
   return &states_[index];
 }
 
-void Recogniser::take(uint32_t slot, LegId leg, const Sighting& s, Side from, std::optional<uint32_t> first_seq, Bytes excerpt) {
+void ProtocolParser::take(uint32_t slot, LegId leg, const Sighting& s, Side from, std::optional<uint32_t> first_seq,
+                          Bytes payload_prefix) {
   State* state = state_of(slot);
-  if (state == nullptr || excerpt.empty()) return;
+  if (state == nullptr || payload_prefix.empty()) return;
   const bool dns = is_port(s, 53) || is_port(s, 5353) || is_port(s, 5355);
   const Packet packet{s.order_ns, leg, s.frame, s.ack, s.port, s.point, from, false, dns};
   if (s.protocol == ip_protocol::udp) {
-    take_datagram(*state, packet, s, excerpt);
+    take_datagram(*state, packet, s, payload_prefix);
   } else {
     const uint32_t seq = s.seq + ((s.tcp_flags & tcp_flag::syn) ? 1 : 0);
-    take_stream(state_of_slot_[slot], packet, seq, first_seq, excerpt);
+    take_stream(state_of_slot_[slot], packet, seq, first_seq, payload_prefix);
   }
 }
 
-void Recogniser::close(uint32_t slot, LegId leg, const PacketFacts& last) {
+void ProtocolParser::close(uint32_t slot, LegId leg, const PacketFacts& last) {
   const uint32_t index = state_of_slot_[slot];
   if (index == kNone) return;
   State& state = states_[index];
@@ -106,8 +107,8 @@ void Recogniser::close(uint32_t slot, LegId leg, const PacketFacts& last) {
 
 // ---- streams ----
 
-void Recogniser::take_stream(uint32_t state_index, const Packet& packet, uint32_t seq, std::optional<uint32_t> first_seq,
-                             Bytes bytes) {
+void ProtocolParser::take_stream(uint32_t state_index, const Packet& packet, uint32_t seq, std::optional<uint32_t> first_seq,
+                                 Bytes bytes) {
   Direction& direction = states_[state_index].directions[index_of(packet.from)];
   if (direction.buffer != kNone) {
     go_on(state_index, packet, seq, bytes);
@@ -122,7 +123,7 @@ void Recogniser::take_stream(uint32_t state_index, const Packet& packet, uint32_
   }
 }
 
-void Recogniser::begin(uint32_t state_index, const Packet& packet, uint32_t seq, Bytes bytes) {
+void ProtocolParser::begin(uint32_t state_index, const Packet& packet, uint32_t seq, Bytes bytes) {
   State& state = states_[state_index];
   Direction& direction = state.directions[index_of(packet.from)];
   for (int i = 0; i < kMessagesPerStep && !bytes.empty(); ++i) {
@@ -144,7 +145,7 @@ void Recogniser::begin(uint32_t state_index, const Packet& packet, uint32_t seq,
   if (!bytes.empty()) counters_.messages_over.add();
 }
 
-void Recogniser::go_on(uint32_t state_index, const Packet& packet, uint32_t seq, Bytes bytes) {
+void ProtocolParser::go_on(uint32_t state_index, const Packet& packet, uint32_t seq, Bytes bytes) {
   State& state = states_[state_index];
   Direction& direction = state.directions[index_of(packet.from)];
   MessageBuffer& buffer = buffers_[direction.buffer];
@@ -180,7 +181,7 @@ void Recogniser::go_on(uint32_t state_index, const Packet& packet, uint32_t seq,
 }
 
 // A buffer for the message that begins at `seq`.
-void Recogniser::keep(uint32_t state_index, const Packet& packet, uint32_t seq) {
+void ProtocolParser::keep(uint32_t state_index, const Packet& packet, uint32_t seq) {
   Direction& direction = states_[state_index].directions[index_of(packet.from)];
   MessageBufferPool::Owner evicted;
   direction.buffer = buffers_.take({state_index, static_cast<uint8_t>(index_of(packet.from))}, packet.order_ns, evicted);
@@ -191,13 +192,13 @@ void Recogniser::keep(uint32_t state_index, const Packet& packet, uint32_t seq) 
   states_[evicted.state].directions[evicted.direction].hello_told = false;
 }
 
-void Recogniser::release(Direction& direction) {
+void ProtocolParser::release(Direction& direction) {
   buffers_.give_back(direction.buffer);
   direction.buffer = kNone;
   direction.hello_told = false;
 }
 
-bool Recogniser::begun_before(Direction& direction, uint32_t seq) const {
+bool ProtocolParser::begun_before(Direction& direction, uint32_t seq) const {
   const size_t known = std::min<size_t>(direction.begun_count, direction.begun.size());
   return std::find(direction.begun.begin(), direction.begun.begin() + static_cast<ptrdiff_t>(known), seq) !=
          direction.begun.begin() + static_cast<ptrdiff_t>(known);
@@ -206,7 +207,7 @@ bool Recogniser::begun_before(Direction& direction, uint32_t seq) const {
 // ---- messages ----
 
 // `last`: no more bytes will come, so that what has been found so far is told.
-Recogniser::Read Recogniser::read(State& state, const Packet& packet, uint32_t seq, Bytes bytes, bool last) {
+ProtocolParser::Read ProtocolParser::read(State& state, const Packet& packet, uint32_t seq, Bytes bytes, bool last) {
   if (packet.dns) return read_dns_stream(state, packet, seq, bytes);
   if (bytes[0] == kTlsHandshake || bytes[0] == kTlsAlert) return read_tls(state, packet, seq, bytes, last);
   if (bytes[0] == '\r' || begins(bytes, "PROXY")) {
@@ -220,7 +221,7 @@ Recogniser::Read Recogniser::read(State& state, const Packet& packet, uint32_t s
   return read_request(state, packet, seq, bytes, last);
 }
 
-Recogniser::Read Recogniser::read_tls(State& state, const Packet& packet, uint32_t seq, Bytes bytes, bool last) {
+ProtocolParser::Read ProtocolParser::read_tls(State& state, const Packet& packet, uint32_t seq, Bytes bytes, bool last) {
   if (bytes[0] == kTlsAlert) {
     TlsAlert alert;
     const ParseStatus status = parse_tls_alert(bytes, alert);
@@ -238,7 +239,7 @@ Recogniser::Read Recogniser::read_tls(State& state, const Packet& packet, uint32
   return {Outcome::nothing, 0};
 }
 
-Recogniser::Read Recogniser::read_client_hello(State& state, const Packet& packet, uint32_t seq, Bytes bytes, bool last) {
+ProtocolParser::Read ProtocolParser::read_client_hello(State& state, const Packet& packet, uint32_t seq, Bytes bytes, bool last) {
   Direction& direction = state.directions[index_of(packet.from)];
   if (state.tls_secret && direction.client_hellos > 0) return {Outcome::nothing, 0};
   TlsClientHello hello;
@@ -257,7 +258,8 @@ Recogniser::Read Recogniser::read_client_hello(State& state, const Packet& packe
   return {Outcome::done, static_cast<uint32_t>(bytes.size())};
 }
 
-Recogniser::Read Recogniser::read_server_flight(State& state, const Packet& packet, uint32_t seq, Bytes bytes, bool last) {
+ProtocolParser::Read ProtocolParser::read_server_flight(State& state, const Packet& packet, uint32_t seq, Bytes bytes,
+                                                        bool last) {
   Direction& direction = state.directions[index_of(packet.from)];
   if (state.tls_secret && !direction.hello_told) return {Outcome::nothing, 0};
   TlsServerFlight flight;
@@ -293,7 +295,7 @@ Recogniser::Read Recogniser::read_server_flight(State& state, const Packet& pack
   return goes_on ? Read{Outcome::more, 0} : Read{Outcome::done, static_cast<uint32_t>(bytes.size())};
 }
 
-Recogniser::Read Recogniser::read_request(State& state, const Packet& packet, uint32_t seq, Bytes bytes, bool last) {
+ProtocolParser::Read ProtocolParser::read_request(State& state, const Packet& packet, uint32_t seq, Bytes bytes, bool last) {
   HttpRequestHead head;
   const ParseStatus status = parse_http_request(bytes, head);
   if (status == ParseStatus::more && !last) return {Outcome::more, 0};
@@ -315,7 +317,7 @@ Recogniser::Read Recogniser::read_request(State& state, const Packet& packet, ui
   return {Outcome::done, static_cast<uint32_t>(std::min<uint64_t>(bytes.size(), head.head_length + body))};
 }
 
-Recogniser::Read Recogniser::read_response(State& state, const Packet& packet, uint32_t seq, Bytes bytes, bool last) {
+ProtocolParser::Read ProtocolParser::read_response(State& state, const Packet& packet, uint32_t seq, Bytes bytes, bool last) {
   HttpResponseHead head;
   const ParseStatus status = parse_http_response(bytes, head);
   if (status == ParseStatus::more && !last) return {Outcome::more, 0};
@@ -331,7 +333,7 @@ Recogniser::Read Recogniser::read_response(State& state, const Packet& packet, u
   return {Outcome::done, static_cast<uint32_t>(std::min<uint64_t>(bytes.size(), head.head_length + std::min(body, kBodyMax)))};
 }
 
-Recogniser::Read Recogniser::read_proxy(State& state, const Packet& packet, uint32_t seq, Bytes bytes, bool last) {
+ProtocolParser::Read ProtocolParser::read_proxy(State& state, const Packet& packet, uint32_t seq, Bytes bytes, bool last) {
   ProxyHeader header;
   const ParseStatus status = parse_proxy_header(bytes, header);
   if (status == ParseStatus::more && !last) return {Outcome::more, 0};
@@ -350,7 +352,7 @@ Recogniser::Read Recogniser::read_proxy(State& state, const Packet& packet, uint
   return {Outcome::done, part ? static_cast<uint32_t>(bytes.size()) : header.header_length};
 }
 
-Recogniser::Read Recogniser::read_dns_stream(State& state, const Packet& packet, uint32_t seq, Bytes bytes) {
+ProtocolParser::Read ProtocolParser::read_dns_stream(State& state, const Packet& packet, uint32_t seq, Bytes bytes) {
   DnsMessage message;
   uint16_t length = 0;
   const ParseStatus status = parse_dns_stream(bytes, message, length);
@@ -363,7 +365,7 @@ Recogniser::Read Recogniser::read_dns_stream(State& state, const Packet& packet,
   return {Outcome::done, static_cast<uint32_t>(std::min<size_t>(bytes.size(), size_t{2} + length))};
 }
 
-void Recogniser::send_dns(State& state, const Packet& packet, uint32_t seq, const DnsMessage& message) {
+void ProtocolParser::send_dns(State& state, const Packet& packet, uint32_t seq, const DnsMessage& message) {
   RecognitionEvent event = event_of(packet, RecognitionKind::dns, seq);
   event.id = message.id;
   event.code = message.type;
@@ -375,7 +377,7 @@ void Recogniser::send_dns(State& state, const Packet& packet, uint32_t seq, cons
 
 // ---- datagrams ----
 
-void Recogniser::take_datagram(State& state, const Packet& packet, const Sighting& s, Bytes bytes) {
+void ProtocolParser::take_datagram(State& state, const Packet& packet, const Sighting& s, Bytes bytes) {
   if (packet.dns) {
     DnsMessage message;
     const ParseStatus status = parse_dns_message(bytes, message);
@@ -407,7 +409,7 @@ void Recogniser::take_datagram(State& state, const Packet& packet, const Sightin
 
 // ---- telling ----
 
-RecognitionEvent Recogniser::event_of(const Packet& packet, RecognitionKind kind, uint32_t seq) const {
+RecognitionEvent ProtocolParser::event_of(const Packet& packet, RecognitionKind kind, uint32_t seq) const {
   RecognitionEvent event;
   event.order_ns = packet.order_ns;
   event.leg = packet.leg;
@@ -427,7 +429,7 @@ RecognitionEvent Recogniser::event_of(const Packet& packet, RecognitionKind kind
   return event;
 }
 
-void Recogniser::send(State& state, const RecognitionEvent& event) {
+void ProtocolParser::send(State& state, const RecognitionEvent& event) {
   uint8_t& told = state.directions[index_of(event.from)].messages;
   if (told == kMessagesMax) {
     counters_.messages_over.add();

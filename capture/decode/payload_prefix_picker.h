@@ -3,10 +3,10 @@
 // Decided from the payload's first bytes alone: a TLS handshake or alert record, an HTTP/1 request or status line, a PROXY
 // header; and by port DNS and DHCP. What a message's first segment leaves open is followed in a small direct-mapped table, keyed
 // by flow and direction: the range of sequence numbers that is still wanted. The table also knows where directions begin that
-// were just opened, so that their first segments are handed on in whatever order they come. A collision costs an excerpt, never
-// more. One for each port, used by its rx worker's thread alone: what is picked depends on the port's packets and nothing else.
-// A plain data packet costs one hash, a look at a bitmap of 256 bytes, and one at the payload's first two bytes: 3 ns beside the
-// 12 of decoding it.
+// were just opened, so that their first segments are handed on in whatever order they come. A collision costs an payload prefix,
+// never more. One for each port, used by its rx worker's thread alone: what is picked depends on the port's packets and nothing
+// else. A data packet on the fast path costs one hash, a look at a bitmap of 256 bytes, and one at the payload's first two bytes:
+// 3 ns beside the 12 of decoding it.
 #pragma once
 
 #include <nmmintrin.h>
@@ -15,12 +15,12 @@
 #include <cstdint>
 #include <string_view>
 
-#include "capture/core/excerpt.h"
+#include "capture/core/payload_prefix.h"
 #include "capture/decode/decode.h"
 
 namespace parallax {
 
-class ExcerptPicker {
+class PayloadPrefixPicker {
  public:
   // How many of the payload's first bytes to hand on; 0: none. To be called for every frame of the port, in order.
   uint32_t pick(const DecodedFrame& frame) {

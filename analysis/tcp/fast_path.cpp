@@ -1,4 +1,4 @@
-#include "analysis/tcp/plain_packet.h"
+#include "analysis/tcp/fast_path.h"
 
 #include "analysis/tcp/zeek_state.h"
 
@@ -21,16 +21,16 @@ bool half_settled(const TcpFlow::Half& half, uint32_t next_seq) {
 
 }  // namespace
 
-void settle_plain(LegHot& hot, const TcpFlow& flow) {
+void settle_fast_path(LegHot& hot, const TcpFlow& flow) {
   hot.seen &= leg_seen::known;
   if (!half_settled(flow.half[0], hot.next_seq[0]) || !half_settled(flow.half[1], hot.next_seq[1])) return;
   for (const Side from : {Side::client, Side::server}) {
     const size_t d = index_of(from);
     const TcpFlow::Half& peer = flow.half[1 - d];
     if (!leg_settled(hot, from) || flow.half[d].holes != 0) continue;
-    if (hot.history_seen & zeek::history_bit(zeek::Letter::a, from)) hot.seen |= leg_seen::plain_ack[d];
+    if (hot.history_seen & zeek::history_bit(zeek::Letter::a, from)) hot.seen |= leg_seen::fast_ack[d];
     if ((hot.history_seen & zeek::history_bit(zeek::Letter::d, from)) && peer.window_shift != flow_shift::unasked)
-      hot.seen |= leg_seen::plain_data[d];
+      hot.seen |= leg_seen::fast_data[d];
   }
 }
 

@@ -1,4 +1,4 @@
-#include "capture/decode/excerpt_picker.h"
+#include "capture/decode/payload_prefix_picker.h"
 
 #include <algorithm>
 #include <cstring>
@@ -39,16 +39,16 @@ uint32_t head_end(const uint8_t* data, uint32_t length) {
 }  // namespace
 
 // The first segment of the direction follows; until then nothing is known of it but where it begins.
-void ExcerptPicker::note_opening(const DecodedFrame& frame) {
+void PayloadPrefixPicker::note_opening(const DecodedFrame& frame) {
   open(hash_of(frame), Kind::undecided, frame.seq + 1, frame.seq + 1 + kOpeningBytes, frame.seq + 1);
 }
 
-void ExcerptPicker::open(uint32_t hash, Kind kind, uint32_t begin, uint32_t end, uint32_t next) {
+void PayloadPrefixPicker::open(uint32_t hash, Kind kind, uint32_t begin, uint32_t end, uint32_t next) {
   entries_[slot_of(hash)] = {(hash & ~3u) | static_cast<uint32_t>(kind), begin, end, next};
   open_[slot_of(hash) >> 6] |= 1ull << (slot_of(hash) & 63);
 }
 
-uint32_t ExcerptPicker::pick_datagram(const DecodedFrame& frame) const {
+uint32_t PayloadPrefixPicker::pick_datagram(const DecodedFrame& frame) const {
   const auto limit_of = [](uint16_t port) -> uint32_t {
     switch (port) {
       case 53:    // DNS
@@ -67,9 +67,9 @@ uint32_t ExcerptPicker::pick_datagram(const DecodedFrame& frame) const {
   return std::min(std::max(limit_of(frame.source_port), limit_of(frame.destination_port)), frame.payload_captured);
 }
 
-uint32_t ExcerptPicker::pick_stream(const DecodedFrame& frame, uint32_t hash) {
+uint32_t PayloadPrefixPicker::pick_stream(const DecodedFrame& frame, uint32_t hash) {
   const uint32_t seq = frame.seq + ((frame.tcp_flags & tcp_flag::syn) ? 1 : 0);
-  const Part payload{frame.payload, std::min(frame.payload_captured, kExcerptBytesMax),
+  const Part payload{frame.payload, std::min(frame.payload_captured, kPayloadPrefixBytesMax),
                      frame.payload_captured == frame.payload_length};
   Entry& entry = entries_[slot_of(hash)];
   if (is_followed(hash)) {
@@ -80,19 +80,19 @@ uint32_t ExcerptPicker::pick_stream(const DecodedFrame& frame, uint32_t hash) {
 }
 
 // `undecided`: where nothing is found, it is known now that nothing is wanted of the direction's beginning.
-uint32_t ExcerptPicker::begin_message(const DecodedFrame& frame, uint32_t hash, uint32_t seq, const Part& payload,
-                                      bool undecided) {
+uint32_t PayloadPrefixPicker::begin_message(const DecodedFrame& frame, uint32_t hash, uint32_t seq, const Part& payload,
+                                            bool undecided) {
   const Extent extent = extent_of(payload, is_stream_port(frame));
   const bool goes_on = extent.kind != Kind::none && extent.wanted > payload.length && payload.whole;
   if (goes_on) {
-    open(hash, extent.kind, seq, seq + std::min(extent.wanted, kExcerptBytesMax), seq + payload.length);
+    open(hash, extent.kind, seq, seq + std::min(extent.wanted, kPayloadPrefixBytesMax), seq + payload.length);
   } else if (undecided) {
     close(hash);
   }
   return extent.keep;
 }
 
-uint32_t ExcerptPicker::go_on(const DecodedFrame& frame, Entry& entry, uint32_t hash, uint32_t seq, const Part& payload) {
+uint32_t PayloadPrefixPicker::go_on(const DecodedFrame& frame, Entry& entry, uint32_t hash, uint32_t seq, const Part& payload) {
   const auto kind = static_cast<Kind>(entry.tag & 3);
   const auto until_end = static_cast<uint32_t>(distance(seq, entry.end));
   const uint32_t keep = std::min(payload.length, until_end);
@@ -112,8 +112,8 @@ uint32_t ExcerptPicker::go_on(const DecodedFrame& frame, Entry& entry, uint32_t 
   const Extent rest = extent_of({payload.data + at, payload.length - at, payload.whole}, is_stream_port(frame));
   if (rest.kind != Kind::none && at + rest.wanted > payload.length && payload.whole) {
     // Another message begins behind the first. What is still missing of the first stays wanted, too.
-    const uint32_t begin = distance(entry.begin, seq) < static_cast<int32_t>(kExcerptBytesMax) ? entry.begin : seq + at;
-    open(hash, rest.kind, begin, seq + at + std::min(rest.wanted, kExcerptBytesMax), entry.next);
+    const uint32_t begin = distance(entry.begin, seq) < static_cast<int32_t>(kPayloadPrefixBytesMax) ? entry.begin : seq + at;
+    open(hash, rest.kind, begin, seq + at + std::min(rest.wanted, kPayloadPrefixBytesMax), entry.next);
   } else if (distance(seq + at, entry.next) >= 0) {
     close(hash);
   } else {
@@ -123,7 +123,7 @@ uint32_t ExcerptPicker::go_on(const DecodedFrame& frame, Entry& entry, uint32_t 
 }
 
 // As many messages as stand one behind the other.
-ExcerptPicker::Extent ExcerptPicker::extent_of(const Part& part, bool stream_port) {
+PayloadPrefixPicker::Extent PayloadPrefixPicker::extent_of(const Part& part, bool stream_port) {
   Extent extent;
   for (uint32_t messages = 0, at = 0; messages < kMessagesMax && at < part.length; ++messages, at = extent.wanted) {
     const Extent next = message_extent({part.data + at, part.length - at, part.whole}, stream_port);
@@ -140,7 +140,7 @@ ExcerptPicker::Extent ExcerptPicker::extent_of(const Part& part, bool stream_por
   return extent;
 }
 
-ExcerptPicker::Extent ExcerptPicker::message_extent(const Part& part, bool stream_port) {
+PayloadPrefixPicker::Extent PayloadPrefixPicker::message_extent(const Part& part, bool stream_port) {
   if (stream_port) {  // DNS over TCP: two bytes of length come first
     const uint32_t length = part.length >= 2 ? load16(part.data) : 0;
     return length >= 12 ? sized_extent(part, 2 + length) : Extent{};
@@ -178,25 +178,25 @@ ExcerptPicker::Extent ExcerptPicker::message_extent(const Part& part, bool strea
   }
 }
 
-ExcerptPicker::Extent ExcerptPicker::sized_extent(const Part& part, uint32_t size) {
+PayloadPrefixPicker::Extent PayloadPrefixPicker::sized_extent(const Part& part, uint32_t size) {
   return {std::min(part.length, size), size, Kind::sized};
 }
 
 // One record. Handshake records follow one another; alerts are of interest where they are not encrypted (then they have two
 // bytes).
-ExcerptPicker::Extent ExcerptPicker::tls_extent(const Part& part) {
+PayloadPrefixPicker::Extent PayloadPrefixPicker::tls_extent(const Part& part) {
   constexpr uint8_t kAlert = 21, kHandshake = 22;
   const uint8_t* p = part.data;
   if ((p[0] != kAlert && p[0] != kHandshake) || p[1] != 3 || p[2] > 4) return {};
-  if (part.length < kTlsRecordHeader) return sized_extent(part, kExcerptBytesMax);
+  if (part.length < kTlsRecordHeader) return sized_extent(part, kPayloadPrefixBytesMax);
   const uint32_t length = load16(p + 3);
   if (length == 0 || length > kTlsRecordMax || (p[0] == kAlert && length != 2)) return {};
   return sized_extent(part, kTlsRecordHeader + length);
 }
 
-ExcerptPicker::Extent ExcerptPicker::head_extent(const Part& part, bool response) {
+PayloadPrefixPicker::Extent PayloadPrefixPicker::head_extent(const Part& part, bool response) {
   const uint32_t end = head_end(part.data, part.length);
-  if (end == 0) return {part.length, std::max(part.length, kExcerptBytesMax), Kind::head};
+  if (end == 0) return {part.length, std::max(part.length, kPayloadPrefixBytesMax), Kind::head};
   // Answers to requests that were sent without waiting: the next one may stand behind this one's body.
   constexpr char kStatusLine[] = "HTTP/1.";
   const bool another = response && memmem(part.data + end, part.length - end, kStatusLine, sizeof(kStatusLine) - 1) != nullptr;
@@ -204,15 +204,15 @@ ExcerptPicker::Extent ExcerptPicker::head_extent(const Part& part, bool response
   return {keep, keep, Kind::head};
 }
 
-ExcerptPicker::Extent ExcerptPicker::proxy_extent(const Part& part) {
+PayloadPrefixPicker::Extent PayloadPrefixPicker::proxy_extent(const Part& part) {
   constexpr uint8_t kSignature[] = {0x0d, 0x0a, 0x0d, 0x0a, 0x00, 0x0d, 0x0a, 0x51, 0x55, 0x49, 0x54, 0x0a};
   if (part.data[0] == 'P') {
     const void* end = std::memchr(part.data, '\n', std::min(part.length, kProxyV1Max));
     if (end != nullptr) return sized_extent(part, static_cast<uint32_t>(static_cast<const uint8_t*>(end) + 1 - part.data));
-    return part.length < kProxyV1Max ? sized_extent(part, kExcerptBytesMax) : Extent{};
+    return part.length < kProxyV1Max ? sized_extent(part, kPayloadPrefixBytesMax) : Extent{};
   }
   if (std::memcmp(part.data, kSignature, std::min<size_t>(part.length, sizeof(kSignature))) != 0) return {};
-  if (part.length < kProxyV2Header) return sized_extent(part, kExcerptBytesMax);
+  if (part.length < kProxyV2Header) return sized_extent(part, kPayloadPrefixBytesMax);
   return sized_extent(part, kProxyV2Header + load16(part.data + 14));
 }
 

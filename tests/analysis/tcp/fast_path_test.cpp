@@ -1,5 +1,5 @@
-// The short way and the long way of a packet do the same to the leg, to its flow and to its times.
-#include "analysis/tcp/plain_packet.h"
+// The Fast path and the slow path of a packet do the same to the leg, to its flow and to its times.
+#include "analysis/tcp/fast_path.h"
 
 #include <gtest/gtest.h>
 
@@ -93,8 +93,8 @@ void take_long(State& state, const Sighting& s, Side from) {
 
 bool take_short(State& state, const Sighting& s, Side from) {
   const auto take = [&]<Side side>() {
-    if (!take_plain_packet<side>(state.hot, state.flow, s)) return false;
-    take_plain_times<side>(state.flow.times, state.hot, state.cold, s);
+    if (!take_on_fast_path<side>(state.hot, state.flow, s)) return false;
+    take_times_on_fast_path<side>(state.flow.times, state.hot, state.cold, s);
     return true;
   };
   return from == Side::client ? take.operator()<Side::client>() : take.operator()<Side::server>();

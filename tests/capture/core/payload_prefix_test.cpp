@@ -1,5 +1,5 @@
-// The ring of excerpts: whole, in order, in step with what flags them.
-#include "capture/core/excerpt.h"
+// The ring of payload prefixes: whole, in order, in step with what flags them.
+#include "capture/core/payload_prefix.h"
 
 #include <gtest/gtest.h>
 
@@ -13,7 +13,7 @@ namespace parallax {
 namespace {
 
 using Bytes = std::vector<uint8_t>;
-using Buffer = std::array<uint8_t, kExcerptBytesMax>;
+using Buffer = std::array<uint8_t, kPayloadPrefixBytesMax>;
 
 Bytes bytes_of(size_t length, uint8_t first) {
   Bytes bytes(length);
@@ -21,15 +21,15 @@ Bytes bytes_of(size_t length, uint8_t first) {
   return bytes;
 }
 
-Bytes popped(ExcerptRing& ring) {
+Bytes popped(PayloadPrefixRing& ring) {
   const auto buffer = std::make_unique<Buffer>();
-  const auto excerpt = ring.pop(*buffer);
-  return {excerpt.begin(), excerpt.end()};
+  const auto payload_prefix = ring.pop(*buffer);
+  return {payload_prefix.begin(), payload_prefix.end()};
 }
 
-TEST(ExcerptRing, WhatGoesInComesOutWholeAndInOrder) {
-  ExcerptRing ring(1);
-  const std::vector<size_t> lengths{1, 61, 62, 63, 64, 125, 126, 127, 190, 1460, kExcerptBytesMax, 1};
+TEST(PayloadPrefixRing, WhatGoesInComesOutWholeAndInOrder) {
+  PayloadPrefixRing ring(1);
+  const std::vector<size_t> lengths{1, 61, 62, 63, 64, 125, 126, 127, 190, 1460, kPayloadPrefixBytesMax, 1};
   for (size_t round = 0; round < 10; ++round) {
     for (size_t i = 0; i < lengths.size(); ++i) ASSERT_TRUE(ring.push(bytes_of(lengths[i], static_cast<uint8_t>(i))));
     for (size_t i = 0; i < lengths.size(); ++i)
@@ -38,32 +38,33 @@ TEST(ExcerptRing, WhatGoesInComesOutWholeAndInOrder) {
   }
 }
 
-TEST(ExcerptRing, AnExcerptThatDoesNotFitLeavesNoTrace) {
-  ExcerptRing ring(512);
-  ASSERT_TRUE(ring.push(bytes_of(kExcerptBytesMax, 1)));
-  ASSERT_TRUE(ring.push(bytes_of(kExcerptBytesMax, 2)));
-  ASSERT_TRUE(ring.push(bytes_of(kExcerptBytesMax, 3)));
+TEST(PayloadPrefixRing, AnPayloadPrefixThatDoesNotFitLeavesNoTrace) {
+  PayloadPrefixRing ring(512);
+  ASSERT_TRUE(ring.push(bytes_of(kPayloadPrefixBytesMax, 1)));
+  ASSERT_TRUE(ring.push(bytes_of(kPayloadPrefixBytesMax, 2)));
+  ASSERT_TRUE(ring.push(bytes_of(kPayloadPrefixBytesMax, 3)));
   const size_t waiting = ring.chunks_waiting();
-  EXPECT_FALSE(ring.push(bytes_of(kExcerptBytesMax, 4)));
+  EXPECT_FALSE(ring.push(bytes_of(kPayloadPrefixBytesMax, 4)));
   EXPECT_EQ(ring.chunks_waiting(), waiting);
   EXPECT_TRUE(ring.push(bytes_of(100, 5))) << "a shorter one may still fit";
-  for (const uint8_t first : {1, 2, 3}) EXPECT_EQ(popped(ring), bytes_of(kExcerptBytesMax, first));
+  for (const uint8_t first : {1, 2, 3}) EXPECT_EQ(popped(ring), bytes_of(kPayloadPrefixBytesMax, first));
   EXPECT_EQ(popped(ring), bytes_of(100, 5));
 }
 
-TEST(ExcerptRing, OutOfStepIsEmptyAndNotForEver) {
-  ExcerptRing ring(512);
+TEST(PayloadPrefixRing, OutOfStepIsEmptyAndNotForEver) {
+  PayloadPrefixRing ring(512);
   EXPECT_TRUE(popped(ring).empty());
 }
 
-TEST(ExcerptRing, StaysInStepWithSightingsAcrossThreads) {
+TEST(PayloadPrefixRing, StaysInStepWithSightingsAcrossThreads) {
   constexpr uint32_t kCount = 200'000;
-  ExcerptRing ring(512);
-  SpscRing<uint32_t> sightings(64);  // the length of its excerpt, 0: none
+  PayloadPrefixRing ring(512);
+  SpscRing<uint32_t> sightings(64);  // the length of its payload prefix, 0: none
   std::thread producer([&] {
     test::Random random(7);
     for (uint32_t i = 0; i < kCount; ++i) {
-      const uint32_t length = i % 3 == 0 ? 0 : 1 + static_cast<uint32_t>(random.below(i % 100 == 1 ? kExcerptBytesMax : 700));
+      const uint32_t length =
+          i % 3 == 0 ? 0 : 1 + static_cast<uint32_t>(random.below(i % 100 == 1 ? kPayloadPrefixBytesMax : 700));
       while (length > 0 && !ring.push(bytes_of(length, static_cast<uint8_t>(length)))) std::this_thread::yield();
       while (!sightings.push(length)) std::this_thread::yield();
     }
@@ -74,10 +75,10 @@ TEST(ExcerptRing, StaysInStepWithSightingsAcrossThreads) {
     if (some.empty()) std::this_thread::yield();
     for (const uint32_t length : some) {
       if (length == 0) continue;
-      const auto excerpt = ring.pop(*buffer);
-      ASSERT_EQ(excerpt.size(), length);
-      ASSERT_EQ(excerpt.front(), static_cast<uint8_t>(length));
-      ASSERT_EQ(excerpt.back(), static_cast<uint8_t>(length + (length - 1) * 7));
+      const auto payload_prefix = ring.pop(*buffer);
+      ASSERT_EQ(payload_prefix.size(), length);
+      ASSERT_EQ(payload_prefix.front(), static_cast<uint8_t>(length));
+      ASSERT_EQ(payload_prefix.back(), static_cast<uint8_t>(length + (length - 1) * 7));
     }
     taken += static_cast<uint32_t>(some.size());
     sightings.pop(some.size());

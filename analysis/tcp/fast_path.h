@@ -1,10 +1,10 @@
-// The short way of nearly every TCP packet: next in order, in an established conversation where nothing is missing and both have
+// The Fast path of nearly every TCP packet: next in order, in an established conversation where nothing is missing and both have
 // spoken, acknowledging what was seen; new data that leaves room in the window, or something new acknowledged.
 //
 // Of such a packet no rule has anything to say: no label, no event, no letter of the history, no trace of the capture's own
 // faults. It does to leg and flow what tcp_step() would do, from the leg's hot line and one line of the flow
-// (tests/analysis/tcp/plain_packet_test.cpp compares the two packet by packet). What the state alone decides is settled after
-// each packet that goes the long way, in bits of LegHot::seen; a plain packet leaves these as they are.
+// (tests/analysis/tcp/fast_path_test.cpp compares the two packet by packet). What the state alone decides is settled after
+// each packet that goes the slow path, in bits of LegHot::seen; a packet on the fast path leaves these as they are.
 #pragma once
 
 #include <cstdint>
@@ -17,11 +17,11 @@
 
 namespace parallax {
 
-// Settles of both directions whether their next packet may be plain. To be called whenever anything else than a plain packet has
-// changed the leg or its flow.
-void settle_plain(LegHot& hot, const TcpFlow& flow);
+// Settles of both directions whether their next packet may take the fast path. To be called whenever anything else than a packet
+// on the fast path has changed the leg or its flow.
+void settle_fast_path(LegHot& hot, const TcpFlow& flow);
 
-namespace plain {
+namespace fast_path {
 
 // What any packet of a direction changes.
 template <Side from>
@@ -42,7 +42,7 @@ template <Side from>
   TcpFlow::Half& own = flow.half[d];
   const TcpFlow::Half& peer = flow.half[1 - d];
   const uint32_t end = s.seq + s.payload_length;
-  if (!(hot.seen & leg_seen::plain_data[d]) || sequence_at_or_before(end, peer.last_ack)) return false;
+  if (!(hot.seen & leg_seen::fast_data[d]) || sequence_at_or_before(end, peer.last_ack)) return false;
   if (fills_window(peer, end) || exceeds_scale(peer, end)) return false;
   if (s.ack != own.last_ack) own.duplicate_acks = 0;
   note_packet<from>(hot, own, s);
@@ -58,27 +58,27 @@ template <Side from>
 [[gnu::always_inline]] inline bool take_ack(LegHot& hot, TcpFlow& flow, const Sighting& s) {
   constexpr size_t d = index_of(from);
   TcpFlow::Half& own = flow.half[d];
-  if (!(hot.seen & leg_seen::plain_ack[d]) || s.ack == own.last_ack) return false;
+  if (!(hot.seen & leg_seen::fast_ack[d]) || s.ack == own.last_ack) return false;
   own.duplicate_acks = 0;
   note_packet<from>(hot, own, s);
   return true;
 }
 
-}  // namespace plain
+}  // namespace fast_path
 
 // False: it is another packet, nothing was done, and tcp_step() is to be asked. REQUIRES: the leg is not over for lack of
 // packets.
 template <Side from>
-[[gnu::always_inline]] inline bool take_plain_packet(LegHot& hot, TcpFlow& flow, const Sighting& s) {
+[[gnu::always_inline]] inline bool take_on_fast_path(LegHot& hot, TcpFlow& flow, const Sighting& s) {
   constexpr uint16_t not_whole =
-      bit(SightingFlag::later_fragment) | bit(SightingFlag::icmp_quote) | bit(SightingFlag::carrier_fragment);
+      bit(SightingFlag::later_fragment) | bit(SightingFlag::icmp_quote) | bit(SightingFlag::outer_fragment);
   if ((s.tcp_flags & (tcp_flag::turning | tcp_flag::ack)) != tcp_flag::ack || (s.options & tcp_option::sack) ||
       (s.flags & not_whole))
     return false;
   if (s.seq != flow.half[index_of(from)].next_seq || s.window == 0 ||
       !sequence_at_or_before(s.ack, hot.next_seq[index_of(other(from))]))
     return false;
-  return s.payload_length > 0 ? plain::take_data<from>(hot, flow, s) : plain::take_ack<from>(hot, flow, s);
+  return s.payload_length > 0 ? fast_path::take_data<from>(hot, flow, s) : fast_path::take_ack<from>(hot, flow, s);
 }
 
 }  // namespace parallax
