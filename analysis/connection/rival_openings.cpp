@@ -43,15 +43,19 @@ void RivalOpenings::remove(const LegState& leg, PointIndex neighbour) {
 }
 
 bool RivalOpenings::any(const LegState& own, PointIndex point, int64_t from_ns, int64_t to_ns,
-                        const std::vector<uint64_t>& except) const {
-  const auto keys = keys_of(own, point);
-  return std::any_of(keys.begin(), keys.end(), [&](uint64_t key) {
-    const auto openings = by_key_.find(on_side(key, slot_toward(point, own.point)));
+                        const std::vector<uint64_t>& except, bool either_way) const {
+  const auto any_under = [&](uint64_t key) {
+    const auto openings = by_key_.find(key);
     if (openings == by_key_.end()) return false;
     for (auto it = openings->second.lower_bound({from_ns, 0}); it != openings->second.end() && it->first <= to_ns; ++it) {
       if (std::find(except.begin(), except.end(), it->second) == except.end()) return true;
     }
     return false;
+  };
+  const size_t slot = slot_toward(point, own.point);
+  const auto keys = keys_of(own, point);
+  return std::any_of(keys.begin(), keys.end(), [&](uint64_t key) {
+    return any_under(on_side(key, slot)) || (either_way && any_under(on_side(key, 1 - slot)));
   });
 }
 

@@ -30,9 +30,11 @@ class RivalOpenings {
   // The leg has found its partner at that neighbouring point.
   void remove(const LegState& leg, PointIndex neighbour);
 
+  // `either_way`: which way `own` went is a guess, so that it may as well be the continuation of what went the other way.
   // Whether an opening without a partner on `own`'s side was seen at `point` between the two times that may be its continuation
   // and is none of the legs `except` (LegId::value()).
-  bool any(const LegState& own, PointIndex point, int64_t from_ns, int64_t to_ns, const std::vector<uint64_t>& except) const;
+  bool any(const LegState& own, PointIndex point, int64_t from_ns, int64_t to_ns, const std::vector<uint64_t>& except,
+           bool either_way) const;
   uint64_t evicted() const { return evicted_; }
 
  private:

@@ -14,6 +14,9 @@ constexpr double kElsewhere = 0.7;
 // shorter.
 constexpr int64_t kAnswerWaitNs = 1'000'000'000;
 
+// By which stamps of two points may be in the wrong order.
+constexpr int64_t kStampSlackNs = 20'000'000;
+
 bool is_initial_ttl(uint8_t ttl) { return ttl == 32 || ttl == 64 || ttl == 128 || ttl == 255; }
 
 }  // namespace
@@ -75,7 +78,7 @@ bool Handshake::may_be_hidden(PointIndex a, PointIndex b) const {
 bool Handshake::has_rival(PointIndex point, int64_t from_ns, int64_t to_ns) const {
   std::vector<uint64_t> own;
   for (const LegState& leg : c_.legs) own.push_back(leg.id.value());
-  return view_.openings.any(client_leg(), point, from_ns, to_ns, own);
+  return view_.openings.any(client_leg(), point, from_ns, to_ns, own, c_.side_basis == SideBasis::guessed);
 }
 
 // Whether the SYN may be the device's own (a proxy's, toward a server), so that it never had to pass the device: which side the
@@ -110,7 +113,7 @@ AbsenceProof Handshake::syns_absent_before(const LegState& leg, PointIndex point
     proof.expect(syn.order_ns - syn.stamp_uncertainty_ns,
                  std::clamp(before_ns, syn.order_ns, syn.order_ns + view_.options.device_timeout_ns));
   }
-  return proof.unless(has_rival(point, first.order_ns - first.stamp_uncertainty_ns, before_ns), Doubt::rival);
+  return proof.unless(has_rival(point, first.order_ns - first.stamp_uncertainty_ns, before_ns + kStampSlackNs), Doubt::rival);
 }
 
 AbsenceProof Handshake::answers_absent(const LegState& leg) const {
@@ -126,9 +129,17 @@ AbsenceProof Handshake::answers_absent(const LegState& leg) const {
   return proof;
 }
 
+// Not stamped by a clock that was set, or after a pause.
+bool Handshake::is_in_time(const PacketFacts& answer) const {
+  return AbsenceProof(view_.sensor, answer.point, travel_to_client())
+      .expect(answer.order_ns - answer.stamp_uncertainty_ns, answer.order_ns)
+      .holds();
+}
+
 AbsenceProof Handshake::answer_absent(const PacketFacts& answer, PointIndex point, int64_t wait_ns) const {
   return AbsenceProof(view_.sensor, point, travel_to_client())
       .unless(view_.knowledge.misses(point, !c_.client_outer, answer.order_ns, answer.order_ns), Doubt::not_covered)
+      .unless(!is_in_time(answer), Doubt::clock_uncertain)
       .expect(answer.order_ns - answer.stamp_uncertainty_ns, answer.order_ns + wait_ns);
 }
 

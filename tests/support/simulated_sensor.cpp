@@ -93,6 +93,8 @@ void SimulatedSensor::draw(int64_t duration_ns) {
     static constexpr uint32_t kBytes[] = {40, 54, 58, 66, 100, 300, 1000};
     cut_ = any_point();
     cut_bytes_ = kBytes[random_.below(std::size(kBytes))];
+    // Without headers clocks cannot be compared either.
+    if (options_.has(Disturbance::clock_offset)) cut_bytes_ = std::max(cut_bytes_, kHeaders);
     cut_is_said_ = random_.chance(0.3);
   }
   if (options_.has(Disturbance::one_way)) {
@@ -181,7 +183,8 @@ void SimulatedSensor::make_port(const Port& port, Simulation& simulation) {
                           (!blind.toward_inside || !port.toward_inside || *blind.toward_inside == *port.toward_inside);
     if (!concerns) continue;
     if (blind.word == Word::outage)
-      input.outages.push_back({OutageCause::link_down, kEpochNs + blind.from_ns, kEpochNs + blind.to_ns});
+      input.outages.push_back(
+          {OutageCause::link_down, kEpochNs + stamp(port, blind.from_ns), kEpochNs + stamp(port, blind.to_ns)});
     if (blind.word != Word::edge) continue;
     if (blind.from_ns == -kAlways) {
       from_ns = std::max(from_ns, blind.to_ns);

@@ -18,8 +18,9 @@ bool accuses_the_device(const FindingRecord& finding) {
 
 // Whether the device did what a finding of this kind says of it, where it says so.
 bool guilty_of(const TruthOfConnection& truth, const FindingRecord& finding) {
-  if (finding.where.kind != Where::Kind::between || std::min(finding.where.first, finding.where.second) != truth.faulty_device)
-    return false;
+  const auto [outer, inner] = std::minmax(finding.where.first, finding.where.second);
+  // A point between the two that was not covered may have left open which of two devices it was.
+  if (finding.where.kind != Where::Kind::between || truth.faulty_device < outer || truth.faulty_device >= inner) return false;
   // Which of the handshake's kinds it looks like may depend on a packet that the sensor lost: what counts is that the device did
   // it.
   switch (finding.kind) {
