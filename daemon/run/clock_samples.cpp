@@ -16,7 +16,7 @@ uint64_t mix(uint64_t hash, uint64_t value) {
 // Of TCP the numbers of the segment, of UDP the beginning of the payload. 0: none.
 uint64_t invariant_of(const DecodedFrame& frame) {
   constexpr uint32_t kPayloadBytes = 16;
-  if ((frame.flags & (bit(SightingFlag::icmp_quote) | bit(SightingFlag::fragment) | bit(SightingFlag::carrier_fragment))) != 0)
+  if ((frame.flags & (bit(SightingFlag::icmp_quote) | bit(SightingFlag::fragment) | bit(SightingFlag::outer_fragment))) != 0)
     return 0;
   uint64_t hash = mix(frame.protocol, frame.ip_id);
   if (frame.protocol == ip_protocol::tcp) {

@@ -61,7 +61,7 @@ bool SlicePackets::decode_packet(SlicePacket& packet) {
   sighting.stamp_uncertainty_ns = uncertainty_ns(packet);
   sighting.port = packet.spooled.interface;
   sighting.point = *points_[packet.spooled.interface];
-  if (sighting.has(SightingFlag::fragment) || sighting.has(SightingFlag::carrier_fragment)) {
+  if (sighting.has(SightingFlag::fragment) || sighting.has(SightingFlag::outer_fragment)) {
     fragments_.attribute(frame, sighting);
   }
   return true;
