@@ -7,6 +7,9 @@ namespace parallax::detect {
 namespace {
 
 void fate(Connection& c, const FateEvent& event, const DetectorView&, Verdicts& out) {
+  // After a reset of its own the device has forgotten the connection, and so has the end that it told: what the other end's
+  // packets are answered with then is no news to anybody.
+  if (c.told.contains(FindingKind::reset_by_device)) return;
   out.tell(fate_observation(c, event, FindingKind::reset_not_forwarded, "RST seq " + std::to_string(event.packet.seq)));
 }
 

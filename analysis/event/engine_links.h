@@ -18,8 +18,11 @@ namespace parallax {
 
 struct alignas(64) WorkerProgress {
   std::atomic<int64_t> done_ns{kTimeMin};  // everything before is processed and what came of it is in the rings
-  std::atomic<bool> legs_closed{false};    // the input has ended and every leg has been closed
-  std::atomic<bool> finished{false};       // so have the pairs; nothing more will come
+  // Everything released to a home before it is in the rings. Behind done_ns where the correlator may still decide on pairings
+  // that take effect before that: their logs are released then.
+  std::atomic<int64_t> forwarded_ns{kTimeMin};
+  std::atomic<bool> legs_closed{false};  // the input has ended and every leg has been closed
+  std::atomic<bool> finished{false};     // so have the pairs; nothing more will come
 };
 
 // How many of a kind wait for room in a ring, live. What ends or pairs something must find room: so each bound follows from how

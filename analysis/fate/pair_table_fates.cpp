@@ -109,7 +109,7 @@ AbsenceProof PairTable::absence_of(Pair& pair, size_t d, const Pending& in, int6
   const bool reset = in.has(tcp_flag::rst);
   proof.unless(!reset && !in.has(tcp_flag::syn) && !pair.offset[d].known(), Doubt::offset_unknown);
   proof.unless(!reset && !in.has(tcp_flag::syn) && pair.matched[d] == 0, Doubt::path_unknown);
-  proof.unless(nothing_matched(pair), Doubt::clock_uncertain);
+  proof.unless(reset && nothing_matched(pair), Doubt::clock_uncertain);
   // Acknowledged by the receiver, though no copy of it was seen leaving: then it did leave, and the sensor missed it.
   const bool takes_numbers = in.data || in.has(tcp_flag::fin);
   const bool acknowledged = takes_numbers && !in.covered && is_acknowledged(pair, d, in.end());

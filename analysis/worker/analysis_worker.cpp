@@ -100,7 +100,7 @@ bool AnalysisWorker::must_wait_for_correlator() const {
 bool AnalysisWorker::process_sightings() {
   size_t packets = 0;
   for (size_t i = 0; i < kBurstsPerPoll; ++i) {
-    const int64_t gate_ns = gate();
+    const int64_t gate_ns = decided_ns_ = gate();
     forwarder_.fetch_commands();  // after the gate: what was decided for the time before it is there
     if (!options_.offline) forwarder_.apply_commands(kTimeMax, not_before_ns());
     if (must_wait_for_correlator()) break;
@@ -138,6 +138,9 @@ void AnalysisWorker::publish_progress() {
   if (const RecognitionEvent* first = protocol_parser_.outbox().first_waiting()) hold(first->order_ns);
   auto& published = links_.progress[index_].done_ns;
   if (done_ns > published.load(std::memory_order_relaxed)) published.store(done_ns, std::memory_order_release);
+  const int64_t forwarded_ns = std::min(done_ns, decided_ns_);
+  auto& forwarded = links_.progress[index_].forwarded_ns;
+  if (forwarded_ns > forwarded.load(std::memory_order_relaxed)) forwarded.store(forwarded_ns, std::memory_order_release);
 }
 
 bool AnalysisWorker::process_inbox() {
@@ -145,7 +148,7 @@ bool AnalysisWorker::process_inbox() {
   int64_t horizon_ns = kTimeMax;
   if (phase_ == Phase::running) {
     for (const WorkerProgress& progress : links_.progress)
-      horizon_ns = std::min(horizon_ns, progress.done_ns.load(std::memory_order_acquire));
+      horizon_ns = std::min(horizon_ns, progress.forwarded_ns.load(std::memory_order_acquire));
   }
   if (!inbox_.fetch()) return false;
   forwarder_.fetch_commands();  // after the inbox: a pair is opened before its first packet is sent

@@ -71,6 +71,8 @@ class AnalysisWorker final : public Pollable {
   PairForwarder forwarder_;
   LegLifecycle lifecycle_;
   LegTracker tracker_;
+  int64_t decided_ns_ =
+      kTimeMin;  // pairings that take effect before it are known here, and have been applied as far as packets go
   size_t packets_unswept_ = 0;
   Phase phase_ = Phase::running;
 };
