@@ -39,8 +39,8 @@ TEST_P(SensorLoss, DroppedPacketsAccuseNobody) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Stages, SensorLoss,
-                         testing::Values("stage=nic,one_in=50", "stage=ring,one_in=50", "stage=nic,port=inside-in,one_in=10",
-                                         "stage=ring,port=outside-out,one_in=10"),
+                         testing::Values("stage=nic,one_in=50", "stage=ring,one_in=50", "stage=nic,port=inside-2,one_in=10",
+                                         "stage=ring,port=outside-1,one_in=10"),
                          [](const auto& info) { return "Rule" + std::to_string(info.index); });
 
 // With room for few legs, those of other connections are evicted all the time.
