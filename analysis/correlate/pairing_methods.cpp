@@ -62,7 +62,7 @@ double sequence_score(const LegState& leg, const LegState& other) {
   if (!shared.sequence) return 0;
   // 32 bits agree by chance once in 4e9 pairs of openings; a timestamp that agrees as well leaves no doubt. Many clients may
   // share an initial sequence number on purpose: then it is the IP ID, or that one crossed at once, that tells which is which.
-  if (shared.timestamp_differs) return 0.7;
+  if (shared.timestamp_differs && !shared.timestamp) return 0.7;
   const bool is_near = shared.ip_id || shared.apart_ns < kTransitNs;
   return shared.timestamp && is_near ? 0.99 : is_near || shared.timestamp ? 0.95 : 0.9;
 }
