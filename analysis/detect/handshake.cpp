@@ -17,8 +17,6 @@ constexpr int64_t kAnswerWaitNs = 1'000'000'000;
 // By which stamps of two points may be in the wrong order.
 constexpr int64_t kStampSlackNs = 20'000'000;
 
-bool is_initial_ttl(uint8_t ttl) { return ttl == 32 || ttl == 64 || ttl == 128 || ttl == 255; }
-
 }  // namespace
 
 std::optional<PointIndex> Handshake::step(PointIndex point, bool inward) const {
@@ -81,18 +79,14 @@ bool Handshake::has_rival(PointIndex point, int64_t from_ns, int64_t to_ns) cons
   return view_.openings.any(client_leg(), point, from_ns, to_ns, own, c_.side_basis == SideBasis::guessed);
 }
 
-// Whether the SYN may be the device's own (a proxy's, toward a server), so that it never had to pass the device: which side the
-// client is on is a guess, and the SYN has made no hop since it was sent.
-bool Handshake::is_side_open(const PacketFacts& syn) const {
-  return c_.side_basis == SideBasis::guessed && is_initial_ttl(syn.ttl);
-}
-
 AbsenceProof Handshake::absence_of_syns(const LegState& leg, PointIndex point) const {
   AbsenceProof proof(view_.sensor, point, travel_to_server());
   return proof.unless(may_be_hidden(leg.point, point), Doubt::may_be_hidden)
       .unless(view_.knowledge.misses(point, c_.client_outer, leg.attempts.front().order_ns, leg.attempts.back().order_ns),
               Doubt::not_covered)
-      .unless(is_side_open(leg.attempts.front()), Doubt::path_unknown);
+      // It may be a proxy's own, toward a server, or have come from the other side under another name: then it never had to pass
+      // the device in the direction that is guessed.
+      .unless(c_.side_basis == SideBasis::guessed, Doubt::path_unknown);
 }
 
 AbsenceProof Handshake::syns_absent(const LegState& leg, size_t count, PointIndex point) const {

@@ -66,7 +66,6 @@ class Handshake {
   bool may_be_hidden(PointIndex a, PointIndex b) const;
   bool is_in_time(const PacketFacts& answer) const;
   bool has_rival(PointIndex point, int64_t from_ns, int64_t to_ns) const;
-  bool is_side_open(const PacketFacts& syn) const;
 
   const Connection& c_;
   const DetectorView& view_;
