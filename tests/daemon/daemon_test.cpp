@@ -103,8 +103,9 @@ class DaemonTest : public ::testing::Test {
   }
 
   std::string file_ports() const {
-    return "ports:\n  - { name: tap0, point: outside, source: \"file:" + (directory_ / "outside.pcap") + "\" }\n" +
-           "  - { name: tap1, point: inside, source: \"file:" + (directory_ / "inside.pcap") + "\" }\n";
+    return "ports:\n  - { name: tap0, point: outside, source: \"file:" + (directory_ / "outside.pcap") +
+           "\", direction: toward_inside }\n" +
+           "  - { name: tap1, point: inside, source: \"file:" + (directory_ / "inside.pcap") + "\", direction: toward_inside }\n";
   }
   // What every daemon of a test gets; `more` is further YAML.
   std::string write_config(const std::string& name, const std::string& ports, const std::string& more = "") const {
