@@ -123,6 +123,11 @@ AbsenceProof Handshake::answers_absent(const LegState& leg) const {
   return proof;
 }
 
+AbsenceProof Handshake::silent_until(int64_t to_ns) const {
+  const PacketFacts& last = client_leg().attempts.back();
+  return AbsenceProof(view_.sensor, last.point, travel_to_client()).expect(last.order_ns, std::max(last.order_ns, to_ns));
+}
+
 // Not stamped by a clock that was set, or after a pause.
 bool Handshake::is_in_time(const PacketFacts& answer) const {
   return AbsenceProof(view_.sensor, answer.point, travel_to_client())

@@ -40,6 +40,8 @@ class Handshake {
   AbsenceProof syns_absent_before(const LegState& leg, PointIndex point, int64_t before_ns) const;
   // That no answer to any SYN that `leg`'s point saw passed that point on its way to the client.
   AbsenceProof answers_absent(const LegState& leg) const;
+  // That no answer came to the client after its last SYN and before `to_ns`.
+  AbsenceProof silent_until(int64_t to_ns) const;
   // That `answer`, seen nearer to the server, did not come to `point` within `wait_ns`.
   AbsenceProof answer_absent(const PacketFacts& answer, PointIndex point, int64_t wait_ns) const;
   // That `answer` had not come to `point`, nearer to the server, since the SYN before it.

@@ -84,11 +84,18 @@ void unanswered(const Connection& c, const DetectorView& view, Verdicts& out) {
   if (const LegState* answered = handshake.nearest_answer()) return answer_lost(handshake, std::move(o), *answered, view, out);
   if (&d != &a && d.refused) return;  // the refusal was not forwarded: reset_not_forwarded says so, with the packet
 
+  // Silence is an absence too: an answer may have come, or a SYN have passed, while the sensor was paused. Of several SYNs at
+  // least the first got none; of one there is nothing to tell. Where the captures end before it is due, one may end a little
+  // before the other.
+  const AbsenceProof silence = handshake.silent_until(std::min(silence_due_ns(a), view.now_ns - view.options.device_timeout_ns));
+  if (!silence.holds() && a.attempt_count == 1) return;
+
   // Between which neighbours did the SYNs end? What the sensor cannot say of one it may say of the next.
   std::optional<AbsenceProof> failed;
   for (auto next = handshake.toward_server(d.point); next; next = handshake.toward_server(*next)) {
     const AbsenceProof proof = handshake.syns_absent(d, d.attempts.size(), *next);
     if (proof.holds()) {
+      if (!silence.holds()) return out.tell(without_blame(std::move(o), silence));
       o.attempts = d.attempt_count;
       o.proved = std::min<uint64_t>(proof.covered(), d.attempt_count);
       if (proof.holds_for_all()) o.proved = o.attempts;
@@ -146,7 +153,7 @@ std::string sentence(const FindingGroup& group, const DetectorView& view) {
              remark;
     }
     case Where::Kind::unknown:
-      return words.connections + " got no answer to " + syns + "." + words.remark;
+      return words.connections + ": no answer to " + syns + " was seen." + words.remark;
     case Where::Kind::between:
       break;
   }

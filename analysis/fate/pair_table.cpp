@@ -138,13 +138,13 @@ bool PairTable::copy_is_awaited(const Pair& pair, size_t d, const PairSighting& 
 // No room: then nothing is said of the packet, or of the oldest where each is compared with all.
 void PairTable::wait(Pair& pair, size_t d, PacketQueue& queue, const Pending& p) {
   const bool enters = &queue == &pair.entered[d];
-  const auto give_up = [&](Doubt doubt) { enters ? leave_undecided(pair, d, doubt) : leave_unexplained(pair, d, doubt); };
-  if (!pair.offset[d].known() && queue.size >= kPendingMaxUnknown) {
-    pool_.pop(queue);
-    give_up(Doubt::offset_unknown);
-  }
+  const auto give_up = [&](const Pending& given_up, Doubt doubt) {
+    enters ? leave_undecided(pair, d, doubt) : leave_unexplained(pair, d, doubt);
+    pair.not_followed[d].add(given_up.order_ns, 2 * limits_.device_timeout_ns);
+  };
+  if (!pair.offset[d].known() && queue.size >= kPendingMaxUnknown) give_up(pool_.pop(queue), Doubt::offset_unknown);
   if (queue.size < kPendingMax && pool_.append(queue, p)) return;
-  give_up(Doubt::not_covered);
+  give_up(p, Doubt::not_covered);
   counters_.pending_overflows.add();
 }
 

@@ -102,6 +102,18 @@ class PairTable {
     int64_t order_ns = kTimeMin;
     uint32_t seq = 0;
   };
+  // When there was no room to follow packets: what they were on the far side finds no match.
+  struct NotFollowed {
+    int64_t from_ns = kTimeMax, to_ns = kTimeMin;
+    void add(int64_t time_ns, int64_t apart_ns) {
+      if (to_ns == kTimeMin || time_ns > to_ns + apart_ns) from_ns = time_ns;
+      from_ns = std::min(from_ns, time_ns);
+      to_ns = std::max(to_ns, time_ns);
+    }
+    bool near(int64_t time_ns, int64_t apart_ns) const {
+      return to_ns != kTimeMin && time_ns >= from_ns - apart_ns && time_ns <= to_ns + apart_ns;
+    }
+  };
   struct alignas(64) Pair {
     // Read for every packet. By direction of travel.
     int64_t fates_from_ns = kTimeMin;
@@ -131,6 +143,7 @@ class PairTable {
     std::array<Repeated, 2> repeated;
     std::array<int64_t, 2> reset_crossed_ns{kTimeMax, kTimeMax};  // when a RST of that direction was forwarded: others do no harm
     std::array<int64_t, 2> missed_ns{kTimeMin, kTimeMin};  // when the sensor was last found to have missed data at that end
+    std::array<NotFollowed, 2> not_followed;
     std::array<Exits, 2> doubtful;
   };
   // Of the 640 bytes that a paired connection may take; transit sketches come from their pool.

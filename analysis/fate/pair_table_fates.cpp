@@ -121,6 +121,7 @@ AbsenceProof PairTable::absence_of(Pair& pair, size_t d, const Pending& in, int6
   // Seen leaving before its own stamp, when fates had not begun: stamps of two ports may differ by more than they say.
   const bool begun = pair.fates_from_ns == kTimeMin || from - pair_wait::kLeastNs >= pair.fates_from_ns;
   proof.unless(!begun, Doubt::clock_uncertain);
+  proof.unless(pair.not_followed[d].near(in.order_ns, limits_.device_timeout_ns), Doubt::not_covered);
   proof.unless(!reset && has_rival(pair, d, in), Doubt::rival);
   proof.expect(from, to);
   // A copy of these bytes has left, and it may have been this one: then it is the earlier copy that is missing, and the sensor
@@ -245,6 +246,7 @@ void PairTable::decide_injected(Pair& pair, size_t d, const Pending& out, int64_
   const int64_t covered_from = out.order_ns - out.stamp_uncertainty_ns - std::max(pair_wait::kLeastNs, pair.max_transit_ns[d]);
   AbsenceProof proof(sensor_, enters, travel(pair, d));
   proof.unless(!pair.entering_seen[d], Doubt::path_unknown).unless(nothing_matched(pair), Doubt::clock_uncertain);
+  proof.unless(pair.not_followed[d].near(out.order_ns, limits_.device_timeout_ns), Doubt::not_covered);
   proof.expect(std::max(from, covered_from), to);
   // Stamped late: what entered has been given up before this came.
   AbsenceProof in_time(sensor_, leaves, travel(pair, d));

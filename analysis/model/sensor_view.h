@@ -16,7 +16,7 @@ namespace parallax {
 
 class SensorView {
  public:
-  SensorView(std::vector<PortChannel*> channels, size_t workers) : channels_(std::move(channels)), worker_loss_(workers) {
+  SensorView(std::vector<PortChannel*> channels, size_t workers) : channels_(std::move(channels)), worker_loss_(workers), not_waited_for_(workers) {
     for (PortChannel* channel : channels_) line_of(*channel).push_back(channel);
     for (Line& line : lines_) {
       if (line.size() < 2) continue;
@@ -30,6 +30,9 @@ class SensorView {
   // A worker's own losses at a point (ring to the correlator or to another worker full). Written by that worker alone.
   LossLog& worker_loss(size_t worker, PointIndex point) { return worker_loss_[worker][point]; }
 
+  // Live: the time that a worker's merge went past while a port of the point lagged behind. Written by that worker's merge alone.
+  LossLog& not_waited_for(size_t worker, PointIndex point) { return not_waited_for_[worker][point]; }
+
   // Whether everything that passed `point` in `direction` between the two times was seen and analysed: every port that could
   // have carried it was listening throughout, and had no packet in that time that was lost, hidden by a filter, or not decoded.
   // REQUIRES: everything before `to_ns` has been released, or the input has ended.
@@ -42,8 +45,9 @@ class SensorView {
       if (!covers(line, from_ns, to_ns)) return false;
       watched = true;
     }
-    return watched && std::none_of(worker_loss_.begin(), worker_loss_.end(),
-                                   [&](const auto& points) { return points[point].losing(from_ns, to_ns); });
+    const auto losing = [&](const auto& points) { return points[point].losing(from_ns, to_ns); };
+    return watched && std::none_of(worker_loss_.begin(), worker_loss_.end(), losing) &&
+           std::none_of(not_waited_for_.begin(), not_waited_for_.end(), losing);
   }
 
   // Whether nothing of either direction was missed at the point meanwhile. No claim of an absence: those are AbsenceProof's.
@@ -97,7 +101,7 @@ class SensorView {
 
   std::vector<PortChannel*> channels_;
   std::vector<Line> lines_;
-  std::vector<std::array<LossLog, kPointsMax>> worker_loss_;
+  std::vector<std::array<LossLog, kPointsMax>> worker_loss_, not_waited_for_;
 };
 
 }  // namespace parallax

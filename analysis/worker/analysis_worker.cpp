@@ -30,7 +30,7 @@ AnalysisWorker::AnalysisWorker(size_t index, const EngineOptions& options, Engin
       links_(links),
       sensor_(sensor),
       notes_(options.record_packets),
-      merge_(sensor.channels(), index, options.offline, options.merge_wait_ns),
+      merge_(sensor, index, options.offline, options.merge_wait_ns),
       store_(index, options),
       fate_events_(*links.fate_events[index], waiting_max::fate_events(options)),
       pairs_(static_cast<uint8_t>(index), pair_limits(options), sensor, counters_, fate_events_, notes_),

@@ -5,23 +5,34 @@
 
 namespace parallax {
 
-Merge::Merge(const std::vector<PortChannel*>& channels, size_t worker, bool offline, int64_t wait_ns)
-    : offline_(offline), wait_ns_(wait_ns) {
-  for (PortChannel* channel : channels) inputs_.push_back({channel, channel->rings[worker].get(), {}, 0});
+Merge::Merge(SensorView& sensor, size_t worker, bool offline, int64_t wait_ns) : offline_(offline), wait_ns_(wait_ns) {
+  for (PortChannel* channel : sensor.channels()) {
+    inputs_.push_back({.channel = channel,
+                       .not_waited_for = &sensor.not_waited_for(worker, channel->info.point),
+                       .ring = channel->rings[worker].get(),
+                       .head = {}});
+  }
   // Ties in time go by point, then by port.
   std::stable_sort(inputs_.begin(), inputs_.end(),
                    [](const Input& a, const Input& b) { return a.channel->info.point < b.channel->info.point; });
 }
 
-int64_t Merge::safe_time() const {
+// Up to when sightings may be released.
+int64_t Merge::safe_time() {
   int64_t least = kTimeMax, most = kTimeMin;
-  for (const Input& input : inputs_) {
-    const int64_t watermark = input.channel->watermark_ns.load(std::memory_order_acquire);
-    least = std::min(least, watermark);
-    if (watermark != kTimeMax) most = std::max(most, watermark);
+  for (Input& input : inputs_) {
+    input.watermark_ns = input.channel->watermark_ns.load(std::memory_order_acquire);
+    least = std::min(least, input.watermark_ns);
+    if (input.watermark_ns != kTimeMax) most = std::max(most, input.watermark_ns);
   }
-  if (offline_ || most == kTimeMin) return least;
-  return std::max(least, most - wait_ns_);
+  if (offline_ || most == kTimeMin || least >= most - wait_ns_) return least;
+  const int64_t safe = most - wait_ns_;
+  for (const Input& input : inputs_) {  // by less than that is nothing to what an absence is waited for
+    if (input.watermark_ns < std::min(safe, most - PortChannel::kHeldUpNs)) {
+      input.not_waited_for->add(input.watermark_ns, safe, 0);
+    }
+  }
+  return safe;
 }
 
 // The first of `input`, and what follows it there before `end_ns`.

@@ -1,14 +1,16 @@
 // The merge: sightings of all ports in one order, (time, point, port, frame), under the ports' watermarks.
 //
 // One analysis worker's view of the rings that lead to it. A sighting is released when every port's watermark has passed its
-// order time. Live, a port that says nothing holds the others for at most `wait_ns` of packet time; what comes later still is
-// counted as late and released with the order time that the merge has reached.
+// order time. Live, a port that lags behind holds the others for at most `wait_ns` of packet time; what comes later still is
+// counted as late and released with the order time that the merge has reached. From such a port not everything of that time has
+// been seen when others ask: the sensor's view says so.
 #pragma once
 
 #include <array>
 #include <span>
 #include <vector>
 
+#include "analysis/model/sensor_view.h"
 #include "capture/core/port.h"
 
 namespace parallax {
@@ -17,7 +19,7 @@ class Merge {
  public:
   static constexpr size_t kBurst = 128;
 
-  Merge(const std::vector<PortChannel*>& channels, size_t worker, bool offline, int64_t wait_ns);
+  Merge(SensorView& sensor, size_t worker, bool offline, int64_t wait_ns);
 
   // The next sightings in order, all before `gate_ns`; at most kBurst. They stay valid, and the caller's to write, until the
   // next call. Their order_ns never goes back.
@@ -30,11 +32,13 @@ class Merge {
  private:
   struct Input {
     PortChannel* channel;
+    LossLog* not_waited_for;
     SpscRing<Sighting>* ring;
     std::span<Sighting> head;
     size_t taken = 0;
+    int64_t watermark_ns = kTimeMin;
   };
-  int64_t safe_time() const;
+  int64_t safe_time();
   size_t take_run(Input& input, size_t count, int64_t end_ns);
 
   std::vector<Input> inputs_;
