@@ -35,6 +35,12 @@ void add_transit(const TransitSketch<Counter>& sketch, HistogramSnapshot& histog
   }
 }
 
+// A sum without what was counted for pairings that were taken back. That is read first, and so is never the larger one.
+uint64_t valid(const Counter& sum, const Counter& taken_back) {
+  const uint64_t gone = taken_back.get();
+  return std::max(sum.get(), gone) - gone;
+}
+
 // What a capture shows twice has entered once.
 uint64_t entered(const CaptureTotals::Point& point, Travel travel) {
   return point.passed[index_of(travel)] - std::min(point.passed[index_of(travel)], point.copies[index_of(travel)]);
@@ -146,16 +152,17 @@ std::vector<DeviceRecord> Engine::devices() const {
       uint64_t lost = 0;
       for (const auto& worker : impl_->workers) {
         worker->counters().transit_sketch[r.outer][d].add_to(sum);
-        lost += worker->counters().segments_lost[r.outer][d].get();
+        const WorkerCounters& w = worker->counters();
+        lost += valid(w.segments_lost[r.outer][d], w.crossing[r.outer][d].taken_back.segments_lost);
       }
       if (sum.count > 0) (d == 0 ? r.transit_toward_inside : r.transit_toward_outside) = sum.distribution();
       (d == 0 ? r.lost_toward_inside : r.lost_toward_outside) = lost;
       DeviceTraffic& traffic = d == 0 ? r.toward_inside : r.toward_outside;
       for (const auto& worker : impl_->workers) {
         const CrossingCounters& crossing = worker->counters().crossing[r.outer][d];
-        traffic.forwarded += crossing.forwarded.get();
-        traffic.lost += crossing.lost.get();
-        traffic.superseded += crossing.superseded.get();
+        traffic.forwarded += valid(crossing.forwarded, crossing.taken_back.forwarded);
+        traffic.lost += valid(crossing.lost, crossing.taken_back.lost);
+        traffic.superseded += valid(crossing.superseded, crossing.taken_back.superseded);
       }
       const uint64_t known = traffic.forwarded + traffic.lost + traffic.answered_by_device + traffic.superseded;
       traffic.entered = std::max(traffic.entered, known);  // live: the sums of open legs come later
@@ -248,6 +255,9 @@ std::vector<PacketRecord> Engine::packets(const std::function<bool()>& go_on) co
   std::vector<PacketNote> notes;
   for (auto& worker : impl_->workers) {
     auto own = worker->take_notes();
+    std::erase_if(own, [&](const PacketNote& note) {
+      return note.pair != kNone && impl_->correlator.is_taken_back(worker->index(), note.pair);
+    });
     notes.insert(notes.end(), own.begin(), own.end());
   }
   // A packet has one note of its leg and any number of its fate: bring them together.
@@ -342,6 +352,7 @@ EngineCounters Engine::counters() const {
     c.late_packets += w.late_packets.get();
     c.round_trips_uncertain += w.round_trips_uncertain.get();
     c.fates_begun_late += w.fates_begun_late.get();
+    c.fates_taken_back += w.fates_taken_back.get();
     double fullest = 0;
     for (const PortChannel* channel : impl_->sensor.channels()) {
       const auto& ring = *channel->rings[worker->index()];
@@ -359,6 +370,7 @@ EngineCounters Engine::counters() const {
   c.resets = tallies.resets;
   c.unblamed = tallies.unblamed;
   c.pairings = tallies.pairings;
+  c.pairings_taken_back = tallies.pairings_taken_back;
   c.findings = impl_->correlator.findings().totals();
   return c;
 }

@@ -59,6 +59,7 @@ struct LegState {
   std::unique_ptr<Recognised> recognised;  // null: nothing
   std::array<bool, 2> paired{};            // with the next outer point, with the next inner one
   bool paired_within = false;              // with another leg of its own point
+  std::vector<uint64_t> not_with;          // legs (LegId::value()) that it was paired with until that was taken back
   RivalKeys rival_keys{};
 
   bool has_syn() const { return attempt_count > 0; }
@@ -72,7 +73,7 @@ struct Crossing {
   uint32_t rivals = 0;
   bool is_proxied = false;   // the device ends one TCP connection and opens another: what is one packet here is none there
   bool is_followed = false;  // by the pair `pair` of the worker `home`
-  uint8_t home = 0;
+  uint8_t home = 0, pair_generation = 0;
   uint32_t pair = 0;
   CrossingStats stats{};
 };

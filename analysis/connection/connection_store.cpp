@@ -95,8 +95,24 @@ void ConnectionStore::mark_paired(LegState& leg, LegState& other) {
   }
 }
 
+// REQUIRES: the edge between the two is gone. A leg may have several at a point: retries through a NAT.
+void ConnectionStore::mark_unpaired(const Connection& connection, LegState& leg, const LegState& other) {
+  leg.not_with.push_back(other.id.value());
+  const bool still = std::any_of(connection.crossings.begin(), connection.crossings.end(), [&](const Crossing& c) {
+    const LegState &a = connection.legs[c.client_leg], &b = connection.legs[c.server_leg];
+    return (&a == &leg && b.point == other.point) || (&b == &leg && a.point == other.point);
+  });
+  if (still) return;
+  (leg.point == other.point ? leg.paired_within : leg.paired[slot_toward(leg.point, other.point)]) = false;
+  totals_.legs_paired[leg.point] -= !leg.is_paired();
+}
+
 Connection* ConnectionStore::disconnect(Connection& connection, size_t crossing) {
+  LegState& client_side = connection.legs[connection.crossings[crossing].client_leg];
+  LegState& server_side = connection.legs[connection.crossings[crossing].server_leg];
   connection.crossings.erase(connection.crossings.begin() + static_cast<std::ptrdiff_t>(crossing));
+  mark_unpaired(connection, client_side, server_side);
+  mark_unpaired(connection, server_side, client_side);
   // Components by repeated union: connections have a handful of legs.
   std::vector<size_t> component(connection.legs.size());
   std::iota(component.begin(), component.end(), size_t{0});
@@ -136,6 +152,8 @@ Connection* ConnectionStore::disconnect(Connection& connection, size_t crossing)
     half->legs_over =
         static_cast<size_t>(std::count_if(half->legs.begin(), half->legs.end(), [](const LegState& leg) { return leg.over; }));
     if (half->legs_over == half->legs.size()) over_.push_back(half->id);
+    half->evicted =
+        std::any_of(half->legs.begin(), half->legs.end(), [](const LegState& leg) { return leg.evicted && !leg.established; });
   }
   if (!connection.crossings.empty() && !other.crossings.empty()) ++totals_.paired_connections;
   return &other;

@@ -45,8 +45,8 @@ class ConnectionStore {
   Connection& connect(uint64_t leg_id, uint64_t other_id);
   // The two legs of an edge know that they are taken, each toward the other's point.
   void mark_paired(LegState& leg, LegState& other);
-  // Takes an edge back: legs that nothing else connects become a connection of their own, the one without the oldest leg.
-  // Returns it; null: everything still hangs together.
+  // Takes an edge back: its legs may pair again, but not with each other. Legs that nothing else connects become a connection of
+  // their own, the one without the oldest leg. Returns it; null: everything still hangs together.
   Connection* disconnect(Connection& connection, size_t crossing);
 
   // What a message said. Kept within the bounds of the leg and of all.
@@ -69,6 +69,7 @@ class ConnectionStore {
     size_t operator()(uint64_t id) const { return KeyedHash().add(id).value(); }
   };
   void forget(const Connection& connection);
+  void mark_unpaired(const Connection& connection, LegState& leg, const LegState& other);
 
   const EngineOptions& options_;
   std::map<uint64_t, Connection> connections_;

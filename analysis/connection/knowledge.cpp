@@ -25,6 +25,16 @@ void Knowledge::crossed(const LegState& client_side, const LegState& server_side
   sides_.use(server_side.server.address) |= bit_of(client_outer ? PathSide::inner : PathSide::outer);
 }
 
+void Knowledge::has_not_crossed(const LegState& client_side, const LegState& server_side, bool client_outer) {
+  Device& between = device(client_side.point, server_side.point);
+  --between.connections;
+  const LegState& outside = client_outer ? client_side : server_side;
+  const LegState& inside = client_outer ? server_side : client_side;
+  const AddressPair ends{outside.server, inside.server};
+  if (between.address_map.find(ends) == nullptr) return;
+  if (--between.address_map.use(ends) == 0) between.address_map.erase(ends);
+}
+
 namespace {
 
 uint64_t key_of(const LegState& client_side, const LegState& server_side) {

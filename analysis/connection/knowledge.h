@@ -54,6 +54,8 @@ class Knowledge {
   void server_answered(const LegState& leg, uint8_t ttl);
   // A connection whose two legs were paired across the device between them.
   void crossed(const LegState& client_side, const LegState& server_side, bool client_outer);
+  // It was not one: the sums are without it again. (What addresses have shown stays; it names and narrows, and proves nothing.)
+  void has_not_crossed(const LegState& client_side, const LegState& server_side, bool client_outer);
   // The SYN or SYN-ACK of a handshake that the point has shown more of was, or was not, seen there; `inward`: under way toward
   // the inside.
   void handshake_shown(PointIndex point, bool inward, int64_t time_ns, bool seen);

@@ -23,10 +23,24 @@ void RivalOpenings::add(LegState& leg, PortDirection direction) {
   }
   leg.rival_keys = keys_of(leg, leg.point);
   openings.push_back({now_ns, leg.id.value(), leg.rival_keys});
-  for (const uint64_t key : leg.rival_keys) {
-    if (direction != PortDirection::toward_outside) by_key_[on_side(key, 0)].emplace(now_ns, leg.id.value());
-    if (direction != PortDirection::toward_inside) by_key_[on_side(key, 1)].emplace(now_ns, leg.id.value());
+  for (size_t slot = 0; slot < 2; ++slot) {
+    if (may_lack(slot, direction)) note(openings.back(), slot);
   }
+}
+
+void RivalOpenings::note(const Opening& opening, size_t slot) {
+  for (const uint64_t key : opening.keys) by_key_[on_side(key, slot)].emplace(opening.order_ns, opening.leg_id);
+}
+
+// Only what is still kept by age: else nothing would forget it.
+void RivalOpenings::restore(const LegState& leg, PointIndex neighbour, PortDirection direction) {
+  const size_t slot = slot_toward(leg.point, neighbour);
+  const auto& openings = by_age_[leg.point];
+  auto opening = std::lower_bound(openings.begin(), openings.end(), leg.first.order_ns,
+                                  [](const Opening& o, int64_t order_ns) { return o.order_ns < order_ns; });
+  while (opening != openings.end() && opening->order_ns == leg.first.order_ns && opening->leg_id != leg.id.value()) ++opening;
+  if (opening == openings.end() || opening->leg_id != leg.id.value()) return;
+  if (may_lack(slot, direction)) note(*opening, slot);
 }
 
 void RivalOpenings::forget(const Opening& opening, size_t slot) {

@@ -29,6 +29,8 @@ class RivalOpenings {
   void add(LegState& leg, PortDirection direction);
   // The leg has found its partner at that neighbouring point.
   void remove(const LegState& leg, PointIndex neighbour);
+  // It has lost it again.
+  void restore(const LegState& leg, PointIndex neighbour, PortDirection direction);
 
   // `either_way`: which way `own` went is a guess, so that it may as well be the continuation of what went the other way.
   // Whether an opening without a partner on `own`'s side was seen at `point` between the two times that may be its continuation
@@ -50,6 +52,10 @@ class RivalOpenings {
   static RivalKeys keys_of(const LegState& leg, PointIndex point);
   // Of an opening that lacks a partner at that side: 0 toward outer points, 1 toward inner ones.
   static uint64_t on_side(uint64_t key, size_t slot) { return key + slot; }
+  static bool may_lack(size_t slot, PortDirection direction) {
+    return direction != (slot == 0 ? PortDirection::toward_outside : PortDirection::toward_inside);
+  }
+  void note(const Opening& opening, size_t slot);
   void forget(const Opening& opening, size_t slot);
 
   std::unordered_map<uint64_t, Openings, SameHash> by_key_;

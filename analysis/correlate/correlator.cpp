@@ -48,8 +48,9 @@ OfferedOptions offered(const LegEvent& event, Side from) {
           .initial_window = event.window};
 }
 
-// In which a client's packets travel that has sent, or is answered by, this packet of a port of that direction.
-PortDirection direction_of_client(const PacketFacts& packet, PortDirection of_port) {
+// In which a client's packets travel that has sent, or is answered by, this packet, as far as its port tells.
+PortDirection direction_of_client(const PacketFacts& packet, const SensorView& sensor) {
+  const PortDirection of_port = sensor.channels()[packet.port]->info.direction;
   if (packet.from == Side::client || of_port == PortDirection::both) return of_port;
   return of_port == PortDirection::toward_inside ? PortDirection::toward_outside : PortDirection::toward_inside;
 }
@@ -69,6 +70,25 @@ void note_attempt(LegState& leg, const LegEvent& event) {
   } else {
     leg.attempts.back() = event.packet;
   }
+}
+
+// What was taken for one connection though nothing shows it but its addresses, and though both legs showed ample data of one
+// direction: none of it was seen at both, and one leg carried more than twice what the other did. No device does that. (The same
+// amount on both, and no packet the same, is what a device makes of it that rewrites more than we understand.)
+bool never_matched(const Connection& connection, const Crossing& crossing) {
+  constexpr uint64_t kPacketsLeast = 32, kBytesLeast = 16 * 1024, kTimes = 2;
+  const CrossingStats& stats = crossing.stats;
+  if (!crossing.is_followed || stats.matched[0] + stats.matched[1] > 0) return false;
+  const LegSummary& client_side = connection.legs[crossing.client_leg].summary;
+  const LegSummary& server_side = connection.legs[crossing.server_leg].summary;
+  for (size_t d = 0; d < 2; ++d) {
+    const PacketFates& fates = stats.packets[d];
+    const auto [less, more] = std::minmax(client_side.bytes[d], server_side.bytes[d]);
+    if (fates.entered >= kPacketsLeast && fates.injected + fates.unexplained >= kPacketsLeast && less >= kBytesLeast &&
+        more > kTimes * less)
+      return true;
+  }
+  return false;
 }
 
 }  // namespace
@@ -168,8 +188,7 @@ void Correlator::open(const LegEvent& event) {
   settle_client_side(connection);
   LegState& leg = connection.legs.front();
   if (leg.midstream) tallies_.count_handshake(leg, Outcome::midstream);
-  if (!leg.midstream && leg.protocol == ip_protocol::tcp)
-    openings_.add(leg, direction_of_client(leg.first, sensor_.channels()[leg.first.port]->info.direction));
+  if (!leg.midstream && leg.protocol == ip_protocol::tcp) openings_.add(leg, direction_of_client(leg.first, sensor_));
 
   const uint8_t handshake =
       leg.protocol == ip_protocol::tcp ? event.packet.tcp_flags & (tcp_flag::syn | tcp_flag::ack | tcp_flag::rst) : 0;
@@ -249,13 +268,66 @@ void Correlator::leg_over(LegState& leg, Connection& connection, const LegEvent&
 // ---- pairing ----
 
 void Correlator::find_partners(uint64_t leg_id, uint8_t trigger, int64_t now_ns) {
+  seek_partners(leg_id, trigger, now_ns);
+  pairer_.add(*store_.leg(leg_id), trigger, now_ns);
+}
+
+void Correlator::seek_partners(uint64_t leg_id, uint8_t trigger, int64_t now_ns) {
   const int own = store_.leg(leg_id)->point;
   for (const int point : {own - 1, own, own + 1}) {
     const Pairer::Match match = pairer_.find(leg_id, point, trigger);
-    if (match.leg_id != 0) pair(leg_id, match, now_ns);
+    if (match.leg_id == 0) continue;
+    std::array<uint64_t, 2> freed{};
+    if (match.takes_over) {
+      freed = {free_toward(leg_id, static_cast<PointIndex>(point), now_ns),
+               free_toward(match.leg_id, static_cast<PointIndex>(own), now_ns)};
+    }
+    pair(leg_id, match, now_ns);
+    for (const uint64_t leg : freed) {
+      if (leg != 0) seek_partners(leg, pairing_trigger::opening | pairing_trigger::message, now_ns);
+    }
   }
-  pairer_.add(*store_.leg(leg_id), trigger, now_ns);
   runner_.schedule(*store_.connection_of(leg_id));
+}
+
+// Takes back what the leg is paired with toward that point. Returns the leg that has lost it; 0: it was free.
+uint64_t Correlator::free_toward(uint64_t leg_id, PointIndex point, int64_t now_ns) {
+  Connection& connection = *store_.connection_of(leg_id);
+  const size_t own = store_.place_of(leg_id).leg;
+  for (size_t i = 0; i < connection.crossings.size(); ++i) {
+    const Crossing& crossing = connection.crossings[i];
+    if (crossing.client_leg != own && crossing.server_leg != own) continue;
+    const LegState& other = connection.legs[crossing.client_leg == own ? crossing.server_leg : crossing.client_leg];
+    if (other.point != point) continue;
+    const uint64_t freed = other.id.value();
+    take_back(connection, i, now_ns);
+    return freed;
+  }
+  return 0;
+}
+
+// What was told on it first, while it stands.
+void Correlator::take_back(Connection& connection, size_t index, int64_t now_ns) {
+  const Crossing crossing = connection.crossings[index];
+  const LegState& client_side = connection.legs[crossing.client_leg];
+  const LegState& server_side = connection.legs[crossing.server_leg];
+  const std::array<std::pair<uint64_t, PointIndex>, 2> ends{std::pair{client_side.id.value(), server_side.point},
+                                                            std::pair{server_side.id.value(), client_side.point}};
+  runner_.take_back(connection, crossing);
+  knowledge_.has_not_crossed(client_side, server_side, connection.client_outer);
+  homes_.take_back(crossing, client_side, server_side, now_ns);
+  ++tallies_.pairings_taken_back[static_cast<size_t>(crossing.method)];
+  store_.disconnect(connection, index);
+  for (const auto& [leg_id, lost] : ends) settle_again(leg_id, lost);
+}
+
+// A leg that has lost its partner at that point.
+void Correlator::settle_again(uint64_t leg_id, PointIndex lost) {
+  const LegState& leg = *store_.leg(leg_id);
+  Connection& connection = *store_.connection_of(leg_id);
+  settle_client_side(connection);
+  openings_.restore(leg, lost, direction_of_client(leg.first, sensor_));
+  runner_.schedule(connection);
 }
 
 void Correlator::pair(uint64_t leg_id, const Pairer::Match& match, int64_t now_ns) {
@@ -315,8 +387,23 @@ void Correlator::take(const FateEvent& event) {
     const LegState& server_side = connection->legs[crossing->server_leg];
     knowledge_.device_changed(client_side.point, server_side.point, changes_between(client_side, server_side, crossing->stats));
     if (event.type == FateEventType::closed) knowledge_.offsets_learned(client_side, server_side, crossing->stats);
+    // Offline at the end: how far the homes are by now depends on their number.
+    if (!options_.offline && never_matched(*connection, *crossing))
+      take_back(*connection, static_cast<size_t>(crossing - connection->crossings.data()), now_ns_);
   } else {
     runner_.take_fate(event);
+  }
+}
+
+void Correlator::take_back_what_never_matched() {
+  for (auto& [id, connection] : store_.all()) {  // what is cut off gets an id above all others, and its turn
+    for (size_t i = 0; i < connection.crossings.size();) {
+      if (never_matched(connection, connection.crossings[i])) {
+        take_back(connection, i, now_ns_);
+      } else {
+        ++i;
+      }
+    }
   }
 }
 
@@ -324,6 +411,7 @@ void Correlator::finish() {
   int64_t last_ns = now_ns_;
   for (const PortChannel* channel : sensor_.channels())
     last_ns = std::max(last_ns, channel->covered_to_ns.load(std::memory_order_acquire));
+  take_back_what_never_matched();
   runner_.finish(last_ns);
   finished_ = true;
 }

@@ -35,6 +35,8 @@ class Correlator {
   const CaptureTotals& capture() const { return runner_.capture(); }
 
   const Tallies& tallies() const { return tallies_; }
+  // A pair of that home whose fates are void.
+  bool is_taken_back(size_t home, uint32_t pair) const { return homes_.is_taken_back(static_cast<uint8_t>(home), pair); }
   uint64_t pairs_refused() const { return homes_.refused(); }
   uint64_t openings_forgotten() const { return pairer_.evicted() + openings_.evicted(); }
 
@@ -47,7 +49,12 @@ class Correlator {
   void take(const RecognitionEvent& event);
   void take(const FateEvent& event);
   void find_partners(uint64_t leg_id, uint8_t trigger, int64_t now_ns);
+  void seek_partners(uint64_t leg_id, uint8_t trigger, int64_t now_ns);
   void pair(uint64_t leg_id, const Pairer::Match& match, int64_t now_ns);
+  uint64_t free_toward(uint64_t leg_id, PointIndex point, int64_t now_ns);
+  void take_back(Connection& connection, size_t crossing, int64_t now_ns);
+  void settle_again(uint64_t leg_id, PointIndex lost);
+  void take_back_what_never_matched();
   void settle_client_side(Connection& connection) const;
   void finish();
 

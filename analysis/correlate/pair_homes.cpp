@@ -38,6 +38,7 @@ void PairHomes::open(Crossing& crossing, const Connection& connection, const Seq
   }
   crossing.home = static_cast<uint8_t>(worker);
   crossing.pair = number;
+  crossing.pair_generation = home.generations[number];
   crossing.is_followed = true;
   legs_[key_of(crossing.home, number)] = client_side.id.value();
   Command command{.effective_ns = (epoch_of(now_ns) + 2) * kEpochNs,
@@ -63,6 +64,42 @@ void PairHomes::open(Crossing& crossing, const Connection& connection, const Seq
   if (!said) ++refused_;
 }
 
+// The home may have closed the pair, and its number be another's.
+bool PairHomes::follows(const Crossing& crossing, const LegState& client_side) const {
+  if (!crossing.is_followed || homes_[crossing.home].generations[crossing.pair] != crossing.pair_generation) return false;
+  const auto leg = legs_.find(key_of(crossing.home, crossing.pair));
+  return leg != legs_.end() && leg->second == client_side.id.value();
+}
+
+void PairHomes::take_back(const Crossing& crossing, const LegState& client_side, const LegState& server_side, int64_t now_ns) {
+  if (!follows(crossing, client_side)) return;
+  legs_[key_of(crossing.home, crossing.pair)] = kTakenBack;
+  leave(crossing, client_side, server_side, (epoch_of(now_ns) + 2) * kEpochNs);
+}
+
+bool PairHomes::is_taken_back(uint8_t home, uint32_t pair) const {
+  const auto leg = legs_.find(key_of(home, pair));
+  return leg != legs_.end() && leg->second == kTakenBack;
+}
+
+// May be lost where very many wait: then its legs leave the pair when they end, or join another.
+void PairHomes::leave(const Crossing& crossing, const LegState& client_side, const LegState& server_side, int64_t effective_ns) {
+  for (const LegState* leg : {&client_side, &server_side}) {
+    const Command command{.effective_ns = effective_ns,
+                          .connection_id = 0,
+                          .leg = leg->id,
+                          .server_leg = {},
+                          .pair = crossing.pair,
+                          .type = CommandType::leave,
+                          .home = crossing.home,
+                          .pair_generation = crossing.pair_generation,
+                          .client_point = client_side.point,
+                          .server_point = server_side.point,
+                          .local = server_side.id.worker() == crossing.home};
+    commands_[leg->id.worker()].send(command, options_.offline ? 0 : waiting_max::pairing_commands(options_));
+  }
+}
+
 Connection* PairHomes::owner_of(const FateEvent& event, ConnectionStore& store) const {
   const auto leg = legs_.find(key_of(event.home, event.pair));
   return leg == legs_.end() ? nullptr : store.connection_of(leg->second);
@@ -73,14 +110,19 @@ PairHomes::Told PairHomes::take(const FateEvent& event, ConnectionStore& store) 
   Told told;
   if (connection != nullptr) {
     for (Crossing& crossing : connection->crossings) {
-      if (!crossing.is_followed || crossing.home != event.home || crossing.pair != event.pair) continue;
+      if (!crossing.is_followed || crossing.home != event.home || crossing.pair != event.pair ||
+          crossing.pair_generation != event.pair_generation)
+        continue;
       crossing.stats = event.stats;
       told = {connection, &crossing};
     }
   }
   // Offline a pair is never used again: late fates still find their connection by it.
-  if (event.type == FateEventType::closed && !options_.offline && legs_.erase(key_of(event.home, event.pair)) > 0)
-    homes_[event.home].free.push_back(event.pair);
+  if (event.type != FateEventType::closed || options_.offline) return told;
+  // The leg that stays must not take a later pair of that number for its own when generations have gone round.
+  if (event.legs_left && told.crossing != nullptr)
+    leave(*told.crossing, connection->legs[told.crossing->client_leg], connection->legs[told.crossing->server_leg], kTimeMin);
+  if (legs_.erase(key_of(event.home, event.pair)) > 0) homes_[event.home].free.push_back(event.pair);
   return told;
 }
 

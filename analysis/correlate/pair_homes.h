@@ -27,6 +27,9 @@ class PairHomes {
   // Follows the packets of a crossing from the next epoch but one. `offsets`: as an earlier generation of its legs has taught
   // them.
   void open(Crossing& crossing, const Connection& connection, const SequenceOffsets& offsets, int64_t now_ns);
+  // The pairing is taken back, from the next epoch but one: nothing that its home tells, or has told, has an owner any more.
+  void take_back(const Crossing& crossing, const LegState& client_side, const LegState& server_side, int64_t now_ns);
+  bool is_taken_back(uint8_t home, uint32_t pair) const;
   // Progress and end of a pair, as its home tells it: the crossing takes the numbers. Null: its connection is gone.
   struct Told {
     Connection* connection = nullptr;
@@ -43,12 +46,17 @@ class PairHomes {
     std::vector<uint32_t> free;
     std::vector<uint8_t> generations;  // by pair
   };
+  static constexpr uint64_t kTakenBack = 0;  // no leg's value: generations begin at 1
+  bool follows(const Crossing& crossing, const LegState& client_side) const;
+  void leave(const Crossing& crossing, const LegState& client_side, const LegState& server_side, int64_t effective_ns);
   static uint64_t key_of(uint8_t home, uint32_t pair) { return static_cast<uint64_t>(home) << 32 | pair; }
 
   const EngineOptions& options_;
   std::vector<Outbox<Command>> commands_;  // by worker
   std::vector<Home> homes_;
-  std::unordered_map<uint64_t, uint64_t> legs_;  // key_of() -> the client-side leg, by which the crossing is found
+  // key_of() -> the client-side leg, by which the crossing is found, or kTakenBack; until the home has closed the pair, offline
+  // for ever.
+  std::unordered_map<uint64_t, uint64_t> legs_;
   uint64_t refused_ = 0;
 };
 

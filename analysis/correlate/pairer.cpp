@@ -13,6 +13,13 @@ constexpr double kThreshold = 0.8;     // below, legs stay unpaired and are coun
 constexpr double kRivalMargin = 0.03;  // a candidate that is so close to the best is its rival
 constexpr double kOtherTunnel = 0.05;  // less for a leg with another tunnel key: more than makes a rival, and no reason by itself
 constexpr double kKnown = 0.99;
+// What takes over from an earlier pairing is sure, and that was less so by more than the order of arrival explains.
+constexpr double kTakesOver = 0.97, kTakesOverBy = 0.05;
+constexpr size_t kTakenBackMax = 8;  // pairings of one leg
+
+bool contains(const std::vector<uint64_t>& ids, const LegState& leg) {
+  return std::find(ids.begin(), ids.end(), leg.id.value()) != ids.end();
+}
 
 }  // namespace
 
@@ -41,6 +48,7 @@ double Pairer::score(const PairingMethodRow& row, const LegState& leg, const Leg
 }
 
 bool Pairer::may_pair(const LegState& leg, const LegState& other, PairingReach reach) const {
+  if (contains(leg.not_with, other)) return false;
   if (reach == PairingReach::same_point) return leg.point == other.point && !leg.paired_within && !other.paired_within;
   if (std::abs(int{leg.point} - int{other.point}) != 1) return false;
   const bool leg_taken = leg.paired[slot_toward(leg.point, other.point)],
@@ -63,7 +71,37 @@ bool Pairer::is_retry_of(const LegState& taken, const LegState& retry) const {
   return explained < taken.attempt_count;
 }
 
+// Whether what the leg is paired with toward that point, if anything, has clearly less in common with it than `to`, by whatever
+// method. Retries that a NAT gave ports of their own are several, and stay.
+bool Pairer::gives_way(const LegState& leg, PointIndex toward, double to) const {
+  if (!leg.paired[slot_toward(leg.point, toward)]) return true;
+  if (leg.not_with.size() >= kTakenBackMax) return false;
+  const Connection& connection = *store_.find(store_.place_of(leg.id.value()).connection_id);
+  const LegState* partner = nullptr;
+  for (const Crossing& crossing : connection.crossings) {
+    const LegState &a = connection.legs[crossing.client_leg], &b = connection.legs[crossing.server_leg];
+    const LegState* own = a.id == leg.id ? &b : b.id == leg.id ? &a : nullptr;
+    if (own == nullptr || own->point != toward) continue;
+    if (partner != nullptr) return false;
+    partner = own;
+  }
+  const auto methods = pairing_methods();
+  return partner != nullptr && std::all_of(methods.begin(), methods.end(), [&](const PairingMethodRow& row) {
+           return row.reach != PairingReach::neighbours || score(row, leg, *partner) + kTakesOverBy <= to;
+         });
+}
+
+bool Pairer::may_take_over(const LegState& leg, const LegState& other, double found) const {
+  return found >= kTakesOver && std::abs(int{leg.point} - int{other.point}) == 1 && !contains(leg.not_with, other) &&
+         gives_way(leg, other.point, found) && gives_way(other, leg.point, found);
+}
+
 Pairer::Match Pairer::find(uint64_t leg_id, int point, uint8_t trigger) const {
+  const Match match = find(leg_id, point, trigger, Candidate::free);
+  return match.leg_id != 0 ? match : find(leg_id, point, trigger, Candidate::taken);
+}
+
+Pairer::Match Pairer::find(uint64_t leg_id, int point, uint8_t trigger, Candidate candidate) const {
   Match best;
   const LegState& leg = *store_.leg(leg_id);
   const uint64_t own_connection = store_.place_of(leg_id).connection_id;
@@ -77,14 +115,17 @@ Pairer::Match Pairer::find(uint64_t leg_id, int point, uint8_t trigger) const {
       const LegState* other = store_.leg(id);
       if (other == nullptr || id == leg_id || other->point != point || std::find(seen.begin(), seen.end(), id) != seen.end())
         continue;
-      if (store_.place_of(id).connection_id == own_connection || !may_pair(leg, *other, row.reach)) continue;
+      if (store_.place_of(id).connection_id == own_connection ||
+          may_pair(leg, *other, row.reach) != (candidate == Candidate::free))
+        continue;
       seen.push_back(id);
       const double found = score(row, leg, *other);
+      if (candidate == Candidate::taken && !may_take_over(leg, *other, found)) continue;
       // What very many legs share is itself no evidence: it takes more then.
       if (found < (candidates.others > 0 ? kThresholdAmongMany : kThreshold)) continue;
       if (found > best.confidence) {
         const bool is_close = best.leg_id != 0 && best.confidence > found - kRivalMargin;
-        best = {id, &row, found, is_close ? best.rivals + 1 : 0};
+        best = {id, &row, found, is_close ? best.rivals + 1 : 0, candidate == Candidate::taken};
       } else if (found > best.confidence - kRivalMargin) {
         ++best.rivals;
       }

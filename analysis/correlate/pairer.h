@@ -44,12 +44,14 @@ class Pairer {
     const PairingMethodRow* row = nullptr;
     double confidence = 0;
     uint32_t rivals = 0;
+    bool takes_over = false;  // one of the two is paired on less: see taken_back()
   };
 
   Pairer(const ConnectionStore& store, std::vector<KnownPairing> known) : store_(store), known_(std::move(known)) {}
 
   void expire(int64_t now_ns) { index_.expire(now_ns); }
-  // The partner at `point`, a neighbour or the leg's own, if there is one that is clear.
+  // The partner at `point`, a neighbour or the leg's own, if there is one that is clear. One that is paired already counts only
+  // where this leg has clearly more in common with it than what it is paired with.
   Match find(uint64_t leg_id, int point, uint8_t trigger) const;
   // What the leg has shown so far can be found from now on.
   void add(const LegState& leg, uint8_t trigger, int64_t now_ns);
@@ -62,6 +64,10 @@ class Pairer {
  private:
   bool is_retry_of(const LegState& taken, const LegState& retry) const;
   bool may_pair(const LegState& leg, const LegState& other, PairingReach reach) const;
+  enum class Candidate : uint8_t { free, taken };
+  Match find(uint64_t leg_id, int point, uint8_t trigger, Candidate candidate) const;
+  bool may_take_over(const LegState& leg, const LegState& other, double found) const;
+  bool gives_way(const LegState& leg, PointIndex toward, double to) const;
   bool known_to_pair(const LegState& a, const LegState& b) const;
   double score(const PairingMethodRow& row, const LegState& leg, const LegState& other) const;
 

@@ -140,12 +140,41 @@ void DetectorRunner::tell_fate(Connection& connection, FateEvent event) {
   take(found);
 }
 
+// Of what was told of the connection, and of what is still to be: `which(kind, where)`.
+template <typename Which>
+void DetectorRunner::withdraw(Connection& connection, Which&& which) {
+  std::erase_if(waiting_, [&](const Observation& o) {
+    if (!which(o.kind, o.where) || store_.place_of(o.leg_id).connection_id != connection.id) return false;
+    connection.told.erase(o.kind);
+    return true;
+  });
+  std::erase_if(connection.finding_ids, [&](uint64_t id) {
+    const FindingRecord* finding = findings_.find(id);
+    if (finding == nullptr || !which(finding->kind, finding->where) || !findings_.withdraw(id, connection.id)) return false;
+    connection.told.erase(finding->kind);
+    return true;
+  });
+}
+
+// What rests on a packet's fate is told of its place. A handshake is seen as a whole.
+void DetectorRunner::take_back(Connection& connection, const Crossing& crossing) {
+  const PointIndex a = connection.legs[crossing.client_leg].point, b = connection.legs[crossing.server_leg].point;
+  withdraw(connection, [&](FindingKind kind, const Where& where) {
+    const Detector* detector = detector_of(kind);
+    if (detector == nullptr || !detector->fate_type) return true;
+    return where.kind == Where::Kind::between && std::minmax(where.first, where.second) == std::minmax(a, b);
+  });
+  std::erase_if(held_fates_, [&](const auto& held) {
+    const FateEvent& event = held.second.event;
+    return crossing.is_followed && event.home == crossing.home && event.pair == crossing.pair &&
+           event.pair_generation == crossing.pair_generation;
+  });
+}
+
 void DetectorRunner::take(Verdicts& verdicts) {
   for (const Verdicts::Withdrawal& withdrawal : verdicts.withdrawn) {
-    std::erase_if(waiting_, [&](const Observation& o) {
-      return o.kind == withdrawal.kind && store_.place_of(o.leg_id).connection_id == withdrawal.connection_id;
-    });
-    findings_.withdraw(withdrawal.kind, withdrawal.connection_id);
+    if (Connection* connection = store_.find(withdrawal.connection_id))
+      withdraw(*connection, [&](FindingKind kind, const Where&) { return kind == withdrawal.kind; });
   }
   for (Observation& observation : verdicts.told) {
     if (Connection* connection = store_.find(observation.connection_id)) {

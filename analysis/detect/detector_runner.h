@@ -38,6 +38,8 @@ class DetectorRunner {
   // Looks at every connection whose time comes before `before_ns`.
   void fire(int64_t before_ns);
   void take_fate(const FateEvent& event);
+  // The pairing is about to be taken back: withdraws what was told of the connection on it. Its legs are looked at anew.
+  void take_back(Connection& connection, const Crossing& crossing);
   // A packet of a leg met in midstream: see StrangerIndex.
   void take_stranger(const LegEvent& event) { strangers_.add(event); }
   // What the capture did to a leg since its last report. REQUIRES: the leg has not taken the event's summary yet.
@@ -68,6 +70,8 @@ class DetectorRunner {
   void look(Connection& connection, int64_t now_ns, bool input_ended);
   void sum_up();
   void take(Verdicts& verdicts);
+  template <typename Which>
+  void withdraw(Connection& connection, Which&& which);
   void store(Observation observation);
 
   const EngineOptions& options_;

@@ -37,7 +37,9 @@ constexpr size_t fate_events(const EngineOptions& options) { return live(options
 // The begin and the end of a leg for each pair of the home.
 constexpr size_t markers(const EngineOptions& options) { return 2 * legs(options); }
 // The opening and a join for each pair whose home the worker is, and joins of its legs to pairs elsewhere, on both sides.
-constexpr size_t commands(const EngineOptions& options) { return live(options, 4 * legs(options)); }
+constexpr size_t pairing_commands(const EngineOptions& options) { return 4 * legs(options); }
+// And some that may be lost: see PairHomes::leave().
+constexpr size_t commands(const EngineOptions& options) { return live(options, pairing_commands(options) + 4096); }
 }  // namespace waiting_max
 
 struct EngineLinks {

@@ -86,7 +86,7 @@ static_assert(std::is_trivially_copyable_v<LegEvent>);
 
 // A packet of a paired leg, on its way to the home of the pair. One cache line.
 struct alignas(64) PairSighting {
-  enum class Kind : uint8_t { packet, begin, end, abandon };
+  enum class Kind : uint8_t { packet, begin, end, abandon, taken_back };
   int64_t release_ns;  // when it was released to the home: its order time, or for the log of early ones that of the pairing
   int64_t order_ns;    // begin: before all that was logged
   int64_t time_ns;     // begin: fates hold from then on
@@ -115,11 +115,12 @@ inline bool in_total_order(const PairSighting& a, const PairSighting& b) {
 enum class CommandType : uint8_t {
   open_pair,  // to the home
   join,       // to the worker of each leg; if both legs live at the home, open_pair has done it
+  leave,      // the same: the pairing is taken back, and what was followed of the pair is void
 };
 struct Command {
   int64_t effective_ns;
   uint64_t connection_id;
-  LegId leg;         // join: this one. open_pair: the client-side leg
+  LegId leg;         // join, leave: this one. open_pair: the client-side leg
   LegId server_leg;  // open_pair
   uint32_t pair;
   CommandType type;
@@ -171,6 +172,8 @@ enum class FateEventType : uint8_t {
 struct FateEvent {
   FateEventType type;
   uint8_t home;
+  uint8_t pair_generation;
+  bool legs_left;  // closed: not because its legs have ended, so that one may still take itself for paired
   uint32_t pair;
   uint64_t connection_id;
   int64_t decided_ns;  // packet time; to be told once every worker has passed it: a stranger may turn out to be the packet

@@ -16,6 +16,7 @@ struct PacketNote {
   uint32_t peer_frame;  // the packet's sighting at the point it came from; 0: none
   PortIndex port, peer_port;
   PointIndex point;
+  uint32_t pair = kNone;  // notes of a fate: of this pair of the worker's
 };
 
 class PacketNotes {

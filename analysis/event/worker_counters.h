@@ -16,6 +16,10 @@ namespace parallax {
 struct CrossingCounters {
   Counter forwarded, lost, superseded, injected;  // see PacketFates
   Counter uncertain_transits;
+  // Of the sums above, what pairs have counted whose pairing was taken back; subtracted where people read.
+  struct TakenBack {
+    Counter forwarded, lost, superseded, segments_lost;
+  } taken_back;
   std::array<Counter, kDoubts> undecided;  // entered, and why nothing is said of them
 };
 
@@ -24,6 +28,7 @@ struct alignas(64) WorkerCounters {
   Counter late_packets;
   Counter round_trips_uncertain;  // not counted: shorter than the stamps may be wrong by
   Counter fates_begun_late;
+  Counter fates_taken_back;  // packets of pairs whose pairing was taken back
   Counter legs_evicted, half_open_evicted;
   Counter flows_evicted;      // idle legs whose finer TCP memory went to others
   Counter log_overflows;      // legs whose early sightings did not fit

@@ -71,6 +71,10 @@ void PairTable::take(const PairSighting& s) {
     abandon(pair);
     return;
   }
+  if (s.kind == PairSighting::Kind::taken_back) {
+    take_back(pair);
+    return;
+  }
   const size_t d = index_of(s.from);
   const bool enters = s.point == pair.point[d];
   if (pair.ended == 0 && anything_waits(pair)) {
@@ -276,8 +280,8 @@ void PairTable::matched(Pair& pair, size_t d, const Pending& in, const Pending& 
   count_transit(pair, d, in, out);
   if (out.data) mark_copies(pair, d, in, out);
   if (notes_.wanted()) {
-    note(in, pair.point[d], PacketLabel::forwarded);
-    note(out, pair.point[1 - d], PacketLabel::forwarded, &in);
+    note(pair, in, pair.point[d], PacketLabel::forwarded);
+    note(pair, out, pair.point[1 - d], PacketLabel::forwarded, &in);
   }
 }
 

@@ -221,9 +221,11 @@ class PairTable {
   void settle(Pair& pair, int64_t now_ns);
   void close(Pair& pair, int64_t now_ns);
   void abandon(Pair& pair);
+  void take_back(Pair& pair);
+  void end(Pair& pair);
   void tell(const Pair& pair, size_t d, FateEventType type, const Pending& p, bool lost, int64_t decided_ns);
   FateEvent event_of(const Pair& pair, FateEventType type) const;
-  void note(const Pending& p, PointIndex point, PacketLabel label, const Pending* peer = nullptr);
+  void note(const Pair& pair, const Pending& p, PointIndex point, PacketLabel label, const Pending* peer = nullptr);
   uint32_t number_of(const Pair& pair) const { return static_cast<uint32_t>(&pair - pairs_.data()); }
 
   const uint8_t worker_;

@@ -48,6 +48,28 @@ void PairTable::abandon(Pair& pair) {
       counters_of(pair, d).lost.add();
     }
   }
+  end(pair);
+}
+
+// The legs do not belong together, and nothing was proved of their packets. The counters of the crossing only grow: what the pair
+// has added to them is added to what is to be subtracted.
+void PairTable::take_back(Pair& pair) {
+  for (size_t d = 0; d < 2; ++d) {
+    CrossingCounters::TakenBack& void_of = counters_of(pair, d).taken_back;
+    void_of.forwarded.add(pair.matched[d]);
+    void_of.lost.add(pair.lost[d]);
+    void_of.superseded.add(pair.superseded[d]);
+    void_of.segments_lost.add(pair.segments_lost[d]);
+    counters_.fates_taken_back.add(pair.matched[d] + pair.lost[d] + pair.superseded[d] + pair.undecided[d] + pair.injected[d] +
+                                   pair.unexplained[d] + pair.entered[d].size + pair.early[d].size + pair.control[d].held.size);
+    for (PacketQueue* queue : {&pair.entered[d], &pair.early[d], &pair.control[d].held}) {
+      while (queue->head != kNone) pool_.pop(*queue);
+    }
+  }
+  end(pair);
+}
+
+void PairTable::end(Pair& pair) {
   if (!events_.send(event_of(pair, FateEventType::closed))) counters_.events_dropped.add();
   if (pair.sketch != kNone) free_sketches_.push_back(pair.sketch);
   pair.open = false;
@@ -142,7 +164,7 @@ void PairTable::decide_lost(Pair& pair, size_t d, const Pending& in, int64_t wai
   if (left_altered(pair, d, in)) return;
   const AbsenceProof proof = absence_of(pair, d, in, waited_ns);
   if (!proof.holds_for_all()) return leave_undecided(pair, d, proof.doubt());
-  if (notes_.wanted()) note(in, pair.point[d], PacketLabel::lost_in_device);
+  if (notes_.wanted()) note(pair, in, pair.point[d], PacketLabel::lost_in_device);
   const int64_t decided_ns = in.order_ns + waited_ns;
   const bool reset = in.has(tcp_flag::rst);
   if (!reset && !in.data && !in.has(tcp_flag::syn)) return lose_control(pair, d, in, decided_ns);
@@ -252,7 +274,7 @@ void PairTable::decide_injected(Pair& pair, size_t d, const Pending& out, int64_
   AbsenceProof in_time(sensor_, leaves, travel(pair, d));
   proof.unless(!in_time.expect(out.order_ns - out.stamp_uncertainty_ns, out.order_ns).holds(), Doubt::clock_uncertain);
   if (!proof.holds_for_all()) return leave_unexplained(pair, d, proof.doubt());
-  if (notes_.wanted()) note(out, leaves, PacketLabel::injected_by_device);
+  if (notes_.wanted()) note(pair, out, leaves, PacketLabel::injected_by_device);
   ++pair.injected[d];
   counters_of(pair, d).injected.add();
   if (!out.has(tcp_flag::rst) || pair.reset_crossed_ns[d] <= out.order_ns) return;
@@ -261,7 +283,7 @@ void PairTable::decide_injected(Pair& pair, size_t d, const Pending& out, int64_
 
 // ---- telling ----
 
-void PairTable::note(const Pending& p, PointIndex point, PacketLabel label, const Pending* peer) {
+void PairTable::note(const Pair& pair, const Pending& p, PointIndex point, PacketLabel label, const Pending* peer) {
   notes_.add({.order_ns = p.order_ns,
               .time_ns = p.time_ns,
               .leg = 0,
@@ -270,7 +292,8 @@ void PairTable::note(const Pending& p, PointIndex point, PacketLabel label, cons
               .peer_frame = peer ? peer->frame : 0,
               .port = p.port,
               .peer_port = peer ? peer->port : PortIndex{},
-              .point = point});
+              .point = point,
+              .pair = number_of(pair)});
 }
 
 // `lost`: seen entering and absent where it leaves; else the other way round.
@@ -278,6 +301,8 @@ void PairTable::tell(const Pair& pair, size_t d, FateEventType type, const Pendi
   const size_t seen_at = lost ? d : 1 - d;
   const FateEvent event{.type = type,
                         .home = worker_,
+                        .pair_generation = pair.generation,
+                        .legs_left = false,
                         .pair = number_of(pair),
                         .connection_id = pair.connection_id,
                         .decided_ns = decided_ns,
@@ -304,6 +329,8 @@ void PairTable::tell(const Pair& pair, size_t d, FateEventType type, const Pendi
 FateEvent PairTable::event_of(const Pair& pair, FateEventType type) const {
   FateEvent event{.type = type,
                   .home = worker_,
+                  .pair_generation = pair.generation,
+                  .legs_left = pair.ended < 2,
                   .pair = number_of(pair),
                   .connection_id = pair.connection_id,
                   .decided_ns = kTimeMax,

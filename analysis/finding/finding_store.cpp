@@ -190,24 +190,29 @@ uint64_t FindingStore::observe(const Observation& o) {
   return record.id;
 }
 
-void FindingStore::withdraw(FindingKind kind, uint64_t connection_id) {
-  for (const Rank& rank : ranks_of(kind)) {
-    FindingGroup& group = groups_.at(rank.id);
-    const auto own = group.contributions.find(connection_id);
-    if (own == group.contributions.end()) continue;
-    FindingRecord& record = group.record;
-    ranks_of(kind).erase(rank_of(record));
-    record.count -= own->second.count;
-    group.attempts -= own->second.attempts;
-    group.proved -= own->second.proved;
-    if (record.time_lost_seconds) *record.time_lost_seconds -= own->second.time_lost_seconds;
-    group.contributions.erase(own);
-    std::erase(record.connection_ids, connection_id);
-    record.state = --group.connections == 0 ? FindingState::withdrawn : FindingState::updated;
-    ranks_of(kind).insert(rank_of(record));
-    changed(group);
-    return;
-  }
+bool FindingStore::withdraw(uint64_t id, uint64_t connection_id) {
+  const auto found = groups_.find(id);
+  if (found == groups_.end()) return false;
+  FindingGroup& group = found->second;
+  const auto own = group.contributions.find(connection_id);
+  if (own == group.contributions.end()) return false;
+  FindingRecord& record = group.record;
+  ranks_of(record.kind).erase(rank_of(record));
+  record.count -= own->second.count;
+  group.attempts -= own->second.attempts;
+  group.proved -= own->second.proved;
+  if (record.time_lost_seconds) *record.time_lost_seconds -= own->second.time_lost_seconds;
+  group.contributions.erase(own);
+  std::erase(record.connection_ids, connection_id);
+  record.state = --group.connections == 0 ? FindingState::withdrawn : FindingState::updated;
+  ranks_of(record.kind).insert(rank_of(record));
+  changed(group);
+  return true;
+}
+
+const FindingRecord* FindingStore::find(uint64_t id) const {
+  const auto group = groups_.find(id);
+  return group == groups_.end() ? nullptr : &group->second.record;
 }
 
 std::vector<FindingRecord> FindingStore::after(uint64_t id, size_t limit) const {

@@ -43,8 +43,10 @@ class FindingStore {
 
   // The id of the finding that it went into.
   uint64_t observe(const Observation& observation);
-  // Takes back what was told of the connection. A finding with nothing left is withdrawn: watchers are told, lists leave it out.
-  void withdraw(FindingKind kind, uint64_t connection_id);
+  // Takes back what this finding tells of the connection; false: nothing. A finding with nothing left is withdrawn: watchers are
+  // told, lists leave it out.
+  bool withdraw(uint64_t id, uint64_t connection_id);
+  const FindingRecord* find(uint64_t id) const;
   // The input has ended: nothing more joins any finding.
   void close_all();
   // Since the last call.

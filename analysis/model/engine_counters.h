@@ -41,15 +41,17 @@ struct EngineCounters {
   };
   std::vector<PointCounters> points;
   std::vector<DeviceCounters> devices;
-  std::array<uint64_t, 2> connections_active{};          // by Protocol
-  std::array<uint64_t, kOriginCount> resets{};           // by Origin
-  std::array<uint64_t, kDoubts> unblamed{};              // findings that accuse nobody, by what is in doubt
-  std::array<uint64_t, kPairingMethodCount> pairings{};  // by PairingMethod
+  std::array<uint64_t, 2> connections_active{};                     // by Protocol
+  std::array<uint64_t, kOriginCount> resets{};                      // by Origin
+  std::array<uint64_t, kDoubts> unblamed{};                         // findings that accuse nobody, by what is in doubt
+  std::array<uint64_t, kPairingMethodCount> pairings{};             // by PairingMethod
+  std::array<uint64_t, kPairingMethodCount> pairings_taken_back{};  // of these
   // By kind, where ("beyond inside", "between outside and inside"), severity.
   std::map<std::tuple<FindingKind, std::string, Severity>, uint64_t> findings;
   uint64_t late_packets = 0;
   uint64_t round_trips_uncertain = 0;  // not in the histograms: shorter than the stamps may be wrong by
   uint64_t fates_begun_late = 0;       // pairings whose log of early sightings had overflowed
+  uint64_t fates_taken_back = 0;       // packets of pairings that were taken back
   std::vector<double> ring_occupancy;  // for each worker, the fullest of its rings, 0..1
 };
 

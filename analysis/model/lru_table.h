@@ -29,6 +29,12 @@ class LruTable {
     index_.emplace(key, entries_.begin());
     return entries_.front().second;
   }
+  void erase(const Key& key) {
+    const auto it = index_.find(key);
+    if (it == index_.end()) return;
+    entries_.erase(it->second);
+    index_.erase(it);
+  }
   // Null: not known (any more). A look does not count as use, so that asking changes nothing.
   const Value* find(const Key& key) const {
     const auto it = index_.find(key);

@@ -69,7 +69,17 @@ void PairForwarder::carry_out_commands(int64_t now_ns, int64_t not_before_ns) {
   for (; !commands_.empty() && commands_.front().effective_ns <= now_ns; commands_.pop()) {
     const Command& command = commands_.front();
     const int64_t effective_ns = std::max(command.effective_ns, not_before_ns);
-    command.type == CommandType::open_pair ? open_pair(command, effective_ns) : join(command, effective_ns);
+    switch (command.type) {
+      case CommandType::open_pair:
+        open_pair(command, effective_ns);
+        break;
+      case CommandType::join:
+        join(command, effective_ns);
+        break;
+      case CommandType::leave:
+        leave(command, effective_ns);
+        break;
+    }
   }
 }
 
@@ -212,6 +222,23 @@ void PairForwarder::join(const Command& command, int64_t now_ns) {
   const PointIndex neighbour = own == command.client_point ? command.server_point : command.client_point;
   if (store_.is_alive(id) && !log_complete(id.index) && own == command.client_point) counters_.fates_begun_late.add();
   tell_of_joining(id, command, slot_toward(own, neighbour), now_ns, [&](const PairSighting& s) { send(command.home, s); });
+}
+
+// The leg is unpaired again; what it has shown since it opened is not logged a second time, so that the fates of its next pair
+// begin with that. The home, where the client's leg lives, hears of it in its place among the packets.
+void PairForwarder::leave(const Command& command, int64_t now_ns) {
+  if (store_.is_alive(command.leg)) {
+    LegHot& hot = store_.legs.hot(command.leg.index);
+    std::replace(hot.pair.begin(), hot.pair.end(), pair_ref::make(command.pair, command.pair_generation), kNone);
+  }
+  if (worker_ != command.home) return;
+  PairSighting marker{};
+  marker.kind = PairSighting::Kind::taken_back;
+  marker.release_ns = now_ns;
+  marker.order_ns = now_ns;
+  marker.pair = command.pair;
+  marker.pair_generation = command.pair_generation;
+  send(command.local ? kLocal : command.home, marker);
 }
 
 }  // namespace parallax

@@ -59,6 +59,7 @@ class PairForwarder {
   void send(uint8_t home, const PairSighting& s);
   void open_pair(const Command& command, int64_t now_ns);
   void join(const Command& command, int64_t now_ns);
+  void leave(const Command& command, int64_t now_ns);
   template <typename Tell>
   void tell_of_joining(LegId id, const Command& command, size_t slot, int64_t now_ns, Tell&& tell);
   void leave_pair(uint32_t leg, size_t slot, PairSighting::Kind kind, const PacketFacts& at);

@@ -237,6 +237,13 @@ void add_engine(Page& page, const EngineCounters& counters) {
   for (size_t method = 1; method < counters.pairings.size(); ++method) {  // 0 is "none"
     page.add({{"method", name(static_cast<PairingMethod>(method))}}, static_cast<double>(counters.pairings[method]));
   }
+  page.open("pairings_taken_back_total", MetricType::Counter, "Pairings that later evidence has disproved, by their method.");
+  for (size_t method = 1; method < counters.pairings_taken_back.size(); ++method) {
+    page.add({{"method", name(static_cast<PairingMethod>(method))}}, static_cast<double>(counters.pairings_taken_back[method]));
+  }
+  page.open("fates_taken_back_total", MetricType::Counter,
+            "Packets that were followed across a device for a pairing that was taken back; nothing is said of them.");
+  page.add({}, static_cast<double>(counters.fates_taken_back));
   page.open("late_packets_total", MetricType::Counter, "Packets that came after the merge had gone on; analysed all the same.");
   page.add({}, static_cast<double>(counters.late_packets));
   page.open("round_trips_uncertain_total", MetricType::Counter,
