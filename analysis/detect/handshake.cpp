@@ -125,7 +125,16 @@ AbsenceProof Handshake::answers_absent(const LegState& leg) const {
 
 AbsenceProof Handshake::silent_until(int64_t to_ns) const {
   const PacketFacts& last = client_leg().attempts.back();
-  return AbsenceProof(view_.sensor, last.point, travel_to_client()).expect(last.order_ns, std::max(last.order_ns, to_ns));
+  const int64_t answered_by_ns = last.order_ns + kAnswerWaitNs;
+  to_ns = std::max(to_ns, answered_by_ns);
+  AbsenceProof answer(view_.sensor, last.point, travel_to_client());
+  answer.expect(last.order_ns, answered_by_ns);
+  // Of a SYN that was missed itself the answer must have been missed, too.
+  AbsenceProof further_syn(view_.sensor, last.point, travel_to_server()),
+      its_answer(view_.sensor, last.point, travel_to_client());
+  further_syn.expect(answered_by_ns, to_ns);
+  its_answer.expect(answered_by_ns, to_ns);
+  return answer.unless(!further_syn.holds() && !its_answer.holds(), Doubt::not_covered);
 }
 
 // Not stamped by a clock that was set, or after a pause.
