@@ -71,9 +71,13 @@ class Traffic {
   }
 
   const PipelineInput& ready() {
-    for (InputPort& port : input.ports)
+    for (InputPort& port : input.ports) {
+      // What a port covers is told by its packets.
+      for (const int64_t at_ns : {int64_t{0}, 20 * kSecond})
+        port.frames.push_back({kStartNs + at_ns, 0, arp_request_frame(server_, server_)});
       std::stable_sort(port.frames.begin(), port.frames.end(),
                        [](const TimedFrame& a, const TimedFrame& b) { return a.time_ns < b.time_ns; });
+    }
     return input;
   }
 
