@@ -97,6 +97,7 @@ std::vector<ConnectionRecord> Engine::connections(uint64_t after_id, size_t limi
     auto it = all.upper_bound(after_id);
     for (size_t i = 0; i < kRecordsAtOnce && it != all.end() && records.size() < limit; ++i, ++it) {
       records.push_back(record_of(it->second, impl_->sensor));
+      records.back().shared_with = impl_->correlator.store().sharing(it->second);
       after_id = it->first;
     }
     more = it != all.end();

@@ -39,6 +39,7 @@ class FindingKinds {
 // What the correlator keeps of one leg.
 struct LegState {
   static constexpr size_t kAttemptsKept = 16;
+  static constexpr size_t kSharedMax = 64;  // a proxy's connection to its server may carry messages of any number of clients
 
   LegId id;
   PointIndex point = 0;
@@ -59,6 +60,7 @@ struct LegState {
   std::unique_ptr<Recognised> recognised;  // null: nothing
   std::array<bool, 2> paired{};            // with the next outer point, with the next inner one
   bool paired_within = false;              // with another leg of its own point
+  std::vector<uint64_t> shared_with;       // legs (LegId::value()) beyond a proxy that carry messages of both: see kSharedMax
   std::vector<uint64_t> not_with;          // legs (LegId::value()) that it was paired with until that was taken back
   RivalKeys rival_keys{};
 

@@ -95,6 +95,29 @@ void ConnectionStore::mark_paired(LegState& leg, LegState& other) {
   }
 }
 
+void ConnectionStore::share(LegState& leg, LegState& beyond) {
+  const auto add = [](LegState& to, const LegState& other) {
+    const bool known = std::find(to.shared_with.begin(), to.shared_with.end(), other.id.value()) != to.shared_with.end();
+    if (!known && to.shared_with.size() < LegState::kSharedMax) to.shared_with.push_back(other.id.value());
+  };
+  add(leg, beyond);
+  add(beyond, leg);
+  mark_paired(leg, beyond);
+}
+
+std::vector<uint64_t> ConnectionStore::sharing(const Connection& connection) const {
+  std::vector<uint64_t> ids;
+  for (const LegState& leg : connection.legs) {
+    for (const uint64_t other : leg.shared_with) {
+      const uint64_t id = place_of(other).connection_id;
+      if (id != 0 && id != connection.id) ids.push_back(id);
+    }
+  }
+  std::sort(ids.begin(), ids.end());
+  ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
+  return ids;
+}
+
 // REQUIRES: the edge between the two is gone. A leg may have several at a point: retries through a NAT.
 void ConnectionStore::mark_unpaired(const Connection& connection, LegState& leg, const LegState& other) {
   leg.not_with.push_back(other.id.value());

@@ -100,6 +100,7 @@ Correlator::Correlator(const EngineOptions& options, EngineLinks& links, SensorV
       store_(options_),
       knowledge_(options.path.size()),
       pairer_(store_, std::move(known)),
+      message_pairer_(store_),
       homes_(options_, links),
       runner_(options_, sensor, store_, knowledge_, openings_, tallies_,
               [this](const FateEvent& event) { return homes_.owner_of(event, store_); }) {
@@ -344,10 +345,10 @@ void Correlator::pair(uint64_t leg_id, const Pairer::Match& match, int64_t now_n
       is_within ? connection.legs[crossing.client_leg].first.order_ns <= connection.legs[crossing.server_leg].first.order_ns
                 : is_outer_first() == connection.client_outer;
   if (!in_order) std::swap(crossing.client_leg, crossing.server_leg);
-  crossing.method = match.row->method;
+  crossing.method = match.method;
   crossing.confidence = match.confidence;
   crossing.rivals = match.rivals;
-  crossing.is_proxied = !match.row->keeps_packets && !is_within;
+  crossing.is_proxied = !match.keeps_packets && !is_within;
   ++tallies_.pairings[static_cast<size_t>(crossing.method)];
 
   LegState& client_side = connection.legs[crossing.client_leg];
@@ -358,7 +359,7 @@ void Correlator::pair(uint64_t leg_id, const Pairer::Match& match, int64_t now_n
   if (is_within) return;  // which device it is that both legs pass is not known
   knowledge_.crossed(client_side, server_side, connection.client_outer);
   knowledge_.device_changed(client_side.point, server_side.point, changes_between(client_side, server_side, crossing.stats));
-  if (match.row->keeps_packets && client_side.protocol == ip_protocol::tcp) {
+  if (match.keeps_packets && client_side.protocol == ip_protocol::tcp) {
     const bool is_midstream = client_side.midstream && server_side.midstream;
     homes_.open(crossing, connection, is_midstream ? knowledge_.offsets_of(client_side, server_side) : SequenceOffsets{}, now_ns);
   }
@@ -372,9 +373,28 @@ void Correlator::take(const RecognitionEvent& event) {
   const LegState* leg = store_.leg(event.leg.value());
   if (leg == nullptr) return;  // its connection was evicted
   const size_t shown = Pairer::keys_shown(*leg, pairing_trigger::message);
-  store_.take(event);
+  if (event.kind != RecognitionKind::first_bytes) store_.take(event);  // they are of use while they are new
   if (Pairer::keys_shown(*leg, pairing_trigger::message) > shown && !event.closing)
     find_partners(event.leg.value(), pairing_trigger::message, event.order_ns);
+  if (!event.closing && options_.path.size() > 1) {
+    for (const MessagePairer::Match& match : message_pairer_.take(*store_.leg(event.leg.value()), event, options_.path.size()))
+      pair_by_message(event.leg.value(), match, event.order_ns);
+  }
+}
+
+// The leg that has shown the message first is nearer to who sent it. A connection beyond the proxy that carries messages of
+// others already is shared with them; a client's may go on over several.
+void Correlator::pair_by_message(uint64_t leg_id, const MessagePairer::Match& match, int64_t now_ns) {
+  LegState &leg = *store_.leg(leg_id), &first = *store_.leg(match.leg_id);
+  const bool is_taken = leg.paired[slot_toward(leg.point, first.point)];
+  const bool first_is_taken = first.paired[slot_toward(first.point, leg.point)];
+  if (!is_taken || (!first_is_taken && store_.connection_of(leg_id)->client_outer == (first.point > leg.point))) {
+    pair(leg_id, {match.leg_id, match.method, false, match.confidence, match.rivals}, now_ns);
+    runner_.schedule(*store_.connection_of(leg_id));
+    return;
+  }
+  store_.share(first, leg);
+  ++tallies_.pairings[static_cast<size_t>(match.method)];
 }
 
 // ---- fates, and the end ----

@@ -125,7 +125,7 @@ Pairer::Match Pairer::find(uint64_t leg_id, int point, uint8_t trigger, Candidat
       if (found < (candidates.others > 0 ? kThresholdAmongMany : kThreshold)) continue;
       if (found > best.confidence) {
         const bool is_close = best.leg_id != 0 && best.confidence > found - kRivalMargin;
-        best = {id, &row, found, is_close ? best.rivals + 1 : 0, candidate == Candidate::taken};
+        best = {id, row.method, row.keeps_packets, found, is_close ? best.rivals + 1 : 0, candidate == Candidate::taken};
       } else if (found > best.confidence - kRivalMargin) {
         ++best.rivals;
       }
@@ -146,7 +146,7 @@ void Pairer::add(const LegState& leg, uint8_t trigger, int64_t now_ns) {
   const auto window =
       leg.midstream || leg.protocol != ip_protocol::tcp ? PairingIndex::Window::midstream : PairingIndex::Window::opening;
   for (const PairingMethodRow& row : pairing_methods()) {
-    if (!(row.triggers & trigger)) continue;
+    if (!(row.triggers & trigger) || !row.is_shown) continue;
     if (const std::optional<uint64_t> key = row.key(leg)) index_.add(*key, leg.id.value(), window, now_ns);
   }
 }

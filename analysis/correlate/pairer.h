@@ -29,6 +29,7 @@ struct PairingMethodRow {
   PairingReach reach;
   uint8_t triggers;
   bool keeps_packets;  // a packet on one side is one on the other, so that each can be followed
+  bool is_shown;       // the key of a leg can be found by others; else it is what another method's legs have shown
   // What a partner must have shown, too: a keyed hash. Empty: the leg has nothing of the kind.
   std::optional<uint64_t> (*key)(const LegState& leg);
   // How sure it is that the two are legs of one connection, 0 to 1; 0: they are not.
@@ -41,7 +42,8 @@ class Pairer {
  public:
   struct Match {
     uint64_t leg_id = 0;  // 0: none
-    const PairingMethodRow* row = nullptr;
+    PairingMethod method = PairingMethod::none;
+    bool keeps_packets = false;
     double confidence = 0;
     uint32_t rivals = 0;
     bool takes_over = false;  // one of the two is paired on less: see taken_back()

@@ -16,9 +16,10 @@ constexpr int64_t kTransitNs = 20'000'000;  // the same SYN, twice within so lon
 
 // ---- same five-tuple: nothing rewritten ----
 
-std::optional<uint64_t> five_tuple_key(const LegState& leg) {
-  return KeyedHash().add(leg.protocol).add(leg.client).add(leg.server).value();
+uint64_t five_tuple_key(uint8_t protocol, const Endpoint& client, const Endpoint& server) {
+  return KeyedHash().add(protocol).add(client).add(server).value();
 }
+std::optional<uint64_t> five_tuple_key(const LegState& leg) { return five_tuple_key(leg.protocol, leg.client, leg.server); }
 
 // Whether one SYN was seen as both: by sequence number, by TCP timestamp where there is one, by IP ID, and how far apart in time.
 struct SharedSyn {
@@ -91,15 +92,30 @@ double tls_random_score(const LegState& leg, const LegState& other) {
   return a.client_random == b.client_random && a.client_session_id == b.client_session_id ? 0.97 : 0;
 }
 
+// ---- PROXY header: it names the ends of the client's own connection ----
+
+std::optional<uint64_t> proxy_key(const LegState& leg) {
+  if (!leg.recognised || !leg.recognised->proxy || !leg.recognised->proxy->has_endpoints) return std::nullopt;
+  return five_tuple_key(leg.protocol, leg.recognised->proxy->source, leg.recognised->proxy->destination);
+}
+
+double proxy_score(const LegState& leg, const LegState& other) {
+  if (!proxy_key(leg)) return 0;
+  const RecognisedProxy& named = *leg.recognised->proxy;
+  return other.client == named.source && other.server == named.destination ? 0.98 : 0;
+}
+
 using pairing_trigger::message;
 using pairing_trigger::opening;
 constexpr auto kAcross = PairingReach::neighbours;
 
 constexpr std::array kMethods = {
-    PairingMethodRow{PairingMethod::five_tuple, kAcross, opening, true, five_tuple_key, five_tuple_score},
-    PairingMethodRow{PairingMethod::sequence, kAcross, opening, true, sequence_key, sequence_score},
-    PairingMethodRow{PairingMethod::sequence, PairingReach::same_point, opening, false, sequence_key, sequence_within_score},
-    PairingMethodRow{PairingMethod::tls_random, kAcross, message, false, tls_random_key, tls_random_score},
+    PairingMethodRow{PairingMethod::five_tuple, kAcross, opening, true, true, five_tuple_key, five_tuple_score},
+    PairingMethodRow{PairingMethod::sequence, kAcross, opening, true, true, sequence_key, sequence_score},
+    PairingMethodRow{PairingMethod::sequence, PairingReach::same_point, opening, false, true, sequence_key,
+                     sequence_within_score},
+    PairingMethodRow{PairingMethod::proxy_protocol, kAcross, message, false, false, proxy_key, proxy_score},
+    PairingMethodRow{PairingMethod::tls_random, kAcross, message, false, true, tls_random_key, tls_random_score},
 };
 
 }  // namespace

@@ -132,6 +132,7 @@ struct ConnectionRecord {
   std::vector<HttpRequestRecord> http_requests;  // as the leg nearest to the client has seen them
   std::vector<DnsRecord> dns;
   std::vector<DhcpRecord> dhcp;
+  std::vector<uint64_t> shared_with;  // ids of the others whose messages went over one of its legs
   std::vector<uint64_t> finding_ids;
 };
 

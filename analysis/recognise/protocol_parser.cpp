@@ -20,6 +20,7 @@ constexpr int kMessagesPerStep = 32;    // in one payload prefix or buffer
 constexpr uint64_t kBodyMax = 1 << 30;  // a body as long as that has no end that sequence numbers could tell
 constexpr uint8_t kTlsAlert = 21, kTlsHandshake = 22, kClientHello = 1, kServerHello = 2;
 constexpr size_t kWaitingMax = 64;    // live: messages that wait for room in the ring to the correlator
+constexpr size_t kFirstBytesLeast = 4;  // fewer say nothing
 constexpr size_t kTlsFirstBytes = 6;  // record header, and the type of the handshake message
 
 template <typename T>
@@ -76,7 +77,7 @@ ProtocolParser::State* ProtocolParser::state_of(uint32_t slot) {
 }
 
 void ProtocolParser::take(uint32_t slot, LegId leg, const Sighting& s, Side from, std::optional<uint32_t> first_seq,
-                          Bytes payload_prefix) {
+                          bool tell_first_bytes, Bytes payload_prefix) {
   State* state = state_of(slot);
   if (state == nullptr || payload_prefix.empty()) return;
   const bool dns = is_port(s, 53) || is_port(s, 5353) || is_port(s, 5355);
@@ -86,6 +87,7 @@ void ProtocolParser::take(uint32_t slot, LegId leg, const Sighting& s, Side from
   } else {
     const uint32_t seq = s.seq + ((s.tcp_flags & tcp_flag::syn) ? 1 : 0);
     take_stream(state_of_slot_[slot], packet, seq, first_seq, payload_prefix);
+    if (tell_first_bytes && seq == first_seq) send_first_bytes(*state, packet, seq, payload_prefix);
   }
 }
 
@@ -372,6 +374,16 @@ void ProtocolParser::send_dns(State& state, const Packet& packet, uint32_t seq, 
   event.rcode = message.rcode;
   event.answer = message.response;
   event.add(0, message.name, kDnsNameBytesMax);
+  send(state, event);
+}
+
+// Unless a message begins there, or they have been told.
+void ProtocolParser::send_first_bytes(State& state, const Packet& packet, uint32_t seq, Bytes bytes) {
+  Direction& direction = state.directions[index_of(packet.from)];
+  if (direction.begun_count > 0 || bytes.size() < kFirstBytesLeast) return;
+  direction.begun[direction.begun_count++] = seq;
+  RecognitionEvent event = event_of(packet, RecognitionKind::first_bytes, seq);
+  event.add(0, as_text(bytes), kFirstBytes);
   send(state, event);
 }
 

@@ -31,7 +31,8 @@ class ProtocolParser {
   ProtocolParser(const ProtocolParserLimits& limits, SpscRing<RecognitionEvent>& ring, WorkerCounters& counters);
 
   // The payload prefix of a packet of the leg in that slot. `first_seq`: where the packet's direction begins, if that was seen.
-  void take(uint32_t slot, LegId leg, const Sighting& s, Side from, std::optional<uint32_t> first_seq,
+  // `tell_first_bytes`: also where they are of no protocol that is known.
+  void take(uint32_t slot, LegId leg, const Sighting& s, Side from, std::optional<uint32_t> first_seq, bool tell_first_bytes,
             std::span<const uint8_t> payload_prefix);
   // The leg is over: tells what is known of messages that were never completed. To be called before the leg's last event is sent,
   // whose place in the order is `last`.
@@ -90,6 +91,7 @@ class ProtocolParser {
   Read read_response(State& state, const Packet& packet, uint32_t seq, Bytes bytes, bool last);
   Read read_proxy(State& state, const Packet& packet, uint32_t seq, Bytes bytes, bool last);
   Read read_dns_stream(State& state, const Packet& packet, uint32_t seq, Bytes bytes);
+  void send_first_bytes(State& state, const Packet& packet, uint32_t seq, Bytes bytes);
   void send_dns(State& state, const Packet& packet, uint32_t seq, const DnsMessage& message);
   RecognitionEvent event_of(const Packet& packet, RecognitionKind kind, uint32_t seq) const;
   void send(State& state, const RecognitionEvent& event);

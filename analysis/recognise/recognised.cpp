@@ -40,6 +40,8 @@ bool Recognised::take(const RecognitionEvent& event) {
       proxy->unique_id = event.text(3);
       return true;
     }
+    case RecognitionKind::first_bytes:
+      return true;  // of use while it is new, to find the leg beyond a proxy
     case RecognitionKind::dns:
       return take_dns(event);
     case RecognitionKind::dhcp:

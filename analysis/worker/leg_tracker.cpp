@@ -321,7 +321,9 @@ void LegTracker::recognise(uint32_t leg, const Sighting& s, Side from) {
   const uint16_t opening = from == Side::client ? leg_flag::syn : leg_flag::syn_ack;
   std::optional<uint32_t> first_seq;
   if (store_.legs.hot(leg).flags & opening) first_seq = store_.legs.cold(leg).isn[index_of(from)] + 1;
-  protocol_parser_.take(leg, store_.id_of(leg), s, from, first_seq, payload_prefix_);
+  const auto& pair = store_.legs.hot(leg).pair;
+  const bool may_pair = forwarder_.has_neighbours() && pair[0] == kNone && pair[1] == kNone;
+  protocol_parser_.take(leg, store_.id_of(leg), s, from, first_seq, may_pair, payload_prefix_);
 }
 
 // A leg of which something could not be told has ended for the correlator, and so for its pairs.

@@ -51,6 +51,8 @@ class PairForwarder {
   // Of what waits for room in a ring, the first; kTimeMax: nothing does.
   int64_t first_waiting_ns() const;
 
+  bool has_neighbours() const { return points_ > 1; }
+
  private:
   static constexpr uint8_t kLocal = 0xff;  // pair_home of a pair whose legs and home are all this worker: no queue between
 

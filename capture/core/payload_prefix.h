@@ -20,6 +20,8 @@ namespace parallax {
 
 // Of one payload prefix, and of all that is wanted of one message. A super-segment (TSO, GRO) brings a whole message at once.
 inline constexpr uint32_t kPayloadPrefixBytesMax = 8192;
+// Of a direction that begins with no message that is known: what fits into one chunk.
+inline constexpr uint32_t kFirstBytes = 62;
 
 using PayloadPrefixChunk = std::array<uint8_t, 64>;
 inline constexpr size_t kPayloadPrefixLengthBytes = 2;

@@ -79,7 +79,7 @@ uint32_t PayloadPrefixPicker::pick_stream(const DecodedFrame& frame, uint32_t ha
   return begin_message(frame, hash, seq, payload, false);
 }
 
-// `undecided`: where nothing is found, it is known now that nothing is wanted of the direction's beginning.
+// `undecided`: it is known now what is wanted of the direction's beginning.
 uint32_t PayloadPrefixPicker::begin_message(const DecodedFrame& frame, uint32_t hash, uint32_t seq, const Part& payload,
                                             bool undecided) {
   const Extent extent = extent_of(payload, is_stream_port(frame));
@@ -89,7 +89,8 @@ uint32_t PayloadPrefixPicker::begin_message(const DecodedFrame& frame, uint32_t 
   } else if (undecided) {
     close(hash);
   }
-  return extent.keep;
+  // The first bytes of a direction are of interest whatever they are: a proxy passes them on.
+  return undecided ? std::max(extent.keep, std::min(payload.length, kFirstBytes)) : extent.keep;
 }
 
 uint32_t PayloadPrefixPicker::go_on(const DecodedFrame& frame, Entry& entry, uint32_t hash, uint32_t seq, const Part& payload) {

@@ -101,6 +101,7 @@ void set_tls(const TlsRecord& from, v1::Tls& to) {
 }
 
 void set_messages(const ConnectionRecord& from, v1::Connection& to) {
+  to.mutable_shared_with()->Add(from.shared_with.begin(), from.shared_with.end());
   for (const HttpRequestRecord& request : from.http_requests) {
     v1::HttpRequest& message = *to.add_http_requests();
     message.set_method(sanitised(request.method));

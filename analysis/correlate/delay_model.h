@@ -1,0 +1,46 @@
+// How long a device takes to pass a message on: what has been seen of it so far, over a broad expectation.
+//
+// A histogram by powers of two of a microsecond. Pure; one owner.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+
+namespace parallax {
+
+class DelayModel {
+ public:
+  static constexpr int64_t kLongestNs = 10'000'000'000;  // what took longer is not expected at all
+
+  void learn(int64_t delay_ns) {
+    if (delay_ns < 0 || delay_ns > kLongestNs) return;
+    ++seen_[bucket_of(delay_ns)];
+    ++sum_;
+  }
+
+  // Probability per second that a message takes so long.
+  double density(int64_t delay_ns) const {
+    if (delay_ns < 0 || delay_ns > kLongestNs) return 0;
+    const size_t bucket = bucket_of(delay_ns);
+    constexpr double kEach = kExpected / kBuckets;
+    return (seen_[bucket] + kEach) / (static_cast<double>(sum_) + kExpected) /
+           (static_cast<double>(uint64_t{1} << bucket) * 1e-6);
+  }
+
+ private:
+  static constexpr size_t kBuckets = 24;     // up to 16 s
+  static constexpr double kExpected = 12.0;  // observations that the expectation weighs: any power of two is as likely as another
+
+  static size_t bucket_of(int64_t delay_ns) {
+    const auto us = static_cast<uint64_t>(delay_ns / 1000);
+    return std::min<size_t>(us == 0 ? 0 : static_cast<size_t>(std::bit_width(us) - 1), kBuckets - 1);
+  }
+
+  std::array<uint32_t, kBuckets> seen_{};
+  uint64_t sum_ = 0;
+};
+
+}  // namespace parallax

@@ -1,0 +1,94 @@
+#include "analysis/correlate/message_pairer.h"
+
+#include <algorithm>
+
+#include "analysis/leg/leg.h"
+
+namespace parallax {
+namespace {
+
+constexpr double kThreshold = 0.8;    // below, legs stay unpaired and are counted
+constexpr double kMost = 0.98;        // the bytes are the same, the connection need not be
+constexpr double kLearnsFrom = 0.9;   // a delay is remembered of a pairing that is so sure
+constexpr double kOwnTimes = 30;      // as likely is it that a proxy goes on with the connection that it used before
+constexpr double kRivalShare = 0.02;  // a candidate of so much probability is a rival
+
+// Whether the legs are paired packet by packet there, so that nothing is left to find.
+bool is_followed_toward(const Connection& connection, const LegState& leg, PointIndex point) {
+  return std::any_of(connection.crossings.begin(), connection.crossings.end(), [&](const Crossing& crossing) {
+    const LegState &a = connection.legs[crossing.client_leg], &b = connection.legs[crossing.server_leg];
+    return !crossing.is_proxied && ((a.id == leg.id && b.point == point) || (b.id == leg.id && a.point == point));
+  });
+}
+
+}  // namespace
+
+std::vector<MessagePairer::Match> MessagePairer::take(const LegState& leg, const RecognitionEvent& event, size_t points) {
+  index_.expire(event.order_ns);
+  std::vector<Match> matches;
+  std::vector<uint64_t> keys;
+  for (const MessageMethodRow& row : message_methods()) {
+    if (row.kind != event.kind) continue;
+    for (const uint64_t key : row.keys(leg, event)) keys.push_back(key);
+  }
+  if (keys.empty()) return matches;
+  const Connection& connection = *store_.find(store_.place_of(leg.id.value()).connection_id);
+  bool is_sought = false;
+  for (const int neighbour : {leg.point - 1, leg.point + 1}) {
+    if (neighbour < 0 || static_cast<size_t>(neighbour) >= points) continue;
+    const auto point = static_cast<PointIndex>(neighbour);
+    if (is_followed_toward(connection, leg, point)) continue;
+    is_sought = true;
+    if (!may_come_from(connection, leg, event.from, point)) continue;
+    if (const Match match = find(leg, event, point); match.leg_id != 0) matches.push_back(match);
+  }
+  if (is_sought) index_.add(keys, leg.id.value(), leg.point, event.order_ns);
+  return matches;
+}
+
+// A message travels from its sender on.
+bool MessagePairer::may_come_from(const Connection& connection, const LegState& leg, Side sender, PointIndex point) {
+  if (connection.side_basis == SideBasis::guessed) return true;
+  return (point < leg.point) == (connection.client_outer == (sender == Side::client));
+}
+
+MessagePairer::Match MessagePairer::find(const LegState& leg, const RecognitionEvent& event, PointIndex point) {
+  DelayModel& delays = delays_[std::min(leg.point, point)];
+  const uint64_t own_connection = store_.place_of(leg.id.value()).connection_id;
+  for (const MessageMethodRow& row : message_methods()) {
+    if (row.kind != event.kind || !row.seeks(event)) continue;
+    for (const uint64_t key : row.keys(leg, event)) {
+      const MessageIndex::Candidates candidates = index_.find(key, point);
+      MessageIndex::Message best;
+      double best_weight = 0, sum = row.strangers_per_second;
+      bool best_is_own = false;
+      std::vector<double> weights;
+      for (const MessageIndex::Message& message : candidates.messages) {
+        const LegState* other = store_.leg(message.leg_id);
+        if (other == nullptr || other->protocol != leg.protocol) continue;
+        const bool is_own = store_.place_of(message.leg_id).connection_id == own_connection;
+        const double weight = delays.density(event.order_ns - message.order_ns) * (is_own ? kOwnTimes : 1);
+        weights.push_back(weight);
+        sum += weight;
+        if (weight <= best_weight) continue;
+        best = message;
+        best_weight = weight;
+        best_is_own = is_own;
+      }
+      if (best_weight == 0) continue;
+      // Those that were not looked at are older than the oldest that was.
+      sum += static_cast<double>(candidates.others) * weights.back();
+      const double confidence = std::min(kMost, best_weight / sum);
+      if (confidence < kThreshold) continue;
+      if (confidence >= kLearnsFrom) delays.learn(event.order_ns - best.order_ns);
+      index_.take(best.number);
+      if (best_is_own) return {};
+      const auto rivals =
+          std::count_if(weights.begin(), weights.end(), [&](double weight) { return weight > kRivalShare * sum; });
+      return {best.leg_id, row.method, confidence, static_cast<uint32_t>(rivals - 1)};
+    }
+  }
+  return {};
+}
+
+}  // namespace parallax

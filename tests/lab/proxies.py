@@ -1,0 +1,268 @@
+#!/usr/bin/env python3
+"""Real proxies between two captures: which connection outside belongs to which inside, against what really happened.
+
+  [clients] eth ====== outside [proxy: haproxy, nginx] inside ====== eth [servers]
+
+usage: proxies.py BIN [SECONDS [RATE [SHAPE...]]]     RATE: new connections a second of each shape
+       proxies.py BIN again FOLDER                    reads what an earlier run has kept (PARALLAX_LAB_KEEP=1)
+Every request carries a number that only the clients and the servers look at; from the two logs of it the truth is joined. It stands
+behind what Parallax reads. Prints a table; exits with 1 where it falls short, with 77 where the machine lacks something.
+"""
+import collections
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+from namespaces import Namespace, NoNamespaces, run, stop  # noqa: E402
+
+SKIPPED = 77
+CLIENTS = ["198.51.100.%d" % host for host in range(10, 18)]
+CLIENTS_6 = ["2001:db8:1::%d" % host for host in range(10, 18)]
+PROXY, PROXY_6, PROXY_INSIDE, SERVER = "198.51.100.1", "2001:db8:1::1", "10.20.0.1", "10.20.0.2"
+RAW, BANNER, HTTP, TLS = 9001, 9002, 9003, 9004  # the servers' ports
+
+
+@dataclass(frozen=True)
+class Shape:
+    name: str
+    port: int            # of the proxy
+    software: str
+    config: str          # of its listener; SERVER stands for the server's address
+    speaks: str          # raw, banner, http, tls: what the client does
+    server: int          # the server's port
+    recall: float        # at least, of the clients' connections
+    requests: int = 1    # on one connection
+    family: int = 4
+    precision: float = 0.999
+
+
+def haproxy(mode, server, options=(), bind="", target=""):
+    return "\n".join(["  mode " + mode, *("  " + option for option in options), "  bind :::PORT%s v4v6" % bind, "  server s SERVER:%d%s" % (server, target)])
+
+
+SHAPES = [
+    Shape("haproxy tcp", 7001, "haproxy", haproxy("tcp", RAW), "raw", RAW, 0.9),
+    Shape("haproxy tcp, server speaks first", 7002, "haproxy", haproxy("tcp", BANNER), "banner", BANNER, 0.9),
+    Shape("haproxy tcp, PROXY v1", 7003, "haproxy", haproxy("tcp", RAW, target=" send-proxy"), "raw", RAW, 0.99),
+    Shape("haproxy tcp, PROXY v2", 7004, "haproxy", haproxy("tcp", RAW, target=" send-proxy-v2"), "raw", RAW, 0.99),
+    Shape("haproxy tcp, IPv6 to IPv4", 7005, "haproxy", haproxy("tcp", RAW, target=" send-proxy-v2"), "raw", RAW, 0.99, family=6),
+    Shape("haproxy tcp, TLS passes through", 7006, "haproxy", haproxy("tcp", TLS), "tls", TLS, 0.99),
+    Shape("haproxy http", 7010, "haproxy", haproxy("http", HTTP, ["option httpclose"]), "http", HTTP, 0.9),
+    Shape("haproxy http, X-Forwarded-For", 7011, "haproxy", haproxy("http", HTTP, ["option forwardfor", "http-reuse never"]), "http", HTTP, 0.99, requests=3),
+    Shape("haproxy http, Forwarded", 7012, "haproxy",
+          haproxy("http", HTTP, ["http-request set-header Forwarded for=%[src]", "http-reuse never"]), "http", HTTP, 0.99, requests=3),
+    Shape("haproxy http, pool, X-Forwarded-For", 7013, "haproxy", haproxy("http", HTTP, ["option forwardfor", "http-reuse always"]), "http", HTTP, 0.99, requests=3),
+    Shape("haproxy http, IPv6 to IPv4, X-Forwarded-For", 7014, "haproxy", haproxy("http", HTTP, ["option forwardfor"]), "http", HTTP, 0.99, family=6),
+    Shape("nginx stream", 7020, "stream", "listen PORT; proxy_pass SERVER:%d;" % RAW, "raw", RAW, 0.9),
+    Shape("nginx stream, PROXY v1", 7021, "stream", "listen PORT; proxy_pass SERVER:%d; proxy_protocol on;" % RAW, "raw", RAW, 0.99),
+    Shape("nginx http", 7022, "nginx", "listen PORT; location / { proxy_pass http://SERVER:%d; }" % HTTP, "http", HTTP, 0.9, requests=2),
+    Shape("nginx http, X-Forwarded-For", 7023, "nginx",
+          "listen PORT; location / { proxy_pass http://SERVER:%d; proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for; }" % HTTP, "http", HTTP, 0.99, requests=2),
+]
+
+
+class Network:
+    def __init__(self):
+        self.namespaces = []
+        try:
+            self.clients, self.proxy, self.servers = [self._namespace(name) for name in ("clients", "proxy", "servers")]
+            for end, interface in ((self.clients, "outside"), (self.servers, "inside")):
+                run(["ip", "link", "add", "eth", "netns", str(end.pid), "type", "veth", "peer", "name", interface, "netns", str(self.proxy.pid)])
+            self._set_up(self.clients, "eth", ["%s/24" % a for a in CLIENTS] + ["%s/64" % a for a in CLIENTS_6])
+            self._set_up(self.servers, "eth", [SERVER + "/24"])
+            self._set_up(self.proxy, "outside", [PROXY + "/24", PROXY_6 + "/64"])
+            self._set_up(self.proxy, "inside", [PROXY_INSIDE + "/24"])
+        except BaseException:
+            self.close()
+            raise
+
+    def _namespace(self, name):
+        self.namespaces.append(Namespace(name))
+        return self.namespaces[-1]
+
+    @staticmethod
+    def _set_up(namespace, interface, addresses):
+        script = ["set -e", "ip link set lo up", "ethtool -K %s tx off tso off gso off gro off > /dev/null" % interface]
+        script += ["ip addr add %s dev %s%s" % (a, interface, " nodad" if ":" in a else "") for a in addresses]
+        namespace.run(["sh", "-c", "\n".join(script + ["ip link set %s up" % interface])])
+
+    def close(self):
+        for namespace in self.namespaces:
+            namespace.close()
+
+
+def write_configurations(folder, shapes):
+    def listeners(software, wrap):
+        return "\n".join(wrap(s, s.config.replace("PORT", str(s.port)).replace("SERVER", SERVER)) for s in shapes if s.software == software)
+    (folder / "haproxy.cfg").write_text("""
+global
+  maxconn 4000
+defaults
+  timeout connect 5s
+  timeout client 30s
+  timeout server 30s
+  timeout http-request 10s
+%s
+""" % listeners("haproxy", lambda s, config: "listen p%d\n%s" % (s.port, config)))
+    (folder / "nginx.conf").write_text("""
+%s
+worker_processes 1;
+daemon off;
+pid %s/nginx.pid;
+error_log %s/nginx.log;
+events { worker_connections 4000; }
+stream {
+%s
+}
+http {
+  access_log off;
+  client_body_temp_path %s/body; proxy_temp_path %s/proxy; fastcgi_temp_path %s/fcgi; uwsgi_temp_path %s/uwsgi; scgi_temp_path %s/scgi;
+%s
+}
+""" % ("load_module modules/ngx_stream_module.so;" if Path("/usr/lib/nginx/modules/ngx_stream_module.so").exists() else "",
+       folder, folder, listeners("stream", lambda s, c: "  server { %s }" % c), *[folder] * 5, listeners("nginx", lambda s, c: "  server { %s }" % c)))
+
+
+def capture(network, folder, shapes, seconds, rate):
+    """Runs the traffic; the two captures and the two logs are then in the folder."""
+    write_configurations(folder, shapes)
+    run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=lab.example", "-keyout", str(folder / "key.pem"), "-out", str(folder / "cert.pem")])
+    here = str(Path(__file__).parent / "proxies_traffic.py")
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    processes = [network.servers.start([sys.executable, "-B", here, "serve", str(folder)]),
+                 network.proxy.start(["haproxy", "-db", "-f", str(folder / "haproxy.cfg")]),
+                 network.proxy.start(["nginx", "-c", str(folder / "nginx.conf")], **quiet)]
+    captures = [network.proxy.start(["tcpdump", "-n", "-s", "0", "-B", "65536", "-i", point, "-w", str(folder / (point + ".pcap")), "tcp"], **quiet)
+                for point in ("outside", "inside")]
+    try:
+        time.sleep(1.5)
+        plan = [{"name": s.name, "port": s.port, "speaks": s.speaks, "requests": s.requests, "family": s.family} for s in shapes]
+        (folder / "plan.json").write_text(json.dumps(plan))
+        network.clients.run([sys.executable, "-B", here, "ask", str(folder), str(seconds), str(rate)])
+        time.sleep(1.5)
+    finally:
+        for process in captures:
+            process.send_signal(signal.SIGINT)
+            process.wait(10)
+        for process in processes:
+            stop(process)
+
+
+def read_lines(path):
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def truth_of(folder):
+    """By shape: of each client's end those of the proxy toward the server."""
+    served = {line["id"]: line["peer"] for line in read_lines(folder / "served.jsonl")}
+    truth = collections.defaultdict(lambda: collections.defaultdict(set))
+    for line in read_lines(folder / "asked.jsonl"):
+        if line["id"] in served:
+            truth[line["shape"]][line["client"]].add(served[line["id"]])
+    return truth
+
+
+def end(address):
+    return ("[%s]:%d" if ":" in address["address"] else "%s:%d") % (address["address"], address["port"])
+
+
+def told_of(connections):
+    """Of each end of a client those of the proxy that Parallax says belong to it, and with which confidence."""
+    legs = {c["id"]: [(leg["point"], end(leg["client"])) for leg in c["legs"]] for c in connections}
+    at = lambda number, point: [client for where, client in legs.get(number, []) if where == point]
+    told = collections.defaultdict(set)
+    for c in connections:
+        for client in at(c["id"], "outside"):
+            told[client].update(at(c["id"], "inside"))
+            if not at(c["id"], "inside"):
+                for other in c.get("shared_with", []):
+                    told[client].update(at(other, "inside"))
+    return told
+
+
+def report(shapes, truth, told, methods):
+    print("%-46s %6s %6s %6s %6s   %-10s %-9s %s" % ("shape", "conns", "right", "wrong", "none", "precision", "recall", "methods"))
+    short = []
+    for shape in shapes:
+        right = wrong = none = 0
+        used = collections.Counter()
+        for client, inside in truth[shape.name].items():
+            said = told.get(client, set())
+            if not said:
+                none += 1
+            elif said <= inside or (methods.get(client) == "shared" and said & inside):  # the other's connections may be several
+                right += 1
+            else:
+                wrong += 1
+            used.update([methods.get(client, "-")])
+        total = right + wrong + none
+        precision = right / (right + wrong) if right + wrong else 1.0
+        recall = right / total if total else 0.0
+        good = precision >= shape.precision and recall >= shape.recall
+        if not good:
+            short.append(shape.name)
+        print("%-46s %6d %6d %6d %6d   %-10.4f %-9.4f %s%s" % (shape.name, total, right, wrong, none, precision, recall,
+              ", ".join("%s %d" % item for item in used.most_common()), "" if good else "   SHORT"))
+    return short
+
+
+def analyse(bin_folder, folder):
+    done = subprocess.run([str(Path(bin_folder, "parallax")), "analyze", "outside=%s" % (folder / "outside.pcap"), "inside=%s" % (folder / "inside.pcap"), "--format", "json"],
+                          capture_output=True, text=True, check=False)
+    if done.returncode not in (0, 1) or not done.stdout:
+        sys.exit("analyze failed: " + done.stderr)
+    return [record["connection"] for record in map(json.loads, done.stdout.splitlines()) if "connection" in record]
+
+
+def judge(bin_folder, folder, shapes):
+    connections = analyse(bin_folder, folder)
+    methods = {}
+    for c in connections:
+        for leg in c["legs"]:
+            if leg["point"] == "outside":
+                methods[end(leg["client"])] = c["crossings"][0]["pairing"]["method"] if c.get("crossings") else "shared" if c.get("shared_with") else "-"
+    return report(shapes, truth_of(folder), told_of(connections), methods)
+
+
+def main():
+    bin_folder = sys.argv[1]
+    if sys.argv[2:3] == ["again"]:
+        folder = Path(sys.argv[3])
+        truth = truth_of(folder)
+        return 1 if judge(bin_folder, folder, [s for s in SHAPES if s.name in truth]) else 0
+    seconds = float(sys.argv[2]) if len(sys.argv) > 2 else 10
+    rate = float(sys.argv[3]) if len(sys.argv) > 3 else 20
+    shapes = [s for s in SHAPES if len(sys.argv) < 5 or any(word in s.name for word in sys.argv[4:])]
+    missing = [tool for tool in ("haproxy", "nginx", "tcpdump", "openssl", "ethtool") if not shutil.which(tool)]
+    if missing or os.geteuid() != 0:
+        print("skipped: needs %s" % (", ".join(missing) or "root"))
+        return SKIPPED
+    folder = Path(tempfile.mkdtemp(prefix="parallax-proxies-"))
+    os.chmod(folder, 0o755)
+    try:
+        network = Network()
+    except NoNamespaces as error:
+        print("skipped: no network namespaces here: %s" % error)
+        return SKIPPED
+    try:
+        capture(network, folder, shapes, seconds, rate)
+    finally:
+        network.close()
+    short = judge(bin_folder, folder, shapes)
+    if os.environ.get("PARALLAX_LAB_KEEP") or short:
+        print("kept: %s" % folder)
+    else:
+        shutil.rmtree(folder)
+    return 1 if short else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,150 @@
+"""Clients and servers of proxies.py.
+
+usage: proxies_traffic.py serve FOLDER                 servers on their ports; writes served.jsonl
+       proxies_traffic.py ask FOLDER SECONDS RATE      clients of every row of plan.json; writes asked.jsonl
+"""
+import asyncio
+import itertools
+import json
+import random
+import signal
+import ssl
+import sys
+from pathlib import Path
+
+from proxies import BANNER, CLIENTS, CLIENTS_6, HTTP, PROXY, PROXY_6, RAW, TLS
+
+FILLER = b"a greeting that all clients of this service have in common, longer than what is looked at"
+numbers = itertools.count(1)
+randomness = random.Random(7)
+
+
+def end(address):
+    return ("[%s]:%d" if ":" in address[0] else "%s:%d") % (address[0], address[1])
+
+
+class Log:
+    def __init__(self, path):
+        self.file = open(path, "w")
+
+    def add(self, **line):
+        self.file.write(json.dumps(line) + "\n")
+        self.file.flush()
+
+
+def raw_message(number, marks):
+    """Now and then with bytes of its own at the beginning, as a session or a name would be."""
+    return (b"user-%08d " % randomness.randrange(10**8) if marks else b"") + FILLER + b" id=%d " % number + bytes(randomness.randrange(50, 1500)) + b"\n"
+
+
+async def serve_raw(reader, writer, log, banner):
+    try:
+        if banner:
+            writer.write(b"220 lab.example ready %08d\r\n" % randomness.randrange(10**8))
+        while True:
+            line = await reader.readuntil(b"\n")
+            if b"id=" not in line:
+                continue  # a PROXY header
+            log.add(id=int(line.split(b"id=")[1].split(b" ")[0]), peer=end(writer.get_extra_info("peername")))
+            await asyncio.sleep(randomness.expovariate(200))
+            writer.write(b"answer " + bytes(randomness.randrange(20, 3000)) + b"\n")
+            await writer.drain()
+    except (asyncio.IncompleteReadError, ConnectionError, asyncio.LimitOverrunError, asyncio.CancelledError):
+        pass
+    finally:
+        writer.close()
+
+
+async def serve_http(reader, writer, log):
+    try:
+        while True:
+            head = await reader.readuntil(b"\r\n\r\n")
+            number = next((int(line.split(b":")[1]) for line in head.split(b"\r\n") if line.lower().startswith(b"x-id:")), None)
+            if number:
+                log.add(id=number, peer=end(writer.get_extra_info("peername")))
+            await asyncio.sleep(randomness.expovariate(200))
+            body = bytes(randomness.randrange(20, 3000))
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+            await writer.drain()
+    except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
+        pass
+    finally:
+        writer.close()
+
+
+async def serve(folder):
+    log = Log(folder / "served.jsonl")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "cert.pem", folder / "key.pem")
+    for port, handler, secure in ((RAW, lambda r, w: serve_raw(r, w, log, False), None), (BANNER, lambda r, w: serve_raw(r, w, log, True), None),
+                                  (HTTP, lambda r, w: serve_http(r, w, log), None), (TLS, lambda r, w: serve_http(r, w, log), context)):
+        await asyncio.start_server(handler, "0.0.0.0", port, ssl=secure, backlog=1024)
+    await asyncio.Event().wait()
+
+
+async def ask_http(reader, writer, row, told):
+    for request in range(row["requests"]):
+        if request:
+            await asyncio.sleep(randomness.expovariate(5))
+        number = next(numbers)
+        told(number)
+        writer.write(b"GET /page/%d HTTP/1.1\r\nHost: lab.example\r\nUser-Agent: lab\r\nX-Id: %d\r\n\r\n" % (randomness.randrange(12), number))
+        head = (await reader.readuntil(b"\r\n\r\n")).lower()
+        await reader.readexactly(int(head.split(b"content-length:")[1].split(b"\r\n")[0]))
+        if b"connection: close" in head:
+            return
+
+
+async def ask_raw(reader, writer, row, told):
+    if row["speaks"] == "banner":
+        await reader.readuntil(b"\n")
+    for request in range(row["requests"]):
+        number = next(numbers)
+        told(number)
+        writer.write(raw_message(number, row["speaks"] == "raw"))
+        await reader.readuntil(b"\n")
+
+
+async def connect(row, log):
+    six = row["family"] == 6
+    local = randomness.choice(CLIENTS_6 if six else CLIENTS)
+    context = None
+    if row["speaks"] == "tls":
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    try:
+        reader, writer = await asyncio.open_connection(PROXY_6 if six else PROXY, row["port"], local_addr=(local, 0), ssl=context)
+    except OSError:
+        return
+    client = end(writer.get_extra_info("sockname"))
+    told = lambda number: log.add(shape=row["name"], client=client, id=number)
+    try:
+        await asyncio.sleep(randomness.expovariate(100))
+        await asyncio.wait_for((ask_http if row["speaks"] in ("http", "tls") else ask_raw)(reader, writer, row, told), 15)
+    except (asyncio.IncompleteReadError, ConnectionError, asyncio.TimeoutError):
+        pass
+    finally:
+        writer.close()
+
+
+async def ask(folder, seconds, rate):
+    log = Log(folder / "asked.jsonl")
+    loop = asyncio.get_running_loop()
+    tasks = set()
+
+    async def drive(row):
+        until = loop.time() + seconds
+        while loop.time() < until:
+            await asyncio.sleep(randomness.expovariate(rate))
+            task = loop.create_task(connect(row, log))
+            tasks.add(task)
+            task.add_done_callback(tasks.discard)
+    await asyncio.gather(*(drive(row) for row in json.loads((folder / "plan.json").read_text())))
+    if tasks:
+        await asyncio.wait(tasks, timeout=20)
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    work = Path(sys.argv[2])
+    asyncio.run(serve(work) if sys.argv[1] == "serve" else ask(work, float(sys.argv[3]), float(sys.argv[4])))
