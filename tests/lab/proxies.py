@@ -161,12 +161,12 @@ def read_lines(path):
 
 
 def truth_of(folder):
-    """By shape: of each client's end those of the proxy toward the server."""
+    """By shape: of each client's end and the proxy's port those ends that the proxy had toward the server."""
     served = {line["id"]: line["peer"] for line in read_lines(folder / "served.jsonl")}
     truth = collections.defaultdict(lambda: collections.defaultdict(set))
     for line in read_lines(folder / "asked.jsonl"):
         if line["id"] in served:
-            truth[line["shape"]][line["client"]].add(served[line["id"]])
+            truth[line["shape"]][line["client"], line["port"]].add(served[line["id"]])
     return truth
 
 
@@ -175,16 +175,14 @@ def end(address):
 
 
 def told_of(connections):
-    """Of each end of a client those of the proxy that Parallax says belong to it, and with which confidence."""
-    legs = {c["id"]: [(leg["point"], end(leg["client"])) for leg in c["legs"]] for c in connections}
-    at = lambda number, point: [client for where, client in legs.get(number, []) if where == point]
+    """The same as Parallax tells it."""
+    inside = {c["id"]: {end(leg["client"]) for leg in c["legs"] if leg["point"] == "inside"} for c in connections}
     told = collections.defaultdict(set)
     for c in connections:
-        for client in at(c["id"], "outside"):
-            told[client].update(at(c["id"], "inside"))
-            if not at(c["id"], "inside"):
-                for other in c.get("shared_with", []):
-                    told[client].update(at(other, "inside"))
+        beyond = inside[c["id"]] or set().union(*(inside.get(other, set()) for other in c.get("shared_with", [])))
+        for leg in c["legs"]:
+            if leg["point"] == "outside":
+                told[end(leg["client"]), leg["server"]["port"]] |= beyond
     return told
 
 
@@ -228,7 +226,7 @@ def judge(bin_folder, folder, shapes):
     for c in connections:
         for leg in c["legs"]:
             if leg["point"] == "outside":
-                methods[end(leg["client"])] = c["crossings"][0]["pairing"]["method"] if c.get("crossings") else "shared" if c.get("shared_with") else "-"
+                methods[end(leg["client"]), leg["server"]["port"]] = c["crossings"][0]["pairing"]["method"] if c.get("crossings") else "shared" if c.get("shared_with") else "-"
     return report(shapes, truth_of(folder), told_of(connections), methods)
 
 

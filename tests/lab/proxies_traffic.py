@@ -117,7 +117,7 @@ async def connect(row, log):
     except OSError:
         return
     client = end(writer.get_extra_info("sockname"))
-    told = lambda number: log.add(shape=row["name"], client=client, id=number)
+    told = lambda number: log.add(shape=row["name"], client=client, port=row["port"], id=number)
     try:
         await asyncio.sleep(randomness.expovariate(100))
         await asyncio.wait_for((ask_http if row["speaks"] in ("http", "tls") else ask_raw)(reader, writer, row, told), 15)
