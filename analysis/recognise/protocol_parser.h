@@ -40,7 +40,7 @@ class ProtocolParser {
   Outbox<RecognitionEvent>& outbox() { return outbox_; }
 
  private:
-  struct Direction {
+  struct Stream {                     // what one side sends
     uint32_t buffer = kNone;          // of a message that is incomplete
     uint32_t message_seq = 0;         // where it begins
     uint32_t body_end = 0;            // of the last HTTP request
@@ -52,7 +52,7 @@ class ProtocolParser {
     bool hello_told = false;          // of the message in the buffer
   };
   struct State {
-    std::array<Direction, 2> directions;
+    PerSide<Stream> streams;
     bool tls_secret = false;  // the server's hello was told: what follows looks like handshakes and is encrypted
   };
   // A packet, or the end of its leg.
@@ -79,8 +79,8 @@ class ProtocolParser {
   void begin(uint32_t state_index, const Packet& packet, uint32_t seq, Bytes bytes);
   void go_on(uint32_t state_index, const Packet& packet, uint32_t seq, Bytes bytes);
   void keep(uint32_t state_index, const Packet& packet, uint32_t seq);
-  void release(Direction& direction);
-  bool begun_before(Direction& direction, uint32_t seq) const;
+  void release(Stream& stream);
+  bool begun_before(Stream& stream, uint32_t seq) const;
 
   Read read(State& state, const Packet& packet, uint32_t seq, Bytes bytes, bool last);
   Read read_tls(State& state, const Packet& packet, uint32_t seq, Bytes bytes, bool last);
