@@ -42,8 +42,8 @@ uint64_t valid(const Counter& sum, const Counter& taken_back) {
 }
 
 // What a capture shows twice has entered once.
-uint64_t entered(const CaptureTotals::Point& point, Travel travel) {
-  return point.passed[index_of(travel)] - std::min(point.passed[index_of(travel)], point.copies[index_of(travel)]);
+uint64_t entered(const CaptureTotals::Point& point, Direction direction) {
+  return point.passed[direction] - std::min(point.passed[direction], point.copies[direction]);
 }
 
 }  // namespace
@@ -141,30 +141,29 @@ std::vector<DeviceRecord> Engine::devices() const {
     const StageMutex::Question lock(impl_->mutex);
     records = device_records(impl_->correlator.knowledge(), impl_->options.path.size());
     for (DeviceRecord& r : records) {
-      const std::array<uint64_t, 2>& answered = impl_->correlator.knowledge().device(r.outer, r.inner).answered;
+      const PerDirection<uint64_t>& answered = impl_->correlator.knowledge().device(r.outer, r.inner).answered;
       const CaptureTotals& capture = impl_->correlator.capture();
-      r.toward_inside = {.entered = entered(capture.at(r.outer), Travel::toward_inside), .answered_by_device = answered[0]};
-      r.toward_outside = {.entered = entered(capture.at(r.inner), Travel::toward_outside), .answered_by_device = answered[1]};
+      for (const Direction direction : kDirections) {
+        const PointIndex enters = direction == Direction::toward_inside ? r.outer : r.inner;
+        r.traffic[direction].entered = entered(capture.at(enters), direction);
+        r.traffic[direction].answered_by_device = answered[direction];
+      }
     }
   }
   for (DeviceRecord& r : records) {
-    for (size_t d = 0; d < 2; ++d) {
+    for (const Direction direction : kDirections) {
       TransitSum sum;
-      uint64_t lost = 0;
+      DeviceTraffic& traffic = r.traffic[direction];
       for (const auto& worker : impl_->workers) {
-        worker->counters().transit_sketch[r.outer][d].add_to(sum);
         const WorkerCounters& w = worker->counters();
-        lost += valid(w.segments_lost[r.outer][d], w.crossing[r.outer][d].taken_back.segments_lost);
-      }
-      if (sum.count > 0) (d == 0 ? r.transit_toward_inside : r.transit_toward_outside) = sum.distribution();
-      (d == 0 ? r.lost_toward_inside : r.lost_toward_outside) = lost;
-      DeviceTraffic& traffic = d == 0 ? r.toward_inside : r.toward_outside;
-      for (const auto& worker : impl_->workers) {
-        const CrossingCounters& crossing = worker->counters().crossing[r.outer][d];
+        const CrossingCounters& crossing = w.crossing[r.outer][direction];
+        w.transit_sketch[r.outer][direction].add_to(sum);
+        r.segments_lost[direction] += valid(w.segments_lost[r.outer][direction], crossing.taken_back.segments_lost);
         traffic.forwarded += valid(crossing.forwarded, crossing.taken_back.forwarded);
         traffic.lost += valid(crossing.lost, crossing.taken_back.lost);
         traffic.superseded += valid(crossing.superseded, crossing.taken_back.superseded);
       }
+      if (sum.count > 0) r.transit[direction] = sum.distribution();
       const uint64_t known = traffic.forwarded + traffic.lost + traffic.answered_by_device + traffic.superseded;
       traffic.entered = std::max(traffic.entered, known);  // live: the sums of open legs come later
       traffic.undecided = traffic.entered - known;
@@ -337,19 +336,21 @@ EngineCounters Engine::counters() const {
     for (size_t p = 0; p < points; ++p) {
       c.points[p].capture_loss_segments += w.capture_loss_segments[p].get();
       c.points[p].copies += w.copies[p].get();
-      for (size_t d = 0; d < 2; ++d) {
+      for (const Side side : kSides) {
         for (size_t kind = 0; kind < kRetransmissionKinds.size(); ++kind)
-          c.points[p].retransmissions[d][kind] += w.retransmissions[p][d][kind].get();
-        c.points[p].needless_retransmissions[d] += w.needless_retransmissions[p][d].get();
-        w.handshake_rtt[p][d].add_to(c.points[p].handshake_rtt[d]);
-        for (size_t method = 0; method < 2; ++method) add_transit(w.rtt[p][d][method], c.points[p].rtt[d][method]);
-        if (p + 1 < points) {
-          add_transit(w.transit_sketch[p][d], c.devices[p].transit[d]);
-          c.devices[p].segments_lost[d] += w.segments_lost[p][d].get();
-        }
+          c.points[p].retransmissions[side][kind] += w.retransmissions[p][side][kind].get();
+        c.points[p].needless_retransmissions[side] += w.needless_retransmissions[p][side].get();
+        w.handshake_rtt[p][side].add_to(c.points[p].handshake_rtt[side]);
+        for (const RoundTripMethod method : kRoundTripMethods) add_transit(w.rtt[p][side][method], c.points[p].rtt[side][method]);
       }
     }
-    for (size_t i = 0; i < 2; ++i) c.connections_active[i] += w.legs_active[i].get();
+    for (size_t d = 0; d < c.devices.size(); ++d) {
+      for (const Direction direction : kDirections) {
+        add_transit(w.transit_sketch[d][direction], c.devices[d].transit[direction]);
+        c.devices[d].segments_lost[direction] += w.segments_lost[d][direction].get();
+      }
+    }
+    for (const Protocol protocol : kProtocols) c.connections_active[protocol] += w.legs_active[protocol].get();
     c.late_packets += w.late_packets.get();
     c.round_trips_uncertain += w.round_trips_uncertain.get();
     c.fates_begun_late += w.fates_begun_late.get();

@@ -182,7 +182,7 @@ void leg_look_up(benchmark::State& state, uint32_t legs) {
     for (size_t i = 0; i < kBurst; ++i) table.guess(burst[i].hash);
     for (size_t i = 0; i < kBurst; ++i) {
       const uint32_t index = table.find(burst[i].hash, burst[i].key);
-      if (index != kNone) found += ++table.hot(index).packets[0] > 0;
+      if (index != kNone) found += ++table.hot(index).packets[Side::client] > 0;
     }
     next += kBurst;
   }

@@ -161,6 +161,17 @@ TEST(Tidy, OnlyAbsenceProofClaimsThatSomethingWasNotSeen) {
   }
 }
 
+// Two of everything: which of two is meant, its index says (analysis/model/sides.h).
+TEST(Tidy, NoBareIndexMeansASideOrADirection) {
+  const std::regex two(R"(std::array<.*,\s*2>|\w[>*&]?\s+\w+\[2\]\s*[;={]|\b\w+ = 0; \w+ < 2;)");
+  for (const SourceFile& file : source_files()) {
+    const bool is_no_direction = file.base() == "sides.h" || file.base() == "keyed_hash.h";  // its own; halves of a hash
+    if (file.folder() != "analysis" || is_no_direction) continue;
+    for (size_t i = 0; i < file.lines.size(); ++i)
+      EXPECT_FALSE(std::regex_search(file.lines[i], two)) << file.name << ':' << i + 1 << ": " << file.lines[i];
+  }
+}
+
 TEST(Tidy, HeadersOpenWithACommentAndGuardThemselves) {
   for (const SourceFile& file : source_files()) {
     if (!file.name.ends_with(".h")) continue;

@@ -38,7 +38,7 @@ bool settle_by_two_legs(Connection& connection) {
 void settle_client_side(Connection& connection, const SensorView& sensor, const Knowledge& knowledge, size_t points) {
   if (settle_by_port(connection, sensor) || settle_by_two_legs(connection)) return;
   const LegState& leg = connection.legs.front();
-  const PathSide client = knowledge.side_of(leg.client.address), server = knowledge.side_of(leg.server.address);
+  const std::optional<PathSide> client = knowledge.side_of(leg.client.address), server = knowledge.side_of(leg.server.address);
   const bool is_outer = client == PathSide::outer || server == PathSide::inner;
   const bool is_inner = client == PathSide::inner || server == PathSide::outer;
   connection.side_basis = is_outer || is_inner ? SideBasis::learned : SideBasis::guessed;

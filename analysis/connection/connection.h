@@ -58,14 +58,14 @@ struct LegState {
   bool has_summary = false, over = false, evicted = false;
   bool counted_outcome = false;            // see Tallies
   std::unique_ptr<Recognised> recognised;  // null: nothing
-  std::array<bool, 2> paired{};            // with the next outer point, with the next inner one
+  PerPathSide<bool> paired{};              // with the next point on that side
   bool paired_within = false;              // with another leg of its own point
   std::vector<uint64_t> shared_with;       // legs (LegId::value()) beyond a proxy that carry messages of both: see kSharedMax
   std::vector<uint64_t> not_with;          // legs (LegId::value()) that it was paired with until that was taken back
   RivalKeys rival_keys{};
 
   bool has_syn() const { return attempt_count > 0; }
-  bool is_paired() const { return paired[0] || paired[1] || paired_within; }
+  bool is_paired() const { return paired[PathSide::outer] || paired[PathSide::inner] || paired_within; }
 };
 
 struct Crossing {
@@ -103,6 +103,11 @@ struct Connection {
   // The leg nearest to the client, and the one nearest to the server among those that saw a SYN (else among all).
   const LegState& client_leg() const { return *extreme(true); }
   const LegState& server_leg() const { return *extreme(false); }
+
+  // In which what the side sends travels.
+  Direction direction_of(Side sender) const {
+    return (sender == Side::client) == client_outer ? Direction::toward_inside : Direction::toward_outside;
+  }
 
  private:
   const LegState* extreme(bool nearest_client) const {

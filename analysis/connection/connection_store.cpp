@@ -10,7 +10,7 @@ Connection& ConnectionStore::open(const LegEvent& event) {
   Connection& connection = connections_[next_id_];
   connection.id = next_id_++;
   ++totals_.connections;
-  connection.protocol = event.protocol == ip_protocol::udp ? Protocol::udp : Protocol::tcp;
+  connection.protocol = protocol_of(event.protocol);
   LegState& leg = connection.legs.emplace_back();
   leg.id = event.leg;
   leg.point = event.packet.point;
@@ -90,7 +90,7 @@ void ConnectionStore::mark_paired(LegState& leg, LegState& other) {
     if (own->point == neighbour->point) {
       own->paired_within = true;
     } else {
-      own->paired[slot_toward(own->point, neighbour->point)] = true;
+      own->paired[path_side(own->point, neighbour->point)] = true;
     }
   }
 }
@@ -126,7 +126,7 @@ void ConnectionStore::mark_unpaired(const Connection& connection, LegState& leg,
     return (&a == &leg && b.point == other.point) || (&b == &leg && a.point == other.point);
   });
   if (still) return;
-  (leg.point == other.point ? leg.paired_within : leg.paired[slot_toward(leg.point, other.point)]) = false;
+  (leg.point == other.point ? leg.paired_within : leg.paired[path_side(leg.point, other.point)]) = false;
   totals_.legs_paired[leg.point] -= !leg.is_paired();
 }
 

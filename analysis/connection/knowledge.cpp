@@ -51,13 +51,13 @@ uint64_t key_of(const LegState& client_side, const LegState& server_side) {
 
 void Knowledge::offsets_learned(const LegState& client_side, const LegState& server_side, const CrossingStats& stats) {
   SequenceOffsets learned;
-  for (size_t d = 0; d < 2; ++d) {
-    learned.known[d] = stats.offset_known[d];
-    learned.offset[d] = static_cast<uint32_t>(stats.isn_offset[d]);
+  for (const Side sender : kSides) {
+    learned.known[sender] = stats.offset_known[sender];
+    learned.offset[sender] = static_cast<uint32_t>(stats.isn_offset[sender]);
   }
   // Most devices leave sequence numbers alone, and that is soon learned anew.
-  if ((learned.known[0] && learned.offset[0] != 0) || (learned.known[1] && learned.offset[1] != 0))
-    offsets_.use(key_of(client_side, server_side)) = learned;
+  const auto shifts = [&](Side sender) { return learned.known[sender] && learned.offset[sender] != 0; };
+  if (shifts(Side::client) || shifts(Side::server)) offsets_.use(key_of(client_side, server_side)) = learned;
 }
 
 SequenceOffsets Knowledge::offsets_of(const LegState& client_side, const LegState& server_side) const {
@@ -65,17 +65,17 @@ SequenceOffsets Knowledge::offsets_of(const LegState& client_side, const LegStat
   return offsets ? *offsets : SequenceOffsets{};
 }
 
-void Knowledge::handshake_shown(PointIndex point, bool inward, int64_t time_ns, bool seen) {
-  auto& shown = points_[point].shown[inward];
+void Knowledge::handshake_shown(PointIndex point, Direction direction, int64_t time_ns, bool seen) {
+  auto& shown = points_[point].shown[direction];
   Shown& about = shown[time_ns / kShownNs];
   ++(seen ? about.seen : about.missed);
   if (shown.size() > kShownKept) shown.erase(shown.begin());
 }
 
 // A lossy mirror misses one now and then; where it is a fifth or more, what is not seen proves nothing.
-bool Knowledge::misses(PointIndex point, bool inward, int64_t from_ns, int64_t to_ns) const {
+bool Knowledge::misses(PointIndex point, Direction direction, int64_t from_ns, int64_t to_ns) const {
   constexpr uint64_t kFewest = 2, kSeenForEach = 4;
-  const auto& shown = points_[point].shown[inward];
+  const auto& shown = points_[point].shown[direction];
   Shown sum;
   for (auto it = shown.lower_bound(from_ns / kShownNs - 1); it != shown.end() && it->first <= to_ns / kShownNs + 1; ++it) {
     sum.seen += it->second.seen;
@@ -94,13 +94,13 @@ uint8_t Knowledge::server_ttl(PointIndex point, const Address& server) const {
   return ttl ? *ttl : uint8_t{0};
 }
 
-PathSide Knowledge::side_of(const Address& address) const {
+std::optional<PathSide> Knowledge::side_of(const Address& address) const {
   const uint8_t* bits = sides_.find(address);
-  if (bits == nullptr) return PathSide::unknown;
-  for (const PathSide side : {PathSide::outer, PathSide::inner}) {
+  if (bits == nullptr) return std::nullopt;
+  for (const PathSide side : kPathSides) {
     if (*bits == bit_of(side)) return side;
   }
-  return PathSide::unknown;
+  return std::nullopt;
 }
 
 uint64_t Knowledge::evicted() const {

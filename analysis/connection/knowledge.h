@@ -8,21 +8,21 @@
 #include <array>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <vector>
 
 #include "analysis/connection/connection.h"
 #include "analysis/model/keyed_hash.h"
 #include "analysis/model/lru_table.h"
 #include "analysis/model/model.h"
+#include "analysis/model/sides.h"
 
 namespace parallax {
 
-enum class PathSide : uint8_t { unknown, outer, inner };  // beyond the first point, beyond the last
-
-// By how much a device shifts the sequence numbers of each direction of a connection; 0: from the client.
+// By how much a device shifts the sequence numbers of what each side of a connection sends.
 struct SequenceOffsets {
-  std::array<uint32_t, 2> offset{};
-  std::array<bool, 2> known{};
+  PerSide<uint32_t> offset{};
+  PerSide<bool> known{};
 };
 
 class Knowledge {
@@ -42,9 +42,9 @@ class Knowledge {
   };
   struct Device {
     uint64_t connections = 0, resets = 0;
-    std::array<uint64_t, 2> answered{};  // SYNs that it answered itself, by PathSide of the client: outer, inner
-    uint32_t changes = 0;                // DeviceChange bits, found on any connection
-    bool rewrites = false;               // addresses or ports of some connection
+    PerDirection<uint64_t> answered{};  // SYNs that it answered itself, by the way they went
+    uint32_t changes = 0;               // DeviceChange bits, found on any connection
+    bool rewrites = false;              // addresses or ports of some connection
     LruTable<AddressPair, uint64_t, AddressPairHash> address_map{kAddressMapMax};
   };
 
@@ -56,15 +56,15 @@ class Knowledge {
   void crossed(const LegState& client_side, const LegState& server_side, bool client_outer);
   // It was not one: the sums are without it again. (What addresses have shown stays; it names and narrows, and proves nothing.)
   void has_not_crossed(const LegState& client_side, const LegState& server_side, bool client_outer);
-  // The SYN or SYN-ACK of a handshake that the point has shown more of was, or was not, seen there; `inward`: under way toward
-  // the inside.
-  void handshake_shown(PointIndex point, bool inward, int64_t time_ns, bool seen);
+  // The SYN or SYN-ACK of a handshake that the point has shown more of was, or was not, seen there on its way.
+  void handshake_shown(PointIndex point, Direction direction, int64_t time_ns, bool seen);
   // Whether the point has shown handshakes of about that time without what went that way, and not only once in a while: a mirror
   // of one direction.
-  bool misses(PointIndex point, bool inward, int64_t from_ns, int64_t to_ns) const;
+  bool misses(PointIndex point, Direction direction, int64_t from_ns, int64_t to_ns) const;
   void device_reset(PointIndex a, PointIndex b) { ++device(a, b).resets; }
   void device_answered(PointIndex client_side, PointIndex server_side, uint64_t syns) {
-    device(client_side, server_side).answered[client_side < server_side ? 0 : 1] += syns;
+    device(client_side, server_side).answered[client_side < server_side ? Direction::toward_inside : Direction::toward_outside] +=
+        syns;
   }
   // What a device does is what it does to any of its connections.
   void device_changed(PointIndex a, PointIndex b, uint32_t changes) { device(a, b).changes |= changes; }
@@ -80,8 +80,8 @@ class Knowledge {
   uint8_t server_ttl(PointIndex point, const Address& server) const;
   // Whether connections toward that address, as seen at the point, have been seen to cross the next device.
   bool has_crossed(PointIndex point, const Address& server) const { return points_[point].crossed.find(server) != nullptr; }
-  // Beyond which end of the path an address is, as far as paired connections have shown.
-  PathSide side_of(const Address& address) const;
+  // On which side of the path an address is, as far as paired connections have shown.
+  std::optional<PathSide> side_of(const Address& address) const;
 
   const Device& device(PointIndex a, PointIndex b) const { return devices_[std::min(a, b)]; }
   uint64_t evicted() const;
@@ -97,7 +97,7 @@ class Knowledge {
     Learned<Endpoint, uint64_t> answers{kServersMax};
     Learned<Address, uint8_t> ttl{kServersMax};
     Learned<Address, Nothing> crossed{kServersMax};
-    std::array<std::map<int64_t, Shown>, 2> shown;  // outward, inward; by time in kShownNs; the newest
+    PerDirection<std::map<int64_t, Shown>> shown;  // by time in kShownNs; the newest
   };
   Device& device(PointIndex a, PointIndex b) { return devices_[std::min(a, b)]; }
 

@@ -18,34 +18,34 @@ void RivalOpenings::add(LegState& leg, PortDirection direction) {
   const int64_t now_ns = leg.first.order_ns;
   while (!openings.empty() && (openings.front().order_ns + kKeptNs < now_ns || openings.size() >= kOpeningsMax)) {
     evicted_ += openings.front().order_ns + kKeptNs >= now_ns;
-    for (size_t slot = 0; slot < 2; ++slot) forget(openings.front(), slot);
+    for (const PathSide side : kPathSides) forget(openings.front(), side);
     openings.pop_front();
   }
   leg.rival_keys = keys_of(leg, leg.point);
   openings.push_back({now_ns, leg.id.value(), leg.rival_keys});
-  for (size_t slot = 0; slot < 2; ++slot) {
-    if (may_lack(slot, direction)) note(openings.back(), slot);
+  for (const PathSide side : kPathSides) {
+    if (may_lack(side, direction)) note(openings.back(), side);
   }
 }
 
-void RivalOpenings::note(const Opening& opening, size_t slot) {
-  for (const uint64_t key : opening.keys) by_key_[on_side(key, slot)].emplace(opening.order_ns, opening.leg_id);
+void RivalOpenings::note(const Opening& opening, PathSide side) {
+  for (const uint64_t key : opening.keys) by_key_[on_side(key, side)].emplace(opening.order_ns, opening.leg_id);
 }
 
 // Only what is still kept by age: else nothing would forget it.
 void RivalOpenings::restore(const LegState& leg, PointIndex neighbour, PortDirection direction) {
-  const size_t slot = slot_toward(leg.point, neighbour);
+  const PathSide side = path_side(leg.point, neighbour);
   const auto& openings = by_age_[leg.point];
   auto opening = std::lower_bound(openings.begin(), openings.end(), leg.first.order_ns,
                                   [](const Opening& o, int64_t order_ns) { return o.order_ns < order_ns; });
   while (opening != openings.end() && opening->order_ns == leg.first.order_ns && opening->leg_id != leg.id.value()) ++opening;
   if (opening == openings.end() || opening->leg_id != leg.id.value()) return;
-  if (may_lack(slot, direction)) note(*opening, slot);
+  if (may_lack(side, direction)) note(*opening, side);
 }
 
-void RivalOpenings::forget(const Opening& opening, size_t slot) {
+void RivalOpenings::forget(const Opening& opening, PathSide side) {
   for (const uint64_t key : opening.keys) {
-    const auto it = by_key_.find(on_side(key, slot));
+    const auto it = by_key_.find(on_side(key, side));
     if (it == by_key_.end()) continue;
     it->second.erase({opening.order_ns, opening.leg_id});
     if (it->second.empty()) by_key_.erase(it);
@@ -53,7 +53,7 @@ void RivalOpenings::forget(const Opening& opening, size_t slot) {
 }
 
 void RivalOpenings::remove(const LegState& leg, PointIndex neighbour) {
-  forget({leg.first.order_ns, leg.id.value(), leg.rival_keys}, slot_toward(leg.point, neighbour));
+  forget({leg.first.order_ns, leg.id.value(), leg.rival_keys}, path_side(leg.point, neighbour));
 }
 
 bool RivalOpenings::any(const LegState& own, PointIndex point, int64_t from_ns, int64_t to_ns,
@@ -66,10 +66,10 @@ bool RivalOpenings::any(const LegState& own, PointIndex point, int64_t from_ns, 
     }
     return false;
   };
-  const size_t slot = slot_toward(point, own.point);
+  const PathSide side = path_side(point, own.point);
   const auto keys = keys_of(own, point);
   return std::any_of(keys.begin(), keys.end(), [&](uint64_t key) {
-    return any_under(on_side(key, slot)) || (either_way && any_under(on_side(key, 1 - slot)));
+    return any_under(on_side(key, side)) || (either_way && any_under(on_side(key, opposite(side))));
   });
 }
 

@@ -50,13 +50,13 @@ class RivalOpenings {
     size_t operator()(uint64_t key) const { return key; }  // keys are hashes already
   };
   static RivalKeys keys_of(const LegState& leg, PointIndex point);
-  // Of an opening that lacks a partner at that side: 0 toward outer points, 1 toward inner ones.
-  static uint64_t on_side(uint64_t key, size_t slot) { return key + slot; }
-  static bool may_lack(size_t slot, PortDirection direction) {
-    return direction != (slot == 0 ? PortDirection::toward_outside : PortDirection::toward_inside);
+  // Of an opening that lacks a partner on that side of its point.
+  static uint64_t on_side(uint64_t key, PathSide side) { return key + static_cast<uint64_t>(side); }
+  static bool may_lack(PathSide side, PortDirection direction) {
+    return direction != (side == PathSide::outer ? PortDirection::toward_outside : PortDirection::toward_inside);
   }
-  void note(const Opening& opening, size_t slot);
-  void forget(const Opening& opening, size_t slot);
+  void note(const Opening& opening, PathSide side);
+  void forget(const Opening& opening, PathSide side);
 
   std::unordered_map<uint64_t, Openings, SameHash> by_key_;
   std::array<std::deque<Opening>, kPointsMax> by_age_;

@@ -5,8 +5,6 @@
 namespace parallax {
 namespace {
 
-constexpr size_t kClient = index_of(Side::client), kServer = index_of(Side::server);
-
 bool has_turns(const LegState& leg) { return leg.has_summary && leg.summary.times.valid && leg.summary.times.turns > 0; }
 
 // The leg with turns that is nearest to that end; of several at a point (retries through a NAT) the one that opened last.
@@ -36,12 +34,13 @@ std::optional<WaitingRecord> waiting_of(const Connection& connection, const Sens
   const FlowTimesSummary &a = first->summary.times, &b = last->summary.times;
   if (a.turns != b.turns) return std::nullopt;
   WaitingRecord r;
-  r.client_ns = a.wait_ns[kClient] - a.network_ns[kClient];
-  r.before_device_ns = a.network_ns[kClient];
-  r.after_device_ns = b.network_ns[kServer];
-  r.server_ns = b.wait_ns[kServer] - b.network_ns[kServer];
+  r.client_ns = a.wait_ns[Side::client] - a.network_ns[Side::client];
+  r.before_device_ns = a.network_ns[Side::client];
+  r.after_device_ns = b.network_ns[Side::server];
+  r.server_ns = b.wait_ns[Side::server] - b.network_ns[Side::server];
   // Stamps of two ports are uncertain by the polling gap: a device that takes less may seem to take less than nothing.
-  r.device_ns = std::max<int64_t>(0, a.wait_ns[kServer] + a.transfer_ns[kServer] - b.wait_ns[kServer] - b.transfer_ns[kServer]);
+  r.device_ns = std::max<int64_t>(
+      0, a.wait_ns[Side::server] + a.transfer_ns[Side::server] - b.wait_ns[Side::server] - b.transfer_ns[Side::server]);
   return r;
 }
 
@@ -50,20 +49,20 @@ void set_times(const FlowTimesSummary& times, LegRecord& record) {
   record.turns = times.turns;
   TurnTotals t;
   bool any = false;
-  int64_t busy_ns = times.wait_ns[kServer];
-  for (size_t d = 0; d < 2; ++d) {
-    const FlowTimesSummary::Trip& trip = times.trips[d];
-    if (trip.samples > 0) record.rtt[d] = {trip.min_ns, trip.smoothed_ns, trip.max_ns, trip.samples};
-    if (times.first_flight_known) record.first_flight_bytes[d] = times.first_flight[d];
-    record.ttl_changes[d] = times.ttl_changes[d];
-    t.wait_ns[d] = times.wait_ns[d];
-    t.network_ns[d] = times.network_ns[d];
-    t.longest_wait_ns[d] = times.wait_max_ns[d];
-    t.transfer_ns[d] = times.transfer_ns[d];
-    t.largest_message_bytes[d] = times.message_max[d];
-    t.in_flight_max_bytes[d] = times.in_flight_max[d];
-    busy_ns += times.transfer_ns[d];
-    any |= times.message_max[d] > 0;
+  int64_t busy_ns = times.wait_ns[Side::server];
+  for (const Side side : kSides) {
+    const FlowTimesSummary::Trip& trip = times.trips[side];
+    if (trip.samples > 0) record.rtt[side] = {trip.min_ns, trip.smoothed_ns, trip.max_ns, trip.samples};
+    if (times.first_flight_known) record.first_flight_bytes[side] = times.first_flight[side];
+    record.ttl_changes[side] = times.ttl_changes[side];
+    t.wait_ns[side] = times.wait_ns[side];
+    t.network_ns[side] = times.network_ns[side];
+    t.longest_wait_ns[side] = times.wait_max_ns[side];
+    t.transfer_ns[side] = times.transfer_ns[side];
+    t.largest_message_bytes[side] = times.message_max[side];
+    t.in_flight_max_bytes[side] = times.in_flight_max[side];
+    busy_ns += times.transfer_ns[side];
+    any |= times.message_max[side] > 0;
   }
   t.outstanding_max = times.outstanding_max;
   if (busy_ns > 0) t.outstanding_mean = static_cast<double>(times.outstanding_ns) / static_cast<double>(busy_ns);

@@ -78,12 +78,12 @@ void note_attempt(LegState& leg, const LegEvent& event) {
 bool never_matched(const Connection& connection, const Crossing& crossing) {
   constexpr uint64_t kPacketsLeast = 32, kBytesLeast = 16 * 1024, kTimes = 2;
   const CrossingStats& stats = crossing.stats;
-  if (!crossing.is_followed || stats.matched[0] + stats.matched[1] > 0) return false;
+  if (!crossing.is_followed || stats.matched[Side::client] + stats.matched[Side::server] > 0) return false;
   const LegSummary& client_side = connection.legs[crossing.client_leg].summary;
   const LegSummary& server_side = connection.legs[crossing.server_leg].summary;
-  for (size_t d = 0; d < 2; ++d) {
-    const PacketFates& fates = stats.packets[d];
-    const auto [less, more] = std::minmax(client_side.bytes[d], server_side.bytes[d]);
+  for (const Side sender : kSides) {
+    const PacketFates& fates = stats.packets[sender];
+    const auto [less, more] = std::minmax(client_side.bytes[sender], server_side.bytes[sender]);
     if (fates.entered >= kPacketsLeast && fates.injected + fates.unexplained >= kPacketsLeast && less >= kBytesLeast &&
         more > kTimes * less)
       return true;
@@ -223,12 +223,13 @@ void Correlator::update(uint64_t leg_id, const LegEvent& event) {
       leg.syn_ack = event.packet;
       leg.server_options = offered(event, Side::server);
       knowledge_.server_answered(leg, event.packet.ttl);
-      knowledge_.handshake_shown(leg.point, connection.client_outer, event.packet.order_ns, leg.has_syn());
+      knowledge_.handshake_shown(leg.point, connection.direction_of(Side::client), event.packet.order_ns, leg.has_syn());
       break;
     case LegEventType::established:
       leg.established = event.packet;
       if (leg.has_syn())
-        knowledge_.handshake_shown(leg.point, !connection.client_outer, event.packet.order_ns, leg.syn_ack.has_value());
+        knowledge_.handshake_shown(leg.point, connection.direction_of(Side::server), event.packet.order_ns,
+                                   leg.syn_ack.has_value());
       tallies_.count_handshake(leg, leg.protocol == ip_protocol::udp ? Outcome::answered : Outcome::established);
       if (leg.protocol == ip_protocol::udp && leg.client != event.client) {  // the second datagram has shown which end is which
         leg.client = event.client;
@@ -278,7 +279,7 @@ void Correlator::seek_partners(uint64_t leg_id, uint8_t trigger, int64_t now_ns)
   for (const int point : {own - 1, own, own + 1}) {
     const Pairer::Match match = pairer_.find(leg_id, point, trigger);
     if (match.leg_id == 0) continue;
-    std::array<uint64_t, 2> freed{};
+    std::vector<uint64_t> freed;
     if (match.takes_over) {
       freed = {free_toward(leg_id, static_cast<PointIndex>(point), now_ns),
                free_toward(match.leg_id, static_cast<PointIndex>(own), now_ns)};
@@ -312,8 +313,8 @@ void Correlator::take_back(Connection& connection, size_t index, int64_t now_ns)
   const Crossing crossing = connection.crossings[index];
   const LegState& client_side = connection.legs[crossing.client_leg];
   const LegState& server_side = connection.legs[crossing.server_leg];
-  const std::array<std::pair<uint64_t, PointIndex>, 2> ends{std::pair{client_side.id.value(), server_side.point},
-                                                            std::pair{server_side.id.value(), client_side.point}};
+  const std::array ends{std::pair{client_side.id.value(), server_side.point},
+                        std::pair{server_side.id.value(), client_side.point}};
   runner_.take_back(connection, crossing);
   knowledge_.has_not_crossed(client_side, server_side, connection.client_outer);
   homes_.take_back(crossing, client_side, server_side, now_ns);
@@ -386,8 +387,8 @@ void Correlator::take(const RecognitionEvent& event) {
 // others already is shared with them; a client's may go on over several.
 void Correlator::pair_by_message(uint64_t leg_id, const MessagePairer::Match& match, int64_t now_ns) {
   LegState &leg = *store_.leg(leg_id), &first = *store_.leg(match.leg_id);
-  const bool is_taken = leg.paired[slot_toward(leg.point, first.point)];
-  const bool first_is_taken = first.paired[slot_toward(first.point, leg.point)];
+  const bool is_taken = leg.paired[path_side(leg.point, first.point)];
+  const bool first_is_taken = first.paired[path_side(first.point, leg.point)];
   if (!is_taken || (!first_is_taken && store_.connection_of(leg_id)->client_outer == (first.point > leg.point))) {
     pair(leg_id, {match.leg_id, match.method, false, match.confidence, match.rivals}, now_ns);
     runner_.schedule(*store_.connection_of(leg_id));

@@ -11,6 +11,7 @@ constexpr double kThreshold = 0.8;    // below, legs stay unpaired and are count
 constexpr double kMost = 0.98;        // the bytes are the same, the connection need not be
 constexpr double kLearnsFrom = 0.9;   // a delay is remembered of a pairing that is so sure
 constexpr double kOwnTimes = 30;      // as likely is it that a proxy goes on with the connection that it used before
+constexpr double kTakenTimes = 0.2;   // less likely is a client that has a connection beyond the proxy already
 constexpr double kRivalShare = 0.02;  // a candidate of so much probability is a rival
 
 // Whether the legs are paired packet by packet there, so that nothing is left to find.
@@ -67,7 +68,10 @@ MessagePairer::Match MessagePairer::find(const LegState& leg, const RecognitionE
         const LegState* other = store_.leg(message.leg_id);
         if (other == nullptr || other->protocol != leg.protocol) continue;
         const bool is_own = store_.place_of(message.leg_id).connection_id == own_connection;
-        const double weight = delays.density(event.order_ns - message.order_ns) * (is_own ? kOwnTimes : 1);
+        const double weight =
+            delays.density(event.order_ns - message.order_ns) * (is_own                                              ? kOwnTimes
+                                                                 : other->paired[path_side(other->point, leg.point)] ? kTakenTimes
+                                                                                                                     : 1);
         weights.push_back(weight);
         sum += weight;
         if (weight <= best_weight) continue;

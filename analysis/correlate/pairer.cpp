@@ -51,8 +51,8 @@ bool Pairer::may_pair(const LegState& leg, const LegState& other, PairingReach r
   if (contains(leg.not_with, other)) return false;
   if (reach == PairingReach::same_point) return leg.point == other.point && !leg.paired_within && !other.paired_within;
   if (std::abs(int{leg.point} - int{other.point}) != 1) return false;
-  const bool leg_taken = leg.paired[slot_toward(leg.point, other.point)],
-             other_taken = other.paired[slot_toward(other.point, leg.point)];
+  const bool leg_taken = leg.paired[path_side(leg.point, other.point)],
+             other_taken = other.paired[path_side(other.point, leg.point)];
   if (!leg_taken && !other_taken) return true;
   if (leg_taken && other_taken) return false;
   return leg_taken ? is_retry_of(leg, other) : is_retry_of(other, leg);
@@ -74,7 +74,7 @@ bool Pairer::is_retry_of(const LegState& taken, const LegState& retry) const {
 // Whether what the leg is paired with toward that point, if anything, has clearly less in common with it than `to`, by whatever
 // method. Retries that a NAT gave ports of their own are several, and stay.
 bool Pairer::gives_way(const LegState& leg, PointIndex toward, double to) const {
-  if (!leg.paired[slot_toward(leg.point, toward)]) return true;
+  if (!leg.paired[path_side(leg.point, toward)]) return true;
   if (leg.not_with.size() >= kTakenBackMax) return false;
   const Connection& connection = *store_.find(store_.place_of(leg.id.value()).connection_id);
   const LegState* partner = nullptr;

@@ -5,10 +5,9 @@
 namespace parallax {
 
 void PairingIndex::add(uint64_t key, uint64_t leg_id, Window window, int64_t now_ns) {
-  const auto w = static_cast<size_t>(window);
-  Aging& aging = windows_[w];
+  Aging& aging = windows_[window];
   Chain& chain = aging.chains[key];
-  aging.entries.push_back({now_ns + kWindowNs[w], key, leg_id, chain.newest});
+  aging.entries.push_back({now_ns + kWindowNs[window], key, leg_id, chain.newest});
   chain.newest = aging.first + aging.entries.size() - 1;
   ++chain.size;
   if (aging.entries.size() <= kEntriesMax) return;

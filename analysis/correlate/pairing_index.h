@@ -11,6 +11,8 @@
 #include <unordered_map>
 #include <vector>
 
+#include "analysis/model/sides.h"
+
 namespace parallax {
 
 class PairingIndex {
@@ -19,7 +21,7 @@ class PairingIndex {
   static constexpr size_t kCandidatesMax = 16;    // the newest; a key that more share is itself no evidence
   enum class Window : uint8_t { opening, midstream };
   // Two openings of one connection are not further apart; without an opening the first packets may be.
-  static constexpr std::array<int64_t, 2> kWindowNs{10'000'000'000, 300'000'000'000};
+  static constexpr ForBoth<Window, int64_t> kWindowNs{10'000'000'000, 300'000'000'000};
 
   struct Candidates {
     std::vector<uint64_t> legs;  // LegId::value(), oldest first, at most kCandidatesMax
@@ -55,7 +57,7 @@ class PairingIndex {
   };
   static void forget_oldest(Aging& aging);
 
-  std::array<Aging, 2> windows_;
+  ForBoth<Window, Aging> windows_;
   uint64_t evicted_ = 0;
 };
 

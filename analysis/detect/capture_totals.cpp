@@ -54,8 +54,8 @@ void CaptureTotals::take(const LegState& leg, const Connection& connection, cons
   Point& point = points_[leg.point];
   const LegSummary& now = event.summary;
   if (leg.protocol == ip_protocol::tcp) {
-    for (size_t d = 0; d < 2; ++d)
-      point.seen_bytes += now.bytes[d] - std::min(now.bytes[d], leg.has_summary ? leg.summary.bytes[d] : 0);
+    for (const Side sender : kSides)
+      point.seen_bytes += now.bytes[sender] - std::min(now.bytes[sender], leg.has_summary ? leg.summary.bytes[sender] : 0);
   }
   const CaptureReport& report = event.capture;
   if (report.missed_segments > 0) {
@@ -64,14 +64,15 @@ void CaptureTotals::take(const LegState& leg, const Connection& connection, cons
     if (!sensor_.saw_everything(leg.point, now.first_ns, now.last_ns)) point.own_segments += report.missed_segments;
     point.missed.add(connection.id, report.missed_segments, now.first_ns, now.last_ns);
   }
-  for (size_t d = 0; d < 2; ++d) {
-    const size_t travel = index_of(connection.client_outer == (d == 0) ? Travel::toward_inside : Travel::toward_outside);
-    point.passed[travel] += now.packets[d] - std::min(now.packets[d], leg.has_summary ? leg.summary.packets[d] : 0u);
-    point.copies[travel] += report.copies[d];
-    point.packets[travel] += report.packets[d];
+  for (const Side sender : kSides) {
+    const Direction direction = connection.direction_of(sender);
+    const uint32_t before = leg.has_summary ? leg.summary.packets[sender] : 0u;
+    point.passed[direction] += now.packets[sender] - std::min(now.packets[sender], before);
+    point.copies[direction] += report.copies[sender];
+    point.packets[direction] += report.packets[sender];
   }
   point.routed_copies += report.routed_copies;
-  const uint64_t copies = static_cast<uint64_t>(report.copies[0]) + report.copies[1];
+  const uint64_t copies = static_cast<uint64_t>(report.copies[Side::client]) + report.copies[Side::server];
   if (copies > 0) point.copied.add(connection.id, copies, now.first_ns, now.last_ns);
 }
 

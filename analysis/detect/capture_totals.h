@@ -16,9 +16,6 @@
 
 namespace parallax {
 
-enum class Travel : uint8_t { toward_inside, toward_outside };  // along the path
-constexpr size_t index_of(Travel travel) { return static_cast<size_t>(travel); }
-
 class CaptureTotals {
  public:
   // Observations to come, one for each connection.
@@ -39,18 +36,18 @@ class CaptureTotals {
   };
   struct Point {
     uint64_t missed_segments = 0, missed_bytes = 0, seen_bytes = 0;
-    uint64_t own_segments = 0;                    // of those missed, on legs while which the sensor itself lost packets there
-    std::array<uint64_t, 2> passed{};             // packets of all legs, by Travel
-    std::array<uint64_t, 2> copies{}, packets{};  // by Travel, of the legs that are traced
-    uint64_t routed_copies = 0;                   // with another TTL
+    uint64_t own_segments = 0;                   // of those missed, on legs while which the sensor itself lost packets there
+    PerDirection<uint64_t> passed{};             // packets of all legs
+    PerDirection<uint64_t> copies{}, packets{};  // of the legs that are traced
+    uint64_t routed_copies = 0;                  // with another TTL
     Waiting missed, copied;
 
     // A pattern, and not a copy here and there.
     static constexpr uint64_t kCopiesLeast = 20;
     static constexpr uint64_t kCopiesShare = 10;  // one packet in so many, of the legs that show any
-    bool is_doubled(Travel travel) const {
-      const uint64_t of = copies[index_of(travel)];
-      return of > 0 && copies[0] + copies[1] >= kCopiesLeast && of * kCopiesShare >= packets[index_of(travel)];
+    bool is_doubled(Direction direction) const {
+      const uint64_t of = copies[direction], all = of + copies[opposite(direction)];
+      return of > 0 && all >= kCopiesLeast && of * kCopiesShare >= packets[direction];
     }
   };
 

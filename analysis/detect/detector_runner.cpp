@@ -126,10 +126,10 @@ void DetectorRunner::tell_fate(Connection& connection, FateEvent event) {
     if (event.type == FateEventType::reset_by_device) return;  // it did enter: the stranger's peer has sent it
     event.type = FateEventType::left_untranslated;
   }
-  const bool inward = (event.packet.from == Side::client) == connection.client_outer;
+  const Direction direction = connection.direction_of(event.packet.from);
   const bool of_reset = event.type == FateEventType::reset_by_device || event.type == FateEventType::reset_not_forwarded;
   // It may be all that its direction has shown, so that its pair cannot know that the point shows nothing of that direction.
-  if (of_reset && knowledge_.misses(event.absent_at, inward, event.packet.order_ns, event.packet.order_ns)) {
+  if (of_reset && knowledge_.misses(event.absent_at, direction, event.packet.order_ns, event.packet.order_ns)) {
     ++tallies_.unblamed[static_cast<size_t>(Doubt::not_covered)];
     return;
   }

@@ -9,9 +9,9 @@ namespace {
 // 0: no pattern that only the capture explains.
 double confidence_of(const CaptureTotals& totals, PointIndex point, size_t points) {
   const CaptureTotals::Point& p = totals.at(point);
-  if (p.is_doubled(Travel::toward_inside) && p.is_doubled(Travel::toward_outside)) return 0.95;
-  for (const Travel travel : {Travel::toward_inside, Travel::toward_outside}) {
-    const bool inward = travel == Travel::toward_inside;
+  if (p.is_doubled(Direction::toward_inside) && p.is_doubled(Direction::toward_outside)) return 0.95;
+  for (const Direction travel : kDirections) {
+    const bool inward = travel == Direction::toward_inside;
     const bool before_any_device = inward ? point == 0 : point + 1u == points;
     const bool has_behind = inward ? point + 1u < points : point > 0;
     const auto behind = static_cast<PointIndex>(inward ? point + 1 : point - 1);
@@ -38,7 +38,8 @@ void sum_up(CaptureTotals& totals, const DetectorView& view, Verdicts& out) {
 std::string sentence(const FindingGroup& group, const DetectorView& view) {
   const PointIndex point = group.record.where.first;
   const CaptureTotals::Point& p = view.capture.at(point);
-  const uint64_t copies = p.copies[0] + p.copies[1], packets = p.packets[0] + p.packets[1];
+  const uint64_t copies = p.copies[Direction::toward_inside] + p.copies[Direction::toward_outside],
+                 packets = p.packets[Direction::toward_inside] + p.packets[Direction::toward_outside];
   std::string text = view.options.path[point] + " shows packets twice: " + std::to_string(copies) + " of " +
                      plural(packets, "packet") + " (" + percent(copies, packets) + ") are copies of the one before";
   if (p.routed_copies == copies) {

@@ -9,13 +9,13 @@ namespace {
 
 struct Doubled {
   PointIndex before, behind;  // in the direction of travel
-  Travel travel;
+  Direction travel;
 };
 
 // Null: nothing is doubled behind a device alone.
 std::optional<Doubled> doubled_at(const CaptureTotals& totals, PointIndex point, size_t points) {
-  for (const Travel travel : {Travel::toward_inside, Travel::toward_outside}) {
-    const bool inward = travel == Travel::toward_inside;
+  for (const Direction travel : kDirections) {
+    const bool inward = travel == Direction::toward_inside;
     if (inward ? point == 0 : point + 1u == points) continue;
     const auto before = static_cast<PointIndex>(inward ? point - 1 : point + 1);
     if (totals.at(point).is_doubled(travel) && !totals.at(before).is_doubled(travel)) return Doubled{before, point, travel};
@@ -41,7 +41,7 @@ void sum_up(CaptureTotals& totals, const DetectorView& view, Verdicts& out) {
 std::string sentence(const FindingGroup& group, const DetectorView& view) {
   const Where& where = group.record.where;
   const std::string &before = view.options.path[where.first], &behind = view.options.path[where.second];
-  const size_t travel = index_of(where.first < where.second ? Travel::toward_inside : Travel::toward_outside);
+  const Direction travel = where.first < where.second ? Direction::toward_inside : Direction::toward_outside;
   const CaptureTotals::Point& p = view.capture.at(where.second);
   return behind + " shows " + std::to_string(p.copies[travel]) + " of " + plural(p.packets[travel], "packet") +
          " that come from " + before + " twice, where " + before +

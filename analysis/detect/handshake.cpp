@@ -19,8 +19,9 @@ constexpr int64_t kStampSlackNs = 20'000'000;
 
 }  // namespace
 
-std::optional<PointIndex> Handshake::step(PointIndex point, bool inward) const {
-  if (inward) return point + 1u < view_.options.path.size() ? std::optional(static_cast<PointIndex>(point + 1)) : std::nullopt;
+std::optional<PointIndex> Handshake::step(PointIndex point, Direction direction) const {
+  if (direction == Direction::toward_inside)
+    return point + 1u < view_.options.path.size() ? std::optional(static_cast<PointIndex>(point + 1)) : std::nullopt;
   return point > 0 ? std::optional(static_cast<PointIndex>(point - 1)) : std::nullopt;
 }
 
@@ -80,9 +81,9 @@ bool Handshake::has_rival(PointIndex point, int64_t from_ns, int64_t to_ns) cons
 }
 
 AbsenceProof Handshake::absence_of_syns(const LegState& leg, PointIndex point) const {
-  AbsenceProof proof(view_.sensor, point, travel_to_server());
+  AbsenceProof proof(view_.sensor, point, to_server());
   return proof.unless(may_be_hidden(leg.point, point), Doubt::may_be_hidden)
-      .unless(view_.knowledge.misses(point, c_.client_outer, leg.attempts.front().order_ns, leg.attempts.back().order_ns),
+      .unless(view_.knowledge.misses(point, to_server(), leg.attempts.front().order_ns, leg.attempts.back().order_ns),
               Doubt::not_covered)
       // It may be a proxy's own, toward a server, or have come from the other side under another name: then it never had to pass
       // the device in the direction that is guessed.
@@ -111,7 +112,7 @@ AbsenceProof Handshake::syns_absent_before(const LegState& leg, PointIndex point
 }
 
 AbsenceProof Handshake::answers_absent(const LegState& leg) const {
-  AbsenceProof proof(view_.sensor, leg.point, travel_to_client());
+  AbsenceProof proof(view_.sensor, leg.point, to_client());
   for (const LegState& other : c_.legs) {
     if (other.point != leg.point) continue;
     for (size_t i = 0; i < other.attempts.size(); ++i) {
@@ -127,11 +128,10 @@ AbsenceProof Handshake::silent_until(int64_t to_ns) const {
   const PacketFacts& last = client_leg().attempts.back();
   const int64_t answered_by_ns = last.order_ns + kAnswerWaitNs;
   to_ns = std::max(to_ns, answered_by_ns);
-  AbsenceProof answer(view_.sensor, last.point, travel_to_client());
+  AbsenceProof answer(view_.sensor, last.point, to_client());
   answer.expect(last.order_ns, answered_by_ns);
   // Of a SYN that was missed itself the answer must have been missed, too.
-  AbsenceProof further_syn(view_.sensor, last.point, travel_to_server()),
-      its_answer(view_.sensor, last.point, travel_to_client());
+  AbsenceProof further_syn(view_.sensor, last.point, to_server()), its_answer(view_.sensor, last.point, to_client());
   further_syn.expect(answered_by_ns, to_ns);
   its_answer.expect(answered_by_ns, to_ns);
   return answer.unless(!further_syn.holds() && !its_answer.holds(), Doubt::not_covered);
@@ -139,22 +139,22 @@ AbsenceProof Handshake::silent_until(int64_t to_ns) const {
 
 // Not stamped by a clock that was set, or after a pause.
 bool Handshake::is_in_time(const PacketFacts& answer) const {
-  return AbsenceProof(view_.sensor, answer.point, travel_to_client())
+  return AbsenceProof(view_.sensor, answer.point, to_client())
       .expect(answer.order_ns - answer.stamp_uncertainty_ns, answer.order_ns)
       .holds();
 }
 
 AbsenceProof Handshake::answer_absent(const PacketFacts& answer, PointIndex point, int64_t wait_ns) const {
-  return AbsenceProof(view_.sensor, point, travel_to_client())
-      .unless(view_.knowledge.misses(point, !c_.client_outer, answer.order_ns, answer.order_ns), Doubt::not_covered)
+  return AbsenceProof(view_.sensor, point, to_client())
+      .unless(view_.knowledge.misses(point, to_client(), answer.order_ns, answer.order_ns), Doubt::not_covered)
       .unless(!is_in_time(answer), Doubt::clock_uncertain)
       .expect(answer.order_ns - answer.stamp_uncertainty_ns, answer.order_ns + wait_ns);
 }
 
 AbsenceProof Handshake::answer_absent_before(const PacketFacts& answer, PointIndex point) const {
   const PacketFacts& syn = client_leg().attempts.front();
-  return AbsenceProof(view_.sensor, point, travel_to_client())
-      .unless(view_.knowledge.misses(point, !c_.client_outer, answer.order_ns, answer.order_ns), Doubt::not_covered)
+  return AbsenceProof(view_.sensor, point, to_client())
+      .unless(view_.knowledge.misses(point, to_client(), answer.order_ns, answer.order_ns), Doubt::not_covered)
       .expect(std::min(syn.order_ns, answer.order_ns) - syn.stamp_uncertainty_ns, answer.order_ns + answer.stamp_uncertainty_ns);
 }
 

@@ -27,8 +27,8 @@ class Handshake {
   // Of the legs with an answer the one nearest to the client; null: none.
   const LegState* nearest_answer() const;
   // The next point from `point` toward the server, or toward the client; nothing where the path ends.
-  std::optional<PointIndex> toward_server(PointIndex point) const { return step(point, c_.client_outer); }
-  std::optional<PointIndex> toward_client(PointIndex point) const { return step(point, !c_.client_outer); }
+  std::optional<PointIndex> toward_server(PointIndex point) const { return step(point, to_server()); }
+  std::optional<PointIndex> toward_client(PointIndex point) const { return step(point, to_client()); }
   // SYNs that the point saw, over all its legs (a NAT may give each retry a new port).
   uint32_t syns_at(PointIndex point) const;
   // The first SYN-ACK at the point; null: none.
@@ -55,15 +55,11 @@ class Handshake {
   void add_ttl_evidence(Observation& o, const PacketFacts& rst) const;
 
  private:
+  Direction to_server() const { return c_.direction_of(Side::client); }
+  Direction to_client() const { return c_.direction_of(Side::server); }
   // Whether the leg shows this opening: what is beyond a proxy is another one.
   bool belongs(const LegState& leg) const;
-  std::optional<PointIndex> step(PointIndex point, bool inward) const;
-  PortDirection travel_to_server() const {
-    return c_.client_outer ? PortDirection::toward_inside : PortDirection::toward_outside;
-  }
-  PortDirection travel_to_client() const {
-    return c_.client_outer ? PortDirection::toward_outside : PortDirection::toward_inside;
-  }
+  std::optional<PointIndex> step(PointIndex point, Direction direction) const;
   AbsenceProof absence_of_syns(const LegState& leg, PointIndex point) const;
   bool may_be_hidden(PointIndex a, PointIndex b) const;
   bool is_in_time(const PacketFacts& answer) const;

@@ -11,6 +11,7 @@
 
 #include "analysis/leg/leg.h"
 #include "analysis/model/model.h"
+#include "analysis/model/sides.h"
 #include "analysis/model/vocabulary.h"
 #include "analysis/tcp/capture_trace.h"
 #include "analysis/tcp/leg_summary.h"
@@ -128,9 +129,10 @@ struct Command {
   uint8_t pair_generation;
   PointIndex client_point, server_point;
   bool local;  // both legs live at the home
-  // open_pair: by how much the device shifts the sequence numbers of each direction, where an earlier generation has taught it.
-  std::array<uint32_t, 2> sequence_offset{};
-  std::array<bool, 2> sequence_offset_known{};
+  // open_pair: by how much the device shifts the sequence numbers of what each side sends, where an earlier generation has taught
+  // it.
+  PerSide<uint32_t> sequence_offset{};
+  PerSide<bool> sequence_offset_known{};
 };
 
 // What became of all packets of one direction, control packets included.
@@ -145,19 +147,19 @@ struct PacketFates {
   uint64_t unexplained;  // left, and not proved to have been injected
 };
 
-// Directions are those of travel: 0 from the client.
+// By the side that sends.
 struct CrossingStats {
-  std::array<uint64_t, 2> lost;                // data segments
-  std::array<uint64_t, 2> matched;             // packets
-  std::array<Distribution, 2> transit;         // count 0: none
-  std::array<uint64_t, 2> uncertain_transits;  // of matched: the stamps cannot tell how long it took
-  std::array<int64_t, 2> isn_offset;           // valid by offset_known
-  std::array<PacketFates, 2> packets;
+  PerSide<uint64_t> lost;                // data segments
+  PerSide<uint64_t> matched;             // packets
+  PerSide<Distribution> transit;         // count 0: none
+  PerSide<uint64_t> uncertain_transits;  // of matched: the stamps cannot tell how long it took
+  PerSide<int64_t> isn_offset;           // valid by offset_known
+  PerSide<PacketFates> packets;
   uint64_t undecided;  // packets of both points and directions
   uint16_t doubts;     // bits by Doubt: why they are
   uint16_t changes;    // DeviceChange bits found on packets (ttl, ip_id)
   bool isn_known;      // of both directions
-  std::array<bool, 2> offset_known;
+  PerSide<bool> offset_known;
 };
 
 enum class FateEventType : uint8_t {

@@ -5,6 +5,7 @@
 
 #include "analysis/model/absence_proof.h"
 #include "analysis/model/histogram.h"
+#include "analysis/model/sides.h"
 #include "analysis/model/transit_sketch.h"
 #include "analysis/model/vocabulary.h"
 #include "capture/core/counter.h"
@@ -40,17 +41,21 @@ struct alignas(64) WorkerCounters {
   Counter messages_evicted;                // incomplete messages given up for others
   Counter messages_over;                   // beyond what is told of one direction
   Counter protocol_parser_states_missing;  // payload prefixes that were not read for want of a leg's state
-  std::array<Counter, 2> legs_active;      // by Protocol; goes up and down
+  ForBoth<Protocol, Counter> legs_active;  // goes up and down
   std::array<Counter, kPointsMax> capture_loss_segments, copies;
-  // [point][from client, from server][kRetransmissionKinds]
-  std::array<std::array<std::array<Counter, kRetransmissionKinds.size()>, 2>, kPointsMax> retransmissions;
-  std::array<std::array<Counter, 2>, kPointsMax> needless_retransmissions;  // of these, as far as a D-SACK told
-  std::array<std::array<Histogram, 2>, kPointsMax> handshake_rtt;           // [point][client side, server side]
-  // [point][client side, server side][RoundTripMethod].
-  std::array<std::array<std::array<TransitSketch<Counter>, 2>, 2>, kPointsMax> rtt;
-  std::array<std::array<TransitSketch<Counter>, 2>, kPointsMax> transit_sketch;  // [outer point][toward inside, toward outside]
-  std::array<std::array<Counter, 2>, kPointsMax> segments_lost;
-  std::array<std::array<CrossingCounters, 2>, kPointsMax> crossing;  // the same
+
+  // By point; then by the side that sends, or of a round trip the one that answers.
+  template <typename T>
+  using PerPoint = std::array<T, kPointsMax>;
+  PerPoint<PerSide<std::array<Counter, kRetransmissionKinds.size()>>> retransmissions;
+  PerPoint<PerSide<Counter>> needless_retransmissions;  // of these, as far as a D-SACK told
+  PerPoint<PerSide<Histogram>> handshake_rtt;
+  PerPoint<PerSide<ForBoth<RoundTripMethod, TransitSketch<Counter>>>> rtt;
+
+  // By outer point.
+  PerPoint<PerDirection<TransitSketch<Counter>>> transit_sketch;
+  PerPoint<PerDirection<Counter>> segments_lost;
+  PerPoint<PerDirection<CrossingCounters>> crossing;
 };
 
 }  // namespace parallax

@@ -26,8 +26,8 @@ class EarlyLog {
     for (size_t i = capacity; i-- > 0;) release(static_cast<uint32_t>(i));
   }
 
-  // False: no room; the caller drops the leg's log. `ends` is the head and tail of the list, `count` its length.
-  bool append(std::array<uint32_t, 2>& ends, uint8_t& count, const PairSighting& s) {
+  // False: no room; the caller drops the leg's log. `count` is the length of the list.
+  bool append(ListEnds& ends, uint8_t& count, const PairSighting& s) {
     if (count >= kPerLeg) return false;
     if (free_ == kNone) {
       if (!may_grow_) return false;
@@ -39,20 +39,20 @@ class EarlyLog {
     free_ = next_[slot];
     sightings_[slot] = s;
     next_[slot] = kNone;
-    (count == 0 ? ends[0] : next_[ends[1]]) = slot;
-    ends[1] = slot;
+    (count == 0 ? ends.head : next_[ends.tail]) = slot;
+    ends.tail = slot;
     ++count;
     return true;
   }
   template <typename F>
-  void for_each(const std::array<uint32_t, 2>& ends, uint16_t count, F&& take) const {
-    uint32_t slot = ends[0];
+  void for_each(const ListEnds& ends, uint16_t count, F&& take) const {
+    uint32_t slot = ends.head;
     for (uint16_t i = 0; i < count; ++i, slot = next_[slot]) take(sightings_[slot]);
   }
-  void clear(std::array<uint32_t, 2>& ends, uint8_t& count) {
+  void clear(ListEnds& ends, uint8_t& count) {
     for (; count > 0; --count) {
-      const uint32_t slot = ends[0];
-      ends[0] = next_[slot];
+      const uint32_t slot = ends.head;
+      ends.head = next_[slot];
       release(slot);
     }
   }

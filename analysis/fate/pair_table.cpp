@@ -37,8 +37,8 @@ void PairTable::open(const Command& command) {
   pair.point = {command.client_point, command.server_point};
   pair.generation = command.pair_generation;
   pair.open = true;
-  for (size_t d = 0; d < 2; ++d) {
-    if (command.sequence_offset_known[d]) pair.offset[d].learn(command.sequence_offset[d]);
+  for (const Side sender : kSides) {
+    if (command.sequence_offset_known[sender]) pair.offset[sender].learn(command.sequence_offset[sender]);
   }
   if (free_sketches_.empty() && limits_.offline) {
     free_sketches_.push_back(static_cast<uint32_t>(sketches_.size()));
@@ -75,35 +75,35 @@ void PairTable::take(const PairSighting& s) {
     take_back(pair);
     return;
   }
-  const size_t d = index_of(s.from);
-  const bool enters = s.point == pair.point[d];
+  const Side sender = s.from;
+  const bool enters = s.point == pair.point[sender];
   if (pair.ended == 0 && anything_waits(pair)) {
     // A packet says that it is no earlier than its stamp less the uncertainty of that.
     const int64_t now_ns = s.release_ns - s.stamp_uncertainty_ns;
-    for (size_t e = 0; e < 2; ++e) {
-      if (is_due(pair.entered[e], now_ns) || is_due(pair.early[e], now_ns)) expire(pair, e, now_ns);
+    for (const Side each : kSides) {
+      if (is_due(pair.entered[each], now_ns) || is_due(pair.early[each], now_ns)) expire(pair, each, now_ns);
     }
   }
   if (pair.ended > 0 || s.order_ns < pair.fates_from_ns) {
     if (s.copy) return;
-    enters ? leave_undecided(pair, d, Doubt::not_covered) : leave_unexplained(pair, d, Doubt::not_covered);
+    enters ? leave_undecided(pair, sender, Doubt::not_covered) : leave_unexplained(pair, sender, Doubt::not_covered);
     return;
   }
-  if (s.copy && !copy_is_awaited(pair, d, s)) return;  // shown twice, passed once
-  if (s.tcp_flags & tcp_flag::ack) note_acknowledgement(pair, d, enters, s);
+  if (s.copy && !copy_is_awaited(pair, sender, s)) return;  // shown twice, passed once
+  if (s.tcp_flags & tcp_flag::ack) note_acknowledgement(pair, sender, enters, s);
   if (enters) {
-    entering(pair, d, s);
+    entering(pair, sender, s);
   } else {
-    if (pair.sketch != kNone) sketches_[pair.sketch][d].prefetch(pair.sketch_bucket[d]);  // transits change little
-    leaving(pair, d, Pending(s));
+    if (pair.sketch != kNone) sketches_[pair.sketch][sender].prefetch(pair.sketch_bucket[sender]);  // transits change little
+    leaving(pair, sender, Pending(s));
   }
-  if (pair.learned != 0) [[unlikely]]
+  if (pair.learned[Side::client] || pair.learned[Side::server]) [[unlikely]]
     match_what_waits(pair);
 }
 
 // Whichever side of the device shows it: what its receiver acknowledges has arrived there.
-void PairTable::note_acknowledgement(Pair& pair, size_t d, bool enters, const PairSighting& s) {
-  Acknowledged& of = pair.acknowledged[1 - d];
+void PairTable::note_acknowledgement(Pair& pair, Side sender, bool enters, const PairSighting& s) {
+  Acknowledged& of = pair.acknowledged[opposite(sender)];
   if (enters) {
     if (of.at_receiver_known && !sequence_before(of.at_receiver, s.ack)) return;
     of.at_receiver = s.ack;
@@ -117,79 +117,80 @@ void PairTable::note_acknowledgement(Pair& pair, size_t d, bool enters, const Pa
   of.zero_window = s.window == 0;
 }
 
-bool PairTable::matches(const Pair& pair, size_t d, const Pending& in, const Pending& out) const {
+bool PairTable::matches(const Pair& pair, Side sender, const Pending& in, const Pending& out) const {
   if ((in.tcp_flags ^ out.tcp_flags) & kShapeFlags || in.length != out.length) return false;
   if (in.has(tcp_flag::syn)) return true;  // a device that rewrites sequences teaches its offset here
-  if (!pair.offset[d].known()) return in.has(tcp_flag::rst) && in.seq == out.seq;  // may be all that a direction ever shows
-  if (out.seq - in.seq != pair.offset[d].value()) return false;
+  if (!pair.offset[sender].known()) return in.has(tcp_flag::rst) && in.seq == out.seq;  // may be all that a direction ever shows
+  if (out.seq - in.seq != pair.offset[sender].value()) return false;
   if (in.length > 0 || !in.has(tcp_flag::ack)) return true;
-  const SequenceOffset& other = pair.offset[1 - d];
+  const SequenceOffset& other = pair.offset[opposite(sender)];
   if (other.known()) return in.ack - out.ack == other.value();
   return in.ack == out.ack || (in.ip_id != 0 && in.ip_id == out.ip_id);
 }
 
 // A copy at one point may be a packet of its own at the other: there it was seen too late to be taken for one.
-bool PairTable::copy_is_awaited(const Pair& pair, size_t d, const PairSighting& s) const {
-  const bool enters = s.point == pair.point[d];
+bool PairTable::copy_is_awaited(const Pair& pair, Side sender, const PairSighting& s) const {
+  const bool enters = s.point == pair.point[sender];
   const Pending copy(s);
-  for (uint32_t node = (enters ? pair.early : pair.entered)[d].head; node != kNone; node = pool_[node].next) {
+  for (uint32_t node = (enters ? pair.early : pair.entered)[sender].head; node != kNone; node = pool_[node].next) {
     const Pending& other = pool_[node];
-    if (other.ip_id == copy.ip_id && (enters ? matches(pair, d, copy, other) : matches(pair, d, other, copy))) return true;
+    if (other.ip_id == copy.ip_id && (enters ? matches(pair, sender, copy, other) : matches(pair, sender, other, copy)))
+      return true;
   }
   return false;
 }
 
 // No room: then nothing is said of the packet, or of the oldest where each is compared with all.
-void PairTable::wait(Pair& pair, size_t d, PacketQueue& queue, const Pending& p) {
-  const bool enters = &queue == &pair.entered[d];
+void PairTable::wait(Pair& pair, Side sender, PacketQueue& queue, const Pending& p) {
+  const bool enters = &queue == &pair.entered[sender];
   const auto give_up = [&](const Pending& given_up, Doubt doubt) {
-    enters ? leave_undecided(pair, d, doubt) : leave_unexplained(pair, d, doubt);
-    pair.not_followed[d].add(given_up.order_ns, 2 * limits_.device_timeout_ns);
+    enters ? leave_undecided(pair, sender, doubt) : leave_unexplained(pair, sender, doubt);
+    pair.not_followed[sender].add(given_up.order_ns, 2 * limits_.device_timeout_ns);
   };
-  if (!pair.offset[d].known() && queue.size >= kPendingMaxUnknown) give_up(pool_.pop(queue), Doubt::offset_unknown);
+  if (!pair.offset[sender].known() && queue.size >= kPendingMaxUnknown) give_up(pool_.pop(queue), Doubt::offset_unknown);
   if (queue.size < kPendingMax && pool_.append(queue, p)) return;
   give_up(p, Doubt::not_covered);
   counters_.pending_overflows.add();
 }
 
-void PairTable::entering(Pair& pair, size_t d, const PairSighting& s) {
+void PairTable::entering(Pair& pair, Side sender, const PairSighting& s) {
   Pending in(s);
-  pair.entering_seen[d] = true;
+  pair.entering_seen[sender] = true;
   if (in.has(tcp_flag::syn)) {
-    pair.acknowledged[d] = {};  // what was acknowledged before was of other numbers
+    pair.acknowledged[sender] = {};  // what was acknowledged before was of other numbers
   } else {
-    in.acknowledged = is_acknowledged(pair, d, in.end());
-    if (in.acknowledged || pair.acknowledged[d].zero_window) [[unlikely]]
-      note_repeated(pair, d, in);
+    in.acknowledged = is_acknowledged(pair, sender, in.end());
+    if (in.acknowledged || pair.acknowledged[sender].zero_window) [[unlikely]]
+      note_repeated(pair, sender, in);
   }
   // Seen leaving already? Stamps of two ports, or of two clocks.
-  for (uint32_t previous = kNone, node = pair.early[d].head; node != kNone; previous = node, node = pool_[node].next) {
+  for (uint32_t previous = kNone, node = pair.early[sender].head; node != kNone; previous = node, node = pool_[node].next) {
     const Pending& out = pool_[node];
-    if (!matches(pair, d, in, out) || another_copy(pair, in, out)) continue;
-    matched(pair, d, in, pool_.remove(pair.early[d], previous, node));
+    if (!matches(pair, sender, in, out) || another_copy(pair, in, out)) continue;
+    matched(pair, sender, in, pool_.remove(pair.early[sender], previous, node));
     return;
   }
-  wait(pair, d, pair.entered[d], in);
-  if (!pair.offset[d].known()) [[unlikely]]
-    learn(pair, d, in, true);
+  wait(pair, sender, pair.entered[sender], in);
+  if (!pair.offset[sender].known()) [[unlikely]]
+    learn(pair, sender, in, true);
 }
 
 // An original that has waited out of all proportion is likely lost, and this its retransmission, stamped before it entered: then
 // that one will come, and else the original is found when it is given up.
-bool PairTable::overdue(const Pair& pair, size_t d, const Pending& in, const Pending& out) const {
-  return pair.matched[d] >= pair_wait::kTransitsKnown &&
-         out.time_ns - in.time_ns > pair_wait::kLeastNs + pair_wait::kTransitMargin * pair.max_transit_ns[d] +
+bool PairTable::overdue(const Pair& pair, Side sender, const Pending& in, const Pending& out) const {
+  return pair.matched[sender] >= pair_wait::kTransitsKnown &&
+         out.time_ns - in.time_ns > pair_wait::kLeastNs + pair_wait::kTransitMargin * pair.max_transit_ns[sender] +
                                         in.stamp_uncertainty_ns + out.stamp_uncertainty_ns;
 }
 
 // Of several copies the one with the same IP ID; without IDs the newest that had entered by then.
-PairTable::Found PairTable::find_copy(const Pair& pair, size_t d, const Pending& out) const {
+PairTable::Found PairTable::find_copy(const Pair& pair, Side sender, const Pending& out) const {
   Found best;
-  for (uint32_t before = kNone, node = pair.entered[d].head; node != kNone; before = node, node = pool_[node].next) {
+  for (uint32_t before = kNone, node = pair.entered[sender].head; node != kNone; before = node, node = pool_[node].next) {
     const Pending& in = pool_[node];
-    if (!matches(pair, d, in, out)) continue;
+    if (!matches(pair, sender, in, out)) continue;
     const bool same_id = in.ip_id != 0 && in.ip_id == out.ip_id;
-    if (!same_id && (another_copy(pair, in, out) || overdue(pair, d, in, out) ||
+    if (!same_id && (another_copy(pair, in, out) || overdue(pair, sender, in, out) ||
                      (best.node != kNone && in.time_ns > out.time_ns + out.stamp_uncertainty_ns))) {
       best.others = true;
       continue;
@@ -201,26 +202,26 @@ PairTable::Found PairTable::find_copy(const Pair& pair, size_t d, const Pending&
   return best;
 }
 
-void PairTable::leaving(Pair& pair, size_t d, const Pending& out) {
-  const Found found = find_copy(pair, d, out);
+void PairTable::leaving(Pair& pair, Side sender, const Pending& out) {
+  const Found found = find_copy(pair, sender, out);
   if (found.node != kNone) {
-    matched(pair, d, pool_.remove(pair.entered[d], found.previous, found.node), out);
+    matched(pair, sender, pool_.remove(pair.entered[sender], found.previous, found.node), out);
     return;
   }
-  const bool known = pair.offset[d].known();
-  if (known && out.data && !found.others && cover(pair, d, out)) return;
-  wait(pair, d, pair.early[d], out);
+  const bool known = pair.offset[sender].known();
+  if (known && out.data && !found.others && cover(pair, sender, out)) return;
+  wait(pair, sender, pair.early[sender], out);
   if (!known) [[unlikely]]
-    learn(pair, d, out, false);
+    learn(pair, sender, out, false);
 }
 
 // The offset is not known: is there one packet on the other side that `p` must be, whatever its sequence number?
-void PairTable::learn(Pair& pair, size_t d, const Pending& p, bool enters) {
+void PairTable::learn(Pair& pair, Side sender, const Pending& p, bool enters) {
   if (p.has(tcp_flag::syn | tcp_flag::rst)) return;
   const auto alike = [&](const Pending& other) { return other.tcp_flags == p.tcp_flags && other.length == p.length; };
   const Pending* alone = nullptr;
   size_t near = 0;  // within the least time that a device is given
-  const PacketQueue& far = (enters ? pair.early : pair.entered)[d];
+  const PacketQueue& far = (enters ? pair.early : pair.entered)[sender];
   for (uint32_t node = far.head; node != kNone; node = pool_[node].next) {
     const Pending& other = pool_[node];
     if (!alike(other)) continue;
@@ -228,85 +229,85 @@ void PairTable::learn(Pair& pair, size_t d, const Pending& p, bool enters) {
     const bool same_numbers = other.seq == p.seq && other.ack == p.ack;
     if (same_id || same_numbers) {
       const uint8_t weight = same_id && same_numbers ? SequenceOffset::kSamePacket : SequenceOffset::kSameId;
-      return enters ? vote(pair, d, p, other, weight) : vote(pair, d, other, p, weight);
+      return enters ? vote(pair, sender, p, other, weight) : vote(pair, sender, other, p, weight);
     }
     if (std::abs(other.time_ns - p.time_ns) > pair_wait::kLeastNs) continue;
     alone = &other;
     ++near;
   }
   if (near != 1) return;
-  const PacketQueue& own = (enters ? pair.entered : pair.early)[d];
+  const PacketQueue& own = (enters ? pair.entered : pair.early)[sender];
   for (uint32_t node = own.head; node != kNone; node = pool_[node].next) {
     const Pending& other = pool_[node];
     if (alike(other) && other.frame != p.frame && std::abs(other.time_ns - p.time_ns) <= pair_wait::kLeastNs) return;
   }
-  enters ? vote(pair, d, p, *alone, SequenceOffset::kAlone) : vote(pair, d, *alone, p, SequenceOffset::kAlone);
+  enters ? vote(pair, sender, p, *alone, SequenceOffset::kAlone) : vote(pair, sender, *alone, p, SequenceOffset::kAlone);
 }
 
 // Its sequence number speaks for its own direction, what it acknowledges for the other.
-void PairTable::vote(Pair& pair, size_t d, const Pending& in, const Pending& out, uint8_t weight) {
-  const auto count = [&](size_t direction, uint32_t offset) {
-    if (pair.offset[direction].known()) return;
-    pair.offset[direction].vote(offset, weight);
-    if (pair.offset[direction].known()) pair.learned |= static_cast<uint8_t>(1 << direction);
+void PairTable::vote(Pair& pair, Side sender, const Pending& in, const Pending& out, uint8_t weight) {
+  const auto count = [&](Side of, uint32_t offset) {
+    if (pair.offset[of].known()) return;
+    pair.offset[of].vote(offset, weight);
+    if (pair.offset[of].known()) pair.learned[of] = true;
   };
-  count(d, out.seq - in.seq);
-  if (in.has(tcp_flag::ack)) count(1 - d, in.ack - out.ack);
+  count(sender, out.seq - in.seq);
+  if (in.has(tcp_flag::ack)) count(opposite(sender), in.ack - out.ack);
 }
 
 // An offset has become known: what was seen leaving until now may be what was seen entering.
 void PairTable::match_what_waits(Pair& pair) {
-  while (pair.learned != 0) {
-    const size_t d = pair.learned & 1 ? 0 : 1;
-    pair.learned &= static_cast<uint8_t>(~(1 << d));
-    for (uint32_t left = pair.early[d].size; left > 0; --left) leaving(pair, d, pool_.pop(pair.early[d]));
+  while (pair.learned[Side::client] || pair.learned[Side::server]) {
+    const Side sender = pair.learned[Side::client] ? Side::client : Side::server;
+    pair.learned[sender] = false;
+    for (uint32_t left = pair.early[sender].size; left > 0; --left) leaving(pair, sender, pool_.pop(pair.early[sender]));
   }
 }
 
-void PairTable::matched(Pair& pair, size_t d, const Pending& in, const Pending& out) {
+void PairTable::matched(Pair& pair, Side sender, const Pending& in, const Pending& out) {
   if (in.has(tcp_flag::syn)) {
-    if (!pair.offset[d].known()) pair.learned |= static_cast<uint8_t>(1 << d);
-    pair.offset[d].learn(out.seq - in.seq);
+    if (!pair.offset[sender].known()) pair.learned[sender] = true;
+    pair.offset[sender].learn(out.seq - in.seq);
   }
-  if (in.has(tcp_flag::rst)) pair.reset_crossed_ns[d] = std::min(pair.reset_crossed_ns[d], out.order_ns);
-  if (in.has(tcp_flag::fin)) pair.fin_left[d] = true;
+  if (in.has(tcp_flag::rst)) pair.reset_crossed_ns[sender] = std::min(pair.reset_crossed_ns[sender], out.order_ns);
+  if (in.has(tcp_flag::fin)) pair.fin_left[sender] = true;
   if (in.ttl != out.ttl) pair.changes |= bit(DeviceChange::ttl);
   if (in.ip_id != out.ip_id) {
     pair.changes |= bit(DeviceChange::ip_id);
   } else if (in.ip_id != 0) {
     pair.ip_id_kept = true;
   }
-  ++pair.matched[d];
-  count_transit(pair, d, in, out);
-  if (out.data) mark_copies(pair, d, in, out);
+  ++pair.matched[sender];
+  count_transit(pair, sender, in, out);
+  if (out.data) mark_copies(pair, sender, in, out);
   if (notes_.wanted()) {
-    note(pair, in, pair.point[d], PacketLabel::forwarded);
-    note(pair, out, pair.point[1 - d], PacketLabel::forwarded, &in);
+    note(pair, in, pair.point[sender], PacketLabel::forwarded);
+    note(pair, out, pair.point[opposite(sender)], PacketLabel::forwarded, &in);
   }
 }
 
-void PairTable::count_transit(Pair& pair, size_t d, const Pending& in, const Pending& out) {
+void PairTable::count_transit(Pair& pair, Side sender, const Pending& in, const Pending& out) {
   const int64_t transit = out.time_ns - in.time_ns;
-  CrossingCounters& counters = counters_of(pair, d);
+  CrossingCounters& counters = counters_of(pair, sender);
   counters.forwarded.add();
-  pair.max_transit_ns[d] = std::max(pair.max_transit_ns[d], transit);
+  pair.max_transit_ns[sender] = std::max(pair.max_transit_ns[sender], transit);
   // A negative one says only that the clocks cannot tell, and so does one that a pause of the sensor may have made.
   if (transit < 0 || int64_t{in.stamp_uncertainty_ns} + out.stamp_uncertainty_ns > pair_wait::kLeastNs) {
-    ++pair.uncertain_transits[d];
+    ++pair.uncertain_transits[sender];
     counters.uncertain_transits.add();
     return;
   }
   if (pair.sketch != kNone) {
-    sketches_[pair.sketch][d].add(transit);
-    pair.sketch_bucket[d] = static_cast<uint8_t>(transit::bucket_of(static_cast<uint64_t>(transit)));
+    sketches_[pair.sketch][sender].add(transit);
+    pair.sketch_bucket[sender] = static_cast<uint8_t>(transit::bucket_of(static_cast<uint64_t>(transit)));
   }
-  counters_.transit_sketch[outer(pair)][inward(pair, d)].add(transit);
+  counters_.transit_sketch[outer(pair)][travel(pair, sender)].add(transit);
 }
 
 // What waits of the same bytes has a copy that left; and where bytes are all that tells copies apart, which one is open.
-void PairTable::mark_copies(Pair& pair, size_t d, const Pending& in, const Pending& out) {
+void PairTable::mark_copies(Pair& pair, Side sender, const Pending& in, const Pending& out) {
   if (in.ip_id == 0 || in.ip_id != out.ip_id) {
-    Exits& exits = pair.doubtful[d];
+    Exits& exits = pair.doubtful[sender];
     const size_t at = exits.next++ % exits.seq.size();
     const int64_t transit_us = (out.time_ns - in.order_ns) / 1000;
     exits.in_order_ns[at] = in.order_ns;
@@ -315,19 +316,19 @@ void PairTable::mark_copies(Pair& pair, size_t d, const Pending& in, const Pendi
     exits.seq[at] = in.seq;
     exits.length[at] = in.length;
   }
-  for (uint32_t node = pair.entered[d].head; node != kNone; node = pool_[node].next) {
+  for (uint32_t node = pair.entered[sender].head; node != kNone; node = pool_[node].next) {
     Pending& other = pool_[node];
-    const uint32_t seq = other.seq + pair.offset[d].value();
+    const uint32_t seq = other.seq + pair.offset[sender].value();
     if (other.data && sequence_before(seq, out.seq + out.length) && sequence_before(out.seq, seq + other.length))
       other.covered = true;
   }
 }
 
 // The device, or offload at one of the points, has cut the bytes otherwise: what leaves covers ranges of what entered.
-bool PairTable::cover(Pair& pair, size_t d, const Pending& out) {
-  PacketQueue& queue = pair.entered[d];
+bool PairTable::cover(Pair& pair, Side sender, const Pending& out) {
+  PacketQueue& queue = pair.entered[sender];
   bool any = false;
-  const uint32_t out_begin = out.seq - pair.offset[d].value(), out_end = out_begin + out.length;
+  const uint32_t out_begin = out.seq - pair.offset[sender].value(), out_end = out_begin + out.length;
   for (uint32_t previous = kNone, node = queue.head; node != kNone;) {
     Pending& in = pool_[node];
     const uint32_t next = in.next, in_end = in.seq + in.length;
@@ -344,7 +345,7 @@ bool PairTable::cover(Pair& pair, size_t d, const Pending& out) {
     } else if (!from_front && to_end) {
       in.length = out_begin - in.seq;
     } else {
-      matched(pair, d, pool_.remove(queue, previous, node), out);
+      matched(pair, sender, pool_.remove(queue, previous, node), out);
       node = next;
       continue;
     }
@@ -370,10 +371,10 @@ void PairTable::sweep(size_t budget, int64_t now_ns, int64_t round_ns) {
     Pair& pair = pairs_[sweep_at_++];
     if (!pair.open) continue;
     uint32_t sum = 0;
-    for (size_t d = 0; d < 2; ++d) {
-      expire(pair, d, now_ns);
-      sum += static_cast<uint32_t>(pair.matched[d]) + pair.lost[d] + pair.superseded[d] + pair.undecided[d] + pair.injected[d] +
-             pair.unexplained[d];
+    for (const Side sender : kSides) {
+      expire(pair, sender, now_ns);
+      sum += static_cast<uint32_t>(pair.matched[sender]) + pair.lost[sender] + pair.superseded[sender] + pair.undecided[sender] +
+             pair.injected[sender] + pair.unexplained[sender];
     }
     // Where it would have to wait, the next round tells more.
     if (sum != pair.reported && events_.send_now(event_of(pair, FateEventType::progress))) pair.reported = sum;

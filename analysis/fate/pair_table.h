@@ -115,115 +115,118 @@ class PairTable {
     }
   };
   struct alignas(64) Pair {
-    // Read for every packet. By direction of travel.
+    // Read for every packet. By the side that sends.
     int64_t fates_from_ns = kTimeMin;
-    std::array<PacketQueue, 2> entered, early;  // seen entering; seen leaving first
-    std::array<SequenceOffset, 2> offset;
-    std::array<Acknowledged, 2> acknowledged;
-    std::array<PointIndex, 2> point{};  // client's side, server's side
+    PerSide<PacketQueue> entered, early;  // seen entering; seen leaving first
+    PerSide<SequenceOffset> offset;
+    PerSide<Acknowledged> acknowledged;
+    PerSide<PointIndex> point{};  // on that side of the device
     uint16_t changes = 0;
     uint32_t sketch = kNone;
-    std::array<uint8_t, 2> sketch_bucket{};  // where the last transit of the direction was counted
-    std::array<bool, 2> entering_seen{};
+    PerSide<uint8_t> sketch_bucket{};  // where its last transit was counted
+    PerSide<bool> entering_seen{};
     uint8_t generation = 0;
     bool open = false;
     bool ip_id_kept = false;       // seen to pass unchanged
-    uint8_t learned = 0;           // bits by direction: the offset has just become known
+    PerSide<bool> learned{};       // the offset has just become known
     uint8_t begun = 0, ended = 0;  // legs
-    std::array<uint64_t, 2> matched{};
-    std::array<int64_t, 2> max_transit_ns{};
+    PerSide<uint64_t> matched{};
+    PerSide<int64_t> max_transit_ns{};
     // Read for few.
     uint64_t connection_id = 0;
-    std::array<uint32_t, 2> segments_lost{}, lost{}, superseded{}, undecided{}, injected{}, unexplained{};  // see PacketFates
-    std::array<uint32_t, 2> uncertain_transits{};
+    PerSide<uint32_t> segments_lost{}, lost{}, superseded{}, undecided{}, injected{}, unexplained{};  // see PacketFates
+    PerSide<uint32_t> uncertain_transits{};
     uint32_t reported = 0;  // sum of the counts at the last progress report
     uint16_t doubts = 0;    // bits by Doubt
-    std::array<bool, 2> fin_left{};
-    std::array<ControlLoss, 2> control;
-    std::array<Repeated, 2> repeated;
-    std::array<int64_t, 2> reset_crossed_ns{kTimeMax, kTimeMax};  // when a RST of that direction was forwarded: others do no harm
-    std::array<int64_t, 2> missed_ns{kTimeMin, kTimeMin};  // when the sensor was last found to have missed data at that end
-    std::array<NotFollowed, 2> not_followed;
-    std::array<Exits, 2> doubtful;
+    PerSide<bool> fin_left{};
+    PerSide<ControlLoss> control;
+    PerSide<Repeated> repeated;
+    PerSide<int64_t> reset_crossed_ns{kTimeMax, kTimeMax};  // when a RST of that side was forwarded: others do no harm
+    PerSide<int64_t> missed_ns{kTimeMin, kTimeMin};         // when the sensor was last found to have missed data at that side
+    PerSide<NotFollowed> not_followed;
+    PerSide<Exits> doubtful;
   };
   // Of the 640 bytes that a paired connection may take; transit sketches come from their pool.
   static_assert(sizeof(Pair) <= 576 && offsetof(Pair, connection_id) <= 64 * kHotLines);
 
-  // Direction of travel d: 0 from the client. A packet of direction d enters at point[d] and leaves at point[1 - d].
-  PortDirection travel(const Pair& pair, size_t d) const {
-    return (pair.point[0] < pair.point[1]) == (d == 0) ? PortDirection::toward_inside : PortDirection::toward_outside;
+  // What a side sends enters at the point on its side, and leaves at the other one.
+  static Direction travel(const Pair& pair, Side sender) {
+    return pair.point[sender] < pair.point[opposite(sender)] ? Direction::toward_inside : Direction::toward_outside;
   }
-  size_t outer(const Pair& pair) const { return std::min(pair.point[0], pair.point[1]); }
-  size_t inward(const Pair& pair, size_t d) const { return travel(pair, d) == PortDirection::toward_inside ? 0 : 1; }
+  static PointIndex outer(const Pair& pair) { return std::min(pair.point[Side::client], pair.point[Side::server]); }
 
-  CrossingCounters& counters_of(const Pair& pair, size_t d) { return counters_.crossing[outer(pair)][inward(pair, d)]; }
+  CrossingCounters& counters_of(const Pair& pair, Side sender) { return counters_.crossing[outer(pair)][travel(pair, sender)]; }
 
   // Matching: pair_table.cpp.
-  bool copy_is_awaited(const Pair& pair, size_t d, const PairSighting& s) const;
-  void note_acknowledgement(Pair& pair, size_t d, bool enters, const PairSighting& s);
-  void entering(Pair& pair, size_t d, const PairSighting& s);
-  void leaving(Pair& pair, size_t d, const Pending& out);
-  bool matches(const Pair& pair, size_t d, const Pending& in, const Pending& out) const;
+  bool copy_is_awaited(const Pair& pair, Side sender, const PairSighting& s) const;
+  void note_acknowledgement(Pair& pair, Side sender, bool enters, const PairSighting& s);
+  void entering(Pair& pair, Side sender, const PairSighting& s);
+  void leaving(Pair& pair, Side sender, const Pending& out);
+  bool matches(const Pair& pair, Side sender, const Pending& in, const Pending& out) const;
   struct Found {
     uint32_t node = kNone, previous = kNone;
     bool others = false;  // copies that fit, but that it is not
   };
   // The copy in `entered` that `out` is.
-  Found find_copy(const Pair& pair, size_t d, const Pending& out) const;
-  bool overdue(const Pair& pair, size_t d, const Pending& in, const Pending& out) const;
-  bool cover(Pair& pair, size_t d, const Pending& out);
-  void matched(Pair& pair, size_t d, const Pending& in, const Pending& out);
-  void count_transit(Pair& pair, size_t d, const Pending& in, const Pending& out);
-  void mark_copies(Pair& pair, size_t d, const Pending& in, const Pending& out);
+  Found find_copy(const Pair& pair, Side sender, const Pending& out) const;
+  bool overdue(const Pair& pair, Side sender, const Pending& in, const Pending& out) const;
+  bool cover(Pair& pair, Side sender, const Pending& out);
+  void matched(Pair& pair, Side sender, const Pending& in, const Pending& out);
+  void count_transit(Pair& pair, Side sender, const Pending& in, const Pending& out);
+  void mark_copies(Pair& pair, Side sender, const Pending& in, const Pending& out);
   // The device has let IP IDs pass, so that one that differs is another copy.
   static bool another_copy(const Pair& pair, const Pending& in, const Pending& out) {
     return pair.ip_id_kept && !(pair.changes & bit(DeviceChange::ip_id)) && in.ip_id != 0 && out.ip_id != 0 &&
            in.ip_id != out.ip_id;
   }
-  void wait(Pair& pair, size_t d, PacketQueue& queue, const Pending& p);
-  void learn(Pair& pair, size_t d, const Pending& p, bool enters);
-  void vote(Pair& pair, size_t d, const Pending& in, const Pending& out, uint8_t weight);
+  void wait(Pair& pair, Side sender, PacketQueue& queue, const Pending& p);
+  void learn(Pair& pair, Side sender, const Pending& p, bool enters);
+  void vote(Pair& pair, Side sender, const Pending& in, const Pending& out, uint8_t weight);
   void match_what_waits(Pair& pair);
 
   // Deciding: pair_table_fates.cpp.
   static bool anything_waits(const Pair& pair) {
     static_assert(kNone == UINT32_MAX);  // of heads that are all kNone, no bit is missing
-    return (pair.entered[0].head & pair.entered[1].head & pair.early[0].head & pair.early[1].head) != kNone;
+    const auto heads = [](const PerSide<PacketQueue>& queue) { return queue[Side::client].head & queue[Side::server].head; };
+    return (heads(pair.entered) & heads(pair.early)) != kNone;
   }
   bool is_due(const PacketQueue& queue, int64_t now_ns) const {
     if (queue.head == kNone) return false;
     const Pending& oldest = pool_[queue.head];
     return oldest.order_ns + limits_.device_timeout_ns + oldest.stamp_uncertainty_ns < now_ns;
   }
-  void expire(Pair& pair, size_t d, int64_t now_ns);
-  bool is_altered_reset(const Pair& pair, size_t d, const Pending& in, const Pending& out) const;
-  bool left_altered(Pair& pair, size_t d, const Pending& in);
-  bool entered_altered(Pair& pair, size_t d, const Pending& out);
-  bool has_rival(const Pair& pair, size_t d, const Pending& in) const;
+  void expire(Pair& pair, Side sender, int64_t now_ns);
+  bool is_altered_reset(const Pair& pair, Side sender, const Pending& in, const Pending& out) const;
+  bool left_altered(Pair& pair, Side sender, const Pending& in);
+  bool entered_altered(Pair& pair, Side sender, const Pending& out);
+  bool has_rival(const Pair& pair, Side sender, const Pending& in) const;
   // Packets were seen at both points, and none of them at both: the clocks, or what the device rewrites, hide what crosses.
-  static bool nothing_matched(const Pair& pair) { return pair.matched[0] + pair.matched[1] == 0 && pair.begun == 2; }
-  // Of direction `d`, by an acknowledgement at either side of the device. `end`: as numbered where it enters.
-  bool is_acknowledged(const Pair& pair, size_t d, uint32_t end) const {
-    const Acknowledged& of = pair.acknowledged[d];
-    if (of.at_sender_known && sequence_at_or_before(end, of.at_sender)) return true;
-    return of.at_receiver_known && pair.offset[d].known() && sequence_at_or_before(end + pair.offset[d].value(), of.at_receiver);
+  static bool nothing_matched(const Pair& pair) {
+    return pair.matched[Side::client] + pair.matched[Side::server] == 0 && pair.begun == 2;
   }
-  AbsenceProof absence_of(Pair& pair, size_t d, const Pending& in, int64_t waited_ns);
-  void decide_lost(Pair& pair, size_t d, const Pending& in, int64_t waited_ns);
-  void decide_injected(Pair& pair, size_t d, const Pending& out, int64_t waited_ns);
-  bool is_superseded(const Pair& pair, size_t d, const Pending& in) const;
-  void lose_control(Pair& pair, size_t d, const Pending& in, int64_t decided_ns);
-  void forgive_control(Pair& pair, size_t d);
-  void tell_control(Pair& pair, size_t d, int64_t decided_ns);
-  void note_repeated(Pair& pair, size_t d, const Pending& in);
-  void leave_undecided(Pair& pair, size_t d, Doubt doubt);
-  void leave_unexplained(Pair& pair, size_t d, Doubt doubt);
+  // What `sender` sent, by an acknowledgement at either side of the device. `end`: as numbered where it enters.
+  bool is_acknowledged(const Pair& pair, Side sender, uint32_t end) const {
+    const Acknowledged& of = pair.acknowledged[sender];
+    if (of.at_sender_known && sequence_at_or_before(end, of.at_sender)) return true;
+    return of.at_receiver_known && pair.offset[sender].known() &&
+           sequence_at_or_before(end + pair.offset[sender].value(), of.at_receiver);
+  }
+  AbsenceProof absence_of(Pair& pair, Side sender, const Pending& in, int64_t waited_ns);
+  void decide_lost(Pair& pair, Side sender, const Pending& in, int64_t waited_ns);
+  void decide_injected(Pair& pair, Side sender, const Pending& out, int64_t waited_ns);
+  bool is_superseded(const Pair& pair, Side sender, const Pending& in) const;
+  void lose_control(Pair& pair, Side sender, const Pending& in, int64_t decided_ns);
+  void forgive_control(Pair& pair, Side sender);
+  void tell_control(Pair& pair, Side sender, int64_t decided_ns);
+  void note_repeated(Pair& pair, Side sender, const Pending& in);
+  void leave_undecided(Pair& pair, Side sender, Doubt doubt);
+  void leave_unexplained(Pair& pair, Side sender, Doubt doubt);
   void settle(Pair& pair, int64_t now_ns);
   void close(Pair& pair, int64_t now_ns);
   void abandon(Pair& pair);
   void take_back(Pair& pair);
   void end(Pair& pair);
-  void tell(const Pair& pair, size_t d, FateEventType type, const Pending& p, bool lost, int64_t decided_ns);
+  void tell(const Pair& pair, Side sender, FateEventType type, const Pending& p, bool lost, int64_t decided_ns);
   FateEvent event_of(const Pair& pair, FateEventType type) const;
   void note(const Pair& pair, const Pending& p, PointIndex point, PacketLabel label, const Pending* peer = nullptr);
   uint32_t number_of(const Pair& pair) const { return static_cast<uint32_t>(&pair - pairs_.data()); }
@@ -236,7 +239,7 @@ class PairTable {
   PacketNotes& notes_;
   LargeTable<Pair> pairs_;
   PacketPool pool_;
-  std::vector<std::array<TransitSketch<uint32_t>, 2>> sketches_;
+  std::vector<PerSide<TransitSketch<uint32_t>>> sketches_;
   std::vector<uint32_t> free_sketches_;
   size_t sweep_at_ = 0, used_ = 0;  // pairs beyond used_ have never been open
   int64_t sweep_round_ns_ = kTimeMin;

@@ -76,7 +76,7 @@ void LegTable::erase(uint32_t index) {
 void LegTable::link(uint32_t index, LegList list) {
   List& to = lists_[static_cast<size_t>(list)];
   near_[index].identity.link = {to.tail, kNone};
-  (to.tail == kNone ? to.head : near_[to.tail].identity.link[1]) = index;
+  (to.tail == kNone ? to.head : near_[to.tail].identity.link.next) = index;
   to.tail = index;
   ++to.size;
   near_[index].identity.list = static_cast<uint8_t>(list);
@@ -85,8 +85,8 @@ void LegTable::link(uint32_t index, LegList list) {
 void LegTable::unlink(uint32_t index) {
   List& from = lists_[near_[index].identity.list];
   const auto [previous, next] = near_[index].identity.link;
-  (previous == kNone ? from.head : near_[previous].identity.link[1]) = next;
-  (next == kNone ? from.tail : near_[next].identity.link[0]) = previous;
+  (previous == kNone ? from.head : near_[previous].identity.link.next) = next;
+  (next == kNone ? from.tail : near_[next].identity.link.previous) = previous;
   --from.size;
 }
 
@@ -113,7 +113,7 @@ uint32_t LegTable::victim(uint64_t hash) const {
   if (oldest(LegList::closed) != kNone) return oldest(LegList::closed);
   if (oldest(LegList::half_open) != kNone) return oldest(LegList::half_open);
   uint32_t idlest = oldest(LegList::open), candidate = idlest;
-  for (int i = 0; i < 64 && candidate != kNone; ++i, candidate = near_[candidate].identity.link[1]) {
+  for (int i = 0; i < 64 && candidate != kNone; ++i, candidate = near_[candidate].identity.link.next) {
     if (near_[candidate].hot.last_ns < near_[idlest].hot.last_ns) idlest = candidate;
   }
   return idlest;

@@ -13,6 +13,7 @@
 
 #include "analysis/model/model.h"
 #include "analysis/model/sensor_view.h"
+#include "analysis/model/sides.h"
 
 namespace parallax {
 
@@ -34,14 +35,14 @@ std::string_view text_of(Doubt doubt);  // one clause for people, without a full
 
 class AbsenceProof {
  public:
-  AbsenceProof(const SensorView& sensor, PointIndex point, PortDirection direction)
+  AbsenceProof(const SensorView& sensor, PointIndex point, Direction direction)
       : sensor_(sensor), point_(point), direction_(direction) {}
 
   // A packet that should have passed between the two times. Several: each that is covered proves what it proves.
   // REQUIRES: everything before `to_ns` has been released, or the input has ended.
   AbsenceProof& expect(int64_t from_ns, int64_t to_ns) {
     ++expected_;
-    if (sensor_.covers(point_, direction_, from_ns, to_ns)) ++covered_;
+    if (sensor_.covers(point_, port_direction(direction_), from_ns, to_ns)) ++covered_;
     return *this;
   }
   // What else speaks against it.
@@ -67,7 +68,7 @@ class AbsenceProof {
  private:
   const SensorView& sensor_;
   const PointIndex point_;
-  const PortDirection direction_;
+  const Direction direction_;
   uint32_t expected_ = 0, covered_ = 0;
   Doubt doubt_ = Doubt::none;
 };

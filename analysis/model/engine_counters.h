@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "analysis/model/absence_proof.h"
+#include "analysis/model/sides.h"
 #include "analysis/model/vocabulary.h"
 #include "capture/core/sighting.h"
 
@@ -25,23 +26,22 @@ struct HistogramSnapshot {
 
 struct EngineCounters {
   struct PointCounters {
-    std::array<uint64_t, kOutcomeCount> handshakes{};     // by Outcome
-    std::array<HistogramSnapshot, 2> handshake_rtt;       // [0] client side, [1] server side
-    std::array<std::array<HistogramSnapshot, 2>, 2> rtt;  // the same; [0] by acknowledgement, [1] by timestamp
-    std::array<std::array<uint64_t, kRetransmissionKinds.size()>, 2>
-        retransmissions{};  // [0] from the client, [1] from the server
-    std::array<uint64_t, 2> needless_retransmissions{};
+    std::array<uint64_t, kOutcomeCount> handshakes{};                              // by Outcome
+    PerSide<HistogramSnapshot> handshake_rtt;                                      // by the side that answers
+    PerSide<ForBoth<RoundTripMethod, HistogramSnapshot>> rtt;                      // the same
+    PerSide<std::array<uint64_t, kRetransmissionKinds.size()>> retransmissions{};  // by the side that sends
+    PerSide<uint64_t> needless_retransmissions{};
     uint64_t unpaired_legs = 0;
     uint64_t capture_loss_segments = 0;  // acknowledged and never seen
     uint64_t copies = 0;                 // packets that the capture shows again
   };
-  struct DeviceCounters {                      // between point i and i + 1
-    std::array<HistogramSnapshot, 2> transit;  // [0] toward inside, [1] toward outside
-    std::array<uint64_t, 2> segments_lost{};   // same
+  struct DeviceCounters {  // between point i and i + 1
+    PerDirection<HistogramSnapshot> transit;
+    PerDirection<uint64_t> segments_lost{};
   };
   std::vector<PointCounters> points;
   std::vector<DeviceCounters> devices;
-  std::array<uint64_t, 2> connections_active{};                     // by Protocol
+  ForBoth<Protocol, uint64_t> connections_active{};
   std::array<uint64_t, kOriginCount> resets{};                      // by Origin
   std::array<uint64_t, kDoubts> unblamed{};                         // findings that accuse nobody, by what is in doubt
   std::array<uint64_t, kPairingMethodCount> pairings{};             // by PairingMethod

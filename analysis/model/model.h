@@ -9,10 +9,14 @@
 #include <string>
 #include <vector>
 
+#include "analysis/model/sides.h"
 #include "analysis/model/vocabulary.h"
 #include "capture/core/sighting.h"
 
 namespace parallax {
+
+// Legs are of one or the other; `number`: as in an IP header.
+constexpr Protocol protocol_of(uint8_t number) { return number == ip_protocol::udp ? Protocol::udp : Protocol::tcp; }
 
 struct Endpoint {
   Address address{};
@@ -41,11 +45,11 @@ struct RoundTripRecord {  // see analysis/tcp/round_trip.h
   uint32_t samples = 0;
 };
 
-// Turns of a leg, summed; see analysis/tcp/turns.h. Index 0: the client, 1: the server.
+// Turns of a leg, summed; see analysis/tcp/turns.h.
 struct TurnTotals {
-  std::array<int64_t, 2> wait_ns{}, network_ns{}, longest_wait_ns{};  // by the side that was waited for
-  std::array<int64_t, 2> transfer_ns{};                               // by sender, as all that follows
-  std::array<uint64_t, 2> largest_message_bytes{}, in_flight_max_bytes{};
+  PerSide<int64_t> wait_ns{}, network_ns{}, longest_wait_ns{};  // by the side that was waited for
+  PerSide<int64_t> transfer_ns{};                               // by sender, as all that follows
+  PerSide<uint64_t> largest_message_bytes{}, in_flight_max_bytes{};
   uint32_t outstanding_max = 0;
   double outstanding_mean = 0;  // over the time in which a request was under way
 };
@@ -82,14 +86,14 @@ struct LegRecord {
   Endpoint client, server;
   ConnState conn_state = ConnState::OTH;
   int64_t first_seen_ns = 0, last_seen_ns = 0;
-  // Index 0: from the client, 1: from the server.
-  std::array<uint64_t, 2> packets{}, bytes{}, retransmissions{};
-  std::array<uint32_t, 2> isn{};
+  // By the side that sends.
+  PerSide<uint64_t> packets{}, bytes{}, retransmissions{};
+  PerSide<uint32_t> isn{};
   std::optional<int64_t> handshake_client_rtt_ns, handshake_server_rtt_ns;
   std::optional<uint32_t> hops_to_client, hops_to_server;
-  std::array<uint32_t, 2> ttl_changes{};                      // from the client, from the server
-  std::array<std::optional<RoundTripRecord>, 2> rtt;          // to the client and back, to the server and back
-  std::array<std::optional<uint32_t>, 2> first_flight_bytes;  // from the client, from the server
+  PerSide<uint32_t> ttl_changes{};
+  PerSide<std::optional<RoundTripRecord>> rtt;  // to the side and back
+  PerSide<std::optional<uint32_t>> first_flight_bytes;
   std::string history;
   OfferedOptions client_options, server_options;
   std::optional<TlsRecord> tls;
@@ -104,10 +108,10 @@ struct CrossingRecord {
   double confidence = 0;
   uint32_t rivals = 0;
   DeviceKind device_kind = DeviceKind::unknown;
-  uint32_t changes = 0;            // DeviceChange bits
-  std::array<uint64_t, 2> lost{};  // data segments that entered and never left; [0] from the client
-  std::array<std::optional<Distribution>, 2> transit;
-  std::array<std::optional<int64_t>, 2> isn_offset;
+  uint32_t changes = 0;      // DeviceChange bits
+  PerSide<uint64_t> lost{};  // data segments that entered and never left
+  PerSide<std::optional<Distribution>> transit;
+  PerSide<std::optional<int64_t>> isn_offset;
   uint64_t undecided = 0;
 };
 
@@ -194,9 +198,10 @@ struct DeviceRecord {
   DeviceKind kind = DeviceKind::unknown;
   uint64_t connections = 0;
   uint32_t changes = 0;
-  std::optional<Distribution> transit_toward_inside, transit_toward_outside;
-  DeviceTraffic toward_inside, toward_outside;
-  uint64_t lost_toward_inside = 0, lost_toward_outside = 0, resets_originated = 0;
+  PerDirection<std::optional<Distribution>> transit;
+  PerDirection<DeviceTraffic> traffic;
+  PerDirection<uint64_t> segments_lost{};
+  uint64_t resets_originated = 0;
   std::vector<AddressMapEntry> address_map;
 };
 

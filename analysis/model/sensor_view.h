@@ -9,14 +9,21 @@
 #include <memory>
 #include <vector>
 
+#include "analysis/model/sides.h"
 #include "capture/core/loss_log.h"
 #include "capture/core/port.h"
 
 namespace parallax {
 
+// What a port carries that carries only that direction.
+constexpr PortDirection port_direction(Direction direction) {
+  return direction == Direction::toward_inside ? PortDirection::toward_inside : PortDirection::toward_outside;
+}
+
 class SensorView {
  public:
-  SensorView(std::vector<PortChannel*> channels, size_t workers) : channels_(std::move(channels)), worker_loss_(workers), not_waited_for_(workers) {
+  SensorView(std::vector<PortChannel*> channels, size_t workers)
+      : channels_(std::move(channels)), worker_loss_(workers), not_waited_for_(workers) {
     for (PortChannel* channel : channels_) line_of(*channel).push_back(channel);
     for (Line& line : lines_) {
       if (line.size() < 2) continue;

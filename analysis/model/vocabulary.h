@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <string_view>
 
+#include "analysis/model/sides.h"
+
 namespace parallax {
 
 enum class FindingKind : uint8_t {
@@ -48,11 +50,14 @@ enum class Origin : uint8_t { unknown, client, server, device, path, sensor };
 inline constexpr size_t kOriginCount = 6;
 enum class FindingDirection : uint8_t { none, client_to_server, server_to_client, both };
 enum class Protocol : uint8_t { tcp, udp };
+inline constexpr BothOf<Protocol> kProtocols{};
 enum class Outcome : uint8_t { established, refused, unanswered, incomplete, midstream, answered, one_way };
 inline constexpr size_t kOutcomeCount = 7;
 enum class Close : uint8_t { fin, rst, open, idle };
 enum class ClosedBy : uint8_t { unknown, client, server, device };
 enum class ConnState : uint8_t { S0, S1, SF, REJ, S2, S3, RSTO, RSTR, RSTOS0, RSTRH, SH, SHR, OTH };
+enum class RoundTripMethod : uint8_t { ack, timestamp };  // see analysis/tcp/round_trip.h
+inline constexpr BothOf<RoundTripMethod> kRoundTripMethods{};
 enum class PairingMethod : uint8_t {
   none,
   five_tuple,
@@ -99,6 +104,7 @@ std::string_view name_of(Outcome value);
 std::string_view name_of(Close value);
 std::string_view name_of(ClosedBy value);
 std::string_view name_of(ConnState value);
+std::string_view name_of(RoundTripMethod value);
 std::string_view name_of(PairingMethod value);
 std::string_view name_of(DeviceKind value);
 std::string_view name_of(DeviceChange value);

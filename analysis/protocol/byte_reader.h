@@ -21,16 +21,41 @@ struct Scope {
   uint32_t left = UINT32_MAX;
 };
 
-class ByteReader {
+// What readers have in common, whatever their bytes come from: scopes, and the first failure.
+class ScopedReader {
  public:
-  explicit ByteReader(std::span<const uint8_t> bytes) : bytes_(bytes) {}
-
   bool ok() const { return status_ == ParseStatus::done; }
   ParseStatus status() const { return status_; }  // `done` while ok()
-  size_t position() const { return position_; }
   void fail(ParseStatus status) {
     if (ok()) status_ = status;
   }
+  // The next `length` bytes of `parent` as a scope of their own; they need not be there yet.
+  Scope open(Scope& parent, uint32_t length) { return within(parent, length) ? Scope{length} : Scope{0}; }
+
+ protected:
+  ~ScopedReader() = default;
+  // Takes `count` bytes off a scope.
+  bool within(Scope& scope, uint32_t count) {
+    if (!ok()) return false;
+    if (count > scope.left) return fail(ParseStatus::broken), false;
+    scope.left -= count;
+    return true;
+  }
+  static uint32_t big_endian(std::span<const uint8_t> bytes) {
+    uint32_t value = 0;
+    for (const uint8_t byte : bytes) value = value << 8 | byte;
+    return value;
+  }
+
+ private:
+  ParseStatus status_ = ParseStatus::done;
+};
+
+class ByteReader : public ScopedReader {
+ public:
+  explicit ByteReader(std::span<const uint8_t> bytes) : bytes_(bytes) {}
+
+  size_t position() const { return position_; }
 
   // `count` bytes; empty where they are not to be had.
   std::span<const uint8_t> bytes(Scope& scope, uint32_t count) {
@@ -40,32 +65,16 @@ class ByteReader {
     position_ += count;
     return found;
   }
-  uint8_t u8(Scope& scope) { return static_cast<uint8_t>(number<1>(scope)); }
-  uint16_t u16(Scope& scope) { return static_cast<uint16_t>(number<2>(scope)); }
-  uint32_t u32(Scope& scope) { return number<4>(scope); }
+  uint8_t u8(Scope& scope) { return static_cast<uint8_t>(big_endian(bytes(scope, 1))); }
+  uint16_t u16(Scope& scope) { return static_cast<uint16_t>(big_endian(bytes(scope, 2))); }
+  uint32_t u32(Scope& scope) { return big_endian(bytes(scope, 4)); }
 
-  // The next `length` bytes of `parent` as a scope of their own; they need not be there yet.
-  Scope open(Scope& parent, uint32_t length) { return within(parent, length) ? Scope{length} : Scope{0}; }
   // Passes over what is left of a scope.
   void skip(Scope& scope) { bytes(scope, scope.left); }
 
  private:
-  bool within(Scope& scope, uint32_t count) {
-    if (!ok()) return false;
-    if (count > scope.left) return fail(ParseStatus::broken), false;
-    scope.left -= count;
-    return true;
-  }
-  template <uint32_t size>
-  uint32_t number(Scope& scope) {
-    uint32_t value = 0;
-    for (const uint8_t byte : bytes(scope, size)) value = value << 8 | byte;
-    return value;
-  }
-
   std::span<const uint8_t> bytes_;
   size_t position_ = 0;
-  ParseStatus status_ = ParseStatus::done;
 };
 
 }  // namespace parallax

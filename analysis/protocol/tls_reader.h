@@ -22,15 +22,9 @@ inline constexpr uint8_t change_cipher_spec = 20, alert = 21, handshake = 22, ap
 inline constexpr size_t header_bytes = 5;
 }  // namespace tls_record
 
-class TlsReader {
+class TlsReader : public ScopedReader {
  public:
   explicit TlsReader(std::span<const uint8_t> bytes) : bytes_(bytes) {}
-
-  bool ok() const { return status_ == ParseStatus::done; }
-  ParseStatus status() const { return status_; }
-  void fail(ParseStatus status) {
-    if (ok()) status_ = status;
-  }
 
   bool at_record_end() const { return record_left_ == 0; }
   // The bytes after the last record read. REQUIRES: at_record_end().
@@ -53,7 +47,6 @@ class TlsReader {
     }
     return true;
   }
-  Scope open(Scope& parent, uint32_t length) { return within(parent, length) ? Scope{length} : Scope{0}; }
   void skip(Scope& scope) {
     uint32_t left = scope.left;
     if (!within(scope, left)) return;
@@ -70,19 +63,10 @@ class TlsReader {
   }
 
  private:
-  bool within(Scope& scope, uint32_t count) {
-    if (!ok()) return false;
-    if (count > scope.left) return fail(ParseStatus::broken), false;
-    scope.left -= count;
-    return true;
-  }
   template <uint32_t size>
   uint32_t number(Scope& scope) {
     uint8_t digits[size];
-    if (!copy(scope, digits)) return 0;
-    uint32_t value = 0;
-    for (const uint8_t digit : digits) value = value << 8 | digit;
-    return value;
+    return copy(scope, digits) ? big_endian(digits) : 0;
   }
 
   // At the end of a record goes on to the next one. False: it is not there, or not one that continues a message.
@@ -112,7 +96,6 @@ class TlsReader {
   std::span<const uint8_t> bytes_;
   size_t position_ = 0;
   uint32_t record_left_ = 0;
-  ParseStatus status_ = ParseStatus::done;
 };
 
 }  // namespace parallax

@@ -91,7 +91,7 @@ class MessageBufferPool {
  public:
   struct Owner {
     uint32_t state = kNone;  // whose message it is, in the words of the pool's user; kNone: free
-    uint8_t direction = 0;
+    Side from{};
   };
 
   MessageBufferPool(size_t buffers, bool may_grow) : may_grow_(may_grow) {

@@ -15,7 +15,7 @@ namespace {
 
 using Bytes = std::span<const uint8_t>;
 
-constexpr uint8_t kMessagesMax = 96;    // told of a direction: more than are kept of a connection
+constexpr uint8_t kMessagesMax = 96;    // told of a direction of a leg that has a partner: more than are kept of a connection
 constexpr int kMessagesPerStep = 32;    // in one payload prefix or buffer
 constexpr uint64_t kBodyMax = 1 << 30;  // a body as long as that has no end that sequence numbers could tell
 constexpr uint8_t kTlsAlert = 21, kTlsHandshake = 22, kClientHello = 1, kServerHello = 2;
@@ -77,9 +77,10 @@ ProtocolParser::State* ProtocolParser::state_of(uint32_t slot) {
 }
 
 void ProtocolParser::take(uint32_t slot, LegId leg, const Sighting& s, Side from, std::optional<uint32_t> first_seq,
-                          bool tell_first_bytes, Bytes payload_prefix) {
+                          bool may_pair, Bytes payload_prefix) {
   State* state = state_of(slot);
   if (state == nullptr || payload_prefix.empty()) return;
+  state->may_pair = may_pair;
   const bool dns = is_port(s, 53) || is_port(s, 5353) || is_port(s, 5355);
   const Packet packet{s.order_ns, leg, s.frame, s.ack, s.port, s.point, from, false, dns};
   if (s.protocol == ip_protocol::udp) {
@@ -87,7 +88,7 @@ void ProtocolParser::take(uint32_t slot, LegId leg, const Sighting& s, Side from
   } else {
     const uint32_t seq = s.seq + ((s.tcp_flags & tcp_flag::syn) ? 1 : 0);
     take_stream(state_of_slot_[slot], packet, seq, first_seq, payload_prefix);
-    if (tell_first_bytes && seq == first_seq) send_first_bytes(*state, packet, seq, payload_prefix);
+    if (may_pair && seq == first_seq) send_first_bytes(*state, packet, seq, payload_prefix);
   }
 }
 
@@ -95,13 +96,13 @@ void ProtocolParser::close(uint32_t slot, LegId leg, const PacketFacts& last) {
   const uint32_t index = state_of_slot_[slot];
   if (index == kNone) return;
   State& state = states_[index];
-  for (const Side side : {Side::client, Side::server}) {
-    Direction& direction = state.directions[index_of(side)];
-    if (direction.buffer == kNone) continue;
+  for (const Side side : kSides) {
+    Stream& stream = state.streams[side];
+    if (stream.buffer == kNone) continue;
     const Packet packet{last.order_ns, leg, last.frame, 0, last.port, last.point, side, true, false};
-    const Bytes bytes = buffers_[direction.buffer].contiguous();
-    if (!bytes.empty()) read(state, packet, direction.message_seq, bytes, true);
-    release(direction);
+    const Bytes bytes = buffers_[stream.buffer].contiguous();
+    if (!bytes.empty()) read(state, packet, stream.message_seq, bytes, true);
+    release(stream);
   }
   free_states_.push_back(index);
   state_of_slot_[slot] = kNone;
@@ -111,36 +112,36 @@ void ProtocolParser::close(uint32_t slot, LegId leg, const PacketFacts& last) {
 
 void ProtocolParser::take_stream(uint32_t state_index, const Packet& packet, uint32_t seq, std::optional<uint32_t> first_seq,
                                  Bytes bytes) {
-  Direction& direction = states_[state_index].directions[index_of(packet.from)];
-  if (direction.buffer != kNone) {
+  Stream& stream = states_[state_index].streams[packet.from];
+  if (stream.buffer != kNone) {
     go_on(state_index, packet, seq, bytes);
     return;
   }
   begin(state_index, packet, seq, bytes);
   // The direction's first segment may have been overtaken.
   const int32_t offset = first_seq ? sequence_distance(*first_seq, seq) : 0;
-  if (direction.begun_count == 0 && offset > 0 && offset < static_cast<int32_t>(MessageBuffer::kBytesMax)) {
+  if (stream.begun_count == 0 && offset > 0 && offset < static_cast<int32_t>(MessageBuffer::kBytesMax)) {
     keep(state_index, packet, *first_seq);
-    buffers_[direction.buffer].add(static_cast<uint32_t>(offset), bytes);
+    buffers_[stream.buffer].add(static_cast<uint32_t>(offset), bytes);
   }
 }
 
 void ProtocolParser::begin(uint32_t state_index, const Packet& packet, uint32_t seq, Bytes bytes) {
   State& state = states_[state_index];
-  Direction& direction = state.directions[index_of(packet.from)];
+  Stream& stream = state.streams[packet.from];
   for (int i = 0; i < kMessagesPerStep && !bytes.empty(); ++i) {
-    if (begun_before(direction, seq)) return;
-    direction.has_body = direction.has_body && sequence_before(seq, direction.body_end);
-    if (direction.has_body) return;
+    if (begun_before(stream, seq)) return;
+    stream.has_body = stream.has_body && sequence_before(seq, stream.body_end);
+    if (stream.has_body) return;
     const Read found = read(state, packet, seq, bytes, false);
     if (found.outcome == Outcome::nothing) return;
-    direction.begun[direction.begun_count++ % direction.begun.size()] = seq;
+    stream.begun[stream.begun_count++ % stream.begun.size()] = seq;
     if (found.outcome == Outcome::more) {
       keep(state_index, packet, seq);
-      buffers_[direction.buffer].add(0, bytes);
+      buffers_[stream.buffer].add(0, bytes);
       return;
     }
-    direction.hello_told = false;
+    stream.hello_told = false;
     bytes = bytes.subspan(found.consumed);
     seq += found.consumed;
   }
@@ -149,9 +150,9 @@ void ProtocolParser::begin(uint32_t state_index, const Packet& packet, uint32_t 
 
 void ProtocolParser::go_on(uint32_t state_index, const Packet& packet, uint32_t seq, Bytes bytes) {
   State& state = states_[state_index];
-  Direction& direction = state.directions[index_of(packet.from)];
-  MessageBuffer& buffer = buffers_[direction.buffer];
-  int32_t offset = sequence_distance(direction.message_seq, seq);
+  Stream& stream = state.streams[packet.from];
+  MessageBuffer& buffer = buffers_[stream.buffer];
+  int32_t offset = sequence_distance(stream.message_seq, seq);
   if (offset < 0) {
     if (static_cast<size_t>(-int64_t{offset}) >= bytes.size()) return;
     bytes = bytes.subspan(static_cast<size_t>(-int64_t{offset}));
@@ -160,50 +161,50 @@ void ProtocolParser::go_on(uint32_t state_index, const Packet& packet, uint32_t 
   const bool beyond_gap = static_cast<size_t>(offset) > buffer.contiguous().size();
   if (offset >= static_cast<int32_t>(MessageBuffer::kBytesMax) || (beyond_gap && is_message(bytes))) {
     // What is missing was never seen, and the stream has gone on.
-    if (!buffer.contiguous().empty()) read(state, packet, direction.message_seq, buffer.contiguous(), true);
-    release(direction);
+    if (!buffer.contiguous().empty()) read(state, packet, stream.message_seq, buffer.contiguous(), true);
+    release(stream);
     begin(state_index, packet, seq, bytes);
     return;
   }
   buffer.add(static_cast<uint32_t>(offset), bytes);
-  buffers_.touch(direction.buffer, packet.order_ns);
+  buffers_.touch(stream.buffer, packet.order_ns);
   if (buffer.contiguous().empty()) return;  // its first segment is still to come
   for (int i = 0; i < kMessagesPerStep; ++i) {
     const Bytes whole = buffer.contiguous();
-    const Read found = read(state, packet, direction.message_seq, whole, buffer.full());
+    const Read found = read(state, packet, stream.message_seq, whole, buffer.full());
     if (found.outcome == Outcome::more) return;
     if (found.outcome == Outcome::nothing || found.consumed >= whole.size()) break;
     buffer.drop_first(found.consumed);
-    direction.message_seq += found.consumed;
-    direction.begun[direction.begun_count++ % direction.begun.size()] = direction.message_seq;
-    direction.hello_told = false;
+    stream.message_seq += found.consumed;
+    stream.begun[stream.begun_count++ % stream.begun.size()] = stream.message_seq;
+    stream.hello_told = false;
     if (i + 1 == kMessagesPerStep) counters_.messages_over.add();
   }
-  release(direction);
+  release(stream);
 }
 
 // A buffer for the message that begins at `seq`.
 void ProtocolParser::keep(uint32_t state_index, const Packet& packet, uint32_t seq) {
-  Direction& direction = states_[state_index].directions[index_of(packet.from)];
+  Stream& stream = states_[state_index].streams[packet.from];
   MessageBufferPool::Owner evicted;
-  direction.buffer = buffers_.take({state_index, static_cast<uint8_t>(index_of(packet.from))}, packet.order_ns, evicted);
-  direction.message_seq = seq;
+  stream.buffer = buffers_.take({state_index, packet.from}, packet.order_ns, evicted);
+  stream.message_seq = seq;
   if (evicted.state == kNone) return;
   counters_.messages_evicted.add();
-  states_[evicted.state].directions[evicted.direction].buffer = kNone;
-  states_[evicted.state].directions[evicted.direction].hello_told = false;
+  states_[evicted.state].streams[evicted.from].buffer = kNone;
+  states_[evicted.state].streams[evicted.from].hello_told = false;
 }
 
-void ProtocolParser::release(Direction& direction) {
-  buffers_.give_back(direction.buffer);
-  direction.buffer = kNone;
-  direction.hello_told = false;
+void ProtocolParser::release(Stream& stream) {
+  buffers_.give_back(stream.buffer);
+  stream.buffer = kNone;
+  stream.hello_told = false;
 }
 
-bool ProtocolParser::begun_before(Direction& direction, uint32_t seq) const {
-  const size_t known = std::min<size_t>(direction.begun_count, direction.begun.size());
-  return std::find(direction.begun.begin(), direction.begun.begin() + static_cast<ptrdiff_t>(known), seq) !=
-         direction.begun.begin() + static_cast<ptrdiff_t>(known);
+bool ProtocolParser::begun_before(Stream& stream, uint32_t seq) const {
+  const size_t known = std::min<size_t>(stream.begun_count, stream.begun.size());
+  return std::find(stream.begun.begin(), stream.begun.begin() + static_cast<ptrdiff_t>(known), seq) !=
+         stream.begun.begin() + static_cast<ptrdiff_t>(known);
 }
 
 // ---- messages ----
@@ -242,8 +243,8 @@ ProtocolParser::Read ProtocolParser::read_tls(State& state, const Packet& packet
 }
 
 ProtocolParser::Read ProtocolParser::read_client_hello(State& state, const Packet& packet, uint32_t seq, Bytes bytes, bool last) {
-  Direction& direction = state.directions[index_of(packet.from)];
-  if (state.tls_secret && direction.client_hellos > 0) return {Outcome::nothing, 0};
+  Stream& stream = state.streams[packet.from];
+  if (state.tls_secret && stream.client_hellos > 0) return {Outcome::nothing, 0};
   TlsClientHello hello;
   const ParseStatus status = parse_tls_client_hello(bytes, hello);
   if (status == ParseStatus::more && !last) return {Outcome::more, 0};
@@ -256,20 +257,20 @@ ProtocolParser::Read ProtocolParser::read_client_hello(State& state, const Packe
   event.add(2, hello.sni.view(), 255);
   event.add(3, hello.alpn.view(), 64);
   send(state, event);
-  ++direction.client_hellos;
+  ++stream.client_hellos;
   return {Outcome::done, static_cast<uint32_t>(bytes.size())};
 }
 
 ProtocolParser::Read ProtocolParser::read_server_flight(State& state, const Packet& packet, uint32_t seq, Bytes bytes,
                                                         bool last) {
-  Direction& direction = state.directions[index_of(packet.from)];
-  if (state.tls_secret && !direction.hello_told) return {Outcome::nothing, 0};
+  Stream& stream = state.streams[packet.from];
+  if (state.tls_secret && !stream.hello_told) return {Outcome::nothing, 0};
   TlsServerFlight flight;
   const ParseStatus status = parse_tls_server_flight(bytes, flight);
   if (status == ParseStatus::foreign || (status == ParseStatus::broken && !flight.has_hello)) return {Outcome::nothing, 0};
   const bool goes_on = status == ParseStatus::more && !last;
   // The hello is told at once; once more with the certificate's names, where there are any.
-  const bool tell = flight.has_hello && (!direction.hello_told || (!goes_on && flight.has_certificate));
+  const bool tell = flight.has_hello && (!stream.hello_told || (!goes_on && flight.has_certificate));
   if (tell) {
     RecognitionEvent event = event_of(packet, RecognitionKind::tls_server_hello, seq);
     event.version = flight.version;
@@ -292,7 +293,7 @@ ProtocolParser::Read ProtocolParser::read_server_flight(State& state, const Pack
     event.add(3, {names.data(), length}, names.size());
     send(state, event);
     state.tls_secret = true;
-    direction.hello_told = true;
+    stream.hello_told = true;
   }
   return goes_on ? Read{Outcome::more, 0} : Read{Outcome::done, static_cast<uint32_t>(bytes.size())};
 }
@@ -312,9 +313,9 @@ ProtocolParser::Read ProtocolParser::read_request(State& state, const Packet& pa
   if (head.head_length == 0 || head.fields.chunked) return {Outcome::done, static_cast<uint32_t>(bytes.size())};
   const uint64_t body = head.fields.has_content_length ? head.fields.content_length : 0;
   if (body > 0 && body < kBodyMax) {
-    Direction& direction = state.directions[index_of(packet.from)];
-    direction.body_end = seq + head.head_length + static_cast<uint32_t>(body);
-    direction.has_body = true;
+    Stream& stream = state.streams[packet.from];
+    stream.body_end = seq + head.head_length + static_cast<uint32_t>(body);
+    stream.has_body = true;
   }
   return {Outcome::done, static_cast<uint32_t>(std::min<uint64_t>(bytes.size(), head.head_length + body))};
 }
@@ -361,9 +362,9 @@ ProtocolParser::Read ProtocolParser::read_dns_stream(State& state, const Packet&
   if (status == ParseStatus::more && !message.has_question) return {Outcome::more, 0};
   if (status == ParseStatus::foreign || !message.has_question) return {Outcome::nothing, 0};
   send_dns(state, packet, seq, message);
-  Direction& direction = state.directions[index_of(packet.from)];
-  direction.body_end = seq + 2 + length;
-  direction.has_body = true;
+  Stream& stream = state.streams[packet.from];
+  stream.body_end = seq + 2 + length;
+  stream.has_body = true;
   return {Outcome::done, static_cast<uint32_t>(std::min<size_t>(bytes.size(), size_t{2} + length))};
 }
 
@@ -379,9 +380,9 @@ void ProtocolParser::send_dns(State& state, const Packet& packet, uint32_t seq, 
 
 // Unless a message begins there, or they have been told.
 void ProtocolParser::send_first_bytes(State& state, const Packet& packet, uint32_t seq, Bytes bytes) {
-  Direction& direction = state.directions[index_of(packet.from)];
-  if (direction.begun_count > 0 || bytes.size() < kFirstBytesLeast) return;
-  direction.begun[direction.begun_count++] = seq;
+  Stream& stream = state.streams[packet.from];
+  if (stream.begun_count > 0 || bytes.size() < kFirstBytesLeast) return;
+  stream.begun[stream.begun_count++] = seq;
   RecognitionEvent event = event_of(packet, RecognitionKind::first_bytes, seq);
   event.add(0, as_text(bytes), kFirstBytes);
   send(state, event);
@@ -442,12 +443,12 @@ RecognitionEvent ProtocolParser::event_of(const Packet& packet, RecognitionKind 
 }
 
 void ProtocolParser::send(State& state, const RecognitionEvent& event) {
-  uint8_t& told = state.directions[index_of(event.from)].messages;
-  if (told == kMessagesMax) {
+  uint8_t& told = state.streams[event.from].messages;
+  if (told == kMessagesMax && !state.may_pair) {
     counters_.messages_over.add();
     return;
   }
-  ++told;
+  told = std::min<uint8_t>(told + 1, kMessagesMax);
   if (!outbox_.send(event)) counters_.recognitions_dropped.add();
 }
 

@@ -31,8 +31,8 @@ class ProtocolParser {
   ProtocolParser(const ProtocolParserLimits& limits, SpscRing<RecognitionEvent>& ring, WorkerCounters& counters);
 
   // The payload prefix of a packet of the leg in that slot. `first_seq`: where the packet's direction begins, if that was seen.
-  // `tell_first_bytes`: also where they are of no protocol that is known.
-  void take(uint32_t slot, LegId leg, const Sighting& s, Side from, std::optional<uint32_t> first_seq, bool tell_first_bytes,
+  // `may_pair`: the leg has no partner, so that all its messages are of interest, and its first bytes whatever they are.
+  void take(uint32_t slot, LegId leg, const Sighting& s, Side from, std::optional<uint32_t> first_seq, bool may_pair,
             std::span<const uint8_t> payload_prefix);
   // The leg is over: tells what is known of messages that were never completed. To be called before the leg's last event is sent,
   // whose place in the order is `last`.
@@ -41,7 +41,7 @@ class ProtocolParser {
   Outbox<RecognitionEvent>& outbox() { return outbox_; }
 
  private:
-  struct Direction {
+  struct Stream {                     // what one side sends
     uint32_t buffer = kNone;          // of a message that is incomplete
     uint32_t message_seq = 0;         // where it begins
     uint32_t body_end = 0;            // of the last HTTP request
@@ -53,7 +53,8 @@ class ProtocolParser {
     bool hello_told = false;          // of the message in the buffer
   };
   struct State {
-    std::array<Direction, 2> directions;
+    PerSide<Stream> streams;
+    bool may_pair = false;
     bool tls_secret = false;  // the server's hello was told: what follows looks like handshakes and is encrypted
   };
   // A packet, or the end of its leg.
@@ -80,8 +81,8 @@ class ProtocolParser {
   void begin(uint32_t state_index, const Packet& packet, uint32_t seq, Bytes bytes);
   void go_on(uint32_t state_index, const Packet& packet, uint32_t seq, Bytes bytes);
   void keep(uint32_t state_index, const Packet& packet, uint32_t seq);
-  void release(Direction& direction);
-  bool begun_before(Direction& direction, uint32_t seq) const;
+  void release(Stream& stream);
+  bool begun_before(Stream& stream, uint32_t seq) const;
 
   Read read(State& state, const Packet& packet, uint32_t seq, Bytes bytes, bool last);
   Read read_tls(State& state, const Packet& packet, uint32_t seq, Bytes bytes, bool last);

@@ -35,24 +35,24 @@ LegRecord record_of(const LegState& leg) {
   if (!leg.has_summary) return r;
   const LegSummary& s = leg.summary;
   r.conn_state = s.conn_state;
-  r.client_options.window_scale_at_least = s.window_scale_at_least[0];
-  r.server_options.window_scale_at_least = s.window_scale_at_least[1];
+  r.client_options.window_scale_at_least = s.window_scale_at_least[Side::client];
+  r.server_options.window_scale_at_least = s.window_scale_at_least[Side::server];
   r.first_seen_ns = s.first_ns;
   r.last_seen_ns = s.last_ns;
-  for (size_t d = 0; d < 2; ++d) {
-    r.packets[d] = s.packets[d];
-    r.bytes[d] = s.bytes[d];
-    r.retransmissions[d] = s.retransmissions[d];
-    r.isn[d] = s.isn[d];
+  for (const Side side : kSides) {
+    r.packets[side] = s.packets[side];
+    r.bytes[side] = s.bytes[side];
+    r.retransmissions[side] = s.retransmissions[side];
+    r.isn[side] = s.isn[side];
   }
   if (s.syn_stamp_ns != 0 && s.syn_ack_stamp_ns != 0)
     r.handshake_server_rtt_ns = std::max<int64_t>(0, s.syn_ack_stamp_ns - s.syn_stamp_ns);
   if (s.syn_ack_stamp_ns != 0 && s.ack_stamp_ns != 0)
     r.handshake_client_rtt_ns = std::max<int64_t>(0, s.ack_stamp_ns - s.syn_ack_stamp_ns);
   // Data comes from the end itself; the handshake may have been answered by a device for it.
-  const auto ttl = [&s](size_t d) { return s.times.ttl[d] != 0 ? s.times.ttl[d] : s.ttl[d]; };
-  r.hops_to_client = hops_of(ttl(0));
-  r.hops_to_server = hops_of(ttl(1));
+  const auto ttl = [&s](Side side) { return s.times.ttl[side] != 0 ? s.times.ttl[side] : s.ttl[side]; };
+  r.hops_to_client = hops_of(ttl(Side::client));
+  r.hops_to_server = hops_of(ttl(Side::server));
   set_times(s.times, r);
   r.history = history_of(s);
   return r;
@@ -70,13 +70,13 @@ CrossingRecord record_of(const Crossing& crossing, const Connection& c) {
   r.changes = changes_between(client_side, server_side, crossing.stats);
   r.device_kind = crossing.is_proxied ? DeviceKind::proxy : kind_of(r.changes);
   r.lost = crossing.stats.lost;
-  for (size_t d = 0; d < 2; ++d) {
-    if (crossing.stats.transit[d].count > 0) r.transit[d] = crossing.stats.transit[d];
+  for (const Side side : kSides) {
+    if (crossing.stats.transit[side].count > 0) r.transit[side] = crossing.stats.transit[side];
   }
   if (client_side.has_syn() && server_side.has_syn() && client_side.client_isn != server_side.client_isn)
-    r.isn_offset[0] = static_cast<int32_t>(server_side.client_isn - client_side.client_isn);
+    r.isn_offset[Side::client] = static_cast<int32_t>(server_side.client_isn - client_side.client_isn);
   if (client_side.syn_ack && server_side.syn_ack && client_side.syn_ack->seq != server_side.syn_ack->seq)
-    r.isn_offset[1] = static_cast<int32_t>(client_side.syn_ack->seq - server_side.syn_ack->seq);
+    r.isn_offset[Side::server] = static_cast<int32_t>(client_side.syn_ack->seq - server_side.syn_ack->seq);
   r.undecided = crossing.stats.undecided;
   return r;
 }
@@ -84,8 +84,9 @@ CrossingRecord record_of(const Crossing& crossing, const Connection& c) {
 Outcome outcome_of(const Connection& c) {
   const LegState& a = c.client_leg();
   if (c.protocol == Protocol::udp)
-    return a.established || (a.has_summary && a.summary.packets[0] > 0 && a.summary.packets[1] > 0) ? Outcome::answered
-                                                                                                    : Outcome::one_way;
+    return a.established || (a.has_summary && a.summary.packets[Side::client] > 0 && a.summary.packets[Side::server] > 0)
+               ? Outcome::answered
+               : Outcome::one_way;
   if (a.established) return Outcome::established;
   if (a.midstream) return Outcome::midstream;
   if (a.refused) return Outcome::refused;

@@ -23,13 +23,12 @@ enum class DuplicateState : uint8_t {
   copy,     // the packet before once more
 };
 
-// Since the last report. Directions as ever: [0] from the client.
+// Since the last report.
 struct CaptureReport {
-  uint64_t missed_bytes = 0;     // acknowledged and never seen
-  uint32_t missed_segments = 0;  // as many as these bytes fill
-  std::array<uint32_t, 2> copies{},
-      packets{};               // packets, copies included: none until there was a copy, then all since the trace began
-  uint32_t routed_copies = 0;  // whose TTL was another
+  uint64_t missed_bytes = 0;              // acknowledged and never seen
+  uint32_t missed_segments = 0;           // as many as these bytes fill
+  PerSide<uint32_t> copies{}, packets{};  // packets, copies included: none until there was a copy, then all since the trace began
+  uint32_t routed_copies = 0;             // whose TTL was another
 };
 
 class CaptureTraces {
@@ -49,7 +48,7 @@ class CaptureTraces {
   // REQUIRES: `s` has not been taken into the leg yet.
   DuplicateState take(LegHot& hot, LegCold& cold, const Sighting& s, Side from) {
     // In order, and acknowledging what was seen: nearly all packets.
-    const bool plain = s.seq == hot.next_seq[index_of(from)] && sequence_at_or_before(s.ack, hot.next_seq[1 - index_of(from)]);
+    const bool plain = s.seq == hot.next_seq[from] && sequence_at_or_before(s.ack, hot.next_seq[opposite(from)]);
     if (plain && !(hot.flags & leg_flag::traced) && !s.has(SightingFlag::fragment)) [[likely]]
       return DuplicateState::fresh;
     return look(hot, cold, s, from);
@@ -92,26 +91,26 @@ class CaptureTraces {
     uint32_t fragment_end;
   };
   struct Trace {
-    std::array<Half, 2> half;
+    PerSide<Half> half;
     CaptureReport found;
     bool doubled;  // has shown copies
   };
 
-  static bool repeats_offer(const LegHot& hot, const LegCold& cold, const Sighting& s, size_t d);
+  static bool repeats_offer(const LegHot& hot, const LegCold& cold, const Sighting& s, Side from);
   // Whether there may be anything to look at. SYN: only where the attempt's has been seen already.
   static bool odd(const LegHot& hot, const Sighting& s, Side from);
   DuplicateState look(LegHot& hot, LegCold& cold, const Sighting& s, Side from);
   Trace* trace_of(LegHot& hot, LegCold& cold);
   DuplicateState compare(Half& half, const Sighting& s, uint32_t hash) const;
-  void remember(Trace& trace, const Sighting& s, size_t d, uint32_t hash);
-  void follow_sequence(Trace& trace, const LegHot& hot, LegCold& cold, const Sighting& s, size_t d);
-  void acknowledge(Trace& trace, const LegHot& hot, LegCold& cold, const Sighting& s, size_t peer);
-  void add_hole(Trace& trace, const LegHot& hot, const LegCold& cold, size_t d, const Hole& hole, int64_t now_ns);
-  static bool uncertain_at(const Half& half, const LegHot& hot, size_t d, const Hole& hole);
+  void remember(Trace& trace, const Sighting& s, Side from, uint32_t hash);
+  void follow_sequence(Trace& trace, const LegHot& hot, LegCold& cold, const Sighting& s, Side from);
+  void acknowledge(Trace& trace, const LegHot& hot, LegCold& cold, const Sighting& s, Side peer);
+  void add_hole(Trace& trace, const LegHot& hot, const LegCold& cold, Side from, const Hole& hole, int64_t now_ns);
+  static bool uncertain_at(const Half& half, const LegHot& hot, Side from, const Hole& hole);
   static uint32_t known_end(const Half& half, uint32_t next_seq);
   static void fill(Half& half, uint32_t begin, uint32_t end);
   static void remove(Half& half, size_t at);
-  void count(Trace& trace, const LegCold& cold, size_t d, const Hole& hole) const;
+  void count(Trace& trace, const LegCold& cold, Side from, const Hole& hole) const;
   void settle(Trace& trace, const LegCold& cold, int64_t now_ns, bool over);
 
   std::vector<Trace> traces_;

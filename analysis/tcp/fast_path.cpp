@@ -9,7 +9,7 @@ bool leg_settled(const LegHot& hot, Side from) {
   constexpr uint16_t established_tcp = leg_flag::is_tcp | leg_flag::established;
   return (hot.flags & (established_tcp | leg_flag::traced)) == established_tcp &&
          (hot.seen & leg_seen::known) == leg_seen::known && hot.end_state(from) != TcpEndState::inactive &&
-         hot.packets[index_of(from)] != 0;
+         hot.packets[from] != 0;
 }
 
 // What came of a direction has one end, by whatever rule, and nothing odd was its last.
@@ -23,14 +23,15 @@ bool half_settled(const TcpFlow::Half& half, uint32_t next_seq) {
 
 void settle_fast_path(LegHot& hot, const TcpFlow& flow) {
   hot.seen &= leg_seen::known;
-  if (!half_settled(flow.half[0], hot.next_seq[0]) || !half_settled(flow.half[1], hot.next_seq[1])) return;
-  for (const Side from : {Side::client, Side::server}) {
-    const size_t d = index_of(from);
-    const TcpFlow::Half& peer = flow.half[1 - d];
-    if (!leg_settled(hot, from) || flow.half[d].holes != 0) continue;
-    if (hot.history_seen & zeek::history_bit(zeek::Letter::a, from)) hot.seen |= leg_seen::fast_ack[d];
+  if (!half_settled(flow.half[Side::client], hot.next_seq[Side::client]) ||
+      !half_settled(flow.half[Side::server], hot.next_seq[Side::server]))
+    return;
+  for (const Side from : kSides) {
+    const TcpFlow::Half& peer = flow.half[opposite(from)];
+    if (!leg_settled(hot, from) || flow.half[from].holes != 0) continue;
+    if (hot.history_seen & zeek::history_bit(zeek::Letter::a, from)) hot.seen |= leg_seen::fast_ack[from];
     if ((hot.history_seen & zeek::history_bit(zeek::Letter::d, from)) && peer.window_shift != flow_shift::unasked)
-      hot.seen |= leg_seen::fast_data[d];
+      hot.seen |= leg_seen::fast_data[from];
   }
 }
 

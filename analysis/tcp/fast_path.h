@@ -26,10 +26,9 @@ namespace fast_path {
 // What any packet of a direction changes.
 template <Side from>
 void note_packet(LegHot& hot, TcpFlow::Half& own, const Sighting& s) {
-  constexpr size_t d = index_of(from);
   hot.last_ns = s.order_ns;
-  ++hot.packets[d];
-  if (sequence_before(hot.max_ack[d], s.ack)) hot.max_ack[d] = s.ack;
+  ++hot.packets[from];
+  if (sequence_before(hot.max_ack[from], s.ack)) hot.max_ack[from] = s.ack;
   own.last_us = microseconds_of(s.time_ns);
   own.last_ack = s.ack;
   own.window = s.window;
@@ -38,16 +37,15 @@ void note_packet(LegHot& hot, TcpFlow::Half& own, const Sighting& s) {
 // New data, not acknowledged before it came, that leaves room in the window.
 template <Side from>
 [[gnu::always_inline]] inline bool take_data(LegHot& hot, TcpFlow& flow, const Sighting& s) {
-  constexpr size_t d = index_of(from);
-  TcpFlow::Half& own = flow.half[d];
-  const TcpFlow::Half& peer = flow.half[1 - d];
+  TcpFlow::Half& own = flow.half[from];
+  const TcpFlow::Half& peer = flow.half[opposite(from)];
   const uint32_t end = s.seq + s.payload_length;
-  if (!(hot.seen & leg_seen::fast_data[d]) || sequence_at_or_before(end, peer.last_ack)) return false;
+  if (!(hot.seen & leg_seen::fast_data[from]) || sequence_at_or_before(end, peer.last_ack)) return false;
   if (fills_window(peer, end) || exceeds_scale(peer, end)) return false;
   if (s.ack != own.last_ack) own.duplicate_acks = 0;
   note_packet<from>(hot, own, s);
-  hot.bytes[d] += s.payload_length;
-  hot.next_seq[d] = own.next_seq = own.contiguous_end = end;
+  hot.bytes[from] += s.payload_length;
+  hot.next_seq[from] = own.next_seq = own.contiguous_end = end;
   own.advanced_us = own.sent_us = own.last_us;
   own.notes |= flow_note::sent;
   return true;
@@ -56,9 +54,8 @@ template <Side from>
 // Something new acknowledged, without data.
 template <Side from>
 [[gnu::always_inline]] inline bool take_ack(LegHot& hot, TcpFlow& flow, const Sighting& s) {
-  constexpr size_t d = index_of(from);
-  TcpFlow::Half& own = flow.half[d];
-  if (!(hot.seen & leg_seen::fast_ack[d]) || s.ack == own.last_ack) return false;
+  TcpFlow::Half& own = flow.half[from];
+  if (!(hot.seen & leg_seen::fast_ack[from]) || s.ack == own.last_ack) return false;
   own.duplicate_acks = 0;
   note_packet<from>(hot, own, s);
   return true;
@@ -75,8 +72,7 @@ template <Side from>
   if ((s.tcp_flags & (tcp_flag::turning | tcp_flag::ack)) != tcp_flag::ack || (s.options & tcp_option::sack) ||
       (s.flags & not_whole))
     return false;
-  if (s.seq != flow.half[index_of(from)].next_seq || s.window == 0 ||
-      !sequence_at_or_before(s.ack, hot.next_seq[index_of(other(from))]))
+  if (s.seq != flow.half[from].next_seq || s.window == 0 || !sequence_at_or_before(s.ack, hot.next_seq[opposite(from)]))
     return false;
   return s.payload_length > 0 ? fast_path::take_data<from>(hot, flow, s) : fast_path::take_ack<from>(hot, flow, s);
 }

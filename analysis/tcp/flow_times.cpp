@@ -12,14 +12,14 @@ void take_handshake(FlowTimes& times, const LegCold& cold, int64_t now_ns) {
   const auto add = [&](Side answered) {
     if (const auto ns = cold.handshake_trip_ns(answered)) round_trip::add(times.trips, answered, *ns);
   };
-  if (cold.attempts == 1 && cold.retransmissions[0] == 0) add(Side::server);
-  if (cold.retransmissions[1] == 0) add(Side::client);
+  if (cold.attempts == 1 && cold.retransmissions[Side::client] == 0) add(Side::server);
+  if (cold.retransmissions[Side::server] == 0) add(Side::client);
   turns::begin(times.pace, now_ns);
 }
 
 template <Side from>
 RoundTripSamples take_packet(FlowTimes& times, const LegHot& hot, const LegCold& cold, const Sighting& s, uint32_t labels) {
-  constexpr size_t peer = index_of(other(from));
+  constexpr Side peer = opposite(from);
   const DataKind data = turns::data_kind_of<from>(times.pace, s, labels);
   const RoundTripSamples samples = flow_times::take_trips<from>(times, hot, cold, s, s.tcp_flags, data);
   if (data != DataKind::none) {
@@ -42,7 +42,7 @@ RoundTripSamples take_times(FlowTimes& times, const LegHot& hot, const LegCold& 
 }
 
 void flip(FlowTimes& times) {
-  std::swap(times.trips[0], times.trips[1]);
+  times.trips.flip();
   turns::flip(times.pace, times.sums);
 }
 
@@ -50,20 +50,19 @@ FlowTimesSummary summarize(const FlowTimes& times, const LegHot& hot, const LegC
   FlowTimesSummary r{};
   const TurnPace& pace = times.pace;
   const TurnSums& sums = times.sums;
-  for (const Side side : {Side::client, Side::server}) {
-    const size_t d = index_of(side);
-    const RoundTrip& trip = times.trips[d];
-    r.trips[d] = {to_ns(trip.min), to_ns(trip.smoothed), to_ns(trip.max), trip.samples()};
-    r.wait_ns[d] = to_ns(sums.wait_ticks[d]);
-    r.network_ns[d] = to_ns(sums.network_ticks[d]);
-    r.transfer_ns[d] = to_ns(pace.transfer_ticks[d]);
-    r.wait_max_ns[d] = int64_t{sums.wait_max[d]} * 1024;
-    r.message_max[d] = sums.message_max[d];
-    r.in_flight_max[d] = pace.in_flight_max[d];
-    r.first_flight[d] = turns::first_flight(pace, sums, side, cold.isn[d]);
+  for (const Side side : kSides) {
+    const RoundTrip& trip = times.trips[side];
+    r.trips[side] = {to_ns(trip.min), to_ns(trip.smoothed), to_ns(trip.max), trip.samples()};
+    r.wait_ns[side] = to_ns(sums.wait_ticks[side]);
+    r.network_ns[side] = to_ns(sums.network_ticks[side]);
+    r.transfer_ns[side] = to_ns(pace.transfer_ticks[side]);
+    r.wait_max_ns[side] = int64_t{sums.wait_max[side]} * 1024;
+    r.message_max[side] = sums.message_max[side];
+    r.in_flight_max[side] = pace.in_flight_max[side];
+    r.first_flight[side] = turns::first_flight(pace, sums, side, cold.isn[side]);
   }
   if (pace.state & (turn_state::request | turn_state::response)) {
-    uint32_t& largest = r.message_max[pace.state & turn_state::request ? 0 : 1];
+    uint32_t& largest = r.message_max[pace.state & turn_state::request ? Side::client : Side::server];
     largest = std::max(largest, pace.message_bytes);
   }
   r.outstanding_ns = to_ns(pace.outstanding_ticks);

@@ -21,20 +21,20 @@ struct alignas(64) FlowTimes {
 };
 static_assert(sizeof(FlowTimes) == 192);
 
-// What is known of them, as it goes into a leg's summary. Indexes are sides: of a round trip and of a wait the one that answers,
-// else the sender.
+// What is known of them, as it goes into a leg's summary. Of a round trip and of a wait the side that answers, else the one
+// that sends.
 struct FlowTimesSummary {
   struct Trip {
     int64_t min_ns, smoothed_ns, max_ns;
     uint32_t samples;
   };
-  std::array<Trip, 2> trips;
-  std::array<int64_t, 2> wait_ns, network_ns, transfer_ns, wait_max_ns;
-  std::array<uint32_t, 2> message_max, in_flight_max, first_flight;
+  PerSide<Trip> trips;
+  PerSide<int64_t> wait_ns, network_ns, transfer_ns, wait_max_ns;
+  PerSide<uint32_t> message_max, in_flight_max, first_flight;
   int64_t outstanding_ns;  // sum of time times requests outstanding
   uint32_t turns;
   uint16_t outstanding_max;
-  std::array<uint8_t, 2> ttl, ttl_changes;
+  PerSide<uint8_t> ttl, ttl_changes;
   bool valid;               // false: the leg had no TcpFlow
   bool first_flight_known;  // the handshake was seen
 };
@@ -59,8 +59,7 @@ inline bool handshake_seen(const LegHot& hot) {
 
 // Whether `peer` waits for more than `s` acknowledges.
 inline bool leaves_in_flight(const LegHot& hot, const Sighting& s, uint8_t flags, Side peer) {
-  return (flags & tcp_flag::ack) && (hot.seen & leg_seen::next_seq[index_of(peer)]) &&
-         sequence_before(s.ack, hot.next_seq[index_of(peer)]);
+  return (flags & tcp_flag::ack) && (hot.seen & leg_seen::next_seq[peer]) && sequence_before(s.ack, hot.next_seq[peer]);
 }
 
 // What each packet does, before the turns. `flags`: its TCP flags, as far as they matter; `data`: what its payload is. Where
@@ -68,7 +67,7 @@ inline bool leaves_in_flight(const LegHot& hot, const Sighting& s, uint8_t flags
 template <Side from>
 [[gnu::always_inline]] inline RoundTripSamples take_trips(FlowTimes& times, const LegHot& hot, const LegCold& cold,
                                                           const Sighting& s, uint8_t flags, DataKind data) {
-  const bool awaited = data != DataKind::none || leaves_in_flight(hot, s, flags, other(from));
+  const bool awaited = data != DataKind::none || leaves_in_flight(hot, s, flags, opposite(from));
   const RoundTripSamples samples = round_trip::step<from>(times.trips, s, flags, data, awaited);
   if (!turns::flight_measured(times.pace) && handshake_seen(hot)) [[unlikely]]
     turns::take_flight(times.pace, times.sums, s, from, data, times.trips, cold.isn);
@@ -85,7 +84,7 @@ template <Side from>
   if (!turns::is_next<from>(times.pace, s)) [[unlikely]]
     return take_times(times, hot, cold, s, from, 0, 0);
   const RoundTripSamples samples = flow_times::take_trips<from>(times, hot, cold, s, tcp_flag::ack, DataKind::next);
-  turns::take_fast_path<from>(times.pace, times.sums, s, times.trips, hot.max_ack[index_of(other(from))]);
+  turns::take_fast_path<from>(times.pace, times.sums, s, times.trips, hot.max_ack[opposite(from)]);
   return samples;
 }
 

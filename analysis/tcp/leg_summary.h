@@ -12,17 +12,17 @@ namespace parallax {
 struct LegSummary {
   int64_t first_ns, last_ns;
   int64_t syn_stamp_ns, syn_ack_stamp_ns, ack_stamp_ns;
-  std::array<uint64_t, 2> bytes;
-  std::array<uint32_t, 2> packets, retransmissions, isn;
+  PerSide<uint64_t> bytes;
+  PerSide<uint32_t> packets, retransmissions, isn;
   uint16_t flags;  // leg_flag
   uint16_t attempts;
   ConnState conn_state;
   Close close;
   ClosedBy closed_by;
   uint8_t history_length;
-  std::array<uint16_t, 2> mss;
-  std::array<int8_t, 2> window_scale;
-  std::array<uint8_t, 2> options, ttl, window_scale_at_least;
+  PerSide<uint16_t> mss;
+  PerSide<int8_t> window_scale;
+  PerSide<uint8_t> options, ttl, window_scale_at_least;
   std::array<char, 18> history;
   FlowTimesSummary times;
 };

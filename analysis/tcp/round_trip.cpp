@@ -12,7 +12,7 @@ void give_up(RoundTrips& trips) {
 
 void add(RoundTrips& trips, Side answered, int64_t ns) {
   if (ns < 0 || ns > kLongestNs) return;
-  trips[index_of(answered)].add(tick_of(ns));
+  trips[answered].add(tick_of(ns));
 }
 
 }  // namespace parallax::round_trip

@@ -37,8 +37,6 @@ inline constexpr int kTickShift = 4;
 constexpr uint64_t to_ticks(int64_t ns) { return static_cast<uint64_t>(ns) >> kTickShift; }
 constexpr int64_t to_ns(uint64_t ticks) { return static_cast<int64_t>(ticks << kTickShift); }
 
-enum class RoundTripMethod : uint8_t { ack, timestamp };
-
 struct RoundTrip {
   uint32_t ack_sent;   // tick of the segment that is timed; 0: none
   uint32_t ack_end;    // sequence number after it
@@ -66,12 +64,12 @@ struct RoundTrip {
 };
 static_assert(sizeof(RoundTrip) == 32);
 
-// Indexed by the end that answers: [client] is the way from the point to the client and back.
-using RoundTrips = std::array<RoundTrip, 2>;
+// By the side that answers: the client's is the way from the point to the client and back.
+using RoundTrips = PerSide<RoundTrip>;
 
 struct RoundTripSamples {
-  std::array<uint32_t, 2> ticks{};  // by RoundTripMethod; 0: none
-  bool any() const { return (ticks[0] | ticks[1]) != 0; }
+  ForBoth<RoundTripMethod, uint32_t> ticks{};  // 0: none
+  bool any() const { return (ticks[RoundTripMethod::ack] | ticks[RoundTripMethod::timestamp]) != 0; }
 };
 
 namespace round_trip {
@@ -100,15 +98,15 @@ constexpr uint32_t trip(uint32_t sent, uint32_t now) {
   RoundTripSamples samples;
   const bool repeated = data == DataKind::again || data == DataKind::late;
   if (t.ack_sent != 0 && sequence_at_or_before(t.ack_end, s.ack)) {
-    if (!repeated) samples.ticks[0] = trip(t.ack_sent, now);
+    if (!repeated) samples.ticks[RoundTripMethod::ack] = trip(t.ack_sent, now);
     t.ack_sent = 0;
   }
   if (t.echo_sent != 0 && s.has(SightingFlag::has_timestamps) && sequence_at_or_before(t.tsval, s.tsecr)) {
-    if (!repeated && s.tsecr == t.tsval) samples.ticks[1] = trip(t.echo_sent, now);
+    if (!repeated && s.tsecr == t.tsval) samples.ticks[RoundTripMethod::timestamp] = trip(t.echo_sent, now);
     t.echo_sent = 0;
   }
-  if (samples.ticks[0] != 0) t.add(samples.ticks[0]);
-  if (samples.ticks[1] != 0) t.add(samples.ticks[1]);
+  if (samples.ticks[RoundTripMethod::ack] != 0) t.add(samples.ticks[RoundTripMethod::ack]);
+  if (samples.ticks[RoundTripMethod::timestamp] != 0) t.add(samples.ticks[RoundTripMethod::timestamp]);
   return samples;
 }
 
@@ -144,8 +142,8 @@ template <Side from>
   RoundTripSamples samples;
   if (flags & tcp_flag::rst) return samples;
   const uint32_t now = tick_of(s.time_ns);
-  if (flags & tcp_flag::ack) samples = answer(trips[index_of(from)], s, now, data);
-  RoundTrip& asked = trips[index_of(other(from))];
+  if (flags & tcp_flag::ack) samples = answer(trips[from], s, now, data);
+  RoundTrip& asked = trips[opposite(from)];
   time_segment(asked, s, now, data);
   if (s.has(SightingFlag::has_timestamps)) time_tsval(asked, s, now, awaited);
   return samples;

@@ -12,7 +12,7 @@ namespace parallax {
 
 struct SequenceSpace {
   TcpFlow flow;
-  std::array<uint32_t, 2> next_seq, max_ack;
+  PerSide<uint32_t> next_seq, max_ack;
   uint8_t seen;
   bool client_is_low;
 
@@ -27,9 +27,9 @@ struct SequenceSpace {
   void hand_to(LegHot& hot, TcpFlow& new_flow) {
     if (client_is_low != ((hot.flags & leg_flag::client_is_low) != 0)) {
       flow.swap_sides();
-      std::swap(next_seq[0], next_seq[1]);
-      std::swap(max_ack[0], max_ack[1]);
-      seen = static_cast<uint8_t>((seen & 5) << 1 | (seen & 10) >> 1);
+      next_seq.flip();
+      max_ack.flip();
+      seen = leg_seen::flip(seen);
     }
     hot.next_seq = next_seq;
     hot.max_ack = max_ack;

@@ -43,17 +43,17 @@ struct alignas(64) TcpFlow {
     uint8_t scale_at_least;
   };
   static_assert(sizeof(Half) == 32);
-  std::array<Half, 2> half;
+  PerSide<Half> half;
 
   // Lines 1 to 3: round trips and turns.
   FlowTimes times;
 
   // Line 4, touched once something is missing: ranges below next_seq that were not seen, in order.
   static constexpr size_t kHoles = 3;
-  std::array<std::array<SequenceRange, kHoles>, 2> hole;
-  std::array<uint32_t, 2> base_seq;  // before the direction's first byte: a SYN's own number, else one less than the first
+  PerSide<std::array<SequenceRange, kHoles>> hole;
+  PerSide<uint32_t> base_seq;  // before the direction's first byte: a SYN's own number, else one less than the first
   // A hole that is no longer kept ended here, so that of what is before nobody knows what was seen; 0: none.
-  std::array<uint32_t, 2> uncertain_before;
+  PerSide<uint32_t> uncertain_before;
 
   // Line 5, touched when something is sent again: the last packets that were, until the receiver says that it had them already.
   struct Again {
@@ -63,16 +63,16 @@ struct alignas(64) TcpFlow {
     uint16_t used;
   };
   static constexpr size_t kAgain = 2;
-  std::array<std::array<Again, kAgain>, 2> again;
+  PerSide<std::array<Again, kAgain>> again;
 
   // Who was taken for the client is the server.
   void swap_sides() {
-    std::swap(half[0], half[1]);
+    half.flip();
     flip(times);
-    std::swap(hole[0], hole[1]);
-    std::swap(base_seq[0], base_seq[1]);
-    std::swap(uncertain_before[0], uncertain_before[1]);
-    std::swap(again[0], again[1]);
+    hole.flip();
+    base_seq.flip();
+    uncertain_before.flip();
+    again.flip();
   }
 };
 static_assert(sizeof(TcpFlow) == 384 && std::is_trivially_copyable_v<TcpFlow>);

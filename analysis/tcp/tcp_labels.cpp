@@ -30,14 +30,14 @@ struct Moment {
   bool behind() const { return (own.notes & flow_note::positioned) && sequence_before(s.seq, own.next_seq); }
 };
 
-Moment moment_of(const TcpFlow& flow, const Sighting& s, size_t d) {
-  const Half& own = flow.half[d];
+Moment moment_of(const TcpFlow& flow, const Sighting& s, Side from) {
+  const Half& own = flow.half[from];
   const uint32_t space = ((s.tcp_flags & tcp_flag::syn) ? 1u : 0u) + ((s.tcp_flags & tcp_flag::fin) ? 1u : 0u);
   // Without the flag the number counts for nothing; a direction that never set it repeats itself all the same.
   const uint32_t ack = (s.tcp_flags & tcp_flag::ack) ? s.ack : 0;
   return {.s = s,
           .own = own,
-          .peer = flow.half[1 - d],
+          .peer = flow.half[opposite(from)],
           .now_us = microseconds_of(s.time_ns),
           .turning = (s.tcp_flags & tcp_flag::turning) != 0,
           .end = s.seq + s.payload_length + space,
@@ -46,24 +46,26 @@ Moment moment_of(const TcpFlow& flow, const Sighting& s, size_t d) {
 }
 
 // A flow that begins within a leg knows what the leg knows.
-void position(TcpFlow& flow, const LegHot& hot, const LegCold& cold, size_t d) {
-  Half& half = flow.half[d];
-  if ((half.notes & flow_note::positioned) || !(hot.seen & leg_seen::next_seq[d]) || hot.next_seq[d] == 0) return;
-  half.next_seq = half.contiguous_end = hot.next_seq[d];
+void position(TcpFlow& flow, const LegHot& hot, const LegCold& cold, Side from) {
+  Half& half = flow.half[from];
+  if ((half.notes & flow_note::positioned) || !(hot.seen & leg_seen::next_seq[from]) || hot.next_seq[from] == 0) return;
+  half.next_seq = half.contiguous_end = hot.next_seq[from];
   half.advanced_us = microseconds_of(hot.last_ns);
-  const bool numbered = hot.flags & (d == 0 ? leg_flag::syn : leg_flag::syn_ack);
-  flow.base_seq[d] = numbered ? cold.isn[d] : hot.next_seq[d] - 1;
-  if (numbered && hot.next_seq[d] != cold.isn[d] + 1) flow.uncertain_before[d] = hot.next_seq[d];
-  if (d == 0 && numbered && (cold.options[0] & tcp_option::fast_open) && hot.next_seq[0] != cold.isn[0] + 1)
+  const bool numbered = hot.flags & (from == Side::client ? leg_flag::syn : leg_flag::syn_ack);
+  flow.base_seq[from] = numbered ? cold.isn[from] : hot.next_seq[from] - 1;
+  if (numbered && hot.next_seq[from] != cold.isn[from] + 1) flow.uncertain_before[from] = hot.next_seq[from];
+  if (from == Side::client && numbered && (cold.options[Side::client] & tcp_option::fast_open) &&
+      hot.next_seq[Side::client] != cold.isn[Side::client] + 1)
     half.notes |= flow_note::fast_open;
   half.notes |= flow_note::positioned | flow_note::tracked;
 }
 
 // By how much the windows of a direction are shifted; -1: its SYN was not seen.
-int scale_of(const LegHot& hot, const LegCold& cold, size_t d) {
+int scale_of(const LegHot& hot, const LegCold& cold, Side from) {
   const bool syn = hot.flags & leg_flag::syn, syn_ack = hot.flags & leg_flag::syn_ack;
-  if (syn && syn_ack && (cold.window_scale[0] < 0 || cold.window_scale[1] < 0)) return 0;  // both must offer it (RFC 7323, 2.2)
-  if (d == 0 ? syn : syn_ack) return cold.window_scale[d];
+  if (syn && syn_ack && (cold.window_scale[Side::client] < 0 || cold.window_scale[Side::server] < 0))
+    return 0;  // both must offer it (RFC 7323, 2.2)
+  if (from == Side::client ? syn : syn_ack) return cold.window_scale[from];
   return -1;
 }
 
@@ -110,53 +112,53 @@ uint32_t not_advancing(const Moment& m, const LegCold& cold) {
 
 // ---- holes ----
 
-void add_hole(TcpFlow& flow, size_t d, SequenceRange hole) {
-  auto& holes = flow.hole[d];
-  uint8_t& count = flow.half[d].holes;
+void add_hole(TcpFlow& flow, Side from, SequenceRange hole) {
+  auto& holes = flow.hole[from];
+  uint8_t& count = flow.half[from].holes;
   if (count == TcpFlow::kHoles) {  // the oldest is given up
-    flow.uncertain_before[d] = holes[0].end;
+    flow.uncertain_before[from] = holes[0].end;
     std::move(holes.begin() + 1, holes.end(), holes.begin());
     --count;
   }
   holes[count++] = hole;
 }
 
-void fill_holes(TcpFlow& flow, size_t d, const SequenceRange& seen, const Half& peer) {
-  std::array<SequenceRange, TcpFlow::kHoles> old = flow.hole[d];
-  const uint8_t count = std::exchange(flow.half[d].holes, uint8_t{0});
+void fill_holes(TcpFlow& flow, Side from, const SequenceRange& seen, const Half& peer) {
+  std::array<SequenceRange, TcpFlow::kHoles> old = flow.hole[from];
+  const uint8_t count = std::exchange(flow.half[from].holes, uint8_t{0});
   for (uint8_t i = 0; i < count; ++i) {
     const SequenceRange& hole = old[i];
     if (acknowledged(peer, hole.end)) {  // as a rule nothing comes any more, but its port may have been polled later
-      flow.uncertain_before[d] = hole.end;
+      flow.uncertain_before[from] = hole.end;
       continue;
     }
     const bool apart = sequence_at_or_before(seen.end, hole.begin) || sequence_at_or_before(hole.end, seen.begin);
     if (apart) {
-      add_hole(flow, d, hole);
+      add_hole(flow, from, hole);
       continue;
     }
-    if (sequence_before(hole.begin, seen.begin)) add_hole(flow, d, {hole.begin, seen.begin});
-    if (sequence_before(seen.end, hole.end)) add_hole(flow, d, {seen.end, hole.end});
+    if (sequence_before(hole.begin, seen.begin)) add_hole(flow, from, {hole.begin, seen.begin});
+    if (sequence_before(seen.end, hole.end)) add_hole(flow, from, {seen.end, hole.end});
   }
 }
 
 // ---- the packet becomes part of what is known ----
 
-void advance(TcpFlow& flow, size_t d, const Moment& m, uint32_t labels) {
-  Half& own = flow.half[d];
+void advance(TcpFlow& flow, Side from, const Moment& m, uint32_t labels) {
+  Half& own = flow.half[from];
   const uint32_t next_before = own.next_seq;
   const bool probe = labels & bit(PacketLabel::zero_window_probe);
   const bool lost = labels & bit(PacketLabel::lost_segment);
   if (lost)
-    add_hole(flow, d, {own.next_seq, m.s.seq});
+    add_hole(flow, from, {own.next_seq, m.s.seq});
   else if (own.holes > 0)
-    fill_holes(flow, d, {m.s.seq, m.end}, m.peer);
+    fill_holes(flow, from, {m.s.seq, m.end}, m.peer);
   if (!(own.notes & flow_note::positioned)) {
     own.next_seq = own.contiguous_end = m.end;
     own.advanced_us = m.now_us;
     own.notes |= flow_note::tracked;
     if (m.end != 0) own.notes |= flow_note::positioned;  // Wireshark takes 0 for "not known", here and for the base
-    if (flow.base_seq[d] == 0) flow.base_seq[d] = (m.s.tcp_flags & tcp_flag::syn) ? m.s.seq : m.s.seq - 1;
+    if (flow.base_seq[from] == 0) flow.base_seq[from] = (m.s.tcp_flags & tcp_flag::syn) ? m.s.seq : m.s.seq - 1;
   } else if (!probe) {
     const bool contiguous = m.s.seq == own.contiguous_end;
     if (sequence_before(own.next_seq, m.end)) {
@@ -196,21 +198,21 @@ void remember(Half& own, const Sighting& s, uint32_t now_us, uint32_t labels) {
 }
 
 // What an answer to a SYN says of data in that SYN (RFC 7413), and whether it is the answer to another one.
-uint32_t opening(const TcpFlow& flow, const Moment& m, size_t d) {
+uint32_t opening(const TcpFlow& flow, const Moment& m, Side from) {
   uint32_t labels = 0;
   if (!(m.s.tcp_flags & tcp_flag::syn)) return labels;
   const bool fast_open = m.s.options & tcp_option::fast_open;
   if (!(m.s.tcp_flags & tcp_flag::ack)) return fast_open && m.s.payload_length > 0 ? bit(PacketLabel::tfo_syn) : 0;
-  if (flow.base_seq[d] != 0 && m.s.seq != flow.base_seq[d]) labels |= bit(PacketLabel::reused_ports);
-  if (flow.base_seq[1 - d] != 0 && m.s.ack != flow.base_seq[1 - d] + 1)
+  if (flow.base_seq[from] != 0 && m.s.seq != flow.base_seq[from]) labels |= bit(PacketLabel::reused_ports);
+  if (flow.base_seq[opposite(from)] != 0 && m.s.ack != flow.base_seq[opposite(from)] + 1)
     labels |= bit(PacketLabel::tfo_ack);
   else if (m.peer.notes & flow_note::fast_open)
     labels |= bit(PacketLabel::tfo_ignored);
   return labels;
 }
 
-uint32_t rules(const LegCold& cold, const TcpFlow& flow, const Moment& m, size_t d) {
-  uint32_t labels = opening(flow, m, d);
+uint32_t rules(const LegCold& cold, const TcpFlow& flow, const Moment& m, Side from) {
+  uint32_t labels = opening(flow, m, from);
   const auto label = [&labels](PacketLabel which, bool holds) {
     if (holds) labels |= bit(which);
   };
@@ -236,42 +238,40 @@ uint32_t rules(const LegCold& cold, const TcpFlow& flow, const Moment& m, size_t
 }  // namespace
 
 bool fills_hole(const TcpFlow& flow, Side from, const SequenceRange& range) {
-  const size_t d = index_of(from);
-  for (uint8_t i = 0; i < flow.half[d].holes; ++i) {
-    const SequenceRange& hole = flow.hole[d][i];
+  for (uint8_t i = 0; i < flow.half[from].holes; ++i) {
+    const SequenceRange& hole = flow.hole[from][i];
     if (sequence_before(hole.begin, range.end) && sequence_before(range.begin, hole.end)) return true;
   }
   return false;
 }
 
 void take_unlabelled(const LegHot& hot, const LegCold& cold, TcpFlow& flow, const Sighting& s, Side from) {
-  const size_t d = index_of(from);
-  position(flow, hot, cold, d);
-  const Moment m = moment_of(flow, s, d);
+  position(flow, hot, cold, from);
+  const Moment m = moment_of(flow, s, from);
   const bool skips = (m.own.notes & flow_note::positioned) && sequence_before(m.own.next_seq, s.seq);
-  advance(flow, d, m, skips ? bit(PacketLabel::lost_segment) : 0);
+  advance(flow, from, m, skips ? bit(PacketLabel::lost_segment) : 0);
 }
 
 uint32_t label_packet(const LegHot& hot, const LegCold& cold, TcpFlow& flow, const Sighting& s, Side from) {
-  const size_t d = index_of(from);
-  position(flow, hot, cold, 0);
-  position(flow, hot, cold, 1);
-  const Moment m = moment_of(flow, s, d);
+  position(flow, hot, cold, Side::client);
+  position(flow, hot, cold, Side::server);
+  const Moment m = moment_of(flow, s, from);
   // What a SYN offers settles how windows are scaled; after it the answer stays the same.
-  uint8_t& shift = flow.half[1 - d].window_shift;
+  uint8_t& shift = flow.half[opposite(from)].window_shift;
   if (m.turning)
-    flow.half[0].window_shift = flow.half[1].window_shift = flow_shift::unasked;
+    flow.half[Side::client].window_shift = flow.half[Side::server].window_shift = flow_shift::unasked;
   else if (shift == flow_shift::unasked && s.payload_length > 0)
-    shift = flow_shift::of(scale_of(hot, cold, 1 - d));
+    shift = flow_shift::of(scale_of(hot, cold, opposite(from)));
   constexpr uint8_t kScaleMost = 14;  // RFC 7323, 2.3
   if (s.payload_length > 0 && (m.peer.notes & flow_note::spoken)) {
-    for (Half& peer = flow.half[1 - d]; peer.scale_at_least < kScaleMost && exceeds_scale(peer, m.end);) ++peer.scale_at_least;
+    for (Half& peer = flow.half[opposite(from)]; peer.scale_at_least < kScaleMost && exceeds_scale(peer, m.end);)
+      ++peer.scale_at_least;
   }
-  const uint32_t labels = rules(cold, flow, m, d);
-  if ((labels & bit(PacketLabel::reused_ports))) flow.base_seq[d] = s.seq;
-  if (labels & bit(PacketLabel::ack_lost_segment)) told_of_loss(flow.half[1 - d]);
-  advance(flow, d, m, labels);
-  remember(flow.half[d], s, m.now_us, labels);
+  const uint32_t labels = rules(cold, flow, m, from);
+  if ((labels & bit(PacketLabel::reused_ports))) flow.base_seq[from] = s.seq;
+  if (labels & bit(PacketLabel::ack_lost_segment)) told_of_loss(flow.half[opposite(from)]);
+  advance(flow, from, m, labels);
+  remember(flow.half[from], s, m.now_us, labels);
   return labels;
 }
 

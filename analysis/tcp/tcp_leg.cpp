@@ -22,25 +22,23 @@ constexpr int32_t kHalfFirstBytes = 1 << 24;
 
 // A copy is a packet that was seen, and its bytes have been counted.
 void note_packet(LegHot& hot, LegCold& cold, const Sighting& s, Side from, DuplicateState same) {
-  const size_t d = index_of(from);
   hot.last_ns = s.order_ns;
-  ++hot.packets[d];
-  if (same == DuplicateState::fresh) hot.bytes[d] += s.payload_length;
-  if (hot.packets[d] == 1) {  // the cold lines are not touched by what follows
-    cold.ttl[d] = s.ttl;
-    cold.first_ns = hot.packets[1 - d] == 0 ? s.time_ns : std::min(cold.first_ns, s.time_ns);
+  ++hot.packets[from];
+  if (same == DuplicateState::fresh) hot.bytes[from] += s.payload_length;
+  if (hot.packets[from] == 1) {  // the cold lines are not touched by what follows
+    cold.ttl[from] = s.ttl;
+    cold.first_ns = hot.packets[opposite(from)] == 0 ? s.time_ns : std::min(cold.first_ns, s.time_ns);
   }
 }
 
 void note_offer(LegCold& cold, const Sighting& s, Side from) {
-  const size_t d = index_of(from);
-  cold.isn[d] = s.seq;
-  cold.offer_ip_id[d] = s.ip_id;
-  cold.mss[d] = (s.options & tcp_option::mss) ? s.mss : 0;
-  cold.window_scale[d] = (s.options & tcp_option::window_scale) ? static_cast<int8_t>(std::min<int>(s.window_scale, 14)) : -1;
+  cold.isn[from] = s.seq;
+  cold.offer_ip_id[from] = s.ip_id;
+  cold.mss[from] = (s.options & tcp_option::mss) ? s.mss : 0;
+  cold.window_scale[from] = (s.options & tcp_option::window_scale) ? static_cast<int8_t>(std::min<int>(s.window_scale, 14)) : -1;
   constexpr uint8_t ecn_setup = tcp_flag::ece | tcp_flag::cwr;
   const bool ecn = from == Side::client ? (s.tcp_flags & ecn_setup) == ecn_setup : (s.tcp_flags & ecn_setup) == tcp_flag::ece;
-  cold.options[d] = static_cast<uint8_t>((s.options & ~kOptionEcn) | (ecn ? kOptionEcn : 0));
+  cold.options[from] = static_cast<uint8_t>((s.options & ~kOptionEcn) | (ecn ? kOptionEcn : 0));
 }
 
 // Times of files may be anything.
@@ -55,13 +53,13 @@ void flip(LegHot& hot, LegCold& cold) {
   };
   swap_bits(fin_client, fin_server);
   hot.flags &= static_cast<uint16_t>(~rst_by_server);
-  std::swap(hot.bytes[0], hot.bytes[1]);
-  std::swap(hot.packets[0], hot.packets[1]);
-  std::swap(hot.next_seq[0], hot.next_seq[1]);
-  std::swap(hot.max_ack[0], hot.max_ack[1]);
-  hot.seen = static_cast<uint8_t>((hot.seen & 5) << 1 | (hot.seen & 10) >> 1);
-  std::swap(cold.ttl[0], cold.ttl[1]);
-  std::swap(cold.retransmissions[0], cold.retransmissions[1]);
+  hot.bytes.flip();
+  hot.packets.flip();
+  hot.next_seq.flip();
+  hot.max_ack.flip();
+  hot.seen = leg_seen::flip(hot.seen);
+  cold.ttl.flip();
+  cold.retransmissions.flip();
   zeek::flip(hot, cold);
 }
 
@@ -72,8 +70,8 @@ void note_uncertainty(LegCold& cold, const Sighting& s) {
 // True: with another number than the last attempt, so that nothing of its sequence space holds.
 bool begin_attempt(LegHot& hot, LegCold& cold, const Sighting& s) {
   // The same SYN again (or late: its answer may be stamped first) leaves standing what was answered.
-  const bool further = (hot.flags & syn) != 0 && (s.seq != cold.isn[0] || (hot.flags & (refused | reset)));
-  const bool renumbered = (hot.flags & syn) != 0 && s.seq != cold.isn[0];
+  const bool further = (hot.flags & syn) != 0 && (s.seq != cold.isn[Side::client] || (hot.flags & (refused | reset)));
+  const bool renumbered = (hot.flags & syn) != 0 && s.seq != cold.isn[Side::client];
   hot.flags = static_cast<uint16_t>((hot.flags & ~(refused | reset | rst_by_server)) | syn);
   if (further) {
     // A new attempt: the last one's ends and closes do not count. conn_state is that of the last attempt.
@@ -93,28 +91,28 @@ bool begin_attempt(LegHot& hot, LegCold& cold, const Sighting& s) {
 // Whether both sides have spoken as in a handshake, in whatever order the stamps show it. A client that goes on after its SYN
 // has been answered, whether the answer was seen or not.
 bool handshake_complete(const LegHot& hot, const LegCold& cold) {
-  if (!(hot.seen & leg_seen::max_ack[0])) return false;
-  if (hot.flags & syn_ack) return sequence_at_or_before(cold.isn[1] + 1, hot.max_ack[0]);
+  if (!(hot.seen & leg_seen::max_ack[Side::client])) return false;
+  if (hot.flags & syn_ack) return sequence_at_or_before(cold.isn[Side::server] + 1, hot.max_ack[Side::client]);
   return (hot.flags & syn) && hot.end_state(Side::client) != TcpEndState::reset &&
-         sequence_at_or_before(cold.isn[0] + 1, hot.next_seq[0]);
+         sequence_at_or_before(cold.isn[Side::client] + 1, hot.next_seq[Side::client]);
 }
 
 // Sequence space: how far each direction has come, by its own packets and by what the other side acknowledges.
 void step_sequence(LegHot& hot, const Sighting& s, Side from) {
-  const size_t d = index_of(from);
   const uint32_t space = s.payload_length + ((s.tcp_flags & tcp_flag::syn) ? 1 : 0) + ((s.tcp_flags & tcp_flag::fin) ? 1 : 0);
   const uint32_t end = s.seq + space;
-  if (!(hot.seen & leg_seen::next_seq[d])) {
-    hot.seen |= leg_seen::next_seq[d];
-    hot.next_seq[d] = end;
+  if (!(hot.seen & leg_seen::next_seq[from])) {
+    hot.seen |= leg_seen::next_seq[from];
+    hot.next_seq[from] = end;
   } else if (space > 0 && !(s.tcp_flags & tcp_flag::rst)) {
-    if (sequence_before(hot.next_seq[d], end)) hot.next_seq[d] = end;
+    if (sequence_before(hot.next_seq[from], end)) hot.next_seq[from] = end;
   }
   if (s.tcp_flags & tcp_flag::ack) {
-    if (!(hot.seen & leg_seen::max_ack[d]) || sequence_before(hot.max_ack[d], s.ack)) hot.max_ack[d] = s.ack;
-    hot.seen |= leg_seen::max_ack[d];
-    if ((hot.seen & leg_seen::next_seq[1 - d]) && sequence_before(hot.next_seq[1 - d], s.ack) && !(s.tcp_flags & tcp_flag::rst)) {
-      hot.next_seq[1 - d] = s.ack;
+    if (!(hot.seen & leg_seen::max_ack[from]) || sequence_before(hot.max_ack[from], s.ack)) hot.max_ack[from] = s.ack;
+    hot.seen |= leg_seen::max_ack[from];
+    if ((hot.seen & leg_seen::next_seq[opposite(from)]) && sequence_before(hot.next_seq[opposite(from)], s.ack) &&
+        !(s.tcp_flags & tcp_flag::rst)) {
+      hot.next_seq[opposite(from)] = s.ack;
     }
   }
 }
@@ -122,12 +120,12 @@ void step_sequence(LegHot& hot, const Sighting& s, Side from) {
 // Whether a SYN belongs to the leg that was opened in vain: it is the same one again, at whatever distance, or its sender tries
 // again because it was reset.
 bool repeats_attempt(const LegCold& cold, const Sighting& s) {
-  return s.seq == cold.isn[0] || (cold.rst_ns != 0 && s.order_ns - cold.rst_ns <= kRetryAfterRstNs);
+  return s.seq == cold.isn[Side::client] || (cold.rst_ns != 0 && s.order_ns - cold.rst_ns <= kRetryAfterRstNs);
 }
 
 // Labels of the packet, Wireshark's and our own; what was sent again is counted.
 void label(const LegHot& hot, LegCold& cold, TcpFlow& flow, const Sighting& s, Side from, DuplicateState same, LegStep& step) {
-  const TcpFlow::Half& own = flow.half[index_of(from)];
+  const TcpFlow::Half& own = flow.half[from];
   const bool behind = (own.notes & flow_note::positioned) && sequence_before(s.seq, own.next_seq);
   const bool again = sent_again(flow, s, from);
   const uint32_t why = again ? why_sent_again(cold, flow, s, from) : 0;
@@ -142,7 +140,7 @@ void label(const LegHot& hot, LegCold& cold, TcpFlow& flow, const Sighting& s, S
   if ((labels & not_again) || !behind || !again) return;
   if (!(labels & explained)) step.labels |= why;
   if (same != DuplicateState::fresh) return;
-  ++cold.retransmissions[index_of(from)];
+  ++cold.retransmissions[from];
   step.what |= leg_step::sent_again;
   remember_again(flow, s, from);
 }
@@ -188,14 +186,14 @@ bool starts_new_leg(const LegHot& hot, const LegCold& cold, const Sighting& s, S
   if (idle_over(hot, s.order_ns, idle_timeout_ns)) return true;
   const bool over = (hot.flags & reset) || (hot.flags & (fin_client | fin_server)) == (fin_client | fin_server);
   if (!is_syn) return false;
-  if (hot.flags & ever_established) return s.seq != cold.isn[index_of(from)] || over;
+  if (hot.flags & ever_established) return s.seq != cold.isn[from] || over;
   if (!(hot.flags & syn)) {
     // No SYN until now. The server's half may have been stamped first, as far as one poll of its port goes: then this SYN belongs
     // here. Any other starts a leg.
-    if (hot.flags & syn_ack) return s.seq != cold.isn[0];
-    const size_t peer = 1 - index_of(from);
+    if (hot.flags & syn_ack) return s.seq != cold.isn[Side::client];
+    const Side peer = opposite(from);
     const int32_t acknowledged = sequence_distance(s.seq + 1, hot.max_ack[peer]);
-    const bool young = s.time_ns - cold.first_ns < kHalfFirstNs && hot.packets[1 - peer] == 0;
+    const bool young = s.time_ns - cold.first_ns < kHalfFirstNs && hot.packets[from] == 0;
     return !(young && (hot.seen & leg_seen::max_ack[peer]) && acknowledged >= 0 && acknowledged < kHalfFirstBytes);
   }
   return false;
@@ -234,7 +232,7 @@ static LegStep step_leg(LegHot& hot, LegCold& cold, TcpFlow& flow, const Sightin
     cold.syn_ack_stamp_ns = s.time_ns;
     note_uncertainty(cold, s);
     note_offer(cold, s, Side::server);
-    if (!(hot.flags & syn)) cold.isn[0] = s.ack - 1;
+    if (!(hot.flags & syn)) cold.isn[Side::client] = s.ack - 1;
     step.what |= leg_step::syn_ack;
   }
   label(hot, cold, flow, s, from, same, step);
@@ -256,7 +254,7 @@ static LegStep step_leg(LegHot& hot, LegCold& cold, TcpFlow& flow, const Sightin
     hot.flags |= answers_syn ? refused : reset;
     step.what |= answers_syn ? leg_step::refused : (leg_step::reset | leg_step::closed);
   } else if ((step.what & leg_step::attempt) && hot.end_state(Side::server) == TcpEndState::reset &&
-             hot.max_ack[1] == s.seq + 1) {
+             hot.max_ack[Side::server] == s.seq + 1) {
     hot.flags |= refused | rst_by_server;  // the RST was stamped before the SYN that it answers
     step.what |= leg_step::refused;
   }
@@ -285,7 +283,7 @@ LegStep udp_step(LegHot& hot, LegCold& cold, const Sighting& s, Side from, Dupli
   LegStep step;
   // Stamps of two ports, and the first may have been the answer: then the lower port is taken for the server's.
   const bool order_open = s.time_ns - s.stamp_uncertainty_ns <= cold.first_ns;
-  if (from == Side::server && hot.packets[1] == 0 && order_open && s.source_port > s.destination_port) {
+  if (from == Side::server && hot.packets[Side::server] == 0 && order_open && s.source_port > s.destination_port) {
     flip(hot, cold);
     from = Side::client;
     step.what |= leg_step::flipped;
@@ -299,7 +297,7 @@ LegSummary summarize(const LegHot& hot, const LegCold& cold, const TcpFlow* flow
   LegSummary r{};
   if (flow) {
     r.times = summarize(flow->times, hot, cold);
-    r.window_scale_at_least = {flow->half[0].scale_at_least, flow->half[1].scale_at_least};
+    r.window_scale_at_least = {flow->half[Side::client].scale_at_least, flow->half[Side::server].scale_at_least};
   }
   r.first_ns = cold.first_ns;
   r.last_ns = std::max(cold.first_ns, hot.last_ns);

@@ -27,19 +27,18 @@ uint32_t round_trip_us(const LegCold& cold) {
 }  // namespace
 
 bool sent_again(const TcpFlow& flow, const Sighting& s, Side from) {
-  const size_t d = index_of(from);
-  const TcpFlow::Half& own = flow.half[d];
+  const TcpFlow::Half& own = flow.half[from];
   if (!(own.notes & flow_note::positioned)) return false;
   // What the packet holds of what may have been seen: from the direction's first number on, which only a SYN uses.
   SequenceRange range = range_of(s);
-  const uint32_t first = flow.base_seq[d] + ((s.tcp_flags & tcp_flag::syn) ? 0 : 1);
+  const uint32_t first = flow.base_seq[from] + ((s.tcp_flags & tcp_flag::syn) ? 0 : 1);
   if (sequence_before(range.begin, first)) range.begin = first;
-  if (const uint32_t certain = flow.uncertain_before[d]; certain != 0 && sequence_before(range.begin, certain))
+  if (const uint32_t certain = flow.uncertain_before[from]; certain != 0 && sequence_before(range.begin, certain))
     range.begin = certain;
   if (sequence_before(own.next_seq, range.end)) range.end = own.next_seq;
   // Then some of it came before, unless holes cover it all.
   for (uint8_t i = 0; i < own.holes && sequence_before(range.begin, range.end); ++i) {
-    const SequenceRange& hole = flow.hole[d][i];
+    const SequenceRange& hole = flow.hole[from][i];
     if (sequence_before(range.begin, hole.begin)) break;
     if (sequence_before(range.begin, hole.end)) range.begin = hole.end;
   }
@@ -47,8 +46,8 @@ bool sent_again(const TcpFlow& flow, const Sighting& s, Side from) {
 }
 
 uint32_t why_sent_again(const LegCold& cold, const TcpFlow& flow, const Sighting& s, Side from) {
-  const TcpFlow::Half& own = flow.half[index_of(from)];
-  const TcpFlow::Half& peer = flow.half[1 - index_of(from)];
+  const TcpFlow::Half& own = flow.half[from];
+  const TcpFlow::Half& peer = flow.half[opposite(from)];
   const SequenceRange range = range_of(s);
   const uint32_t now_us = microseconds_of(s.time_ns), round_trip = round_trip_us(cold);
   const bool answered = peer.notes & flow_note::spoken;
@@ -69,9 +68,8 @@ uint32_t why_sent_again(const LegCold& cold, const TcpFlow& flow, const Sighting
 }
 
 void remember_again(TcpFlow& flow, const Sighting& s, Side from) {
-  const size_t d = index_of(from);
-  uint8_t& at = flow.half[d].again_at;
-  flow.again[d][at] = {range_of(s), s.frame, s.port, 1};
+  uint8_t& at = flow.half[from].again_at;
+  flow.again[from][at] = {range_of(s), s.frame, s.port, 1};
   at = static_cast<uint8_t>((at + 1) % TcpFlow::kAgain);
 }
 
@@ -83,7 +81,7 @@ std::optional<TcpFlow::Again> needless_by(TcpFlow& flow, const Sighting& s, Side
   const bool within = second.begin != second.end && sequence_at_or_before(second.begin, first.begin) &&
                       sequence_at_or_before(first.end, second.end);
   if (!acknowledged && !within) return std::nullopt;
-  for (TcpFlow::Again& again : flow.again[1 - index_of(from)]) {
+  for (TcpFlow::Again& again : flow.again[opposite(from)]) {
     const bool same = sequence_at_or_before(again.range.begin, first.begin) && sequence_at_or_before(first.end, again.range.end);
     if (again.used == 0 || !same) continue;
     const TcpFlow::Again found = again;

@@ -9,7 +9,6 @@ namespace {
 
 using namespace turn_state;
 
-constexpr size_t kClient = index_of(Side::client), kServer = index_of(Side::server);
 constexpr uint32_t kMost = std::numeric_limits<uint32_t>::max();
 constexpr uint64_t kPauseTicks = to_ticks(round_trip::kLongestNs);
 
@@ -18,40 +17,40 @@ constexpr uint32_t kFullSizeLeast = 1220 / 16;
 constexpr uint32_t kWaitMaxShift = 6;  // 64 ticks are 1024 ns
 
 // Of each side: its message goes on; what makes its next one due; its last message has not ended; see first_flight.
-constexpr std::array<uint16_t, 2> kGoingOn{request, response}, kDue{response, unanswered}, kOpen{open_client, open_server};
-constexpr std::array<uint16_t, 2> kAcked{acked_client, acked_server}, kMeasured{measured_client, measured_server};
+constexpr PerSide<uint16_t> kGoingOn{request, response}, kDue{response, unanswered}, kOpen{open_client, open_server};
+constexpr PerSide<uint16_t> kAcked{acked_client, acked_server}, kMeasured{measured_client, measured_server};
 
-template <size_t peer>
+template <Side peer>
 bool acknowledges_all(const TurnPace& pace, const Sighting& s, uint8_t flags) {
   if (!(pace.state & kBegun[peer])) return true;
   return (flags & tcp_flag::ack) && sequence_at_or_before(pace.data_end[peer], s.ack);
 }
 
 // A request or a response begins: what was waited for it.
-template <size_t d>
+template <Side from>
 void begin_message(TurnPace& pace, TurnSums& sums, uint64_t waited, const RoundTrips& trips) {
   const uint32_t state = pace.state;
   if (state & (request | response)) {
-    uint32_t& largest = sums.message_max[state & request ? kClient : kServer];
+    uint32_t& largest = sums.message_max[state & request ? Side::client : Side::server];
     largest = std::max(largest, pace.message_bytes);
   }
   pace.message_bytes = 0;
-  sums.wait_ticks[d] += waited;
-  if (d == kServer || (state & response))
-    sums.network_ticks[d] += std::min<uint64_t>(waited, uint64_t{pace.again_ticks} + trips[d].min);
-  sums.wait_max[d] = std::max(sums.wait_max[d], static_cast<uint32_t>(std::min<uint64_t>(waited >> kWaitMaxShift, kMost)));
-  if (d == kServer) {
+  sums.wait_ticks[from] += waited;
+  if (from == Side::server || (state & response))
+    sums.network_ticks[from] += std::min<uint64_t>(waited, uint64_t{pace.again_ticks} + trips[from].min);
+  sums.wait_max[from] = std::max(sums.wait_max[from], static_cast<uint32_t>(std::min<uint64_t>(waited >> kWaitMaxShift, kMost)));
+  if (from == Side::server) {
     pace.outstanding_ticks += pace.outstanding * waited;
     // Data that comes first where the handshake was not seen answers nobody knows what.
     if ((state & (request | response)) || pace.last_tick != 0) ++sums.turns;
   } else if (pace.outstanding == 1 && !(state & open_server)) {
     pace.outstanding = 0;
   }
-  pace.state = static_cast<uint16_t>((state & ~(request | response)) | kGoingOn[d]);
+  pace.state = static_cast<uint16_t>((state & ~(request | response)) | kGoingOn[from]);
 }
 
 void go_on(TurnPace& pace, uint64_t passed) {
-  pace.transfer_ticks[pace.state & request ? kClient : kServer] += passed;
+  pace.transfer_ticks[pace.state & request ? Side::client : Side::server] += passed;
   pace.outstanding_ticks += pace.outstanding * passed;
 }
 
@@ -61,16 +60,16 @@ void count_request(TurnPace& pace, TurnSums& sums) {
   if (pace.outstanding < sums.outstanding_max) ++pace.outstanding;
 }
 
-template <size_t d>
+template <Side from>
 void note_new_data(TurnPace& pace, TurnSums& sums, const Sighting& s, uint32_t end, bool acks_all, uint32_t unacked) {
   const uint32_t size = std::min(s.payload_length / 16, 0xffu);
-  pace.data_end[d] = end;
-  if (const int32_t in_flight = sequence_distance(unacked, end); in_flight > static_cast<int64_t>(pace.in_flight_max[d]))
-    pace.in_flight_max[d] = static_cast<uint32_t>(in_flight);
-  const bool ends = (s.tcp_flags & tcp_flag::psh) && size < std::max<uint32_t>(pace.full_size[d], kFullSizeLeast);
-  if (pace.full_size[d] < size) pace.full_size[d] = static_cast<uint8_t>(size);
-  uint32_t state = pace.state | kBegun[d];
-  if (d == kClient) {
+  pace.data_end[from] = end;
+  if (const int32_t in_flight = sequence_distance(unacked, end); in_flight > static_cast<int64_t>(pace.in_flight_max[from]))
+    pace.in_flight_max[from] = static_cast<uint32_t>(in_flight);
+  const bool ends = (s.tcp_flags & tcp_flag::psh) && size < std::max<uint32_t>(pace.full_size[from], kFullSizeLeast);
+  if (pace.full_size[from] < size) pace.full_size[from] = static_cast<uint8_t>(size);
+  uint32_t state = pace.state | kBegun[from];
+  if (from == Side::client) {
     if (!(state & open_client)) count_request(pace, sums);
     state |= unanswered;
   } else {
@@ -78,21 +77,21 @@ void note_new_data(TurnPace& pace, TurnSums& sums, const Sighting& s, uint32_t e
     if (ends && pace.outstanding > 1) --pace.outstanding;
     if (acks_all) state &= ~unanswered;
   }
-  pace.state = static_cast<uint16_t>(ends ? state & ~kOpen[d] : state | kOpen[d]);
-  if (pace.ttl[d] != s.ttl) {
-    if (pace.ttl[d] != 0 && sums.ttl_changes[d] < 0xff) ++sums.ttl_changes[d];
-    pace.ttl[d] = s.ttl;
+  pace.state = static_cast<uint16_t>(ends ? state & ~kOpen[from] : state | kOpen[from]);
+  if (pace.ttl[from] != s.ttl) {
+    if (pace.ttl[from] != 0 && sums.ttl_changes[from] < 0xff) ++sums.ttl_changes[from];
+    pace.ttl[from] = s.ttl;
   }
 }
 
 // Numbers that were passed before, of a message that goes on.
-[[gnu::noinline]] void take_old(TurnPace& pace, const Sighting& s, size_t d, DataKind data, uint64_t passed, uint32_t unacked) {
+[[gnu::noinline]] void take_old(TurnPace& pace, const Sighting& s, Side from, DataKind data, uint64_t passed, uint32_t unacked) {
   if (data == DataKind::late) {  // the message is whole only now
     go_on(pace, passed);
     pace.last_tick += passed;
     pace.again_ticks = 0;
-    if (pace.state & kGoingOn[d]) pace.message_bytes += std::min(s.payload_length, kMost - pace.message_bytes);
-  } else if ((pace.state & kGoingOn[d]) && sequence_before(unacked, data_seq(s) + s.payload_length)) {
+    if (pace.state & kGoingOn[from]) pace.message_bytes += std::min(s.payload_length, kMost - pace.message_bytes);
+  } else if ((pace.state & kGoingOn[from]) && sequence_before(unacked, data_seq(s) + s.payload_length)) {
     pace.again_ticks = static_cast<uint32_t>(std::min<uint64_t>(passed, kMost));
   }
 }
@@ -112,16 +111,16 @@ Passed since(const TurnPace& pace, const Sighting& s) {
 template <Side from>
 [[gnu::always_inline]] inline void take_new(TurnPace& pace, TurnSums& sums, const Sighting& s, uint8_t flags, uint32_t end,
                                             const RoundTrips& trips, uint32_t unacked) {
-  constexpr size_t d = index_of(from), peer = index_of(other(from));
+  constexpr Side peer = opposite(from);
   const Passed passed = since(pace, s);
   const bool acks_all = acknowledges_all<peer>(pace, s, flags);
-  if (!(pace.state & (request | response)) || ((pace.state & kDue[d]) && acks_all)) {
-    begin_message<d>(pace, sums, passed.ticks, trips);
+  if (!(pace.state & (request | response)) || ((pace.state & kDue[from]) && acks_all)) {
+    begin_message<from>(pace, sums, passed.ticks, trips);
   } else {
     go_on(pace, passed.ticks);
   }
-  if (pace.state & kGoingOn[d]) pace.message_bytes += std::min(s.payload_length, kMost - pace.message_bytes);
-  note_new_data<d>(pace, sums, s, end, acks_all, unacked);
+  if (pace.state & kGoingOn[from]) pace.message_bytes += std::min(s.payload_length, kMost - pace.message_bytes);
+  note_new_data<from>(pace, sums, s, end, acks_all, unacked);
   pace.last_tick = passed.until;
   pace.again_ticks = 0;
 }
@@ -135,7 +134,7 @@ void begin(TurnPace& pace, int64_t now_ns) {
 template <Side from>
 void take(TurnPace& pace, TurnSums& sums, const Sighting& s, DataKind data, const RoundTrips& trips, uint32_t unacked) {
   if (data == DataKind::again || data == DataKind::late) {
-    if (pace.state & (request | response)) take_old(pace, s, index_of(from), data, since(pace, s).ticks, unacked);
+    if (pace.state & (request | response)) take_old(pace, s, from, data, since(pace, s).ticks, unacked);
     return;
   }
   take_new<from>(pace, sums, s, s.tcp_flags, data_seq(s) + s.payload_length, trips, unacked);
@@ -152,8 +151,8 @@ template void take_fast_path<Side::client>(TurnPace&, TurnSums&, const Sighting&
 template void take_fast_path<Side::server>(TurnPace&, TurnSums&, const Sighting&, const RoundTrips&, uint32_t);
 
 void take_flight(TurnPace& pace, TurnSums& sums, const Sighting& s, Side from, DataKind data, const RoundTrips& trips,
-                 const std::array<uint32_t, 2>& isn) {
-  const size_t d = index_of(from), peer = index_of(other(from));
+                 const PerSide<uint32_t>& isn) {
+  const Side peer = opposite(from);
   const uint64_t tick = to_ticks(s.time_ns);
   // The sequence numbers last: they stand in the leg's cold lines.
   const bool awaits_ack = (pace.state & (kBegun[peer] | kAcked[peer] | kMeasured[peer])) == kBegun[peer];
@@ -162,17 +161,16 @@ void take_flight(TurnPace& pace, TurnSums& sums, const Sighting& s, Side from, D
     sums.first_flight[peer] = static_cast<uint32_t>(tick) + trips[peer].min;
   }
   if (data != DataKind::next && data != DataKind::after_gap) return;
-  if (!(pace.state & kAcked[d]) || (pace.state & kMeasured[d])) return;
-  const bool called_for = static_cast<int32_t>(static_cast<uint32_t>(tick) - sums.first_flight[d]) >= 0;
+  if (!(pace.state & kAcked[from]) || (pace.state & kMeasured[from])) return;
+  const bool called_for = static_cast<int32_t>(static_cast<uint32_t>(tick) - sums.first_flight[from]) >= 0;
   if (!called_for && tick - pace.last_tick < kPauseTicks) return;
-  pace.state |= kMeasured[d];
-  sums.first_flight[d] = s.seq - (isn[d] + 1);
+  pace.state |= kMeasured[from];
+  sums.first_flight[from] = s.seq - (isn[from] + 1);
 }
 
 uint32_t first_flight(const TurnPace& pace, const TurnSums& sums, Side side, uint32_t isn) {
-  const size_t d = index_of(side);
-  if (pace.state & kMeasured[d]) return sums.first_flight[d];
-  return (pace.state & kBegun[d]) ? pace.data_end[d] - (isn + 1) : 0;
+  if (pace.state & kMeasured[side]) return sums.first_flight[side];
+  return (pace.state & kBegun[side]) ? pace.data_end[side] - (isn + 1) : 0;
 }
 
 void flip(TurnPace& pace, TurnSums& sums) {
@@ -180,12 +178,12 @@ void flip(TurnPace& pace, TurnSums& sums) {
   const TurnPace mistaken = pace;
   pace = {};
   sums = {};
-  for (size_t d = 0; d < 2; ++d) {
-    pace.data_end[d] = mistaken.data_end[1 - d];
-    pace.in_flight_max[d] = mistaken.in_flight_max[1 - d];
-    pace.full_size[d] = mistaken.full_size[1 - d];
-    pace.ttl[d] = mistaken.ttl[1 - d];
-    if (mistaken.state & kBegun[1 - d]) pace.state |= kBegun[d];
+  for (const Side side : kSides) {
+    pace.data_end[side] = mistaken.data_end[opposite(side)];
+    pace.in_flight_max[side] = mistaken.in_flight_max[opposite(side)];
+    pace.full_size[side] = mistaken.full_size[opposite(side)];
+    pace.ttl[side] = mistaken.ttl[opposite(side)];
+    if (mistaken.state & kBegun[opposite(side)]) pace.state |= kBegun[side];
   }
 }
 

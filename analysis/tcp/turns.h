@@ -36,18 +36,18 @@
 namespace parallax {
 
 struct alignas(64) TurnPace {
-  uint64_t last_tick;                      // of the newest data, or of the handshake's end; 0: neither
-  std::array<uint64_t, 2> transfer_ticks;  // of a direction's messages; all arrays: from the client, from the server
-  uint64_t outstanding_ticks;              // sum of time times requests outstanding
-  std::array<uint32_t, 2> data_end;        // sequence number after the newest data
-  std::array<uint32_t, 2> in_flight_max;   // bytes sent and not acknowledged, as the point sees it
-  uint32_t message_bytes;                  // of the request or response that goes on
-  uint32_t again_ticks;                    // how long after last_tick some of it was last sent again, unacknowledged
-  uint16_t state;                          // turn_state
-  uint8_t burst;                           // requests begun since the server's last data
+  uint64_t last_tick;                // of the newest data, or of the handshake's end; 0: neither
+  PerSide<uint64_t> transfer_ticks;  // of the messages that the side sends
+  uint64_t outstanding_ticks;        // sum of time times requests outstanding
+  PerSide<uint32_t> data_end;        // sequence number after the newest data
+  PerSide<uint32_t> in_flight_max;   // bytes sent and not acknowledged, as the point sees it
+  uint32_t message_bytes;            // of the request or response that goes on
+  uint32_t again_ticks;              // how long after last_tick some of it was last sent again, unacknowledged
+  uint16_t state;                    // turn_state
+  uint8_t burst;                     // requests begun since the server's last data
   uint8_t outstanding;
-  std::array<uint8_t, 2> full_size;  // of the largest payload seen, in units of 16 bytes
-  std::array<uint8_t, 2> ttl;        // of the newest data; 0: none
+  PerSide<uint8_t> full_size;  // of the largest payload seen, in units of 16 bytes
+  PerSide<uint8_t> ttl;        // of the newest data; 0: none
 };
 static_assert(sizeof(TurnPace) == 64);
 
@@ -62,13 +62,13 @@ inline constexpr uint16_t measured_client = 512, measured_server = 1024;
 }  // namespace turn_state
 
 struct alignas(64) TurnSums {
-  std::array<uint64_t, 2> wait_ticks;     // by the side that was waited for
-  std::array<uint64_t, 2> network_ticks;  // of which the network
-  std::array<uint32_t, 2> wait_max;       // the longest single one, in units of 1024 ns
-  std::array<uint32_t, 2> message_max;    // bytes of the largest request, of the largest response
-  std::array<uint32_t, 2> first_flight;   // see turn_state
+  PerSide<uint64_t> wait_ticks;     // by the side that was waited for
+  PerSide<uint64_t> network_ticks;  // of which the network
+  PerSide<uint32_t> wait_max;       // the longest single one, in units of 1024 ns
+  PerSide<uint32_t> message_max;    // bytes of the largest request, of the largest response
+  PerSide<uint32_t> first_flight;   // see turn_state
   uint32_t turns;
-  std::array<uint8_t, 2> ttl_changes;  // how often data came with another TTL than the data before; at most 255
+  PerSide<uint8_t> ttl_changes;  // how often data came with another TTL than the data before; at most 255
   uint8_t outstanding_max;
   uint8_t unused;
 };
@@ -76,7 +76,7 @@ static_assert(sizeof(TurnSums) == 64);
 
 namespace turns {
 
-inline constexpr std::array<uint16_t, 2> kBegun{turn_state::begun_client, turn_state::begun_server};
+inline constexpr PerSide<uint16_t> kBegun{turn_state::begun_client, turn_state::begun_server};
 
 // The first sequence number of the payload.
 inline uint32_t data_seq(const Sighting& s) { return s.seq + ((s.tcp_flags & tcp_flag::syn) ? 1 : 0); }
@@ -84,7 +84,7 @@ inline uint32_t data_seq(const Sighting& s) { return s.seq + ((s.tcp_flags & tcp
 // Whether a segment begins where the newest data ended.
 template <Side from>
 bool is_next(const TurnPace& pace, const Sighting& s) {
-  return s.seq == pace.data_end[index_of(from)] && (pace.state & kBegun[index_of(from)]);
+  return s.seq == pace.data_end[from] && (pace.state & kBegun[from]);
 }
 
 // What the payload of `s` is, by the labels that it got.
@@ -92,8 +92,8 @@ template <Side from>
 DataKind data_kind_of(const TurnPace& pace, const Sighting& s, uint32_t labels) {
   constexpr uint32_t probes = bit(PacketLabel::keep_alive) | bit(PacketLabel::zero_window_probe);
   if (s.payload_length == 0 || (s.tcp_flags & tcp_flag::rst) || (labels & probes)) return DataKind::none;
-  if (!(pace.state & kBegun[index_of(from)])) return DataKind::next;
-  const uint32_t seq = data_seq(s), data_end = pace.data_end[index_of(from)];
+  if (!(pace.state & kBegun[from])) return DataKind::next;
+  const uint32_t seq = data_seq(s), data_end = pace.data_end[from];
   if (sequence_before(data_end, seq + s.payload_length))
     return sequence_before(data_end, seq) ? DataKind::after_gap : DataKind::next;
   return (labels & bit(PacketLabel::out_of_order)) ? DataKind::late : DataKind::again;
@@ -123,7 +123,7 @@ inline bool flight_measured(const TurnPace& pace) {
   return (pace.state & both) == both;
 }
 void take_flight(TurnPace& pace, TurnSums& sums, const Sighting& s, Side from, DataKind data, const RoundTrips& trips,
-                 const std::array<uint32_t, 2>& isn);
+                 const PerSide<uint32_t>& isn);
 // Bytes, as far as known by now.
 uint32_t first_flight(const TurnPace& pace, const TurnSums& sums, Side side, uint32_t isn);
 

@@ -10,7 +10,7 @@ ConnState tcp_conn_state(const LegHot& hot) {
   const TcpEndState o = hot.end_state(Side::client), r = hot.end_state(Side::server);
   const bool o_inactive = o == inactive || o == partial, r_inactive = r == inactive || r == partial;
   if (r == reset) {
-    const bool nothing_sent = hot.bytes[0] == 0 && hot.bytes[1] == 0;
+    const bool nothing_sent = hot.bytes[Side::client] == 0 && hot.bytes[Side::server] == 0;
     if (o == syn_sent || o == syn_ack_sent || (o == reset && nothing_sent)) return ConnState::REJ;
     return o_inactive ? ConnState::RSTRH : ConnState::RSTR;
   }
@@ -55,31 +55,29 @@ void write_rarely(LegCold& cold, char letter, Side from, uint16_t& count) {
 
 // Each flag that opens, ends or contradicts.
 void note_flags(LegHot& hot, LegCold& cold, const Sighting& s, Side from) {
-  const size_t d = index_of(from);
   const bool syn = s.tcp_flags & tcp_flag::syn, fin = s.tcp_flags & tcp_flag::fin, rst = s.tcp_flags & tcp_flag::rst;
   if (syn && (fin || rst)) write_once(hot, cold, Letter::q, from);
   if (fin && rst) write_once(hot, cold, Letter::i, from);
   if (syn) {
-    uint32_t last = cold.isn[d];  // the leg's own step keeps it
+    uint32_t last = cold.isn[from];  // the leg's own step keeps it
     write_each(hot, cold, (s.tcp_flags & tcp_flag::ack) ? Letter::h : Letter::s, from, last, s.seq);
   }
-  if (fin) write_each(hot, cold, Letter::f, from, cold.last_fin[d], s.seq + s.payload_length);
-  if (rst) write_each(hot, cold, Letter::r, from, cold.last_rst[d], s.seq);
+  if (fin) write_each(hot, cold, Letter::f, from, cold.last_fin[from], s.seq + s.payload_length);
+  if (rst) write_each(hot, cold, Letter::r, from, cold.last_rst[from], s.seq);
 }
 
 // Zeek calls each payload sent again that ends where something has ended before, keep-alives among it.
 bool sent_again(const LegHot& hot, const Sighting& s, Side from) {
-  const size_t d = index_of(from);
-  if (s.payload_length == 0 || (s.tcp_flags & tcp_flag::rst) || !(hot.seen & leg_seen::next_seq[d]) ||
+  if (s.payload_length == 0 || (s.tcp_flags & tcp_flag::rst) || !(hot.seen & leg_seen::next_seq[from]) ||
       hot.end_state(from) == TcpEndState::reset)
     return false;
   const uint32_t space = s.payload_length + ((s.tcp_flags & tcp_flag::syn) ? 1 : 0) + ((s.tcp_flags & tcp_flag::fin) ? 1 : 0);
-  return sequence_at_or_before(s.seq + space, hot.next_seq[d]);
+  return sequence_at_or_before(s.seq + space, hot.next_seq[from]);
 }
 
 // Acknowledges bytes of the other side that were not seen. A single one may be its FIN or a probe, and is no content.
 bool acknowledges_a_gap(const LegHot& hot, const Sighting& s, Side from) {
-  const size_t peer = 1 - index_of(from);
+  const Side peer = opposite(from);
   if (!(s.tcp_flags & tcp_flag::ack) || (s.tcp_flags & (tcp_flag::syn | tcp_flag::rst)) || !(hot.seen & leg_seen::next_seq[peer]))
     return false;
   return sequence_before(hot.next_seq[peer] + 1, s.ack);
@@ -88,31 +86,30 @@ bool acknowledges_a_gap(const LegHot& hot, const Sighting& s, Side from) {
 }  // namespace
 
 void note_packet(LegHot& hot, LegCold& cold, const Sighting& s, Side from) {
-  const size_t d = index_of(from);
-  const bool first = hot.packets[0] + hot.packets[1] == 1;
+  const bool first = hot.packets[Side::client] + hot.packets[Side::server] == 1;
   if (first && from == Side::server)
     write(cold, '^', Side::server);  // ports or a SYN-ACK tell that the one who was seen first answers
-  if (s.window == 0 && !(s.tcp_flags & tcp_flag::rst)) write_rarely(cold, 'w', from, cold.zero_windows[d]);
+  if (s.window == 0 && !(s.tcp_flags & tcp_flag::rst)) write_rarely(cold, 'w', from, cold.zero_windows[from]);
   if (s.tcp_flags & tcp_flag::turning)
     note_flags(hot, cold, s, from);
   else if (s.payload_length > 0)
     write_once(hot, cold, Letter::d, from);
   else if (s.tcp_flags & tcp_flag::ack)
     write_once(hot, cold, Letter::a, from);
-  if (sent_again(hot, s, from)) write_rarely(cold, 't', from, cold.again[d]);
-  if (acknowledges_a_gap(hot, s, from)) write_rarely(cold, 'g', other(from), cold.gaps[1 - d]);
+  if (sent_again(hot, s, from)) write_rarely(cold, 't', from, cold.again[from]);
+  if (acknowledges_a_gap(hot, s, from)) write_rarely(cold, 'g', opposite(from), cold.gaps[opposite(from)]);
 }
 
-void note_gap(LegCold& cold, Side missing) { write_rarely(cold, 'g', missing, cold.gaps[index_of(missing)]); }
+void note_gap(LegCold& cold, Side missing) { write_rarely(cold, 'g', missing, cold.gaps[missing]); }
 
 void note_datagram(LegHot& hot, LegCold& cold, Side from) {
-  if (hot.packets[0] + hot.packets[1] == 1 && from == Side::server) write(cold, '^', Side::server);
+  if (hot.packets[Side::client] + hot.packets[Side::server] == 1 && from == Side::server) write(cold, '^', Side::server);
   write_once(hot, cold, Letter::d, from);
 }
 
 void step_end_states(LegHot& hot, Side from, uint8_t flags) {
   using enum TcpEndState;
-  TcpEndState self = hot.end_state(from), peer = hot.end_state(other(from));
+  TcpEndState self = hot.end_state(from), peer = hot.end_state(opposite(from));
   const bool syn = flags & tcp_flag::syn, ack = flags & tcp_flag::ack;
   if (flags & tcp_flag::rst) {
     self = reset;
@@ -131,17 +128,17 @@ void step_end_states(LegHot& hot, Side from, uint8_t flags) {
     self = partial;
   }
   hot.set_end_state(from, self);
-  hot.set_end_state(other(from), peer);
+  hot.set_end_state(opposite(from), peer);
 }
 
 void flip(LegHot& hot, LegCold& cold) {
   hot.end_states = static_cast<uint8_t>(hot.end_states << 4 | hot.end_states >> 4);
   hot.history_seen = static_cast<uint16_t>((hot.history_seen & 0x5555) << 1 | (hot.history_seen & 0xaaaa) >> 1);
-  std::swap(cold.last_fin[0], cold.last_fin[1]);
-  std::swap(cold.last_rst[0], cold.last_rst[1]);
-  std::swap(cold.again[0], cold.again[1]);
-  std::swap(cold.zero_windows[0], cold.zero_windows[1]);
-  std::swap(cold.gaps[0], cold.gaps[1]);
+  cold.last_fin.flip();
+  cold.last_rst.flip();
+  cold.again.flip();
+  cold.zero_windows.flip();
+  cold.gaps.flip();
   for (uint8_t i = 0; i < cold.history_length; ++i) {
     if (cold.history[i] != '^') cold.history[i] ^= 0x20;
   }
@@ -150,8 +147,9 @@ void flip(LegHot& hot, LegCold& cold) {
 
 ConnState conn_state(const LegHot& hot) {
   if (hot.flags & leg_flag::is_tcp) return tcp_conn_state(hot);
-  const bool answered = hot.packets[1] > 0;
-  return hot.packets[0] > 0 ? (answered ? ConnState::SF : ConnState::S0) : (answered ? ConnState::SHR : ConnState::OTH);
+  const bool answered = hot.packets[Side::server] > 0;
+  return hot.packets[Side::client] > 0 ? (answered ? ConnState::SF : ConnState::S0)
+                                       : (answered ? ConnState::SHR : ConnState::OTH);
 }
 
 }  // namespace parallax::zeek

@@ -18,7 +18,7 @@ namespace parallax::zeek {
 // Letters that a bit of LegHot::history_seen remembers; two bits each.
 enum class Letter : uint8_t { s, h, a, d, f, r, i, q };
 constexpr uint16_t history_bit(Letter letter, Side from) {
-  return static_cast<uint16_t>(1 << (2 * static_cast<unsigned>(letter) + index_of(from)));
+  return static_cast<uint16_t>((from == Side::client ? 1 : 2) << 2 * static_cast<unsigned>(letter));
 }
 
 // Everything that the packet adds to the history. REQUIRES: the packet has been counted, and nothing else of it taken into the
@@ -30,10 +30,9 @@ void note_datagram(LegHot& hot, LegCold& cold, Side from);
 
 // The same for a packet without SYN, FIN and RST, where nearly always there is nothing to add and the cold lines stay untouched.
 inline void note_established(LegHot& hot, LegCold& cold, const Sighting& s, Side from) {
-  const size_t d = index_of(from);
   const bool letter_stands = hot.history_seen & history_bit(s.payload_length > 0 ? Letter::d : Letter::a, from);
-  const bool nothing_again = s.payload_length == 0 || sequence_before(hot.next_seq[d], s.seq + s.payload_length);
-  const bool nothing_missed = sequence_at_or_before(s.ack, hot.next_seq[1 - d]);
+  const bool nothing_again = s.payload_length == 0 || sequence_before(hot.next_seq[from], s.seq + s.payload_length);
+  const bool nothing_missed = sequence_at_or_before(s.ack, hot.next_seq[opposite(from)]);
   if (letter_stands && nothing_again && nothing_missed && s.window != 0) [[likely]]
     return;
   note_packet(hot, cold, s, from);

@@ -38,7 +38,7 @@ uint32_t LegLifecycle::open(const Sighting& s, const OrientedKey& key, uint64_t 
   cold.first_ns = s.time_ns;
   cold.window_scale = {-1, -1};
   cold.log = {kNone, kNone};
-  counters_.legs_active[s.protocol == ip_protocol::udp].add();
+  counters_.legs_active[protocol_of(s.protocol)].add();
   if (options_.offline) ask_for_look(leg, s.order_ns);
   return leg;
 }
@@ -55,7 +55,7 @@ void LegLifecycle::close(uint32_t leg, const PacketFacts& at, LegEnding ending) 
   forwarder_.leave_pairs(leg, PairSighting::Kind::end, last);
   forwarder_.drop_log(leg);
   if (store_.legs.flow(leg) != kNone) store_.flows.release(store_.legs.flow(leg));
-  counters_.legs_active[store_.legs.key(leg).protocol == ip_protocol::udp].add(static_cast<uint64_t>(-1));
+  counters_.legs_active[protocol_of(store_.legs.key(leg).protocol)].add(static_cast<uint64_t>(-1));
   store_.legs.erase(leg);
 }
 

@@ -34,7 +34,7 @@ void LegReporter::add_report(LegEvent& event, bool over) {
   event.capture = store_.traces.report(store_.legs.hot(leg), store_.legs.cold(leg), over);
   const PointIndex point = store_.legs.key(leg).point;
   if (event.capture.missed_segments) counters_.capture_loss_segments[point].add(event.capture.missed_segments);
-  const uint64_t copies = event.capture.copies[0] + event.capture.copies[1];
+  const uint64_t copies = event.capture.copies[Side::client] + event.capture.copies[Side::server];
   if (copies) counters_.copies[point].add(copies);
   counters_.traces_refused.add(store_.traces.refused() - counters_.traces_refused.get());
 }

@@ -170,12 +170,12 @@ void LegTracker::take_leg_packet(const Sighting& s, const OrientedKey& key, uint
   DuplicateState same;
   if (s.protocol == ip_protocol::udp) {
     same = store_.traces.take_datagram(hot, store_.legs.cold(leg), s, from);
-    const bool was_answered = hot.packets[0] > 0 && hot.packets[1] > 0;
+    const bool was_answered = hot.packets[Side::client] > 0 && hot.packets[Side::server] > 0;
     const LegStep step = udp_step(hot, store_.legs.cold(leg), s, from, same);
     const bool flipped = step.what & leg_step::flipped;
     if (flipped) from = Side::client, store_.traces.flip(hot, store_.legs.cold(leg));
     if (opened) tell(leg, LegEventType::opened, s, from);
-    if (!was_answered && hot.packets[0] > 0 && hot.packets[1] > 0) {
+    if (!was_answered && hot.packets[Side::client] > 0 && hot.packets[Side::server] > 0) {
       store_.legs.move_to(leg, LegList::open);
       tell(leg, LegEventType::established, s, from);
     }
@@ -183,12 +183,11 @@ void LegTracker::take_leg_packet(const Sighting& s, const OrientedKey& key, uint
     same = store_.traces.take(hot, store_.legs.cold(leg), s, from);
     TcpFlow& flow = flow_of(leg, s);
     uint8_t notes = s.order_ns - hot.last_ns > round_trip::kLongestNs ? times_note::paused : 0;
-    if (flow.half[index_of(from)].holes > 0 && fills_hole(flow, from, {s.seq, s.seq + s.payload_length}))
-      notes |= times_note::fills_hole;
+    if (flow.half[from].holes > 0 && fills_hole(flow, from, {s.seq, s.seq + s.payload_length})) notes |= times_note::fills_hole;
     const LegStep step = tcp_step(hot, store_.legs.cold(leg), flow, s, from, same);
     labels = step.labels;
     if (reused) labels |= bit(PacketLabel::reused_ports);
-    if (step.what & leg_step::sent_again) counters_.retransmissions[s.point][index_of(from)][retransmission_kind(labels)].add();
+    if (step.what & leg_step::sent_again) counters_.retransmissions[s.point][from][retransmission_kind(labels)].add();
     if (step.needless) note_needless(*step.needless, s, from);
     if (step.what & leg_step::flipped) {
       from = Side::client;  // what the pairs have been told went the other way
@@ -250,7 +249,7 @@ uint32_t LegTracker::label_carried(uint32_t leg) {
 
 // The packet that was sent in vain came earlier, from the other side: its label is added to it.
 void LegTracker::note_needless(const TcpFlow::Again& again, const Sighting& s, Side from) {
-  counters_.needless_retransmissions[s.point][index_of(other(from))].add();
+  counters_.needless_retransmissions[s.point][opposite(from)].add();
   notes_.add({.order_ns = s.order_ns,
               .time_ns = s.time_ns,
               .leg = 0,
@@ -289,9 +288,9 @@ void LegTracker::note_times(FlowTimes& times, uint32_t leg, const Sighting& s, S
 
 // What is shorter than the stamp may be wrong by is no sample: after a pause of the sensor everything has the time of its end.
 void LegTracker::count_round_trips(const RoundTripSamples& samples, const Sighting& s, Side from) {
-  auto& histograms = counters_.rtt[s.point][index_of(from)];
+  auto& histograms = counters_.rtt[s.point][from];
   const int64_t uncertainty_ns = s.stamp_uncertainty_ns;
-  for (size_t method = 0; method < samples.ticks.size(); ++method) {
+  for (const RoundTripMethod method : kRoundTripMethods) {
     if (samples.ticks[method] == 0) continue;
     const int64_t ns = to_ns(samples.ticks[method]);
     if (ns >= uncertainty_ns) {
@@ -303,9 +302,9 @@ void LegTracker::count_round_trips(const RoundTripSamples& samples, const Sighti
 }
 
 void LegTracker::count_handshake(const LegCold& cold, PointIndex point) {
-  for (const Side answered : {Side::client, Side::server}) {
+  for (const Side answered : kSides) {
     if (const auto ns = cold.handshake_trip_ns(answered)) {
-      counters_.handshake_rtt[point][index_of(answered)].add(*ns);
+      counters_.handshake_rtt[point][answered].add(*ns);
     } else if (cold.saw_handshake(answered)) {
       counters_.round_trips_uncertain.add();
     }
@@ -320,9 +319,9 @@ std::span<const uint8_t> LegTracker::payload_prefix_of(const Sighting& s) {
 void LegTracker::recognise(uint32_t leg, const Sighting& s, Side from) {
   const uint16_t opening = from == Side::client ? leg_flag::syn : leg_flag::syn_ack;
   std::optional<uint32_t> first_seq;
-  if (store_.legs.hot(leg).flags & opening) first_seq = store_.legs.cold(leg).isn[index_of(from)] + 1;
-  const auto& pair = store_.legs.hot(leg).pair;
-  const bool may_pair = forwarder_.has_neighbours() && pair[0] == kNone && pair[1] == kNone;
+  const LegHot& hot = store_.legs.hot(leg);
+  if (hot.flags & opening) first_seq = store_.legs.cold(leg).isn[from] + 1;
+  const bool may_pair = forwarder_.has_neighbours() && hot.pair[PathSide::outer] == kNone && hot.pair[PathSide::inner] == kNone;
   protocol_parser_.take(leg, store_.id_of(leg), s, from, first_seq, may_pair, payload_prefix_);
 }
 

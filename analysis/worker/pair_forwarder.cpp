@@ -86,14 +86,14 @@ void PairForwarder::carry_out_commands(int64_t now_ns, int64_t not_before_ns) {
 bool PairForwarder::follow(uint32_t leg, const Sighting& s, Side from, DuplicateState same) {
   LegHot& hot = store_.legs.hot(leg);
   const bool logging = !(hot.flags & leg_flag::log_over);
-  if (!logging && hot.pair[0] == kNone && hot.pair[1] == kNone) return false;
+  if (!logging && hot.pair[PathSide::outer] == kNone && hot.pair[PathSide::inner] == kNone) return false;
   PairSighting sighting = pair_sighting_of(s, from);
   sighting.copy = same != DuplicateState::fresh;
-  for (size_t slot = 0; slot < 2; ++slot) {
-    if (hot.pair[slot] == kNone) continue;
-    sighting.pair = pair_ref::index(hot.pair[slot]);
-    sighting.pair_generation = pair_ref::generation(hot.pair[slot]);
-    send(hot.pair_home[slot], sighting);
+  for (const PathSide side : kPathSides) {
+    if (hot.pair[side] == kNone) continue;
+    sighting.pair = pair_ref::index(hot.pair[side]);
+    sighting.pair_generation = pair_ref::generation(hot.pair[side]);
+    send(hot.pair_home[side], sighting);
   }
   if (!logging) return false;
   LegCold& cold = store_.legs.cold(leg);
@@ -109,7 +109,7 @@ bool PairForwarder::follow(uint32_t leg, const Sighting& s, Side from, Duplicate
 // opened the leg.
 bool PairForwarder::meets_stranger(const LegHot& hot, const LegCold& cold, Side from) {
   const bool midstream = !(hot.flags & (leg_flag::syn | leg_flag::syn_ack));
-  const bool answered = hot.packets[index_of(other(from))] > 0 && !(hot.flags & leg_flag::reset);
+  const bool answered = hot.packets[opposite(from)] > 0 && !(hot.flags & leg_flag::reset);
   return midstream && !answered && cold.log_count > 0 && cold.log_count < kStrangerPackets;
 }
 
@@ -121,8 +121,9 @@ void PairForwarder::drop_log(uint32_t leg) {
 
 void PairForwarder::end_log_if_paired(uint32_t leg) {
   const LegHot& hot = store_.legs.hot(leg);
-  const uint32_t have = (hot.pair[0] != kNone ? 1u : 0u) | (hot.pair[1] != kNone ? 2u : 0u);
-  if (have == wanted_slots(store_.legs.key(leg).point)) drop_log(leg);
+  const PointIndex point = store_.legs.key(leg).point;
+  const auto settled = [&](PathSide side) { return (hot.pair[side] != kNone) == has_point(point, side); };
+  if (settled(PathSide::outer) && settled(PathSide::inner)) drop_log(leg);
 }
 
 void PairForwarder::send(uint8_t home, const PairSighting& s) {
@@ -137,12 +138,12 @@ void PairForwarder::send(uint8_t home, const PairSighting& s) {
 }
 
 void PairForwarder::leave_pairs(uint32_t leg, PairSighting::Kind kind, const PacketFacts& at) {
-  for (size_t slot = 0; slot < 2; ++slot) leave_pair(leg, slot, kind, at);
+  for (const PathSide side : kPathSides) leave_pair(leg, side, kind, at);
 }
 
-void PairForwarder::leave_pair(uint32_t leg, size_t slot, PairSighting::Kind kind, const PacketFacts& at) {
+void PairForwarder::leave_pair(uint32_t leg, PathSide side, PairSighting::Kind kind, const PacketFacts& at) {
   LegHot& hot = store_.legs.hot(leg);
-  if (hot.pair[slot] == kNone) return;
+  if (hot.pair[side] == kNone) return;
   PairSighting marker{};
   marker.kind = kind;
   marker.release_ns = at.order_ns;
@@ -150,26 +151,26 @@ void PairForwarder::leave_pair(uint32_t leg, size_t slot, PairSighting::Kind kin
   marker.point = at.point;
   marker.port = at.port;
   marker.frame = at.frame;
-  marker.pair = pair_ref::index(hot.pair[slot]);
-  marker.pair_generation = pair_ref::generation(hot.pair[slot]);
-  send(hot.pair_home[slot], marker);
-  hot.pair[slot] = kNone;
+  marker.pair = pair_ref::index(hot.pair[side]);
+  marker.pair_generation = pair_ref::generation(hot.pair[side]);
+  send(hot.pair_home[side], marker);
+  hot.pair[side] = kNone;
 }
 
-void PairForwarder::set_pair(uint32_t leg, size_t slot, uint8_t home, uint32_t reference, int64_t now_ns) {
+void PairForwarder::set_pair(uint32_t leg, PathSide side, uint8_t home, uint32_t reference, int64_t now_ns) {
   // Another leg on that side takes over: a NAT gave the retry a new port.
   PacketFacts before_packets{};
   before_packets.order_ns = now_ns;
-  leave_pair(leg, slot, PairSighting::Kind::abandon, before_packets);
+  leave_pair(leg, side, PairSighting::Kind::abandon, before_packets);
   LegHot& hot = store_.legs.hot(leg);
-  hot.pair[slot] = reference;
-  hot.pair_home[slot] = home;
+  hot.pair[side] = reference;
+  hot.pair_home[side] = home;
 }
 
 // What the home is told where a leg joins its pair: that it begins, and what was logged; or that the leg is gone already, before
 // the pairing took effect. The same whether the home lives here or not.
 template <typename Tell>
-void PairForwarder::tell_of_joining(LegId id, const Command& command, size_t slot, int64_t now_ns, Tell&& tell) {
+void PairForwarder::tell_of_joining(LegId id, const Command& command, PathSide side, int64_t now_ns, Tell&& tell) {
   PairSighting marker{};
   marker.release_ns = now_ns;
   marker.order_ns = now_ns;
@@ -181,7 +182,7 @@ void PairForwarder::tell_of_joining(LegId id, const Command& command, size_t slo
     tell(marker);
     return;
   }
-  set_pair(leg, slot, command.type == CommandType::open_pair ? kLocal : command.home,
+  set_pair(leg, side, command.type == CommandType::open_pair ? kLocal : command.home,
            pair_ref::make(command.pair, command.pair_generation), now_ns);
   marker.kind = PairSighting::Kind::begin;
   marker.order_ns = kTimeMin;
@@ -202,13 +203,13 @@ void PairForwarder::tell_of_joining(LegId id, const Command& command, size_t slo
 void PairForwarder::open_pair(const Command& command, int64_t now_ns) {
   pairs_.open(command);
   if (!command.local) return;
-  const std::array<LegId, 2> ids{command.leg, command.server_leg};
-  const std::array<PointIndex, 2> points{command.client_point, command.server_point};
+  const PerSide<LegId> ids{command.leg, command.server_leg};
+  const PerSide<PointIndex> points{command.client_point, command.server_point};
   if (!std::all_of(ids.begin(), ids.end(), [this](LegId id) { return store_.is_alive(id) && log_complete(id.index); }))
     counters_.fates_begun_late.add();
   joining_.clear();
-  for (size_t i = 0; i < 2; ++i) {
-    tell_of_joining(ids[i], command, slot_toward(points[i], points[1 - i]), now_ns,
+  for (const Side end : kSides) {
+    tell_of_joining(ids[end], command, path_side(points[end], points[opposite(end)]), now_ns,
                     [this](const PairSighting& s) { joining_.push_back(s); });
   }
   std::sort(joining_.begin(), joining_.end(), in_total_order);
@@ -221,7 +222,7 @@ void PairForwarder::join(const Command& command, int64_t now_ns) {
   const PointIndex own = store_.is_alive(id) ? store_.legs.key(id.index).point : command.client_point;
   const PointIndex neighbour = own == command.client_point ? command.server_point : command.client_point;
   if (store_.is_alive(id) && !log_complete(id.index) && own == command.client_point) counters_.fates_begun_late.add();
-  tell_of_joining(id, command, slot_toward(own, neighbour), now_ns, [&](const PairSighting& s) { send(command.home, s); });
+  tell_of_joining(id, command, path_side(own, neighbour), now_ns, [&](const PairSighting& s) { send(command.home, s); });
 }
 
 // The leg is unpaired again; what it has shown since it opened is not logged a second time, so that the fates of its next pair

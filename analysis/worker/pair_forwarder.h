@@ -40,8 +40,8 @@ class PairForwarder {
   // Forced inline: GCC deletes calls that only prefetch, as free of side effects.
   [[gnu::always_inline]] void prefetch(uint32_t leg) const {
     const LegHot& hot = store_.legs.hot(leg);
-    for (size_t slot = 0; slot < 2; ++slot) {
-      if (hot.pair[slot] != kNone && hot.pair_home[slot] == kLocal) pairs_.prefetch(pair_ref::index(hot.pair[slot]));
+    for (const PathSide side : kPathSides) {
+      if (hot.pair[side] != kNone && hot.pair_home[side] == kLocal) pairs_.prefetch(pair_ref::index(hot.pair[side]));
     }
   }
 
@@ -63,13 +63,13 @@ class PairForwarder {
   void join(const Command& command, int64_t now_ns);
   void leave(const Command& command, int64_t now_ns);
   template <typename Tell>
-  void tell_of_joining(LegId id, const Command& command, size_t slot, int64_t now_ns, Tell&& tell);
-  void leave_pair(uint32_t leg, size_t slot, PairSighting::Kind kind, const PacketFacts& at);
-  void set_pair(uint32_t leg, size_t slot, uint8_t home, uint32_t reference, int64_t now_ns);
+  void tell_of_joining(LegId id, const Command& command, PathSide side, int64_t now_ns, Tell&& tell);
+  void leave_pair(uint32_t leg, PathSide side, PairSighting::Kind kind, const PacketFacts& at);
+  void set_pair(uint32_t leg, PathSide side, uint8_t home, uint32_t reference, int64_t now_ns);
   bool log_complete(uint32_t leg) const { return !(store_.legs.hot(leg).flags & leg_flag::log_over); }
   void end_log_if_paired(uint32_t leg);
   // Bit 0: the leg may pair with the next outer point; bit 1: with the next inner one.
-  uint32_t wanted_slots(PointIndex point) const { return (point > 0 ? 1u : 0u) | (point + 1u < points_ ? 2u : 0u); }
+  bool has_point(PointIndex point, PathSide side) const { return side == PathSide::outer ? point > 0 : point + 1u < points_; }
 
   const size_t worker_, points_;
   EngineLinks& links_;

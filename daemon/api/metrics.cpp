@@ -18,10 +18,9 @@ using prometheus::MetricType;
 using Labels = std::vector<ClientMetric::Label>;
 
 constexpr double kNsPerSecond = 1e9;
-constexpr const char* kSides[2] = {"client", "server"};
-constexpr const char* kMethods[2] = {"ack", "timestamp"};  // RoundTripMethod
-constexpr const char* kFromDirections[2] = {"client_to_server", "server_to_client"};
-constexpr const char* kPathDirections[2] = {"toward_inside", "toward_outside"};
+constexpr PerSide<const char*> kSideNames{"client", "server"};
+constexpr PerSide<const char*> kSenderNames{"client_to_server", "server_to_client"};
+constexpr PerDirection<const char*> kDirectionNames{"toward_inside", "toward_outside"};
 
 // Collects one scrape. Families come in the order in which they are opened.
 class Page {
@@ -127,16 +126,16 @@ void add_points(Page& page, const SensorState& state, const EngineCounters& coun
   page.open("handshake_rtt_seconds", MetricType::Histogram,
             "Round trip of TCP handshakes, from the point to the client and to the server.");
   for (size_t point = 0; point < points; ++point) {
-    for (size_t side = 0; side < 2; ++side) {
-      page.add({{"point", state.path[point]}, {"side", kSides[side]}}, counters.points[point].handshake_rtt[side]);
+    for (const Side side : kSides) {
+      page.add({{"point", state.path[point]}, {"side", kSideNames[side]}}, counters.points[point].handshake_rtt[side]);
     }
   }
   page.open("rtt_seconds", MetricType::Histogram,
             "Round trips during TCP connections, from the point to the client and to the server, by how they were measured.");
   for (size_t point = 0; point < points; ++point) {
-    for (size_t side = 0; side < 2; ++side) {
-      for (size_t method = 0; method < 2; ++method) {
-        page.add({{"point", state.path[point]}, {"side", kSides[side]}, {"method", kMethods[method]}},
+    for (const Side side : kSides) {
+      for (const RoundTripMethod method : kRoundTripMethods) {
+        page.add({{"point", state.path[point]}, {"side", kSideNames[side]}, {"method", name(method)}},
                  counters.points[point].rtt[side][method]);
       }
     }
@@ -144,9 +143,9 @@ void add_points(Page& page, const SensorState& state, const EngineCounters& coun
   page.open("retransmissions_total", MetricType::Counter,
             "TCP segments sent again, by direction and by what made the sender do so.");
   for (size_t point = 0; point < points; ++point) {
-    for (size_t side = 0; side < 2; ++side) {
+    for (const Side side : kSides) {
       for (size_t kind = 0; kind < kRetransmissionKinds.size(); ++kind) {
-        page.add({{"point", state.path[point]}, {"direction", kFromDirections[side]}, {"kind", name(kRetransmissionKinds[kind])}},
+        page.add({{"point", state.path[point]}, {"direction", kSenderNames[side]}, {"kind", name(kRetransmissionKinds[kind])}},
                  static_cast<double>(counters.points[point].retransmissions[side][kind]));
       }
     }
@@ -154,8 +153,8 @@ void add_points(Page& page, const SensorState& state, const EngineCounters& coun
   page.open("needless_retransmissions_total", MetricType::Counter,
             "TCP segments sent again that the receiver had already, as its D-SACKs said.");
   for (size_t point = 0; point < points; ++point) {
-    for (size_t side = 0; side < 2; ++side) {
-      page.add({{"point", state.path[point]}, {"direction", kFromDirections[side]}},
+    for (const Side side : kSides) {
+      page.add({{"point", state.path[point]}, {"direction", kSenderNames[side]}},
                static_cast<double>(counters.points[point].needless_retransmissions[side]));
     }
   }
@@ -180,16 +179,16 @@ void add_devices(Page& page, const SensorState& state, const EngineCounters& cou
   const size_t devices = std::min(state.path.empty() ? 0 : state.path.size() - 1, counters.devices.size());
   page.open("segments_lost_total", MetricType::Counter, "Data segments seen entering a device and never leaving it.");
   for (size_t device = 0; device < devices; ++device) {
-    for (size_t side = 0; side < 2; ++side) {
-      page.add({{"where", between(state.path[device], state.path[device + 1])}, {"direction", kPathDirections[side]}},
-               static_cast<double>(counters.devices[device].segments_lost[side]));
+    for (const Direction direction : kDirections) {
+      page.add({{"where", between(state.path[device], state.path[device + 1])}, {"direction", kDirectionNames[direction]}},
+               static_cast<double>(counters.devices[device].segments_lost[direction]));
     }
   }
   page.open("device_transit_seconds", MetricType::Histogram, "Time that packets took through a device.");
   for (size_t device = 0; device < devices; ++device) {
-    for (size_t side = 0; side < 2; ++side) {
-      page.add({{"device", between(state.path[device], state.path[device + 1])}, {"direction", kPathDirections[side]}},
-               counters.devices[device].transit[side]);
+    for (const Direction direction : kDirections) {
+      page.add({{"device", between(state.path[device], state.path[device + 1])}, {"direction", kDirectionNames[direction]}},
+               counters.devices[device].transit[direction]);
     }
   }
 }
@@ -221,8 +220,8 @@ void add_findings(Page& page, const SensorState& state, const EngineCounters& co
 
 void add_engine(Page& page, const EngineCounters& counters) {
   page.open("connections_active", MetricType::Gauge, "Legs now in the tables, a connection once for each point that sees it.");
-  for (const Protocol protocol : {Protocol::tcp, Protocol::udp}) {
-    page.add({{"protocol", name(protocol)}}, static_cast<double>(counters.connections_active[static_cast<size_t>(protocol)]));
+  for (const Protocol protocol : kProtocols) {
+    page.add({{"protocol", name(protocol)}}, static_cast<double>(counters.connections_active[protocol]));
   }
   page.open("findings_without_blame_total", MetricType::Counter,
             "Observations of failures that accuse nobody, by why an absence was not proved.");

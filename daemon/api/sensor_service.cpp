@@ -124,28 +124,13 @@ class SensorService final : public v1::Sensor::Service {
 
   grpc::Status ListFindings(ServerContext*, const v1::ListFindingsRequest* request, v1::ListFindingsResponse* answer) override {
     ++calls_;
-    uint64_t after = 0;
-    if (!read_token(request->page_token(), after)) return bad_token();
-    const size_t size = page_size(request->page_size());
-    size_t bytes = 0;
-    while (true) {
-      const std::vector<FindingRecord> records = state_.engine->findings(after, size);
-      for (const FindingRecord& record : records) {
-        // A page is full only when one more has been met, so that the last page has no token.
-        const bool wanted = at_least(record, request->minimum_severity()) &&
-                            (request->kind() == v1::FINDING_KIND_UNSPECIFIED || to_proto(record.kind) == request->kind());
-        if (wanted && (answer->findings_size() == static_cast<int>(size) || bytes > SensorServer::kPageBytesMax)) {
-          answer->set_next_page_token(std::to_string(after));
-          return grpc::Status::OK;
-        }
-        if (wanted) {
-          *answer->add_findings() = to_proto(record, names_);
-          bytes += answer->findings().rbegin()->ByteSizeLong();
-        }
-        after = record.id;
-      }
-      if (records.size() < size) return grpc::Status::OK;
-    }
+    return fill_page(
+        *request, *answer, *answer->mutable_findings(),
+        [&](uint64_t after, size_t n) { return state_.engine->findings(after, n); },
+        [&](const FindingRecord& record) {
+          const bool of_kind = request->kind() == v1::FINDING_KIND_UNSPECIFIED || to_proto(record.kind) == request->kind();
+          return of_kind && at_least(record, request->minimum_severity());
+        });
   }
 
   grpc::Status WatchFindings(ServerContext* context, const v1::WatchFindingsRequest* request,
@@ -190,26 +175,12 @@ class SensorService final : public v1::Sensor::Service {
   grpc::Status ListConnections(ServerContext*, const v1::ListConnectionsRequest* request,
                                v1::ListConnectionsResponse* answer) override {
     ++calls_;
-    uint64_t after = 0;
-    if (!read_token(request->page_token(), after)) return bad_token();
-    const size_t size = page_size(request->page_size());
-    size_t bytes = 0;
-    while (true) {
-      const std::vector<ConnectionRecord> records = state_.engine->connections(after, size);
-      for (const ConnectionRecord& record : records) {
-        const bool wanted = request->outcome() == v1::OUTCOME_UNSPECIFIED || to_proto(record.outcome) == request->outcome();
-        if (wanted && (answer->connections_size() == static_cast<int>(size) || bytes > SensorServer::kPageBytesMax)) {
-          answer->set_next_page_token(std::to_string(after));
-          return grpc::Status::OK;
-        }
-        if (wanted) {
-          *answer->add_connections() = to_proto(record, names_);
-          bytes += answer->connections().rbegin()->ByteSizeLong();
-        }
-        after = record.id;
-      }
-      if (records.size() < size) return grpc::Status::OK;
-    }
+    return fill_page(
+        *request, *answer, *answer->mutable_connections(),
+        [&](uint64_t after, size_t n) { return state_.engine->connections(after, n); },
+        [&](const ConnectionRecord& record) {
+          return request->outcome() == v1::OUTCOME_UNSPECIFIED || to_proto(record.outcome) == request->outcome();
+        });
   }
 
   grpc::Status GetConnection(ServerContext*, const v1::GetConnectionRequest* request, v1::Connection* answer) override {
@@ -286,6 +257,33 @@ class SensorService final : public v1::Sensor::Service {
   }
 
  private:
+  // A page of records by id: what comes after the request's token and is wanted, as much as a page holds.
+  template <typename Request, typename Answer, typename Messages, typename RecordsAfter, typename IsWanted>
+  grpc::Status fill_page(const Request& request, Answer& answer, Messages& messages, RecordsAfter records_after,
+                         IsWanted is_wanted) const {
+    uint64_t after = 0;
+    if (!read_token(request.page_token(), after)) return bad_token();
+    const size_t size = page_size(request.page_size());
+    size_t bytes = 0;
+    while (true) {
+      const auto records = records_after(after, size);
+      for (const auto& record : records) {
+        const bool wanted = is_wanted(record);
+        // A page is full only when one more has been met, so that the last page has no token.
+        if (wanted && (messages.size() == static_cast<int>(size) || bytes > SensorServer::kPageBytesMax)) {
+          answer.set_next_page_token(std::to_string(after));
+          return grpc::Status::OK;
+        }
+        if (wanted) {
+          *messages.Add() = to_proto(record, names_);
+          bytes += messages.rbegin()->ByteSizeLong();
+        }
+        after = record.id;
+      }
+      if (records.size() < size) return grpc::Status::OK;
+    }
+  }
+
   grpc::Status not_written(const WriteWatch::Stream& stream) const {
     if (!stream.stalled()) return grpc::Status::CANCELLED;
     return {StatusCode::DEADLINE_EXCEEDED,

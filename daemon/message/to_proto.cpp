@@ -59,18 +59,18 @@ void set_round_trip(const RoundTripRecord& from, v1::RoundTrip& to) {
 }
 
 void set_turn_totals(const TurnTotals& from, v1::TurnTotals& to) {
-  to.set_waited_for_client_seconds(seconds(from.wait_ns[0]));
-  to.set_waited_for_server_seconds(seconds(from.wait_ns[1]));
-  to.set_network_to_client_seconds(seconds(from.network_ns[0]));
-  to.set_network_to_server_seconds(seconds(from.network_ns[1]));
-  to.set_longest_wait_for_client_seconds(seconds(from.longest_wait_ns[0]));
-  to.set_longest_wait_for_server_seconds(seconds(from.longest_wait_ns[1]));
-  to.set_request_seconds(seconds(from.transfer_ns[0]));
-  to.set_response_seconds(seconds(from.transfer_ns[1]));
-  to.set_largest_request_bytes(from.largest_message_bytes[0]);
-  to.set_largest_response_bytes(from.largest_message_bytes[1]);
-  to.set_in_flight_max_from_client(from.in_flight_max_bytes[0]);
-  to.set_in_flight_max_from_server(from.in_flight_max_bytes[1]);
+  to.set_waited_for_client_seconds(seconds(from.wait_ns[Side::client]));
+  to.set_waited_for_server_seconds(seconds(from.wait_ns[Side::server]));
+  to.set_network_to_client_seconds(seconds(from.network_ns[Side::client]));
+  to.set_network_to_server_seconds(seconds(from.network_ns[Side::server]));
+  to.set_longest_wait_for_client_seconds(seconds(from.longest_wait_ns[Side::client]));
+  to.set_longest_wait_for_server_seconds(seconds(from.longest_wait_ns[Side::server]));
+  to.set_request_seconds(seconds(from.transfer_ns[Side::client]));
+  to.set_response_seconds(seconds(from.transfer_ns[Side::server]));
+  to.set_largest_request_bytes(from.largest_message_bytes[Side::client]);
+  to.set_largest_response_bytes(from.largest_message_bytes[Side::server]);
+  to.set_in_flight_max_from_client(from.in_flight_max_bytes[Side::client]);
+  to.set_in_flight_max_from_server(from.in_flight_max_bytes[Side::server]);
   to.set_outstanding_max(from.outstanding_max);
   to.set_outstanding_mean(from.outstanding_mean);
 }
@@ -135,14 +135,14 @@ void set_leg(const LegRecord& from, const MessageNames& names, Protocol protocol
   to.set_conn_state(std::string(name_of(from.conn_state)));
   *to.mutable_first_seen() = to_timestamp(from.first_seen_ns);
   *to.mutable_last_seen() = to_timestamp(from.last_seen_ns);
-  to.set_packets_from_client(from.packets[0]);
-  to.set_packets_from_server(from.packets[1]);
-  to.set_bytes_from_client(from.bytes[0]);
-  to.set_bytes_from_server(from.bytes[1]);
-  to.set_retransmissions_from_client(from.retransmissions[0]);
-  to.set_retransmissions_from_server(from.retransmissions[1]);
-  to.set_client_isn(from.isn[0]);
-  to.set_server_isn(from.isn[1]);
+  to.set_packets_from_client(from.packets[Side::client]);
+  to.set_packets_from_server(from.packets[Side::server]);
+  to.set_bytes_from_client(from.bytes[Side::client]);
+  to.set_bytes_from_server(from.bytes[Side::server]);
+  to.set_retransmissions_from_client(from.retransmissions[Side::client]);
+  to.set_retransmissions_from_server(from.retransmissions[Side::server]);
+  to.set_client_isn(from.isn[Side::client]);
+  to.set_server_isn(from.isn[Side::server]);
   if (from.handshake_client_rtt_ns) to.set_handshake_client_rtt_seconds(seconds(*from.handshake_client_rtt_ns));
   if (from.handshake_server_rtt_ns) to.set_handshake_server_rtt_seconds(seconds(*from.handshake_server_rtt_ns));
   if (from.hops_to_client) to.set_hops_to_client(*from.hops_to_client);
@@ -159,13 +159,13 @@ void set_leg(const LegRecord& from, const MessageNames& names, Protocol protocol
     *to.mutable_proxied_server() = to_proto(from.proxied->server);
   }
   to.set_turns(from.turns);
-  if (from.rtt[0]) set_round_trip(*from.rtt[0], *to.mutable_rtt_client_seconds());
-  if (from.rtt[1]) set_round_trip(*from.rtt[1], *to.mutable_rtt_server_seconds());
-  if (from.first_flight_bytes[0]) to.set_first_flight_from_client(*from.first_flight_bytes[0]);
-  if (from.first_flight_bytes[1]) to.set_first_flight_from_server(*from.first_flight_bytes[1]);
+  if (from.rtt[Side::client]) set_round_trip(*from.rtt[Side::client], *to.mutable_rtt_client_seconds());
+  if (from.rtt[Side::server]) set_round_trip(*from.rtt[Side::server], *to.mutable_rtt_server_seconds());
+  if (from.first_flight_bytes[Side::client]) to.set_first_flight_from_client(*from.first_flight_bytes[Side::client]);
+  if (from.first_flight_bytes[Side::server]) to.set_first_flight_from_server(*from.first_flight_bytes[Side::server]);
   if (from.turn_totals) set_turn_totals(*from.turn_totals, *to.mutable_turn_totals());
-  to.set_ttl_changes_from_client(from.ttl_changes[0]);
-  to.set_ttl_changes_from_server(from.ttl_changes[1]);
+  to.set_ttl_changes_from_client(from.ttl_changes[Side::client]);
+  to.set_ttl_changes_from_server(from.ttl_changes[Side::server]);
 }
 
 void set_crossing(const CrossingRecord& from, const MessageNames& names, v1::Crossing& to) {
@@ -177,12 +177,12 @@ void set_crossing(const CrossingRecord& from, const MessageNames& names, v1::Cro
   pairing.set_rivals(from.rivals);
   to.set_device_kind(to_proto(from.device_kind));
   set_changes(from.changes, to.mutable_device_changes());
-  to.set_lost_from_client(from.lost[0]);
-  to.set_lost_from_server(from.lost[1]);
-  if (from.transit[0]) *to.mutable_transit_from_client_seconds() = to_proto(*from.transit[0]);
-  if (from.transit[1]) *to.mutable_transit_from_server_seconds() = to_proto(*from.transit[1]);
-  if (from.isn_offset[0]) to.set_isn_offset_from_client(*from.isn_offset[0]);
-  if (from.isn_offset[1]) to.set_isn_offset_from_server(*from.isn_offset[1]);
+  to.set_lost_from_client(from.lost[Side::client]);
+  to.set_lost_from_server(from.lost[Side::server]);
+  if (from.transit[Side::client]) *to.mutable_transit_from_client_seconds() = to_proto(*from.transit[Side::client]);
+  if (from.transit[Side::server]) *to.mutable_transit_from_server_seconds() = to_proto(*from.transit[Side::server]);
+  if (from.isn_offset[Side::client]) to.set_isn_offset_from_client(*from.isn_offset[Side::client]);
+  if (from.isn_offset[Side::server]) to.set_isn_offset_from_server(*from.isn_offset[Side::server]);
   to.set_undecided_packets(from.undecided);
 }
 
@@ -315,14 +315,18 @@ v1::Device to_proto(const DeviceRecord& record, const MessageNames& names) {
   message.set_kind(to_proto(record.kind));
   message.set_connections(record.connections);
   set_changes(record.changes, message.mutable_changes());
-  if (record.transit_toward_inside) *message.mutable_transit_toward_inside_seconds() = to_proto(*record.transit_toward_inside);
-  if (record.transit_toward_outside) *message.mutable_transit_toward_outside_seconds() = to_proto(*record.transit_toward_outside);
-  if (record.transit_toward_inside) message.set_crossed_toward_inside(record.transit_toward_inside->count);
-  if (record.transit_toward_outside) message.set_crossed_toward_outside(record.transit_toward_outside->count);
-  message.set_lost_toward_inside(record.lost_toward_inside);
-  message.set_lost_toward_outside(record.lost_toward_outside);
-  set_traffic(record.toward_inside, *message.mutable_toward_inside());
-  set_traffic(record.toward_outside, *message.mutable_toward_outside());
+  if (const auto& transit = record.transit[Direction::toward_inside]) {
+    *message.mutable_transit_toward_inside_seconds() = to_proto(*transit);
+    message.set_crossed_toward_inside(transit->count);
+  }
+  if (const auto& transit = record.transit[Direction::toward_outside]) {
+    *message.mutable_transit_toward_outside_seconds() = to_proto(*transit);
+    message.set_crossed_toward_outside(transit->count);
+  }
+  message.set_lost_toward_inside(record.segments_lost[Direction::toward_inside]);
+  message.set_lost_toward_outside(record.segments_lost[Direction::toward_outside]);
+  set_traffic(record.traffic[Direction::toward_inside], *message.mutable_toward_inside());
+  set_traffic(record.traffic[Direction::toward_outside], *message.mutable_toward_outside());
   message.set_resets_originated(record.resets_originated);
   for (const AddressMapEntry& entry : record.address_map) {
     v1::AddressMapEntry& to = *message.add_address_map();

@@ -51,7 +51,7 @@ class Sensor {
       s.seq = seq;
       s.ack = ack;
       s.payload_length = length;
-      s.ip_id = static_cast<uint16_t>(++ip_id_[from_client]);
+      s.ip_id = static_cast<uint16_t>(++ip_id_[from_client ? Side::client : Side::server]);
       const auto high = static_cast<uint8_t>(connection >> 16), low = static_cast<uint8_t>(connection >> 8);
       s.source = point == 0 ? ipv4(192, 0, high, low) : ipv4(10, 9, high, low);
       s.source_port = static_cast<uint16_t>((point == 0 ? 1024 : 20'000) + connection % 256);
@@ -119,7 +119,7 @@ class Sensor {
 
  private:
   const size_t workers_;
-  std::array<uint32_t, 2> ip_id_{};
+  PerSide<uint32_t> ip_id_{};
   std::vector<std::unique_ptr<PortChannel>> channels_;
   std::unique_ptr<Engine> engine_;
 };
@@ -186,13 +186,15 @@ TEST_P(StalledCorrelator, IsForgottenWhenItIsOver) {
   EXPECT_EQ(fresh.size(), next - first);
   size_t followed = 0;
   for (const ConnectionRecord& c : fresh) {
-    followed += c.crossings.size() == 1 && c.crossings[0].transit[0] && c.crossings[0].transit[0]->count >= 2 ? 1 : 0;
+    followed +=
+        c.crossings.size() == 1 && c.crossings[0].transit[Side::client] && c.crossings[0].transit[Side::client]->count >= 2 ? 1
+                                                                                                                            : 0;
   }
   EXPECT_EQ(followed, fresh.size());
 
   // Everything has ended; the idle timeout of a leg that was not seen to end is 300 s.
   sensor.rest(400 * kSecond, 100 * kMillisecond);
-  EXPECT_EQ(sensor.engine().counters().connections_active[0], 0u);
+  EXPECT_EQ(sensor.engine().counters().connections_active[Protocol::tcp], 0u);
   size_t open = 0;
   for (const ConnectionRecord& c : sensor.engine().connections(0, SIZE_MAX)) open += c.close == Close::open ? 1 : 0;
   EXPECT_EQ(open, 0u);

@@ -98,8 +98,9 @@ std::string describe(const std::optional<RoundTripRecord>& r) {
 }
 std::string describe_times(const LegRecord& l) {
   std::string text =
-      fmt::format("        rtt client {} server {} first flight {}/{} ttl changes {}", describe(l.rtt[0]), describe(l.rtt[1]),
-                  l.first_flight_bytes[0].value_or(0), l.first_flight_bytes[1].value_or(0), fmt::join(l.ttl_changes, "/"));
+      fmt::format("        rtt client {} server {} first flight {}/{} ttl changes {}", describe(l.rtt[Side::client]),
+                  describe(l.rtt[Side::server]), l.first_flight_bytes[Side::client].value_or(0),
+                  l.first_flight_bytes[Side::server].value_or(0), fmt::join(l.ttl_changes, "/"));
   if (const auto& t = l.turn_totals) {
     text += fmt::format(" wait {} network {} longest {} transfer {} largest {} in flight {} outstanding {}/{:.3f}",
                         fmt::join(t->wait_ns, "/"), fmt::join(t->network_ns, "/"), fmt::join(t->longest_wait_ns, "/"),
@@ -182,8 +183,8 @@ std::string describe(const ConnectionRecord& c, const std::vector<std::string>& 
         "    crossing {} {} {} confidence {:.3f} rivals {} {} changes {:#x} lost {} undecided {} transit {} {} isn_offset {} "
         "{}\n",
         path.at(x.client_side), path.at(x.server_side), name_of(x.method), x.confidence, x.rivals, name_of(x.device_kind),
-        x.changes, fmt::join(x.lost, "/"), x.undecided, describe(x.transit[0]), describe(x.transit[1]),
-        optional_text(x.isn_offset[0]), optional_text(x.isn_offset[1]));
+        x.changes, fmt::join(x.lost, "/"), x.undecided, describe(x.transit[Side::client]), describe(x.transit[Side::server]),
+        optional_text(x.isn_offset[Side::client]), optional_text(x.isn_offset[Side::server]));
   }
   return text + describe_messages(c);
 }
@@ -197,9 +198,11 @@ std::string PipelineOutput::text(const std::vector<std::string>& path) const {
   for (const ConnectionRecord& c : connections) text += describe(c, path);
   for (const FindingRecord& f : findings) text += describe(f, path);
   for (const DeviceRecord& d : devices) {
-    text += fmt::format("device {} {} {} connections {} changes {:#x} transit {} {} lost {} {} resets {}\n", path.at(d.outer),
-                        path.at(d.inner), name_of(d.kind), d.connections, d.changes, describe(d.transit_toward_inside),
-                        describe(d.transit_toward_outside), d.lost_toward_inside, d.lost_toward_outside, d.resets_originated);
+    text +=
+        fmt::format("device {} {} {} connections {} changes {:#x} transit {} {} lost {} {} resets {}\n", path.at(d.outer),
+                    path.at(d.inner), name_of(d.kind), d.connections, d.changes, describe(d.transit[Direction::toward_inside]),
+                    describe(d.transit[Direction::toward_outside]), d.segments_lost[Direction::toward_inside],
+                    d.segments_lost[Direction::toward_outside], d.resets_originated);
     for (const AddressMapEntry& e : d.address_map)
       text += fmt::format("    {} = {} x{}\n", to_string(e.outside), to_string(e.inside), e.connections);
   }

@@ -69,7 +69,7 @@ class Checker {
   }
   template <typename T>
   void equal_pair(const std::string& what, const T& is) {
-    equal(what, fmt::format("{}/{}", is[0], is[1]), take());
+    equal(what, fmt::format("{}", fmt::join(is, "/")), take());
   }
 
   // A/B/...: seconds, within half a microsecond.
@@ -213,14 +213,16 @@ class Checker {
     } else if (key == "outstanding") {
       equal(key, t.outstanding_max, take());
     } else if (key == "rtt") {
-      equal_seconds(key,
-                    std::array{leg.rtt[0].value_or(RoundTripRecord{}).min_ns, leg.rtt[1].value_or(RoundTripRecord{}).min_ns});
+      equal_seconds(key, std::array{leg.rtt[Side::client].value_or(RoundTripRecord{}).min_ns,
+                                    leg.rtt[Side::server].value_or(RoundTripRecord{}).min_ns});
     } else if (key == "rtt_samples") {
-      equal_pair(key, std::array{leg.rtt[0].value_or(RoundTripRecord{}).samples, leg.rtt[1].value_or(RoundTripRecord{}).samples});
+      equal_pair(key, std::array{leg.rtt[Side::client].value_or(RoundTripRecord{}).samples,
+                                 leg.rtt[Side::server].value_or(RoundTripRecord{}).samples});
     } else if (key == "hops") {
       equal_pair(key, std::array{leg.hops_to_client.value_or(999), leg.hops_to_server.value_or(999)});
     } else if (key == "first_flight") {
-      equal_pair(key, std::array{leg.first_flight_bytes[0].value_or(0), leg.first_flight_bytes[1].value_or(0)});
+      equal_pair(key,
+                 std::array{leg.first_flight_bytes[Side::client].value_or(0), leg.first_flight_bytes[Side::server].value_or(0)});
     } else if (key == "initial_window") {
       equal_pair(key, std::array{leg.client_options.initial_window, leg.server_options.initial_window});
     } else {

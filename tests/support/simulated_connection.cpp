@@ -207,7 +207,7 @@ void SimulatedConnection::next_turn() {
 void SimulatedConnection::turn_received(Side receiver) {
   if (turn_ == turns_.size()) return;
   const Side sender = turns_[turn_].first;
-  if (receiver != other(sender)) return;
+  if (receiver != opposite(sender)) return;
   uint32_t expected = 1;
   for (size_t i = 0; i <= turn_; ++i) {
     if (turns_[i].first == sender) expected += turns_[i].second;

@@ -48,7 +48,7 @@ class SimulatedConnection {
     bool is(State s) const { return state == s; }
   };
 
-  End& end(Side side) { return ends_[index(side)]; }
+  End& end(Side side) { return ends_[side]; }
 
   // The ends.
   void send_syn(int attempt);
@@ -69,7 +69,7 @@ class SimulatedConnection {
   Network& network_;
   TruthOfConnection& truth_;
   Random random_;
-  std::array<End, 2> ends_;
+  PerSide<End> ends_;
   std::vector<std::pair<Side, uint32_t>> turns_;
   size_t turn_ = 0;
   CloseMode close_mode_ = CloseMode::fin_by_client;

@@ -17,7 +17,7 @@ constexpr int64_t kMadeUpWithinNs = 1100 * kMillisecond;
 
 SimulatedPath::SimulatedPath(Network& network, TruthOfConnection& truth, size_t points, uint64_t seed, Arrived arrived)
     : network_(network), truth_(truth), points_(points), random_(seed), arrived_(std::move(arrived)) {
-  for (size_t side = 0; side < 2; ++side) {
+  for (const Side side : kSides) {
     isn_[side] = static_cast<uint32_t>(random_.next());
     delay_ns_[side] = static_cast<int64_t>(random_.between(50'000, 10 * kMillisecond));
   }
@@ -27,7 +27,8 @@ SimulatedPath::SimulatedPath(Network& network, TruthOfConnection& truth, size_t 
       break;
     case Fault::data_dropped:
     case Fault::untranslated:
-      for (int n = 0; n < 2; ++n) data_to_spoil_[random_.below(2)].insert(random_.between(1, 4));
+      for (int n = 0; n < 2; ++n)
+        data_to_spoil_[random_.below(2) == 0 ? Side::client : Side::server].insert(random_.between(1, 4));
       break;
     case Fault::control_dropped:
       control_from_ = random_.chance(0.5) ? Side::client : Side::server;
@@ -54,7 +55,7 @@ int64_t SimulatedPath::in_line(int64_t& line_free_ns, int64_t time_ns) const {
 
 void SimulatedPath::travel(Segment segment) {
   if (random_.chance(kPathLoss)) return;  // lost before anybody saw it
-  const size_t from = index(segment.from);
+  const Side from = segment.from;
   const int64_t arrival_ns = in_line(line_free_ns_[from].front(), network_.now_ns() + delay_ns_[from]);
   network_.at(arrival_ns, [this, segment] { reach(0, segment); });
 }
@@ -64,21 +65,21 @@ uint64_t SimulatedPath::reach(size_t hop, Segment segment) {
   segment.sightings.push_back(sighting);
   if (hop + 1 < points_) return cross(hop, std::move(segment)), sighting;
   if (segment.sightings.size() == points_)
-    truth_.journeys.push_back({index(segment.from), segment.is_first_syn(), network_.now_ns(), segment.sightings});
+    truth_.journeys.push_back({segment.from, segment.is_first_syn(), network_.now_ns(), segment.sightings});
   if (random_.chance(kPathLoss)) return sighting;  // lost behind the last point
-  const Side to = other(segment.from);
-  const int64_t arrival_ns = in_line(line_free_ns_[index(segment.from)].back(), network_.now_ns() + delay_ns_[index(to)]);
+  const Side to = opposite(segment.from);
+  const int64_t arrival_ns = in_line(line_free_ns_[segment.from].back(), network_.now_ns() + delay_ns_[to]);
   network_.at(arrival_ns, [this, to, segment] { arrived_(to, segment); });
   return sighting;
 }
 
 void SimulatedPath::did(uint64_t& counter, Side from, uint64_t sighting, PointIndex absent_at) {
   ++counter;
-  truth_.acts.push_back({network_.now_ns(), index(from), toward_inside(from), absent_at, sighting});
+  truth_.acts.push_back({network_.now_ns(), from, toward_inside(from), absent_at, sighting});
 }
 
 bool SimulatedPath::drops(const Segment& segment, PointIndex leaves) {
-  const size_t from = index(segment.from);
+  const Side from = segment.from;
   if (segment.is_first_syn() && syns_to_drop_ > 0) {
     --syns_to_drop_;
     did(truth_.syns_dropped, segment.from, segment.sightings.back(), leaves);
@@ -86,7 +87,7 @@ bool SimulatedPath::drops(const Segment& segment, PointIndex leaves) {
   }
   if (segment.length > 0 && truth_.fault == Fault::data_dropped && data_to_spoil_[from].contains(data_seen_[from])) {
     did(truth_.data_dropped[from], segment.from, segment.sightings.back(), leaves);
-    truth_.acts.back().needless = segment.end() <= highest_ack_[1 - from];
+    truth_.acts.back().needless = segment.end() <= highest_ack_[opposite(from)];
     return true;
   }
   if (segment.has(tcp_flag::rst) && truth_.fault == Fault::reset_not_forwarded) {
@@ -108,7 +109,7 @@ bool SimulatedPath::drops(const Segment& segment, PointIndex leaves) {
 bool SimulatedPath::is_control_to_drop(const Segment& segment) const {
   if (segment.from != control_from_ || control_to_drop_ == 0 || segment.has(tcp_flag::syn | tcp_flag::rst)) return false;
   if (drops_fins_) return segment.has(tcp_flag::fin);
-  return segment.length == 0 && !segment.has(tcp_flag::fin) && data_seen_[index(other(control_from_))] >= control_after_;
+  return segment.length == 0 && !segment.has(tcp_flag::fin) && data_seen_[opposite(control_from_)] >= control_after_;
 }
 
 // What a later one has brought soon enough is nobody's loss.
@@ -127,7 +128,7 @@ void SimulatedPath::count_unsaid() {
 
 // Of what the faulty device does not drop.
 void SimulatedPath::note_forwarded(const Segment& segment) {
-  const size_t from = index(segment.from);
+  const Side from = segment.from;
   if (segment.from != control_from_ && segment.length > 0 && unsaid_.size() >= 2 && segment.end() <= unsaid_ack_ &&
       network_.now_ns() > truth_.acts[unsaid_.front()].time_ns + kInVainAfterNs)
     count_unsaid();
@@ -138,7 +139,7 @@ void SimulatedPath::note_forwarded(const Segment& segment) {
 }
 
 void SimulatedPath::cross(size_t hop, Segment segment) {
-  const size_t from = index(segment.from);
+  const Side from = segment.from;
   const PointIndex enters = point_at(segment.from, hop), leaves = point_at(segment.from, hop + 1);
   const bool faulty = is_faulty(enters, leaves) && !segment.named;
   if (faulty) {
@@ -176,12 +177,11 @@ void SimulatedPath::refuse(size_t hop, const Segment& syn) {
 void SimulatedPath::inject_resets(size_t hop, Side from) {
   const bool both = random_.chance(0.5);
   const Side victim = random_.chance(0.5) ? Side::client : Side::server;
-  for (const Side to : {Side::client, Side::server}) {
+  for (const Side to : kSides) {
     if (!both && to != victim) continue;
-    const Side as = other(to);
+    const Side as = opposite(to);
     const PointIndex leaves = point_at(from, as == from ? hop + 1 : hop), enters = point_at(from, as == from ? hop : hop + 1);
-    const Segment reset{
-        as, tcp_flag::rst | tcp_flag::ack, highest_seen_[index(as)], highest_seen_[index(to)], 0, 0, kDeviceTtl, std::nullopt};
+    const Segment reset{as, tcp_flag::rst | tcp_flag::ack, highest_seen_[as], highest_seen_[to], 0, 0, kDeviceTtl, std::nullopt};
     did(truth_.resets_injected, as, emit(reset, leaves), enters);
   }
 }
@@ -195,7 +195,7 @@ uint64_t SimulatedPath::emit(const Segment& segment, PointIndex point) {
 uint32_t SimulatedPath::sequence_at(PointIndex point, Side of, uint32_t relative) const {
   // A device that rewrites sequence numbers is between this point and their sender?
   const bool beyond = truth_.rewriter && (toward_inside(of) ? point > *truth_.rewriter : point <= *truth_.rewriter);
-  return isn_[index(of)] + relative + (beyond ? truth_.rewritten_by[index(of)] : 0);
+  return isn_[of] + relative + (beyond ? truth_.rewritten_by[of] : 0);
 }
 
 uint64_t SimulatedPath::sight(PointIndex point, const Segment& segment, uint8_t ttl) {
@@ -210,7 +210,7 @@ uint64_t SimulatedPath::sight(PointIndex point, const Segment& segment, uint8_t 
   tcp.source_port = from_client ? client.port : server.port;
   tcp.destination_port = from_client ? server.port : client.port;
   tcp.seq = sequence_at(point, segment.from, segment.seq);
-  tcp.ack = segment.has(tcp_flag::ack) ? sequence_at(point, other(segment.from), segment.ack) : 0;
+  tcp.ack = segment.has(tcp_flag::ack) ? sequence_at(point, opposite(segment.from), segment.ack) : 0;
   tcp.flags = segment.flags;
   if (segment.has(tcp_flag::syn)) tcp.mss = kSegmentBytes;
   return network_.seen(point, toward_inside(segment.from),

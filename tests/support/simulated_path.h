@@ -10,6 +10,7 @@
 #include <set>
 #include <vector>
 
+#include "analysis/model/sides.h"
 #include "tests/support/random.h"
 #include "tests/support/simulator.h"
 
@@ -24,10 +25,6 @@ class Network {
   // Returns the number of this sighting.
   virtual uint64_t seen(PointIndex point, bool toward_inside, Frame frame) = 0;
 };
-
-enum class Side : uint8_t { client, server };
-constexpr Side other(Side side) { return side == Side::client ? Side::server : Side::client; }
-constexpr size_t index(Side side) { return static_cast<size_t>(side); }
 
 struct Segment {
   Side from;
@@ -84,22 +81,22 @@ class SimulatedPath {
   const size_t points_;
   Random random_;
   const Arrived arrived_;
-  std::array<uint32_t, 2> isn_{};
-  std::array<int64_t, 2> delay_ns_{};
-  std::array<std::array<int64_t, 4>, 2> line_free_ns_{};  // keeps the order: to the first point, through each device, to the end
-  // The faulty device's plan and memory, by sender.
+  PerSide<uint32_t> isn_{};
+  PerSide<int64_t> delay_ns_{};
+  PerSide<std::array<int64_t, 4>> line_free_ns_{};  // keeps the order: to the first point, through each device, to the end
+  // The faulty device's plan and memory.
   uint64_t syns_to_drop_ = 0;
-  std::array<uint64_t, 2> data_seen_{};
-  std::array<std::set<uint64_t>, 2> data_to_spoil_;  // by their number, counting every data segment of a direction
+  PerSide<uint64_t> data_seen_{};
+  PerSide<std::set<uint64_t>> data_to_spoil_;  // by their number, counting every data segment of a direction
   uint64_t data_until_reset_ = 0;
-  std::array<uint32_t, 2> highest_seen_{};  // end of what the device saw of each direction
-  Side control_from_ = Side::client;        // whose control packets it drops,
-  bool drops_fins_ = false;                 // FINs or acknowledgements,
-  uint64_t control_after_ = 0;              // after so many data segments of the other side,
-  uint64_t control_to_drop_ = 0;            // and how many
-  std::array<uint32_t, 2> highest_ack_{};   // that the device forwarded
-  std::vector<size_t> unsaid_;              // dropped control packets (in truth_.acts) whose word no later one has brought
-  uint32_t unsaid_ack_ = 0;                 // the highest of theirs
+  PerSide<uint32_t> highest_seen_{};  // end of what the device saw of each direction
+  Side control_from_ = Side::client;  // whose control packets it drops,
+  bool drops_fins_ = false;           // FINs or acknowledgements,
+  uint64_t control_after_ = 0;        // after so many data segments of the other side,
+  uint64_t control_to_drop_ = 0;      // and how many
+  PerSide<uint32_t> highest_ack_{};   // that the device forwarded
+  std::vector<size_t> unsaid_;        // dropped control packets (in truth_.acts) whose word no later one has brought
+  uint32_t unsaid_ack_ = 0;           // the highest of theirs
 };
 
 }  // namespace parallax::test

@@ -153,7 +153,7 @@ class World final : public Network {
   static bool is_opaque(const TruthOfConnection& truth, PointIndex device) {
     return truth.rewriter == device && truth.ends[device] != truth.ends[device + 1u];
   }
-  static bool is_inward(const TruthOfConnection& truth, size_t from) { return (from == 0) != truth.client_inside; }
+  static bool is_inward(const TruthOfConnection& truth, Side from) { return (from == Side::client) != truth.client_inside; }
   bool covers_around(PointIndex point, const TruthOfConnection::Act& act) const {
     const int64_t from_ns = act.time_ns - 1100 * kMillisecond, to_ns = act.time_ns + 1100 * kMillisecond;
     return sensor_.covers(point, act.toward_inside, from_ns, to_ns) && sensor_.covers(point, !act.toward_inside, from_ns, to_ns);

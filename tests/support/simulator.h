@@ -73,7 +73,7 @@ struct TruthOfConnection {
   // Something that the device did with a packet.
   struct Act {
     int64_t time_ns;
-    size_t from;  // 0: the client
+    Side from;
     bool toward_inside;
     PointIndex absent_at;
     uint64_t sighting;       // on the other side of the device
@@ -82,7 +82,7 @@ struct TruthOfConnection {
   };
   // A packet that passed all points.
   struct Journey {
-    size_t from;
+    Side from;
     bool opening;  // a SYN
     int64_t time_ns;
     std::vector<uint64_t> sightings;
@@ -93,19 +93,19 @@ struct TruthOfConnection {
   Fault fault = Fault::none;
   PointIndex faulty_device = 0;  // its outer point
   std::optional<PointIndex> rewriter;
-  std::array<uint32_t, 2> rewritten_by{};  // [0] from the client, [1] from the server
+  PerSide<uint32_t> rewritten_by{};  // what the side sends
   bool established = false;
   // What the device really did to it.
   uint64_t syns_dropped = 0, syns_refused = 0, resets_swallowed = 0, resets_injected = 0, control_dropped = 0, untranslated = 0;
-  std::array<uint64_t, 2> data_dropped{};
+  PerSide<uint64_t> data_dropped{};
   std::vector<Act> acts;  // all of these
   std::vector<Journey> journeys;
 
   const Ends& as_client_sees() const { return client_inside ? ends.back() : ends.front(); }
   bool clean() const { return acts.empty(); }
-  bool decidable = false;                          // some act is
-  std::array<uint64_t, 2> data_drops_decidable{};  // of data_dropped
-  bool pairable = false;                           // its opening was shown at two neighbouring points
+  bool decidable = false;                    // some act is
+  PerSide<uint64_t> data_drops_decidable{};  // of data_dropped
+  bool pairable = false;                     // its opening was shown at two neighbouring points
 };
 
 struct Simulation {

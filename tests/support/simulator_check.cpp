@@ -32,7 +32,7 @@ bool guilty_of(const TruthOfConnection& truth, const FindingRecord& finding) {
     case FindingKind::reset_by_device:
       return truth.syns_refused + truth.resets_injected > 0;
     case FindingKind::segment_loss:
-      return truth.data_dropped[0] + truth.data_dropped[1] > 0;
+      return truth.data_dropped[Side::client] + truth.data_dropped[Side::server] > 0;
     case FindingKind::control_segment_loss:
       return truth.control_dropped > 0;
     case FindingKind::translation_missed:
@@ -119,20 +119,20 @@ class Judge {
     if (truth == nullptr) return;
     if (points.size() > 1) paired_.insert(truth);
     for (const CrossingRecord& crossing : connection.crossings) {
-      for (size_t direction : {0, 1}) check_lost(connection, crossing, *truth, direction);
+      for (const Side from : kSides) check_lost(connection, crossing, *truth, from);
     }
   }
 
-  void check_lost(const ConnectionRecord& connection, const CrossingRecord& crossing, const TruthOfConnection& truth,
-                  size_t direction) {
+  void check_lost(const ConnectionRecord& connection, const CrossingRecord& crossing, const TruthOfConnection& truth, Side from) {
     const bool guilty = std::min(crossing.client_side, crossing.server_side) == truth.faulty_device;
-    const uint64_t dropped = guilty ? truth.data_dropped[direction] : 0, lost = crossing.lost[direction];
+    const uint64_t dropped = guilty ? truth.data_dropped[from] : 0, lost = crossing.lost[from];
     // What was not translated has left, but not as what it was.
     if (lost > dropped + (guilty ? truth.untranslated : 0)) {
-      verdict_.false_accusations.push_back(
-          fmt::format("lost[{}] {} but the device dropped {}: {}", direction, lost, dropped, describe(connection, path_)));
+      verdict_.false_accusations.push_back(fmt::format("lost from the {} {} but the device dropped {}: {}",
+                                                       from == Side::client ? "client" : "server", lost, dropped,
+                                                       describe(connection, path_)));
     }
-    verdict_.segments_told += std::min(lost, guilty ? truth.data_drops_decidable[direction] : 0);
+    verdict_.segments_told += std::min(lost, guilty ? truth.data_drops_decidable[from] : 0);
   }
 
   void check(const FindingRecord& finding) {
@@ -155,7 +155,7 @@ class Judge {
   }
 
   void check(const TruthOfConnection& truth) {
-    verdict_.segments_decidable += truth.data_drops_decidable[0] + truth.data_drops_decidable[1];
+    verdict_.segments_decidable += truth.data_drops_decidable[Side::client] + truth.data_drops_decidable[Side::server];
     Verdict::Told& told = verdict_.by_fault[static_cast<size_t>(truth.fault)];
     told.happened += !truth.clean();
     if (truth.decidable) {

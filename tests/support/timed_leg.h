@@ -20,15 +20,15 @@ struct PacketExtra {
 class TimedLeg {
  public:
   static constexpr int64_t kEpochNs = 1'700'000'000'000'000'000;
-  static constexpr std::array<uint32_t, 2> kIsn{1000, 0xffffff00u};  // the server's goes round within 256 bytes
+  static constexpr PerSide<uint32_t> kIsn{1000, 0xffffff00u};  // the server's goes round within 256 bytes
 
   // Payload [begin, end) of `from`, which acknowledges up to `ack`; 0 and 0 are the SYN.
   RoundTripSamples packet(int64_t us, Side from, uint8_t flags, uint32_t begin, uint32_t end, uint32_t ack,
                           const PacketExtra& extra = {}) {
     Sighting s{};
     s.time_ns = s.order_ns = kEpochNs + us * 1000;
-    s.seq = kIsn[index_of(from)] + begin;
-    s.ack = (flags & tcp_flag::ack) ? kIsn[index_of(other(from))] + ack : 0;
+    s.seq = kIsn[from] + begin;
+    s.ack = (flags & tcp_flag::ack) ? kIsn[opposite(from)] + ack : 0;
     s.payload_length = end - begin;
     s.tcp_flags = flags;
     s.protocol = ip_protocol::tcp;

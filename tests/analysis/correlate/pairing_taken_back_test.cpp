@@ -141,7 +141,7 @@ TEST(PairingTakenBack, SaysTheSameForAnyNumberOfWorkers) {
     EXPECT_EQ(count_of(one, FindingKind::segment_loss), lost);
     ASSERT_EQ(one.devices.size(), 1u);
     EXPECT_EQ(one.devices[0].connections, kConnections);
-    EXPECT_EQ(one.devices[0].lost_toward_inside, lost);
+    EXPECT_EQ(one.devices[0].segments_lost[Direction::toward_inside], lost);
     const std::string text = one.text(input.options.path);
     EXPECT_EQ(text, run(input, 2).text(input.options.path));
     EXPECT_EQ(text, run(input, 4).text(input.options.path));
@@ -267,8 +267,8 @@ TEST(PairingTakenBack, FreesThePairForTheNextOnes) {
       EXPECT_EQ(finding.kind, FindingKind::syn_unanswered) << finding.summary;
     for (const ConnectionRecord& connection : sensor.engine().connections(0, SIZE_MAX)) {
       for (const CrossingRecord& crossing : connection.crossings) {
-        EXPECT_TRUE(crossing.transit[1]) << connection.id;  // what the client sends leaves before it enters
-        EXPECT_EQ(crossing.lost[0] + crossing.lost[1], 0u) << connection.id;
+        EXPECT_TRUE(crossing.transit[Side::server]) << connection.id;  // what the client sends leaves before it enters
+        EXPECT_EQ(crossing.lost[Side::client] + crossing.lost[Side::server], 0u) << connection.id;
       }
     }
   }

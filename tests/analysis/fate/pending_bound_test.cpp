@@ -56,7 +56,7 @@ TEST(PendingBound, WhatIsNotFollowedIsNeitherLostNorMade) {
   }
   EXPECT_TRUE(output.findings.empty());
   ASSERT_EQ(output.devices.size(), 1u);
-  const auto& toward_outside = output.devices[0].toward_outside;
+  const auto& toward_outside = output.devices[0].traffic[Direction::toward_outside];
   EXPECT_GT(toward_outside.undecided, 0u) << "the bound was not met: this shows nothing";
 }
 

@@ -92,16 +92,16 @@ TEST(MessageBufferPool, LiveTheOneThatHasWaitedLongestGivesWay) {
   MessageBufferPool pool(3, false);
   MessageBufferPool::Owner evicted;
   for (uint32_t i = 0; i < 3; ++i) {
-    pool.take({i, 0}, 100 + i, evicted);
+    pool.take({i, Side::client}, 100 + i, evicted);
     EXPECT_EQ(evicted.state, kNone);
   }
   EXPECT_EQ(pool.in_use(), 3u);
-  const uint32_t index = pool.take({7, 1}, 200, evicted);
+  const uint32_t index = pool.take({7, Side::server}, 200, evicted);
   EXPECT_EQ(evicted.state, 0u);
   pool.touch(index, 50);
-  pool.take({8, 0}, 300, evicted);
+  pool.take({8, Side::client}, 300, evicted);
   EXPECT_EQ(evicted.state, 7u);
-  EXPECT_EQ(evicted.direction, 1);
+  EXPECT_EQ(evicted.from, Side::server);
   pool.give_back(index);
   EXPECT_EQ(pool.in_use(), 2u);
 }
@@ -110,7 +110,7 @@ TEST(MessageBufferPool, OfflineItGrows) {
   MessageBufferPool pool(1, true);
   MessageBufferPool::Owner evicted;
   for (uint32_t i = 0; i < 50; ++i) {
-    pool.take({i, 0}, 0, evicted);
+    pool.take({i, Side::client}, 0, evicted);
     EXPECT_EQ(evicted.state, kNone);
   }
   EXPECT_EQ(pool.in_use(), 50u);

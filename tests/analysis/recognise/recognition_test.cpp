@@ -32,11 +32,11 @@ class Talk {
     return segment(Side::client, 1, {}, tcp_flag::ack);
   }
   Talk& close() {
-    segment(Side::client, sent_[0], {}, tcp_flag::fin | tcp_flag::ack);
-    return segment(Side::server, sent_[1], {}, tcp_flag::fin | tcp_flag::ack);
+    segment(Side::client, sent_[Side::client], {}, tcp_flag::fin | tcp_flag::ack);
+    return segment(Side::server, sent_[Side::server], {}, tcp_flag::fin | tcp_flag::ack);
   }
   // The next bytes of a side's stream, in order.
-  Talk& say(Side from, const Wire& bytes) { return segment(from, sent_[index_of(from)], bytes, tcp_flag::ack | tcp_flag::psh); }
+  Talk& say(Side from, const Wire& bytes) { return segment(from, sent_[from], bytes, tcp_flag::ack | tcp_flag::psh); }
   Talk& say(Side from, std::string_view bytes) { return say(from, text(bytes)); }
   // Bytes of a side's stream at an offset from its first.
   Talk& say_at(Side from, uint32_t offset, const Wire& bytes) { return segment(from, 1 + offset, bytes, tcp_flag::ack); }
@@ -65,7 +65,6 @@ class Talk {
  private:
   Talk& segment(Side from, uint32_t seq, const Wire& bytes, uint8_t flags) {
     time_ns_ += 1'000'000;
-    const size_t d = index_of(from);
     for (size_t point = 0; point < (two_points_ ? 2 : 1); ++point) {
       const Address client = address(point == 0 ? "192.0.2.1" : "10.0.0.1"), server = address("198.51.100.9");
       const auto client_port = static_cast<uint16_t>(point == 0 ? 40000 : 50000);
@@ -74,22 +73,22 @@ class Talk {
       Tcp tcp;
       tcp.source_port = from == Side::client ? client_port : server_port_;
       tcp.destination_port = from == Side::client ? server_port_ : client_port;
-      tcp.seq = kIsn[d] + seq;
-      tcp.ack = (flags & tcp_flag::ack) ? kIsn[1 - d] + sent_[1 - d] : 0;
+      tcp.seq = kIsn[from] + seq;
+      tcp.ack = (flags & tcp_flag::ack) ? kIsn[opposite(from)] + sent_[opposite(from)] : 0;
       tcp.flags = flags;
       const bool later = (from == Side::client) == (point == 1);
       frames_[point].push_back({time_ns_ + (later ? 100'000 : 0), 0, tcp_frame(ip, tcp, bytes)});
     }
-    sent_[d] = std::max(sent_[d], seq + static_cast<uint32_t>(bytes.size()));
+    sent_[from] = std::max(sent_[from], seq + static_cast<uint32_t>(bytes.size()));
     return *this;
   }
 
-  static constexpr std::array<uint32_t, 2> kIsn{0xffffff00, 7'000'000};
+  static constexpr PerSide<uint32_t> kIsn{0xffffff00, 7'000'000};
   const bool two_points_;
   const uint16_t server_port_;
   int64_t time_ns_ = 1'700'000'000'000'000'000;
-  std::array<uint32_t, 2> sent_{};
-  std::array<std::vector<TimedFrame>, 2> frames_;
+  PerSide<uint32_t> sent_{};
+  std::array<std::vector<TimedFrame>, 2> frames_;  // by point
   mutable std::vector<std::string> bounds_;
 };
 

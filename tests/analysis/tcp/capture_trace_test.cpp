@@ -87,7 +87,7 @@ TEST_F(CaptureTraceTest, ASynSentAgainAfterMillisecondsIsAnAttempt) {
   EXPECT_EQ(take(tcp(tcp_flag::syn, 999, 0, 0, 2), Side::client, 3 * kMs), DuplicateState::fresh);
   EXPECT_EQ(take(tcp(tcp_flag::syn, 999, 0, 0, 3), Side::client, 40 * kMs), DuplicateState::fresh);
   EXPECT_EQ(cold.attempts, 3);
-  EXPECT_EQ(report().copies[0], 0u);
+  EXPECT_EQ(report().copies[Side::client], 0u);
 }
 
 TEST_F(CaptureTraceTest, ASynWithTheSameIdAtOnceIsACopyHoweverOften) {
@@ -96,7 +96,7 @@ TEST_F(CaptureTraceTest, ASynWithTheSameIdAtOnceIsACopyHoweverOften) {
   EXPECT_EQ(take(tcp(tcp_flag::syn, 999, 0, 0, 2), Side::client, 3 * kMs), DuplicateState::fresh);
   EXPECT_EQ(take(tcp(tcp_flag::syn, 999, 0, 0, 2), Side::client, 20 * kUs), DuplicateState::copy);
   EXPECT_EQ(cold.attempts, 2);
-  EXPECT_EQ(report().copies[0], 4u);
+  EXPECT_EQ(report().copies[Side::client], 4u);
 }
 
 TEST_F(CaptureTraceTest, WithoutIdOnlyTheTimeTellsWhetherASynIsACopy) {
@@ -123,11 +123,11 @@ TEST_F(CaptureTraceTest, OneDirectionTwiceIsToldAndItsBytesCountOnce) {
     take(tcp(ack, 1000, 5100u + 100u * i, 0, static_cast<uint16_t>(50 + i)), Side::client);
   }
   const CaptureReport found = report();
-  EXPECT_EQ(found.copies[1], 6u);
-  EXPECT_EQ(found.packets[1], 12u);
-  EXPECT_EQ(found.copies[0], 0u);
-  EXPECT_EQ(hot.bytes[1], 500u);
-  EXPECT_EQ(cold.retransmissions[1], 0u);
+  EXPECT_EQ(found.copies[Side::server], 6u);
+  EXPECT_EQ(found.packets[Side::server], 12u);
+  EXPECT_EQ(found.copies[Side::client], 0u);
+  EXPECT_EQ(hot.bytes[Side::server], 500u);
+  EXPECT_EQ(cold.retransmissions[Side::server], 0u);
 }
 
 TEST_F(CaptureTraceTest, AFinThatWasNotSeenIsNoMissedData) {
@@ -163,7 +163,7 @@ TEST_F(CaptureTraceTest, LaterFragmentsWereSeen) {
   take(acknowledgement(1800, 50), Side::server);
   take(data(1800, 100, 11), Side::client, 300 * kMs);
   EXPECT_EQ(report().missed_bytes, 0u);
-  EXPECT_EQ(hot.bytes[0], 900u);
+  EXPECT_EQ(hot.bytes[Side::client], 900u);
 }
 
 TEST_F(CaptureTraceTest, NothingIsMissedBehindAFragmentWhoseRestIsNotKnown) {
@@ -185,7 +185,7 @@ TEST_F(CaptureTraceTest, TheFirstCopyInMidstreamIsASuspectAndTheNextOnesAreProve
   EXPECT_EQ(take(data(1000, 100, 10), Side::client, kUs), DuplicateState::suspect);
   take(data(1100, 100, 11), Side::client);
   EXPECT_EQ(take(data(1100, 100, 11), Side::client, 5 * kMs), DuplicateState::copy);
-  EXPECT_EQ(report().copies[0], 1u);
+  EXPECT_EQ(report().copies[Side::client], 1u);
 }
 
 TEST_F(CaptureTraceTest, TheSameIdAfterATimerIsARetransmission) {
@@ -193,7 +193,7 @@ TEST_F(CaptureTraceTest, TheSameIdAfterATimerIsARetransmission) {
   take(data(1000, 100, 10), Side::client);
   take(data(1000, 100, 10), Side::client, 200 * kMs);
   EXPECT_EQ(take(data(1000, 100, 10), Side::client, 200 * kMs), DuplicateState::fresh);
-  EXPECT_EQ(report().copies[0], 0u);
+  EXPECT_EQ(report().copies[Side::client], 0u);
 }
 
 TEST_F(CaptureTraceTest, AnotherIdIsARetransmission) {
@@ -297,7 +297,7 @@ TEST_F(CaptureTraceTest, LiveThePoolIsBounded) {
   LegCold cold_of_other{};
   CaptureTraces none(0, false);
   other.seen = 1;
-  other.next_seq[0] = 1000;
+  other.next_seq[Side::client] = 1000;
   EXPECT_EQ(none.take(other, cold_of_other, data(2000, 100, 1), Side::client), DuplicateState::fresh);
   EXPECT_EQ(none.refused(), 1u);
   EXPECT_FALSE(other.flags & leg_flag::traced);
@@ -332,7 +332,8 @@ TEST(CaptureOfOthers, CopiesAndLossAreThoseThatTheCapturesHave) {
         << name << ": " << found.missed << " missed, " << found.copies << " copies";
     if (found.copies == 0) continue;
     for (const ConnectionRecord& c : pipeline->engine().connections(0, 1000)) {
-      for (const LegRecord& leg : c.legs) EXPECT_EQ(leg.retransmissions[0] + leg.retransmissions[1], 0u) << name;
+      for (const LegRecord& leg : c.legs)
+        EXPECT_EQ(leg.retransmissions[Side::client] + leg.retransmissions[Side::server], 0u) << name;
     }
   }
 }

@@ -33,12 +33,12 @@ class Conversation {
     Sighting s{};
     const uint32_t step = step_++;
     from_ = step < 3 ? (step == 1 ? Side::server : Side::client) : random_.chance(0.5) ? Side::client : Side::server;
-    const size_t d = index_of(from_), peer = 1 - d;
+    const Side peer = opposite(from_);
     now_ns_ += static_cast<int64_t>(random_.chance(0.01) ? random_.below(400'000'000) : random_.below(3'000'000));
     s.time_ns = s.order_ns = now_ns_;
     s.protocol = ip_protocol::tcp;
     s.ttl = 64;
-    s.seq = next_[d];
+    s.seq = next_[from_];
     s.tcp_flags = step == 0 ? tcp_flag::syn : step == 1 ? tcp_flag::syn | tcp_flag::ack : tcp_flag::ack;
     s.ack = step == 0 ? 0 : next_[peer];
     s.window = 500;
@@ -47,15 +47,15 @@ class Conversation {
     s.flags = bit(SightingFlag::has_timestamps);
     s.options = step < 2 ? tcp_option::window_scale | tcp_option::timestamps : tcp_option::timestamps;
     s.window_scale = 3;
-    if (step >= 3) disturb(s, d);
+    if (step >= 3) disturb(s);
     const uint32_t end = s.seq + s.payload_length + ((s.tcp_flags & tcp_flag::syn) ? 1 : 0);
-    if (static_cast<int32_t>(end - next_[d]) > 0) next_[d] = end;
-    tsval_[d] = s.tsval;
+    if (static_cast<int32_t>(end - next_[from_]) > 0) next_[from_] = end;
+    tsval_[from_] = s.tsval;
     return s;
   }
 
  private:
-  void disturb(Sighting& s, size_t d) {
+  void disturb(Sighting& s) {
     const uint32_t sizes[] = {0, 0, 1, 100, 100, 1460, 4000};
     s.payload_length = sizes[random_.below(std::size(sizes))];
     if (random_.chance(0.06)) s.seq -= static_cast<uint32_t>(random_.below(2) == 0 ? 1 : random_.below(3000));
@@ -72,11 +72,11 @@ class Conversation {
     if (random_.chance(0.002)) s.tcp_flags |= tcp_flag::syn;
     if (random_.chance(0.1)) s.tcp_flags |= tcp_flag::psh;
     // A segment that fills the window to the byte.
-    if (random_.chance(0.05) && s.seq == next_[d]) s.payload_length = 4000 - (s.seq - next_[d]);
+    if (random_.chance(0.05) && s.seq == next_[from_]) s.payload_length = 4000 - (s.seq - next_[from_]);
   }
 
   test::Random random_;
-  std::array<uint32_t, 2> next_, tsval_{};
+  PerSide<uint32_t> next_, tsval_{};
   int64_t now_ns_ = 1'700'000'000'000'000'000;
   uint32_t step_ = 0;
   Side from_ = Side::client;
@@ -84,7 +84,7 @@ class Conversation {
 
 void take_long(State& state, const Sighting& s, Side from) {
   uint8_t notes = 0;
-  const TcpFlow::Half& own = state.flow.half[index_of(from)];
+  const TcpFlow::Half& own = state.flow.half[from];
   if (own.holes > 0 && fills_hole(state.flow, from, {s.seq, s.seq + s.payload_length})) notes |= times_note::fills_hole;
   const LegStep step = tcp_step(state.hot, state.cold, state.flow, s, from);
   if (step.what & leg_step::established) notes |= times_note::established;

@@ -44,7 +44,7 @@ class HandshakeTrip : public testing::Test {
     channel_.watermark_ns = now_ns_;
     for (int i = 0; i < 4; ++i) engine_->workers()[0]->poll(), engine_->correlator().poll();
   }
-  int64_t sum_ns(size_t side) const { return engine_->counters().points[0].handshake_rtt[side].sum_ns; }
+  int64_t sum_ns(Side side) const { return engine_->counters().points[0].handshake_rtt[side].sum_ns; }
 
   int64_t now_ns_ = kStartNs;
   uint16_t port_ = 1024;
@@ -54,29 +54,29 @@ class HandshakeTrip : public testing::Test {
 
 TEST_F(HandshakeTrip, IsTheTimeBetweenItsStamps) {
   handshake({0, 30, 35});
-  EXPECT_EQ(sum_ns(0), 5 * kMs);
-  EXPECT_EQ(sum_ns(1), 30 * kMs);
+  EXPECT_EQ(sum_ns(Side::client), 5 * kMs);
+  EXPECT_EQ(sum_ns(Side::server), 30 * kMs);
   EXPECT_EQ(engine_->counters().round_trips_uncertain, 0u);
 }
 
 // The sum rose by the time since 1970.
 TEST_F(HandshakeTrip, OfAnAnswerThatWasNotSeenIsNone) {
   handshake({0, -1, 35});
-  EXPECT_EQ(sum_ns(0), 0);
-  EXPECT_EQ(sum_ns(1), 0);
+  EXPECT_EQ(sum_ns(Side::client), 0);
+  EXPECT_EQ(sum_ns(Side::server), 0);
 }
 
 TEST_F(HandshakeTrip, OfStampsThatAreInvertedIsNone) {
   handshake({30, 10, 35});
-  EXPECT_EQ(sum_ns(0), 25 * kMs);
-  EXPECT_EQ(sum_ns(1), 0);
+  EXPECT_EQ(sum_ns(Side::client), 25 * kMs);
+  EXPECT_EQ(sum_ns(Side::server), 0);
   EXPECT_EQ(engine_->counters().round_trips_uncertain, 1u);
 }
 
 TEST_F(HandshakeTrip, ShorterThanTheStampsAreUncertainByIsNone) {
   handshake({0, 2600, 2600}, 2'500'000'000);
-  EXPECT_EQ(sum_ns(0), 0);
-  EXPECT_EQ(sum_ns(1), 2600 * kMs);
+  EXPECT_EQ(sum_ns(Side::client), 0);
+  EXPECT_EQ(sum_ns(Side::server), 2600 * kMs);
   EXPECT_EQ(engine_->counters().round_trips_uncertain, 1u);
 }
 

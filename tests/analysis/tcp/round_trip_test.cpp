@@ -13,8 +13,8 @@ using enum Side;
 
 constexpr int64_t kUs = 1000;
 
-int64_t ack_us(const RoundTripSamples& samples) { return to_ns(samples.ticks[0]) / kUs; }
-int64_t echo_us(const RoundTripSamples& samples) { return to_ns(samples.ticks[1]) / kUs; }
+int64_t ack_us(const RoundTripSamples& samples) { return to_ns(samples.ticks[RoundTripMethod::ack]) / kUs; }
+int64_t echo_us(const RoundTripSamples& samples) { return to_ns(samples.ticks[RoundTripMethod::timestamp]) / kUs; }
 
 TEST(RoundTrip, AcknowledgementOfDataIsTheWayToItsReceiverAndBack) {
   TimedLeg leg;
@@ -24,12 +24,12 @@ TEST(RoundTrip, AcknowledgementOfDataIsTheWayToItsReceiverAndBack) {
   leg.data(4000, server, 1, 501, 101);
   EXPECT_EQ(ack_us(leg.ack(4240, client, 101, 501)), 240);
   const FlowTimesSummary s = leg.summary();
-  EXPECT_EQ(s.trips[1].min_ns, 1000 * kUs) << "the handshake's";
-  EXPECT_EQ(s.trips[1].max_ns, 1100 * kUs);
-  EXPECT_EQ(s.trips[1].smoothed_ns, 1012'496) << "7/8 of 1000 us and 1/8 of 1100, in ticks of 16 ns";
-  EXPECT_EQ(s.trips[1].samples, 2u);
-  EXPECT_EQ(s.trips[0].min_ns, 200 * kUs);
-  EXPECT_EQ(s.trips[0].samples, 2u);
+  EXPECT_EQ(s.trips[Side::server].min_ns, 1000 * kUs) << "the handshake's";
+  EXPECT_EQ(s.trips[Side::server].max_ns, 1100 * kUs);
+  EXPECT_EQ(s.trips[Side::server].smoothed_ns, 1012'496) << "7/8 of 1000 us and 1/8 of 1100, in ticks of 16 ns";
+  EXPECT_EQ(s.trips[Side::server].samples, 2u);
+  EXPECT_EQ(s.trips[Side::client].min_ns, 200 * kUs);
+  EXPECT_EQ(s.trips[Side::client].samples, 2u);
 }
 
 TEST(RoundTrip, OneSegmentIsTimedAtATime) {
@@ -74,8 +74,8 @@ TEST(RoundTrip, LostSynGivesNoRoundTrip) {
   leg.packet(1'000'000, client, tcp_flag::syn, 0, 0, 0);
   leg.packet(1'001'000, server, tcp_flag::syn | tcp_flag::ack, 0, 0, 1);
   leg.packet(1'001'200, client, tcp_flag::ack, 1, 1, 1);
-  EXPECT_EQ(leg.summary().trips[1].samples, 0u);
-  EXPECT_EQ(leg.summary().trips[0].samples, 1u);
+  EXPECT_EQ(leg.summary().trips[Side::server].samples, 0u);
+  EXPECT_EQ(leg.summary().trips[Side::client].samples, 1u);
 }
 
 TEST(RoundTrip, TimestampComesBackToTheOneWhoSentIt) {

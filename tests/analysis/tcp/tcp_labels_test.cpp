@@ -49,8 +49,8 @@ class Conversation {
     return tcp_step(hot_, cold_, flow_, s, segment.from, same);
   }
 
-  int scale_at_least(Side side) const { return flow_.half[index_of(side)].scale_at_least; }
-  uint32_t retransmissions(Side side) const { return cold_.retransmissions[index_of(side)]; }
+  int scale_at_least(Side side) const { return flow_.half[side].scale_at_least; }
+  uint32_t retransmissions(Side side) const { return cold_.retransmissions[side]; }
 
  private:
   LegHot hot_{};

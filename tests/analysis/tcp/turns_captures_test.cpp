@@ -56,7 +56,7 @@ ByPorts as_parallax_sees(const std::string& file) {
     const TurnTotals& totals = *leg.turn_totals;
     Exchanges& exchanges = found[{connection.client.port, connection.server.port}];
     exchanges.responses += leg.turns;
-    exchanges.seconds += static_cast<double>(totals.wait_ns[1] + totals.transfer_ns[1]) * 1e-9;
+    exchanges.seconds += static_cast<double>(totals.wait_ns[Side::server] + totals.transfer_ns[Side::server]) * 1e-9;
   }
   return found;
 }

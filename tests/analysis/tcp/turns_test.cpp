@@ -14,8 +14,8 @@ using enum Side;
 constexpr uint8_t kAck = tcp_flag::ack;
 
 // Times in microseconds, of the client and of the server.
-std::array<int64_t, 2> us(const std::array<int64_t, 2>& ns) { return {ns[0] / 1000, ns[1] / 1000}; }
-using Pair = std::array<int64_t, 2>;
+PerSide<int64_t> us(const PerSide<int64_t>& ns) { return {ns[client] / 1000, ns[server] / 1000}; }
+using Times = PerSide<int64_t>;
 
 TEST(Turns, RequestAndResponseAreOne) {
   TimedLeg leg;
@@ -27,12 +27,12 @@ TEST(Turns, RequestAndResponseAreOne) {
   leg.ack(6800, client, 101, 2001);
   const FlowTimesSummary s = leg.summary();
   EXPECT_EQ(s.turns, 1u);
-  EXPECT_EQ(us(s.wait_ns), (Pair{300, 5000}));
-  EXPECT_EQ(us(s.network_ns), (Pair{0, 1000})) << "both ends of the first wait are the client's packets";
-  EXPECT_EQ(us(s.transfer_ns), (Pair{0, 100}));
-  EXPECT_NEAR(s.wait_max_ns[1], 5'000'000, 1024);
-  EXPECT_EQ(s.message_max, (std::array<uint32_t, 2>{100, 2000}));
-  EXPECT_EQ(s.in_flight_max, (std::array<uint32_t, 2>{100, 2000}));
+  EXPECT_EQ(us(s.wait_ns), (Times{300, 5000}));
+  EXPECT_EQ(us(s.network_ns), (Times{0, 1000})) << "both ends of the first wait are the client's packets";
+  EXPECT_EQ(us(s.transfer_ns), (Times{0, 100}));
+  EXPECT_NEAR(s.wait_max_ns[server], 5'000'000, 1024);
+  EXPECT_EQ(s.message_max, (PerSide<uint32_t>{100, 2000}));
+  EXPECT_EQ(s.in_flight_max, (PerSide<uint32_t>{100, 2000}));
   EXPECT_EQ(s.outstanding_max, 1);
 }
 
@@ -47,10 +47,10 @@ TEST(Turns, ThinkingOfTheClientIsLessTheRoundTripToIt) {
   leg.data(84'300, server, 201, 301, 301);
   const FlowTimesSummary s = leg.summary();
   EXPECT_EQ(s.turns, 3u);
-  EXPECT_EQ(us(s.wait_ns), (Pair{80'100, 3000}));
-  EXPECT_EQ(us(s.network_ns), (Pair{300, 3000}));
-  EXPECT_NEAR(s.wait_max_ns[0], 80'000'000, 1024);
-  EXPECT_NEAR(s.wait_max_ns[1], 1'000'000, 1024);
+  EXPECT_EQ(us(s.wait_ns), (Times{80'100, 3000}));
+  EXPECT_EQ(us(s.network_ns), (Times{300, 3000}));
+  EXPECT_NEAR(s.wait_max_ns[client], 80'000'000, 1024);
+  EXPECT_NEAR(s.wait_max_ns[server], 1'000'000, 1024);
 }
 
 TEST(Turns, ServerThatSpeaksFirstAnswersTheHandshake) {
@@ -61,8 +61,8 @@ TEST(Turns, ServerThatSpeaksFirstAnswersTheHandshake) {
   leg.data(32'500, server, 41, 81, 11);
   const FlowTimesSummary s = leg.summary();
   EXPECT_EQ(s.turns, 2u);
-  EXPECT_EQ(us(s.wait_ns), (Pair{300, 31'000}));
-  EXPECT_EQ(us(s.network_ns), (Pair{200, 2000}));
+  EXPECT_EQ(us(s.wait_ns), (Times{300, 31'000}));
+  EXPECT_EQ(us(s.network_ns), (Times{200, 2000}));
 }
 
 TEST(Turns, WhatIsMetInMidstreamAnswersNobodyKnowsWhat) {
@@ -71,7 +71,7 @@ TEST(Turns, WhatIsMetInMidstreamAnswersNobodyKnowsWhat) {
   leg.data(500, client, 1, 101, 101);
   leg.data(900, server, 101, 201, 101);
   EXPECT_EQ(leg.summary().turns, 1u);
-  EXPECT_EQ(us(leg.summary().wait_ns), (Pair{500, 400}));
+  EXPECT_EQ(us(leg.summary().wait_ns), (Times{500, 400}));
 }
 
 TEST(Turns, ResponseThatCrossesARequestIsNotItsAnswer) {
@@ -84,7 +84,7 @@ TEST(Turns, ResponseThatCrossesARequestIsNotItsAnswer) {
   leg.data(5000, server, 201, 301, 201);  // the answer to the second
   const FlowTimesSummary s = leg.summary();
   EXPECT_EQ(s.turns, 2u);
-  EXPECT_EQ(us(s.wait_ns), (Pair{800, 1000 + 1800}));
+  EXPECT_EQ(us(s.wait_ns), (Times{800, 1000 + 1800}));
 }
 
 TEST(Turns, RetransmissionsKeepAlivesAndProbesMakeNone) {
@@ -99,8 +99,8 @@ TEST(Turns, RetransmissionsKeepAlivesAndProbesMakeNone) {
   leg.data(501'000, server, 101, 201, 201);
   const FlowTimesSummary s = leg.summary();
   EXPECT_EQ(s.turns, 2u);
-  EXPECT_EQ(us(s.wait_ns), (Pair{800 + 497'000, 2000}));
-  EXPECT_EQ(us(s.network_ns), (Pair{200'000 + 200, 2000}))
+  EXPECT_EQ(us(s.wait_ns), (Times{800 + 497'000, 2000}));
+  EXPECT_EQ(us(s.network_ns), (Times{200'000 + 200, 2000}))
       << "the response was lost beyond the point: the client waited for it too";
 }
 
@@ -111,8 +111,8 @@ TEST(Turns, TimeUntilTheRequestArrivedIsNotTheServers) {
   leg.data(302'000, client, 1, 101, 1);  // lost beyond the point
   leg.data(304'000, server, 1, 101, 101);
   const FlowTimesSummary s = leg.summary();
-  EXPECT_EQ(us(s.wait_ns), (Pair{800, 302'000}));
-  EXPECT_EQ(us(s.network_ns), (Pair{0, 301'000}));
+  EXPECT_EQ(us(s.wait_ns), (Times{800, 302'000}));
+  EXPECT_EQ(us(s.network_ns), (Times{0, 301'000}));
 }
 
 TEST(Turns, RequestSentAgainAlthoughAcknowledgedIsTheServersTime) {
@@ -122,7 +122,7 @@ TEST(Turns, RequestSentAgainAlthoughAcknowledgedIsTheServersTime) {
   leg.ack(3000, server, 1, 101);
   leg.data(302'000, client, 1, 101, 1);
   leg.data(304'000, server, 1, 101, 101);
-  EXPECT_EQ(us(leg.summary().network_ns), (Pair{0, 1000}));
+  EXPECT_EQ(us(leg.summary().network_ns), (Times{0, 1000}));
 }
 
 TEST(Turns, MessageIsWholeWhenItsHoleIsFilled) {
@@ -133,8 +133,8 @@ TEST(Turns, MessageIsWholeWhenItsHoleIsFilled) {
   leg.data(3100, server, 201, 301, 101);
   leg.data(53'000, server, 101, 201, 101);
   leg.data(54'000, client, 101, 201, 301);
-  EXPECT_EQ(us(leg.summary().transfer_ns), (Pair{0, 50'000}));
-  EXPECT_EQ(us(leg.summary().wait_ns), (Pair{800 + 1000, 1000}));
+  EXPECT_EQ(us(leg.summary().transfer_ns), (Times{0, 50'000}));
+  EXPECT_EQ(us(leg.summary().wait_ns), (Times{800 + 1000, 1000}));
 }
 
 TEST(Turns, DataInTheSynIsARequest) {
@@ -144,7 +144,7 @@ TEST(Turns, DataInTheSynIsARequest) {
   leg.data(4000, server, 1, 101, 101);
   leg.ack(4200, client, 101, 101);
   EXPECT_EQ(leg.summary().turns, 1u);
-  EXPECT_EQ(us(leg.summary().wait_ns), (Pair{0, 4000}));
+  EXPECT_EQ(us(leg.summary().wait_ns), (Times{0, 4000}));
 }
 
 // 64 KiB reads two at a time: the next two go out when both have come, after a pause.
@@ -169,7 +169,7 @@ TEST(Turns, RequestsSentTogetherAreOutstandingTogether) {
   // Of the 13 us between the requests one is outstanding; of the 1100 us before the first byte and the 4500 of the first response
   // two; then one.
   EXPECT_EQ(s.outstanding_ns / 1000, 3 * (13 + 2 * (1100 + 4500) + 4600));
-  EXPECT_EQ(us(s.network_ns), (Pair{2 * 200, 3 * 1000}));
+  EXPECT_EQ(us(s.network_ns), (Times{2 * 200, 3 * 1000}));
 }
 
 TEST(Turns, SixteenReadsInLineAreSixteenOutstanding) {
@@ -205,7 +205,7 @@ TEST(Turns, FirstFlightIsWhatComesBeforeAnAcknowledgementCanCallForMore) {
   leg.packet(3300, server, kAck, 14601, 16061, 101);  // had been on the way
   leg.packet(4260, server, kAck, 16061, 17521, 101);  // called for
   leg.packet(4270, server, kAck, 17521, 18981, 101);
-  EXPECT_EQ(leg.summary().first_flight, (std::array<uint32_t, 2>{100, 16060}));
+  EXPECT_EQ(leg.summary().first_flight, (PerSide<uint32_t>{100, 16060}));
   EXPECT_TRUE(leg.summary().first_flight_known);
 }
 
@@ -218,8 +218,8 @@ TEST(Turns, HopLimitOfTheNewestDataAndItsChanges) {
   leg.data(2300, server, 1, 101, 101, {.ttl = 57});
   leg.data(2400, server, 101, 201, 101, {.ttl = 57});
   leg.data(2500, server, 201, 301, 101, {.ttl = 56});
-  EXPECT_EQ(leg.summary().ttl, (std::array<uint8_t, 2>{60, 56}));
-  EXPECT_EQ(leg.summary().ttl_changes, (std::array<uint8_t, 2>{0, 1}));
+  EXPECT_EQ(leg.summary().ttl, (PerSide<uint8_t>{60, 56}));
+  EXPECT_EQ(leg.summary().ttl_changes, (PerSide<uint8_t>{0, 1}));
 }
 
 TEST(Turns, InvertedStampsTakeNoTime) {
@@ -228,7 +228,7 @@ TEST(Turns, InvertedStampsTakeNoTime) {
   leg.data(2000, client, 1, 101, 1);
   leg.data(1990, server, 1, 101, 101);
   EXPECT_EQ(leg.summary().turns, 1u);
-  EXPECT_EQ(us(leg.summary().wait_ns), (Pair{800, 0}));
+  EXPECT_EQ(us(leg.summary().wait_ns), (Times{800, 0}));
 }
 
 }  // namespace

@@ -134,10 +134,10 @@ std::vector<std::string> differences(const Row& row, const Leg* leg) {
   if (!ends_agree(row, r.client, r.server)) all.push_back("ends");
   compare("conn_state", std::string(name_of(r.conn_state)));
   compare("history", r.history);
-  compare("orig_pkts", std::to_string(r.packets[0]));
-  compare("resp_pkts", std::to_string(r.packets[1]));
-  compare_bytes("orig_bytes", 'T', r.bytes[0]);
-  compare_bytes("resp_bytes", 't', r.bytes[1]);
+  compare("orig_pkts", std::to_string(r.packets[Side::client]));
+  compare("resp_pkts", std::to_string(r.packets[Side::server]));
+  compare_bytes("orig_bytes", 'T', r.bytes[Side::client]);
+  compare_bytes("resp_bytes", 't', r.bytes[Side::server]);
   return all;
 }
 
