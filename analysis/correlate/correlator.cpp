@@ -101,6 +101,7 @@ Correlator::Correlator(const EngineOptions& options, EngineLinks& links, SensorV
       knowledge_(options.path.size()),
       pairer_(store_, std::move(known)),
       message_pairer_(store_),
+      turn_pairer_(store_),
       homes_(options_, links),
       runner_(options_, sensor, store_, knowledge_, openings_, tallies_,
               [this](const FateEvent& event) { return homes_.owner_of(event, store_); }) {
@@ -215,6 +216,9 @@ void Correlator::update(uint64_t leg_id, const LegEvent& event) {
     case LegEventType::opened:
     case LegEventType::stranger:
       return;
+    case LegEventType::turn:
+      pair_by_turns(leg_id, event);
+      return;
     case LegEventType::attempt:
       note_attempt(leg, event);
       find_partners(leg_id, pairing_trigger::opening, event.packet.order_ns);
@@ -264,6 +268,7 @@ void Correlator::leg_over(LegState& leg, Connection& connection, const LegEvent&
   connection.evicted |= event.evicted && !leg.established;
   if (leg.has_syn() && !leg.established && !leg.refused)
     tallies_.count_handshake(leg, leg.syn_ack ? Outcome::incomplete : Outcome::unanswered);
+  turn_pairer_.forget(leg.id.value());
   store_.close(leg, connection);
 }
 
@@ -381,6 +386,13 @@ void Correlator::take(const RecognitionEvent& event) {
     for (const MessagePairer::Match& match : message_pairer_.take(*store_.leg(event.leg.value()), event, options_.path.size()))
       pair_by_message(event.leg.value(), match, event.order_ns);
   }
+}
+
+void Correlator::pair_by_turns(uint64_t leg_id, const LegEvent& event) {
+  const TurnPairer::Match match = turn_pairer_.take(*store_.leg(leg_id), event, options_.path.size());
+  if (match.leg_id == 0) return;
+  pair(leg_id, {match.leg_id, PairingMethod::timing, false, match.confidence, match.rivals}, event.packet.order_ns);
+  runner_.schedule(*store_.connection_of(leg_id));
 }
 
 // The leg that has shown the message first is nearer to who sent it. A connection beyond the proxy that carries messages of

@@ -15,6 +15,7 @@
 #include "analysis/correlate/message_pairer.h"
 #include "analysis/correlate/pair_homes.h"
 #include "analysis/correlate/pairer.h"
+#include "analysis/correlate/turn_pairer.h"
 #include "analysis/detect/detector_runner.h"
 #include "analysis/event/engine_links.h"
 #include "analysis/model/engine_options.h"
@@ -39,7 +40,9 @@ class Correlator {
   // A pair of that home whose fates are void.
   bool is_taken_back(size_t home, uint32_t pair) const { return homes_.is_taken_back(static_cast<uint8_t>(home), pair); }
   uint64_t pairs_refused() const { return homes_.refused(); }
-  uint64_t openings_forgotten() const { return pairer_.evicted() + message_pairer_.evicted() + openings_.evicted(); }
+  uint64_t openings_forgotten() const {
+    return pairer_.evicted() + message_pairer_.evicted() + turn_pairer_.evicted() + openings_.evicted();
+  }
 
  private:
   bool take_next(int64_t horizon_ns);
@@ -52,6 +55,7 @@ class Correlator {
   void find_partners(uint64_t leg_id, uint8_t trigger, int64_t now_ns);
   void seek_partners(uint64_t leg_id, uint8_t trigger, int64_t now_ns);
   void pair(uint64_t leg_id, const Pairer::Match& match, int64_t now_ns);
+  void pair_by_turns(uint64_t leg_id, const LegEvent& event);
   void pair_by_message(uint64_t leg_id, const MessagePairer::Match& match, int64_t now_ns);
   uint64_t free_toward(uint64_t leg_id, PointIndex point, int64_t now_ns);
   void take_back(Connection& connection, size_t crossing, int64_t now_ns);
@@ -70,6 +74,7 @@ class Correlator {
   RivalOpenings openings_;
   Pairer pairer_;
   MessagePairer message_pairer_;
+  TurnPairer turn_pairer_;
   PairHomes homes_;
   Tallies tallies_;
   DetectorRunner runner_;

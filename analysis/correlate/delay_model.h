@@ -30,6 +30,14 @@ class DelayModel {
            (static_cast<double>(uint64_t{1} << bucket) * 1e-6);
   }
 
+  // Probability that it takes longer.
+  double beyond(int64_t delay_ns) const {
+    if (delay_ns < 0) return 1;
+    double sum = 0;
+    for (size_t bucket = bucket_of(delay_ns) + 1; bucket < kBuckets; ++bucket) sum += seen_[bucket] + kExpected / kBuckets;
+    return sum / (static_cast<double>(sum_) + kExpected);
+  }
+
  private:
   static constexpr size_t kBuckets = 24;     // up to 16 s
   static constexpr double kExpected = 12.0;  // observations that the expectation weighs: any power of two is as likely as another

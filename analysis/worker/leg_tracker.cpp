@@ -10,6 +10,9 @@
 namespace parallax {
 namespace {
 
+constexpr uint32_t kTurnsTold = 8;
+constexpr size_t kTurnRoomLeast = 1024;
+
 Side side_in(const LegHot& hot, const OrientedKey& key) {
   return (key.source == KeyMatch::source_is_low) == ((hot.flags & leg_flag::client_is_low) != 0) ? Side::client : Side::server;
 }
@@ -323,6 +326,23 @@ void LegTracker::recognise(uint32_t leg, const Sighting& s, Side from) {
   if (hot.flags & opening) first_seq = store_.legs.cold(leg).isn[from] + 1;
   const bool may_pair = forwarder_.has_neighbours() && hot.pair[PathSide::outer] == kNone && hot.pair[PathSide::inner] == kNone;
   protocol_parser_.take(leg, store_.id_of(leg), s, from, first_seq, may_pair, payload_prefix_);
+}
+
+// The data with which a request or a response begins: all that there is of it so far, and no older than this packet. Live, where
+// there is little room, it is left out: nothing but a pairing rests on it.
+void LegTracker::tell_turn(uint32_t leg, const Sighting& s, Side from) {
+  const uint32_t flow = store_.legs.flow(leg);
+  if (flow == kNone || s.protocol != ip_protocol::tcp) return;
+  const FlowTimes& times = store_.flows[flow].times;
+  const uint16_t going_on = from == Side::client ? turn_state::request : turn_state::response;
+  if (!(times.pace.state & going_on) || times.pace.message_bytes != s.payload_length ||
+      times.pace.last_tick != to_ticks(s.time_ns) || times.sums.turns > kTurnsTold)
+    return;
+  if (!offline_ && reporter_.ring_room() < kTurnRoomLeast) {
+    counters_.turns_not_told.add();
+    return;
+  }
+  tell(leg, LegEventType::turn, s, from);
 }
 
 // A leg of which something could not be told has ended for the correlator, and so for its pairs.

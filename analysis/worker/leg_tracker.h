@@ -45,7 +45,11 @@ class LegTracker {
   void follow(uint32_t leg, const Sighting& s, Side from, DuplicateState same) {
     if (forwarder_.follow(leg, s, from, same)) [[unlikely]]
       tell(leg, LegEventType::stranger, s, from);
+    const LegHot& hot = store_.legs.hot(leg);
+    if (s.payload_length > 0 && hot.pair[PathSide::outer] == kNone && hot.pair[PathSide::inner] == kNone) [[unlikely]]
+      tell_turn(leg, s, from);
   }
+  void tell_turn(uint32_t leg, const Sighting& s, Side from);
   TcpFlow& flow_of(uint32_t leg, const Sighting& s);
   TcpFlow& take_flow(uint32_t leg);
   uint32_t label_carried(uint32_t leg);

@@ -48,6 +48,7 @@ def haproxy(mode, server, options=(), bind="", target=""):
     return "\n".join(["  mode " + mode, *("  " + option for option in options), "  bind :::PORT%s v4v6" % bind, "  server s SERVER:%d%s" % (server, target)])
 
 
+SECURE = " ssl crt FOLDER/both.pem"
 SHAPES = [
     Shape("haproxy tcp", 7001, "haproxy", haproxy("tcp", RAW), "raw", RAW, 0.9),
     Shape("haproxy tcp, server speaks first", 7002, "haproxy", haproxy("tcp", BANNER), "banner", BANNER, 0.9),
@@ -61,6 +62,10 @@ SHAPES = [
           haproxy("http", HTTP, ["http-request set-header Forwarded for=%[src]", "http-reuse never"]), "http", HTTP, 0.99, requests=3),
     Shape("haproxy http, pool, X-Forwarded-For", 7013, "haproxy", haproxy("http", HTTP, ["option forwardfor", "http-reuse always"]), "http", HTTP, 0.99, requests=3),
     Shape("haproxy http, IPv6 to IPv4, X-Forwarded-For", 7014, "haproxy", haproxy("http", HTTP, ["option forwardfor"]), "http", HTTP, 0.99, family=6),
+    Shape("haproxy http, TLS outside alone", 7030, "haproxy", haproxy("http", HTTP, ["http-reuse never"], bind=SECURE), "tls", HTTP, 0.9, requests=3, precision=0.99),
+    Shape("haproxy tcp, TLS outside alone", 7031, "haproxy", haproxy("tcp", HTTP, bind=SECURE), "tls", HTTP, 0.9, requests=2, precision=0.99),
+    Shape("haproxy http, other TLS inside", 7032, "haproxy",
+          haproxy("http", TLS, ["http-reuse never"], bind=SECURE, target=" ssl verify none"), "tls", TLS, 0.9, requests=3, precision=0.99),
     Shape("nginx stream", 7020, "stream", "listen PORT; proxy_pass SERVER:%d;" % RAW, "raw", RAW, 0.9),
     Shape("nginx stream, PROXY v1", 7021, "stream", "listen PORT; proxy_pass SERVER:%d; proxy_protocol on;" % RAW, "raw", RAW, 0.99),
     Shape("nginx http", 7022, "nginx", "listen PORT; location / { proxy_pass http://SERVER:%d; }" % HTTP, "http", HTTP, 0.9, requests=2),
@@ -101,7 +106,7 @@ class Network:
 
 def write_configurations(folder, shapes):
     def listeners(software, wrap):
-        return "\n".join(wrap(s, s.config.replace("PORT", str(s.port)).replace("SERVER", SERVER)) for s in shapes if s.software == software)
+        return "\n".join(wrap(s, s.config.replace("FOLDER", str(folder)).replace("PORT", str(s.port)).replace("SERVER", SERVER)) for s in shapes if s.software == software)
     (folder / "haproxy.cfg").write_text("""
 global
   maxconn 4000
@@ -135,6 +140,7 @@ def capture(network, folder, shapes, seconds, rate):
     """Runs the traffic; the two captures and the two logs are then in the folder."""
     write_configurations(folder, shapes)
     run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=lab.example", "-keyout", str(folder / "key.pem"), "-out", str(folder / "cert.pem")])
+    (folder / "both.pem").write_text((folder / "cert.pem").read_text() + (folder / "key.pem").read_text())
     here = str(Path(__file__).parent / "proxies_traffic.py")
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     processes = [network.servers.start([sys.executable, "-B", here, "serve", str(folder)]),
