@@ -100,8 +100,8 @@ Correlator::Correlator(const EngineOptions& options, EngineLinks& links, SensorV
       store_(options_),
       knowledge_(options.path.size()),
       pairer_(store_, std::move(known)),
-      message_pairer_(store_),
-      turn_pairer_(store_),
+      message_pairer_(store_, services_),
+      turn_pairer_(store_, services_),
       homes_(options_, links),
       runner_(options_, sensor, store_, knowledge_, openings_, tallies_,
               [this](const FateEvent& event) { return homes_.owner_of(event, store_); }) {
@@ -360,6 +360,7 @@ void Correlator::pair(uint64_t leg_id, const Pairer::Match& match, int64_t now_n
   LegState& client_side = connection.legs[crossing.client_leg];
   LegState& server_side = connection.legs[crossing.server_leg];
   store_.mark_paired(client_side, server_side);
+  if (crossing.is_proxied) services_.of(client_side.server).learn_pairing(server_side.server, crossing.method);
   openings_.remove(client_side, server_side.point);
   openings_.remove(server_side, client_side.point);
   if (is_within) return;  // which device it is that both legs pass is not known
@@ -401,12 +402,15 @@ void Correlator::pair_by_message(uint64_t leg_id, const MessagePairer::Match& ma
   LegState &leg = *store_.leg(leg_id), &first = *store_.leg(match.leg_id);
   const bool is_taken = leg.paired[path_side(leg.point, first.point)];
   const bool first_is_taken = first.paired[path_side(first.point, leg.point)];
+  const bool is_guess = store_.connection_of(leg_id)->side_basis == SideBasis::guessed;
+  if (is_guess && (is_taken || first_is_taken)) return;  // which way the message went is not known
   if (!is_taken || (!first_is_taken && store_.connection_of(leg_id)->client_outer == (first.point > leg.point))) {
     pair(leg_id, {match.leg_id, match.method, false, match.confidence, match.rivals}, now_ns);
     runner_.schedule(*store_.connection_of(leg_id));
     return;
   }
   store_.share(first, leg);
+  services_.of(first.server).learn_sharing(leg.server, match.method);
   ++tallies_.pairings[static_cast<size_t>(match.method)];
 }
 

@@ -41,7 +41,7 @@ class Correlator {
   bool is_taken_back(size_t home, uint32_t pair) const { return homes_.is_taken_back(static_cast<uint8_t>(home), pair); }
   uint64_t pairs_refused() const { return homes_.refused(); }
   uint64_t openings_forgotten() const {
-    return pairer_.evicted() + message_pairer_.evicted() + turn_pairer_.evicted() + openings_.evicted();
+    return pairer_.evicted() + message_pairer_.evicted() + turn_pairer_.evicted() + services_.evicted() + openings_.evicted();
   }
 
  private:
@@ -73,6 +73,7 @@ class Correlator {
   Knowledge knowledge_;
   RivalOpenings openings_;
   Pairer pairer_;
+  PassageModels services_;
   MessagePairer message_pairer_;
   TurnPairer turn_pairer_;
   PairHomes homes_;

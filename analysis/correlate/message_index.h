@@ -38,6 +38,11 @@ class MessageIndex {
   void expire(int64_t now_ns);
   // That were shown at `point` and not taken.
   Candidates find(uint64_t key, PointIndex point) const;
+  // How many a second of those that `point` shows under the key nobody takes.
+  double rate_of_untaken(uint64_t key, PointIndex point) const {
+    const Candidates untaken = find(key, point);
+    return static_cast<double>(untaken.messages.size() + untaken.others) / (static_cast<double>(kWindowNs) * 1e-9);
+  }
   void take(uint64_t number);
   uint64_t evicted() const { return evicted_; }
 

@@ -11,7 +11,6 @@ constexpr double kThreshold = 0.8;    // below, legs stay unpaired and are count
 constexpr double kMost = 0.98;        // the bytes are the same, the connection need not be
 constexpr double kLearnsFrom = 0.9;   // a delay is remembered of a pairing that is so sure
 constexpr double kOwnTimes = 30;      // as likely is it that a proxy goes on with the connection that it used before
-constexpr double kTakenTimes = 0.2;   // less likely is a client that has a connection beyond the proxy already
 constexpr double kRivalShare = 0.02;  // a candidate of so much probability is a rival
 
 // Whether the legs are paired packet by packet there, so that nothing is left to find.
@@ -53,43 +52,52 @@ bool MessagePairer::may_come_from(const Connection& connection, const LegState& 
   return (point < leg.point) == (connection.client_outer == (sender == Side::client));
 }
 
+// Of the two the one that shows the message first is nearer to its sender.
+DelayModel& MessagePairer::delays_of(Side sender, const LegState& leg, const LegState& first) {
+  return sender == Side::client ? services_.of(first.server).request : services_.of(leg.server).response;
+}
+
+// How likely it is, a second, that `first`'s message is the one that the leg shows now.
+double MessagePairer::weight(PairingMethod method, const RecognitionEvent& event, int64_t shown_ns, const LegState& leg,
+                             const LegState& first) {
+  const double density = delays_of(event.from, leg, first).density(event.order_ns - shown_ns);
+  if (store_.place_of(first.id.value()).connection_id == store_.place_of(leg.id.value()).connection_id)
+    return density * kOwnTimes;
+  const LegState &client = event.from == Side::client ? first : leg, &beyond = event.from == Side::client ? leg : first;
+  const PassageModel& service = services_.of(client.server);
+  const bool is_taken = first.paired[path_side(first.point, leg.point)] || leg.paired[path_side(leg.point, first.point)];
+  return density * service.leads_to(beyond.server) * service.found_by(method) * (is_taken ? service.shares() : 1);
+}
+
 MessagePairer::Match MessagePairer::find(const LegState& leg, const RecognitionEvent& event, PointIndex point) {
-  DelayModel& delays = delays_[std::min(leg.point, point)];
-  const uint64_t own_connection = store_.place_of(leg.id.value()).connection_id;
   for (const MessageMethodRow& row : message_methods()) {
     if (row.kind != event.kind || !row.seeks(event)) continue;
     for (const uint64_t key : row.keys(leg, event)) {
       const MessageIndex::Candidates candidates = index_.find(key, point);
-      MessageIndex::Message best;
-      double best_weight = 0, sum = row.strangers_per_second;
-      bool best_is_own = false;
+      const MessageIndex::Message* best = nullptr;
+      double best_weight = 0, sum = std::max(row.strangers_per_second, index_.rate_of_untaken(key, leg.point));
       std::vector<double> weights;
       for (const MessageIndex::Message& message : candidates.messages) {
-        const LegState* other = store_.leg(message.leg_id);
-        if (other == nullptr || other->protocol != leg.protocol) continue;
-        const bool is_own = store_.place_of(message.leg_id).connection_id == own_connection;
-        const double weight =
-            delays.density(event.order_ns - message.order_ns) * (is_own                                              ? kOwnTimes
-                                                                 : other->paired[path_side(other->point, leg.point)] ? kTakenTimes
-                                                                                                                     : 1);
-        weights.push_back(weight);
-        sum += weight;
-        if (weight <= best_weight) continue;
-        best = message;
-        best_weight = weight;
-        best_is_own = is_own;
+        const LegState* first = store_.leg(message.leg_id);
+        if (first == nullptr || first->protocol != leg.protocol) continue;
+        weights.push_back(weight(row.method, event, message.order_ns, leg, *first));
+        sum += weights.back();
+        if (weights.back() <= best_weight) continue;
+        best = &message;
+        best_weight = weights.back();
       }
-      if (best_weight == 0) continue;
+      if (best == nullptr) continue;
       // Those that were not looked at are older than the oldest that was.
       sum += static_cast<double>(candidates.others) * weights.back();
       const double confidence = std::min(kMost, best_weight / sum);
       if (confidence < kThreshold) continue;
-      if (confidence >= kLearnsFrom) delays.learn(event.order_ns - best.order_ns);
-      index_.take(best.number);
-      if (best_is_own) return {};
+      const LegState& first = *store_.leg(best->leg_id);
+      if (confidence >= kLearnsFrom) delays_of(event.from, leg, first).learn(event.order_ns - best->order_ns);
+      index_.take(best->number);
+      if (store_.place_of(best->leg_id).connection_id == store_.place_of(leg.id.value()).connection_id) return {};
       const auto rivals =
           std::count_if(weights.begin(), weights.end(), [&](double weight) { return weight > kRivalShare * sum; });
-      return {best.leg_id, row.method, confidence, static_cast<uint32_t>(rivals - 1)};
+      return {best->leg_id, row.method, confidence, static_cast<uint32_t>(rivals - 1)};
     }
   }
   return {};

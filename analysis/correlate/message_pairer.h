@@ -14,8 +14,8 @@
 #include <vector>
 
 #include "analysis/connection/connection_store.h"
-#include "analysis/correlate/delay_model.h"
 #include "analysis/correlate/message_index.h"
+#include "analysis/correlate/passage_model.h"
 #include "analysis/event/recognition.h"
 
 namespace parallax {
@@ -42,7 +42,7 @@ class MessagePairer {
     uint32_t rivals = 0;
   };
 
-  explicit MessagePairer(const ConnectionStore& store) : store_(store) {}
+  MessagePairer(const ConnectionStore& store, PassageModels& services) : store_(store), services_(services) {}
 
   // At which of the neighbouring points the message has been shown before, and by which leg; of its own connection, nothing. From
   // now on it can be found itself. REQUIRES: messages come in order of time.
@@ -53,10 +53,13 @@ class MessagePairer {
  private:
   static bool may_come_from(const Connection& connection, const LegState& leg, Side sender, PointIndex point);
   Match find(const LegState& leg, const RecognitionEvent& event, PointIndex point);
+  DelayModel& delays_of(Side sender, const LegState& leg, const LegState& first);
+  double weight(PairingMethod method, const RecognitionEvent& event, int64_t shown_ns, const LegState& leg,
+                const LegState& first);
 
   const ConnectionStore& store_;
   MessageIndex index_;
-  std::array<DelayModel, kPointsMax> delays_;  // of the device between a point and the next
+  PassageModels& services_;
 };
 
 }  // namespace parallax

@@ -15,14 +15,7 @@ constexpr double kUnseen = 0.05;        // how likely it is beforehand that the 
 constexpr double kMissingExchange = 3;  // logarithm: against a leg that has none where the client has
 constexpr size_t kLookedAtLeast = 64;   // exchanges, to know how many strangers there are
 constexpr double kEvidenceMost = 40;    // logarithms: enough for certainty, and refutable
-// Of sizes that are seen for the first time; and about how many different ones strangers have.
-constexpr double kSizeExpected = 2, kSizesOfStrangers = 400;
-constexpr size_t kSizesMax = 256, kServersMax = 64;
 constexpr double kSecond = 1e9;
-
-double share(uint32_t count, uint32_t sum, double expected, double beforehand) {
-  return (count + expected * beforehand) / (sum + expected);
-}
 
 }  // namespace
 
@@ -114,7 +107,7 @@ TurnPairer::Within TurnPairer::within(const LegState& client, const Exchange& ow
 // What each leg beyond has for it, against a stranger. A connection of its own has an exchange for nearly each of the client's:
 // not for the end of TLS, nor for what the proxy answers itself.
 void TurnPairer::weigh(Leg& leg, const LegState& state, const Exchange& own, PointIndex server_point) {
-  PassageModel& model = services_.use(state.server);
+  PassageModel& model = services_.of(state.server);
   const Within inside = within(state, own, points_[server_point]);
   std::vector<Candidate> candidates = leg.candidates;
   for (Candidate& candidate : candidates) candidate.evidence -= kMissingExchange;
@@ -145,23 +138,18 @@ void TurnPairer::weigh(Leg& leg, const LegState& state, const Exchange& own, Poi
 // What a pairing that stands shows of the device.
 void TurnPairer::learn_from(const LegState& client, const Exchange& own, PointIndex server_point, uint64_t partner) {
   for (const Exchange& inner : within(client, own, points_[server_point]).exchanges) {
-    if (inner.leg_id == partner) learn(services_.use(client.server), own, inner, store_.leg(partner)->server);
+    if (inner.leg_id != partner) continue;
+    services_.of(client.server)
+        .learn_exchange(inner.request_ns - own.request_ns, own.response_ns - inner.response_ns,
+                        static_cast<int32_t>(own.request_bytes - inner.request_bytes));
   }
 }
 
-// Per second squared: that this service takes so long either way, changes the size so, and leads to that server.
+// Per second squared.
 double TurnPairer::likelihood(const PassageModel& model, const Exchange& own, const Exchange& inner, const Endpoint& server) {
-  const auto count = [](const auto& counts, const auto& key) {
-    const auto found = counts.find(key);
-    return found == counts.end() ? 0u : found->second;
-  };
-  const auto larger = static_cast<int32_t>(own.request_bytes - inner.request_bytes);
-  const double size =
-      share(count(model.larger, larger), model.exchanges, kSizeExpected, larger == 0 ? 0.1 : 1 / kSizesOfStrangers) *
-      kSizesOfStrangers;
-  const double leads_there = share(count(model.servers, server), model.exchanges, 1, 1);
   return model.request.density(inner.request_ns - own.request_ns) * model.response.density(own.response_ns - inner.response_ns) *
-         std::clamp(size, 0.2, 50.0) * leads_there;
+         model.resizes_by(static_cast<int32_t>(own.request_bytes - inner.request_bytes)) * model.leads_to(server) *
+         model.found_by(PairingMethod::timing);
 }
 
 // That the exchange beyond is of another client, whose request came before it and whose response is still to come.
@@ -190,17 +178,6 @@ TurnPairer::Match TurnPairer::settle(const Leg& leg) {
   });
   const double confidence = 1 / sum;
   return confidence < kThreshold ? Match{} : Match{best.leg_id, std::min(kMost, confidence), static_cast<uint32_t>(rivals - 1)};
-}
-
-void TurnPairer::learn(PassageModel& model, const Exchange& own, const Exchange& inner, const Endpoint& server) {
-  model.request.learn(inner.request_ns - own.request_ns);
-  model.response.learn(own.response_ns - inner.response_ns);
-  const auto count = [](auto& counts, const auto& key, size_t most) {
-    if (counts.size() < most || counts.contains(key)) ++counts[key];
-  };
-  count(model.larger, static_cast<int32_t>(own.request_bytes - inner.request_bytes), kSizesMax);
-  count(model.servers, server, kServersMax);
-  ++model.exchanges;
 }
 
 }  // namespace parallax

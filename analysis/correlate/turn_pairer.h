@@ -16,25 +16,15 @@
 #include <vector>
 
 #include "analysis/connection/connection_store.h"
-#include "analysis/correlate/delay_model.h"
-#include "analysis/model/lru_table.h"
+#include "analysis/correlate/passage_model.h"
 
 namespace parallax {
-
-// What is known of a service's way through the proxy: delays, sizes, and which servers it leads to.
-struct PassageModel {
-  DelayModel request, response;
-  std::unordered_map<int32_t, uint32_t> larger;  // how much larger the client's request is, in bytes: how often
-  std::unordered_map<Endpoint, uint32_t, KeyedHashOf<Endpoint>> servers;
-  uint32_t exchanges = 0;
-};
 
 class TurnPairer {
  public:
   static constexpr size_t kExchangesMax = 1 << 16;  // of a point, the newest
   static constexpr size_t kLookedAtMax = 512;       // of them, for one exchange of a client
   static constexpr size_t kCandidatesMax = 16;      // of a leg, the most likely
-  static constexpr size_t kServicesMax = 1024;
   static constexpr int64_t kWindowNs = 30'000'000'000;
 
   struct Match {
@@ -43,14 +33,14 @@ class TurnPairer {
     uint32_t rivals = 0;
   };
 
-  explicit TurnPairer(const ConnectionStore& store) : store_(store), services_(kServicesMax) {}
+  TurnPairer(const ConnectionStore& store, PassageModels& services) : store_(store), services_(services) {}
 
   // A message of the leg begins. If it is a response on the client's side, and with it a leg on the server's side has become
   // clear, that is it. REQUIRES: messages come in order of time.
   Match take(const LegState& leg, const LegEvent& event, size_t points);
   void forget(uint64_t leg_id) { legs_.erase(leg_id); }
 
-  uint64_t evicted() const { return evicted_ + services_.evicted(); }
+  uint64_t evicted() const { return evicted_; }
 
  private:
   struct Exchange {
@@ -86,13 +76,12 @@ class TurnPairer {
   static double likelihood(const PassageModel& model, const Exchange& own, const Exchange& inner, const Endpoint& server);
   double others_waiting(const Point& clients, const PassageModel& model, const Exchange& own, const Exchange& inner) const;
   static Match settle(const Leg& leg);
-  static void learn(PassageModel& model, const Exchange& own, const Exchange& inner, const Endpoint& server);
   static void expire(Point& point, int64_t now_ns);
 
   const ConnectionStore& store_;
   std::array<Point, kPointsMax> points_;
   std::unordered_map<uint64_t, Leg, KeyedHashOf<uint64_t>> legs_;
-  LruTable<Endpoint, PassageModel, KeyedHashOf<Endpoint>> services_;  // by what the clients ask for
+  PassageModels& services_;
   uint64_t evicted_ = 0;
 };
 

@@ -192,6 +192,20 @@ def told_of(connections):
     return told
 
 
+def calibration(shapes, truth, told, pairings):
+    """Whether a confidence means what it says: of the pairings stated within it how many are right."""
+    bins = collections.defaultdict(lambda: [0, 0])
+    for shape in shapes:
+        for client, inside in truth[shape.name].items():
+            if client in pairings and told.get(client):
+                method, confidence = pairings[client]
+                floor = max(edge for edge in (0.0, 0.8, 0.9, 0.95, 0.97, 0.98, 0.99) if edge <= confidence)
+                bins[method, floor][told[client] <= inside] += 1
+    print("\n%-18s %-10s %6s %6s   %s" % ("method", "stated", "right", "wrong", "share"))
+    for (method, floor), (wrong, right) in sorted(bins.items()):
+        print("%-18s %-10s %6d %6d   %.4f" % (method, "%.2f and up" % floor, right, wrong, right / (right + wrong)))
+
+
 def report(shapes, truth, told, methods):
     print("%-46s %6s %6s %6s %6s   %-10s %-9s %s" % ("shape", "conns", "right", "wrong", "none", "precision", "recall", "methods"))
     short = []
@@ -228,12 +242,17 @@ def analyse(bin_folder, folder):
 
 def judge(bin_folder, folder, shapes):
     connections = analyse(bin_folder, folder)
-    methods = {}
+    methods, pairings = {}, {}
     for c in connections:
         for leg in c["legs"]:
             if leg["point"] == "outside":
+                if c.get("crossings"):
+                    pairings[end(leg["client"]), leg["server"]["port"]] = (c["crossings"][0]["pairing"]["method"], c["crossings"][0]["pairing"]["confidence"])
                 methods[end(leg["client"]), leg["server"]["port"]] = c["crossings"][0]["pairing"]["method"] if c.get("crossings") else "shared" if c.get("shared_with") else "-"
-    return report(shapes, truth_of(folder), told_of(connections), methods)
+    truth, told = truth_of(folder), told_of(connections)
+    short = report(shapes, truth, told, methods)
+    calibration(shapes, truth, told, pairings)
+    return short
 
 
 def main():

@@ -51,7 +51,8 @@ class MessagePairerTest : public testing::Test {
 
   EngineOptions options_;
   ConnectionStore store_{options_};
-  MessagePairer pairer_{store_};
+  PassageModels services_;
+  MessagePairer pairer_{store_, services_};
   uint32_t next_leg_ = 0;
   int64_t now_ns_ = kStart;
 };

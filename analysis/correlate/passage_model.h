@@ -1,0 +1,54 @@
+// What has been learned of a service's way through a proxy: how long it takes, what it does to sizes, where it leads, and by what
+// its connections are found beyond. By what the clients ask for, for one proxy serves many, each in a way of its own.
+//
+// One thread. Bounded: the service that was longest not seen goes first, counted.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <unordered_map>
+
+#include "analysis/correlate/delay_model.h"
+#include "analysis/model/keyed_hash.h"
+#include "analysis/model/lru_table.h"
+#include "analysis/model/model.h"
+
+namespace parallax {
+
+class PassageModel {
+ public:
+  DelayModel request, response;  // from when a message comes to when it goes on
+
+  // Likelihood ratios against a stranger: that a client's connection to the service leads to that server, that it is found by
+  // that method, that a request comes with so many bytes more than it goes on with. 1: nothing is known.
+  double leads_to(const Endpoint& server) const;
+  double found_by(PairingMethod method) const;
+  double shares() const;  // that the connection beyond carries other clients' messages, too, or the client's goes on over another
+  double resizes_by(int32_t bytes) const;
+
+  void learn_pairing(const Endpoint& server, PairingMethod method);
+  void learn_sharing(const Endpoint& server, PairingMethod method);
+  void learn_exchange(int64_t request_ns, int64_t response_ns, int32_t bytes);
+
+ private:
+  static constexpr size_t kServersMax = 64, kSizesMax = 256;
+
+  std::unordered_map<Endpoint, uint32_t, KeyedHashOf<Endpoint>> servers_;
+  std::array<uint32_t, kPairingMethodCount> methods_{};
+  std::unordered_map<int32_t, uint32_t> sizes_;
+  uint32_t pairings_ = 0, sharings_ = 0, exchanges_ = 0;
+};
+
+class PassageModels {
+ public:
+  static constexpr size_t kServicesMax = 1024;
+
+  PassageModels() : services_(kServicesMax) {}
+  PassageModel& of(const Endpoint& service) { return services_.use(service); }
+  uint64_t evicted() const { return services_.evicted(); }
+
+ private:
+  LruTable<Endpoint, PassageModel, KeyedHashOf<Endpoint>> services_;
+};
+
+}  // namespace parallax
