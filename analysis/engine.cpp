@@ -254,9 +254,6 @@ std::vector<PacketRecord> Engine::packets(const std::function<bool()>& go_on) co
   std::vector<PacketNote> notes;
   for (auto& worker : impl_->workers) {
     auto own = worker->take_notes();
-    std::erase_if(own, [&](const PacketNote& note) {
-      return note.pair != kNone && impl_->correlator.is_taken_back(worker->index(), note.pair);
-    });
     notes.insert(notes.end(), own.begin(), own.end());
   }
   // A packet has one note of its leg and any number of its fate: bring them together.
@@ -269,6 +266,7 @@ std::vector<PacketRecord> Engine::packets(const std::function<bool()>& go_on) co
   std::unordered_map<uint64_t, uint64_t> origin_of;  // packet -> the sighting it came from
   for (const PacketNote& note : notes) {
     if (!work.goes_on()) return {};
+    if (note.pair != kNone && impl_->correlator.is_taken_back(note.home, note.pair)) continue;
     if (records.empty() || records.back().port != note.port || records.back().frame != note.frame) {
       records.push_back({.order_ns = note.order_ns,
                          .time_ns = note.time_ns,

@@ -54,9 +54,9 @@ class Correlator {
   uint64_t free_toward(uint64_t leg_id, PointIndex point, int64_t now_ns);
   void take_back(Connection& connection, size_t crossing, int64_t now_ns);
   void settle_again(uint64_t leg_id, PointIndex lost);
-  void take_back_what_never_matched();
+  bool take_back_what_never_matched();
   void settle_client_side(Connection& connection) const;
-  void finish();
+  void finish_some();
 
   const EngineOptions options_;
   EngineLinks& links_;
@@ -71,6 +71,7 @@ class Correlator {
   Tallies tallies_;
   DetectorRunner runner_;
   int64_t now_ns_ = kTimeMin;
+  uint64_t matched_id_ = 0;  // at the end: connections up to it have been looked at for pairs that never matched
   bool finished_ = false;
 };
 

@@ -57,22 +57,22 @@ void DetectorRunner::schedule(Connection& connection) {
   timers_.push({due, connection.id});
 }
 
-void DetectorRunner::fire(int64_t before_ns) {
+bool DetectorRunner::fire_next(int64_t before_ns) {
   if (!options_.offline && before_ns > next_sum_ns_) {
     next_sum_ns_ = before_ns + kSumUpEveryNs;
     sum_up();
   }
   release_fates(before_ns);
-  while (!timers_.empty() && timers_.top().due_ns < before_ns) {
-    const Timer timer = timers_.top();
-    timers_.pop();
-    Connection* connection = store_.find(timer.connection_id);
-    if (connection == nullptr) continue;
-    connection->check_pending = false;
-    const int64_t due = due_ns(*connection);
-    if (due < before_ns) look(*connection, due, false);
-    schedule(*connection);
-  }
+  if (timers_.empty() || timers_.top().due_ns >= before_ns) return false;
+  const Timer timer = timers_.top();
+  timers_.pop();
+  Connection* connection = store_.find(timer.connection_id);
+  if (connection == nullptr) return true;
+  connection->check_pending = false;
+  const int64_t due = due_ns(*connection);
+  if (due < before_ns) look(*connection, due, false);
+  schedule(*connection);
+  return true;
 }
 
 void DetectorRunner::look(Connection& connection, int64_t now_ns, bool input_ended) {
@@ -101,13 +101,14 @@ void DetectorRunner::sum_up() {
 }
 
 void DetectorRunner::take_fate(const FateEvent& event) {
-  if (options_.offline && !finished_) {
-    fates_.push_back(event);
-    return;
-  }
   Connection* connection = owner_(event);
   if (connection == nullptr) return;
   if (finished_) return tell_fate(*connection, event);
+  if (options_.offline) {
+    const PacketFacts& packet = event.packet;
+    fates_.insert({{packet.order_ns, packet.point, packet.port, packet.frame, event.absent_at, event.type}, event});
+    return;
+  }
   // Its pair may be over and its number another's by then: the leg stays.
   held_fates_.insert({event.decided_ns, {event, connection->legs.front().id.value()}});
   if (held_fates_.size() > kFatesHeldMax) release_fates(held_fates_.begin()->first + 1);
@@ -143,7 +144,8 @@ void DetectorRunner::tell_fate(Connection& connection, FateEvent event) {
 // Of what was told of the connection, and of what is still to be: `which(kind, where)`.
 template <typename Which>
 void DetectorRunner::withdraw(Connection& connection, Which&& which) {
-  std::erase_if(waiting_, [&](const Observation& o) {
+  std::erase_if(waiting_, [&](const auto& waiting) {
+    const Observation& o = waiting.second;
     if (!which(o.kind, o.where) || store_.place_of(o.leg_id).connection_id != connection.id) return false;
     connection.told.erase(o.kind);
     return true;
@@ -183,7 +185,8 @@ void DetectorRunner::take(Verdicts& verdicts) {
     }
     if (observation.doubt != Doubt::none) ++tallies_.unblamed[static_cast<size_t>(observation.doubt)];
     if (options_.offline && !finished_) {
-      waiting_.push_back(std::move(observation));
+      const std::tuple order(observation.first_ns, observation.connection_id, observation.kind);
+      waiting_.insert({order, std::move(observation)});
     } else {
       store(std::move(observation));
     }
@@ -212,26 +215,53 @@ void DetectorRunner::store(Observation observation) {
   if (std::find(ids.begin(), ids.end(), id) == ids.end()) ids.push_back(id);
 }
 
-void DetectorRunner::finish(int64_t last_ns) {
-  fire(last_ns);
-  release_fates(kTimeMax);
-  for (auto& [id, connection] : store_.all()) look(connection, last_ns, true);
-  sum_up();
-  finished_ = true;
-  std::stable_sort(fates_.begin(), fates_.end(), [](const FateEvent& a, const FateEvent& b) {
-    const auto key = [](const FateEvent& e) {
-      return std::tuple(e.packet.order_ns, e.packet.point, e.packet.port, e.packet.frame);
-    };
-    return key(a) < key(b);
-  });
-  std::stable_sort(waiting_.begin(), waiting_.end(), [](const Observation& a, const Observation& b) {
-    return std::tuple(a.first_ns, a.connection_id, a.kind) < std::tuple(b.first_ns, b.connection_id, b.kind);
-  });
-  for (Observation& observation : waiting_) store(std::move(observation));
-  waiting_.clear();
-  for (const FateEvent& event : fates_) take_fate(event);
-  fates_.clear();
-  if (options_.offline) findings_.close_all();
+bool DetectorRunner::finish_some(int64_t last_ns) {
+  for (size_t i = 0; i < kEndedAtOnce && ending_ != Ending::done; ++i) {
+    if (end_next(last_ns)) continue;
+    ending_ = static_cast<Ending>(static_cast<int>(ending_) + 1);
+    ended_id_ = 0;
+  }
+  return ending_ == Ending::done;
+}
+
+// In the order of their ids; null: all have had their turn.
+Connection* DetectorRunner::next_connection() {
+  const auto next = store_.all().upper_bound(ended_id_);
+  if (next == store_.all().end()) return nullptr;
+  ended_id_ = next->first;
+  return &next->second;
+}
+
+// The next thing of what is to be done now; false: there is no more of it.
+bool DetectorRunner::end_next(int64_t last_ns) {
+  switch (ending_) {
+    case Ending::timers:
+      if (fire_next(last_ns)) return true;
+      release_fates(kTimeMax);
+      return false;
+    case Ending::looks:
+      if (Connection* connection = next_connection()) {
+        look(*connection, last_ns, true);
+        return true;
+      }
+      sum_up();
+      finished_ = true;
+      return false;
+    case Ending::observations:
+      if (waiting_.empty()) return false;
+      store(std::move(waiting_.extract(waiting_.begin()).mapped()));
+      return true;
+    case Ending::fates:
+      if (!fates_.empty()) {
+        take_fate(fates_.extract(fates_.begin()).mapped());
+        return true;
+      }
+      if (options_.offline) findings_.close_all();
+      return false;
+    case Ending::done:
+      break;
+  }
+  return false;
 }
 
 }  // namespace parallax

@@ -35,8 +35,8 @@ class DetectorRunner {
 
   // Something happened to the connection: its opening may have to be looked at, now or later.
   void schedule(Connection& connection);
-  // Looks at every connection whose time comes before `before_ns`.
-  void fire(int64_t before_ns);
+  // Looks at the next connection whose time comes before `before_ns`; false: there is none.
+  bool fire_next(int64_t before_ns);
   void take_fate(const FateEvent& event);
   // The pairing is about to be taken back: withdraws what was told of the connection on it. Its legs are looked at anew.
   void take_back(Connection& connection, const Crossing& crossing);
@@ -44,8 +44,9 @@ class DetectorRunner {
   void take_stranger(const LegEvent& event) { strangers_.add(event); }
   // What the capture did to a leg since its last report. REQUIRES: the leg has not taken the event's summary yet.
   void take_report(const LegState& leg, const Connection& connection, const LegEvent& event);
-  // The input has ended; `last_ns` is the last time that a port covers.
-  void finish(int64_t last_ns);
+  // The input has ended; `last_ns` is the last time that a port covers. A part of what is left to do, of a few milliseconds: a
+  // large input leaves much, and its result may no longer be wanted. True: all is done.
+  bool finish_some(int64_t last_ns);
 
   const FindingStore& findings() const { return findings_; }
   const CaptureTotals& capture() const { return capture_; }
@@ -63,6 +64,12 @@ class DetectorRunner {
     uint64_t leg_id;  // of its connection
   };
   static constexpr size_t kFatesHeldMax = 1 << 14;
+  // Time, point, port and frame of the packet; where it was not seen.
+  using FateOrder = std::tuple<int64_t, PointIndex, PortIndex, uint32_t, PointIndex, FateEventType>;
+  enum class Ending : uint8_t { timers, looks, observations, fates, done };
+  static constexpr size_t kEndedAtOnce = 512;
+  bool end_next(int64_t last_ns);
+  Connection* next_connection();
   void release_fates(int64_t before_ns);
   void tell_fate(Connection& connection, FateEvent event);
   DetectorView view(int64_t now_ns, bool input_ended) const;
@@ -84,8 +91,9 @@ class DetectorRunner {
   CaptureTotals capture_;
   FindingStore findings_;
   std::priority_queue<Timer, std::vector<Timer>, std::greater<>> timers_;
-  std::vector<Observation> waiting_;             // offline
-  std::vector<FateEvent> fates_;                 // offline
+  // Offline: in the order in which they are stored at the end.
+  std::multimap<std::tuple<int64_t, uint64_t, FindingKind>, Observation> waiting_;
+  std::multimap<FateOrder, FateEvent> fates_;
   std::multimap<int64_t, HeldFate> held_fates_;  // live, by the time of their decision
   StrangerIndex strangers_;
   // Live, in packet time: what is summed up is told so often.
@@ -93,6 +101,8 @@ class DetectorRunner {
   int64_t next_sum_ns_ = kTimeMin;
   int64_t now_ns_ = kTimeMin;
   bool finished_ = false;
+  Ending ending_ = Ending::timers;
+  uint64_t ended_id_ = 0;  // connections up to it have had their turn
 };
 
 }  // namespace parallax

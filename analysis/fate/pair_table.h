@@ -70,8 +70,8 @@ class PairTable {
   // A packet, or the begin or end of one leg's stream. REQUIRES: release times of a pair never go back.
   void take(const PairSighting& s);
 
-  // The input has ended: decides what can be decided and closes all pairs.
-  void finish();
+  // The input has ended: decides what can be decided and closes the next `budget` pairs. True: all are closed.
+  bool finish_some(size_t budget);
 
   // Live: reports and decides on up to `budget` pairs, in turn, each once in `round_ns`. Everything before `now_ns` has been
   // released.
@@ -241,7 +241,7 @@ class PairTable {
   PacketPool pool_;
   std::vector<PerSide<TransitSketch<uint32_t>>> sketches_;
   std::vector<uint32_t> free_sketches_;
-  size_t sweep_at_ = 0, used_ = 0;  // pairs beyond used_ have never been open
+  size_t sweep_at_ = 0, close_at_ = 0, used_ = 0;  // pairs beyond used_ have never been open
   int64_t sweep_round_ns_ = kTimeMin;
 };
 

@@ -298,7 +298,8 @@ void PairTable::note(const Pair& pair, const Pending& p, PointIndex point, Packe
               .port = p.port,
               .peer_port = peer ? peer->port : PortIndex{},
               .point = point,
-              .pair = number_of(pair)});
+              .pair = number_of(pair),
+              .home = worker_});
 }
 
 // `lost`: seen entering and absent where it leaves; else the other way round.

@@ -7,6 +7,7 @@ namespace {
 
 constexpr size_t kBurstsPerPoll = 2;
 constexpr size_t kInboxPerPoll = 4096;
+constexpr size_t kPairsClosedPerPoll = 4096;
 constexpr size_t kSweepPerPoll = 16;  // slots looked at, when there is nothing else to do
 // Under load a slot for so many packets: a sweep reads lines that no packet of the burst needs, and a report costs the
 // correlator's look-ups (with 1 M legs 1 us and more in all; at 16 slots a poll that was 130 ns a packet). 65,536 slots are swept
@@ -69,8 +70,7 @@ bool AnalysisWorker::poll() {
                                         [](const WorkerProgress& p) { return p.legs_closed.load(std::memory_order_acquire); });
     busy = process_inbox();
     if (all_closed && !busy) {
-      pairs_.finish();
-      phase_ = Phase::finished;
+      if (pairs_.finish_some(kPairsClosedPerPoll)) phase_ = Phase::finished;
       busy = true;
     }
   }
