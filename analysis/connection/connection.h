@@ -55,7 +55,8 @@ struct LegState {
   LegSummary summary{};
   bool midstream = false;
   bool has_summary = false, over = false, evicted = false;
-  bool counted_outcome = false;            // see Tallies
+  bool counted_outcome = false;  // see Tallies
+  bool reset_after_fin = false;
   std::unique_ptr<Recognised> recognised;  // null: nothing
   PerPathSide<bool> paired{};              // with the next point on that side
   bool paired_within = false;              // with another leg of its own point

@@ -17,7 +17,7 @@ class Tallies {
   std::array<std::array<uint64_t, kOutcomeCount>, kPointsMax> handshakes{};  // [point][Outcome]
   std::array<uint64_t, kPairingMethodCount> pairings{};                      // by PairingMethod
   std::array<uint64_t, kPairingMethodCount> pairings_taken_back{};           // of these
-  std::array<uint64_t, kOriginCount> resets{};                               // by Origin
+  std::array<uint64_t, kOriginCount> resets{};                               // by Origin: connections that a finding tells of
   std::array<uint64_t, kDoubts> unblamed{};                                  // findings that accuse nobody, by what is in doubt
 
   // How a leg's opening ended; each leg counts once, unless what was given up comes about after all.

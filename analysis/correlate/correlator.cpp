@@ -249,8 +249,7 @@ void Correlator::update(uint64_t leg_id, const LegEvent& event) {
       break;
     case LegEventType::reset:
       leg.reset = event.packet;
-      if (&leg == &connection.client_leg())
-        ++tallies_.resets[static_cast<size_t>(event.packet.from == Side::client ? Origin::client : Origin::server)];
+      leg.reset_after_fin = event.after_fin;
       break;
     case LegEventType::progress:
     case LegEventType::closed:

@@ -14,6 +14,11 @@ void rename(std::vector<uint64_t>& ids, uint64_t from, uint64_t into) {
   if (std::find(ids.begin(), ids.end(), into) == ids.end()) ids.push_back(into);
 }
 
+// One of these is told of a connection, at most.
+bool is_reset(FindingKind kind) {
+  return kind == FindingKind::reset_by_device || kind == FindingKind::reset_by_client || kind == FindingKind::reset_by_server;
+}
+
 // A connection that got no answer is told long before its legs are over.
 void count_unanswered(Connection& connection, Tallies& tallies) {
   for (LegState& leg : connection.legs) {
@@ -33,12 +38,14 @@ DetectorRunner::DetectorRunner(const EngineOptions& options, const SensorView& s
       tallies_(tallies),
       owner_(std::move(owner)),
       capture_(sensor),
-      findings_(options.path, options.findings, [this](const FindingGroup& group) {
-        return detector_of(group.record.kind)->sentence(group, view(now_ns_, finished_));
-      }) {}
+      findings_(options.path, options.findings,
+                [this](const FindingGroup& group) {
+                  return detector_of(group.record.kind)->sentence(group, view(now_ns_, finished_));
+                }),
+      fates_told_(!options.offline) {}
 
 DetectorView DetectorRunner::view(int64_t now_ns, bool input_ended) const {
-  return {options_, sensor_, store_, knowledge_, openings_, strangers_, capture_, now_ns, input_ended};
+  return {options_, sensor_, store_, knowledge_, openings_, strangers_, capture_, now_ns, input_ended, fates_told_};
 }
 
 int64_t DetectorRunner::due_ns(const Connection& connection) const {
@@ -197,10 +204,9 @@ void DetectorRunner::store(Observation observation) {
   // Its connection may have become part of another since.
   if (const LegPlace place = store_.place_of(observation.leg_id); observation.connection_id != 0 && place.connection_id != 0)
     observation.connection_id = place.connection_id;
-  if (observation.kind == FindingKind::reset_by_device) {
+  if (observation.kind == FindingKind::reset_by_device)
     knowledge_.device_reset(observation.where.first, observation.where.second);
-    ++tallies_.resets[static_cast<size_t>(Origin::device)];
-  }
+  if (is_reset(observation.kind)) ++tallies_.resets[static_cast<size_t>(observation.origin)];
   if (observation.kind == FindingKind::answered_by_device)
     knowledge_.device_answered(observation.where.first, observation.where.second, observation.attempts);
   const uint64_t id = findings_.observe(observation);
@@ -254,6 +260,15 @@ bool DetectorRunner::end_next(int64_t last_ns) {
     case Ending::fates:
       if (!fates_.empty()) {
         take_fate(fates_.extract(fates_.begin()).mapped());
+        return true;
+      }
+      fates_told_ = true;
+      return false;
+    case Ending::resets:  // who sent those that no fate explains
+      if (Connection* connection = next_connection()) {
+        if (std::any_of(connection->legs.begin(), connection->legs.end(),
+                        [](const LegState& leg) { return leg.reset.has_value(); }))
+          look(*connection, last_ns, true);
         return true;
       }
       if (options_.offline) findings_.close_all();

@@ -66,7 +66,7 @@ class DetectorRunner {
   static constexpr size_t kFatesHeldMax = 1 << 14;
   // Time, point, port and frame of the packet; where it was not seen.
   using FateOrder = std::tuple<int64_t, PointIndex, PortIndex, uint32_t, PointIndex, FateEventType>;
-  enum class Ending : uint8_t { timers, looks, observations, fates, done };
+  enum class Ending : uint8_t { timers, looks, observations, fates, resets, done };
   static constexpr size_t kEndedAtOnce = 512;
   bool end_next(int64_t last_ns);
   Connection* next_connection();
@@ -100,7 +100,7 @@ class DetectorRunner {
   static constexpr int64_t kSumUpEveryNs = 250'000'000;
   int64_t next_sum_ns_ = kTimeMin;
   int64_t now_ns_ = kTimeMin;
-  bool finished_ = false;
+  bool finished_ = false, fates_told_;
   Ending ending_ = Ending::timers;
   uint64_t ended_id_ = 0;  // connections up to it have had their turn
 };

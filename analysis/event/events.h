@@ -77,6 +77,7 @@ struct LegEvent {
   uint8_t protocol;
   bool midstream;  // opened: neither SYN nor SYN-ACK
   bool evicted;    // closed: because of a bound; what followed was not seen as this leg
+  bool after_fin;  // reset: one of the ends had closed already
   uint8_t options;
   uint8_t window_scale;
   uint16_t mss, window;
