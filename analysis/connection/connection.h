@@ -77,6 +77,7 @@ struct Crossing {
   uint8_t home = 0, pair_generation = 0;
   uint32_t pair = 0;
   CrossingStats stats{};
+  PerSide<uint64_t> seen_beyond{};  // of stats.lost: data segments that a point further on has seen
 };
 
 // How it is known on which side of the path a client is.

@@ -42,6 +42,7 @@ DetectorRunner::DetectorRunner(const EngineOptions& options, const SensorView& s
                 [this](const FindingGroup& group) {
                   return detector_of(group.record.kind)->sentence(group, view(now_ns_, finished_));
                 }),
+      far_sightings_(options.offline),
       fates_told_(!options.offline) {}
 
 DetectorView DetectorRunner::view(int64_t now_ns, bool input_ended) const {
@@ -111,13 +112,16 @@ void DetectorRunner::take_fate(const FateEvent& event) {
   Connection* connection = owner_(event);
   if (connection == nullptr) return;
   if (finished_) return tell_fate(*connection, event);
+  const bool path_goes_on = options_.path.size() > 2;
+  if (path_goes_on) note_far_sighting(*connection, event);
+  if (event.type == FateEventType::one_sided) return;
   if (options_.offline) {
     const PacketFacts& packet = event.packet;
     fates_.insert({{packet.order_ns, packet.point, packet.port, packet.frame, event.absent_at, event.type}, event});
     return;
   }
   // Its pair may be over and its number another's by then: the leg stays.
-  held_fates_.insert({event.decided_ns, {event, connection->legs.front().id.value()}});
+  held_fates_.insert({event.decided_ns + (path_goes_on ? kNeighbourTellsNs : 0), {event, connection->legs.front().id.value()}});
   if (held_fates_.size() > kFatesHeldMax) release_fates(held_fates_.begin()->first + 1);
 }
 
@@ -127,6 +131,51 @@ void DetectorRunner::release_fates(int64_t before_ns) {
     held_fates_.erase(held_fates_.begin());
     if (Connection* connection = store_.connection_of(held.leg_id)) tell_fate(*connection, held.event);
   }
+}
+
+// Null: the pairing has been taken back, or the connection was evicted.
+const Crossing* DetectorRunner::crossing_of(const Connection& connection, const FateEvent& event) const {
+  const auto it = std::find_if(connection.crossings.begin(), connection.crossings.end(), [&](const Crossing& c) {
+    return c.is_followed && c.home == event.home && c.pair == event.pair && c.pair_generation == event.pair_generation;
+  });
+  return it == connection.crossings.end() ? nullptr : &*it;
+}
+
+namespace {
+const LegState& leg_at(const Connection& connection, const Crossing& crossing, PointIndex point) {
+  const LegState& client_side = connection.legs[crossing.client_leg];
+  return client_side.point == point ? client_side : connection.legs[crossing.server_leg];
+}
+}  // namespace
+
+void DetectorRunner::note_far_sighting(const Connection& connection, const FateEvent& event) {
+  if (const Crossing* crossing = crossing_of(connection, event))
+    far_sightings_.add(event, leg_at(connection, *crossing, event.absent_at).id.value());
+}
+
+// The packet passed the point where it was not seen: a point further on has seen it. What its home has counted is cleared.
+bool DetectorRunner::was_missed(Connection& connection, const FateEvent& event) {
+  const Crossing* crossing = crossing_of(connection, event);
+  if (crossing == nullptr) return false;
+  const uint64_t leg = leg_at(connection, *crossing, event.absent_at).id.value();
+  // Live a pair is over and forgotten when it may still be asked for.
+  const auto stands = [&](uint8_t home, uint32_t pair) {
+    FateEvent other{};
+    other.home = home;
+    other.pair = pair;
+    return !options_.offline || owner_(other) != nullptr;
+  };
+  if (!far_sightings_.any(event, leg, options_.device_timeout_ns, stands)) return false;
+  ++tallies_.unblamed[static_cast<size_t>(Doubt::seen_beyond)];
+  if (options_.offline) missed_.insert({event.packet.port, event.packet.frame});
+  if (event.type == FateEventType::reset_by_device) return true;
+  const PointIndex outer = std::min(event.packet.point, event.absent_at);
+  const Direction travel = event.packet.point < event.absent_at ? Direction::toward_inside : Direction::toward_outside;
+  ++tallies_.packets_seen_beyond[outer][travel];
+  if (event.type != FateEventType::segment_lost) return true;
+  ++tallies_.segments_seen_beyond[outer][travel];
+  ++connection.crossings[static_cast<size_t>(crossing - connection.crossings.data())].seen_beyond[event.packet.from];
+  return true;
 }
 
 void DetectorRunner::tell_fate(Connection& connection, FateEvent event) {
@@ -141,6 +190,7 @@ void DetectorRunner::tell_fate(Connection& connection, FateEvent event) {
     ++tallies_.unblamed[static_cast<size_t>(Doubt::not_covered)];
     return;
   }
+  if (options_.path.size() > 2 && was_missed(connection, event)) return;
   Verdicts found;
   for (const Detector* detector : detectors()) {
     if (detector->fate_type == event.type) detector->fate(connection, event, view(now_ns_, finished_), found);

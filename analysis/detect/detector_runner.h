@@ -9,10 +9,12 @@
 #include <functional>
 #include <map>
 #include <queue>
+#include <set>
 #include <tuple>
 #include <vector>
 
 #include "analysis/connection/connection_store.h"
+#include "analysis/connection/far_sightings.h"
 #include "analysis/connection/knowledge.h"
 #include "analysis/connection/rival_openings.h"
 #include "analysis/connection/stranger_index.h"
@@ -50,6 +52,9 @@ class DetectorRunner {
 
   const FindingStore& findings() const { return findings_; }
   const CaptureTotals& capture() const { return capture_; }
+  // Offline: the packet of that port and frame was neither lost nor made by a device, whatever its home has noted.
+  bool is_cleared(PortIndex port, uint32_t frame) const { return missed_.contains({port, frame}); }
+  uint64_t far_sightings_evicted() const { return far_sightings_.evicted(); }
 
  private:
   struct Timer {
@@ -64,6 +69,8 @@ class DetectorRunner {
     uint64_t leg_id;  // of its connection
   };
   static constexpr size_t kFatesHeldMax = 1 << 14;
+  // Live, on a path of three points or more: until the home of the neighbouring pair has looked at it, once in 5 s, and told.
+  static constexpr int64_t kNeighbourTellsNs = 6'000'000'000;
   // Time, point, port and frame of the packet; where it was not seen.
   using FateOrder = std::tuple<int64_t, PointIndex, PortIndex, uint32_t, PointIndex, FateEventType>;
   enum class Ending : uint8_t { timers, looks, observations, fates, resets, done };
@@ -72,6 +79,9 @@ class DetectorRunner {
   Connection* next_connection();
   void release_fates(int64_t before_ns);
   void tell_fate(Connection& connection, FateEvent event);
+  const Crossing* crossing_of(const Connection& connection, const FateEvent& event) const;
+  void note_far_sighting(const Connection& connection, const FateEvent& event);
+  bool was_missed(Connection& connection, const FateEvent& event);
   DetectorView view(int64_t now_ns, bool input_ended) const;
   int64_t due_ns(const Connection& connection) const;
   void look(Connection& connection, int64_t now_ns, bool input_ended);
@@ -96,6 +106,8 @@ class DetectorRunner {
   std::multimap<FateOrder, FateEvent> fates_;
   std::multimap<int64_t, HeldFate> held_fates_;  // live, by the time of their decision
   StrangerIndex strangers_;
+  FarSightings far_sightings_;
+  std::set<std::pair<PortIndex, uint32_t>> missed_;  // offline: packets, by port and frame, that a home has wrongly decided on
   // Live, in packet time: what is summed up is told so often.
   static constexpr int64_t kSumUpEveryNs = 250'000'000;
   int64_t next_sum_ns_ = kTimeMin;

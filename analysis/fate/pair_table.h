@@ -48,6 +48,7 @@ struct PairLimits {
   size_t sketches;  // transit sketches, two a pair
   int64_t device_timeout_ns;
   bool offline;
+  size_t points;  // of the path
 };
 
 class PairTable {
@@ -226,6 +227,8 @@ class PairTable {
   void abandon(Pair& pair);
   void take_back(Pair& pair);
   void end(Pair& pair);
+  bool has_point_beyond(PointIndex absent, PointIndex seen) const;
+  void tell_one_sided(const Pair& pair, Side sender, const Pending& p, bool lost, int64_t decided_ns);
   void tell(const Pair& pair, Side sender, FateEventType type, const Pending& p, bool lost, int64_t decided_ns);
   FateEvent event_of(const Pair& pair, FateEventType type) const;
   void note(const Pair& pair, const Pending& p, PointIndex point, PacketLabel label, const Pending* peer = nullptr);
