@@ -1,5 +1,6 @@
 #include "analysis/detect/reset_by_end.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "analysis/finding/evidence.h"
@@ -41,16 +42,23 @@ Reset reset_of(const Connection& c, const DetectorView& view) {
   const LegState& nearest = end == Side::client ? c.client_leg() : c.server_leg();
   const bool entered = nearest.reset && nearest.reset->from == end &&
                        nearest.reset->order_ns <= leg->reset->order_ns + view.options.device_timeout_ns;
-  return {&*leg->reset, entered ? &*nearest.reset : nullptr};
+  if (entered) return {&*leg->reset, &*nearest.reset};
+  // Against a packet that the device did not translate: then it came in under the name of that stranger.
+  FateEvent missed{};
+  missed.packet = *leg->reset;
+  missed.absent_at = nearest.point;
+  const Stranger* stranger = leg == &nearest ? nullptr : view.strangers.find(missed, view.options.device_timeout_ns);
+  return {&*leg->reset, stranger != nullptr ? &stranger->packet : nullptr};
 }
 
-// Empty where it is what the end's own packets arrive with there.
+// Empty where it is what the end's own packets arrive with at that point, or that is not known.
 template <Side end>
 std::optional<Evidence> other_ttl(const Connection& c, const PacketFacts& rst, const DetectorView& view) {
-  if constexpr (end == Side::server) return foreign_ttl(rst, c.server_leg().server.address, view.knowledge);
-  const LegState& leg = c.client_leg();
-  if (leg.attempts.empty() || leg.attempts.back().ttl == rst.ttl) return std::nullopt;
-  return ttl_evidence(rst, "client", leg.attempts.back().ttl);
+  const auto leg = std::find_if(c.legs.begin(), c.legs.end(), [&](const LegState& l) { return l.point == rst.point; });
+  if (leg == c.legs.end()) return std::nullopt;
+  if constexpr (end == Side::server) return foreign_ttl(rst, leg->server.address, view.knowledge);
+  if (leg->attempts.empty() || leg->attempts.back().ttl == rst.ttl) return std::nullopt;
+  return ttl_evidence(rst, "client", leg->attempts.back().ttl);
 }
 
 }  // namespace
