@@ -47,7 +47,7 @@ TEST(InterruptibleEnd, NoTurnTakesLong) {
     }
     return worked;
   };
-  // A third dropped by the device, a third reset by it, a third with a lost segment; each to a service of its own.
+  // A third is one client's scan of ports, refused; a third is reset by the device, and of a third a segment is lost.
   uint32_t frame = 0;
   int64_t now_ns = kStartNs;
   for (uint32_t number = 0; number < kConnections; ++number) {
@@ -67,8 +67,9 @@ TEST(InterruptibleEnd, NoTurnTakesLong) {
       s.source = {
           0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 10, 0, static_cast<uint8_t>(number >> 8), static_cast<uint8_t>(number)};
       s.destination = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 198, 51, static_cast<uint8_t>(number >> 12), 1};
+      if (number % 3 == 0) s.source[14] = s.source[15] = 9, s.destination[14] = 200;
       s.source_port = static_cast<uint16_t>(1024 + number / 7);
-      s.destination_port = static_cast<uint16_t>(1 + number % 4096);
+      s.destination_port = static_cast<uint16_t>(1 + (number % 3 == 0 ? number / 3 : number % 4096));
       if (from == Side::server) {
         std::swap(s.source, s.destination);
         std::swap(s.source_port, s.destination_port);
@@ -84,8 +85,8 @@ TEST(InterruptibleEnd, NoTurnTakesLong) {
     };
     const uint32_t isn = number * 1000;
     if (number % 3 == 0) {
-      show(0, Side::client, tcp_flag::syn, isn, 0);
-      now_ns += 5000;
+      cross(Side::client, tcp_flag::syn, isn, 0);
+      cross(Side::server, tcp_flag::rst | tcp_flag::ack, 0, isn + 1);
       continue;
     }
     cross(Side::client, tcp_flag::syn, isn, 0);
@@ -102,6 +103,7 @@ TEST(InterruptibleEnd, NoTurnTakesLong) {
   for (int idle = 0; !engine.finished() && idle < 10'000;) idle = turn(kTimeMax) ? 0 : idle + 1;
   ASSERT_TRUE(engine.finished());
   EXPECT_GT(engine.summary().findings_by_kind["segment_loss"], 0u);
+  EXPECT_GT(engine.summary().findings_by_kind["syn_refused"], 0u);
   RecordProperty("longest_turn_us", static_cast<int>(longest_ns / 1000));
   EXPECT_LT(longest_ns, 50 * kMs);  // of processor time; 100 ms are what may pass
 }
