@@ -209,7 +209,10 @@ void DetectorRunner::withdraw(Connection& connection, Which&& which) {
   });
   std::erase_if(connection.finding_ids, [&](uint64_t id) {
     const FindingRecord* finding = findings_.find(id);
-    if (finding == nullptr || !which(finding->kind, finding->where) || !findings_.withdraw(id, connection.id)) return false;
+    if (finding == nullptr || !which(finding->kind, finding->where)) return false;
+    const auto taken = findings_.withdraw(id, connection.id);
+    if (!taken) return false;
+    count_for_device(finding->kind, finding->where, -static_cast<int64_t>(taken->count), -static_cast<int64_t>(taken->attempts));
     connection.told.erase(finding->kind);
     return true;
   });
@@ -250,15 +253,19 @@ void DetectorRunner::take(Verdicts& verdicts) {
   }
 }
 
+// What a device's record says that it did itself: as many as the findings tell.
+void DetectorRunner::count_for_device(FindingKind kind, const Where& where, int64_t connections, int64_t attempts) {
+  if (kind == FindingKind::reset_by_device) knowledge_.device_reset(where.first, where.second, connections);
+  if (kind == FindingKind::answered_by_device) knowledge_.device_answered(where.first, where.second, attempts);
+}
+
 void DetectorRunner::store(Observation observation) {
   // Its connection may have become part of another since.
   if (const LegPlace place = store_.place_of(observation.leg_id); observation.connection_id != 0 && place.connection_id != 0)
     observation.connection_id = place.connection_id;
-  if (observation.kind == FindingKind::reset_by_device)
-    knowledge_.device_reset(observation.where.first, observation.where.second);
+  count_for_device(observation.kind, observation.where, static_cast<int64_t>(observation.count),
+                   static_cast<int64_t>(observation.attempts));
   if (is_reset(observation.kind)) ++tallies_.resets[static_cast<size_t>(observation.origin)];
-  if (observation.kind == FindingKind::answered_by_device)
-    knowledge_.device_answered(observation.where.first, observation.where.second, observation.attempts);
   const uint64_t id = findings_.observe(observation);
   for (const FindingStore::Merged& merged : findings_.take_merged()) {
     for (const uint64_t connection_id : merged.connection_ids) {
