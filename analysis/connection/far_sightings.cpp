@@ -17,6 +17,7 @@ bool FarSightings::is_same(const FateEvent& missed, const Seen& seen) {
   const PacketFacts &a = missed.packet, &b = seen.packet;
   if (a.point == b.point || ((a.tcp_flags ^ b.tcp_flags) & kShapeFlags) || (a.payload_length > 0) != (b.payload_length > 0))
     return false;
+  if (a.tcp_flags & tcp_flag::rst) return true;  // of one direction and time there are no two; a device may change its number
   const auto end = [](uint32_t seq, const PacketFacts& packet) { return seq + std::max<uint32_t>(1, packet.payload_length); };
   return sequence_before(missed.seq_at_absent, end(seen.seq_at_absent, b)) &&
          sequence_before(seen.seq_at_absent, end(missed.seq_at_absent, a));

@@ -19,12 +19,13 @@ constexpr double kUnknown = 0.5;
 template <Side end>
 constexpr FindingKind kKind = end == Side::client ? FindingKind::reset_by_client : FindingKind::reset_by_server;
 
-// The leg that has shown the first RST of all; null: none has, or it came after a FIN, or before the connection was established.
+// The leg that has shown the first RST of an established connection; null: none has, or there was a FIN before.
 const LegState* first_shown(const Connection& c) {
   const LegState* first = nullptr;
   for (const LegState& leg : c.legs) {
     if (!leg.reset) continue;
-    if (leg.reset_after_fin || !leg.established) return nullptr;
+    if (leg.reset_after_fin) return nullptr;
+    if (!leg.established) continue;
     if (first == nullptr || leg.reset->order_ns < first->reset->order_ns) first = &leg;
   }
   return first;
