@@ -137,8 +137,11 @@ std::vector<FindingRecord> Engine::findings_changed(uint64_t version, size_t lim
 
 std::vector<DeviceRecord> Engine::devices() const {
   std::vector<DeviceRecord> records;
+  decltype(Tallies::packets_seen_beyond) packets_seen_beyond, segments_seen_beyond;
   {
     const StageMutex::Question lock(impl_->mutex);
+    packets_seen_beyond = impl_->correlator.tallies().packets_seen_beyond;
+    segments_seen_beyond = impl_->correlator.tallies().segments_seen_beyond;
     records = device_records(impl_->correlator.knowledge(), impl_->options.path.size());
     for (DeviceRecord& r : records) {
       const PerDirection<uint64_t>& answered = impl_->correlator.knowledge().device(r.outer, r.inner).answered;
@@ -164,6 +167,8 @@ std::vector<DeviceRecord> Engine::devices() const {
         traffic.superseded += valid(crossing.superseded, crossing.taken_back.superseded);
       }
       if (sum.count > 0) r.transit[direction] = sum.distribution();
+      r.segments_lost[direction] -= std::min(r.segments_lost[direction], segments_seen_beyond[r.outer][direction]);
+      traffic.lost -= std::min(traffic.lost, packets_seen_beyond[r.outer][direction]);
       const uint64_t known = traffic.forwarded + traffic.lost + traffic.answered_by_device + traffic.superseded;
       traffic.entered = std::max(traffic.entered, known);  // live: the sums of open legs come later
       traffic.undecided = traffic.entered - known;
@@ -230,6 +235,7 @@ std::vector<std::string> Engine::Impl::bounds_hit() const {
   add("pairing_index", correlator.openings_forgotten(), "openings forgotten early");
   add("knowledge", correlator.knowledge().evicted(), "addresses forgotten");
   add("connections", correlator.store().totals().evicted, "evicted");
+  add("far_sightings", correlator.far_sightings_forgotten(), "packets seen at one side of a point forgotten early");
   add("findings", correlator.findings().evicted(), "evicted");
   return hit;
 }
@@ -256,9 +262,6 @@ std::vector<PacketRecord> Engine::packets(const std::function<bool()>& go_on) co
   std::vector<PacketNote> notes;
   for (auto& worker : impl_->workers) {
     auto own = worker->take_notes();
-    std::erase_if(own, [&](const PacketNote& note) {
-      return note.pair != kNone && impl_->correlator.is_taken_back(worker->index(), note.pair);
-    });
     notes.insert(notes.end(), own.begin(), own.end());
   }
   // A packet has one note of its leg and any number of its fate: bring them together.
@@ -271,6 +274,7 @@ std::vector<PacketRecord> Engine::packets(const std::function<bool()>& go_on) co
   std::unordered_map<uint64_t, uint64_t> origin_of;  // packet -> the sighting it came from
   for (const PacketNote& note : notes) {
     if (!work.goes_on()) return {};
+    if (note.pair != kNone && impl_->correlator.is_taken_back(note.home, note.pair)) continue;
     if (records.empty() || records.back().port != note.port || records.back().frame != note.frame) {
       records.push_back({.order_ns = note.order_ns,
                          .time_ns = note.time_ns,
@@ -284,6 +288,8 @@ std::vector<PacketRecord> Engine::packets(const std::function<bool()>& go_on) co
     }
     PacketRecord& record = records.back();
     record.labels |= note.labels;
+    if (note.pair != kNone && impl_->correlator.is_cleared(note.port, note.frame))
+      record.labels &= ~(bit(PacketLabel::lost_in_device) | bit(PacketLabel::injected_by_device));
     if (note.leg != 0) {
       const LegPlace place = impl_->correlator.store().place_of(note.leg);
       record.connection_id = place.connection_id;

@@ -56,7 +56,8 @@ struct LegState {
   LegSummary summary{};
   bool midstream = false;
   bool has_summary = false, over = false, evicted = false;
-  bool counted_outcome = false;            // see Tallies
+  bool counted_outcome = false;  // see Tallies
+  bool reset_after_fin = false;
   std::unique_ptr<Recognised> recognised;  // null: nothing
   PerPathSide<bool> paired{};              // with the next point on that side
   bool paired_within = false;              // with another leg of its own point
@@ -78,6 +79,7 @@ struct Crossing {
   uint8_t home = 0, pair_generation = 0;
   uint32_t pair = 0;
   CrossingStats stats{};
+  PerSide<uint64_t> seen_beyond{};  // of stats.lost: data segments that a point further on has seen
 };
 
 // How it is known on which side of the path a client is.

@@ -61,10 +61,11 @@ class Knowledge {
   // Whether the point has shown handshakes of about that time without what went that way, and not only once in a while: a mirror
   // of one direction.
   bool misses(PointIndex point, Direction direction, int64_t from_ns, int64_t to_ns) const;
-  void device_reset(PointIndex a, PointIndex b) { ++device(a, b).resets; }
-  void device_answered(PointIndex client_side, PointIndex server_side, uint64_t syns) {
+  // More of them, or less where a finding is withdrawn.
+  void device_reset(PointIndex a, PointIndex b, int64_t more) { device(a, b).resets += static_cast<uint64_t>(more); }
+  void device_answered(PointIndex client_side, PointIndex server_side, int64_t more_syns) {
     device(client_side, server_side).answered[client_side < server_side ? Direction::toward_inside : Direction::toward_outside] +=
-        syns;
+        static_cast<uint64_t>(more_syns);
   }
   // What a device does is what it does to any of its connections.
   void device_changed(PointIndex a, PointIndex b, uint32_t changes) { device(a, b).changes |= changes; }

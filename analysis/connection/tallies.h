@@ -17,8 +17,11 @@ class Tallies {
   std::array<std::array<uint64_t, kOutcomeCount>, kPointsMax> handshakes{};  // [point][Outcome]
   std::array<uint64_t, kPairingMethodCount> pairings{};                      // by PairingMethod
   std::array<uint64_t, kPairingMethodCount> pairings_taken_back{};           // of these
-  std::array<uint64_t, kOriginCount> resets{};                               // by Origin
+  std::array<uint64_t, kOriginCount> resets{};                               // by Origin: connections that a finding tells of
   std::array<uint64_t, kDoubts> unblamed{};                                  // findings that accuse nobody, by what is in doubt
+
+  // Of what homes have counted as lost between a point and the next one: what was seen further on. By outer point.
+  std::array<PerDirection<uint64_t>, kPointsMax> packets_seen_beyond{}, segments_seen_beyond{};
 
   // How a leg's opening ended; each leg counts once, unless what was given up comes about after all.
   void count_handshake(LegState& leg, Outcome outcome) {

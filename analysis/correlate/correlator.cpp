@@ -11,7 +11,9 @@ namespace parallax {
 namespace {
 
 constexpr size_t kStagedEvents = 4096;
-constexpr size_t kStagedRecognitions = 512;  // offline it grows
+constexpr size_t kWorkAtOnce = 1024;          // events and timers of one poll
+constexpr size_t kConnectionsAtOnce = 16384;  // that are only passed by
+constexpr size_t kStagedRecognitions = 512;   // offline it grows
 
 // What a packet says comes after what it did to its leg, but before the leg's end where it is told only then.
 auto order_of(const LegEvent& e) { return std::tuple(e.packet.order_ns, e.packet.point, e.packet.port, e.packet.frame, 1); }
@@ -126,10 +128,13 @@ bool Correlator::poll() {
     staged_[w].fill(*links_.leg_events[w]);
     staged_recognitions_[w].fill(*links_.recognitions[w]);
   }
-  for (size_t worked = 0; worked < 1024 && take_next(horizon_ns); ++worked) busy = true;
+  size_t worked = 0;
+  for (; worked < kWorkAtOnce && take_next(horizon_ns); ++worked) busy = true;
   if (drained_until(staged_, horizon_ns) && drained_until(staged_recognitions_, horizon_ns) && horizon_ns != kTimeMin) {
-    if (horizon_ns != kTimeMax) runner_.fire(horizon_ns);
-    if (homes_.all_said() && horizon_ns > links_.correlator_done_ns.load(std::memory_order_relaxed)) {
+    bool more = horizon_ns != kTimeMax;
+    for (; more && worked < kWorkAtOnce; ++worked) more = runner_.fire_next(horizon_ns);
+    busy |= more;
+    if (!more && homes_.all_said() && horizon_ns > links_.correlator_done_ns.load(std::memory_order_relaxed)) {
       links_.correlator_done_ns.store(horizon_ns, std::memory_order_release);
       busy = true;
     }
@@ -144,7 +149,7 @@ bool Correlator::poll() {
     }
   }
   if (all_finished && !busy) {
-    finish();
+    finish_some();
     return true;
   }
   return busy;
@@ -158,7 +163,7 @@ bool Correlator::take_next(int64_t horizon_ns) {
   if (!legs && !messages) return false;
   const int64_t time_ns = legs ? time_of(legs->front()) : time_of(messages->front());
   if (time_ns >= horizon_ns && horizon_ns != kTimeMax) return false;
-  if (time_ns != kTimeMax) runner_.fire(time_ns);
+  if (time_ns != kTimeMax && runner_.fire_next(time_ns)) return true;
   if (legs) {
     const LegEvent event = legs->front();
     legs->pop();
@@ -249,8 +254,7 @@ void Correlator::update(uint64_t leg_id, const LegEvent& event) {
       break;
     case LegEventType::reset:
       leg.reset = event.packet;
-      if (&leg == &connection.client_leg())
-        ++tallies_.resets[static_cast<size_t>(event.packet.from == Side::client ? Origin::client : Origin::server)];
+      leg.reset_after_fin = event.after_fin;
       break;
     case LegEventType::progress:
     case LegEventType::closed:
@@ -432,8 +436,13 @@ void Correlator::take(const FateEvent& event) {
   }
 }
 
-void Correlator::take_back_what_never_matched() {
-  for (auto& [id, connection] : store_.all()) {  // what is cut off gets an id above all others, and its turn
+// True: there is no more of it.
+bool Correlator::take_back_what_never_matched() {
+  auto it = store_.all().upper_bound(matched_id_);
+  for (size_t passed = 0; it != store_.all().end(); ++it) {  // what is cut off gets an id above all others, and its turn
+    if (++passed > kConnectionsAtOnce) return false;
+    matched_id_ = it->first;
+    Connection& connection = it->second;
     for (size_t i = 0; i < connection.crossings.size();) {
       if (never_matched(connection, connection.crossings[i])) {
         take_back(connection, i, now_ns_);
@@ -442,15 +451,15 @@ void Correlator::take_back_what_never_matched() {
       }
     }
   }
+  return true;
 }
 
-void Correlator::finish() {
+void Correlator::finish_some() {
+  if (!take_back_what_never_matched()) return;
   int64_t last_ns = now_ns_;
   for (const PortChannel* channel : sensor_.channels())
     last_ns = std::max(last_ns, channel->covered_to_ns.load(std::memory_order_acquire));
-  take_back_what_never_matched();
-  runner_.finish(last_ns);
-  finished_ = true;
+  finished_ = runner_.finish_some(last_ns);
 }
 
 }  // namespace parallax

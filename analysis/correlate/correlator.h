@@ -39,6 +39,8 @@ class Correlator {
   const Tallies& tallies() const { return tallies_; }
   // A pair of that home whose fates are void.
   bool is_taken_back(size_t home, uint32_t pair) const { return homes_.is_taken_back(static_cast<uint8_t>(home), pair); }
+  bool is_cleared(PortIndex port, uint32_t frame) const { return runner_.is_cleared(port, frame); }
+  uint64_t far_sightings_forgotten() const { return runner_.far_sightings_evicted(); }
   uint64_t pairs_refused() const { return homes_.refused(); }
   uint64_t openings_forgotten() const {
     return pairer_.evicted() + message_pairer_.evicted() + turn_pairer_.evicted() + services_.evicted() + openings_.evicted();
@@ -60,9 +62,9 @@ class Correlator {
   uint64_t free_toward(uint64_t leg_id, PointIndex point, int64_t now_ns);
   void take_back(Connection& connection, size_t crossing, int64_t now_ns);
   void settle_again(uint64_t leg_id, PointIndex lost);
-  void take_back_what_never_matched();
+  bool take_back_what_never_matched();
   void settle_client_side(Connection& connection) const;
-  void finish();
+  void finish_some();
 
   const EngineOptions options_;
   EngineLinks& links_;
@@ -80,6 +82,7 @@ class Correlator {
   Tallies tallies_;
   DetectorRunner runner_;
   int64_t now_ns_ = kTimeMin;
+  uint64_t matched_id_ = 0;  // at the end: connections up to it have been looked at for pairs that never matched
   bool finished_ = false;
 };
 

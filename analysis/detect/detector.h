@@ -35,6 +35,7 @@ struct DetectorView {
   const CaptureTotals& capture;
   int64_t now_ns;    // packet time: everything before it has been seen
   bool input_ended;  // there is no more to come
+  bool fates_told;   // packets' fates are told as they are decided: live; offline all are told at the end
 };
 
 // What detectors say, in order.

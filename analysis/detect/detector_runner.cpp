@@ -14,6 +14,11 @@ void rename(std::vector<uint64_t>& ids, uint64_t from, uint64_t into) {
   if (std::find(ids.begin(), ids.end(), into) == ids.end()) ids.push_back(into);
 }
 
+// One of these is told of a connection, at most.
+bool is_reset(FindingKind kind) {
+  return kind == FindingKind::reset_by_device || kind == FindingKind::reset_by_client || kind == FindingKind::reset_by_server;
+}
+
 // A connection that got no answer is told long before its legs are over.
 void count_unanswered(Connection& connection, Tallies& tallies) {
   for (LegState& leg : connection.legs) {
@@ -33,12 +38,15 @@ DetectorRunner::DetectorRunner(const EngineOptions& options, const SensorView& s
       tallies_(tallies),
       owner_(std::move(owner)),
       capture_(sensor),
-      findings_(options.path, options.findings, [this](const FindingGroup& group) {
-        return detector_of(group.record.kind)->sentence(group, view(now_ns_, finished_));
-      }) {}
+      findings_(options.path, options.findings,
+                [this](const FindingGroup& group) {
+                  return detector_of(group.record.kind)->sentence(group, view(now_ns_, finished_));
+                }),
+      far_sightings_(options.offline),
+      fates_told_(!options.offline) {}
 
 DetectorView DetectorRunner::view(int64_t now_ns, bool input_ended) const {
-  return {options_, sensor_, store_, knowledge_, openings_, strangers_, capture_, now_ns, input_ended};
+  return {options_, sensor_, store_, knowledge_, openings_, strangers_, capture_, now_ns, input_ended, fates_told_};
 }
 
 int64_t DetectorRunner::due_ns(const Connection& connection) const {
@@ -57,22 +65,22 @@ void DetectorRunner::schedule(Connection& connection) {
   timers_.push({due, connection.id});
 }
 
-void DetectorRunner::fire(int64_t before_ns) {
+bool DetectorRunner::fire_next(int64_t before_ns) {
   if (!options_.offline && before_ns > next_sum_ns_) {
     next_sum_ns_ = before_ns + kSumUpEveryNs;
     sum_up();
   }
   release_fates(before_ns);
-  while (!timers_.empty() && timers_.top().due_ns < before_ns) {
-    const Timer timer = timers_.top();
-    timers_.pop();
-    Connection* connection = store_.find(timer.connection_id);
-    if (connection == nullptr) continue;
-    connection->check_pending = false;
-    const int64_t due = due_ns(*connection);
-    if (due < before_ns) look(*connection, due, false);
-    schedule(*connection);
-  }
+  if (timers_.empty() || timers_.top().due_ns >= before_ns) return false;
+  const Timer timer = timers_.top();
+  timers_.pop();
+  Connection* connection = store_.find(timer.connection_id);
+  if (connection == nullptr) return true;
+  connection->check_pending = false;
+  const int64_t due = due_ns(*connection);
+  if (due < before_ns) look(*connection, due, false);
+  schedule(*connection);
+  return true;
 }
 
 void DetectorRunner::look(Connection& connection, int64_t now_ns, bool input_ended) {
@@ -101,15 +109,19 @@ void DetectorRunner::sum_up() {
 }
 
 void DetectorRunner::take_fate(const FateEvent& event) {
-  if (options_.offline && !finished_) {
-    fates_.push_back(event);
-    return;
-  }
   Connection* connection = owner_(event);
   if (connection == nullptr) return;
   if (finished_) return tell_fate(*connection, event);
+  const bool path_goes_on = options_.path.size() > 2;
+  if (path_goes_on) note_far_sighting(*connection, event);
+  if (event.type == FateEventType::one_sided) return;
+  if (options_.offline) {
+    const PacketFacts& packet = event.packet;
+    fates_.insert({{packet.order_ns, packet.point, packet.port, packet.frame, event.absent_at, event.type}, event});
+    return;
+  }
   // Its pair may be over and its number another's by then: the leg stays.
-  held_fates_.insert({event.decided_ns, {event, connection->legs.front().id.value()}});
+  held_fates_.insert({event.decided_ns + (path_goes_on ? kNeighbourTellsNs : 0), {event, connection->legs.front().id.value()}});
   if (held_fates_.size() > kFatesHeldMax) release_fates(held_fates_.begin()->first + 1);
 }
 
@@ -119,6 +131,51 @@ void DetectorRunner::release_fates(int64_t before_ns) {
     held_fates_.erase(held_fates_.begin());
     if (Connection* connection = store_.connection_of(held.leg_id)) tell_fate(*connection, held.event);
   }
+}
+
+// Null: the pairing has been taken back, or the connection was evicted.
+const Crossing* DetectorRunner::crossing_of(const Connection& connection, const FateEvent& event) const {
+  const auto it = std::find_if(connection.crossings.begin(), connection.crossings.end(), [&](const Crossing& c) {
+    return c.is_followed && c.home == event.home && c.pair == event.pair && c.pair_generation == event.pair_generation;
+  });
+  return it == connection.crossings.end() ? nullptr : &*it;
+}
+
+namespace {
+const LegState& leg_at(const Connection& connection, const Crossing& crossing, PointIndex point) {
+  const LegState& client_side = connection.legs[crossing.client_leg];
+  return client_side.point == point ? client_side : connection.legs[crossing.server_leg];
+}
+}  // namespace
+
+void DetectorRunner::note_far_sighting(const Connection& connection, const FateEvent& event) {
+  if (const Crossing* crossing = crossing_of(connection, event))
+    far_sightings_.add(event, leg_at(connection, *crossing, event.absent_at).id.value());
+}
+
+// The packet passed the point where it was not seen: a point further on has seen it. What its home has counted is cleared.
+bool DetectorRunner::was_missed(Connection& connection, const FateEvent& event) {
+  const Crossing* crossing = crossing_of(connection, event);
+  if (crossing == nullptr) return false;
+  const uint64_t leg = leg_at(connection, *crossing, event.absent_at).id.value();
+  // Live a pair is over and forgotten when it may still be asked for.
+  const auto stands = [&](uint8_t home, uint32_t pair) {
+    FateEvent other{};
+    other.home = home;
+    other.pair = pair;
+    return !options_.offline || owner_(other) != nullptr;
+  };
+  if (!far_sightings_.any(event, leg, options_.device_timeout_ns, stands)) return false;
+  ++tallies_.unblamed[static_cast<size_t>(Doubt::seen_beyond)];
+  if (options_.offline) missed_.insert({event.packet.port, event.packet.frame});
+  if (event.type == FateEventType::reset_by_device) return true;
+  const PointIndex outer = std::min(event.packet.point, event.absent_at);
+  const Direction travel = event.packet.point < event.absent_at ? Direction::toward_inside : Direction::toward_outside;
+  ++tallies_.packets_seen_beyond[outer][travel];
+  if (event.type != FateEventType::segment_lost) return true;
+  ++tallies_.segments_seen_beyond[outer][travel];
+  ++connection.crossings[static_cast<size_t>(crossing - connection.crossings.data())].seen_beyond[event.packet.from];
+  return true;
 }
 
 void DetectorRunner::tell_fate(Connection& connection, FateEvent event) {
@@ -133,6 +190,7 @@ void DetectorRunner::tell_fate(Connection& connection, FateEvent event) {
     ++tallies_.unblamed[static_cast<size_t>(Doubt::not_covered)];
     return;
   }
+  if (options_.path.size() > 2 && was_missed(connection, event)) return;
   Verdicts found;
   for (const Detector* detector : detectors()) {
     if (detector->fate_type == event.type) detector->fate(connection, event, view(now_ns_, finished_), found);
@@ -143,14 +201,18 @@ void DetectorRunner::tell_fate(Connection& connection, FateEvent event) {
 // Of what was told of the connection, and of what is still to be: `which(kind, where)`.
 template <typename Which>
 void DetectorRunner::withdraw(Connection& connection, Which&& which) {
-  std::erase_if(waiting_, [&](const Observation& o) {
+  std::erase_if(waiting_, [&](const auto& waiting) {
+    const Observation& o = waiting.second;
     if (!which(o.kind, o.where) || store_.place_of(o.leg_id).connection_id != connection.id) return false;
     connection.told.erase(o.kind);
     return true;
   });
   std::erase_if(connection.finding_ids, [&](uint64_t id) {
     const FindingRecord* finding = findings_.find(id);
-    if (finding == nullptr || !which(finding->kind, finding->where) || !findings_.withdraw(id, connection.id)) return false;
+    if (finding == nullptr || !which(finding->kind, finding->where)) return false;
+    const auto taken = findings_.withdraw(id, connection.id);
+    if (!taken) return false;
+    count_for_device(finding->kind, finding->where, -static_cast<int64_t>(taken->count), -static_cast<int64_t>(taken->attempts));
     connection.told.erase(finding->kind);
     return true;
   });
@@ -183,23 +245,27 @@ void DetectorRunner::take(Verdicts& verdicts) {
     }
     if (observation.doubt != Doubt::none) ++tallies_.unblamed[static_cast<size_t>(observation.doubt)];
     if (options_.offline && !finished_) {
-      waiting_.push_back(std::move(observation));
+      const std::tuple order(observation.first_ns, observation.connection_id, observation.kind);
+      waiting_.insert({order, std::move(observation)});
     } else {
       store(std::move(observation));
     }
   }
 }
 
+// What a device's record says that it did itself: as many as the findings tell.
+void DetectorRunner::count_for_device(FindingKind kind, const Where& where, int64_t connections, int64_t attempts) {
+  if (kind == FindingKind::reset_by_device) knowledge_.device_reset(where.first, where.second, connections);
+  if (kind == FindingKind::answered_by_device) knowledge_.device_answered(where.first, where.second, attempts);
+}
+
 void DetectorRunner::store(Observation observation) {
   // Its connection may have become part of another since.
   if (const LegPlace place = store_.place_of(observation.leg_id); observation.connection_id != 0 && place.connection_id != 0)
     observation.connection_id = place.connection_id;
-  if (observation.kind == FindingKind::reset_by_device) {
-    knowledge_.device_reset(observation.where.first, observation.where.second);
-    ++tallies_.resets[static_cast<size_t>(Origin::device)];
-  }
-  if (observation.kind == FindingKind::answered_by_device)
-    knowledge_.device_answered(observation.where.first, observation.where.second, observation.attempts);
+  count_for_device(observation.kind, observation.where, static_cast<int64_t>(observation.count),
+                   static_cast<int64_t>(observation.attempts));
+  if (is_reset(observation.kind)) ++tallies_.resets[static_cast<size_t>(observation.origin)];
   const uint64_t id = findings_.observe(observation);
   for (const FindingStore::Merged& merged : findings_.take_merged()) {
     for (const uint64_t connection_id : merged.connection_ids) {
@@ -212,26 +278,62 @@ void DetectorRunner::store(Observation observation) {
   if (std::find(ids.begin(), ids.end(), id) == ids.end()) ids.push_back(id);
 }
 
-void DetectorRunner::finish(int64_t last_ns) {
-  fire(last_ns);
-  release_fates(kTimeMax);
-  for (auto& [id, connection] : store_.all()) look(connection, last_ns, true);
-  sum_up();
-  finished_ = true;
-  std::stable_sort(fates_.begin(), fates_.end(), [](const FateEvent& a, const FateEvent& b) {
-    const auto key = [](const FateEvent& e) {
-      return std::tuple(e.packet.order_ns, e.packet.point, e.packet.port, e.packet.frame);
-    };
-    return key(a) < key(b);
-  });
-  std::stable_sort(waiting_.begin(), waiting_.end(), [](const Observation& a, const Observation& b) {
-    return std::tuple(a.first_ns, a.connection_id, a.kind) < std::tuple(b.first_ns, b.connection_id, b.kind);
-  });
-  for (Observation& observation : waiting_) store(std::move(observation));
-  waiting_.clear();
-  for (const FateEvent& event : fates_) take_fate(event);
-  fates_.clear();
-  if (options_.offline) findings_.close_all();
+bool DetectorRunner::finish_some(int64_t last_ns) {
+  for (size_t i = 0; i < kEndedAtOnce && ending_ != Ending::done; ++i) {
+    if (end_next(last_ns)) continue;
+    ending_ = static_cast<Ending>(static_cast<int>(ending_) + 1);
+    ended_id_ = 0;
+  }
+  return ending_ == Ending::done;
+}
+
+// In the order of their ids; null: all have had their turn.
+Connection* DetectorRunner::next_connection() {
+  const auto next = store_.all().upper_bound(ended_id_);
+  if (next == store_.all().end()) return nullptr;
+  ended_id_ = next->first;
+  return &next->second;
+}
+
+// The next thing of what is to be done now; false: there is no more of it.
+bool DetectorRunner::end_next(int64_t last_ns) {
+  switch (ending_) {
+    case Ending::timers:
+      if (fire_next(last_ns)) return true;
+      release_fates(kTimeMax);
+      return false;
+    case Ending::looks:
+      if (Connection* connection = next_connection()) {
+        look(*connection, last_ns, true);
+        return true;
+      }
+      sum_up();
+      finished_ = true;
+      return false;
+    case Ending::observations:
+      if (waiting_.empty()) return false;
+      store(std::move(waiting_.extract(waiting_.begin()).mapped()));
+      return true;
+    case Ending::fates:
+      if (!fates_.empty()) {
+        take_fate(fates_.extract(fates_.begin()).mapped());
+        return true;
+      }
+      fates_told_ = true;
+      return false;
+    case Ending::resets:  // who sent those that no fate explains
+      if (Connection* connection = next_connection()) {
+        if (std::any_of(connection->legs.begin(), connection->legs.end(),
+                        [](const LegState& leg) { return leg.reset.has_value(); }))
+          look(*connection, last_ns, true);
+        return true;
+      }
+      if (options_.offline) findings_.close_all();
+      return false;
+    case Ending::done:
+      break;
+  }
+  return false;
 }
 
 }  // namespace parallax

@@ -9,10 +9,12 @@
 #include <functional>
 #include <map>
 #include <queue>
+#include <set>
 #include <tuple>
 #include <vector>
 
 #include "analysis/connection/connection_store.h"
+#include "analysis/connection/far_sightings.h"
 #include "analysis/connection/knowledge.h"
 #include "analysis/connection/rival_openings.h"
 #include "analysis/connection/stranger_index.h"
@@ -35,8 +37,8 @@ class DetectorRunner {
 
   // Something happened to the connection: its opening may have to be looked at, now or later.
   void schedule(Connection& connection);
-  // Looks at every connection whose time comes before `before_ns`.
-  void fire(int64_t before_ns);
+  // Looks at the next connection whose time comes before `before_ns`; false: there is none.
+  bool fire_next(int64_t before_ns);
   void take_fate(const FateEvent& event);
   // The pairing is about to be taken back: withdraws what was told of the connection on it. Its legs are looked at anew.
   void take_back(Connection& connection, const Crossing& crossing);
@@ -44,11 +46,15 @@ class DetectorRunner {
   void take_stranger(const LegEvent& event) { strangers_.add(event); }
   // What the capture did to a leg since its last report. REQUIRES: the leg has not taken the event's summary yet.
   void take_report(const LegState& leg, const Connection& connection, const LegEvent& event);
-  // The input has ended; `last_ns` is the last time that a port covers.
-  void finish(int64_t last_ns);
+  // The input has ended; `last_ns` is the last time that a port covers. A part of what is left to do, of a few milliseconds: a
+  // large input leaves much, and its result may no longer be wanted. True: all is done.
+  bool finish_some(int64_t last_ns);
 
   const FindingStore& findings() const { return findings_; }
   const CaptureTotals& capture() const { return capture_; }
+  // Offline: the packet of that port and frame was neither lost nor made by a device, whatever its home has noted.
+  bool is_cleared(PortIndex port, uint32_t frame) const { return missed_.contains({port, frame}); }
+  uint64_t far_sightings_evicted() const { return far_sightings_.evicted(); }
 
  private:
   struct Timer {
@@ -63,8 +69,19 @@ class DetectorRunner {
     uint64_t leg_id;  // of its connection
   };
   static constexpr size_t kFatesHeldMax = 1 << 14;
+  // Live, on a path of three points or more: until the home of the neighbouring pair has looked at it, once in 5 s, and told.
+  static constexpr int64_t kNeighbourTellsNs = 6'000'000'000;
+  // Time, point, port and frame of the packet; where it was not seen.
+  using FateOrder = std::tuple<int64_t, PointIndex, PortIndex, uint32_t, PointIndex, FateEventType>;
+  enum class Ending : uint8_t { timers, looks, observations, fates, resets, done };
+  static constexpr size_t kEndedAtOnce = 512;
+  bool end_next(int64_t last_ns);
+  Connection* next_connection();
   void release_fates(int64_t before_ns);
   void tell_fate(Connection& connection, FateEvent event);
+  const Crossing* crossing_of(const Connection& connection, const FateEvent& event) const;
+  void note_far_sighting(const Connection& connection, const FateEvent& event);
+  bool was_missed(Connection& connection, const FateEvent& event);
   DetectorView view(int64_t now_ns, bool input_ended) const;
   int64_t due_ns(const Connection& connection) const;
   void look(Connection& connection, int64_t now_ns, bool input_ended);
@@ -73,6 +90,7 @@ class DetectorRunner {
   template <typename Which>
   void withdraw(Connection& connection, Which&& which);
   void store(Observation observation);
+  void count_for_device(FindingKind kind, const Where& where, int64_t connections, int64_t attempts);
 
   const EngineOptions& options_;
   const SensorView& sensor_;
@@ -84,15 +102,20 @@ class DetectorRunner {
   CaptureTotals capture_;
   FindingStore findings_;
   std::priority_queue<Timer, std::vector<Timer>, std::greater<>> timers_;
-  std::vector<Observation> waiting_;             // offline
-  std::vector<FateEvent> fates_;                 // offline
+  // Offline: in the order in which they are stored at the end.
+  std::multimap<std::tuple<int64_t, uint64_t, FindingKind>, Observation> waiting_;
+  std::multimap<FateOrder, FateEvent> fates_;
   std::multimap<int64_t, HeldFate> held_fates_;  // live, by the time of their decision
   StrangerIndex strangers_;
+  FarSightings far_sightings_;
+  std::set<std::pair<PortIndex, uint32_t>> missed_;  // offline: packets, by port and frame, that a home has wrongly decided on
   // Live, in packet time: what is summed up is told so often.
   static constexpr int64_t kSumUpEveryNs = 250'000'000;
   int64_t next_sum_ns_ = kTimeMin;
   int64_t now_ns_ = kTimeMin;
-  bool finished_ = false;
+  bool finished_ = false, fates_told_;
+  Ending ending_ = Ending::timers;
+  uint64_t ended_id_ = 0;  // connections up to it have had their turn
 };
 
 }  // namespace parallax

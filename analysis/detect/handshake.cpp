@@ -77,7 +77,11 @@ bool Handshake::may_be_hidden(PointIndex a, PointIndex b) const {
 bool Handshake::has_rival(PointIndex point, int64_t from_ns, int64_t to_ns) const {
   std::vector<uint64_t> own;
   for (const LegState& leg : c_.legs) own.push_back(leg.id.value());
-  return view_.openings.any(client_leg(), point, from_ns, to_ns, own, c_.side_basis == SideBasis::guessed);
+  // At the point, or at one further on: then it has passed the point, and was missed there.
+  for (std::optional<PointIndex> at = point; at; at = toward_server(*at)) {
+    if (view_.openings.any(client_leg(), *at, from_ns, to_ns, own, c_.side_basis == SideBasis::guessed)) return true;
+  }
+  return false;
 }
 
 AbsenceProof Handshake::absence_of_syns(const LegState& leg, PointIndex point) const {

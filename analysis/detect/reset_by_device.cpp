@@ -1,14 +1,16 @@
 // A RST that left the device and never entered it.
 #include "analysis/detect/detectors.h"
 #include "analysis/detect/fate_observation.h"
+#include "analysis/detect/reset_by_end.h"
 #include "analysis/finding/evidence.h"
 
 namespace parallax::detect {
 namespace {
 
 void fate(Connection& c, const FateEvent& event, const DetectorView& view, Verdicts& out) {
-  // A device that resets tells both ends: one finding a connection.
-  if (!c.told.insert(FindingKind::reset_by_device)) return;
+  // A device that resets tells both ends, and after an end's own reset it does no harm: one finding a connection.
+  if (reset_is_told(c)) return;
+  c.told.insert(FindingKind::reset_by_device);
   Observation o = fate_observation(c, event, FindingKind::reset_by_device, "RST seq " + std::to_string(event.packet.seq));
   if (event.packet.from == Side::server) {
     if (auto ttl = foreign_ttl(event.packet, c.client_leg().server.address, view.knowledge))

@@ -78,6 +78,7 @@ struct LegEvent {
   uint8_t protocol;
   bool midstream;  // opened: neither SYN nor SYN-ACK
   bool evicted;    // closed: because of a bound; what followed was not seen as this leg
+  bool after_fin;  // reset: one of the ends had closed already
   uint8_t options;
   uint8_t window_scale;
   uint16_t mss, window;
@@ -168,6 +169,7 @@ enum class FateEventType : uint8_t {
   control_segment_lost,  // FIN, acknowledgement or window update that its receiver went without
   reset_not_forwarded,
   reset_by_device,
+  one_sided,          // no accusation: a packet of which one sighting lacks; told where a point beyond may have the third
   left_untranslated,  // the correlator's: what a home took for lost was seen at the far point under another name
   progress,
   closed,
@@ -182,7 +184,8 @@ struct FateEvent {
   int64_t decided_ns;  // packet time; to be told once every worker has passed it: a stranger may turn out to be the packet
   PacketFacts packet;  // the packet that was lost or made
   PointIndex absent_at;
-  CrossingStats stats;  // progress, closed
+  uint32_t seq_at_absent;  // of the packet, as numbered at the point where it was not seen
+  CrossingStats stats;     // progress, closed
 };
 
 }  // namespace parallax

@@ -16,7 +16,8 @@ struct PacketNote {
   uint32_t peer_frame;  // the packet's sighting at the point it came from; 0: none
   PortIndex port, peer_port;
   PointIndex point;
-  uint32_t pair = kNone;  // notes of a fate: of this pair of the worker's
+  uint32_t pair = kNone;  // notes of a fate: of this pair, at that home
+  uint8_t home = 0;
 };
 
 class PacketNotes {

@@ -355,10 +355,11 @@ bool PairTable::cover(Pair& pair, Side sender, const Pending& out) {
   return any;
 }
 
-void PairTable::finish() {
-  for (Pair& pair : pairs_) {
-    if (pair.open) close(pair, kTimeMax);
+bool PairTable::finish_some(size_t budget) {
+  for (; close_at_ < used_ && budget > 0; ++close_at_, --budget) {
+    if (pairs_[close_at_].open) close(pairs_[close_at_], kTimeMax);
   }
+  return close_at_ == used_;
 }
 
 void PairTable::sweep(size_t budget, int64_t now_ns, int64_t round_ns) {

@@ -48,6 +48,7 @@ struct PairLimits {
   size_t sketches;  // transit sketches, two a pair
   int64_t device_timeout_ns;
   bool offline;
+  size_t points;  // of the path
 };
 
 class PairTable {
@@ -70,8 +71,8 @@ class PairTable {
   // A packet, or the begin or end of one leg's stream. REQUIRES: release times of a pair never go back.
   void take(const PairSighting& s);
 
-  // The input has ended: decides what can be decided and closes all pairs.
-  void finish();
+  // The input has ended: decides what can be decided and closes the next `budget` pairs. True: all are closed.
+  bool finish_some(size_t budget);
 
   // Live: reports and decides on up to `budget` pairs, in turn, each once in `round_ns`. Everything before `now_ns` has been
   // released.
@@ -226,6 +227,8 @@ class PairTable {
   void abandon(Pair& pair);
   void take_back(Pair& pair);
   void end(Pair& pair);
+  bool has_point_beyond(PointIndex absent, PointIndex seen) const;
+  void tell_one_sided(const Pair& pair, Side sender, const Pending& p, bool lost, int64_t decided_ns);
   void tell(const Pair& pair, Side sender, FateEventType type, const Pending& p, bool lost, int64_t decided_ns);
   FateEvent event_of(const Pair& pair, FateEventType type) const;
   void note(const Pair& pair, const Pending& p, PointIndex point, PacketLabel label, const Pending* peer = nullptr);
@@ -241,7 +244,7 @@ class PairTable {
   PacketPool pool_;
   std::vector<PerSide<TransitSketch<uint32_t>>> sketches_;
   std::vector<uint32_t> free_sketches_;
-  size_t sweep_at_ = 0, used_ = 0;  // pairs beyond used_ have never been open
+  size_t sweep_at_ = 0, close_at_ = 0, used_ = 0;  // pairs beyond used_ have never been open
   int64_t sweep_round_ns_ = kTimeMin;
 };
 

@@ -25,11 +25,21 @@ void PairTable::settle(Pair& pair, int64_t now_ns) {
     const auto over = [&](const Pending& p) { return p.order_ns + wait + p.stamp_uncertainty_ns < now_ns; };
     while (pair.entered[sender].head != kNone) {
       const Pending in = pool_.pop(pair.entered[sender]);
-      over(in) ? decide_lost(pair, sender, in, wait) : leave_undecided(pair, sender, Doubt::not_covered);
+      if (over(in)) {
+        decide_lost(pair, sender, in, wait);
+      } else {
+        tell_one_sided(pair, sender, in, true, now_ns);
+        leave_undecided(pair, sender, Doubt::not_covered);
+      }
     }
     while (pair.early[sender].head != kNone) {
       const Pending out = pool_.pop(pair.early[sender]);
-      over(out) ? decide_injected(pair, sender, out, wait) : leave_unexplained(pair, sender, Doubt::not_covered);
+      if (over(out)) {
+        decide_injected(pair, sender, out, wait);
+      } else {
+        tell_one_sided(pair, sender, out, false, now_ns);
+        leave_unexplained(pair, sender, Doubt::not_covered);
+      }
     }
   }
 }
@@ -165,6 +175,7 @@ AbsenceProof PairTable::absence_of(Pair& pair, Side sender, const Pending& in, i
 
 void PairTable::decide_lost(Pair& pair, Side sender, const Pending& in, int64_t waited_ns) {
   if (left_altered(pair, sender, in)) return;
+  if (in.has(tcp_flag::rst)) tell_one_sided(pair, sender, in, true, in.order_ns + waited_ns);
   const AbsenceProof proof = absence_of(pair, sender, in, waited_ns);
   if (!proof.holds_for_all()) return leave_undecided(pair, sender, proof.doubt());
   if (notes_.wanted()) note(pair, in, pair.point[sender], PacketLabel::lost_in_device);
@@ -264,6 +275,7 @@ void PairTable::note_repeated(Pair& pair, Side sender, const Pending& in) {
 
 void PairTable::decide_injected(Pair& pair, Side sender, const Pending& out, int64_t waited_ns) {
   if (entered_altered(pair, sender, out)) return;
+  tell_one_sided(pair, sender, out, false, out.order_ns + waited_ns);
   const PointIndex enters = pair.point[sender], leaves = pair.point[opposite(sender)];
   const int64_t from = out.order_ns - waited_ns, to = out.order_ns + waited_ns;
   if (out.order_ns < pair.fates_from_ns + waited_ns && pair.fates_from_ns != kTimeMin)  // may have entered before
@@ -298,7 +310,20 @@ void PairTable::note(const Pair& pair, const Pending& p, PointIndex point, Packe
               .port = p.port,
               .peer_port = peer ? peer->port : PortIndex{},
               .point = point,
-              .pair = number_of(pair)});
+              .pair = number_of(pair),
+              .home = worker_});
+}
+
+// Whether the path goes on at the far side of the point where the packet was not seen.
+bool PairTable::has_point_beyond(PointIndex absent, PointIndex seen) const {
+  return absent > seen ? absent + 1u < limits_.points : absent > 0;
+}
+
+// For what the device seems to have lost that comes next, or to have made that came before.
+void PairTable::tell_one_sided(const Pair& pair, Side sender, const Pending& p, bool lost, int64_t decided_ns) {
+  const Side seen_at = lost ? sender : opposite(sender);
+  if (has_point_beyond(pair.point[opposite(seen_at)], pair.point[seen_at]))
+    tell(pair, sender, FateEventType::one_sided, p, lost, decided_ns);
 }
 
 // `lost`: seen entering and absent where it leaves; else the other way round.
@@ -326,6 +351,7 @@ void PairTable::tell(const Pair& pair, Side sender, FateEventType type, const Pe
                                    .tcp_flags = p.tcp_flags,
                                    .from = sender},
                         .absent_at = pair.point[opposite(seen_at)],
+                        .seq_at_absent = lost ? p.seq + pair.offset[sender].value() : p.seq - pair.offset[sender].value(),
                         .stats = {}};
   // It may be lost: room is kept for the end of every pair.
   if (!events_.send(event, limits_.pairs)) counters_.events_dropped.add();
@@ -341,6 +367,7 @@ FateEvent PairTable::event_of(const Pair& pair, FateEventType type) const {
                   .decided_ns = kTimeMax,
                   .packet = {},
                   .absent_at = 0,
+                  .seq_at_absent = 0,
                   .stats = {}};
   CrossingStats& stats = event.stats;
   for (const Side sender : kSides) {

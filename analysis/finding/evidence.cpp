@@ -18,11 +18,16 @@ Evidence about(const PacketFacts& packet, std::string kind, std::string detail) 
 
 Evidence present_at(const PacketFacts& packet, std::string detail) { return about(packet, "present_at", std::move(detail)); }
 
+Evidence ttl_evidence(const PacketFacts& packet, const std::string& whose, uint8_t usual) {
+  return about(
+      packet, "ttl",
+      "ttl " + std::to_string(packet.ttl) + ", while the " + whose + "'s packets arrive here with " + std::to_string(usual));
+}
+
 std::optional<Evidence> foreign_ttl(const PacketFacts& packet, const Address& server, const Knowledge& knowledge) {
   const uint8_t usual = knowledge.server_ttl(packet.point, server);
   if (usual == 0 || usual == packet.ttl) return std::nullopt;
-  return about(packet, "ttl",
-               "ttl " + std::to_string(packet.ttl) + ", while the server's packets arrive here with " + std::to_string(usual));
+  return ttl_evidence(packet, "server", usual);
 }
 
 }  // namespace parallax

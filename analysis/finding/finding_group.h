@@ -33,7 +33,15 @@ struct FindingGroup {
   // The only client of the observations. Set while there is one; what it asks many services for is one incident.
   std::optional<Address> only_source;
   bool is_spread = false;                                        // over services: the finding is its client's, not a service's
-  std::unordered_set<Endpoint, KeyedHashOf<Endpoint>> services;  // of a spread one
+  std::unordered_set<Endpoint, KeyedHashOf<Endpoint>> services;  // of a spread one: up to kServicesCounted
+  std::optional<Address> host;                                   // of the first of them
+  bool one_host = true;                                          // of them all
+
+  void count(const Endpoint& service) {
+    if (services.size() < kServicesCounted) services.insert(service);
+    if (!host) host = service.address;
+    one_host &= *host == service.address;
+  }
 
   // "7 SYNs", or where not all of them prove what is said "6 of 7 SYNs".
   std::string attempts_text(std::string_view noun) const;

@@ -110,7 +110,7 @@ void FindingStore::absorb(FindingGroup& into, uint64_t id) {
   into.connections += from.connections;
   into.attempts += from.attempts;
   into.proved += from.proved;
-  into.services.insert(from.services.begin(), from.services.end());
+  for (const Endpoint& service : from.services) into.count(service);
   into.contributions.merge(from.contributions);
   if (into.remark.empty()) into.remark = from.remark;
   ranks_of(record.kind).insert(rank_of(record));
@@ -180,7 +180,7 @@ uint64_t FindingStore::observe(const Observation& o) {
   for (const Evidence& e : o.evidence) {
     if (record.evidence.size() < kFindingEvidenceMax) record.evidence.push_back(e);
   }
-  if (group.services.size() < FindingGroup::kServicesCounted) group.services.insert(o.service);
+  group.count(o.service);
   if (group.only_source && *group.only_source != o.source.address) group.only_source.reset();
   if (!group.server) group.server = o.server;
   if (!group.port) group.port = o.port;
@@ -190,24 +190,25 @@ uint64_t FindingStore::observe(const Observation& o) {
   return record.id;
 }
 
-bool FindingStore::withdraw(uint64_t id, uint64_t connection_id) {
+std::optional<FindingGroup::Contribution> FindingStore::withdraw(uint64_t id, uint64_t connection_id) {
   const auto found = groups_.find(id);
-  if (found == groups_.end()) return false;
+  if (found == groups_.end()) return std::nullopt;
   FindingGroup& group = found->second;
   const auto own = group.contributions.find(connection_id);
-  if (own == group.contributions.end()) return false;
+  if (own == group.contributions.end()) return std::nullopt;
+  const FindingGroup::Contribution taken = own->second;
   FindingRecord& record = group.record;
   ranks_of(record.kind).erase(rank_of(record));
-  record.count -= own->second.count;
-  group.attempts -= own->second.attempts;
-  group.proved -= own->second.proved;
-  if (record.time_lost_seconds) *record.time_lost_seconds -= own->second.time_lost_seconds;
+  record.count -= taken.count;
+  group.attempts -= taken.attempts;
+  group.proved -= taken.proved;
+  if (record.time_lost_seconds) *record.time_lost_seconds -= taken.time_lost_seconds;
   group.contributions.erase(own);
   std::erase(record.connection_ids, connection_id);
   record.state = --group.connections == 0 ? FindingState::withdrawn : FindingState::updated;
   ranks_of(record.kind).insert(rank_of(record));
   changed(group);
-  return true;
+  return taken;
 }
 
 const FindingRecord* FindingStore::find(uint64_t id) const {

@@ -43,9 +43,9 @@ class FindingStore {
 
   // The id of the finding that it went into.
   uint64_t observe(const Observation& observation);
-  // Takes back what this finding tells of the connection; false: nothing. A finding with nothing left is withdrawn: watchers are
-  // told, lists leave it out.
-  bool withdraw(uint64_t id, uint64_t connection_id);
+  // Takes back what this finding tells of the connection, and returns it; empty: nothing. A finding with nothing left is
+  // withdrawn: watchers are told, lists leave it out.
+  std::optional<FindingGroup::Contribution> withdraw(uint64_t id, uint64_t connection_id);
   const FindingRecord* find(uint64_t id) const;
   // The input has ended: nothing more joins any finding.
   void close_all();

@@ -18,6 +18,8 @@ std::string_view name_of(Doubt doubt) {
       return "rival";
     case Doubt::renamed:
       return "renamed";
+    case Doubt::seen_beyond:
+      return "seen_beyond";
     case Doubt::path_unknown:
       return "path_unknown";
     case Doubt::offset_unknown:
@@ -42,6 +44,8 @@ std::string_view text_of(Doubt doubt) {
       return "another packet there may be its continuation";
     case Doubt::renamed:
       return "it was seen there under another name";
+    case Doubt::seen_beyond:
+      return "a point further on has seen it";
     case Doubt::path_unknown:
       return "its path is not known";
     case Doubt::offset_unknown:

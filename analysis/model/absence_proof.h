@@ -25,6 +25,7 @@ enum class Doubt : uint8_t {
   acknowledged,     // its receiver has it: it came, unseen
   rival,            // another packet that nothing else explains may be it
   renamed,          // it was seen there under another name
+  seen_beyond,      // a point further on has seen it: so it did pass
   path_unknown,     // its direction was never seen there, or which side the client is on is a guess
   offset_unknown,   // the device rewrites sequence numbers, by how much is not known
   clock_uncertain,  // the stamps do not tell what came before what

@@ -1,14 +1,11 @@
 #include "analysis/model/keyed_hash.h"
 
-#include <random>
+#include "capture/core/process_secret.h"
 
 namespace parallax {
 
 uint64_t KeyedHash::secret() {
-  static const uint64_t value = [] {
-    std::random_device device;
-    return static_cast<uint64_t>(device()) << 32 | device();
-  }();
+  static const uint64_t value = process_secret();  // without a call for each hash
   return value;
 }
 

@@ -23,7 +23,7 @@ concept OneOfTwo = std::is_same_v<Which, Side> || std::is_same_v<Which, Directio
 
 template <OneOfTwo Which>
 constexpr Which opposite(Which which) {
-  return static_cast<Which>(1 - static_cast<uint8_t>(which));
+  return static_cast<Which>(static_cast<uint8_t>(which) ^ 1);
 }
 
 // A value for each of an enumeration's two; laid out as an array of two. REQUIRES: its enumerators are 0 and 1.

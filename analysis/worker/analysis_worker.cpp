@@ -7,6 +7,7 @@ namespace {
 
 constexpr size_t kBurstsPerPoll = 2;
 constexpr size_t kInboxPerPoll = 4096;
+constexpr size_t kPairsClosedPerPoll = 4096;
 constexpr size_t kSweepPerPoll = 16;  // slots looked at, when there is nothing else to do
 // Under load a slot for so many packets: a sweep reads lines that no packet of the burst needs, and a report costs the
 // correlator's look-ups (with 1 M legs 1 us and more in all; at 16 slots a poll that was 130 ns a packet). 65,536 slots are swept
@@ -18,7 +19,8 @@ PairLimits pair_limits(const EngineOptions& options) {
           .pending = options.offline ? 4096 : std::max<size_t>(options.legs, 65536),
           .sketches = options.offline ? 0 : std::min<size_t>(options.legs, 8192),
           .device_timeout_ns = options.device_timeout_ns,
-          .offline = options.offline};
+          .offline = options.offline,
+          .points = options.path.size()};
 }
 
 }  // namespace
@@ -57,20 +59,20 @@ bool AnalysisWorker::poll() {
     busy |= process_inbox();
     // The last pairings may take effect after the last packet: the early logs still have to be replayed.
     if (merge_.done_ns() == kTimeMax && links_.correlator_done_ns.load(std::memory_order_acquire) == kTimeMax) {
+      forwarder_.fetch_commands();
       forwarder_.apply_commands(kTimeMax, not_before_ns());
       if (lifecycle_.close_some(last_packet_ns())) phase_ = Phase::closing_pairs;
       busy = true;
     }
   } else if (phase_ == Phase::closing_pairs) {
     if (forwarder_.empty()) {
+      links_.progress[index_].forwarded_ns.store(kTimeMax, std::memory_order_release);
       links_.progress[index_].legs_closed.store(true, std::memory_order_release);
     }
-    const bool all_closed = std::all_of(links_.progress.begin(), links_.progress.end(),
-                                        [](const WorkerProgress& p) { return p.legs_closed.load(std::memory_order_acquire); });
+    const bool all_closed = all_legs_closed();
     busy = process_inbox();
     if (all_closed && !busy) {
-      pairs_.finish();
-      phase_ = Phase::finished;
+      if (pairs_.finish_some(kPairsClosedPerPoll)) phase_ = Phase::finished;
       busy = true;
     }
   }
@@ -121,6 +123,8 @@ bool AnalysisWorker::process_sightings() {
     }
   } else if (options_.offline && now_ns == kTimeMax) {
     expire_until(last_packet_ns() + 1);
+    // No packet comes any more with which those would take effect that others rely on by now.
+    if (decided_ns_ != kTimeMin) forwarder_.apply_commands(decided_ns_ == kTimeMax ? kTimeMax : decided_ns_ - 1, not_before_ns());
   }
   return packets > 0;
 }
@@ -145,17 +149,18 @@ void AnalysisWorker::publish_progress() {
 
 bool AnalysisWorker::process_inbox() {
   if (points_ < 2) return false;
+  // Offline at the end of the input, too: others may still have to send what comes before the end of legs here. Live there may be
+  // no room for what would have to wait.
+  const bool waits = phase_ == Phase::running || (options_.offline && !all_legs_closed());
   int64_t horizon_ns = kTimeMax;
-  if (phase_ == Phase::running) {
-    for (const WorkerProgress& progress : links_.progress)
-      horizon_ns = std::min(horizon_ns, progress.forwarded_ns.load(std::memory_order_acquire));
-  }
+  for (const WorkerProgress& progress : links_.progress)
+    horizon_ns = std::min(horizon_ns, progress.forwarded_ns.load(std::memory_order_acquire));
   if (!inbox_.fetch()) return false;
   forwarder_.fetch_commands();  // after the inbox: a pair is opened before its first packet is sent
   bool busy = false;
   for (size_t worked = 0; worked < kInboxPerPoll && !inbox_.empty();) {
     const int64_t release_ns = inbox_.next_ns();
-    if (release_ns >= horizon_ns && phase_ == Phase::running) break;
+    if (release_ns >= horizon_ns && waits) break;
     forwarder_.apply_commands(options_.offline ? release_ns : kTimeMax, not_before_ns());
     const std::vector<PairSighting>& packets = inbox_.take_next();
     for (const PairSighting& s : packets) pairs_.take(s);
@@ -165,8 +170,13 @@ bool AnalysisWorker::process_inbox() {
   return busy;
 }
 
-// Where no packet comes before `now_ns`, and as far as the correlator has decided what was before.
-void AnalysisWorker::expire_until(int64_t now_ns) { lifecycle_.expire_before(std::min(now_ns, gate()), 0); }
+bool AnalysisWorker::all_legs_closed() const {
+  return std::all_of(links_.progress.begin(), links_.progress.end(),
+                     [](const WorkerProgress& p) { return p.legs_closed.load(std::memory_order_acquire); });
+}
+
+// Where no packet comes before `now_ns`, and as far as the correlator has decided what was before and it is known here.
+void AnalysisWorker::expire_until(int64_t now_ns) { lifecycle_.expire_before(std::min(now_ns, decided_ns_), 0); }
 
 int64_t AnalysisWorker::last_packet_ns() const {
   int64_t last_ns = kTimeMin;

@@ -49,6 +49,7 @@ class AnalysisWorker final : public Pollable {
   bool must_wait_for_correlator() const;
   int64_t last_packet_ns() const;
   void expire_until(int64_t now_ns);
+  bool all_legs_closed() const;
   void sweep(int64_t now_ns, size_t budget);
   size_t sweep_budget(size_t packets);
   // No pairing takes effect before it. Live what has been processed cannot be undone.

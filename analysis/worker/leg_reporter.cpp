@@ -25,6 +25,7 @@ LegEvent LegReporter::event_of(uint32_t leg, LegEventType type, const PacketFact
   event.tunnel_key = key.tunnel_key;
   event.type = type;
   event.protocol = key.protocol;
+  event.after_fin = store_.legs.hot(leg).flags & (leg_flag::fin_client | leg_flag::fin_server);
   return event;
 }
 

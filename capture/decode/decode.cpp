@@ -1,12 +1,20 @@
 #include "capture/decode/decode.h"
 
 #include "capture/core/bytes.h"
+#include "capture/core/process_secret.h"
 #include "capture/decode/decode_layers.h"
 #include "capture/decode/flow_hash.h"
 
 namespace parallax {
 
 using namespace layers;
+
+const std::array<uint64_t, 5> kFlowHashKeys = [] {
+  std::array<uint64_t, 5> keys;
+  uint64_t state = process_secret();
+  for (uint64_t& key : keys) key = state = folded_product(state ^ 0x9e3779b97f4a7c15, 0xbf58476d1ce4e5b9) | 1;
+  return keys;
+}();
 
 namespace {
 

@@ -1,35 +1,45 @@
 // The symmetric flow hash, inline for decode(); everyone else calls flow_hash() of capture/decode/decode.h.
 //
-// Each end (address, port) has a CRC32C of its own, computed side by side; sum and difference-blind exclusive-or of the two are
-// the same for both directions, and hashed once more. The sum is there because CRC is linear: the exclusive-or alone would
-// not tell a:1 - b:2 from a:2 - b:1.
+// It decides where a leg lies in its worker's table, so it is keyed: with a CRC, whose collisions are the same whatever it begins
+// with, anybody could send flows that all fall into one place (5,000 such legs cost five times what others do). Each end
+// (address, port) has a hash of its own, computed side by side, and their sum is the same for both directions. The address's
+// halves go through a 128-bit product, folded, as in wyhash; what is left takes multiplications of 64 bits, of the last the upper
+// half: 4.2 ns for both ends, as with the CRC.
 #pragma once
 
-#include <nmmintrin.h>
+#include <array>
+#include <cstdint>
 
 #include "capture/core/bytes.h"
 #include "capture/core/sighting.h"
 
 namespace parallax {
 
+// Made from the process's secret before main().
+extern const std::array<uint64_t, 5> kFlowHashKeys;
+
 // ICMP and ARP keep a type in the source port, which differs between question and answer.
 inline bool has_ports(uint8_t protocol) {
   return protocol != ip_protocol::icmp && protocol != ip_protocol::icmpv6 && protocol != 0;
 }
 
-inline uint32_t end_hash(const Address& address, uint16_t port) {
-  uint64_t hash = _mm_crc32_u64(0x9e3779b9, load_native<uint64_t>(address.data()));
-  hash = _mm_crc32_u64(hash, load_native<uint64_t>(address.data() + 8));
-  return _mm_crc32_u32(static_cast<uint32_t>(hash), port);
+inline uint64_t folded_product(uint64_t a, uint64_t b) {
+  const auto product = static_cast<unsigned __int128>(a) * b;
+  return static_cast<uint64_t>(product) ^ static_cast<uint64_t>(product >> 64);
+}
+
+inline uint64_t end_hash(const Address& address, uint16_t port) {
+  // The port goes in by a key of its own: added as it is, an address could make up for it.
+  return folded_product(load_native<uint64_t>(address.data()) ^ kFlowHashKeys[0],
+                        (load_native<uint64_t>(address.data() + 8) ^ kFlowHashKeys[1]) + port * kFlowHashKeys[2]);
 }
 
 inline uint32_t symmetric_flow_hash(const Sighting& s) {
   const bool ports = has_ports(s.protocol);
   const uint16_t source_port = ports ? s.source_port : s.destination_port;
-  const uint32_t a = end_hash(s.source, source_port), b = end_hash(s.destination, s.destination_port);
-  const uint64_t both = static_cast<uint64_t>(a ^ b) << 32 | static_cast<uint32_t>(a + b);
+  const uint64_t both = end_hash(s.source, source_port) + end_hash(s.destination, s.destination_port);
   const uint64_t rest = static_cast<uint64_t>(s.key) << 8 | s.protocol;
-  return static_cast<uint32_t>(_mm_crc32_u64(_mm_crc32_u64(0x85ebca6b, both), rest));
+  return static_cast<uint32_t>(((both + rest * kFlowHashKeys[3]) * kFlowHashKeys[4]) >> 32);
 }
 
 }  // namespace parallax

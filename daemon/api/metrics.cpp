@@ -228,7 +228,8 @@ void add_engine(Page& page, const EngineCounters& counters) {
   for (size_t doubt = 1; doubt < counters.unblamed.size(); ++doubt) {  // 0 is "none"
     page.add({{"reason", name(static_cast<Doubt>(doubt))}}, static_cast<double>(counters.unblamed[doubt]));
   }
-  page.open("resets_total", MetricType::Counter, "TCP resets, by who made them.");
+  page.open("resets_total", MetricType::Counter,
+            "Established connections that a RST ended before any FIN, by who sent it; a device's own resets at any time.");
   for (size_t origin = 0; origin < counters.resets.size(); ++origin) {
     page.add({{"origin", name(static_cast<Origin>(origin))}}, static_cast<double>(counters.resets[origin]));
   }

@@ -15,7 +15,8 @@ constexpr int64_t kApartNsMax = 1'000'000'000;  // the two packets of an exchang
 
 struct Match {
   int64_t first_ns, ahead_ns;  // seen at the first point, and how much later at the second
-  uint32_t flow;
+  uint64_t invariant;
+  uint32_t flow;  // a keyed hash: it tells flows apart, and orders nothing
   bool low_to_high;
 };
 struct Exchange {
@@ -38,11 +39,10 @@ std::vector<Match> matches_of(const ClockSamples& first, const ClockSamples& sec
   std::vector<Match> matches;
   first.for_each([&](const ClockSamples::Sample& a) {
     const ClockSamples::Sample* b = a.again ? nullptr : second.find(a.invariant);
-    if (b != nullptr && !b->again) matches.push_back({a.time_ns, b->time_ns - a.time_ns, a.flow, a.low_to_high});
+    if (b != nullptr && !b->again) matches.push_back({a.time_ns, b->time_ns - a.time_ns, a.invariant, a.flow, a.low_to_high});
   });
-  std::sort(matches.begin(), matches.end(), [](const Match& a, const Match& b) {
-    return std::tie(a.first_ns, a.flow, a.ahead_ns) < std::tie(b.first_ns, b.flow, b.ahead_ns);
-  });
+  std::sort(matches.begin(), matches.end(),
+            [](const Match& a, const Match& b) { return std::tie(a.first_ns, a.invariant) < std::tie(b.first_ns, b.invariant); });
   return matches;
 }
 

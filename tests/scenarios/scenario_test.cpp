@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -38,6 +39,20 @@ std::vector<Case> all_cases() {
   return cases;
 }
 
+// What metrics and devices count of resets is what the findings tell.
+void expect_resets_agree(const PipelineOutput& output) {
+  std::array<uint64_t, kOriginCount> told{};
+  for (const FindingRecord& finding : output.findings) {
+    if (finding.kind == FindingKind::reset_by_client || finding.kind == FindingKind::reset_by_server ||
+        finding.kind == FindingKind::reset_by_device)
+      told[static_cast<size_t>(finding.origin)] += finding.count;
+  }
+  EXPECT_EQ(output.counters.resets, told);
+  uint64_t own = 0;
+  for (const DeviceRecord& device : output.devices) own += device.resets_originated;
+  EXPECT_EQ(own, told[static_cast<size_t>(Origin::device)]);
+}
+
 class ScenarioTest : public testing::TestWithParam<Case> {};
 
 TEST_P(ScenarioTest, ComesOutAsWritten) {
@@ -47,6 +62,7 @@ TEST_P(ScenarioTest, ComesOutAsWritten) {
   const auto& path = scenario.input.options.path;
   const PipelineOutput output = run(scenario.input, 1);
   for (const std::string& complaint : check(scenario, output)) ADD_FAILURE() << complaint;
+  expect_resets_agree(output);
   if (HasFailure()) std::printf("%s", output.text(path).c_str());
   EXPECT_EQ(output.text(path), run(scenario.input, 2).text(path)) << "two workers say something else";
   EXPECT_EQ(output.text(path), run(scenario.input, 4).text(path)) << "four workers say something else";

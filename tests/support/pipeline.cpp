@@ -81,6 +81,7 @@ struct Pipeline {
     output.devices = engine->devices();
     output.points = engine->points();
     output.summary = engine->summary();
+    output.counters = engine->counters();
     if (record_packets && output.finished) output.packets = engine->packets();
     return output;
   }

@@ -34,6 +34,7 @@ struct PipelineOutput {
   std::vector<PointRecord> points;
   std::vector<PacketRecord> packets;
   SummaryRecord summary;
+  EngineCounters counters;
   bool finished = false;  // false: it came to a standstill with input left, and the rest holds what there was
 
   // Everything, one record a line: equal texts mean equal results.

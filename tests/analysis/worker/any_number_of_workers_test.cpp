@@ -25,7 +25,13 @@ Ends ends_of(uint64_t flow) {
           .server_port = static_cast<uint16_t>(5000 + flow % 7)};
 }
 
-PipelineInput traffic(uint64_t seed) {
+// How often a flow is TCP, and whether all of these begin with one of two sequence numbers.
+struct Shape {
+  uint64_t tcp_one_in = 10;
+  bool shared_isn = false;
+};
+
+PipelineInput traffic(uint64_t seed, Shape shape) {
   Random random(seed);
   PipelineInput input;
   input.options.path = {"outside", "inside"};
@@ -51,9 +57,9 @@ PipelineInput traffic(uint64_t seed) {
       const uint16_t from = answer ? ends.server_port : ends.client_port, to = answer ? ends.client_port : ends.server_port;
       const Tcp syn{.source_port = ends.client_port,
                     .destination_port = ends.server_port,
-                    .seq = static_cast<uint32_t>(1000 * flow + random.below(2)),
+                    .seq = static_cast<uint32_t>(1000 * (shape.shared_isn ? 1 : flow) + random.below(2)),
                     .flags = tcp_flag::syn};
-      const Frame frame = flow % 10 == 0
+      const Frame frame = flow % shape.tcp_one_in == 0
                               ? tcp_frame(there, syn)
                               : udp_frame(answer ? back : there, {.source_port = from, .destination_port = to}, payload);
       // A third is seen at one point only; the others cross at once, within the tie of stamps, or a silence later.
@@ -71,10 +77,10 @@ PipelineInput traffic(uint64_t seed) {
   return input;
 }
 
-TEST(AnyNumberOfWorkers, SaysTheSameOfDatagramsThatFallSilent) {
+void expect_the_same(Shape shape) {
   for (uint64_t seed = 1; seed <= 8; ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
-    const PipelineInput input = traffic(seed);
+    const PipelineInput input = traffic(seed, shape);
     const auto& path = input.options.path;
     const PipelineOutput one = run(input, 1);
     ASSERT_TRUE(one.finished);
@@ -83,6 +89,14 @@ TEST(AnyNumberOfWorkers, SaysTheSameOfDatagramsThatFallSilent) {
     EXPECT_EQ(text, run(input, 4).text(path));
     EXPECT_EQ(text, run_threaded(input, 4).text(path));
   }
+}
+
+TEST(AnyNumberOfWorkers, SaysTheSameOfDatagramsThatFallSilent) { expect_the_same({}); }
+
+// Each may be paired with any other, and is with whoever is clear at the time.
+TEST(AnyNumberOfWorkers, SaysTheSameOfClientsThatShareSequenceNumbers) {
+  expect_the_same({.tcp_one_in = 10, .shared_isn = true});
+  expect_the_same({.tcp_one_in = 2, .shared_isn = true});
 }
 
 }  // namespace

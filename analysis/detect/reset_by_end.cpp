@@ -1,0 +1,122 @@
+#include "analysis/detect/reset_by_end.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "analysis/finding/evidence.h"
+#include "analysis/model/text.h"
+
+namespace parallax::detect {
+namespace {
+
+// Until when a home has decided on the RST, live: it looks at each pair every 5 s, and the leg may end before.
+constexpr int64_t kFateToldNs = 15'000'000'000;
+
+constexpr double kSeenComingIn = 0.97;
+constexpr double kOnePoint = 0.8;  // which side of it a device stands on that may have sent it is not known
+constexpr double kUnknown = 0.5;
+
+template <Side end>
+constexpr FindingKind kKind = end == Side::client ? FindingKind::reset_by_client : FindingKind::reset_by_server;
+
+// The leg that has shown the first RST of an established connection; null: none has, or there was a FIN before.
+const LegState* first_shown(const Connection& c) {
+  const LegState* first = nullptr;
+  for (const LegState& leg : c.legs) {
+    if (!leg.reset) continue;
+    if (leg.reset_after_fin) return nullptr;
+    if (!leg.established) continue;
+    if (first == nullptr || leg.reset->order_ns < first->reset->order_ns) first = &leg;
+  }
+  return first;
+}
+
+struct Reset {
+  const PacketFacts* first = nullptr;    // null: nothing to tell
+  const PacketFacts* entered = nullptr;  // where that end's packets come in; null: it was not seen there
+};
+
+template <Side end>
+Reset reset_of(const Connection& c, const DetectorView& view) {
+  const LegState* leg = first_shown(c);
+  if (leg == nullptr || leg->reset->from != end || reset_is_told(c)) return {};
+  const LegState& nearest = end == Side::client ? c.client_leg() : c.server_leg();
+  const bool entered = nearest.reset && nearest.reset->from == end &&
+                       nearest.reset->order_ns <= leg->reset->order_ns + view.options.device_timeout_ns;
+  if (entered) return {&*leg->reset, &*nearest.reset};
+  // Against a packet that the device did not translate: then it came in under the name of that stranger.
+  FateEvent missed{};
+  missed.packet = *leg->reset;
+  missed.absent_at = nearest.point;
+  const Stranger* stranger = leg == &nearest ? nullptr : view.strangers.find(missed, view.options.device_timeout_ns);
+  return {&*leg->reset, stranger != nullptr ? &stranger->packet : nullptr};
+}
+
+// Empty where it is what the end's own packets arrive with at that point, or that is not known.
+template <Side end>
+std::optional<Evidence> other_ttl(const Connection& c, const PacketFacts& rst, const DetectorView& view) {
+  const auto leg = std::find_if(c.legs.begin(), c.legs.end(), [&](const LegState& l) { return l.point == rst.point; });
+  if (leg == c.legs.end()) return std::nullopt;
+  if constexpr (end == Side::server) return foreign_ttl(rst, leg->server.address, view.knowledge);
+  if (leg->attempts.empty() || leg->attempts.back().ttl == rst.ttl) return std::nullopt;
+  return ttl_evidence(rst, "client", leg->attempts.back().ttl);
+}
+
+}  // namespace
+
+bool reset_is_told(const Connection& c) {
+  return c.told.contains(FindingKind::reset_by_client) || c.told.contains(FindingKind::reset_by_server) ||
+         c.told.contains(FindingKind::reset_by_device);
+}
+
+// Where it did not come in, who made it is for the packet's fate to say; and if that says nothing it is not known.
+template <Side end>
+int64_t reset_due_ns(const Connection& c, const DetectorView& view) {
+  const Reset reset = reset_of<end>(c, view);
+  if (reset.first == nullptr || (reset.entered == nullptr && !view.fates_told)) return kTimeMax;
+  return reset.first->order_ns + view.options.device_timeout_ns + (reset.entered != nullptr ? 0 : kFateToldNs);
+}
+
+template <Side end>
+void reset_look(Connection& c, const DetectorView& view, Verdicts& out) {
+  const Reset reset = reset_of<end>(c, view);
+  if (reset.first == nullptr || (reset.entered == nullptr && !view.fates_told)) return;
+  c.told.insert(kKind<end>);
+  const PacketFacts& rst = reset.entered != nullptr ? *reset.entered : *reset.first;
+  const std::string name(end == Side::client ? "client" : "server");
+  Observation o;
+  o.kind = kKind<end>;
+  o.service = c.client_leg().server;
+  o.source = c.client_leg().client;
+  o.connection_id = c.id;
+  o.direction = end == Side::client ? FindingDirection::client_to_server : FindingDirection::server_to_client;
+  o.first_ns = o.last_ns = rst.time_ns;
+  o.evidence.push_back(
+      present_at(rst, "RST of the " + name + ", seq " + std::to_string(rst.seq) + ", ttl " + std::to_string(rst.ttl)));
+  std::optional<Evidence> ttl = other_ttl<end>(c, rst, view);
+  if (reset.entered != nullptr && !ttl) {
+    o.where = {Where::Kind::beyond, rst.point, 0};
+    o.origin = end == Side::client ? Origin::client : Origin::server;
+    o.confidence = view.options.path.size() > 1 ? kSeenComingIn : kOnePoint;
+  } else {
+    o.confidence = kUnknown;
+    o.remark = ttl ? "Its TTL is not that of the " + name + "'s other packets: a device may have sent it in its name."
+                   : "It was not seen where the " + name + "'s packets come in, nor is it proved that it did not.";
+  }
+  if (ttl) o.evidence.push_back(std::move(*ttl));
+  out.tell(std::move(o));
+}
+
+std::string reset_sentence(const FindingGroup& group, const DetectorView& view) {
+  const SentenceWords words(group, view.options.path);
+  const bool known = group.record.where.kind == Where::Kind::beyond;
+  return words.connections + " reset " + (known ? "by the " : "in the name of the ") + words.sender +
+         (known ? " beyond " + words.first : "") + ", before any FIN." + words.remark;
+}
+
+template int64_t reset_due_ns<Side::client>(const Connection&, const DetectorView&);
+template int64_t reset_due_ns<Side::server>(const Connection&, const DetectorView&);
+template void reset_look<Side::client>(Connection&, const DetectorView&, Verdicts&);
+template void reset_look<Side::server>(Connection&, const DetectorView&, Verdicts&);
+
+}  // namespace parallax::detect
