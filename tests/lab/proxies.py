@@ -41,7 +41,7 @@ class Shape:
     recall: float        # at least, of the clients' connections
     requests: int = 1    # on one connection
     family: int = 4
-    precision: float = 0.999
+    precision: float = 0.985  # a single one wrong among some seventy
 
 
 def haproxy(mode, server, options=(), bind="", target=""):
@@ -62,10 +62,10 @@ SHAPES = [
           haproxy("http", HTTP, ["http-request set-header Forwarded for=%[src]", "http-reuse never"]), "http", HTTP, 0.99, requests=3),
     Shape("haproxy http, pool, X-Forwarded-For", 7013, "haproxy", haproxy("http", HTTP, ["option forwardfor", "http-reuse always"]), "http", HTTP, 0.99, requests=3),
     Shape("haproxy http, IPv6 to IPv4, X-Forwarded-For", 7014, "haproxy", haproxy("http", HTTP, ["option forwardfor"]), "http", HTTP, 0.99, family=6),
-    Shape("haproxy http, TLS outside alone", 7030, "haproxy", haproxy("http", HTTP, ["http-reuse never"], bind=SECURE), "tls", HTTP, 0.9, requests=3, precision=0.99),
-    Shape("haproxy tcp, TLS outside alone", 7031, "haproxy", haproxy("tcp", HTTP, bind=SECURE), "tls", HTTP, 0.9, requests=2, precision=0.99),
+    Shape("haproxy http, TLS outside alone", 7030, "haproxy", haproxy("http", HTTP, ["http-reuse never"], bind=SECURE), "tls", HTTP, 0.9, requests=3, precision=0.97),
+    Shape("haproxy tcp, TLS outside alone", 7031, "haproxy", haproxy("tcp", HTTP, bind=SECURE), "tls", HTTP, 0.9, requests=2, precision=0.97),
     Shape("haproxy http, other TLS inside", 7032, "haproxy",
-          haproxy("http", TLS, ["http-reuse never"], bind=SECURE, target=" ssl verify none"), "tls", TLS, 0.9, requests=3, precision=0.99),
+          haproxy("http", TLS, ["http-reuse never"], bind=SECURE, target=" ssl verify none"), "tls", TLS, 0.9, requests=3, precision=0.97),
     Shape("nginx stream", 7020, "stream", "listen PORT; proxy_pass SERVER:%d;" % RAW, "raw", RAW, 0.9),
     Shape("nginx stream, PROXY v1", 7021, "stream", "listen PORT; proxy_pass SERVER:%d; proxy_protocol on;" % RAW, "raw", RAW, 0.99),
     Shape("nginx http", 7022, "nginx", "listen PORT; location / { proxy_pass http://SERVER:%d; }" % HTTP, "http", HTTP, 0.9, requests=2),

@@ -1,0 +1,136 @@
+// Which leg beyond a proxy is a client's by nothing but when its exchanges happen, and how large they are.
+#include "analysis/correlate/turn_pairer.h"
+
+#include <gtest/gtest.h>
+
+namespace parallax {
+namespace {
+
+constexpr int64_t kStart = 1'700'000'000'000'000'000;
+constexpr PointIndex kOutside = 0, kInside = 1;
+constexpr double kRequestMs = 0.4, kResponseMs = 0.2, kServerMs = 5;  // what proxy and server take
+
+class TurnPairerTest : public testing::Test {
+ protected:
+  uint64_t leg(PointIndex point, double ms, uint16_t server_port = 443) {
+    LegEvent event{};
+    event.type = LegEventType::opened;
+    event.leg = LegId::make(0, next_leg_++, 1);
+    event.protocol = ip_protocol::tcp;
+    event.packet.point = point;
+    event.packet.order_ns = at(ms);
+    event.client.port = static_cast<uint16_t>(40000 + next_leg_);
+    event.server.port = point == kOutside ? server_port : uint16_t{8080};
+    return store_.open(event).legs.front().id.value();
+  }
+  TurnPairer::Match message(uint64_t id, Side from, double ms, uint32_t bytes) {
+    LegEvent event{};
+    event.type = LegEventType::turn;
+    event.packet.order_ns = at(ms);
+    event.packet.from = from;
+    event.packet.payload_length = bytes;
+    return pairer_.take(*store_.leg(id), event, 2);
+  }
+  // A client's exchange that begins at `ms`, and the proxy's within it. What has become clear with it.
+  TurnPairer::Match exchange(uint64_t client, uint64_t beyond, double ms, uint32_t bytes = 122) {
+    message(client, Side::client, ms, bytes);
+    message(beyond, Side::client, ms + kRequestMs, bytes - 22);
+    EXPECT_EQ(message(beyond, Side::server, ms + kRequestMs + kServerMs, 300).leg_id, 0u);
+    return message(client, Side::server, ms + kRequestMs + kServerMs + kResponseMs, 322);
+  }
+  // Connections of the same service until it is known what the proxy takes. Returns when the next may begin.
+  double learn() {
+    double ms = 0;
+    for (int i = 0; i < 40; ++i, ms += 100) {
+      const uint64_t client = leg(kOutside, ms), beyond = leg(kInside, ms + 1);
+      for (int turn = 0; turn < 3; ++turn, ms += 100) {
+        if (const auto match = exchange(client, beyond, ms); match.leg_id != 0) connect(client, match.leg_id);
+      }
+    }
+    return ms;
+  }
+  void connect(uint64_t client, uint64_t beyond) {
+    Connection& connection = store_.connect(client, beyond);
+    connection.crossings.push_back({.client_leg = 0, .server_leg = 1, .is_proxied = true});
+    store_.mark_paired(*store_.leg(client), *store_.leg(beyond));
+    services_.of(store_.leg(client)->server).learn_pairing(store_.leg(beyond)->server, PairingMethod::timing);
+  }
+  static int64_t at(double ms) { return kStart + static_cast<int64_t>(ms * 1e6); }
+
+  EngineOptions options_;
+  ConnectionStore store_{options_};
+  PassageModels services_;
+  TurnPairer pairer_{store_, services_};
+  uint32_t next_leg_ = 0;
+};
+
+TEST_F(TurnPairerTest, ExchangesThatLieWithinOneAnotherAreOneConnections) {
+  const uint64_t client = leg(kOutside, 0), beyond = leg(kInside, 1);
+  TurnPairer::Match match;
+  for (int turn = 0; turn < 4 && match.leg_id == 0; ++turn) match = exchange(client, beyond, 10 + 100 * turn);
+  EXPECT_EQ(match.leg_id, beyond);
+  EXPECT_GE(match.confidence, 0.97);
+}
+
+TEST_F(TurnPairerTest, ALegThatWasThereBeforeTheClientIsNot) {
+  const uint64_t beyond = leg(kInside, 0), client = leg(kOutside, 1);
+  for (int turn = 0; turn < 4; ++turn) EXPECT_EQ(exchange(client, beyond, 10 + 100 * turn).leg_id, 0u);
+}
+
+TEST_F(TurnPairerTest, WhatOverlapsWithoutLyingWithinIsNot) {
+  const uint64_t client = leg(kOutside, 0), other = leg(kInside, 1);
+  for (int turn = 0; turn < 4; ++turn) {
+    const double ms = 10 + 100 * turn;
+    message(client, Side::client, ms, 100);
+    message(other, Side::client, ms + 1, 100);
+    EXPECT_EQ(message(client, Side::server, ms + 5, 300).leg_id, 0u);
+    message(other, Side::server, ms + 6, 300);
+  }
+}
+
+TEST_F(TurnPairerTest, OneExchangeIsEnoughOnceTheDeviceIsKnown) {
+  const double ms = learn();
+  const uint64_t client = leg(kOutside, ms), beyond = leg(kInside, ms + 1);
+  EXPECT_EQ(exchange(client, beyond, ms + 10).leg_id, beyond);
+}
+
+TEST_F(TurnPairerTest, ClientsAtTheSameTimeAreToldApartByWhatTheDeviceTakes) {
+  const double ms = learn();
+  const uint64_t a = leg(kOutside, ms), b = leg(kOutside, ms + 1), of_a = leg(kInside, ms + 2), of_b = leg(kInside, ms + 3);
+  message(a, Side::client, ms + 10, 122);
+  message(of_a, Side::client, ms + 10.4, 100);
+  message(b, Side::client, ms + 13, 122);
+  message(of_b, Side::client, ms + 13.4, 100);
+  message(of_a, Side::server, ms + 15.4, 300);
+  const auto match_of_a = message(a, Side::server, ms + 15.6, 322);
+  message(of_b, Side::server, ms + 18.4, 300);
+  const auto match_of_b = message(b, Side::server, ms + 18.6, 322);
+  EXPECT_EQ(match_of_a.leg_id, of_a);
+  EXPECT_EQ(match_of_b.leg_id, of_b);
+}
+
+TEST_F(TurnPairerTest, ClientsAtTheVerySameTimeAreLeftAlone) {
+  const double ms = learn();
+  const uint64_t a = leg(kOutside, ms), b = leg(kOutside, ms), x = leg(kInside, ms + 2), y = leg(kInside, ms + 2);
+  for (const uint64_t client : {a, b}) message(client, Side::client, ms + 10, 122);
+  for (const uint64_t beyond : {x, y}) message(beyond, Side::client, ms + 10.4, 100);
+  for (const uint64_t beyond : {x, y}) message(beyond, Side::server, ms + 15.4, 300);
+  for (const uint64_t client : {a, b})
+    EXPECT_EQ(message(client, Side::server, ms + 15.6, 322).leg_id, 0u) << "a wrong pairing is worse than none";
+}
+
+TEST_F(TurnPairerTest, AnEndOfTlsWithoutAnExchangeBeyondDoesNotRefute) {
+  const uint64_t client = leg(kOutside, 0), beyond = leg(kInside, 1);
+  TurnPairer::Match match;
+  for (int turn = 0; turn < 6 && match.leg_id == 0; ++turn) {
+    match = exchange(client, beyond, 10 + 100 * turn);
+    if (turn == 0) {
+      message(client, Side::client, 60, 64);
+      message(client, Side::server, 61, 64);
+    }
+  }
+  EXPECT_EQ(match.leg_id, beyond);
+}
+
+}  // namespace
+}  // namespace parallax
