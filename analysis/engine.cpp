@@ -231,6 +231,7 @@ std::vector<std::string> Engine::Impl::bounds_hit() const {
       "messages beyond what is kept of a connection");
   add("recognition_ring", sum(&WorkerCounters::recognitions_dropped), "messages dropped");
   add("recognised", correlator.store().totals().recognitions_refused, "messages not kept");
+  add("recognised_of_ended", correlator.store().totals().messages_forgotten, "ended connections whose messages were forgotten");
   add("pairs", correlator.pairs_refused(), "pairs whose packets were not followed");
   add("pairing_index", correlator.openings_forgotten(), "openings forgotten early");
   add("knowledge", correlator.knowledge().evicted(), "addresses forgotten");

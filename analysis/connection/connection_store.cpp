@@ -37,6 +37,7 @@ void ConnectionStore::evict() {
     while (!over_.empty()) {
       const uint64_t candidate = over_.front();
       over_.pop_front();
+      messages_gone_to_ -= messages_gone_to_ > 0;
       if (connections_.contains(candidate)) {
         id = candidate;
         break;
@@ -51,7 +52,7 @@ void ConnectionStore::evict() {
 
 void ConnectionStore::forget(const Connection& connection) {
   for (const LegState& leg : connection.legs) {
-    if (leg.recognised) recognised_bytes_ -= sizeof(Recognised) + leg.recognised->bytes();
+    forget_messages(leg);
     places_.erase(leg.id.value());
   }
 }
@@ -182,10 +183,29 @@ Connection* ConnectionStore::disconnect(Connection& connection, size_t crossing)
   return &other;
 }
 
+void ConnectionStore::forget_messages(const LegState& leg) {
+  if (leg.recognised) recognised_bytes_ -= sizeof(Recognised) + leg.recognised->bytes();
+}
+
+// False: all that is kept is of connections that go on.
+bool ConnectionStore::make_room_for_messages() {
+  while (recognised_bytes_ >= options_.recognised_bytes) {
+    if (messages_gone_to_ == over_.size()) return false;
+    Connection* connection = find(over_[messages_gone_to_++]);
+    if (connection == nullptr) continue;
+    for (LegState& leg : connection->legs) {
+      forget_messages(leg);
+      leg.recognised.reset();
+    }
+    ++totals_.messages_forgotten;
+  }
+  return true;
+}
+
 void ConnectionStore::take(const RecognitionEvent& event) {
   LegState* leg = this->leg(event.leg.value());
   if (leg == nullptr) return;  // its connection was evicted
-  if (!options_.offline && recognised_bytes_ >= options_.recognised_bytes) {
+  if (!options_.offline && !make_room_for_messages()) {
     ++totals_.recognitions_refused;
     return;
   }

@@ -30,6 +30,7 @@ class ConnectionStore {
     uint64_t connections = 0, paired_connections = 0, evicted = 0;
     std::array<uint64_t, kPointsMax> legs_opened{}, legs_paired{};
     uint64_t recognitions_refused = 0, messages_over = 0;  // no room in all; of one leg
+    uint64_t messages_forgotten = 0;                       // ended connections whose messages made room for others
   };
 
   explicit ConnectionStore(const EngineOptions& options) : options_(options) {}
@@ -53,7 +54,7 @@ class ConnectionStore {
   // their own, the one without the oldest leg. Returns it; null: everything still hangs together.
   Connection* disconnect(Connection& connection, size_t crossing);
 
-  // What a message said. Kept within the bounds of the leg and of all.
+  // What a message said. Kept within the bounds of the leg and of all: those of connections that ended longest ago go first.
   void take(const RecognitionEvent& event);
 
   LegPlace place_of(uint64_t leg_id) const;  // LegId::value()
@@ -73,11 +74,14 @@ class ConnectionStore {
     size_t operator()(uint64_t id) const { return KeyedHash().add(id).value(); }
   };
   void forget(const Connection& connection);
+  void forget_messages(const LegState& leg);
+  bool make_room_for_messages();
   void mark_unpaired(const Connection& connection, LegState& leg, const LegState& other);
 
   const EngineOptions& options_;
   std::map<uint64_t, Connection> connections_;
-  std::deque<uint64_t> over_;  // connections all of whose legs are over, oldest first
+  std::deque<uint64_t> over_;    // connections all of whose legs are over, oldest first
+  size_t messages_gone_to_ = 0;  // into over_: what the connections before it have said is forgotten
   std::unordered_map<uint64_t, LegPlace, LegIdHash> places_;
   size_t recognised_bytes_ = 0;
   uint64_t next_id_ = 1;

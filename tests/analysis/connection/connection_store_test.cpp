@@ -70,6 +70,32 @@ TEST_F(ConnectionStoreTest, WhatStillHangsTogetherStaysTogether) {
   EXPECT_EQ(store_.totals().paired_connections, 1u);
 }
 
+TEST(ConnectionStoreBounds, MessagesOfEndedConnectionsMakeRoom) {
+  const EngineOptions options{.path = {"a"}, .recognised_bytes = 2 * sizeof(Recognised)};
+  ConnectionStore store(options);
+  std::vector<LegId> legs;
+  const auto says = [&](LegId leg) {
+    RecognitionEvent event{};
+    event.leg = leg;
+    event.kind = RecognitionKind::http_request;
+    store.take(event);
+    return store.leg(leg.value())->recognised != nullptr;
+  };
+  for (uint32_t i = 0; i < 4; ++i) {
+    LegEvent event{};
+    event.leg = legs.emplace_back(LegId::make(0, i, 1));
+    event.protocol = ip_protocol::tcp;
+    store.open(event);
+  }
+  while (says(legs[0]) && store.totals().recognitions_refused == 0) {
+  }
+  EXPECT_FALSE(says(legs[1])) << "all that is kept is of a connection that goes on";
+  store.close(*store.leg(legs[0].value()), *store.connection_of(legs[0].value()));
+  EXPECT_TRUE(says(legs[1]));
+  EXPECT_EQ(store.leg(legs[0].value())->recognised, nullptr);
+  EXPECT_EQ(store.totals().messages_forgotten, 1u);
+}
+
 TEST_F(ConnectionStoreTest, AMergedConnectionIsFoundByAnyOfItsLegs) {
   const uint64_t a = open(0), b = open(1);
   const uint64_t gone = connection_of(b);
