@@ -1,5 +1,7 @@
 #include "analysis/correlate/message_index.h"
 
+#include <algorithm>
+
 namespace parallax {
 
 void MessageIndex::add(std::span<const uint64_t> keys, uint64_t leg_id, PointIndex point, int64_t order_ns) {
@@ -47,7 +49,7 @@ MessageIndex::Candidates MessageIndex::find(uint64_t key, PointIndex point) cons
     const Entry& entry = entries_[number - first_entry_];
     number = entry.previous;
     const Message& shown = message(entry.message);
-    if (shown.leg_id == 0 || shown.point != point) continue;
+    if (shown.taken || shown.point != point) continue;
     if (found.messages.size() == kCandidatesMax) {
       ++found.others;
     } else {
@@ -57,8 +59,28 @@ MessageIndex::Candidates MessageIndex::find(uint64_t key, PointIndex point) cons
   return found;
 }
 
+double MessageIndex::rate(uint64_t key, PointIndex point, int64_t now_ns) const {
+  constexpr double kLateS = 1, kSpanLeastS = 0.02;
+  const auto chain = chains_.find(key);
+  if (chain == chains_.end()) return 0;
+  uint64_t number = chain->second.newest;
+  size_t count = 0;
+  double span_s = kSpanLeastS;
+  for (size_t i = 0; i < std::min(chain->second.size, kLookedAtMax); ++i) {
+    const Entry& entry = entries_[number - first_entry_];
+    number = entry.previous;
+    const Message& shown = message(entry.message);
+    if (shown.point != point) continue;
+    const double ago_s = static_cast<double>(now_ns - shown.order_ns) * 1e-9;
+    if (ago_s > kLateS) break;
+    ++count;
+    span_s = std::max(span_s, ago_s);
+  }
+  return static_cast<double>(count) / (count < 2 ? kLateS : span_s);
+}
+
 void MessageIndex::take(uint64_t number) {
-  if (number >= first_message_ && number - first_message_ < messages_.size()) messages_[number - first_message_].leg_id = 0;
+  if (number >= first_message_ && number - first_message_ < messages_.size()) messages_[number - first_message_].taken = true;
 }
 
 }  // namespace parallax

@@ -27,6 +27,7 @@ class MessageIndex {
     uint64_t leg_id = 0;  // LegId::value()
     int64_t order_ns = 0;
     PointIndex point = 0;
+    bool taken = false;
   };
   struct Candidates {
     std::vector<Message> messages;  // the newest first, at most kCandidatesMax
@@ -38,7 +39,9 @@ class MessageIndex {
   void expire(int64_t now_ns);
   // That were shown at `point` and not taken.
   Candidates find(uint64_t key, PointIndex point) const;
-  // How many a second of those that `point` shows under the key nobody takes.
+  // How many a second `point` shows under the key, taken or not, of late.
+  double rate(uint64_t key, PointIndex point, int64_t now_ns) const;
+  // How many a second of them nobody takes.
   double rate_of_untaken(uint64_t key, PointIndex point) const {
     const Candidates untaken = find(key, point);
     return static_cast<double>(untaken.messages.size() + untaken.others) / (static_cast<double>(kWindowNs) * 1e-9);
@@ -65,7 +68,7 @@ class MessageIndex {
 
   // Numbered for ever: entry n is entries_[n - first_entry_].
   std::deque<Entry> entries_;
-  std::deque<Message> messages_;  // leg_id 0: taken
+  std::deque<Message> messages_;
   uint64_t first_entry_ = 0, first_message_ = 0;
   std::unordered_map<uint64_t, Chain, SameHash> chains_;
   uint64_t evicted_ = 0;

@@ -7,11 +7,12 @@
 namespace parallax {
 namespace {
 
-constexpr double kThreshold = 0.8;    // below, legs stay unpaired and are counted
-constexpr double kMost = 0.98;        // the bytes are the same, the connection need not be
-constexpr double kLearnsFrom = 0.9;   // a delay is remembered of a pairing that is so sure
-constexpr double kOwnTimes = 30;      // as likely is it that a proxy goes on with the connection that it used before
-constexpr double kRivalShare = 0.02;  // a candidate of so much probability is a rival
+constexpr double kThreshold = 0.8;       // below, legs stay unpaired and are counted
+constexpr double kMost = 0.98;           // the bytes are the same, the connection need not be
+constexpr double kLearnsFrom = 0.9;      // a delay is remembered of a pairing that is so sure
+constexpr double kOwnTimes = 30;         // as likely is it that a proxy goes on with the connection that it used before
+constexpr double kStrangersShare = 0.2;  // of those that bear the same key
+constexpr double kRivalShare = 0.02;     // a candidate of so much probability is a rival
 
 // Whether the legs are paired packet by packet there, so that nothing is left to find.
 bool is_followed_toward(const Connection& connection, const LegState& leg, PointIndex point) {
@@ -46,9 +47,8 @@ std::vector<MessagePairer::Match> MessagePairer::take(const LegState& leg, const
   return matches;
 }
 
-// A message travels from its sender on.
+// A message travels from its sender on; where the client's side is a guess, by that guess.
 bool MessagePairer::may_come_from(const Connection& connection, const LegState& leg, Side sender, PointIndex point) {
-  if (connection.side_basis == SideBasis::guessed) return true;
   return (point < leg.point) == (connection.client_outer == (sender == Side::client));
 }
 
@@ -65,8 +65,15 @@ double MessagePairer::weight(PairingMethod method, const RecognitionEvent& event
     return density * kOwnTimes;
   const LegState &client = event.from == Side::client ? first : leg, &beyond = event.from == Side::client ? leg : first;
   const PassageModel& service = services_.of(client.server);
+  if (client.first.order_ns > beyond.first.order_ns && !beyond.is_paired()) return 0;  // a proxy connects when it is connected to
   const bool is_taken = first.paired[path_side(first.point, leg.point)] || leg.paired[path_side(leg.point, first.point)];
   return density * service.leads_to(beyond.server) * service.found_by(method) * (is_taken ? service.shares() : 1);
+}
+
+// Messages a second that bear the key and that the device has not passed on.
+double MessagePairer::strangers(const MessageMethodRow& row, uint64_t key, PointIndex point, int64_t now_ns) const {
+  return std::max(
+      {row.strangers_per_second, index_.rate_of_untaken(key, point), kStrangersShare * index_.rate(key, point, now_ns)});
 }
 
 MessagePairer::Match MessagePairer::find(const LegState& leg, const RecognitionEvent& event, PointIndex point) {
@@ -75,7 +82,7 @@ MessagePairer::Match MessagePairer::find(const LegState& leg, const RecognitionE
     for (const uint64_t key : row.keys(leg, event)) {
       const MessageIndex::Candidates candidates = index_.find(key, point);
       const MessageIndex::Message* best = nullptr;
-      double best_weight = 0, sum = std::max(row.strangers_per_second, index_.rate_of_untaken(key, leg.point));
+      double best_weight = 0, sum = strangers(row, key, leg.point, event.order_ns);
       std::vector<double> weights;
       for (const MessageIndex::Message& message : candidates.messages) {
         const LegState* first = store_.leg(message.leg_id);

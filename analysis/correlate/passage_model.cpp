@@ -34,7 +34,7 @@ double PassageModel::shares() const { return (sharings_ + 1.0) / (pairings_ + 10
 double PassageModel::resizes_by(int32_t bytes) const {
   const double expected = bytes == 0 ? kSameSize / kSizesOfStrangers : 1 / kSizesOfStrangers;
   const double seen = (count_of(sizes_, bytes) + kSizeExpected * expected) / (exchanges_ + kSizeExpected);
-  return std::clamp(seen * kSizesOfStrangers, 0.2, 50.0);
+  return std::clamp(seen * kSizesOfStrangers, 0.01, 50.0);
 }
 
 void PassageModel::learn_pairing(const Endpoint& server, PairingMethod method) {
