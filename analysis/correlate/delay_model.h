@@ -21,27 +21,33 @@ class DelayModel {
     ++sum_;
   }
 
-  // Probability per second that a message takes so long.
-  double density(int64_t delay_ns) const {
-    if (delay_ns < 0 || delay_ns > kLongestNs) return 0;
-    const size_t bucket = bucket_of(delay_ns);
-    constexpr double kEach = kExpected / kBuckets;
-    return (seen_[bucket] + kEach) / (static_cast<double>(sum_) + kExpected) /
-           (static_cast<double>(uint64_t{1} << bucket) * 1e-6);
+  // Probability per second that a message takes so long, where the stamps may be wrong by so much either way.
+  double density(int64_t delay_ns, int64_t uncertainty_ns = 0) const {
+    if (delay_ns < -uncertainty_ns || delay_ns > kLongestNs) return 0;
+    const double least_s = std::max<double>(0, static_cast<double>(delay_ns - uncertainty_ns) * 1e-9);
+    const double most_s = std::max(least_s + 1e-9, static_cast<double>(delay_ns + uncertainty_ns) * 1e-9);
+    double sum = 0;
+    for (size_t bucket = bucket_of(std::max<int64_t>(0, delay_ns - uncertainty_ns)); bucket < kBuckets; ++bucket) {
+      const double begins_s = bucket == 0 ? 0 : static_cast<double>(uint64_t{1} << bucket) * 1e-6;
+      const double ends_s = static_cast<double>(uint64_t{2} << bucket) * 1e-6;
+      if (begins_s >= most_s) break;
+      sum += mass(bucket) * (std::min(ends_s, most_s) - std::max(begins_s, least_s)) / (ends_s - begins_s);
+    }
+    return sum / std::max(most_s - least_s, 2e-9 * static_cast<double>(uncertainty_ns));
   }
-
   // Probability that it takes longer.
   double beyond(int64_t delay_ns) const {
     if (delay_ns < 0) return 1;
     double sum = 0;
-    for (size_t bucket = bucket_of(delay_ns) + 1; bucket < kBuckets; ++bucket) sum += seen_[bucket] + kExpected / kBuckets;
-    return sum / (static_cast<double>(sum_) + kExpected);
+    for (size_t bucket = bucket_of(delay_ns) + 1; bucket < kBuckets; ++bucket) sum += mass(bucket);
+    return sum;
   }
 
  private:
   static constexpr size_t kBuckets = 24;     // up to 16 s
   static constexpr double kExpected = 12.0;  // observations that the expectation weighs: any power of two is as likely as another
 
+  double mass(size_t bucket) const { return (seen_[bucket] + kExpected / kBuckets) / (static_cast<double>(sum_) + kExpected); }
   static size_t bucket_of(int64_t delay_ns) {
     const auto us = static_cast<uint64_t>(delay_ns / 1000);
     return std::min<size_t>(us == 0 ? 0 : static_cast<size_t>(std::bit_width(us) - 1), kBuckets - 1);

@@ -4,10 +4,11 @@
 
 namespace parallax {
 
-void MessageIndex::add(std::span<const uint64_t> keys, uint64_t leg_id, PointIndex point, int64_t order_ns) {
+void MessageIndex::add(std::span<const uint64_t> keys, const Message& message) {
   if (keys.empty()) return;
   const uint64_t number = first_message_ + messages_.size();
-  messages_.push_back({number, leg_id, order_ns, point});
+  messages_.push_back(message);
+  messages_.back().number = number;
   for (const uint64_t key : keys) {
     Chain& chain = chains_[key];
     entries_.push_back({key, number, chain.newest});

@@ -26,6 +26,7 @@ class MessageIndex {
     uint64_t number = 0;
     uint64_t leg_id = 0;  // LegId::value()
     int64_t order_ns = 0;
+    uint32_t stamp_uncertainty_ns = 0;
     PointIndex point = 0;
     bool taken = false;
   };
@@ -34,8 +35,8 @@ class MessageIndex {
     size_t others = 0;              // older ones, or beyond kLookedAtMax
   };
 
-  // REQUIRES: `order_ns` never goes back.
-  void add(std::span<const uint64_t> keys, uint64_t leg_id, PointIndex point, int64_t order_ns);
+  // Its number is given. REQUIRES: `order_ns` never goes back.
+  void add(std::span<const uint64_t> keys, const Message& message);
   void expire(int64_t now_ns);
   // That were shown at `point` and not taken.
   Candidates find(uint64_t key, PointIndex point) const;

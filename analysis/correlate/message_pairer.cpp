@@ -43,7 +43,11 @@ std::vector<MessagePairer::Match> MessagePairer::take(const LegState& leg, const
     if (!may_come_from(connection, leg, event.from, point)) continue;
     if (const Match match = find(leg, event, point); match.leg_id != 0) matches.push_back(match);
   }
-  if (is_sought) index_.add(keys, leg.id.value(), leg.point, event.order_ns);
+  if (is_sought)
+    index_.add(keys, {.leg_id = leg.id.value(),
+                      .order_ns = event.order_ns,
+                      .stamp_uncertainty_ns = event.stamp_uncertainty_ns,
+                      .point = leg.point});
   return matches;
 }
 
@@ -58,9 +62,11 @@ DelayModel& MessagePairer::delays_of(Side sender, const LegState& leg, const Leg
 }
 
 // How likely it is, a second, that `first`'s message is the one that the leg shows now.
-double MessagePairer::weight(PairingMethod method, const RecognitionEvent& event, int64_t shown_ns, const LegState& leg,
-                             const LegState& first) {
-  const double density = delays_of(event.from, leg, first).density(event.order_ns - shown_ns);
+double MessagePairer::weight(PairingMethod method, const RecognitionEvent& event, const MessageIndex::Message& shown,
+                             const LegState& leg, const LegState& first) {
+  const double density =
+      delays_of(event.from, leg, first)
+          .density(event.order_ns - shown.order_ns, int64_t{event.stamp_uncertainty_ns} + shown.stamp_uncertainty_ns);
   if (store_.place_of(first.id.value()).connection_id == store_.place_of(leg.id.value()).connection_id)
     return density * kOwnTimes;
   const LegState &client = event.from == Side::client ? first : leg, &beyond = event.from == Side::client ? leg : first;
@@ -87,7 +93,7 @@ MessagePairer::Match MessagePairer::find(const LegState& leg, const RecognitionE
       for (const MessageIndex::Message& message : candidates.messages) {
         const LegState* first = store_.leg(message.leg_id);
         if (first == nullptr || first->protocol != leg.protocol) continue;
-        weights.push_back(weight(row.method, event, message.order_ns, leg, *first));
+        weights.push_back(weight(row.method, event, message, leg, *first));
         sum += weights.back();
         if (weights.back() <= best_weight) continue;
         best = &message;

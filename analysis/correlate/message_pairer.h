@@ -55,7 +55,7 @@ class MessagePairer {
   Match find(const LegState& leg, const RecognitionEvent& event, PointIndex point);
   DelayModel& delays_of(Side sender, const LegState& leg, const LegState& first);
   double strangers(const MessageMethodRow& row, uint64_t key, PointIndex point, int64_t now_ns) const;
-  double weight(PairingMethod method, const RecognitionEvent& event, int64_t shown_ns, const LegState& leg,
+  double weight(PairingMethod method, const RecognitionEvent& event, const MessageIndex::Message& shown, const LegState& leg,
                 const LegState& first);
 
   const ConnectionStore& store_;

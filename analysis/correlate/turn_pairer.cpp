@@ -27,11 +27,17 @@ TurnPairer::Match TurnPairer::take(const LegState& leg, const LegEvent& event, s
   if (event.packet.from == Side::client) {
     known.request_ns = event.packet.order_ns;
     known.request_bytes = event.packet.payload_length;
+    known.request_uncertainty_ns = event.packet.stamp_uncertainty_ns;
     point.waiting.emplace_back(event.packet.order_ns, leg.id.value());
     return {};
   }
   if (!known.request_ns) return {};  // a greeting
-  const Exchange own{leg.id.value(), *known.request_ns, event.packet.order_ns, known.request_bytes, known.exchanges++ == 0};
+  const Exchange own{.leg_id = leg.id.value(),
+                     .request_ns = *known.request_ns,
+                     .response_ns = event.packet.order_ns,
+                     .request_bytes = known.request_bytes,
+                     .uncertainty_ns = std::max(known.request_uncertainty_ns, event.packet.stamp_uncertainty_ns),
+                     .first = known.exchanges++ == 0};
   known.request_ns.reset();
   const Match match = find(known, leg, own, connection, points);
   point.exchanges.push_back(own);
@@ -89,7 +95,8 @@ TurnPairer::Within TurnPairer::within(const LegState& client, const Exchange& ow
     const bool is_own = store_.place_of(inner->leg_id).connection_id == own_connection;
     if (!is_own && !is_free(client, *other)) continue;
     strangers += !is_own;
-    if (inner->request_ns < own.request_ns || inner->response_ns > own.response_ns) continue;
+    const int64_t uncertainty_ns = own.uncertainty_ns + inner->uncertainty_ns;
+    if (inner->request_ns + uncertainty_ns < own.request_ns || inner->response_ns > own.response_ns + uncertainty_ns) continue;
     const auto same = std::find_if(found.exchanges.begin(), found.exchanges.end(),
                                    [&](const Exchange& e) { return e.leg_id == inner->leg_id; });
     if (same == found.exchanges.end()) {
@@ -147,7 +154,9 @@ void TurnPairer::learn_from(const LegState& client, const Exchange& own, PointIn
 
 // Per second squared.
 double TurnPairer::likelihood(const PassageModel& model, const Exchange& own, const Exchange& inner, const Endpoint& server) {
-  return model.request.density(inner.request_ns - own.request_ns) * model.response.density(own.response_ns - inner.response_ns) *
+  const int64_t uncertainty_ns = own.uncertainty_ns + inner.uncertainty_ns;
+  return model.request.density(inner.request_ns - own.request_ns, uncertainty_ns) *
+         model.response.density(own.response_ns - inner.response_ns, uncertainty_ns) *
          model.resizes_by(static_cast<int32_t>(own.request_bytes - inner.request_bytes)) * model.leads_to(server) *
          model.found_by(PairingMethod::timing);
 }
@@ -163,7 +172,8 @@ double TurnPairer::others_waiting(const Point& clients, const PassageModel& mode
     const auto leg = legs_.find(waiting->second);
     if (leg == legs_.end() || leg->second.request_ns != waiting->first) continue;
     ++looked_at;
-    sum += model.request.density(inner.request_ns - waiting->first) * model.response.beyond(own.response_ns - inner.response_ns);
+    sum += model.request.density(inner.request_ns - waiting->first, own.uncertainty_ns + inner.uncertainty_ns) *
+           model.response.beyond(own.response_ns - inner.response_ns);
   }
   return sum;
 }

@@ -47,6 +47,7 @@ class TurnPairer {
     uint64_t leg_id;
     int64_t request_ns, response_ns;
     uint32_t request_bytes;  // of its first segment
+    int64_t uncertainty_ns;  // of both stamps
     bool first;              // of the leg
   };
   struct Candidate {
@@ -55,6 +56,7 @@ class TurnPairer {
   };
   struct Leg {
     std::optional<int64_t> request_ns;
+    uint32_t request_uncertainty_ns = 0;
     uint32_t request_bytes = 0;
     uint32_t exchanges = 0;
     std::vector<Candidate> candidates;  // where it is on the client's side: the most likely first

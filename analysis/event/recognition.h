@@ -36,6 +36,7 @@ struct RecognitionEvent {
   int64_t order_ns;  // of the packet that completed the message
   LegId leg;
   uint32_t frame;
+  uint32_t stamp_uncertainty_ns;
   uint32_t seq;  // TCP: where the message begins
   uint32_t ack;  // TCP: of the packet that completed it
   uint32_t id;   // DNS id, DHCP transaction
@@ -50,7 +51,7 @@ struct RecognitionEvent {
   bool version_known;
   bool closing;  // told when the leg closed: goes before that
   std::array<uint16_t, kTextsMax> lengths;
-  std::array<char, 438> bytes;
+  std::array<char, 434> bytes;
 
   // To be called in the order of the texts.
   void add(size_t index, std::string_view text, size_t longest) {

@@ -82,7 +82,7 @@ void ProtocolParser::take(uint32_t slot, LegId leg, const Sighting& s, Side from
   if (state == nullptr || payload_prefix.empty()) return;
   state->may_pair = may_pair;
   const bool dns = is_port(s, 53) || is_port(s, 5353) || is_port(s, 5355);
-  const Packet packet{s.order_ns, leg, s.frame, s.ack, s.port, s.point, from, false, dns};
+  const Packet packet{s.order_ns, leg, s.frame, s.stamp_uncertainty_ns, s.ack, s.port, s.point, from, false, dns};
   if (s.protocol == ip_protocol::udp) {
     take_datagram(*state, packet, s, payload_prefix);
   } else {
@@ -99,7 +99,7 @@ void ProtocolParser::close(uint32_t slot, LegId leg, const PacketFacts& last) {
   for (const Side side : kSides) {
     Stream& stream = state.streams[side];
     if (stream.buffer == kNone) continue;
-    const Packet packet{last.order_ns, leg, last.frame, 0, last.port, last.point, side, true, false};
+    const Packet packet{last.order_ns, leg, last.frame, last.stamp_uncertainty_ns, 0, last.port, last.point, side, true, false};
     const Bytes bytes = buffers_[stream.buffer].contiguous();
     if (!bytes.empty()) read(state, packet, stream.message_seq, bytes, true);
     release(stream);
@@ -427,6 +427,7 @@ RecognitionEvent ProtocolParser::event_of(const Packet& packet, RecognitionKind 
   event.order_ns = packet.order_ns;
   event.leg = packet.leg;
   event.frame = packet.frame;
+  event.stamp_uncertainty_ns = packet.stamp_uncertainty_ns;
   event.seq = seq;
   event.ack = packet.ack;
   event.id = 0;

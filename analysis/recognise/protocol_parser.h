@@ -61,7 +61,7 @@ class ProtocolParser {
   struct Packet {
     int64_t order_ns;
     LegId leg;
-    uint32_t frame, ack;
+    uint32_t frame, stamp_uncertainty_ns, ack;
     PortIndex port;
     PointIndex point;
     Side from;
