@@ -12,7 +12,8 @@ constexpr double kMost = 0.98;           // the bytes are the same, the connecti
 constexpr double kLearnsFrom = 0.9;      // a delay is remembered of a pairing that is so sure
 constexpr double kOwnTimes = 30;         // as likely is it that a proxy goes on with the connection that it used before
 constexpr double kStrangersShare = 0.2;  // of those that bear the same key
-constexpr double kRivalShare = 0.02;     // a candidate of so much probability is a rival
+constexpr double kTooUncertainNs = 100'000;
+constexpr double kRivalShare = 0.02;  // a candidate of so much probability is a rival
 
 // Whether the legs are paired packet by packet there, so that nothing is left to find.
 bool is_followed_toward(const Connection& connection, const LegState& leg, PointIndex point) {
@@ -77,9 +78,12 @@ double MessagePairer::weight(PairingMethod method, const RecognitionEvent& event
 }
 
 // Messages a second that bear the key and that the device has not passed on.
-double MessagePairer::strangers(const MessageMethodRow& row, uint64_t key, PointIndex point, int64_t now_ns) const {
+double MessagePairer::strangers(const MessageMethodRow& row, uint64_t key, const LegState& leg,
+                                const RecognitionEvent& event) const {
+  // Of the true one the stamps may say that it left before it came.
+  const double share = kStrangersShare + std::min(1.0, static_cast<double>(event.stamp_uncertainty_ns) / kTooUncertainNs);
   return std::max(
-      {row.strangers_per_second, index_.rate_of_untaken(key, point), kStrangersShare * index_.rate(key, point, now_ns)});
+      {row.strangers_per_second, index_.rate_of_untaken(key, leg.point), share * index_.rate(key, leg.point, event.order_ns)});
 }
 
 MessagePairer::Match MessagePairer::find(const LegState& leg, const RecognitionEvent& event, PointIndex point) {
@@ -88,7 +92,7 @@ MessagePairer::Match MessagePairer::find(const LegState& leg, const RecognitionE
     for (const uint64_t key : row.keys(leg, event)) {
       const MessageIndex::Candidates candidates = index_.find(key, point);
       const MessageIndex::Message* best = nullptr;
-      double best_weight = 0, sum = strangers(row, key, leg.point, event.order_ns);
+      double best_weight = 0, sum = strangers(row, key, leg, event);
       std::vector<double> weights;
       for (const MessageIndex::Message& message : candidates.messages) {
         const LegState* first = store_.leg(message.leg_id);

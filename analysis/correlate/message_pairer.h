@@ -54,7 +54,7 @@ class MessagePairer {
   static bool may_come_from(const Connection& connection, const LegState& leg, Side sender, PointIndex point);
   Match find(const LegState& leg, const RecognitionEvent& event, PointIndex point);
   DelayModel& delays_of(Side sender, const LegState& leg, const LegState& first);
-  double strangers(const MessageMethodRow& row, uint64_t key, PointIndex point, int64_t now_ns) const;
+  double strangers(const MessageMethodRow& row, uint64_t key, const LegState& leg, const RecognitionEvent& event) const;
   double weight(PairingMethod method, const RecognitionEvent& event, const MessageIndex::Message& shown, const LegState& leg,
                 const LegState& first);
 

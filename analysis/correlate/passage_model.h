@@ -26,11 +26,15 @@ class PassageModel {
   double shares() const;  // that the connection beyond carries other clients' messages, too, or the client's goes on over another
   double resizes_by(int32_t bytes) const;
 
+  // Until then nothing usual is known, and coincidences look like the rest.
+  bool is_known() const { return pairings_ >= kPairingsKnown; }
+
   void learn_pairing(const Endpoint& server, PairingMethod method);
   void learn_sharing(const Endpoint& server, PairingMethod method);
   void learn_exchange(int64_t request_ns, int64_t response_ns, int32_t bytes);
 
  private:
+  static constexpr uint32_t kPairingsKnown = 5;
   static constexpr size_t kServersMax = 64, kSizesMax = 256;
 
   std::unordered_map<Endpoint, uint32_t, KeyedHashOf<Endpoint>> servers_;

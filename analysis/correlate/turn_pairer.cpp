@@ -14,7 +14,8 @@ constexpr double kRivalShare = 0.02;    // a candidate of so much probability is
 constexpr double kUnseen = 0.05;        // how likely it is beforehand that the true one is not among the candidates
 constexpr double kMissingExchange = 3;  // logarithm: against a leg that has none where the client has
 constexpr size_t kLookedAtLeast = 64;   // exchanges, to know how many strangers there are
-constexpr double kEvidenceMost = 40;    // logarithms: enough for certainty, and refutable
+constexpr double kTooUncertainNs = 100'000, kUnknownTimes = 20;
+constexpr double kEvidenceMost = 40;  // logarithms: enough for certainty, and refutable
 constexpr double kSecond = 1e9;
 
 }  // namespace
@@ -122,7 +123,11 @@ void TurnPairer::weigh(Leg& leg, const LegState& state, const Exchange& own, Poi
     const LegState& other = *store_.leg(inner.leg_id);
     auto candidate =
         std::find_if(candidates.begin(), candidates.end(), [&](const Candidate& c) { return c.leg_id == inner.leg_id; });
-    double rate = inside.rate, unseen = kUnseen;
+    // Of the true one the stamps may say that it began too soon or ended too late.
+    const int64_t uncertainty_ns = own.uncertainty_ns + inner.uncertainty_ns;
+    double rate = inside.rate;
+    double unseen = kUnseen + std::min(1.0, static_cast<double>(uncertainty_ns) / kTooUncertainNs);
+    if (!model.is_known()) unseen *= kUnknownTimes;
     if (candidate == candidates.end()) {
       if (!inner.first) continue;
       candidate = candidates.insert(candidates.end(), {inner.leg_id, 0});
