@@ -290,7 +290,13 @@ void PairTable::count_transit(Pair& pair, Side sender, const Pending& in, const 
   const int64_t transit = out.time_ns - in.time_ns;
   CrossingCounters& counters = counters_of(pair, sender);
   counters.forwarded.add();
+  const auto outer_point = static_cast<PointIndex>(outer(pair));
+  const Direction direction = travel(pair, sender);
+  count_passage(crossed_[outer_point][direction], outer_point, direction, true, out.order_ns);
   pair.max_transit_ns[sender] = std::max(pair.max_transit_ns[sender], transit);
+  // A RST may be the device's own, and one of its sender's come later.
+  if (transit < -(pair_wait::kLeastNs + in.stamp_uncertainty_ns + out.stamp_uncertainty_ns) && !in.has(tcp_flag::rst))
+    pair.clocks_apart = true;
   // A negative one says only that the clocks cannot tell, and so does one that a pause of the sensor may have made.
   if (transit < 0 || int64_t{in.stamp_uncertainty_ns} + out.stamp_uncertainty_ns > pair_wait::kLeastNs) {
     ++pair.uncertain_transits[sender];
@@ -359,7 +365,9 @@ bool PairTable::finish_some(size_t budget) {
   for (; close_at_ < used_ && budget > 0; ++close_at_, --budget) {
     if (pairs_[close_at_].open) close(pairs_[close_at_], kTimeMax);
   }
-  return close_at_ == used_;
+  if (close_at_ < used_) return false;
+  tell_passages(kTimeMax);
+  return true;
 }
 
 void PairTable::sweep(size_t budget, int64_t now_ns, int64_t round_ns) {
@@ -368,6 +376,7 @@ void PairTable::sweep(size_t budget, int64_t now_ns, int64_t round_ns) {
     if (sweep_at_ == 0) {
       if (sweep_round_ns_ != kTimeMin && now_ns < sweep_round_ns_ + round_ns) return;
       sweep_round_ns_ = now_ns;
+      tell_passages(now_ns);
     }
     Pair& pair = pairs_[sweep_at_++];
     if (!pair.open) continue;
