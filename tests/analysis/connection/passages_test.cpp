@@ -8,14 +8,17 @@ namespace {
 
 constexpr int64_t kTick = kPassageTickNs, kStart = 1'700'000'000'000'000'000;
 
-PassageCount passage(int64_t tick, uint32_t packets, bool seen) { return {kStart + tick * kTick, packets, 0, true, seen}; }
+PassageCount passage(int64_t tick, uint32_t packets, bool seen) {
+  return {kStart + tick * kTick, packets, 0, Direction::toward_inside, seen};
+}
 
 TEST(Passages, PointThatMissesNothingIsNotBlind) {
   Passages passages(true);
-  EXPECT_FALSE(passages.is_blind(0, true, kStart));
+  EXPECT_FALSE(passages.is_blind(0, Direction::toward_inside, kStart));
   passages.add(passage(0, 5, true));
   passages.add(passage(9, 5, true));
-  EXPECT_FALSE(passages.is_blind(0, true, kStart + 4 * kTick));  // nothing came there, as far as anybody knows
+  EXPECT_FALSE(
+      passages.is_blind(0, Direction::toward_inside, kStart + 4 * kTick));  // nothing came there, as far as anybody knows
 }
 
 TEST(Passages, PointIsBlindWhereItMissesPacketsAndShowsNone) {
@@ -23,10 +26,11 @@ TEST(Passages, PointIsBlindWhereItMissesPacketsAndShowsNone) {
   passages.add(passage(0, 5, true));
   passages.add(passage(5, 1, false));
   passages.add(passage(9, 5, true));
-  for (const int64_t tick : {1, 4, 5, 6, 8}) EXPECT_TRUE(passages.is_blind(0, true, kStart + tick * kTick)) << tick;
-  EXPECT_FALSE(passages.is_blind(0, true, kStart + 10 * kTick));
-  EXPECT_FALSE(passages.is_blind(0, false, kStart + 5 * kTick)) << "the other direction";
-  EXPECT_FALSE(passages.is_blind(1, true, kStart + 5 * kTick)) << "another point";
+  for (const int64_t tick : {1, 4, 5, 6, 8})
+    EXPECT_TRUE(passages.is_blind(0, Direction::toward_inside, kStart + tick * kTick)) << tick;
+  EXPECT_FALSE(passages.is_blind(0, Direction::toward_inside, kStart + 10 * kTick));
+  EXPECT_FALSE(passages.is_blind(0, Direction::toward_outside, kStart + 5 * kTick)) << "the other direction";
+  EXPECT_FALSE(passages.is_blind(1, Direction::toward_inside, kStart + 5 * kTick)) << "another point";
 }
 
 TEST(Passages, LossyMirrorIsNotBlind) {
@@ -35,9 +39,9 @@ TEST(Passages, LossyMirrorIsNotBlind) {
     passages.add(passage(tick, 100, true));
     passages.add(passage(tick, 5, false));
   }
-  EXPECT_FALSE(passages.is_blind(0, true, kStart + 5 * kTick));
+  EXPECT_FALSE(passages.is_blind(0, Direction::toward_inside, kStart + 5 * kTick));
   passages.add(passage(5, 45, false));
-  EXPECT_TRUE(passages.is_blind(0, true, kStart + 5 * kTick)) << "it missed a third";
+  EXPECT_TRUE(passages.is_blind(0, Direction::toward_inside, kStart + 5 * kTick)) << "it missed a third";
 }
 
 TEST(Passages, TheOrderInWhichTicksComeMakesNoDifference) {
@@ -48,15 +52,17 @@ TEST(Passages, TheOrderInWhichTicksComeMakesNoDifference) {
     backward.add(passage(ticks - 1 - tick, 1, (ticks - 1 - tick) % 97 != 0));
   }
   for (int64_t tick = 0; tick < ticks; tick += 13)
-    ASSERT_EQ(forward.is_blind(0, true, kStart + tick * kTick), backward.is_blind(0, true, kStart + tick * kTick)) << tick;
+    ASSERT_EQ(forward.is_blind(0, Direction::toward_inside, kStart + tick * kTick),
+              backward.is_blind(0, Direction::toward_inside, kStart + tick * kTick))
+        << tick;
 }
 
 TEST(Passages, LiveTheNewestAreKept) {
   Passages passages(false);
   passages.add(passage(0, 1, false));
-  EXPECT_TRUE(passages.is_blind(0, true, kStart));
+  EXPECT_TRUE(passages.is_blind(0, Direction::toward_inside, kStart));
   for (int64_t tick = 1; tick <= static_cast<int64_t>(Passages::kTicksMax); ++tick) passages.add(passage(tick, 1, true));
-  EXPECT_FALSE(passages.is_blind(0, true, kStart));
+  EXPECT_FALSE(passages.is_blind(0, Direction::toward_inside, kStart));
 }
 
 }  // namespace
