@@ -123,6 +123,7 @@ class Analysis {
     const bool align = options_.align_clocks == "auto" && points_.size() > 1;
     std::vector<ClockSamples> samples(points_.size());
     std::vector<int64_t> stepped_ns(points_.size(), kTimeMax);
+    std::vector<FileActivity> activity(inputs_.size());
     uint32_t recordings = 0;
     bool comparable = align;
     for (size_t point = 0; point < points_.size(); ++point) {
@@ -141,6 +142,7 @@ class Analysis {
         files.push_back(i);
         spans.push_back(found->span);
         stepped_ns[point] = std::min(stepped_ns[point], found->stepped_ns);
+        activity[i] = {static_cast<PointIndex>(point), found->bursts};
       }
       const std::vector<RecordingPart> parts = recordings_of(spans, recordings);
       for (size_t i = 0; i < files.size(); ++i) {
@@ -150,7 +152,17 @@ class Analysis {
     }
     clocks_ = comparable ? align_clocks(samples) : std::vector<ClockCorrection>(points_.size());
     for (size_t i = 0; i < inputs_.size(); ++i) files_[i]->set_clock(clocks_[inputs_[i].point]);
-    if (comparable) doubt_clocks(comparable_until(samples, clocks_, stepped_ns));
+    if (!comparable) return;
+    doubt_clocks(comparable_until(samples, clocks_, stepped_ns));
+    note_silences(std::move(activity));
+  }
+
+  void note_silences(std::vector<FileActivity> activity) {
+    for (size_t i = 0; i < inputs_.size(); ++i) {
+      for (PacketBurst& burst : activity[i].bursts) burst.newest_ns = clocks_[inputs_[i].point].corrected(burst.newest_ns);
+    }
+    const std::vector<std::vector<PortOutage>> silences = silences_of(activity);
+    for (size_t i = 0; i < inputs_.size(); ++i) inputs_[i].silences = silences[i];
   }
 
   void doubt_clocks(const std::vector<int64_t>& until_ns) {

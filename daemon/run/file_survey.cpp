@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 
+#include "capture/core/port_activity.h"
 #include "capture/decode/decode.h"
 #include "capture/source/file_source.h"
 
@@ -16,6 +17,19 @@ bool can_be_surveyed(const std::string& path) {
   const size_t hash = path.rfind('#');
   return hash != std::string::npos && ::stat(path.substr(0, hash).c_str(), &status) == 0 && S_ISREG(status.st_mode);
 }
+
+namespace {
+
+void add_to(std::vector<PacketBurst>& bursts, int64_t time_ns) {
+  if (bursts.empty() || time_ns / PortActivity::kTickNs > bursts.back().newest_ns / PortActivity::kTickNs) {
+    bursts.push_back({time_ns, 1});
+  } else {
+    bursts.back().newest_ns = std::max(bursts.back().newest_ns, time_ns);
+    ++bursts.back().packets;
+  }
+}
+
+}  // namespace
 
 std::optional<FileSurvey> survey(const std::string& path, ClockSamples* samples) {
   Result<std::unique_ptr<FileSource>> source = FileSource::open(path);
@@ -32,7 +46,9 @@ std::optional<FileSurvey> survey(const std::string& path, ClockSamples* samples)
       span.from_ns = std::min(span.from_ns, packet.time_ns);
       span.to_ns = std::max(span.to_ns, packet.time_ns);
       // Once the time has gone back it is another clock's.
-      if (samples == nullptr || found->stepped_ns != kTimeMax) continue;
+      if (found->stepped_ns != kTimeMax) continue;
+      add_to(found->bursts, packet.time_ns);
+      if (samples == nullptr) continue;
       DecodedFrame frame;
       if (decode({packet.data, packet.captured_length, packet.wire_length, packet.link_type}, frame) == DecodeError::none)
         samples->add(frame, packet.time_ns);

@@ -4,10 +4,12 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "capture/core/packet_source.h"
 #include "capture/core/port.h"
 #include "daemon/run/clock_samples.h"
+#include "daemon/run/file_silences.h"
 
 namespace parallax {
 
@@ -16,7 +18,8 @@ bool can_be_surveyed(const std::string& path);
 
 struct FileSurvey {
   TimeSpan span;
-  int64_t stepped_ns = kTimeMax;  // the time went back for good, the first time to this; kTimeMax: it did not
+  int64_t stepped_ns = kTimeMax;      // the time went back for good, the first time to this; kTimeMax: it did not
+  std::vector<PacketBurst> bursts{};  // until then, as stamped
 };
 
 // Reads the whole file. `samples` null: only its time is asked for. nullopt: no packet.
