@@ -177,10 +177,13 @@ void PairTable::entering(Pair& pair, Side sender, const PairSighting& s) {
 
 // An original that has waited out of all proportion is likely lost, and this its retransmission, stamped before it entered: then
 // that one will come, and else the original is found when it is given up.
-bool PairTable::overdue(const Pair& pair, Side sender, const Pending& in, const Pending& out) const {
-  return pair.matched[sender] >= pair_wait::kTransitsKnown &&
-         out.time_ns - in.time_ns > pair_wait::kLeastNs + pair_wait::kTransitMargin * pair.max_transit_ns[sender] +
-                                        in.stamp_uncertainty_ns + out.stamp_uncertainty_ns;
+bool PairTable::overdue(const Pair& pair, const Pending& in, const Pending& out) const {
+  // Of both directions: a handshake tells what the device takes.
+  constexpr uint64_t kTransitsLeast = 3;
+  if (pair.matched[Side::client] + pair.matched[Side::server] < kTransitsLeast) return false;
+  const int64_t longest_ns = std::max(pair.max_transit_ns[Side::client], pair.max_transit_ns[Side::server]);
+  return out.time_ns - in.time_ns >
+         pair_wait::kLeastNs + pair_wait::kTransitMargin * longest_ns + in.stamp_uncertainty_ns + out.stamp_uncertainty_ns;
 }
 
 // Of several copies the one with the same IP ID; without IDs the newest that had entered by then.
@@ -190,7 +193,7 @@ PairTable::Found PairTable::find_copy(const Pair& pair, Side sender, const Pendi
     const Pending& in = pool_[node];
     if (!matches(pair, sender, in, out)) continue;
     const bool same_id = in.ip_id != 0 && in.ip_id == out.ip_id;
-    if (!same_id && (another_copy(pair, in, out) || overdue(pair, sender, in, out) ||
+    if (!same_id && (another_copy(pair, in, out) || overdue(pair, in, out) ||
                      (best.node != kNone && in.time_ns > out.time_ns + out.stamp_uncertainty_ns))) {
       best.others = true;
       continue;

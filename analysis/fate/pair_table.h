@@ -176,7 +176,7 @@ class PairTable {
   };
   // The copy in `entered` that `out` is.
   Found find_copy(const Pair& pair, Side sender, const Pending& out) const;
-  bool overdue(const Pair& pair, Side sender, const Pending& in, const Pending& out) const;
+  bool overdue(const Pair& pair, const Pending& in, const Pending& out) const;
   bool cover(Pair& pair, Side sender, const Pending& out);
   void matched(Pair& pair, Side sender, const Pending& in, const Pending& out);
   void count_transit(Pair& pair, Side sender, const Pending& in, const Pending& out);
