@@ -30,6 +30,7 @@ void Knowledge::crossed(const LegState& client_side, const LegState& server_side
   renamed(client_side.server.address, server_side.server.address);
   if (client_side.has_syn() && server_side.has_syn()) {
     ++between.openings;
+    between.renumbered += client_side.client_isn != server_side.client_isn;
     Openings& openings = points_[client_side.point].openings.use(client_side.server);
     ++(client_side.client_isn == server_side.client_isn ? openings.kept : openings.renumbered);
   }
@@ -42,6 +43,7 @@ void Knowledge::has_not_crossed(const LegState& client_side, const LegState& ser
   --between.connections;
   if (client_side.has_syn() && server_side.has_syn()) {
     --between.openings;
+    between.renumbered -= client_side.client_isn != server_side.client_isn;
     Openings& openings = points_[client_side.point].openings.use(client_side.server);
     uint64_t& of = client_side.client_isn == server_side.client_isn ? openings.kept : openings.renumbered;
     of -= std::min<uint64_t>(of, 1);  // it may have been forgotten meanwhile

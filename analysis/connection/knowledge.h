@@ -43,6 +43,7 @@ class Knowledge {
   };
   struct Device {
     uint64_t connections = 0, resets = 0;
+    uint64_t renumbered = 0;            // openings that bore another initial sequence number on either side
     uint64_t openings = 0;              // of these connections: those whose SYN was seen on both sides
     PerDirection<uint64_t> answered{};  // SYNs that it answered itself, by the way they went
     uint32_t changes = 0;               // DeviceChange bits, found on any connection
@@ -96,6 +97,8 @@ class Knowledge {
     const Openings* openings = points_[point].openings.find(server);
     return openings != nullptr && openings->kept > 0 && openings->renumbered == 0;
   }
+  // The same of all openings that have crossed a device.
+  bool keeps_all_numbers(PointIndex a, PointIndex b) const { return device(a, b).openings > 0 && device(a, b).renumbered == 0; }
   // Whether a device has been seen to give this address another name, or by this name another: under it no connection crosses.
   bool is_renamed(const Address& address) const { return renamed_.find(address) != nullptr; }
   // On which side of the path an address is, as far as paired connections have shown.

@@ -90,8 +90,8 @@ bool Handshake::has_rival(const LegState& leg, const std::vector<PacketFacts>& s
     return view_.openings.any(client_leg(), query, syn.order_ns - syn.stamp_uncertainty_ns, to_ns);
   };
   for (std::optional<PointIndex> at = point; at; at = toward_server(*at)) {
+    if (at != point && !view_.knowledge.keeps_all_numbers(query.point, *at)) query.isn.reset();
     query.point = *at;
-    if (at != point) query.isn.reset();  // of the devices behind nothing is known
     if (std::any_of(syns.begin(), syns.end(), any_after)) return true;
   }
   return false;
