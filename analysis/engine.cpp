@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <set>
 #include <unordered_map>
 
 #include "analysis/correlate/correlator.h"
@@ -137,11 +138,11 @@ std::vector<FindingRecord> Engine::findings_changed(uint64_t version, size_t lim
 
 std::vector<DeviceRecord> Engine::devices() const {
   std::vector<DeviceRecord> records;
-  decltype(Tallies::packets_seen_beyond) packets_seen_beyond, segments_seen_beyond;
+  decltype(Tallies::packets_cleared) packets_cleared, segments_cleared;
   {
     const StageMutex::Question lock(impl_->mutex);
-    packets_seen_beyond = impl_->correlator.tallies().packets_seen_beyond;
-    segments_seen_beyond = impl_->correlator.tallies().segments_seen_beyond;
+    packets_cleared = impl_->correlator.tallies().packets_cleared;
+    segments_cleared = impl_->correlator.tallies().segments_cleared;
     records = device_records(impl_->correlator.knowledge(), impl_->options.path.size());
     for (DeviceRecord& r : records) {
       const PerDirection<uint64_t>& answered = impl_->correlator.knowledge().device(r.outer, r.inner).answered;
@@ -167,8 +168,8 @@ std::vector<DeviceRecord> Engine::devices() const {
         traffic.superseded += valid(crossing.superseded, crossing.taken_back.superseded);
       }
       if (sum.count > 0) r.transit[direction] = sum.distribution();
-      r.segments_lost[direction] -= std::min(r.segments_lost[direction], segments_seen_beyond[r.outer][direction]);
-      traffic.lost -= std::min(traffic.lost, packets_seen_beyond[r.outer][direction]);
+      r.segments_lost[direction] -= std::min(r.segments_lost[direction], segments_cleared[r.outer][direction]);
+      traffic.lost -= std::min(traffic.lost, packets_cleared[r.outer][direction]);
       const uint64_t known = traffic.forwarded + traffic.lost + traffic.answered_by_device + traffic.superseded;
       traffic.entered = std::max(traffic.entered, known);  // live: the sums of open legs come later
       traffic.undecided = traffic.entered - known;

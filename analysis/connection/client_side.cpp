@@ -18,17 +18,31 @@ bool settle_by_port(Connection& connection, const SensorView& sensor) {
   return false;
 }
 
+// A packet that both legs show, as each shows it; null where none is known that can be compared.
+struct Comparable {
+  const PacketFacts *outer = nullptr, *inner = nullptr;
+};
+Comparable comparable(const LegState& outer, const LegState& inner) {
+  if (outer.has_syn() && inner.has_syn()) return {&outer.attempts.front(), &inner.attempts.front()};
+  if (outer.syn_ack && inner.syn_ack) return {&*outer.syn_ack, &*inner.syn_ack};
+  // Not the same one perhaps, but of the same sender: each device on the way has lowered its TTL.
+  if (outer.first.from == inner.first.from) return {&outer.first, &inner.first};
+  return {};
+}
+
 bool settle_by_two_legs(Connection& connection) {
-  const auto [outer, inner] = std::minmax_element(connection.legs.begin(), connection.legs.end(),
-                                                  [](const LegState& a, const LegState& b) { return a.point < b.point; });
-  if (outer->point == inner->point) return false;
+  const auto [outer_leg, inner_leg] = std::minmax_element(connection.legs.begin(), connection.legs.end(),
+                                                          [](const LegState& a, const LegState& b) { return a.point < b.point; });
+  if (outer_leg->point == inner_leg->point) return false;
+  const auto [outer, inner] = comparable(*outer_leg, *inner_leg);
+  if (outer == nullptr) return false;
   connection.side_basis = SideBasis::seen;
-  const int ttl_fall = outer->first.from == inner->first.from ? outer->first.ttl - inner->first.ttl : 0;
-  const bool from_client = outer->first.from == Side::client;
+  const int ttl_fall = outer->ttl - inner->ttl;
+  const bool from_client = outer->from == Side::client;
   if (ttl_fall != 0) {
     connection.client_outer = (ttl_fall > 0) == from_client;
   } else {
-    connection.client_outer = (outer->first.order_ns <= inner->first.order_ns) == from_client;
+    connection.client_outer = (outer->order_ns <= inner->order_ns) == from_client;
   }
   return true;
 }

@@ -78,8 +78,9 @@ struct Crossing {
   bool is_followed = false;  // by the pair `pair` of the worker `home`
   uint8_t home = 0, pair_generation = 0;
   uint32_t pair = 0;
+  bool is_learned = false;  // Knowledge has been told
   CrossingStats stats{};
-  PerSide<uint64_t> seen_beyond{};  // of stats.lost: data segments that a point further on has seen
+  PerSide<uint64_t> cleared{};  // of stats.lost: data segments that were not proved to be lost, as more than its home has shown
 };
 
 // How it is known on which side of the path a client is.

@@ -1,5 +1,7 @@
 #include "analysis/connection/knowledge.h"
 
+#include <algorithm>
+
 namespace parallax {
 namespace {
 
@@ -21,6 +23,17 @@ void Knowledge::crossed(const LegState& client_side, const LegState& server_side
   const LegState& inside = client_outer ? server_side : client_side;
   ++between.address_map.use({outside.server, inside.server});
   points_[client_side.point].crossed.use(client_side.server.address);
+  const auto renamed = [this](const Address& a, const Address& b) {
+    if (a != b) renamed_.use(a), renamed_.use(b);
+  };
+  renamed(client_side.client.address, server_side.client.address);
+  renamed(client_side.server.address, server_side.server.address);
+  if (client_side.has_syn() && server_side.has_syn()) {
+    ++between.openings;
+    between.renumbered += client_side.client_isn != server_side.client_isn;
+    Openings& openings = points_[client_side.point].openings.use(client_side.server);
+    ++(client_side.client_isn == server_side.client_isn ? openings.kept : openings.renumbered);
+  }
   sides_.use(client_side.client.address) |= bit_of(client_outer ? PathSide::outer : PathSide::inner);
   sides_.use(server_side.server.address) |= bit_of(client_outer ? PathSide::inner : PathSide::outer);
 }
@@ -28,6 +41,13 @@ void Knowledge::crossed(const LegState& client_side, const LegState& server_side
 void Knowledge::has_not_crossed(const LegState& client_side, const LegState& server_side, bool client_outer) {
   Device& between = device(client_side.point, server_side.point);
   --between.connections;
+  if (client_side.has_syn() && server_side.has_syn()) {
+    --between.openings;
+    between.renumbered -= client_side.client_isn != server_side.client_isn;
+    Openings& openings = points_[client_side.point].openings.use(client_side.server);
+    uint64_t& of = client_side.client_isn == server_side.client_isn ? openings.kept : openings.renumbered;
+    of -= std::min<uint64_t>(of, 1);  // it may have been forgotten meanwhile
+  }
   const LegState& outside = client_outer ? client_side : server_side;
   const LegState& inside = client_outer ? server_side : client_side;
   const AddressPair ends{outside.server, inside.server};
@@ -69,6 +89,7 @@ void Knowledge::handshake_shown(PointIndex point, Direction direction, int64_t t
   auto& shown = points_[point].shown[direction];
   Shown& about = shown[time_ns / kShownNs];
   ++(seen ? about.seen : about.missed);
+  passages_.add({time_ns, 1, point, direction, seen});
   if (shown.size() > kShownKept) shown.erase(shown.begin());
 }
 
@@ -104,8 +125,9 @@ std::optional<PathSide> Knowledge::side_of(const Address& address) const {
 }
 
 uint64_t Knowledge::evicted() const {
-  uint64_t sum = sides_.evicted() + offsets_.evicted();
-  for (const Point& point : points_) sum += point.answers.evicted() + point.ttl.evicted() + point.crossed.evicted();
+  uint64_t sum = sides_.evicted() + renamed_.evicted() + offsets_.evicted();
+  for (const Point& point : points_)
+    sum += point.answers.evicted() + point.ttl.evicted() + point.crossed.evicted() + point.openings.evicted();
   for (const Device& device : devices_) sum += device.address_map.evicted();
   return sum;
 }

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "analysis/connection/connection.h"
+#include "analysis/connection/passages.h"
 #include "analysis/model/keyed_hash.h"
 #include "analysis/model/lru_table.h"
 #include "analysis/model/model.h"
@@ -42,13 +43,16 @@ class Knowledge {
   };
   struct Device {
     uint64_t connections = 0, resets = 0;
+    uint64_t renumbered = 0;            // openings that bore another initial sequence number on either side
+    uint64_t openings = 0;              // of these connections: those whose SYN was seen on both sides
     PerDirection<uint64_t> answered{};  // SYNs that it answered itself, by the way they went
     uint32_t changes = 0;               // DeviceChange bits, found on any connection
     bool rewrites = false;              // addresses or ports of some connection
     LruTable<AddressPair, uint64_t, AddressPairHash> address_map{kAddressMapMax};
   };
 
-  explicit Knowledge(size_t points) : devices_(std::max<size_t>(1, points)) {}
+  // `keeps_all`: offline.
+  Knowledge(size_t points, bool keeps_all) : devices_(std::max<size_t>(1, points)), passages_(keeps_all) {}
 
   // A SYN-ACK of the server's end, as seen at the leg's point.
   void server_answered(const LegState& leg, uint8_t ttl);
@@ -70,6 +74,12 @@ class Knowledge {
   // What a device does is what it does to any of its connections.
   void device_changed(PointIndex a, PointIndex b, uint32_t changes) { device(a, b).changes |= changes; }
 
+  void passed(const PassageCount& count) { passages_.add(count); }
+  // Whether what passed the point at that time may have been missed there, to go by the packets of connections that crossed.
+  bool is_blind(PointIndex point, Direction direction, int64_t time_ns) const {
+    return passages_.is_blind(point, direction, time_ns);
+  }
+
   // What a pair of legs has taught of its offsets, for a later generation of the same ends: a connection that was silent for long
   // is met in midstream.
   void offsets_learned(const LegState& client_side, const LegState& server_side, const CrossingStats& stats);
@@ -81,10 +91,23 @@ class Knowledge {
   uint8_t server_ttl(PointIndex point, const Address& server) const;
   // Whether connections toward that address, as seen at the point, have been seen to cross the next device.
   bool has_crossed(PointIndex point, const Address& server) const { return points_[point].crossed.find(server) != nullptr; }
+  // Whether the openings toward that end that have been seen to cross the next device all bore the same initial sequence number
+  // on both sides of it, and there were some.
+  bool keeps_numbers(PointIndex point, const Endpoint& server) const {
+    const Openings* openings = points_[point].openings.find(server);
+    return openings != nullptr && openings->kept > 0 && openings->renumbered == 0;
+  }
+  // The same of all openings that have crossed a device.
+  bool keeps_all_numbers(PointIndex a, PointIndex b) const { return device(a, b).openings > 0 && device(a, b).renumbered == 0; }
+  // Whether a device has been seen to give this address another name, or by this name another: under it no connection crosses.
+  bool is_renamed(const Address& address) const { return renamed_.find(address) != nullptr; }
   // On which side of the path an address is, as far as paired connections have shown.
   std::optional<PathSide> side_of(const Address& address) const;
 
   const Device& device(PointIndex a, PointIndex b) const { return devices_[std::min(a, b)]; }
+  // Whether the device rewrites addresses or ports, or is not known to leave them alone: a packet that bears the same names on
+  // both sides may be one that it forgot to translate, an opening is none.
+  bool may_rename(PointIndex a, PointIndex b) const { return device(a, b).openings == 0 || device(a, b).rewrites; }
   uint64_t evicted() const;
 
  private:
@@ -92,19 +115,25 @@ class Knowledge {
   struct Shown {
     uint64_t seen = 0, missed = 0;
   };
+  struct Openings {
+    uint64_t kept = 0, renumbered = 0;
+  };
   template <typename Key, typename Value>
   using Learned = LruTable<Key, Value, KeyedHashOf<Key>>;
   struct Point {
     Learned<Endpoint, uint64_t> answers{kServersMax};
     Learned<Address, uint8_t> ttl{kServersMax};
     Learned<Address, Nothing> crossed{kServersMax};
-    PerDirection<std::map<int64_t, Shown>> shown;  // by time in kShownNs; the newest
+    Learned<Endpoint, Openings> openings{kServersMax};  // that have crossed toward a server
+    PerDirection<std::map<int64_t, Shown>> shown;       // by time in kShownNs; the newest
   };
   Device& device(PointIndex a, PointIndex b) { return devices_[std::min(a, b)]; }
 
   std::array<Point, kPointsMax> points_;
   Learned<Address, uint8_t> sides_{kServersMax};  // bits by PathSide: an address may have been seen on both
-  std::vector<Device> devices_;                   // by outer point
+  Learned<Address, Nothing> renamed_{kServersMax};
+  std::vector<Device> devices_;  // by outer point
+  Passages passages_;
   struct SameHash {
     size_t operator()(uint64_t key) const { return key; }  // keys are keyed hashes already
   };

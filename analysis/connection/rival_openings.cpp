@@ -13,34 +13,35 @@ RivalKeys RivalOpenings::keys_of(const LegState& leg, PointIndex point) {
           begin(3).add(leg.server.address).value()};
 }
 
-void RivalOpenings::add(LegState& leg, PortDirection direction) {
+void RivalOpenings::add(LegState& leg, int64_t order_ns, uint32_t isn, PortDirection direction) {
   auto& openings = by_age_[leg.point];
-  const int64_t now_ns = leg.first.order_ns;
-  while (!openings.empty() && (openings.front().order_ns + kKeptNs < now_ns || openings.size() >= kOpeningsMax)) {
-    evicted_ += openings.front().order_ns + kKeptNs >= now_ns;
+  while (!openings.empty() && (openings.front().order_ns + kKeptNs < order_ns || openings.size() >= kOpeningsMax)) {
+    evicted_ += openings.front().order_ns + kKeptNs >= order_ns;
     for (const PathSide side : kPathSides) forget(openings.front(), side);
     openings.pop_front();
   }
   leg.rival_keys = keys_of(leg, leg.point);
-  openings.push_back({now_ns, leg.id.value(), leg.rival_keys});
+  openings.push_back({order_ns, isn, leg.id.value(), leg.rival_keys});
   for (const PathSide side : kPathSides) {
-    if (may_lack(side, direction)) note(openings.back(), side);
+    if (may_lack(side, direction) && !leg.paired[side]) note(openings.back(), side);
   }
 }
 
 void RivalOpenings::note(const Opening& opening, PathSide side) {
-  for (const uint64_t key : opening.keys) by_key_[on_side(key, side)].emplace(opening.order_ns, opening.leg_id);
+  for (const uint64_t key : opening.keys) by_key_[on_side(key, side)][{opening.order_ns, opening.leg_id}] = opening.isn;
 }
 
 // Only what is still kept by age: else nothing would forget it.
 void RivalOpenings::restore(const LegState& leg, PointIndex neighbour, PortDirection direction) {
   const PathSide side = path_side(leg.point, neighbour);
+  if (!may_lack(side, direction)) return;
   const auto& openings = by_age_[leg.point];
+  const int64_t last_ns = leg.has_syn() ? leg.attempts.back().order_ns : leg.first.order_ns;
   auto opening = std::lower_bound(openings.begin(), openings.end(), leg.first.order_ns,
                                   [](const Opening& o, int64_t order_ns) { return o.order_ns < order_ns; });
-  while (opening != openings.end() && opening->order_ns == leg.first.order_ns && opening->leg_id != leg.id.value()) ++opening;
-  if (opening == openings.end() || opening->leg_id != leg.id.value()) return;
-  if (may_lack(side, direction)) note(*opening, side);
+  for (; opening != openings.end() && opening->order_ns <= last_ns; ++opening) {
+    if (opening->leg_id == leg.id.value()) note(*opening, side);
+  }
 }
 
 void RivalOpenings::forget(const Opening& opening, PathSide side) {
@@ -53,23 +54,26 @@ void RivalOpenings::forget(const Opening& opening, PathSide side) {
 }
 
 void RivalOpenings::remove(const LegState& leg, PointIndex neighbour) {
-  forget({leg.first.order_ns, leg.id.value(), leg.rival_keys}, path_side(leg.point, neighbour));
+  const PathSide side = path_side(leg.point, neighbour);
+  forget({leg.first.order_ns, 0, leg.id.value(), leg.rival_keys}, side);
+  for (const PacketFacts& syn : leg.attempts) forget({syn.order_ns, 0, leg.id.value(), leg.rival_keys}, side);
 }
 
-bool RivalOpenings::any(const LegState& own, PointIndex point, int64_t from_ns, int64_t to_ns,
-                        const std::vector<uint64_t>& except, bool either_way) const {
+bool RivalOpenings::any(const LegState& leg, const Query& query, int64_t from_ns, int64_t to_ns) const {
   const auto any_under = [&](uint64_t key) {
     const auto openings = by_key_.find(key);
     if (openings == by_key_.end()) return false;
-    for (auto it = openings->second.lower_bound({from_ns, 0}); it != openings->second.end() && it->first <= to_ns; ++it) {
-      if (std::find(except.begin(), except.end(), it->second) == except.end()) return true;
+    for (auto it = openings->second.lower_bound({from_ns, 0}); it != openings->second.end() && it->first.first <= to_ns; ++it) {
+      const auto& [opening, isn] = *it;
+      if (query.isn && *query.isn != isn) continue;
+      if (std::find(query.own.begin(), query.own.end(), opening.second) == query.own.end()) return true;
     }
     return false;
   };
-  const PathSide side = path_side(point, own.point);
-  const auto keys = keys_of(own, point);
+  const PathSide side = path_side(query.point, leg.point);
+  const auto keys = keys_of(leg, query.point);
   return std::any_of(keys.begin(), keys.end(), [&](uint64_t key) {
-    return any_under(on_side(key, side)) || (either_way && any_under(on_side(key, opposite(side))));
+    return any_under(on_side(key, side)) || (query.either_way && any_under(on_side(key, opposite(side))));
   });
 }
 

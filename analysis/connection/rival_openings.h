@@ -1,15 +1,17 @@
-// Openings at each point that are still without a partner at a neighbouring point. One of them may be the continuation of a SYN
-// that seems to have been dropped between there and here: a proxy answers by itself, and opens a connection of its own.
+// SYNs at each point whose legs are still without a partner at a neighbouring point. One of them may be the continuation of a SYN
+// that seems to have been dropped between there and here: a proxy answers by itself, and opens a connection of its own; and where
+// a device rewrites both names and sequence numbers nothing else tells which SYN is which.
 //
 // Indexed by what such a continuation has in common with the connection: the server's port, the client's address or the server's
-// address. The correlator's, one thread. Kept for kKeptNs of packet time, at most kOpeningsMax a point; the oldest go first,
-// counted.
+// address. Each SYN counts, not only a leg's first: the SYN that the first one continues may not have been captured. The
+// correlator's, one thread. Kept for kKeptNs of packet time, at most kOpeningsMax a point; the oldest go first, counted.
 #pragma once
 
 #include <array>
 #include <cstdint>
 #include <deque>
-#include <set>
+#include <map>
+#include <optional>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -24,25 +26,31 @@ class RivalOpenings {
   static constexpr int64_t kKeptNs = 60'000'000'000;
   static constexpr size_t kOpeningsMax = 1 << 16;
 
-  // Under way in that direction, as far as its port tells: toward the inside it can go on only what an outer point has seen.
-  // REQUIRES: in the order of time.
-  void add(LegState& leg, PortDirection direction);
+  struct Query {
+    PointIndex point;
+    bool either_way;              // which way the leg's own SYNs went is a guess: they may continue what went the other way
+    std::optional<uint32_t> isn;  // a continuation would bear this initial sequence number; none: whatever it bears
+    std::vector<uint64_t> own;    // legs that are no rivals: LegId::value()
+  };
+
+  // A SYN of its, or what shows that there was one, under way in that direction as far as its port tells: toward the inside it
+  // can go on only what an outer point has seen. REQUIRES: in the order of time.
+  void add(LegState& leg, int64_t order_ns, uint32_t isn, PortDirection direction);
   // The leg has found its partner at that neighbouring point.
   void remove(const LegState& leg, PointIndex neighbour);
   // It has lost it again.
   void restore(const LegState& leg, PointIndex neighbour, PortDirection direction);
 
-  // `either_way`: which way `own` went is a guess, so that it may as well be the continuation of what went the other way.
-  // Whether an opening without a partner on `own`'s side was seen at `point` between the two times that may be its continuation
-  // and is none of the legs `except` (LegId::value()).
-  bool any(const LegState& own, PointIndex point, int64_t from_ns, int64_t to_ns, const std::vector<uint64_t>& except,
-           bool either_way) const;
+  // Whether a SYN without a partner on `leg`'s side was seen between the two times that may be the continuation of one of
+  // `leg`'s.
+  bool any(const LegState& leg, const Query& query, int64_t from_ns, int64_t to_ns) const;
   uint64_t evicted() const { return evicted_; }
 
  private:
-  using Openings = std::set<std::pair<int64_t, uint64_t>>;  // (order time, leg)
+  using Openings = std::map<std::pair<int64_t, uint64_t>, uint32_t>;  // (order time, leg): initial sequence number
   struct Opening {
     int64_t order_ns;
+    uint32_t isn;
     uint64_t leg_id;
     RivalKeys keys;
   };

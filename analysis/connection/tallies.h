@@ -20,8 +20,9 @@ class Tallies {
   std::array<uint64_t, kOriginCount> resets{};                               // by Origin: connections that a finding tells of
   std::array<uint64_t, kDoubts> unblamed{};                                  // findings that accuse nobody, by what is in doubt
 
-  // Of what homes have counted as lost between a point and the next one: what was seen further on. By outer point.
-  std::array<PerDirection<uint64_t>, kPointsMax> packets_seen_beyond{}, segments_seen_beyond{};
+  // Of what homes have counted as lost between a point and the next one: what was seen further on, or may have been missed by a
+  // point that was blind then. By outer point.
+  std::array<PerDirection<uint64_t>, kPointsMax> packets_cleared{}, segments_cleared{};
 
   // How a leg's opening ended; each leg counts once, unless what was given up comes about after all.
   void count_handshake(LegState& leg, Outcome outcome) {

@@ -100,7 +100,7 @@ Correlator::Correlator(const EngineOptions& options, EngineLinks& links, SensorV
       links_(links),
       sensor_(sensor),
       store_(options_),
-      knowledge_(options.path.size()),
+      knowledge_(options.path.size(), options.offline),
       pairer_(store_, std::move(known)),
       message_pairer_(store_, services_),
       turn_pairer_(store_, services_),
@@ -195,7 +195,6 @@ void Correlator::open(const LegEvent& event) {
   settle_client_side(connection);
   LegState& leg = connection.legs.front();
   if (leg.midstream) tallies_.count_handshake(leg, Outcome::midstream);
-  if (!leg.midstream && leg.protocol == ip_protocol::tcp) openings_.add(leg, direction_of_client(leg.first, sensor_));
 
   const uint8_t handshake =
       leg.protocol == ip_protocol::tcp ? event.packet.tcp_flags & (tcp_flag::syn | tcp_flag::ack | tcp_flag::rst) : 0;
@@ -206,9 +205,12 @@ void Correlator::open(const LegEvent& event) {
   } else {
     if (handshake == (tcp_flag::syn | tcp_flag::ack)) {
       leg.client_isn = event.packet.ack - 1;
+      add_opening(leg, event.packet, leg.client_isn);
       first.type = LegEventType::syn_ack;
       update(leg_id, first);
     }
+    // A refusal perhaps, whose SYN was missed.
+    if (handshake == (tcp_flag::rst | tcp_flag::ack)) add_opening(leg, event.packet, event.packet.ack - 1);
     find_partners(leg_id, pairing_trigger::opening, now_ns);
   }
   store_.evict();
@@ -226,6 +228,8 @@ void Correlator::update(uint64_t leg_id, const LegEvent& event) {
       return;
     case LegEventType::attempt:
       note_attempt(leg, event);
+      // Beyond these the last one's time is not kept.
+      if (leg.attempt_count < LegState::kAttemptsKept) add_opening(leg, event.packet, leg.client_isn);
       find_partners(leg_id, pairing_trigger::opening, event.packet.order_ns);
       return;
     case LegEventType::syn_ack:
@@ -278,6 +282,10 @@ void Correlator::leg_over(LegState& leg, Connection& connection, const LegEvent&
 
 // ---- pairing ----
 
+void Correlator::add_opening(LegState& leg, const PacketFacts& packet, uint32_t isn) {
+  openings_.add(leg, packet.order_ns, isn, direction_of_client(packet, sensor_));
+}
+
 void Correlator::find_partners(uint64_t leg_id, uint8_t trigger, int64_t now_ns) {
   seek_partners(leg_id, trigger, now_ns);
   pairer_.add(*store_.leg(leg_id), trigger, now_ns);
@@ -325,7 +333,7 @@ void Correlator::take_back(Connection& connection, size_t index, int64_t now_ns)
   const std::array ends{std::pair{client_side.id.value(), server_side.point},
                         std::pair{server_side.id.value(), client_side.point}};
   runner_.take_back(connection, crossing);
-  knowledge_.has_not_crossed(client_side, server_side, connection.client_outer);
+  if (crossing.is_learned) knowledge_.has_not_crossed(client_side, server_side, connection.client_outer);
   homes_.take_back(crossing, client_side, server_side, now_ns);
   ++tallies_.pairings_taken_back[static_cast<size_t>(crossing.method)];
   store_.disconnect(connection, index);
@@ -341,23 +349,32 @@ void Correlator::settle_again(uint64_t leg_id, PointIndex lost) {
   runner_.schedule(connection);
 }
 
+namespace {
+
+// The client's side first.
+void orient(Crossing& crossing, const Connection& connection) {
+  const LegState &a = connection.legs[crossing.client_leg], &b = connection.legs[crossing.server_leg];
+  const bool in_order =
+      a.point == b.point ? a.first.order_ns <= b.first.order_ns : (a.point < b.point) == connection.client_outer;
+  if (!in_order) std::swap(crossing.client_leg, crossing.server_leg);
+}
+
+}  // namespace
+
 void Correlator::pair(uint64_t leg_id, const Pairer::Match& match, int64_t now_ns) {
   Connection& connection = store_.connect(leg_id, match.leg_id);
   settle_client_side(connection);
+  for (Crossing& earlier : connection.crossings) {
+    if (!earlier.is_followed) orient(earlier, connection);
+  }
   Crossing& crossing = connection.crossings.emplace_back();
   crossing.client_leg = store_.place_of(leg_id).leg;
   crossing.server_leg = store_.place_of(match.leg_id).leg;
-  const auto is_outer_first = [&] {
-    return connection.legs[crossing.client_leg].point < connection.legs[crossing.server_leg].point;
-  };
-  const bool is_within = connection.legs[crossing.client_leg].point == connection.legs[crossing.server_leg].point;
-  const bool in_order =
-      is_within ? connection.legs[crossing.client_leg].first.order_ns <= connection.legs[crossing.server_leg].first.order_ns
-                : is_outer_first() == connection.client_outer;
-  if (!in_order) std::swap(crossing.client_leg, crossing.server_leg);
+  orient(crossing, connection);
   crossing.method = match.method;
   crossing.confidence = match.confidence;
   crossing.rivals = match.rivals;
+  const bool is_within = connection.legs[crossing.client_leg].point == connection.legs[crossing.server_leg].point;
   crossing.is_proxied = !match.keeps_packets && !is_within;
   ++tallies_.pairings[static_cast<size_t>(crossing.method)];
 
@@ -367,13 +384,24 @@ void Correlator::pair(uint64_t leg_id, const Pairer::Match& match, int64_t now_n
   if (crossing.is_proxied) services_.of(client_side.server).learn_pairing(server_side.server, crossing.method);
   openings_.remove(client_side, server_side.point);
   openings_.remove(server_side, client_side.point);
-  if (is_within) return;  // which device it is that both legs pass is not known
+  if (is_within) return;                                    // which device it is that both legs pass is not known
+  if (connection.side_basis == SideBasis::guessed) return;  // it teaches nothing, and which way its packets pass is not known
+  crossing.is_learned = true;
   knowledge_.crossed(client_side, server_side, connection.client_outer);
   knowledge_.device_changed(client_side.point, server_side.point, changes_between(client_side, server_side, crossing.stats));
-  if (match.keeps_packets && client_side.protocol == ip_protocol::tcp) {
+  if (match.keeps_packets && client_side.protocol == ip_protocol::tcp && can_be_followed(connection, crossing)) {
     const bool is_midstream = client_side.midstream && server_side.midstream;
     homes_.open(crossing, connection, is_midstream ? knowledge_.offsets_of(client_side, server_side) : SequenceOffsets{}, now_ns);
   }
+}
+
+// What of the two legs' packets is missing on one side must have been there to be seen.
+bool Correlator::can_be_followed(const Connection& connection, const Crossing& crossing) const {
+  // One side shows how it began and the other, under the same names, does not: what was seen there may be no more than packets
+  // that the device forgot to translate, while a filter hides the others under their own names.
+  const LegState &client_side = connection.legs[crossing.client_leg], &server_side = connection.legs[crossing.server_leg];
+  const bool is_leak = crossing.method == PairingMethod::five_tuple && client_side.midstream != server_side.midstream;
+  return !(options_.filtered && is_leak && knowledge_.may_rename(client_side.point, server_side.point));
 }
 
 void Correlator::settle_client_side(Connection& connection) const {
@@ -431,6 +459,8 @@ void Correlator::take(const FateEvent& event) {
     // Offline at the end: how far the homes are by now depends on their number.
     if (!options_.offline && never_matched(*connection, *crossing))
       take_back(*connection, static_cast<size_t>(crossing - connection->crossings.data()), now_ns_);
+  } else if (event.type == FateEventType::passage) {
+    knowledge_.passed(event.passage);
   } else {
     runner_.take_fate(event);
   }

@@ -54,6 +54,7 @@ class Correlator {
   void leg_over(LegState& leg, Connection& connection, const LegEvent& event);
   void take(const RecognitionEvent& event);
   void take(const FateEvent& event);
+  void add_opening(LegState& leg, const PacketFacts& packet, uint32_t isn);
   void find_partners(uint64_t leg_id, uint8_t trigger, int64_t now_ns);
   void seek_partners(uint64_t leg_id, uint8_t trigger, int64_t now_ns);
   void pair(uint64_t leg_id, const Pairer::Match& match, int64_t now_ns);
@@ -63,6 +64,7 @@ class Correlator {
   void take_back(Connection& connection, size_t crossing, int64_t now_ns);
   void settle_again(uint64_t leg_id, PointIndex lost);
   bool take_back_what_never_matched();
+  bool can_be_followed(const Connection& connection, const Crossing& crossing) const;
   void settle_client_side(Connection& connection) const;
   void finish_some();
 

@@ -34,7 +34,7 @@ void look(Connection& c, const DetectorView& view, Verdicts& out) {
   const LegState& a = handshake.client_leg();
   const PointIndex far = leg_without_opening(c)->point;
   const PacketFacts& answer = *a.syn_ack;
-  const AbsenceProof no_syn = handshake.syns_absent_before(a, far, answer.order_ns);
+  const AbsenceProof no_syn = handshake.syns_absent_before(a, far, answer);
   const AbsenceProof no_answer = handshake.answer_absent_before(answer, far);
   if (!no_syn.holds() || !no_answer.holds()) return;  // nobody is harmed by an answer: nothing to tell
   Observation o = handshake.observation(FindingKind::answered_by_device);

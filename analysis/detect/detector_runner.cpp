@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "analysis/connection/client_side.h"
+#include "analysis/detect/handshake.h"
 
 namespace parallax {
 
@@ -85,8 +86,9 @@ bool DetectorRunner::fire_next(int64_t before_ns) {
 
 void DetectorRunner::look(Connection& connection, int64_t now_ns, bool input_ended) {
   now_ns_ = now_ns;
-  // Other connections may have shown since on which side its client is.
-  if (connection.side_basis == SideBasis::guessed) settle_client_side(connection, sensor_, knowledge_, options_.path.size());
+  // Other connections may have shown since on which side its client is. Once it has crossed, its crossings stand.
+  if (connection.side_basis == SideBasis::guessed && connection.crossings.empty())
+    settle_client_side(connection, sensor_, knowledge_, options_.path.size());
   Verdicts found;
   for (const Detector* detector : detectors()) {
     if (detector->look == nullptr) continue;
@@ -153,10 +155,10 @@ void DetectorRunner::note_far_sighting(const Connection& connection, const FateE
     far_sightings_.add(event, leg_at(connection, *crossing, event.absent_at).id.value());
 }
 
-// The packet passed the point where it was not seen: a point further on has seen it. What its home has counted is cleared.
-bool DetectorRunner::was_missed(Connection& connection, const FateEvent& event) {
+// The packet passed the point where it was not seen: a point further on has seen it.
+bool DetectorRunner::was_seen_beyond(const Connection& connection, const FateEvent& event) {
   const Crossing* crossing = crossing_of(connection, event);
-  if (crossing == nullptr) return false;
+  if (options_.path.size() < 3 || crossing == nullptr) return false;
   const uint64_t leg = leg_at(connection, *crossing, event.absent_at).id.value();
   // Live a pair is over and forgotten when it may still be asked for.
   const auto stands = [&](uint8_t home, uint32_t pair) {
@@ -165,17 +167,45 @@ bool DetectorRunner::was_missed(Connection& connection, const FateEvent& event) 
     other.pair = pair;
     return !options_.offline || owner_(other) != nullptr;
   };
-  if (!far_sightings_.any(event, leg, options_.device_timeout_ns, stands)) return false;
-  ++tallies_.unblamed[static_cast<size_t>(Doubt::seen_beyond)];
+  return far_sightings_.any(event, leg, options_.device_timeout_ns, stands);
+}
+
+// Both legs were met in midstream under the same names, and the device renames these addresses: what was seen on one side may be
+// no more than packets that it forgot to translate. The connection crosses under another name.
+bool DetectorRunner::is_leak(const Crossing& crossing, const Connection& connection) const {
+  const LegState& a = connection.legs[crossing.client_leg];
+  const LegState& b = connection.legs[crossing.server_leg];
+  return crossing.method == PairingMethod::five_tuple && a.midstream && b.midstream &&
+         (knowledge_.is_renamed(a.client.address) || knowledge_.is_renamed(a.server.address));
+}
+
+// What its home could not know: what other points saw, how other connections passed at that time, and what the device renames.
+Doubt DetectorRunner::doubt_of(const Connection& connection, const FateEvent& event) {
+  if (event.type == FateEventType::left_untranslated)
+    return was_seen_beyond(connection, event) ? Doubt::seen_beyond : Doubt::none;
+  const Direction direction = connection.direction_of(event.packet.from);
+  const int64_t time_ns = event.packet.order_ns;
+  const bool of_reset = event.type == FateEventType::reset_by_device || event.type == FateEventType::reset_not_forwarded;
+  // It may be all that its direction has shown, so that its pair cannot know that the point shows nothing of that direction.
+  if (of_reset && knowledge_.misses(event.absent_at, direction, time_ns, time_ns)) return Doubt::not_covered;
+  if (was_seen_beyond(connection, event)) return Doubt::seen_beyond;
+  if (knowledge_.is_blind(event.absent_at, direction, time_ns)) return Doubt::not_covered;
+  const Crossing* crossing = crossing_of(connection, event);
+  return crossing != nullptr && is_leak(*crossing, connection) ? Doubt::path_unknown : Doubt::none;
+}
+
+// What its home has counted is cleared.
+void DetectorRunner::clear(Connection& connection, const FateEvent& event, Doubt doubt) {
+  ++tallies_.unblamed[static_cast<size_t>(doubt)];
   if (options_.offline) missed_.insert({event.packet.port, event.packet.frame});
-  if (event.type == FateEventType::reset_by_device) return true;
+  if (event.type == FateEventType::reset_by_device) return;
   const PointIndex outer = std::min(event.packet.point, event.absent_at);
   const Direction travel = event.packet.point < event.absent_at ? Direction::toward_inside : Direction::toward_outside;
-  ++tallies_.packets_seen_beyond[outer][travel];
-  if (event.type != FateEventType::segment_lost) return true;
-  ++tallies_.segments_seen_beyond[outer][travel];
-  ++connection.crossings[static_cast<size_t>(crossing - connection.crossings.data())].seen_beyond[event.packet.from];
-  return true;
+  ++tallies_.packets_cleared[outer][travel];
+  if (event.packet.payload_length == 0) return;
+  ++tallies_.segments_cleared[outer][travel];
+  if (const Crossing* crossing = crossing_of(connection, event))
+    ++connection.crossings[static_cast<size_t>(crossing - connection.crossings.data())].cleared[event.packet.from];
 }
 
 void DetectorRunner::tell_fate(Connection& connection, FateEvent event) {
@@ -183,14 +213,7 @@ void DetectorRunner::tell_fate(Connection& connection, FateEvent event) {
     if (event.type == FateEventType::reset_by_device) return;  // it did enter: the stranger's peer has sent it
     event.type = FateEventType::left_untranslated;
   }
-  const Direction direction = connection.direction_of(event.packet.from);
-  const bool of_reset = event.type == FateEventType::reset_by_device || event.type == FateEventType::reset_not_forwarded;
-  // It may be all that its direction has shown, so that its pair cannot know that the point shows nothing of that direction.
-  if (of_reset && knowledge_.misses(event.absent_at, direction, event.packet.order_ns, event.packet.order_ns)) {
-    ++tallies_.unblamed[static_cast<size_t>(Doubt::not_covered)];
-    return;
-  }
-  if (options_.path.size() > 2 && was_missed(connection, event)) return;
+  if (const Doubt doubt = doubt_of(connection, event); doubt != Doubt::none) return clear(connection, event, doubt);
   Verdicts found;
   for (const Detector* detector : detectors()) {
     if (detector->fate_type == event.type) detector->fate(connection, event, view(now_ns_, finished_), found);
@@ -253,6 +276,29 @@ void DetectorRunner::take(Verdicts& verdicts) {
   }
 }
 
+// Packets come there, and not one of them could be read: its mirror cuts them, or takes them for something else.
+bool DetectorRunner::is_unreadable(PointIndex point) const {
+  if (store_.totals().legs_opened[point] > 0) return false;
+  const auto& channels = sensor_.channels();
+  return std::any_of(channels.begin(), channels.end(),
+                     [point](const PortChannel* channel) { return channel->info.point == point && channel->hidden.lost() > 0; });
+}
+
+// What it rests on may be no absence: other connections tell that the point was blind then.
+void DetectorRunner::doubt_blind_points(Observation& o) const {
+  const auto is_blind = [this](const Absence& absence) {
+    return is_unreadable(absence.point) || knowledge_.is_blind(absence.point, absence.direction, absence.time_ns);
+  };
+  const auto blind = static_cast<uint64_t>(std::count_if(o.absences.begin(), o.absences.end(), is_blind));
+  if (blind == 0) return;
+  if (o.rests_on_any && blind < o.absences.size()) {
+    o.proved = std::min(o.proved, o.absences.size() - blind);
+    return;
+  }
+  const Absence& first = o.absences.front();
+  o = without_blame(std::move(o), AbsenceProof(sensor_, first.point, first.direction).unless(true, Doubt::not_covered));
+}
+
 // What a device's record says that it did itself: as many as the findings tell.
 void DetectorRunner::count_for_device(FindingKind kind, const Where& where, int64_t connections, int64_t attempts) {
   if (kind == FindingKind::reset_by_device) knowledge_.device_reset(where.first, where.second, connections);
@@ -263,6 +309,9 @@ void DetectorRunner::store(Observation observation) {
   // Its connection may have become part of another since.
   if (const LegPlace place = store_.place_of(observation.leg_id); observation.connection_id != 0 && place.connection_id != 0)
     observation.connection_id = place.connection_id;
+  doubt_blind_points(observation);
+  // Nobody is harmed by an answer: without the device there is nothing to tell.
+  if (observation.kind == FindingKind::answered_by_device && observation.doubt != Doubt::none) return;
   count_for_device(observation.kind, observation.where, static_cast<int64_t>(observation.count),
                    static_cast<int64_t>(observation.attempts));
   if (is_reset(observation.kind)) ++tallies_.resets[static_cast<size_t>(observation.origin)];

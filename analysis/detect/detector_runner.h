@@ -81,7 +81,12 @@ class DetectorRunner {
   void tell_fate(Connection& connection, FateEvent event);
   const Crossing* crossing_of(const Connection& connection, const FateEvent& event) const;
   void note_far_sighting(const Connection& connection, const FateEvent& event);
-  bool was_missed(Connection& connection, const FateEvent& event);
+  bool was_seen_beyond(const Connection& connection, const FateEvent& event);
+  bool is_leak(const Crossing& crossing, const Connection& connection) const;
+  Doubt doubt_of(const Connection& connection, const FateEvent& event);
+  void clear(Connection& connection, const FateEvent& event, Doubt doubt);
+  bool is_unreadable(PointIndex point) const;
+  void doubt_blind_points(Observation& observation) const;
   DetectorView view(int64_t now_ns, bool input_ended) const;
   int64_t due_ns(const Connection& connection) const;
   void look(Connection& connection, int64_t now_ns, bool input_ended);

@@ -67,52 +67,83 @@ const PacketFacts* Handshake::answer_at(PointIndex point) const {
   return first;
 }
 
-// A filter may have kept this connection from being seen on the far side, because the device rewrites addresses or is not known
-// to leave them alone.
+// A filter may have kept this connection from being seen on the far side, because a device rewrites addresses or is not known to
+// leave them alone.
 bool Handshake::may_be_hidden(PointIndex a, PointIndex b) const {
-  const Knowledge::Device& device = view_.knowledge.device(a, b);
-  return view_.options.filtered && (device.connections == 0 || device.rewrites);
-}
-
-bool Handshake::has_rival(PointIndex point, int64_t from_ns, int64_t to_ns) const {
-  std::vector<uint64_t> own;
-  for (const LegState& leg : c_.legs) own.push_back(leg.id.value());
-  // At the point, or at one further on: then it has passed the point, and was missed there.
-  for (std::optional<PointIndex> at = point; at; at = toward_server(*at)) {
-    if (view_.openings.any(client_leg(), *at, from_ns, to_ns, own, c_.side_basis == SideBasis::guessed)) return true;
+  if (!view_.options.filtered) return false;
+  for (PointIndex outer = std::min(a, b); outer < std::max(a, b); ++outer) {
+    if (view_.knowledge.may_rename(outer, outer + 1)) return true;
   }
   return false;
 }
 
-AbsenceProof Handshake::absence_of_syns(const LegState& leg, PointIndex point) const {
+// A SYN at `point`, or at one further on, that may continue one of `syns`, which `leg` shows: it comes before `until_ns` and soon
+// after that one.
+bool Handshake::has_rival(const LegState& leg, const std::vector<PacketFacts>& syns, PointIndex point, int64_t until_ns) const {
+  RivalOpenings::Query query{point, c_.side_basis == SideBasis::guessed, {}, {}};
+  for (const LegState& own : c_.legs) query.own.push_back(own.id.value());
+  // The device has never changed the numbers of that service's connections: then it has not opened another in this one's place.
+  const bool is_next = toward_server(leg.point) == point;
+  if (is_next && view_.knowledge.keeps_numbers(leg.point, leg.server)) query.isn = leg.client_isn;
+  const auto any_after = [&](const PacketFacts& syn) {
+    const int64_t to_ns = std::min(syn.order_ns + view_.options.device_timeout_ns, until_ns);
+    return view_.openings.any(client_leg(), query, syn.order_ns - syn.stamp_uncertainty_ns, to_ns);
+  };
+  for (std::optional<PointIndex> at = point; at; at = toward_server(*at)) {
+    if (at != point && !view_.knowledge.keeps_all_numbers(query.point, *at)) query.isn.reset();
+    query.point = *at;
+    if (std::any_of(syns.begin(), syns.end(), any_after)) return true;
+  }
+  return false;
+}
+
+// Those of the leg's SYNs that `point` has not shown. Each that it has shown is the newest that had been sent by then.
+std::vector<PacketFacts> Handshake::syns_unseen(const LegState& leg, PointIndex point) const {
+  std::vector<PacketFacts> unseen = leg.attempts;
+  for (const LegState& other : c_.legs) {
+    if (other.point != point || !belongs(other)) continue;
+    for (const PacketFacts& shown : other.attempts) {
+      const auto after = std::find_if(unseen.begin(), unseen.end(), [&](const PacketFacts& syn) {
+        return syn.order_ns - syn.stamp_uncertainty_ns > shown.order_ns + kStampSlackNs;
+      });
+      if (after != unseen.begin()) unseen.erase(after - 1);
+    }
+  }
+  return unseen;
+}
+
+// A rival counts most: it may have gone on from there under another name, so that nothing can be said of the points behind
+// either.
+AbsenceProof Handshake::absence_of_syns(const LegState& leg, PointIndex point, bool has_rival) const {
   AbsenceProof proof(view_.sensor, point, to_server());
-  return proof.unless(may_be_hidden(leg.point, point), Doubt::may_be_hidden)
+  const auto in_time = [this](const PacketFacts& syn) { return is_in_time(syn); };
+  return proof.unless(has_rival, Doubt::rival)
+      .unless(may_be_hidden(leg.point, point), Doubt::may_be_hidden)
       .unless(view_.knowledge.misses(point, to_server(), leg.attempts.front().order_ns, leg.attempts.back().order_ns),
               Doubt::not_covered)
+      .unless(!std::all_of(leg.attempts.begin(), leg.attempts.end(), in_time), Doubt::clock_uncertain)
       // It may be a proxy's own, toward a server, or have come from the other side under another name: then it never had to pass
       // the device in the direction that is guessed.
       .unless(c_.side_basis == SideBasis::guessed, Doubt::path_unknown);
 }
 
-AbsenceProof Handshake::syns_absent(const LegState& leg, size_t count, PointIndex point) const {
-  AbsenceProof proof = absence_of_syns(leg, point);
-  const int64_t timeout_ns = view_.options.device_timeout_ns;
-  for (size_t i = 0; i < std::min(count, leg.attempts.size()); ++i) {
-    const PacketFacts& syn = leg.attempts[i];
-    proof.expect(syn.order_ns - syn.stamp_uncertainty_ns, syn.order_ns + timeout_ns);
-  }
-  const PacketFacts &first = leg.attempts.front(), &last = leg.attempts.back();
-  return proof.unless(has_rival(point, first.order_ns - first.stamp_uncertainty_ns, last.order_ns + timeout_ns), Doubt::rival);
+AbsenceProof Handshake::syns_absent(const LegState& leg, PointIndex point) const {
+  const std::vector<PacketFacts> syns = syns_unseen(leg, point);
+  AbsenceProof proof = absence_of_syns(leg, point, has_rival(leg, syns, point, kTimeMax));
+  for (const PacketFacts& syn : syns)
+    proof.expect(syn.order_ns - syn.stamp_uncertainty_ns, syn.order_ns + view_.options.device_timeout_ns);
+  return proof;
 }
 
-AbsenceProof Handshake::syns_absent_before(const LegState& leg, PointIndex point, int64_t before_ns) const {
-  AbsenceProof proof = absence_of_syns(leg, point);
-  const PacketFacts& first = leg.attempts.front();
+AbsenceProof Handshake::syns_absent_before(const LegState& leg, PointIndex point, const PacketFacts& answer) const {
+  const int64_t before_ns = answer.order_ns;
+  AbsenceProof proof = absence_of_syns(leg, point, has_rival(leg, leg.attempts, point, before_ns + kStampSlackNs));
+  proof.unless(!is_in_time(answer), Doubt::clock_uncertain);
   for (const PacketFacts& syn : leg.attempts) {
     proof.expect(syn.order_ns - syn.stamp_uncertainty_ns,
                  std::clamp(before_ns, syn.order_ns, syn.order_ns + view_.options.device_timeout_ns));
   }
-  return proof.unless(has_rival(point, first.order_ns - first.stamp_uncertainty_ns, before_ns + kStampSlackNs), Doubt::rival);
+  return proof;
 }
 
 AbsenceProof Handshake::answers_absent(const LegState& leg) const {
@@ -142,10 +173,9 @@ AbsenceProof Handshake::silent_until(int64_t to_ns) const {
 }
 
 // Not stamped by a clock that was set, or after a pause.
-bool Handshake::is_in_time(const PacketFacts& answer) const {
-  return AbsenceProof(view_.sensor, answer.point, to_client())
-      .expect(answer.order_ns - answer.stamp_uncertainty_ns, answer.order_ns)
-      .holds();
+bool Handshake::is_in_time(const PacketFacts& packet) const {
+  const PortDirection direction = port_direction(c_.direction_of(packet.from));
+  return view_.sensor.in_time(packet.point, direction, packet.order_ns - packet.stamp_uncertainty_ns, packet.order_ns);
 }
 
 AbsenceProof Handshake::answer_absent(const PacketFacts& answer, PointIndex point, int64_t wait_ns) const {
@@ -159,6 +189,7 @@ AbsenceProof Handshake::answer_absent_before(const PacketFacts& answer, PointInd
   const PacketFacts& syn = client_leg().attempts.front();
   return AbsenceProof(view_.sensor, point, to_client())
       .unless(view_.knowledge.misses(point, to_client(), answer.order_ns, answer.order_ns), Doubt::not_covered)
+      .unless(!is_in_time(answer), Doubt::clock_uncertain)
       .expect(std::min(syn.order_ns, answer.order_ns) - syn.stamp_uncertainty_ns, answer.order_ns + answer.stamp_uncertainty_ns);
 }
 
@@ -182,6 +213,7 @@ void Handshake::blame_device(Observation& o, PointIndex client_side, PointIndex 
   o.where = between(client_side, server_side);
   o.origin = Origin::device;
   o.evidence.push_back(proof.evidence(o.last_ns, std::move(detail)));
+  for (const Absence& absence : proof.absences()) o.absences.push_back(absence);
   if (o.direction == FindingDirection::server_to_client) return;
   if (view_.knowledge.has_crossed(client_leg().point, client_leg().server.address)) return;
   o.confidence *= kElsewhere;
@@ -200,6 +232,8 @@ Observation without_blame(Observation o, const AbsenceProof& proof) {
   o.doubt = proof.doubt();
   o.proved = o.attempts;
   o.remark = "Nobody is accused: " + std::string(text_of(proof.doubt())) + ".";
+  o.absences.clear();
+  std::erase_if(o.evidence, AbsenceProof::is_evidence);
   o.evidence.push_back(proof.doubt_evidence(o.last_ns));
   return o;
 }

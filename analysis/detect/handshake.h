@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "analysis/detect/detector.h"
 #include "analysis/model/absence_proof.h"
@@ -34,10 +35,10 @@ class Handshake {
   // The first SYN-ACK at the point; null: none.
   const PacketFacts* answer_at(PointIndex point) const;
 
-  // That the first `count` SYNs of `leg` did not come to `point` on their way to the server.
-  AbsenceProof syns_absent(const LegState& leg, size_t count, PointIndex point) const;
-  // That the first SYNs of `leg` did not come to `point` before `before_ns`.
-  AbsenceProof syns_absent_before(const LegState& leg, PointIndex point, int64_t before_ns) const;
+  // That the SYNs of `leg` that `point` has not shown did not come there on their way to the server.
+  AbsenceProof syns_absent(const LegState& leg, PointIndex point) const;
+  // That the first SYNs of `leg` did not come to `point` before `answer` was given.
+  AbsenceProof syns_absent_before(const LegState& leg, PointIndex point, const PacketFacts& answer) const;
   // That no answer to any SYN that `leg`'s point saw passed that point on its way to the client.
   AbsenceProof answers_absent(const LegState& leg) const;
   // That no answer came to the client after its last SYN and before `to_ns`.
@@ -60,10 +61,11 @@ class Handshake {
   // Whether the leg shows this opening: what is beyond a proxy is another one.
   bool belongs(const LegState& leg) const;
   std::optional<PointIndex> step(PointIndex point, Direction direction) const;
-  AbsenceProof absence_of_syns(const LegState& leg, PointIndex point) const;
+  AbsenceProof absence_of_syns(const LegState& leg, PointIndex point, bool has_rival) const;
   bool may_be_hidden(PointIndex a, PointIndex b) const;
-  bool is_in_time(const PacketFacts& answer) const;
-  bool has_rival(PointIndex point, int64_t from_ns, int64_t to_ns) const;
+  bool is_in_time(const PacketFacts& packet) const;
+  bool has_rival(const LegState& leg, const std::vector<PacketFacts>& syns, PointIndex point, int64_t until_ns) const;
+  std::vector<PacketFacts> syns_unseen(const LegState& leg, PointIndex point) const;
 
   const Connection& c_;
   const DetectorView& view_;

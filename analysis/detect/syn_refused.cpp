@@ -30,17 +30,32 @@ const PacketFacts& refused_syn(const LegState& leg, const PacketFacts& rst) {
   return *(after - 1);
 }
 
+// A RST that answers a SYN acknowledges it (RFC 9293, 3.10.7.1); some devices leave that out, and have no number of their own.
+// One that acknowledges more, or bears the number that an acknowledgement asked for, ends a conversation of which the point has
+// missed what came between.
+bool is_answer(const LegState& leg, const PacketFacts& rst) {
+  if (!(rst.tcp_flags & tcp_flag::rst)) return true;  // it was stamped before the SYN, which is told in its place
+  const PacketFacts& syn = refused_syn(leg, rst);
+  return rst.tcp_flags & tcp_flag::ack ? rst.ack - syn.seq <= syn.payload_length + 1 : rst.seq == 0;
+}
+
 void refused(const Connection& c, const DetectorView& view, Verdicts& out) {
   const Handshake handshake(c, view);
   const LegState& a = handshake.client_leg();
   const LegState& d = handshake.deepest();
   const PacketFacts& rst = *a.refusal;
+  if (!is_answer(a, rst)) return;
   Observation o = handshake.observation(FindingKind::syn_refused);
   o.attempts = o.proved = std::max<uint64_t>(1, a.refusal_count);
   o.last_ns = rst.time_ns;
   o.evidence.push_back(present_at(rst, "RST to the client " + duration_of(rst.time_ns - refused_syn(a, rst).time_ns) +
                                            " after its SYN, ttl " + std::to_string(rst.ttl)));
 
+  // Its server accepted it, and reset the connection later: the point nearest to the client has missed the answer.
+  const auto was_accepted = [&](const LegState& leg) {
+    return leg.syn_ack && leg.syn_ack->order_ns <= rst.order_ns && leg.reset;
+  };
+  if (was_accepted(d)) return;
   if (!d.refusal) {
     // The SYN went further than the RST came from.
     const PacketFacts& syn = d.attempts.back();
@@ -60,7 +75,7 @@ void refused(const Connection& c, const DetectorView& view, Verdicts& out) {
           present_at(*d.refusal, "the same refusal comes from the server's side, ttl " + std::to_string(d.refusal->ttl)));
     return out.tell(std::move(o));
   }
-  AbsenceProof proof = handshake.syns_absent_before(d, *next, rst.order_ns);
+  AbsenceProof proof = handshake.syns_absent_before(d, *next, rst);
   // Neither the ports nor other connections tell that the server is beyond the device: any host on this side may have answered.
   proof.unless(c.side_basis != SideBasis::seen && !view.knowledge.has_crossed(d.point, d.server.address), Doubt::path_unknown);
   if (!proof.holds_for_all()) return out.tell(without_blame(std::move(o), proof));

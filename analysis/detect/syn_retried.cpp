@@ -23,7 +23,7 @@ bool syns_lost(const Handshake& handshake, const LegState& a, const LegState& d,
     const PointIndex next = *handshake.toward_server(point);
     const uint32_t before = handshake.syns_at(point), behind = handshake.syns_at(next);
     if (behind < before) {
-      const AbsenceProof proof = handshake.syns_absent(a, before - behind, next);
+      const AbsenceProof proof = handshake.syns_absent(a, next);
       if (!proof.holds_for_all()) return false;
       handshake.blame_device(o, point, next, proof,
                              std::to_string(before - behind) + " of " + plural(before, "SYN") + " not seen within " +

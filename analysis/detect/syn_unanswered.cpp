@@ -59,7 +59,10 @@ void answer_lost(const Handshake& handshake, Observation o, const LegState& seen
   o.direction = FindingDirection::server_to_client;
   o.evidence.push_back(present_at(answer, "SYN-ACK of the server"));
   std::optional<AbsenceProof> failed;
-  for (auto point = handshake.toward_client(seen.point); point; point = handshake.toward_client(*point)) {
+  // As far as its SYN was seen: beyond, it bears a name that is not known.
+  for (PointIndex at = seen.point; at != handshake.client_leg().point;) {
+    const auto point = handshake.toward_client(at);
+    at = *point;
     const AbsenceProof proof = handshake.answer_absent(answer, *point, timeout_ns);
     if (proof.holds()) {
       handshake.blame_device(o, *point, seen.point, proof, "SYN-ACK not seen within " + duration_of(timeout_ns));
@@ -93,12 +96,13 @@ void unanswered(const Connection& c, const DetectorView& view, Verdicts& out) {
   // Between which neighbours did the SYNs end? What the sensor cannot say of one it may say of the next.
   std::optional<AbsenceProof> failed;
   for (auto next = handshake.toward_server(d.point); next; next = handshake.toward_server(*next)) {
-    const AbsenceProof proof = handshake.syns_absent(d, d.attempts.size(), *next);
+    const AbsenceProof proof = handshake.syns_absent(d, *next);
     if (proof.holds()) {
       if (!silence.holds()) return out.tell(without_blame(std::move(o), silence));
       o.attempts = d.attempt_count;
       o.proved = std::min<uint64_t>(proof.covered(), d.attempt_count);
       if (proof.holds_for_all()) o.proved = o.attempts;
+      o.rests_on_any = true;
       handshake.blame_device(
           o, d.point, *next, proof,
           "no SYN of this connection within " + duration_of(view.options.device_timeout_ns) + " of any attempt");

@@ -164,6 +164,19 @@ struct CrossingStats {
   PerSide<bool> offset_known;
 };
 
+// Packets that passed a point within a tick, and whether it showed them. Counted by the homes of pairs, for Passages.
+inline constexpr int64_t kPassageTickNs = 10'000'000;
+constexpr int64_t tick_of(int64_t ns, int64_t length_ns) {
+  return ns >= 0 ? ns / length_ns : -((-ns + length_ns - 1) / length_ns);
+}
+struct PassageCount {
+  int64_t time_ns;  // begin of the tick
+  uint32_t packets;
+  PointIndex point;
+  Direction direction;
+  bool seen;
+};
+
 enum class FateEventType : uint8_t {
   segment_lost,          // data
   control_segment_lost,  // FIN, acknowledgement or window update that its receiver went without
@@ -173,6 +186,7 @@ enum class FateEventType : uint8_t {
   left_untranslated,  // the correlator's: what a home took for lost was seen at the far point under another name
   progress,
   closed,
+  passage,  // of no single packet
 };
 struct FateEvent {
   FateEventType type;
@@ -186,6 +200,7 @@ struct FateEvent {
   PointIndex absent_at;
   uint32_t seq_at_absent;  // of the packet, as numbered at the point where it was not seen
   CrossingStats stats;     // progress, closed
+  PassageCount passage{};  // passage
 };
 
 }  // namespace parallax

@@ -177,10 +177,13 @@ void PairTable::entering(Pair& pair, Side sender, const PairSighting& s) {
 
 // An original that has waited out of all proportion is likely lost, and this its retransmission, stamped before it entered: then
 // that one will come, and else the original is found when it is given up.
-bool PairTable::overdue(const Pair& pair, Side sender, const Pending& in, const Pending& out) const {
-  return pair.matched[sender] >= pair_wait::kTransitsKnown &&
-         out.time_ns - in.time_ns > pair_wait::kLeastNs + pair_wait::kTransitMargin * pair.max_transit_ns[sender] +
-                                        in.stamp_uncertainty_ns + out.stamp_uncertainty_ns;
+bool PairTable::overdue(const Pair& pair, const Pending& in, const Pending& out) const {
+  // Of both directions: a handshake tells what the device takes.
+  constexpr uint64_t kTransitsLeast = 3;
+  if (pair.matched[Side::client] + pair.matched[Side::server] < kTransitsLeast) return false;
+  const int64_t longest_ns = std::max(pair.max_transit_ns[Side::client], pair.max_transit_ns[Side::server]);
+  return out.time_ns - in.time_ns >
+         pair_wait::kLeastNs + pair_wait::kTransitMargin * longest_ns + in.stamp_uncertainty_ns + out.stamp_uncertainty_ns;
 }
 
 // Of several copies the one with the same IP ID; without IDs the newest that had entered by then.
@@ -190,7 +193,7 @@ PairTable::Found PairTable::find_copy(const Pair& pair, Side sender, const Pendi
     const Pending& in = pool_[node];
     if (!matches(pair, sender, in, out)) continue;
     const bool same_id = in.ip_id != 0 && in.ip_id == out.ip_id;
-    if (!same_id && (another_copy(pair, in, out) || overdue(pair, sender, in, out) ||
+    if (!same_id && (another_copy(pair, in, out) || overdue(pair, in, out) ||
                      (best.node != kNone && in.time_ns > out.time_ns + out.stamp_uncertainty_ns))) {
       best.others = true;
       continue;
@@ -290,7 +293,13 @@ void PairTable::count_transit(Pair& pair, Side sender, const Pending& in, const 
   const int64_t transit = out.time_ns - in.time_ns;
   CrossingCounters& counters = counters_of(pair, sender);
   counters.forwarded.add();
+  const auto outer_point = static_cast<PointIndex>(outer(pair));
+  const Direction direction = travel(pair, sender);
+  count_passage(crossed_[outer_point][direction], outer_point, direction, true, out.order_ns);
   pair.max_transit_ns[sender] = std::max(pair.max_transit_ns[sender], transit);
+  // A RST may be the device's own, and one of its sender's come later.
+  if (transit < -(pair_wait::kLeastNs + in.stamp_uncertainty_ns + out.stamp_uncertainty_ns) && !in.has(tcp_flag::rst))
+    pair.clocks_apart = true;
   // A negative one says only that the clocks cannot tell, and so does one that a pause of the sensor may have made.
   if (transit < 0 || int64_t{in.stamp_uncertainty_ns} + out.stamp_uncertainty_ns > pair_wait::kLeastNs) {
     ++pair.uncertain_transits[sender];
@@ -359,7 +368,9 @@ bool PairTable::finish_some(size_t budget) {
   for (; close_at_ < used_ && budget > 0; ++close_at_, --budget) {
     if (pairs_[close_at_].open) close(pairs_[close_at_], kTimeMax);
   }
-  return close_at_ == used_;
+  if (close_at_ < used_) return false;
+  tell_passages(kTimeMax);
+  return true;
 }
 
 void PairTable::sweep(size_t budget, int64_t now_ns, int64_t round_ns) {
@@ -368,6 +379,7 @@ void PairTable::sweep(size_t budget, int64_t now_ns, int64_t round_ns) {
     if (sweep_at_ == 0) {
       if (sweep_round_ns_ != kTimeMin && now_ns < sweep_round_ns_ + round_ns) return;
       sweep_round_ns_ = now_ns;
+      tell_passages(now_ns);
     }
     Pair& pair = pairs_[sweep_at_++];
     if (!pair.open) continue;

@@ -103,6 +103,11 @@ class PairTable {
     int64_t order_ns = kTimeMin;
     uint32_t seq = 0;
   };
+  // Packets of the newest tick, until they are told.
+  struct Passing {
+    int64_t tick_ns = kTimeMin;  // its begin
+    uint32_t packets = 0;
+  };
   // When there was no room to follow packets: what they were on the far side finds no match.
   struct NotFollowed {
     int64_t from_ns = kTimeMax, to_ns = kTimeMin;
@@ -131,6 +136,7 @@ class PairTable {
     bool ip_id_kept = false;       // seen to pass unchanged
     PerSide<bool> learned{};       // the offset has just become known
     uint8_t begun = 0, ended = 0;  // legs
+    bool clocks_apart = false;     // packets left long before they entered, by the stamps
     PerSide<uint64_t> matched{};
     PerSide<int64_t> max_transit_ns{};
     // Read for few.
@@ -170,7 +176,7 @@ class PairTable {
   };
   // The copy in `entered` that `out` is.
   Found find_copy(const Pair& pair, Side sender, const Pending& out) const;
-  bool overdue(const Pair& pair, Side sender, const Pending& in, const Pending& out) const;
+  bool overdue(const Pair& pair, const Pending& in, const Pending& out) const;
   bool cover(Pair& pair, Side sender, const Pending& out);
   void matched(Pair& pair, Side sender, const Pending& in, const Pending& out);
   void count_transit(Pair& pair, Side sender, const Pending& in, const Pending& out);
@@ -212,6 +218,7 @@ class PairTable {
     return of.at_receiver_known && pair.offset[sender].known() &&
            sequence_at_or_before(end + pair.offset[sender].value(), of.at_receiver);
   }
+  bool was_missed(const Pair& pair, Side sender, const Pending& in) const;
   AbsenceProof absence_of(Pair& pair, Side sender, const Pending& in, int64_t waited_ns);
   void decide_lost(Pair& pair, Side sender, const Pending& in, int64_t waited_ns);
   void decide_injected(Pair& pair, Side sender, const Pending& out, int64_t waited_ns);
@@ -231,6 +238,20 @@ class PairTable {
   void tell_one_sided(const Pair& pair, Side sender, const Pending& p, bool lost, int64_t decided_ns);
   void tell(const Pair& pair, Side sender, FateEventType type, const Pending& p, bool lost, int64_t decided_ns);
   FateEvent event_of(const Pair& pair, FateEventType type) const;
+  void count_passage(Passing& passing, PointIndex point, Direction direction, bool seen, int64_t order_ns) {
+    // Unsigned: times before the tick are far beyond it.
+    if (static_cast<uint64_t>(order_ns) - static_cast<uint64_t>(passing.tick_ns) >= kPassageTickNs) [[unlikely]] {
+      tell_passage(passing, point, direction, seen);
+      passing.tick_ns = tick_of(order_ns, kPassageTickNs) * kPassageTickNs;
+    }
+    ++passing.packets;
+  }
+  void count_missed(const Pair& pair, Side sender, PointIndex point, int64_t order_ns) {
+    const Direction direction = travel(pair, sender);
+    count_passage(missed_[point][direction], point, direction, false, order_ns);
+  }
+  void tell_passage(Passing& passing, PointIndex point, Direction direction, bool seen);
+  void tell_passages(int64_t before_ns);
   void note(const Pair& pair, const Pending& p, PointIndex point, PacketLabel label, const Pending* peer = nullptr);
   uint32_t number_of(const Pair& pair) const { return static_cast<uint32_t>(&pair - pairs_.data()); }
 
@@ -244,6 +265,8 @@ class PairTable {
   PacketPool pool_;
   std::vector<PerSide<TransitSketch<uint32_t>>> sketches_;
   std::vector<uint32_t> free_sketches_;
+  // By point; what has crossed a device goes by its outer one.
+  std::array<PerDirection<Passing>, kPointsMax> crossed_{}, missed_{};
   size_t sweep_at_ = 0, close_at_ = 0, used_ = 0;  // pairs beyond used_ have never been open
   int64_t sweep_round_ns_ = kTimeMin;
 };

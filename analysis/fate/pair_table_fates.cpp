@@ -144,15 +144,16 @@ AbsenceProof PairTable::absence_of(Pair& pair, Side sender, const Pending& in, i
   const bool reset = in.has(tcp_flag::rst);
   proof.unless(!reset && !in.has(tcp_flag::syn) && !pair.offset[sender].known(), Doubt::offset_unknown);
   proof.unless(!reset && !in.has(tcp_flag::syn) && pair.matched[sender] == 0, Doubt::path_unknown);
-  proof.unless(reset && nothing_matched(pair), Doubt::clock_uncertain);
+  proof.unless(pair.clocks_apart || (reset && nothing_matched(pair)), Doubt::clock_uncertain);
   // Acknowledged by the receiver, though no copy of it was seen leaving: then it did leave, and the sensor missed it.
   const bool takes_numbers = in.data || in.has(tcp_flag::fin);
-  const bool acknowledged = takes_numbers && !in.covered && is_acknowledged(pair, sender, in.end());
-  proof.unless(acknowledged, Doubt::acknowledged);
+  proof.unless(takes_numbers && !in.covered && is_acknowledged(pair, sender, in.end()), Doubt::acknowledged);
   // What else was missing there at about that time is the sensor's as likely as the device's.
   int64_t& missed_ns = pair.missed_ns[opposite(sender)];
-  if (acknowledged && !in.acknowledged) missed_ns = std::max(missed_ns, in.order_ns);
+  if (was_missed(pair, sender, in)) missed_ns = std::max(missed_ns, in.order_ns);
   proof.unless(missed_ns != kTimeMin && std::abs(in.order_ns - missed_ns) < limits_.device_timeout_ns, Doubt::not_covered);
+  // Others have needed nearly as long.
+  proof.unless(pair.max_transit_ns[sender] > waited_ns / 4 * 3, Doubt::clock_uncertain);
   // Seen leaving before its own stamp, when fates had not begun: stamps of two ports may differ by more than they say.
   const bool begun = pair.fates_from_ns == kTimeMin || from - pair_wait::kLeastNs >= pair.fates_from_ns;
   proof.unless(!begun, Doubt::clock_uncertain);
@@ -173,10 +174,16 @@ AbsenceProof PairTable::absence_of(Pair& pair, Side sender, const Pending& in, i
   return proof;
 }
 
+// It arrived, as its receiver says, and no copy of it was seen: then the point that it leaves by has missed it.
+bool PairTable::was_missed(const Pair& pair, Side sender, const Pending& in) const {
+  return (in.data || in.has(tcp_flag::fin)) && !in.covered && !in.acknowledged && is_acknowledged(pair, sender, in.end());
+}
+
 void PairTable::decide_lost(Pair& pair, Side sender, const Pending& in, int64_t waited_ns) {
   if (left_altered(pair, sender, in)) return;
   if (in.has(tcp_flag::rst)) tell_one_sided(pair, sender, in, true, in.order_ns + waited_ns);
   const AbsenceProof proof = absence_of(pair, sender, in, waited_ns);
+  if (was_missed(pair, sender, in) && proof.covered() == proof.expected()) count_missed(pair, sender, proof.point(), in.order_ns);
   if (!proof.holds_for_all()) return leave_undecided(pair, sender, proof.doubt());
   if (notes_.wanted()) note(pair, in, pair.point[sender], PacketLabel::lost_in_device);
   const int64_t decided_ns = in.order_ns + waited_ns;
@@ -284,12 +291,19 @@ void PairTable::decide_injected(Pair& pair, Side sender, const Pending& out, int
   const int64_t covered_from =
       out.order_ns - out.stamp_uncertainty_ns - std::max(pair_wait::kLeastNs, pair.max_transit_ns[sender]);
   AbsenceProof proof(sensor_, enters, travel(pair, sender));
-  proof.unless(!pair.entering_seen[sender], Doubt::path_unknown).unless(nothing_matched(pair), Doubt::clock_uncertain);
+  proof.unless(!pair.entering_seen[sender], Doubt::path_unknown)
+      .unless(pair.clocks_apart || nothing_matched(pair), Doubt::clock_uncertain);
   proof.unless(pair.not_followed[sender].near(out.order_ns, limits_.device_timeout_ns), Doubt::not_covered);
   proof.expect(std::max(from, covered_from), to);
   // Stamped late: what entered has been given up before this came.
   AbsenceProof in_time(sensor_, leaves, travel(pair, sender));
   proof.unless(!in_time.expect(out.order_ns - out.stamp_uncertainty_ns, out.order_ns).holds(), Doubt::clock_uncertain);
+  // Devices make handshakes and resets of their own, and nothing else that takes sequence numbers.
+  const bool is_forwarded = out.data || out.has(tcp_flag::fin);
+  const bool is_followed = !pair.not_followed[sender].near(out.order_ns, limits_.device_timeout_ns);
+  if (is_forwarded && is_followed && pair.offset[sender].known() && proof.covered() == proof.expected() && in_time.holds() &&
+      !pair.clocks_apart && !nothing_matched(pair))
+    count_missed(pair, sender, enters, out.order_ns);
   if (!proof.holds_for_all()) return leave_unexplained(pair, sender, proof.doubt());
   if (notes_.wanted()) note(pair, out, leaves, PacketLabel::injected_by_device);
   ++pair.injected[sender];
@@ -355,6 +369,31 @@ void PairTable::tell(const Pair& pair, Side sender, FateEventType type, const Pe
                         .stats = {}};
   // It may be lost: room is kept for the end of every pair.
   if (!events_.send(event, limits_.pairs)) counters_.events_dropped.add();
+}
+
+void PairTable::tell_passage(Passing& passing, PointIndex point, Direction direction, bool seen) {
+  if (passing.packets == 0) return;
+  FateEvent event{};
+  event.type = FateEventType::passage;
+  event.passage = {passing.tick_ns, passing.packets, point, direction, seen};
+  passing = {};
+  if (!events_.send(event, limits_.pairs)) counters_.events_dropped.add();
+  if (!seen) return;
+  ++event.passage.point;  // what has crossed was shown at both sides
+  if (!events_.send(event, limits_.pairs)) counters_.events_dropped.add();
+}
+
+// Those of ticks that are over by then.
+void PairTable::tell_passages(int64_t before_ns) {
+  for (size_t point = 0; point < kPointsMax; ++point) {
+    for (const Direction direction : kDirections) {
+      for (auto* passing : {&crossed_, &missed_}) {
+        Passing& of = (*passing)[point][direction];
+        if (of.tick_ns < before_ns - kPassageTickNs)
+          tell_passage(of, static_cast<PointIndex>(point), direction, passing == &crossed_);
+      }
+    }
+  }
 }
 
 FateEvent PairTable::event_of(const Pair& pair, FateEventType type) const {

@@ -37,6 +37,8 @@ struct Observation {
   std::vector<Evidence> evidence;
   std::optional<Severity> severity;  // where it is not the kind's own; that of a finding only rises
   Doubt doubt = Doubt::none;         // why nobody is accused
+  std::vector<Absence> absences;     // that it rests on: of all, or
+  bool rests_on_any = false;         // of each for itself
   std::string remark;                // one sentence more; the first one is kept
 };
 

@@ -1,5 +1,6 @@
 #include "analysis/model/absence_proof.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace parallax {
@@ -56,12 +57,24 @@ std::string_view text_of(Doubt doubt) {
   return "";
 }
 
+std::vector<Absence> AbsenceProof::absences() const {
+  std::vector<Absence> absences;
+  for (size_t i = 0; i < std::min<size_t>(covered_, instants_.size()); ++i)
+    absences.push_back({point_, direction_, instants_[i]});
+  return absences;
+}
+
 Evidence AbsenceProof::evidence(int64_t time_ns, std::string detail) const {
   return decided_by_home(point_, time_ns, std::move(detail));
 }
 
 Evidence AbsenceProof::decided_by_home(PointIndex point, int64_t time_ns, std::string detail) {
-  return {.kind = "absent_at", .point = point, .port = std::nullopt, .frame = 0, .time_ns = time_ns, .detail = std::move(detail)};
+  return {.kind = std::string(kAbsent),
+          .point = point,
+          .port = std::nullopt,
+          .frame = 0,
+          .time_ns = time_ns,
+          .detail = std::move(detail)};
 }
 
 Evidence AbsenceProof::doubt_evidence(int64_t time_ns) const {

@@ -6,10 +6,12 @@
 // and thrown away with the answer: a plain value, no allocation until evidence is written.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "analysis/model/model.h"
 #include "analysis/model/sensor_view.h"
@@ -34,8 +36,17 @@ inline constexpr size_t kDoubts = static_cast<size_t>(Doubt::clock_uncertain) + 
 std::string_view name_of(Doubt doubt);  // a metric label
 std::string_view text_of(Doubt doubt);  // one clause for people, without a full stop
 
+// A packet that was not seen where it should have been.
+struct Absence {
+  PointIndex point;
+  Direction direction;
+  int64_t time_ns;
+};
+
 class AbsenceProof {
  public:
+  static constexpr std::string_view kAbsent = "absent_at";
+
   AbsenceProof(const SensorView& sensor, PointIndex point, Direction direction)
       : sensor_(sensor), point_(point), direction_(direction) {}
 
@@ -43,7 +54,9 @@ class AbsenceProof {
   // REQUIRES: everything before `to_ns` has been released, or the input has ended.
   AbsenceProof& expect(int64_t from_ns, int64_t to_ns) {
     ++expected_;
-    if (sensor_.covers(point_, port_direction(direction_), from_ns, to_ns)) ++covered_;
+    if (!sensor_.covers(point_, port_direction(direction_), from_ns, to_ns)) return *this;
+    if (covered_ < instants_.size()) instants_[covered_] = from_ns;
+    ++covered_;
     return *this;
   }
   // What else speaks against it.
@@ -57,12 +70,16 @@ class AbsenceProof {
   uint32_t expected() const { return expected_; }
   uint32_t covered() const { return covered_; }
   PointIndex point() const { return point_; }
+  Direction direction() const { return direction_; }
+  // The covered packets, the first few of them.
+  std::vector<Absence> absences() const;
   Doubt doubt() const { return doubt_ != Doubt::none || covered_ == expected_ ? doubt_ : Doubt::not_covered; }
 
   // The absence as evidence. REQUIRES: holds().
   Evidence evidence(int64_t time_ns, std::string detail) const;
   // The same for a packet's fate, which its home has decided by a proof of its own before it told anybody.
   static Evidence decided_by_home(PointIndex point, int64_t time_ns, std::string detail);
+  static bool is_evidence(const Evidence& evidence) { return evidence.kind == kAbsent; }
   // Why nobody is accused, as evidence. REQUIRES: !holds_for_all().
   Evidence doubt_evidence(int64_t time_ns) const;
 
@@ -72,6 +89,7 @@ class AbsenceProof {
   const Direction direction_;
   uint32_t expected_ = 0, covered_ = 0;
   Doubt doubt_ = Doubt::none;
+  std::array<int64_t, 16> instants_;  // of those covered
 };
 
 }  // namespace parallax

@@ -57,6 +57,16 @@ class SensorView {
            std::none_of(not_waited_for_.begin(), not_waited_for_.end(), losing);
   }
 
+  // Whether the stamps of that time hold: the clock was not set, nor the port held up or its packets displaced.
+  bool in_time(PointIndex point, PortDirection direction, int64_t from_ns, int64_t to_ns) const {
+    return std::none_of(channels_.begin(), channels_.end(), [&](const PortChannel* channel) {
+      const PortInfo& info = channel->info;
+      const bool carries =
+          direction == PortDirection::both || info.direction == PortDirection::both || info.direction == direction;
+      return info.point == point && carries && channel->may_misdate(from_ns, to_ns);
+    });
+  }
+
   // Whether nothing of either direction was missed at the point meanwhile. No claim of an absence: those are AbsenceProof's.
   bool saw_everything(PointIndex point, int64_t from_ns, int64_t to_ns) const {
     return covers(point, PortDirection::both, from_ns, to_ns);

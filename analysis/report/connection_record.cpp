@@ -70,7 +70,7 @@ CrossingRecord record_of(const Crossing& crossing, const Connection& c) {
   r.changes = changes_between(client_side, server_side, crossing.stats);
   r.device_kind = crossing.is_proxied ? DeviceKind::proxy : kind_of(r.changes);
   for (const Side side : kSides) {
-    r.lost[side] = crossing.stats.lost[side] - std::min(crossing.stats.lost[side], crossing.seen_beyond[side]);
+    r.lost[side] = crossing.stats.lost[side] - std::min(crossing.stats.lost[side], crossing.cleared[side]);
     if (crossing.stats.transit[side].count > 0) r.transit[side] = crossing.stats.transit[side];
   }
   if (client_side.has_syn() && server_side.has_syn() && client_side.client_isn != server_side.client_isn)

@@ -253,7 +253,7 @@ static LegStep step_leg(LegHot& hot, LegCold& cold, TcpFlow& flow, const Sightin
     if (from == Side::server) hot.flags |= rst_by_server;
     hot.flags |= answers_syn ? refused : reset;
     step.what |= answers_syn ? leg_step::refused : (leg_step::reset | leg_step::closed);
-  } else if ((step.what & leg_step::attempt) && hot.end_state(Side::server) == TcpEndState::reset &&
+  } else if ((step.what & leg_step::attempt) && hot.end_state(Side::server) == TcpEndState::reset && !(hot.flags & syn_ack) &&
              hot.max_ack[Side::server] == s.seq + 1) {
     hot.flags |= refused | rst_by_server;  // the RST was stamped before the SYN that it answers
     step.what |= leg_step::refused;

@@ -110,6 +110,8 @@ class PortChannel {
     if (silences.total() > 0 && silences.newest().goes_on()) return silences.newest();
     return std::nullopt;
   }
+  // Any thread. Whether packets of [from_ns, to_ns] may bear another time.
+  bool may_misdate(int64_t from_ns, int64_t to_ns) const { return hidden.losing(from_ns, to_ns) || outages.out(from_ns, to_ns); }
   // Any thread. Whether packets stamped within [from_ns, to_ns] may be missing, whatever the reason.
   bool may_lack(int64_t from_ns, int64_t to_ns) const {
     return loss.losing(from_ns, to_ns) || hidden.losing(from_ns, to_ns) || outages.out(from_ns, to_ns) ||

@@ -106,6 +106,20 @@ Result<FlowFilter> FlowFilter::compile(const std::string& expression, std::span<
   return filter;
 }
 
+uint32_t FlowFilter::length_by_ip(const RawPacket& packet) {
+  constexpr uint16_t kTypeIpv4 = 0x0800, kTypeIpv6 = 0x86dd;
+  if (packet.link_type != LinkType::ethernet || packet.captured_length < kEthernet + 6) return 0;
+  const uint8_t* ip = packet.data + kEthernet;
+  switch (load16(packet.data + 12)) {
+    case kTypeIpv4:
+      return kEthernet + load16(ip + 2);
+    case kTypeIpv6:
+      return kEthernet + kIpv6 + load16(ip + 4);
+    default:
+      return 0;
+  }
+}
+
 bool FlowFilter::misjudges(const RawPacket& packet, KeyFrom key_from) const {
   if (is_fast(packet)) return false;
   Sighting sighting;

@@ -122,6 +122,8 @@ class Analysis {
   void survey_files() {
     const bool align = options_.align_clocks == "auto" && points_.size() > 1;
     std::vector<ClockSamples> samples(points_.size());
+    std::vector<int64_t> stepped_ns(points_.size(), kTimeMax);
+    std::vector<FileActivity> activity(inputs_.size());
     uint32_t recordings = 0;
     bool comparable = align;
     for (size_t point = 0; point < points_.size(); ++point) {
@@ -135,10 +137,12 @@ class Analysis {
                               inputs_[i].name));
           continue;
         }
-        const std::optional<TimeSpan> span = survey(inputs_[i].name, align ? &samples[point] : nullptr);
-        if (!span) continue;
+        const std::optional<FileSurvey> found = survey(inputs_[i].name, align ? &samples[point] : nullptr);
+        if (!found) continue;
         files.push_back(i);
-        spans.push_back(*span);
+        spans.push_back(found->span);
+        stepped_ns[point] = std::min(stepped_ns[point], found->stepped_ns);
+        activity[i] = {static_cast<PointIndex>(point), found->bursts};
       }
       const std::vector<RecordingPart> parts = recordings_of(spans, recordings);
       for (size_t i = 0; i < files.size(); ++i) {
@@ -148,6 +152,24 @@ class Analysis {
     }
     clocks_ = comparable ? align_clocks(samples) : std::vector<ClockCorrection>(points_.size());
     for (size_t i = 0; i < inputs_.size(); ++i) files_[i]->set_clock(clocks_[inputs_[i].point]);
+    if (!comparable) return;
+    doubt_clocks(comparable_until(samples, clocks_, stepped_ns));
+    note_silences(std::move(activity));
+  }
+
+  void note_silences(std::vector<FileActivity> activity) {
+    for (size_t i = 0; i < inputs_.size(); ++i) {
+      for (PacketBurst& burst : activity[i].bursts) burst.newest_ns = clocks_[inputs_[i].point].corrected(burst.newest_ns);
+    }
+    const std::vector<std::vector<PortOutage>> silences = silences_of(activity);
+    for (size_t i = 0; i < inputs_.size(); ++i) inputs_[i].silences = silences[i];
+  }
+
+  void doubt_clocks(const std::vector<int64_t>& until_ns) {
+    for (OfflineInput& input : inputs_) {
+      if (until_ns[input.point] != kTimeMax)
+        input.outages.push_back({OutageCause::clock_step, until_ns[input.point], PortOutage::kGoesOn});
+    }
   }
 
   bool compile_filter() {

@@ -18,9 +18,10 @@ struct Match {
   uint64_t invariant;
   uint32_t flow;  // a keyed hash: it tells flows apart, and orders nothing
   bool low_to_high;
+  int ttl_fall;  // from the first to the second: positive where it travels that way, 0 where that is not known
 };
 struct Exchange {
-  double at_ns;  // since the first one
+  double at_ns;  // since the first match
   double offset_ns;
   double transit_ns;  // of both ways, halved: the offset is right within it
 };
@@ -39,7 +40,8 @@ std::vector<Match> matches_of(const ClockSamples& first, const ClockSamples& sec
   std::vector<Match> matches;
   first.for_each([&](const ClockSamples::Sample& a) {
     const ClockSamples::Sample* b = a.again ? nullptr : second.find(a.invariant);
-    if (b != nullptr && !b->again) matches.push_back({a.time_ns, b->time_ns - a.time_ns, a.invariant, a.flow, a.low_to_high});
+    if (b != nullptr && !b->again)
+      matches.push_back({a.time_ns, b->time_ns - a.time_ns, a.invariant, a.flow, a.low_to_high, a.ttl - b->ttl});
   });
   std::sort(matches.begin(), matches.end(),
             [](const Match& a, const Match& b) { return std::tie(a.first_ns, a.invariant) < std::tie(b.first_ns, b.invariant); });
@@ -138,6 +140,49 @@ std::vector<ClockCorrection> align_clocks(const std::vector<ClockSamples>& point
     corrections[i].since_ns = step.since_ns;
   }
   return corrections;
+}
+
+namespace {
+
+// A device may hold a packet for long, but not let it go before it came. By more than stamps of two machines that keep the same
+// time are apart.
+constexpr double kBeforeNs = 20e6;
+
+// When two points began to contradict each other, by the first one's clock.
+int64_t contradicted_from(std::vector<Match> matches) {
+  constexpr size_t kFewest = 3;  // a retransmission may be taken for its original
+  std::vector<int64_t> contradictions;
+  for (const Match& match : matches) {
+    const int64_t transit_ns = match.ttl_fall > 0 ? match.ahead_ns : -match.ahead_ns;
+    if (match.ttl_fall != 0 && static_cast<double>(transit_ns) < -kBeforeNs) contradictions.push_back(match.first_ns);
+  }
+  for (const Exchange& exchange : exchanges_of(matches)) {
+    if (std::abs(exchange.offset_ns) > exchange.transit_ns + kBeforeNs)
+      contradictions.push_back(matches.front().first_ns + static_cast<int64_t>(exchange.at_ns));
+  }
+  return contradictions.size() < kFewest ? kTimeMax : *std::min_element(contradictions.begin(), contradictions.end());
+}
+
+}  // namespace
+
+std::vector<int64_t> comparable_until(const std::vector<ClockSamples>& points, const std::vector<ClockCorrection>& clocks,
+                                      const std::vector<int64_t>& stepped_ns) {
+  // What the files of one machine show of a step depends on when they had packets.
+  constexpr int64_t kNoticedLateNs = 100'000'000;
+  std::vector<int64_t> until_ns(points.size(), kTimeMax);
+  for (size_t i = 0; i < points.size(); ++i) {
+    if (stepped_ns[i] != kTimeMax) until_ns[i] = clocks[i].corrected(stepped_ns[i]) - kNoticedLateNs;
+    if (i == 0) continue;
+    std::vector<Match> matches = matches_of(points[i - 1], points[i]);
+    for (Match& match : matches) {
+      const int64_t second_ns = clocks[i].corrected(match.first_ns + match.ahead_ns);
+      match.first_ns = clocks[i - 1].corrected(match.first_ns);
+      match.ahead_ns = second_ns - match.first_ns;
+    }
+    if (const int64_t from_ns = contradicted_from(std::move(matches)); from_ns != kTimeMax)
+      until_ns[i] = std::min(until_ns[i], from_ns - kNoticedLateNs);
+  }
+  return until_ns;
 }
 
 }  // namespace parallax

@@ -8,6 +8,7 @@
 
 #include <vector>
 
+#include "capture/core/port.h"
 #include "capture/source/clock_correction.h"
 #include "daemon/run/clock_samples.h"
 
@@ -19,5 +20,12 @@ ClockCorrection compare_clocks(const ClockSamples& first, const ClockSamples& se
 
 // Of each point, in path order: to the clock of the first. Neighbours are compared, as they have the most packets in common.
 std::vector<ClockCorrection> align_clocks(const std::vector<ClockSamples>& points);
+
+// Of each point, by the corrected clocks: from when on its stamps cannot be compared with those of the point before it. Packets
+// are then seen to leave long before they came: a clock was stepped, or the offset could not be found. Or the time went back in
+// one of its files, which the others of that machine may not show: `stepped_ns`, as stamped after the (first) step. kTimeMax:
+// never.
+std::vector<int64_t> comparable_until(const std::vector<ClockSamples>& points, const std::vector<ClockCorrection>& clocks,
+                                      const std::vector<int64_t>& stepped_ns);
 
 }  // namespace parallax

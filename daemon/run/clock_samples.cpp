@@ -41,7 +41,7 @@ void ClockSamples::add(const DecodedFrame& frame, int64_t time_ns) {
     sample.again = true;
     return;
   }
-  sample = {invariant, time_ns, frame.flow_hash, low_to_high, false};
+  sample = {invariant, time_ns, frame.flow_hash, low_to_high, false, frame.ttl};
   if (++count_ > kSamplesMax) halve();
 }
 

@@ -22,6 +22,7 @@ class ClockSamples {
     uint32_t flow;     // symmetric: both directions have the same
     bool low_to_high;  // direction within the flow, by address and port
     bool again;
+    uint8_t ttl;
   };
 
   void add(const DecodedFrame& frame, int64_t time_ns);

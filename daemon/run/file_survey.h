@@ -4,17 +4,26 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "capture/core/packet_source.h"
+#include "capture/core/port.h"
 #include "daemon/run/clock_samples.h"
+#include "daemon/run/file_silences.h"
 
 namespace parallax {
 
 // Whether `path` (which may end in #N) can be read twice: a pipe cannot.
 bool can_be_surveyed(const std::string& path);
 
+struct FileSurvey {
+  TimeSpan span;
+  int64_t stepped_ns = kTimeMax;      // the time went back for good, the first time to this; kTimeMax: it did not
+  std::vector<PacketBurst> bursts{};  // until then, as stamped
+};
+
 // Reads the whole file. `samples` null: only its time is asked for. nullopt: no packet.
 // REQUIRES: can_be_surveyed(path).
-std::optional<TimeSpan> survey(const std::string& path, ClockSamples* samples);
+std::optional<FileSurvey> survey(const std::string& path, ClockSamples* samples);
 
 }  // namespace parallax

@@ -26,6 +26,8 @@ OfflinePipeline::OfflinePipeline(std::vector<OfflineInput> inputs, EngineOptions
     PortInfo info{input.name, input.point, PortDirection::both, "file:" + input.name, input.part};
     channels_.push_back(std::make_unique<PortChannel>(std::move(info), workers_, ring_slots));
     channels.push_back(channels_.back().get());
+    for (const PortOutage& outage : input.outages) channels.back()->outages.add(outage);
+    for (const PortOutage& silence : input.silences) channels.back()->silences.add(silence);
     ports.push_back({static_cast<PortIndex>(ports.size()), channels.back(), std::move(input.source)});
   }
   RxWorkerOptions rx_options;

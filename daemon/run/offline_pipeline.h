@@ -24,6 +24,7 @@ struct OfflineInput {
   PointIndex point = 0;
   std::unique_ptr<PacketSource> source;
   std::optional<RecordingPart> part = std::nullopt;
+  std::vector<PortOutage> outages{}, silences{};  // known before it is read
 };
 
 class OfflinePipeline {

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstdlib>
 #include <memory>
@@ -38,6 +39,12 @@ std::unique_ptr<PacketSource> source_of(const InputPort& port) {
   return std::move(*source);
 }
 
+// A file tells of none: they are told before it is read.
+void tell_losses(std::vector<SourceLoss> losses, PortChannel& channel) {
+  std::sort(losses.begin(), losses.end(), [](const SourceLoss& a, const SourceLoss& b) { return a.to_ns < b.to_ns; });
+  for (const SourceLoss& loss : losses) channel.loss.add(loss.from_ns, loss.to_ns, loss.count);
+}
+
 struct Pipeline {
   std::optional<FlowFilter> filter;
   std::vector<std::unique_ptr<PortChannel>> channels;
@@ -52,6 +59,7 @@ struct Pipeline {
       channels.push_back(std::make_unique<PortChannel>(port.info, workers, kRingSlots));
       pointers.push_back(channels.back().get());
       for (const PortOutage& outage : port.outages) channels.back()->outages.add(outage);
+      if (port.as_file) tell_losses(port.losses, *channels.back());
       rx_ports.push_back({static_cast<PortIndex>(rx_ports.size()), pointers.back(), source_of(port)});
     }
     EngineOptions options = input.options;

@@ -164,6 +164,9 @@ class Parser {
       coverage_.at(index) = {kEpochNs + from, kEpochNs + nanoseconds(words.take("seconds"))};
     } else if (verb == "engine") {
       engine(words);
+    } else if (verb == "filter") {
+      while (!words.empty())
+        scenario_.input.filter += (scenario_.input.filter.empty() ? "" : " ") + words.take("a BPF expression");
     } else {
       throw Failure{"no such word: '" + verb + "'"};
     }

@@ -155,8 +155,22 @@ void SimulatedSensor::finish(int64_t end_ns, Simulation& simulation) {
   simulation.packets = sighted_.size();
   simulation.input.filter = filter_;
   std::stable_sort(sighted_.begin(), sighted_.end(), [](const Sighted& a, const Sighted& b) { return a.time_ns < b.time_ns; });
+  for (Blind& blind : blinds_) widen(blind);
   for (const Port& port : ports()) make_port(port, simulation);
   align(simulation);
+}
+
+// A mirror that hides no more than a packet or two, and says nothing, cannot be told from a device that drops them.
+void SimulatedSensor::widen(Blind& blind) const {
+  constexpr auto kHiddenLeast = 4;
+  if (blind.word != Word::none || blind.to_ns == kAlways) return;
+  const auto hidden = [&] {
+    return std::count_if(sighted_.begin(), sighted_.end(), [&](const Sighted& s) {
+      return blind.concerns(s.point, s.toward_inside) && s.time_ns >= blind.from_ns && s.time_ns <= blind.to_ns;
+    });
+  };
+  for (auto count = hidden(); count > 0 && count < kHiddenLeast && blind.to_ns < end_ns_; count = hidden())
+    blind.to_ns += 100 * kMillisecond;
 }
 
 bool SimulatedSensor::passes_filter(const TimedFrame& frame) const {
@@ -292,11 +306,16 @@ int64_t SimulatedSensor::stamp(const Port& port, int64_t time_ns) const {
 void SimulatedSensor::align(Simulation& simulation) {
   if (!options_.has(Disturbance::clock_step) && !options_.has(Disturbance::clock_offset)) return;
   std::vector<ClockSamples> samples(options_.points);
+  std::vector<int64_t> stepped_ns(options_.points, kTimeMax);
   for (const InputPort& port : simulation.input.ports) {
     int64_t newest_ns = 0;
     for (const TimedFrame& frame : port.frames) {
       newest_ns = std::max(newest_ns, frame.time_ns);
-      if (frame.time_ns < newest_ns - TimeOrder::kWindowNs) break;
+      if (frame.time_ns < newest_ns - TimeOrder::kWindowNs) {
+        int64_t& stepped = stepped_ns[port.info.point];
+        stepped = std::min(stepped, frame.time_ns);
+        break;
+      }
       DecodedFrame decoded{};
       const auto length = static_cast<uint32_t>(frame.bytes.size());
       const FrameView view{frame.bytes.data(), length, std::max(length, frame.wire_length), LinkType::ethernet};
@@ -304,12 +323,15 @@ void SimulatedSensor::align(Simulation& simulation) {
     }
   }
   const std::vector<ClockCorrection> clocks = align_clocks(samples);
+  const std::vector<int64_t> until_ns = comparable_until(samples, clocks, stepped_ns);
   for (InputPort& port : simulation.input.ports) {
     const ClockCorrection& clock = clocks[port.info.point];
     for (TimedFrame& frame : port.frames) frame.time_ns = clock.corrected(frame.time_ns);
     for (SourceLoss& loss : port.losses)
       loss = {loss.reason, loss.count, clock.corrected(loss.from_ns), clock.corrected(loss.to_ns)};
     for (PortOutage& o : port.outages) o = {o.cause, clock.corrected(o.from_ns), clock.corrected(o.to_ns)};
+    if (const int64_t from_ns = until_ns[port.info.point]; from_ns != kTimeMax)
+      port.outages.push_back({OutageCause::clock_step, from_ns, PortOutage::kGoesOn});
   }
   for (size_t point = 0; point < options_.points; ++point) {
     const int64_t now_ns = kEpochNs + offset_ns_[point];

@@ -59,6 +59,7 @@ class SimulatedSensor {
   };
 
   void draw(int64_t duration_ns);
+  void widen(Blind& blind) const;
   PointIndex any_point() { return static_cast<PointIndex>(random_.below(options_.points)); }
   std::vector<Port> ports() const;
   bool is_blind(const Port& port, const Sighted& sighted) const;

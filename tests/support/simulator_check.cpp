@@ -109,13 +109,18 @@ class Judge {
   void check(const ConnectionRecord& connection) {
     const TruthOfConnection* truth = names_.find(connection.client, connection.server);
     by_id_[connection.id] = truth;
+    const bool is_likely = std::any_of(connection.crossings.begin(), connection.crossings.end(), [](const CrossingRecord& x) {
+      return x.method == PairingMethod::payload || x.method == PairingMethod::timing;
+    });
+    verdict_.likely += is_likely;
+    bool is_wrong = false;
     std::set<PointIndex> points;
     for (const LegRecord& leg : connection.legs) {
       points.insert(leg.point);
       const TruthOfConnection* of_leg = names_.find(leg.client, leg.server);
-      if (of_leg != nullptr && truth != nullptr && of_leg != truth)
-        verdict_.wrong_pairings.push_back(describe(connection, path_));
+      is_wrong |= of_leg != nullptr && truth != nullptr && of_leg != truth;
     }
+    if (is_wrong) (is_likely ? verdict_.wrong_likely : verdict_.wrong_pairings).push_back(describe(connection, path_));
     if (truth == nullptr) return;
     if (points.size() > 1) paired_.insert(truth);
     for (const CrossingRecord& crossing : connection.crossings) {
@@ -192,6 +197,8 @@ Verdict& Verdict::operator+=(const Verdict& more) {
   };
   append(false_accusations, more.false_accusations);
   append(wrong_pairings, more.wrong_pairings);
+  append(wrong_likely, more.wrong_likely);
+  likely += more.likely;
   append(missed, more.missed);
   for (size_t fault = 0; fault < kFaults; ++fault) {
     by_fault[fault].happened += more.by_fault[fault].happened;
@@ -215,10 +222,11 @@ uint64_t Verdict::told() const {
 
 std::string describe(const Verdict& verdict) {
   std::string text = fmt::format(
-      "{} false accusations, {} wrong pairings, {} of {} decidable faults told, {} of {} segments, {} "
+      "{} false accusations, {} wrong pairings, {} of {} likely ones wrong, {} of {} decidable faults told, {} of {} segments, "
+      "{} "
       "of {} paired\n",
-      verdict.false_accusations.size(), verdict.wrong_pairings.size(), verdict.told(), verdict.decidable(), verdict.segments_told,
-      verdict.segments_decidable, verdict.paired, verdict.pairable);
+      verdict.false_accusations.size(), verdict.wrong_pairings.size(), verdict.wrong_likely.size(), verdict.likely,
+      verdict.told(), verdict.decidable(), verdict.segments_told, verdict.segments_decidable, verdict.paired, verdict.pairable);
   for (size_t fault = 0; fault < kFaults; ++fault) {
     const Verdict::Told& told = verdict.by_fault[fault];
     if (told.happened > 0)

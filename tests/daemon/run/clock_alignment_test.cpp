@@ -19,11 +19,13 @@ struct Path {
   int packets = 400;
   bool one_way = false, rewritten = false;
   int64_t step_ns = 0;  // of the second clock, in the middle
+  bool has_ttl = false;
 };
 
-ClockCorrection compared(const Path& path) {
+std::vector<ClockSamples> samples_of(const Path& path) {
   std::mt19937 random(1);
-  ClockSamples first, second;
+  std::vector<ClockSamples> points(2);
+  ClockSamples &first = points[0], &second = points[1];
   for (int i = 0; i < path.packets; ++i) {
     const bool toward_second = path.one_way || i % 2 == 0;
     DecodedFrame frame{};
@@ -33,6 +35,7 @@ ClockCorrection compared(const Path& path) {
     frame.destination_port = toward_second ? 443 : 40000;
     frame.seq = static_cast<uint32_t>(i) * 1000;
     frame.ip_id = static_cast<uint16_t>(i);
+    frame.ttl = path.has_ttl ? 60 : 0;
     const int64_t entered = kStart + i * 50 * kMs;
     const int64_t left = entered + path.transit_ns +
                          (path.jitter_ns > 0 ? static_cast<int64_t>(random() % static_cast<uint64_t>(path.jitter_ns)) : 0);
@@ -41,10 +44,22 @@ ClockCorrection compared(const Path& path) {
                        (i > path.packets / 2 ? path.step_ns : 0);
     first.add(frame, at_first);
     if (path.rewritten) frame.seq += 12345;
+    if (path.has_ttl) frame.ttl = toward_second ? 59 : 61;
     frame.source_port = toward_second ? 1024 : 443;  // a NAT between
     second.add(frame, at_second + ahead);
   }
-  return compare_clocks(first, second);
+  return points;
+}
+
+ClockCorrection compared(const Path& path) {
+  const std::vector<ClockSamples> points = samples_of(path);
+  return compare_clocks(points[0], points[1]);
+}
+
+// Of the second point.
+int64_t comparable(const Path& path, int64_t stepped_ns = kTimeMax) {
+  const std::vector<ClockSamples> points = samples_of(path);
+  return comparable_until(points, align_clocks(points), {kTimeMax, stepped_ns})[1];
 }
 
 }  // namespace
@@ -79,6 +94,28 @@ TEST(ClockAlignment, NothingIsConcludedFromTooLittle) {
   EXPECT_TRUE(compared({.offset_ns = 3 * kSecond, .one_way = true}).none());
   EXPECT_TRUE(compared({.offset_ns = 3 * kSecond, .rewritten = true}).none());
   EXPECT_TRUE(compared({.step_ns = 5 * kSecond}).none());  // a step is not an offset
+}
+
+TEST(ClockAlignment, ClocksThatAgreeAreComparableThroughout) {
+  EXPECT_EQ(comparable({}), kTimeMax);
+  EXPECT_EQ(comparable({.offset_ns = 3 * kSecond}), kTimeMax);
+  EXPECT_EQ(comparable({.jitter_ns = 20 * kMs}), kTimeMax);
+  EXPECT_EQ(comparable({.transit_ns = 400 * kMs, .has_ttl = true}), kTimeMax);
+}
+
+TEST(ClockAlignment, NothingIsComparedAfterAStep) {
+  for (const int64_t step : {5 * kSecond, -5 * kSecond, 300 * kMs, -300 * kMs}) {
+    const int64_t until = comparable({.packets = 1000, .step_ns = step});
+    EXPECT_LT(until, kStart + 27 * kSecond) << step;
+  }
+  // Nor where the step is known from the file alone.
+  const int64_t stepped = kStart + 10 * kSecond;
+  EXPECT_LE(comparable({}, stepped), stepped);
+}
+
+TEST(ClockAlignment, OneDirectionThatLeavesBeforeItCameIsNotCompared) {
+  EXPECT_LE(comparable({.offset_ns = -2 * kSecond, .one_way = true, .has_ttl = true}), kStart);
+  EXPECT_EQ(comparable({.offset_ns = 50'000, .one_way = true, .has_ttl = true}), kTimeMax);
 }
 
 TEST(ClockAlignment, PointsAreBroughtToTheFirst) {
