@@ -23,7 +23,7 @@ namespace parallax {
 class TurnPairer {
  public:
   static constexpr size_t kExchangesMax = 1 << 16;  // of a point, the newest
-  static constexpr size_t kLookedAtMax = 512;       // of them, for one exchange of a client
+  static constexpr size_t kLookedAtMax = 128;       // of them, for one exchange of a client
   static constexpr size_t kCandidatesMax = 16;      // of a leg, the most likely
   static constexpr int64_t kWindowNs = 30'000'000'000;
 
