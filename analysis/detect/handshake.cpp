@@ -160,16 +160,20 @@ AbsenceProof Handshake::answers_absent(const LegState& leg) const {
 }
 
 AbsenceProof Handshake::silent_until(int64_t to_ns) const {
-  const PacketFacts& last = client_leg().attempts.back();
+  const LegState& leg = client_leg();
+  const PacketFacts& last = leg.attempts.back();
   const int64_t answered_by_ns = last.order_ns + kAnswerWaitNs;
   to_ns = std::max(to_ns, answered_by_ns);
-  AbsenceProof answer(view_.sensor, last.point, to_client());
-  answer.expect(last.order_ns, answered_by_ns);
+  const auto nothing = [&](Direction direction, int64_t from_ns, int64_t until_ns) {
+    AbsenceProof proof(view_.sensor, last.point, direction);
+    return proof.expect(from_ns, until_ns);
+  };
+  // A client that has tried again and then falls silent, without an acknowledgement, has been given nothing to go on with.
+  const Direction there = c_.direction_of(Side::client), back = c_.direction_of(Side::server);
+  if (const AbsenceProof gave_up = nothing(there, last.order_ns, to_ns); leg.attempt_count > 1 && gave_up.holds()) return gave_up;
   // Of a SYN that was missed itself the answer must have been missed, too.
-  AbsenceProof further_syn(view_.sensor, last.point, to_server()), its_answer(view_.sensor, last.point, to_client());
-  further_syn.expect(answered_by_ns, to_ns);
-  its_answer.expect(answered_by_ns, to_ns);
-  return answer.unless(!further_syn.holds() && !its_answer.holds(), Doubt::not_covered);
+  const bool unseen_later = !nothing(there, answered_by_ns, to_ns).holds() && !nothing(back, answered_by_ns, to_ns).holds();
+  return nothing(back, last.order_ns, answered_by_ns).unless(unseen_later, Doubt::not_covered);
 }
 
 // Not stamped by a clock that was set, or after a pause.

@@ -19,14 +19,15 @@ Merge::Merge(SensorView& sensor, size_t worker, bool offline, int64_t wait_ns) :
 
 // Up to when sightings may be released.
 int64_t Merge::safe_time() {
-  int64_t least = kTimeMax, most = kTimeMin;
+  int64_t least = kTimeMax, most = kTimeMin, least_of_files = kTimeMax;
   for (Input& input : inputs_) {
     input.watermark_ns = input.channel->watermark_ns.load(std::memory_order_acquire);
     least = std::min(least, input.watermark_ns);
+    if (input.channel->is_file) least_of_files = std::min(least_of_files, input.watermark_ns);
     if (input.watermark_ns != kTimeMax) most = std::max(most, input.watermark_ns);
   }
   if (offline_ || most == kTimeMin || least >= most - wait_ns_) return least;
-  const int64_t safe = most - wait_ns_;
+  const int64_t safe = std::min(most - wait_ns_, least_of_files);
   for (const Input& input : inputs_) {  // by less than that is nothing to what an absence is waited for
     if (input.watermark_ns < std::min(safe, most - PortChannel::kHeldUpNs)) {
       input.not_waited_for->add(input.watermark_ns, safe, 0);

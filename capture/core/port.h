@@ -94,6 +94,7 @@ class PortChannel {
   OutageLog outages;   // written by the rx worker: link down, paused, clock step
   OutageLog silences;  // written by whoever watches all ports together (PortWatch)
   std::atomic<bool> link_up{true};
+  bool is_file = false;  // set before any thread runs: it is waited for, however far behind it is
   // A port that was not emptied for longer than this was held up, which is an outage. What its stamps are worth otherwise, they
   // say.
   static constexpr int64_t kHeldUpNs = 20'000'000;

@@ -87,6 +87,7 @@ struct RxWorker::Lane {
         source(std::move(port.source)),
         is_file(source->is_file()),
         staging(&live_staging) {
+    channel.is_file = is_file;
     if (is_file) {
       own_staging = std::make_unique<Staging>(channel.rings.size());
       staging = own_staging.get();

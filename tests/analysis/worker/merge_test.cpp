@@ -63,6 +63,17 @@ TEST_F(MergeTest, ATimeInWhichAPortWasNotWaitedForIsNotCoveredThere) {
   EXPECT_TRUE(sensor_.covers(0, PortDirection::both, 600 * kMs, 800 * kMs));
 }
 
+// A file loses nothing while it waits, and its time goes as fast as it is read.
+TEST_F(MergeTest, AFileIsWaitedFor) {
+  inside_.is_file = true;
+  push(outside_, 10), push(outside_, 900);
+  release(outside_, 1000), release(inside_, 500);
+  EXPECT_EQ(next(merge_), (std::vector<int64_t>{10}));
+  release(inside_, 1000);
+  EXPECT_EQ(next(merge_), (std::vector<int64_t>{900}));
+  EXPECT_TRUE(inside_covers(500, 900));
+}
+
 // A port is always a little behind: it looks at its counters of losses before it says that it has handed out everything.
 TEST_F(MergeTest, AnOrdinaryLagIsCovered) {
   Merge impatient(sensor_, 0, false, kMs);
