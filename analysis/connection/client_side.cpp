@@ -34,6 +34,13 @@ bool settle_by_two_legs(Connection& connection) {
   const auto [outer_leg, inner_leg] = std::minmax_element(connection.legs.begin(), connection.legs.end(),
                                                           [](const LegState& a, const LegState& b) { return a.point < b.point; });
   if (outer_leg->point == inner_leg->point) return false;
+  const bool is_proxied =
+      std::any_of(connection.crossings.begin(), connection.crossings.end(), [](const Crossing& c) { return c.is_proxied; });
+  if (is_proxied) {  // no packet is the same, and each TTL is of a host of its own: a proxy connects when it is connected to
+    connection.side_basis = SideBasis::seen;
+    connection.client_outer = outer_leg->first.order_ns <= inner_leg->first.order_ns;
+    return true;
+  }
   const auto [outer, inner] = comparable(*outer_leg, *inner_leg);
   if (outer == nullptr) return false;
   connection.side_basis = SideBasis::seen;

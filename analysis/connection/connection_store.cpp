@@ -96,14 +96,19 @@ void ConnectionStore::mark_paired(LegState& leg, LegState& other) {
   }
 }
 
-void ConnectionStore::share(LegState& leg, LegState& beyond) {
-  const auto add = [](LegState& to, const LegState& other) {
-    const bool known = std::find(to.shared_with.begin(), to.shared_with.end(), other.id.value()) != to.shared_with.end();
-    if (!known && to.shared_with.size() < LegState::kSharedMax) to.shared_with.push_back(other.id.value());
+bool ConnectionStore::share(LegState& leg, LegState& beyond) {
+  const auto add = [this](LegState& to, const LegState& other) {
+    auto& others = to.shared_with;
+    if (std::find(others.begin(), others.end(), other.id.value()) != others.end()) return false;
+    if (others.size() >= LegState::kSharedMax)
+      std::erase_if(others, [this](uint64_t id) { return place_of(id).connection_id == 0; });  // evicted
+    if (others.size() < LegState::kSharedMax) others.push_back(other.id.value());
+    return true;
   };
-  add(leg, beyond);
+  const bool is_new = add(leg, beyond);
   add(beyond, leg);
   mark_paired(leg, beyond);
+  return is_new;
 }
 
 std::vector<uint64_t> ConnectionStore::sharing(const Connection& connection) const {

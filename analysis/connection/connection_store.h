@@ -47,7 +47,8 @@ class ConnectionStore {
   // The two legs of an edge know that they are taken, each toward the other's point.
   void mark_paired(LegState& leg, LegState& other);
   // A leg beyond a proxy, of another connection, carries messages of this one, too.
-  void share(LegState& leg, LegState& beyond);
+  // False: that was known.
+  bool share(LegState& leg, LegState& beyond);
   // The other connections that it shares a leg with, by id.
   std::vector<uint64_t> sharing(const Connection& connection) const;
   // Takes an edge back: its legs may pair again, but not with each other. Legs that nothing else connects become a connection of

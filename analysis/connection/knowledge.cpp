@@ -15,20 +15,21 @@ void Knowledge::server_answered(const LegState& leg, uint8_t ttl) {
   point.ttl.use(leg.server.address) = ttl;
 }
 
-void Knowledge::crossed(const LegState& client_side, const LegState& server_side, bool client_outer) {
+void Knowledge::crossed(const LegState& client_side, const LegState& server_side, bool client_outer, bool is_proxied) {
   Device& between = device(client_side.point, server_side.point);
   ++between.connections;
-  between.rewrites |= !(client_side.client == server_side.client && client_side.server == server_side.server);
+  between.proxied += is_proxied;
+  between.rewrites |= !is_proxied && !(client_side.client == server_side.client && client_side.server == server_side.server);
   const LegState& outside = client_outer ? client_side : server_side;
   const LegState& inside = client_outer ? server_side : client_side;
   ++between.address_map.use({outside.server, inside.server});
   points_[client_side.point].crossed.use(client_side.server.address);
-  const auto renamed = [this](const Address& a, const Address& b) {
-    if (a != b) renamed_.use(a), renamed_.use(b);
+  const auto renamed = [this, is_proxied](const Address& a, const Address& b) {
+    if (a != b && !is_proxied) renamed_.use(a), renamed_.use(b);
   };
   renamed(client_side.client.address, server_side.client.address);
   renamed(client_side.server.address, server_side.server.address);
-  if (client_side.has_syn() && server_side.has_syn()) {
+  if (!is_proxied && client_side.has_syn() && server_side.has_syn()) {
     ++between.openings;
     between.renumbered += client_side.client_isn != server_side.client_isn;
     Openings& openings = points_[client_side.point].openings.use(client_side.server);
@@ -38,10 +39,11 @@ void Knowledge::crossed(const LegState& client_side, const LegState& server_side
   sides_.use(server_side.server.address) |= bit_of(client_outer ? PathSide::inner : PathSide::outer);
 }
 
-void Knowledge::has_not_crossed(const LegState& client_side, const LegState& server_side, bool client_outer) {
+void Knowledge::has_not_crossed(const LegState& client_side, const LegState& server_side, bool client_outer, bool is_proxied) {
   Device& between = device(client_side.point, server_side.point);
   --between.connections;
-  if (client_side.has_syn() && server_side.has_syn()) {
+  between.proxied -= is_proxied;
+  if (!is_proxied && client_side.has_syn() && server_side.has_syn()) {
     --between.openings;
     between.renumbered -= client_side.client_isn != server_side.client_isn;
     Openings& openings = points_[client_side.point].openings.use(client_side.server);

@@ -42,7 +42,7 @@ class Knowledge {
     size_t operator()(const AddressPair& pair) const { return KeyedHash().add(pair.outside).add(pair.inside).value(); }
   };
   struct Device {
-    uint64_t connections = 0, resets = 0;
+    uint64_t connections = 0, proxied = 0, resets = 0;
     uint64_t renumbered = 0;            // openings that bore another initial sequence number on either side
     uint64_t openings = 0;              // of these connections: those whose SYN was seen on both sides
     PerDirection<uint64_t> answered{};  // SYNs that it answered itself, by the way they went
@@ -57,9 +57,9 @@ class Knowledge {
   // A SYN-ACK of the server's end, as seen at the leg's point.
   void server_answered(const LegState& leg, uint8_t ttl);
   // A connection whose two legs were paired across the device between them.
-  void crossed(const LegState& client_side, const LegState& server_side, bool client_outer);
+  void crossed(const LegState& client_side, const LegState& server_side, bool client_outer, bool is_proxied = false);
   // It was not one: the sums are without it again. (What addresses have shown stays; it names and narrows, and proves nothing.)
-  void has_not_crossed(const LegState& client_side, const LegState& server_side, bool client_outer);
+  void has_not_crossed(const LegState& client_side, const LegState& server_side, bool client_outer, bool is_proxied = false);
   // The SYN or SYN-ACK of a handshake that the point has shown more of was, or was not, seen there on its way.
   void handshake_shown(PointIndex point, Direction direction, int64_t time_ns, bool seen);
   // Whether the point has shown handshakes of about that time without what went that way, and not only once in a while: a mirror

@@ -10,6 +10,7 @@
 namespace parallax {
 namespace {
 
+constexpr size_t kLegsMax = 64;  // of one connection: a client's may go on over any number of others beyond a proxy
 constexpr size_t kStagedEvents = 4096;
 constexpr size_t kWorkAtOnce = 1024;          // events and timers of one poll
 constexpr size_t kConnectionsAtOnce = 16384;  // that are only passed by
@@ -183,6 +184,8 @@ void Correlator::take(const LegEvent& event) {
     runner_.take_stranger(event);
   } else if (store_.leg(event.leg.value()) != nullptr) {  // else its connection was evicted
     update(event.leg.value(), event);
+  } else if (event.type == LegEventType::closed) {
+    turn_pairer_.forget(event.leg.value());  // else what the turns have shown of it stays for ever
   }
 }
 
@@ -333,7 +336,7 @@ void Correlator::take_back(Connection& connection, size_t index, int64_t now_ns)
   const std::array ends{std::pair{client_side.id.value(), server_side.point},
                         std::pair{server_side.id.value(), client_side.point}};
   runner_.take_back(connection, crossing);
-  if (crossing.is_learned) knowledge_.has_not_crossed(client_side, server_side, connection.client_outer);
+  if (crossing.is_learned) knowledge_.has_not_crossed(client_side, server_side, connection.client_outer, crossing.is_proxied);
   homes_.take_back(crossing, client_side, server_side, now_ns);
   ++tallies_.pairings_taken_back[static_cast<size_t>(crossing.method)];
   store_.disconnect(connection, index);
@@ -363,14 +366,15 @@ void orient(Crossing& crossing, const Connection& connection) {
 
 void Correlator::pair(uint64_t leg_id, const Pairer::Match& match, int64_t now_ns) {
   Connection& connection = store_.connect(leg_id, match.leg_id);
+  Crossing& crossing = connection.crossings.emplace_back();
+  crossing.client_leg = store_.place_of(leg_id).leg;
+  crossing.server_leg = store_.place_of(match.leg_id).leg;
+  crossing.is_proxied =
+      !match.keeps_packets && connection.legs[crossing.client_leg].point != connection.legs[crossing.server_leg].point;
   settle_client_side(connection);
   for (Crossing& earlier : connection.crossings) {
     if (!earlier.is_followed) orient(earlier, connection);
   }
-  Crossing& crossing = connection.crossings.emplace_back();
-  crossing.client_leg = store_.place_of(leg_id).leg;
-  crossing.server_leg = store_.place_of(match.leg_id).leg;
-  orient(crossing, connection);
   crossing.method = match.method;
   crossing.confidence = match.confidence;
   crossing.rivals = match.rivals;
@@ -387,8 +391,9 @@ void Correlator::pair(uint64_t leg_id, const Pairer::Match& match, int64_t now_n
   if (is_within) return;                                    // which device it is that both legs pass is not known
   if (connection.side_basis == SideBasis::guessed) return;  // it teaches nothing, and which way its packets pass is not known
   crossing.is_learned = true;
-  knowledge_.crossed(client_side, server_side, connection.client_outer);
-  knowledge_.device_changed(client_side.point, server_side.point, changes_between(client_side, server_side, crossing.stats));
+  knowledge_.crossed(client_side, server_side, connection.client_outer, crossing.is_proxied);
+  if (!crossing.is_proxied)
+    knowledge_.device_changed(client_side.point, server_side.point, changes_between(client_side, server_side, crossing.stats));
   if (match.keeps_packets && client_side.protocol == ip_protocol::tcp && can_be_followed(connection, crossing)) {
     const bool is_midstream = client_side.midstream && server_side.midstream;
     homes_.open(crossing, connection, is_midstream ? knowledge_.offsets_of(client_side, server_side) : SequenceOffsets{}, now_ns);
@@ -431,17 +436,19 @@ void Correlator::pair_by_turns(uint64_t leg_id, const LegEvent& event) {
 // The leg that has shown the message first is nearer to who sent it. A connection beyond the proxy that carries messages of
 // others already is shared with them; a client's may go on over several.
 void Correlator::pair_by_message(uint64_t leg_id, const MessagePairer::Match& match, int64_t now_ns) {
+  if (store_.place_of(leg_id).connection_id == store_.place_of(match.leg_id).connection_id) return;
   LegState &leg = *store_.leg(leg_id), &first = *store_.leg(match.leg_id);
   const bool is_taken = leg.paired[path_side(leg.point, first.point)];
   const bool first_is_taken = first.paired[path_side(first.point, leg.point)];
   const bool is_guess = store_.connection_of(leg_id)->side_basis == SideBasis::guessed;
   if (is_guess && (is_taken || first_is_taken)) return;  // which way the message went is not known
-  if (!is_taken || (!first_is_taken && store_.connection_of(leg_id)->client_outer == (first.point > leg.point))) {
-    pair(leg_id, {match.leg_id, match.method, false, match.confidence, match.rivals}, now_ns);
+  const bool is_full = store_.connection_of(leg_id)->legs.size() + store_.connection_of(match.leg_id)->legs.size() > kLegsMax;
+  if (!is_full && (!is_taken || (!first_is_taken && store_.connection_of(leg_id)->client_outer == (first.point > leg.point)))) {
+    pair(leg_id, {match.leg_id, match.method, match.keeps_packets, match.confidence, match.rivals}, now_ns);
     runner_.schedule(*store_.connection_of(leg_id));
     return;
   }
-  store_.share(first, leg);
+  if (!store_.share(first, leg)) return;
   services_.of(first.server).learn_sharing(leg.server, match.method);
   ++tallies_.pairings[static_cast<size_t>(match.method)];
 }

@@ -27,6 +27,7 @@ class MessageIndex {
     uint64_t leg_id = 0;  // LegId::value()
     int64_t order_ns = 0;
     uint32_t stamp_uncertainty_ns = 0;
+    uint32_t seq = 0;  // TCP
     PointIndex point = 0;
     bool taken = false;
   };

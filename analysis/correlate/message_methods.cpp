@@ -96,7 +96,6 @@ Keys first_bytes_keys(const LegState&, const RecognitionEvent& event) {
 }
 
 bool always(const RecognitionEvent&) { return true; }
-bool names_client(const RecognitionEvent& event) { return !event.text(2).empty() || !event.text(3).empty(); }
 bool names_nobody(const RecognitionEvent& event) { return !names_client(event); }
 
 constexpr std::array kMethods = {
@@ -111,5 +110,9 @@ constexpr std::array kMethods = {
 }  // namespace
 
 std::span<const MessageMethodRow> message_methods() { return kMethods; }
+
+bool names_client(const RecognitionEvent& event) {
+  return event.kind == RecognitionKind::http_request && (!event.text(2).empty() || !event.text(3).empty());
+}
 
 }  // namespace parallax

@@ -41,20 +41,25 @@ std::vector<MessagePairer::Match> MessagePairer::take(const LegState& leg, const
     const auto point = static_cast<PointIndex>(neighbour);
     if (is_followed_toward(connection, leg, point)) continue;
     is_sought = true;
-    if (!may_come_from(connection, leg, event.from, point)) continue;
+    if (!may_come_from(connection, leg, event, point)) continue;
     if (const Match match = find(leg, event, point); match.leg_id != 0) matches.push_back(match);
   }
+  if (is_sought && matches.empty() && event.from == Side::client) services_.of(leg.server).learn_message(false);
   if (is_sought)
     index_.add(keys, {.leg_id = leg.id.value(),
                       .order_ns = event.order_ns,
                       .stamp_uncertainty_ns = event.stamp_uncertainty_ns,
+                      .seq = event.seq,
                       .point = leg.point});
   return matches;
 }
 
-// A message travels from its sender on; where the client's side is a guess, by that guess.
-bool MessagePairer::may_come_from(const Connection& connection, const LegState& leg, Side sender, PointIndex point) {
-  return (point < leg.point) == (connection.client_outer == (sender == Side::client));
+// A message travels from its sender on. Where the client's side is a guess a message that names its client is looked for on
+// either side.
+bool MessagePairer::may_come_from(const Connection& connection, const LegState& leg, const RecognitionEvent& event,
+                                  PointIndex point) {
+  if (connection.side_basis == SideBasis::guessed && names_client(event)) return true;
+  return (point < leg.point) == (connection.client_outer == (event.from == Side::client));
 }
 
 // Of the two the one that shows the message first is nearer to its sender.
@@ -74,7 +79,8 @@ double MessagePairer::weight(PairingMethod method, const RecognitionEvent& event
   const PassageModel& service = services_.of(client.server);
   if (client.first.order_ns > beyond.first.order_ns && !beyond.is_paired()) return 0;  // a proxy connects when it is connected to
   const bool is_taken = first.paired[path_side(first.point, leg.point)] || leg.paired[path_side(leg.point, first.point)];
-  return density * service.leads_to(beyond.server) * service.found_by(method) * (is_taken ? service.shares() : 1);
+  return density * service.passes_on() * service.leads_to(beyond.server) * service.found_by(method) *
+         (is_taken ? service.shares() : 1);
 }
 
 // Messages a second that bear the key and that the device has not passed on.
@@ -110,11 +116,13 @@ MessagePairer::Match MessagePairer::find(const LegState& leg, const RecognitionE
       if (confidence < kThreshold) continue;
       const LegState& first = *store_.leg(best->leg_id);
       if (confidence >= kLearnsFrom) delays_of(event.from, leg, first).learn(event.order_ns - best->order_ns);
+      if (event.from == Side::client) services_.of(first.server).learn_message(true);
       index_.take(best->number);
       if (store_.place_of(best->leg_id).connection_id == store_.place_of(leg.id.value()).connection_id) return {};
       const auto rivals =
           std::count_if(weights.begin(), weights.end(), [&](double weight) { return weight > kRivalShare * sum; });
-      return {best->leg_id, row.method, confidence, static_cast<uint32_t>(rivals - 1)};
+      const bool same = leg.protocol == ip_protocol::tcp && best->seq == event.seq;
+      return {best->leg_id, row.method, confidence, static_cast<uint32_t>(rivals - 1), same};
     }
   }
   return {};

@@ -32,6 +32,8 @@ struct MessageMethodRow {
 };
 // Strongest first.
 std::span<const MessageMethodRow> message_methods();
+// A request with X-Forwarded-For or Forwarded.
+bool names_client(const RecognitionEvent& event);
 
 class MessagePairer {
  public:
@@ -40,6 +42,7 @@ class MessagePairer {
     PairingMethod method = PairingMethod::none;
     double confidence = 0;
     uint32_t rivals = 0;
+    bool keeps_packets = false;  // the same sequence number: it is the same segment, under other names
   };
 
   MessagePairer(const ConnectionStore& store, PassageModels& services) : store_(store), services_(services) {}
@@ -51,7 +54,7 @@ class MessagePairer {
   uint64_t evicted() const { return index_.evicted(); }
 
  private:
-  static bool may_come_from(const Connection& connection, const LegState& leg, Side sender, PointIndex point);
+  static bool may_come_from(const Connection& connection, const LegState& leg, const RecognitionEvent& event, PointIndex point);
   Match find(const LegState& leg, const RecognitionEvent& event, PointIndex point);
   DelayModel& delays_of(Side sender, const LegState& leg, const LegState& first);
   double strangers(const MessageMethodRow& row, uint64_t key, const LegState& leg, const RecognitionEvent& event) const;

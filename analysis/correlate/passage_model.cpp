@@ -31,6 +31,10 @@ double PassageModel::found_by(PairingMethod method) const { return share(methods
 
 double PassageModel::shares() const { return (sharings_ + 1.0) / (pairings_ + 10.0); }
 
+double PassageModel::passes_on() const { return share(passed_, passed_ + stayed_); }
+
+double PassageModel::finds_partners() const { return std::min(1.0, share(pairings_, clients_)); }
+
 double PassageModel::resizes_by(int32_t bytes) const {
   const double expected = bytes == 0 ? kSameSize / kSizesOfStrangers : 1 / kSizesOfStrangers;
   const double seen = (count_of(sizes_, bytes) + kSizeExpected * expected) / (exchanges_ + kSizeExpected);

@@ -26,6 +26,12 @@ class PassageModel {
   double shares() const;  // that the connection beyond carries other clients' messages, too, or the client's goes on over another
   double resizes_by(int32_t bytes) const;
 
+  // How often what is asked of it has been seen to go on at all: of messages, and of connections in which only the turns tell.
+  double passes_on() const;
+  double finds_partners() const;
+  void learn_message(bool passed) { ++(passed ? passed_ : stayed_); }
+  void learn_client() { ++clients_; }
+
   // Until then nothing usual is known, and coincidences look like the rest.
   bool is_known() const { return pairings_ >= kPairingsKnown; }
 
@@ -40,6 +46,7 @@ class PassageModel {
   std::unordered_map<Endpoint, uint32_t, KeyedHashOf<Endpoint>> servers_;
   std::array<uint32_t, kPairingMethodCount> methods_{};
   std::unordered_map<int32_t, uint32_t> sizes_;
+  uint32_t clients_ = 0, passed_ = 0, stayed_ = 0;
   uint32_t pairings_ = 0, sharings_ = 0, exchanges_ = 0;
 };
 

@@ -16,6 +16,10 @@ constexpr double kMissingExchange = 3;  // logarithm: against a leg that has non
 constexpr size_t kLookedAtLeast = 64;   // exchanges, to know how many strangers there are
 constexpr double kTooUncertainNs = 100'000, kUnknownTimes = 20;
 constexpr double kEvidenceMost = 40;  // logarithms: enough for certainty, and refutable
+// Exchanges that a pairing takes, of a service that is known and of a new one: a single one lies within another by chance often
+// enough, where there is no proxy at all.
+constexpr uint32_t kLeastKnown = 1, kLeastNew = 2;
+constexpr size_t kWaitingLookedAtMax = 256;
 constexpr double kSecond = 1e9;
 
 }  // namespace
@@ -30,6 +34,10 @@ TurnPairer::Match TurnPairer::take(const LegState& leg, const LegEvent& event, s
     known.request_bytes = event.packet.payload_length;
     known.request_uncertainty_ns = event.packet.stamp_uncertainty_ns;
     point.waiting.emplace_back(event.packet.order_ns, leg.id.value());
+    if (point.waiting.size() > kExchangesMax) {
+      point.waiting.pop_front();
+      ++evicted_;
+    }
     return {};
   }
   if (!known.request_ns) return {};  // a greeting
@@ -57,8 +65,12 @@ TurnPairer::Match TurnPairer::find(Leg& known, const LegState& leg, const Exchan
   Match match;
   uint64_t partner = 0;
   if (!leg.paired[path_side(leg.point, server_point)]) {
+    if (own.first) services_.of(leg.server).learn_client();
     weigh(known, leg, own, server_point);
-    match = settle(known);
+    match = settle(known, services_.of(leg.server).is_known() ? kLeastKnown : kLeastNew);
+    // It may have been taken since it became a candidate, or been forgotten.
+    const LegState* best = match.leg_id != 0 ? store_.leg(match.leg_id) : nullptr;
+    if (best == nullptr || store_.place_of(match.leg_id).connection_id == connection.id || !is_free(leg, *best)) match = {};
     partner = match.leg_id;
   } else {
     for (const LegState& other : connection.legs) {
@@ -76,6 +88,7 @@ void TurnPairer::expire(Point& point, int64_t now_ns) {
 
 // Whether a leg beyond may be the client's: opened later, and free.
 bool TurnPairer::is_free(const LegState& client, const LegState& beyond) {
+  if (std::find(client.not_with.begin(), client.not_with.end(), beyond.id.value()) != client.not_with.end()) return false;
   return beyond.protocol == client.protocol && beyond.first.order_ns >= client.first.order_ns &&
          !beyond.paired[path_side(beyond.point, client.point)];
 }
@@ -133,10 +146,12 @@ void TurnPairer::weigh(Leg& leg, const LegState& state, const Exchange& own, Poi
       candidate = candidates.insert(candidates.end(), {inner.leg_id, 0});
     } else {  // how often that leg by itself would have an exchange just now
       const double age_s = static_cast<double>(own.response_ns - other.first.order_ns) / kSecond;
-      rate = std::max(1.0, legs_.at(inner.leg_id).exchanges / std::max(0.2, age_s));
+      const auto known = legs_.find(inner.leg_id);
+      rate = std::max(1.0, (known == legs_.end() ? 1 : known->second.exchanges) / std::max(0.2, age_s));
       unseen = 1;
       candidate->evidence += kMissingExchange;
     }
+    ++candidate->exchanges;
     const double stranger = rate * (rate * unseen + others_waiting(points_[state.point], model, own, inner));
     candidate->evidence = std::min(
         kEvidenceMost, candidate->evidence + std::log(std::max(likelihood(model, own, inner, other.server), 1e-9) / stranger));
@@ -163,28 +178,27 @@ double TurnPairer::likelihood(const PassageModel& model, const Exchange& own, co
   return model.request.density(inner.request_ns - own.request_ns, uncertainty_ns) *
          model.response.density(own.response_ns - inner.response_ns, uncertainty_ns) *
          model.resizes_by(static_cast<int32_t>(own.request_bytes - inner.request_bytes)) * model.leads_to(server) *
-         model.found_by(PairingMethod::timing);
+         model.found_by(PairingMethod::timing) * model.finds_partners();
 }
 
 // That the exchange beyond is of another client, whose request came before it and whose response is still to come.
 double TurnPairer::others_waiting(const Point& clients, const PassageModel& model, const Exchange& own,
                                   const Exchange& inner) const {
-  constexpr size_t kWaitingMax = 32;
   double sum = 0;
   size_t looked_at = 0;
-  for (auto waiting = clients.waiting.rbegin(); waiting != clients.waiting.rend() && looked_at < kWaitingMax; ++waiting) {
+  for (auto waiting = clients.waiting.rbegin(); waiting != clients.waiting.rend() && looked_at < kWaitingLookedAtMax; ++waiting) {
     if (waiting->first > inner.request_ns || waiting->second == own.leg_id) continue;
+    ++looked_at;
     const auto leg = legs_.find(waiting->second);
     if (leg == legs_.end() || leg->second.request_ns != waiting->first) continue;
-    ++looked_at;
     sum += model.request.density(inner.request_ns - waiting->first, own.uncertainty_ns + inner.uncertainty_ns) *
            model.response.beyond(own.response_ns - inner.response_ns);
   }
   return sum;
 }
 
-TurnPairer::Match TurnPairer::settle(const Leg& leg) {
-  if (leg.candidates.empty()) return {};
+TurnPairer::Match TurnPairer::settle(const Leg& leg, uint32_t least) {
+  if (leg.candidates.empty() || leg.candidates.front().exchanges < least) return {};
   const Candidate& best = leg.candidates.front();
   double sum = std::exp(-best.evidence);  // a stranger's
   for (const Candidate& candidate : leg.candidates) sum += std::exp(candidate.evidence - best.evidence);

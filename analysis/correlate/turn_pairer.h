@@ -52,7 +52,8 @@ class TurnPairer {
   };
   struct Candidate {
     uint64_t leg_id;
-    double evidence;  // logarithm of the likelihood ratio against a stranger, so far
+    double evidence;         // logarithm of the likelihood ratio against a stranger, so far
+    uint32_t exchanges = 0;  // that it had where the client had one
   };
   struct Leg {
     std::optional<int64_t> request_ns;
@@ -77,7 +78,7 @@ class TurnPairer {
   void weigh(Leg& leg, const LegState& state, const Exchange& own, PointIndex server_point);
   static double likelihood(const PassageModel& model, const Exchange& own, const Exchange& inner, const Endpoint& server);
   double others_waiting(const Point& clients, const PassageModel& model, const Exchange& own, const Exchange& inner) const;
-  static Match settle(const Leg& leg);
+  static Match settle(const Leg& leg, uint32_t least);
   static void expire(Point& point, int64_t now_ns);
 
   const ConnectionStore& store_;

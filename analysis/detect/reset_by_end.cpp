@@ -19,6 +19,10 @@ constexpr double kUnknown = 0.5;
 template <Side end>
 constexpr FindingKind kKind = end == Side::client ? FindingKind::reset_by_client : FindingKind::reset_by_server;
 
+bool is_proxied(const Connection& c) {
+  return std::any_of(c.crossings.begin(), c.crossings.end(), [](const Crossing& crossing) { return crossing.is_proxied; });
+}
+
 // The leg that has shown the first RST of an established connection; null: none has, or there was a FIN before.
 const LegState* first_shown(const Connection& c) {
   const LegState* first = nullptr;
@@ -38,6 +42,14 @@ struct Reset {
 
 template <Side end>
 Reset reset_of(const Connection& c, const DetectorView& view) {
+  // What a proxy's client gets from the server's end is the proxy's own, and what happens beyond is another connection's.
+  if (is_proxied(c)) {
+    const LegState& own = c.client_leg();
+    if (end == Side::server || !own.reset || own.reset_after_fin || !own.established || own.reset->from != end ||
+        reset_is_told(c))
+      return {};
+    return {&*own.reset, &*own.reset};
+  }
   const LegState* leg = first_shown(c);
   if (leg == nullptr || leg->reset->from != end || reset_is_told(c)) return {};
   const LegState& nearest = end == Side::client ? c.client_leg() : c.server_leg();

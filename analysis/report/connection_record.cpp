@@ -157,7 +157,7 @@ std::vector<DeviceRecord> device_records(const Knowledge& knowledge, size_t poin
     r.connections = device.connections;
     r.resets_originated = device.resets;
     r.changes = device.changes;
-    r.kind = kind_of(device.changes);
+    r.kind = 2 * device.proxied > device.connections ? DeviceKind::proxy : kind_of(device.changes);
     for (const auto& [ends, connections] : device.address_map.entries())
       r.address_map.push_back({ends.outside, ends.inside, connections});
     std::sort(r.address_map.begin(), r.address_map.end(), [](const AddressMapEntry& x, const AddressMapEntry& y) {
