@@ -429,7 +429,7 @@ void Correlator::take(const RecognitionEvent& event) {
 void Correlator::pair_by_turns(uint64_t leg_id, const LegEvent& event) {
   const TurnPairer::Match match = turn_pairer_.take(*store_.leg(leg_id), event, options_.path.size());
   if (match.leg_id == 0) return;
-  pair(leg_id, {match.leg_id, PairingMethod::timing, false, match.confidence, match.rivals}, event.packet.order_ns);
+  pair(leg_id, {match.leg_id, PairingMethod::timing, match.keeps_packets, match.confidence, match.rivals}, event.packet.order_ns);
   runner_.schedule(*store_.connection_of(leg_id));
 }
 

@@ -32,6 +32,7 @@ TurnPairer::Match TurnPairer::take(const LegState& leg, const LegEvent& event, s
   if (event.packet.from == Side::client) {
     known.request_ns = event.packet.order_ns;
     known.request_bytes = event.packet.payload_length;
+    known.request_seq = event.packet.seq;
     known.request_uncertainty_ns = event.packet.stamp_uncertainty_ns;
     point.waiting.emplace_back(event.packet.order_ns, leg.id.value());
     if (point.waiting.size() > kExchangesMax) {
@@ -45,6 +46,7 @@ TurnPairer::Match TurnPairer::take(const LegState& leg, const LegEvent& event, s
                      .request_ns = *known.request_ns,
                      .response_ns = event.packet.order_ns,
                      .request_bytes = known.request_bytes,
+                     .request_seq = known.request_seq,
                      .uncertainty_ns = std::max(known.request_uncertainty_ns, event.packet.stamp_uncertainty_ns),
                      .first = known.exchanges++ == 0};
   known.request_ns.reset();
@@ -152,6 +154,7 @@ void TurnPairer::weigh(Leg& leg, const LegState& state, const Exchange& own, Poi
       candidate->evidence += kMissingExchange;
     }
     ++candidate->exchanges;
+    candidate->same += inner.request_seq == own.request_seq;
     const double stranger = rate * (rate * unseen + others_waiting(points_[state.point], model, own, inner));
     candidate->evidence = std::min(
         kEvidenceMost, candidate->evidence + std::log(std::max(likelihood(model, own, inner, other.server), 1e-9) / stranger));
@@ -206,7 +209,9 @@ TurnPairer::Match TurnPairer::settle(const Leg& leg, uint32_t least) {
     return std::exp(candidate.evidence - best.evidence) > kRivalShare * sum;
   });
   const double confidence = 1 / sum;
-  return confidence < kThreshold ? Match{} : Match{best.leg_id, std::min(kMost, confidence), static_cast<uint32_t>(rivals - 1)};
+  return confidence < kThreshold
+             ? Match{}
+             : Match{best.leg_id, std::min(kMost, confidence), static_cast<uint32_t>(rivals - 1), best.same == best.exchanges};
 }
 
 }  // namespace parallax

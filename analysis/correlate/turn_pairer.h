@@ -31,6 +31,7 @@ class TurnPairer {
     uint64_t leg_id = 0;  // on the server's side; 0: none that is clear
     double confidence = 0;
     uint32_t rivals = 0;
+    bool keeps_packets = false;  // the requests bear the same sequence numbers: they are the same segments, under other names
   };
 
   TurnPairer(const ConnectionStore& store, PassageModels& services) : store_(store), services_(services) {}
@@ -47,6 +48,7 @@ class TurnPairer {
     uint64_t leg_id;
     int64_t request_ns, response_ns;
     uint32_t request_bytes;  // of its first segment
+    uint32_t request_seq;    // the same
     int64_t uncertainty_ns;  // of both stamps
     bool first;              // of the leg
   };
@@ -54,11 +56,12 @@ class TurnPairer {
     uint64_t leg_id;
     double evidence;         // logarithm of the likelihood ratio against a stranger, so far
     uint32_t exchanges = 0;  // that it had where the client had one
+    uint32_t same = 0;       // of these: with the same sequence number
   };
   struct Leg {
     std::optional<int64_t> request_ns;
     uint32_t request_uncertainty_ns = 0;
-    uint32_t request_bytes = 0;
+    uint32_t request_bytes = 0, request_seq = 0;
     uint32_t exchanges = 0;
     std::vector<Candidate> candidates;  // where it is on the client's side: the most likely first
   };

@@ -302,7 +302,8 @@ inline DecodedFrame* RxWorker::decode_packet(Lane& lane, const RawPacket& packet
   PortCounters& counters = lane.channel.counters;
   if (const DecodeError error = decode(frame, sighting, options_.key_from); error != DecodeError::none) [[unlikely]] {
     counters.decode_errors[static_cast<size_t>(error)].add();
-    if (error != DecodeError::no_ip) hide(lane, packet);
+    const bool is_no_ip = error == DecodeError::no_ip || error == DecodeError::arp_malformed;
+    if (!is_no_ip) hide(lane, packet);
     return nullptr;
   }
   sighting.time_ns = packet.time_ns;
