@@ -79,8 +79,9 @@ double MessagePairer::weight(PairingMethod method, const RecognitionEvent& event
   const PassageModel& service = services_.of(client.server);
   if (client.first.order_ns > beyond.first.order_ns && !beyond.is_paired()) return 0;  // a proxy connects when it is connected to
   const bool is_taken = first.paired[path_side(first.point, leg.point)] || leg.paired[path_side(leg.point, first.point)];
-  return density * service.passes_on() * service.leads_to(beyond.server) * service.found_by(method) *
-         (is_taken ? service.shares() : 1);
+  // A client's name in a header, or an identifier, says by itself that the message goes on.
+  const double passes_on = method == PairingMethod::payload ? service.passes_on() : 1;
+  return density * passes_on * service.leads_to(beyond.server) * service.found_by(method) * (is_taken ? service.shares() : 1);
 }
 
 // Messages a second that bear the key and that the device has not passed on.

@@ -3,6 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <random>
+
 namespace parallax {
 namespace {
 
@@ -29,6 +32,7 @@ class TurnPairerTest : public testing::Test {
     event.packet.order_ns = at(ms);
     event.packet.from = from;
     event.packet.payload_length = bytes;
+    event.packet.seq = seq_ != 0 ? seq_ : static_cast<uint32_t>(id * 1'000'003 + event.packet.order_ns);
     return pairer_.take(*store_.leg(id), event, 2);
   }
   // A client's exchange that begins at `ms`, and the proxy's within it. What has become clear with it.
@@ -61,7 +65,7 @@ class TurnPairerTest : public testing::Test {
   ConnectionStore store_{options_};
   PassageModels services_;
   TurnPairer pairer_{store_, services_};
-  uint32_t next_leg_ = 0;
+  uint32_t next_leg_ = 0, seq_ = 0;
 };
 
 TEST_F(TurnPairerTest, ExchangesThatLieWithinOneAnotherAreOneConnections) {
@@ -130,6 +134,72 @@ TEST_F(TurnPairerTest, AnEndOfTlsWithoutAnExchangeBeyondDoesNotRefute) {
     }
   }
   EXPECT_EQ(match.leg_id, beyond);
+}
+
+// Two networks that have nothing to do with one another: exchanges lie within others by chance.
+TEST_F(TurnPairerTest, WhereThereIsNoProxyNoneIsInvented) {
+  struct Message {
+    double ms;
+    uint64_t leg;
+    Side from;
+    uint32_t bytes;
+  };
+  std::mt19937 random(5);
+  std::exponential_distribution<double> gap(10.0 / 1000), thinking(1.0 / 20), answer(1.0 / 15);
+  std::uniform_int_distribution<uint32_t> bytes(80, 600);
+  std::vector<Message> messages;
+  std::vector<std::pair<double, PointIndex>> openings;
+  for (const PointIndex point : {kOutside, kInside}) {
+    double ms = 0;
+    for (int i = 0; i < 500; ++i) openings.emplace_back(ms += gap(random), point);
+  }
+  std::sort(openings.begin(), openings.end());
+  for (const auto& [opened_ms, point] : openings) {
+    const uint64_t id = leg(point, opened_ms);
+    double ms = opened_ms + thinking(random);
+    for (int turn = 0; turn < 3; ++turn) {
+      messages.push_back({ms, id, Side::client, bytes(random)});
+      messages.push_back({ms += answer(random), id, Side::server, 300});
+      ms += thinking(random);
+    }
+  }
+  std::sort(messages.begin(), messages.end(), [](const Message& a, const Message& b) { return a.ms < b.ms; });
+  size_t paired = 0;
+  for (const Message& m : messages) {
+    const TurnPairer::Match match = message(m.leg, m.from, m.ms, m.bytes);
+    if (match.leg_id == 0) continue;
+    connect(m.leg, match.leg_id);
+    ++paired;
+  }
+  EXPECT_LE(paired, 2u) << "of 500 clients";
+}
+
+TEST_F(TurnPairerTest, ACandidateThatAnotherHasTakenIsNone) {
+  const uint64_t client = leg(kOutside, 0), other = leg(kOutside, 0), beyond = leg(kInside, 1);
+  exchange(client, beyond, 10);
+  connect(other, beyond);
+  for (int turn = 1; turn < 5; ++turn) EXPECT_EQ(exchange(client, beyond, 10 + 100 * turn).leg_id, 0u);
+}
+
+TEST_F(TurnPairerTest, ACandidateThatIsOverAndForgottenDoesNoHarm) {
+  const uint64_t client = leg(kOutside, 0), beyond = leg(kInside, 1);
+  exchange(client, beyond, 10);
+  message(client, Side::client, 100, 122);
+  message(beyond, Side::client, 100.4, 100);
+  message(beyond, Side::server, 105, 300);
+  pairer_.forget(beyond);
+  message(client, Side::server, 105.2, 322);
+}
+
+TEST_F(TurnPairerTest, TheSameSegmentsAreANatsAndFollowed) {
+  const uint64_t client = leg(kOutside, 0), beyond = leg(kInside, 1);
+  TurnPairer::Match match;
+  for (int turn = 0; turn < 4 && match.leg_id == 0; ++turn) {
+    seq_ = 1000 * static_cast<uint32_t>(turn + 1);
+    match = exchange(client, beyond, 10 + 100 * turn);
+  }
+  ASSERT_EQ(match.leg_id, beyond);
+  EXPECT_TRUE(match.keeps_packets);
 }
 
 }  // namespace
