@@ -86,6 +86,11 @@ std::string plural(uint64_t count, const char* one, const char* many) {
   return fmt::format("{} {}", count_text(count), count == 1 ? one : many);
 }
 
+// A proxy of whose packets none is the same on both sides.
+bool ends_connections(const v1::Device& device) {
+  return device.kind() == v1::DEVICE_KIND_PROXY && device.toward_inside().forwarded() + device.toward_outside().forwarded() == 0;
+}
+
 // ", 12 not accounted for", or nothing.
 std::string share_text(uint64_t count, const char* what) {
   return count == 0 ? "" : fmt::format(", {} {}", count_text(count), what);
@@ -339,6 +344,13 @@ std::string TextReport::verdict() const {
           2, 0);
       continue;
     }
+    if (ends_connections(device)) {
+      text += wrapped(fmt::format("{} ends connections and makes its own: {} were paired across it, and their packets are not "
+                                  "followed, so that nothing more can be said about it.",
+                                  "The" + name.substr(3), plural(device.connections(), "connection", "connections")),
+                      2, 0);
+      continue;
+    }
     if (crossed == 0) {
       text += wrapped(fmt::format("No packet was recognised on both sides of {}: nothing can be said about it.", name), 2, 0);
       continue;
@@ -482,6 +494,12 @@ std::string TextReport::devices() const {
         4, 0);
     const auto way = [&](const std::string& toward, bool has, const v1::Distribution& transit, const v1::DeviceTraffic& traffic) {
       if (traffic.entered() == 0) return;
+      if (ends_connections(device)) {
+        text += wrapped(fmt::format("toward {}: {} came to it; what it made of them is another connection's", toward,
+                                    plural(traffic.entered(), "packet", "packets")),
+                        4, 2);
+        return;
+      }
       text += wrapped(
           fmt::format("toward {}: {} entered, {} crossed, {} lost{}{}{}{}", toward, count_text(traffic.entered()),
                       count_text(traffic.forwarded()), count_text(traffic.lost()),
