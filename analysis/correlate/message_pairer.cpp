@@ -44,7 +44,7 @@ std::vector<MessagePairer::Match> MessagePairer::take(const LegState& leg, const
     if (!may_come_from(connection, leg, event, point)) continue;
     if (const Match match = find(leg, event, point); match.leg_id != 0) matches.push_back(match);
   }
-  if (is_sought && matches.empty() && event.from == Side::client) services_.of(leg.server).learn_message(false);
+  if (is_sought) services_.of(leg.server).learn_asked();
   if (is_sought)
     index_.add(keys, {.leg_id = leg.id.value(),
                       .order_ns = event.order_ns,
@@ -79,9 +79,7 @@ double MessagePairer::weight(PairingMethod method, const RecognitionEvent& event
   const PassageModel& service = services_.of(client.server);
   if (client.first.order_ns > beyond.first.order_ns && !beyond.is_paired()) return 0;  // a proxy connects when it is connected to
   const bool is_taken = first.paired[path_side(first.point, leg.point)] || leg.paired[path_side(leg.point, first.point)];
-  // A client's name in a header, or an identifier, says by itself that the message goes on.
-  const double passes_on = method == PairingMethod::payload ? service.passes_on() : 1;
-  return density * passes_on * service.leads_to(beyond.server) * service.found_by(method) * (is_taken ? service.shares() : 1);
+  return density * service.leads_to(beyond.server) * service.found_by(method) * (is_taken ? service.shares() : 1);
 }
 
 // Messages a second that bear the key and that the device has not passed on.
@@ -117,9 +115,12 @@ MessagePairer::Match MessagePairer::find(const LegState& leg, const RecognitionE
       if (confidence < kThreshold) continue;
       const LegState& first = *store_.leg(best->leg_id);
       if (confidence >= kLearnsFrom) delays_of(event.from, leg, first).learn(event.order_ns - best->order_ns);
-      if (event.from == Side::client) services_.of(first.server).learn_message(true);
+      PassageModel& service = services_.of(event.from == Side::client ? first.server : leg.server);
+      service.learn_passed();
       index_.take(best->number);
       if (store_.place_of(best->leg_id).connection_id == store_.place_of(leg.id.value()).connection_id) return {};
+      // A client's name in a header, or an identifier, says by itself that the message goes on.
+      if (row.method == PairingMethod::payload && !service.passes_messages()) return {};
       const auto rivals =
           std::count_if(weights.begin(), weights.end(), [&](double weight) { return weight > kRivalShare * sum; });
       const bool same = leg.protocol == ip_protocol::tcp && best->seq == event.seq;

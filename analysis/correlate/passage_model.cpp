@@ -5,7 +5,6 @@
 namespace parallax {
 namespace {
 
-constexpr double kPassesExpected = 0.1;    // of one message, before any has been seen
 constexpr double kSizesOfStrangers = 400;  // about so many different ones have the differences to strangers' requests
 constexpr double kSameSize = 40;           // that it passes as it is, is expected before anything has been seen: so much more
 constexpr double kSizeExpected = 2;        // observations that the expectation weighs
@@ -31,10 +30,6 @@ double PassageModel::leads_to(const Endpoint& server) const { return share(count
 double PassageModel::found_by(PairingMethod method) const { return share(methods_[static_cast<size_t>(method)], pairings_); }
 
 double PassageModel::shares() const { return (sharings_ + 1.0) / (pairings_ + 10.0); }
-
-double PassageModel::passes_on() const { return (passed_ + kPassesExpected) / (passed_ + stayed_ + 1.0); }
-
-double PassageModel::finds_partners() const { return std::min(1.0, share(pairings_, clients_)); }
 
 double PassageModel::resizes_by(int32_t bytes) const {
   const double expected = bytes == 0 ? kSameSize / kSizesOfStrangers : 1 / kSizesOfStrangers;

@@ -26,11 +26,14 @@ class PassageModel {
   double shares() const;  // that the connection beyond carries other clients' messages, too, or the client's goes on over another
   double resizes_by(int32_t bytes) const;
 
-  // How often what is asked of it has been seen to go on at all: of messages, and of connections in which only the turns tell.
-  double passes_on() const;
-  double finds_partners() const;
-  void learn_message(bool passed) { ++(passed ? passed_ : stayed_); }
+  // Whether what is asked of it is seen to go on, and more often than chance has it where there is no proxy at all: of messages,
+  // and of connections of which only the turns tell. Until then no pairing is told that rests on likelihood alone.
+  bool passes_messages() const { return passes(passed_, asked_); }
+  bool passes_clients() const { return passes(partners_, clients_); }
+  void learn_asked() { ++asked_; }
+  void learn_passed() { ++passed_; }
   void learn_client() { ++clients_; }
+  void learn_partner() { ++partners_; }
 
   // Until then nothing usual is known, and coincidences look like the rest.
   bool is_known() const { return pairings_ >= kPairingsKnown; }
@@ -40,13 +43,18 @@ class PassageModel {
   void learn_exchange(int64_t request_ns, int64_t response_ns, int32_t bytes);
 
  private:
+  // Chance has passed on 9 in 100 at most.
+  static constexpr uint32_t kPassedLeast = 6, kPassedShareLeast = 4;  // one in so many
+  static bool passes(uint32_t passed, uint32_t asked) {
+    return passed >= kPassedLeast && uint64_t{passed} * kPassedShareLeast >= asked;
+  }
   static constexpr uint32_t kPairingsKnown = 5;
   static constexpr size_t kServersMax = 64, kSizesMax = 256;
 
   std::unordered_map<Endpoint, uint32_t, KeyedHashOf<Endpoint>> servers_;
   std::array<uint32_t, kPairingMethodCount> methods_{};
   std::unordered_map<int32_t, uint32_t> sizes_;
-  uint32_t clients_ = 0, passed_ = 0, stayed_ = 0;
+  uint32_t asked_ = 0, passed_ = 0, clients_ = 0, partners_ = 0;
   uint32_t pairings_ = 0, sharings_ = 0, exchanges_ = 0;
 };
 

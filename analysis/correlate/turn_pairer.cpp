@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "analysis/leg/leg.h"
 
@@ -16,9 +17,6 @@ constexpr double kMissingExchange = 3;  // logarithm: against a leg that has non
 constexpr size_t kLookedAtLeast = 64;   // exchanges, to know how many strangers there are
 constexpr double kTooUncertainNs = 100'000, kUnknownTimes = 20;
 constexpr double kEvidenceMost = 40;  // logarithms: enough for certainty, and refutable
-// Exchanges that a pairing takes, of a service that is known and of a new one: a single one lies within another by chance often
-// enough, where there is no proxy at all.
-constexpr uint32_t kLeastKnown = 1, kLeastNew = 2;
 constexpr size_t kWaitingLookedAtMax = 256;
 constexpr double kSecond = 1e9;
 
@@ -69,11 +67,14 @@ TurnPairer::Match TurnPairer::find(Leg& known, const LegState& leg, const Exchan
   if (!leg.paired[path_side(leg.point, server_point)]) {
     if (own.first) services_.of(leg.server).learn_client();
     weigh(known, leg, own, server_point);
-    match = settle(known, services_.of(leg.server).is_known() ? kLeastKnown : kLeastNew);
+    match = settle(known);
     // It may have been taken since it became a candidate, or been forgotten.
     const LegState* best = match.leg_id != 0 ? store_.leg(match.leg_id) : nullptr;
     if (best == nullptr || store_.place_of(match.leg_id).connection_id == connection.id || !is_free(leg, *best)) match = {};
     partner = match.leg_id;
+    PassageModel& service = services_.of(leg.server);
+    if (match.leg_id != 0 && !std::exchange(known.has_partner, true)) service.learn_partner();
+    if (!service.passes_clients() && !service.is_known()) match = {};
   } else {
     for (const LegState& other : connection.legs) {
       if (other.point == server_point) partner = other.id.value();
@@ -181,7 +182,7 @@ double TurnPairer::likelihood(const PassageModel& model, const Exchange& own, co
   return model.request.density(inner.request_ns - own.request_ns, uncertainty_ns) *
          model.response.density(own.response_ns - inner.response_ns, uncertainty_ns) *
          model.resizes_by(static_cast<int32_t>(own.request_bytes - inner.request_bytes)) * model.leads_to(server) *
-         model.found_by(PairingMethod::timing) * model.finds_partners();
+         model.found_by(PairingMethod::timing);
 }
 
 // That the exchange beyond is of another client, whose request came before it and whose response is still to come.
@@ -200,8 +201,8 @@ double TurnPairer::others_waiting(const Point& clients, const PassageModel& mode
   return sum;
 }
 
-TurnPairer::Match TurnPairer::settle(const Leg& leg, uint32_t least) {
-  if (leg.candidates.empty() || leg.candidates.front().exchanges < least) return {};
+TurnPairer::Match TurnPairer::settle(const Leg& leg) {
+  if (leg.candidates.empty()) return {};
   const Candidate& best = leg.candidates.front();
   double sum = std::exp(-best.evidence);  // a stranger's
   for (const Candidate& candidate : leg.candidates) sum += std::exp(candidate.evidence - best.evidence);

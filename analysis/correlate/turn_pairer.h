@@ -63,6 +63,7 @@ class TurnPairer {
     uint32_t request_uncertainty_ns = 0;
     uint32_t request_bytes = 0, request_seq = 0;
     uint32_t exchanges = 0;
+    bool has_partner = false;           // one has become clear, told or not
     std::vector<Candidate> candidates;  // where it is on the client's side: the most likely first
   };
   // Of a point: its exchanges in order of their responses, and requests that wait, in order of time.
@@ -81,7 +82,7 @@ class TurnPairer {
   void weigh(Leg& leg, const LegState& state, const Exchange& own, PointIndex server_point);
   static double likelihood(const PassageModel& model, const Exchange& own, const Exchange& inner, const Endpoint& server);
   double others_waiting(const Point& clients, const PassageModel& model, const Exchange& own, const Exchange& inner) const;
-  static Match settle(const Leg& leg, uint32_t least);
+  static Match settle(const Leg& leg);
   static void expire(Point& point, int64_t now_ns);
 
   const ConnectionStore& store_;

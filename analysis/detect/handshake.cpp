@@ -14,6 +14,10 @@ constexpr double kElsewhere = 0.7;
 // shorter.
 constexpr int64_t kAnswerWaitNs = 1'000'000'000;
 
+// Silence is covered if all but one in so many of such steps are.
+constexpr int64_t kSilenceStepNs = 100'000'000;
+constexpr uint32_t kSilenceShare = 10;
+
 // By which stamps of two points may be in the wrong order.
 constexpr int64_t kStampSlackNs = 20'000'000;
 
@@ -166,14 +170,18 @@ AbsenceProof Handshake::silent_until(int64_t to_ns) const {
   to_ns = std::max(to_ns, answered_by_ns);
   const auto nothing = [&](Direction direction, int64_t from_ns, int64_t until_ns) {
     AbsenceProof proof(view_.sensor, last.point, direction);
-    return proof.expect(from_ns, until_ns);
+    for (; from_ns < until_ns; from_ns += kSilenceStepNs) proof.expect(from_ns, std::min(from_ns + kSilenceStepNs, until_ns));
+    // In the little that is not covered neither a SYN with its answer nor an answer is likely to have been.
+    return proof.unless(proof.covered() * kSilenceShare < proof.expected() * (kSilenceShare - 1), Doubt::not_covered);
   };
   // A client that has tried again and then falls silent, without an acknowledgement, has been given nothing to go on with.
   const Direction there = c_.direction_of(Side::client), back = c_.direction_of(Side::server);
   if (const AbsenceProof gave_up = nothing(there, last.order_ns, to_ns); leg.attempt_count > 1 && gave_up.holds()) return gave_up;
   // Of a SYN that was missed itself the answer must have been missed, too.
   const bool unseen_later = !nothing(there, answered_by_ns, to_ns).holds() && !nothing(back, answered_by_ns, to_ns).holds();
-  return nothing(back, last.order_ns, answered_by_ns).unless(unseen_later, Doubt::not_covered);
+  return nothing(back, last.order_ns, answered_by_ns)
+      .unless(!nothing(back, last.order_ns, last.order_ns + kSilenceStepNs).holds(), Doubt::not_covered)
+      .unless(unseen_later, Doubt::not_covered);
 }
 
 // Not stamped by a clock that was set, or after a pause.

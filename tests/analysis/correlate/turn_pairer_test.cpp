@@ -42,6 +42,12 @@ class TurnPairerTest : public testing::Test {
     EXPECT_EQ(message(beyond, Side::server, ms + kRequestMs + kServerMs, 300).leg_id, 0u);
     return message(client, Side::server, ms + kRequestMs + kServerMs + kResponseMs, 322);
   }
+  // That there is a proxy, has been seen.
+  void know_that_it_passes() {
+    Endpoint service{};
+    service.port = 443;
+    for (int i = 0; i < 10; ++i) services_.of(service).learn_client(), services_.of(service).learn_partner();
+  }
   // Connections of the same service until it is known what the proxy takes. Returns when the next may begin.
   double learn() {
     double ms = 0;
@@ -69,6 +75,7 @@ class TurnPairerTest : public testing::Test {
 };
 
 TEST_F(TurnPairerTest, ExchangesThatLieWithinOneAnotherAreOneConnections) {
+  know_that_it_passes();
   const uint64_t client = leg(kOutside, 0), beyond = leg(kInside, 1);
   TurnPairer::Match match;
   for (int turn = 0; turn < 4 && match.leg_id == 0; ++turn) match = exchange(client, beyond, 10 + 100 * turn);
@@ -77,11 +84,13 @@ TEST_F(TurnPairerTest, ExchangesThatLieWithinOneAnotherAreOneConnections) {
 }
 
 TEST_F(TurnPairerTest, ALegThatWasThereBeforeTheClientIsNot) {
+  know_that_it_passes();
   const uint64_t beyond = leg(kInside, 0), client = leg(kOutside, 1);
   for (int turn = 0; turn < 4; ++turn) EXPECT_EQ(exchange(client, beyond, 10 + 100 * turn).leg_id, 0u);
 }
 
 TEST_F(TurnPairerTest, WhatOverlapsWithoutLyingWithinIsNot) {
+  know_that_it_passes();
   const uint64_t client = leg(kOutside, 0), other = leg(kInside, 1);
   for (int turn = 0; turn < 4; ++turn) {
     const double ms = 10 + 100 * turn;
@@ -124,6 +133,7 @@ TEST_F(TurnPairerTest, ClientsAtTheVerySameTimeAreLeftAlone) {
 }
 
 TEST_F(TurnPairerTest, AnEndOfTlsWithoutAnExchangeBeyondDoesNotRefute) {
+  know_that_it_passes();
   const uint64_t client = leg(kOutside, 0), beyond = leg(kInside, 1);
   TurnPairer::Match match;
   for (int turn = 0; turn < 6 && match.leg_id == 0; ++turn) {
@@ -171,10 +181,11 @@ TEST_F(TurnPairerTest, WhereThereIsNoProxyNoneIsInvented) {
     connect(m.leg, match.leg_id);
     ++paired;
   }
-  EXPECT_LE(paired, 2u) << "of 500 clients";
+  EXPECT_EQ(paired, 0u) << "of 500 clients";
 }
 
 TEST_F(TurnPairerTest, ACandidateThatAnotherHasTakenIsNone) {
+  know_that_it_passes();
   const uint64_t client = leg(kOutside, 0), other = leg(kOutside, 0), beyond = leg(kInside, 1);
   exchange(client, beyond, 10);
   connect(other, beyond);
@@ -192,6 +203,7 @@ TEST_F(TurnPairerTest, ACandidateThatIsOverAndForgottenDoesNoHarm) {
 }
 
 TEST_F(TurnPairerTest, TheSameSegmentsAreANatsAndFollowed) {
+  know_that_it_passes();
   const uint64_t client = leg(kOutside, 0), beyond = leg(kInside, 1);
   TurnPairer::Match match;
   for (int turn = 0; turn < 4 && match.leg_id == 0; ++turn) {
