@@ -19,9 +19,9 @@ constexpr uint8_t kMessagesMax = 96;    // told of a direction of a leg that has
 constexpr int kMessagesPerStep = 32;    // in one payload prefix or buffer
 constexpr uint64_t kBodyMax = 1 << 30;  // a body as long as that has no end that sequence numbers could tell
 constexpr uint8_t kTlsAlert = 21, kTlsHandshake = 22, kClientHello = 1, kServerHello = 2;
-constexpr size_t kWaitingMax = 64;    // live: messages that wait for room in the ring to the correlator
+constexpr size_t kWaitingMax = 64;      // live: messages that wait for room in the ring to the correlator
 constexpr size_t kFirstBytesLeast = 4;  // fewer say nothing
-constexpr size_t kTlsFirstBytes = 6;  // record header, and the type of the handshake message
+constexpr size_t kTlsFirstBytes = 6;    // record header, and the type of the handshake message
 
 template <typename T>
 std::string_view bytes_of(const T& value) {

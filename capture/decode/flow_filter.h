@@ -24,8 +24,8 @@ class FlowFilter {
   // others it then matches nothing.
   static Result<FlowFilter> compile(const std::string& expression, std::span<const LinkType> required = {});
 
-  // A frame that a mirror has cut without a word is judged by the length that its IP header says: another point may show it whole,
-  // and `less 700` is to mean the same packets there.
+  // A frame that a mirror has cut without a word is judged by the length that its IP header says: another point may show it
+  // whole, and `less 700` is to mean the same packets there.
   bool matches(const RawPacket& packet) const {
     const uint32_t length = std::max(packet.wire_length, length_by_ip(packet));
     for (size_t i = 0; i < kLinkTypes.size(); ++i) {
