@@ -63,6 +63,8 @@ Connection& ConnectionStore::connect(uint64_t leg_id, uint64_t other_id) {
   Connection& into = connections_.at(into_id);
   Connection& from = connections_.at(from_id);
   const bool was_paired = !into.crossings.empty(), other_was_paired = !from.crossings.empty();
+  // It was made for the leg that has just opened, and nobody has heard of it: its id is free again.
+  const bool is_unknown = from_id + 1 == next_id_ && from.legs_over == 0 && !from.check_pending && from.finding_ids.empty();
   const size_t offset = into.legs.size();
   for (size_t i = 0; i < from.legs.size(); ++i) {
     places_[from.legs[i].id.value()] = {into_id, offset + i};
@@ -79,7 +81,7 @@ Connection& ConnectionStore::connect(uint64_t leg_id, uint64_t other_id) {
   into.legs_over += from.legs_over;
   connections_.erase(from_id);
   --totals_.connections;
-  if (from_id + 1 == next_id_) --next_id_;  // it was made for the leg that has just opened
+  if (is_unknown) --next_id_;
   if (was_paired && other_was_paired) --totals_.paired_connections;
   if (!was_paired && !other_was_paired) ++totals_.paired_connections;
   return into;
