@@ -104,8 +104,8 @@ struct alignas(64) PairSighting {
   Side from;
   Kind kind;
   uint8_t pair_generation;
-  bool copy;        // of a packet that the point has shown already
-  uint16_t window;  // unscaled
+  DuplicateState same;  // as a packet that the point has shown already
+  uint16_t window;      // unscaled
 };
 static_assert(sizeof(PairSighting) == 64);
 

@@ -85,11 +85,15 @@ void PairTable::take(const PairSighting& s) {
     }
   }
   if (pair.ended > 0 || s.order_ns < pair.fates_from_ns) {
-    if (s.copy) return;
+    if (s.same != DuplicateState::fresh) return;
     enters ? leave_undecided(pair, sender, Doubt::not_covered) : leave_unexplained(pair, sender, Doubt::not_covered);
     return;
   }
-  if (s.copy && !copy_is_awaited(pair, sender, s)) return;  // shown twice, passed once
+  if (s.same != DuplicateState::fresh && !copy_is_awaited(pair, sender, s)) {  // shown twice, passed once
+    // If it is one: else what it is on the far side finds no match.
+    if (s.same == DuplicateState::suspect) pair.not_followed[sender].add(s.order_ns, 2 * limits_.device_timeout_ns);
+    return;
+  }
   if (s.tcp_flags & tcp_flag::ack) note_acknowledgement(pair, sender, enters, s);
   if (enters) {
     entering(pair, sender, s);

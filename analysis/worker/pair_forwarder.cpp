@@ -26,7 +26,7 @@ PairSighting pair_sighting_of(const Sighting& s, Side from) {
           .from = from,
           .kind = PairSighting::Kind::packet,
           .pair_generation = 0,
-          .copy = false,
+          .same = DuplicateState::fresh,
           .window = s.window};
 }
 
@@ -88,7 +88,7 @@ bool PairForwarder::follow(uint32_t leg, const Sighting& s, Side from, Duplicate
   const bool logging = !(hot.flags & leg_flag::log_over);
   if (!logging && hot.pair[PathSide::outer] == kNone && hot.pair[PathSide::inner] == kNone) return false;
   PairSighting sighting = pair_sighting_of(s, from);
-  sighting.copy = same != DuplicateState::fresh;
+  sighting.same = same;
   for (const PathSide side : kPathSides) {
     if (hot.pair[side] == kNone) continue;
     sighting.pair = pair_ref::index(hot.pair[side]);
