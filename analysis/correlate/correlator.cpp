@@ -369,8 +369,8 @@ void Correlator::pair(uint64_t leg_id, const Pairer::Match& match, int64_t now_n
   Crossing& crossing = connection.crossings.emplace_back();
   crossing.client_leg = store_.place_of(leg_id).leg;
   crossing.server_leg = store_.place_of(match.leg_id).leg;
-  crossing.is_proxied =
-      !match.keeps_packets && connection.legs[crossing.client_leg].point != connection.legs[crossing.server_leg].point;
+  const bool is_within = connection.legs[crossing.client_leg].point == connection.legs[crossing.server_leg].point;
+  crossing.is_proxied = !match.keeps_packets && !is_within;  // tells which side the client is on
   settle_client_side(connection);
   for (Crossing& earlier : connection.crossings) {
     if (!earlier.is_followed) orient(earlier, connection);
@@ -378,8 +378,6 @@ void Correlator::pair(uint64_t leg_id, const Pairer::Match& match, int64_t now_n
   crossing.method = match.method;
   crossing.confidence = match.confidence;
   crossing.rivals = match.rivals;
-  const bool is_within = connection.legs[crossing.client_leg].point == connection.legs[crossing.server_leg].point;
-  crossing.is_proxied = !match.keeps_packets && !is_within;
   ++tallies_.pairings[static_cast<size_t>(crossing.method)];
 
   LegState& client_side = connection.legs[crossing.client_leg];

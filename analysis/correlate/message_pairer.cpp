@@ -44,13 +44,13 @@ std::vector<MessagePairer::Match> MessagePairer::take(const LegState& leg, const
     if (!may_come_from(connection, leg, event, point)) continue;
     if (const Match match = find(leg, event, point); match.leg_id != 0) matches.push_back(match);
   }
-  if (is_sought) services_.of(leg.server).learn_asked();
-  if (is_sought)
-    index_.add(keys, {.leg_id = leg.id.value(),
-                      .order_ns = event.order_ns,
-                      .stamp_uncertainty_ns = event.stamp_uncertainty_ns,
-                      .seq = event.seq,
-                      .point = leg.point});
+  if (!is_sought) return matches;
+  services_.of(leg.server).learn_asked();
+  index_.add(keys, {.leg_id = leg.id.value(),
+                    .order_ns = event.order_ns,
+                    .stamp_uncertainty_ns = event.stamp_uncertainty_ns,
+                    .seq = event.seq,
+                    .point = leg.point});
   return matches;
 }
 

@@ -1,5 +1,5 @@
-// What is known of a leg from its messages. Kept by the correlator, for reports; randoms, session ids and identifiers also for
-// the pairing of legs across proxies, which does not use them yet.
+// What is known of a leg from its messages. Kept by the correlator, for reports; randoms, session ids and PROXY headers also
+// for the pairing of legs across proxies.
 //
 // Texts are as they came: bounded, not sanitised. Nothing is kept of a leg that said nothing recognisable.
 #pragma once
