@@ -216,7 +216,7 @@ std::vector<std::string> Engine::Impl::bounds_hit() const {
   add("half_open_legs", sum(&WorkerCounters::half_open_evicted), "evicted");
   add("tcp_flows", sum(&WorkerCounters::flows_evicted), "idle legs whose windows and round trips were forgotten");
   add("early_log", sum(&WorkerCounters::log_overflows), "legs whose fates begin with the pairing");
-  add("turns", sum(&WorkerCounters::turns_not_told), "turns that the pairing by time did not hear of");
+  add("hints", sum(&WorkerCounters::hints_not_told), "turns and packets that pairing did not hear of");
   add("pending_packets", sum(&WorkerCounters::pending_overflows), "packets whose fate was not followed");
   add("capture_traces", sum(&WorkerCounters::traces_refused), "times that a leg's copies and capture loss were not followed");
   add("transit_sketches", sum(&WorkerCounters::sketches_missing), "pairs without transit times of their own");

@@ -39,6 +39,7 @@ class FindingKinds {
 // What the correlator keeps of one leg.
 struct LegState {
   static constexpr size_t kAttemptsKept = 16;
+  static constexpr size_t kSightedMax = 8;
   static constexpr size_t kSharedMax = 64;  // a proxy's connection to its server may carry messages of any number of clients
 
   LegId id;
@@ -48,6 +49,7 @@ struct LegState {
   Endpoint client, server;
   PacketFacts first{};                // first packet
   std::vector<PacketFacts> attempts;  // SYNs, the first kAttemptsKept
+  std::vector<PacketFacts> sighted;   // met in midstream: packets by which to find its partner, the last kSightedMax
   uint32_t attempt_count = 0, refusal_count = 0;
   std::optional<PacketFacts> syn_ack, established, refused, reset;  // of the last attempt; the SYN-ACK is its first
   std::optional<PacketFacts> refusal;                               // the last RST that refused any attempt

@@ -182,6 +182,7 @@ void Correlator::take(const LegEvent& event) {
     open(event);
   } else if (event.type == LegEventType::stranger) {
     runner_.take_stranger(event);
+    if (store_.leg(event.leg.value()) != nullptr) take_sighted(event.leg.value(), event.packet);
   } else if (store_.leg(event.leg.value()) != nullptr) {  // else its connection was evicted
     update(event.leg.value(), event);
   } else if (event.type == LegEventType::closed) {
@@ -197,7 +198,10 @@ void Correlator::open(const LegEvent& event) {
   if (event.midstream) runner_.take_stranger(event);
   settle_client_side(connection);
   LegState& leg = connection.legs.front();
-  if (leg.midstream) tallies_.count_handshake(leg, Outcome::midstream);
+  if (leg.midstream) {
+    tallies_.count_handshake(leg, Outcome::midstream);
+    leg.sighted.push_back(event.packet);
+  }
 
   const uint8_t handshake =
       leg.protocol == ip_protocol::tcp ? event.packet.tcp_flags & (tcp_flag::syn | tcp_flag::ack | tcp_flag::rst) : 0;
@@ -214,7 +218,7 @@ void Correlator::open(const LegEvent& event) {
     }
     // A refusal perhaps, whose SYN was missed.
     if (handshake == (tcp_flag::rst | tcp_flag::ack)) add_opening(leg, event.packet, event.packet.ack - 1);
-    find_partners(leg_id, pairing_trigger::opening, now_ns);
+    find_partners(leg_id, pairing_trigger::opening | pairing_trigger::packet, now_ns);
   }
   store_.evict();
 }
@@ -225,6 +229,9 @@ void Correlator::update(uint64_t leg_id, const LegEvent& event) {
   switch (event.type) {
     case LegEventType::opened:
     case LegEventType::stranger:
+      return;
+    case LegEventType::sighted:
+      take_sighted(leg_id, event.packet);
       return;
     case LegEventType::turn:
       pair_by_turns(leg_id, event);
@@ -239,12 +246,13 @@ void Correlator::update(uint64_t leg_id, const LegEvent& event) {
       leg.syn_ack = event.packet;
       leg.server_options = offered(event, Side::server);
       knowledge_.server_answered(leg, event.packet.ttl);
-      knowledge_.handshake_shown(leg.point, connection.direction_of(Side::client), event.packet.order_ns, leg.has_syn());
+      knowledge_.handshake_shown(leg.point, connection.direction_of(Side::client),
+                                 (leg.has_syn() ? leg.attempts.back() : event.packet).order_ns, leg.has_syn());
       break;
     case LegEventType::established:
       leg.established = event.packet;
       if (leg.has_syn())
-        knowledge_.handshake_shown(leg.point, connection.direction_of(Side::server), event.packet.order_ns,
+        knowledge_.handshake_shown(leg.point, connection.direction_of(Side::server), leg.syn_ack.value_or(event.packet).order_ns,
                                    leg.syn_ack.has_value());
       tallies_.count_handshake(leg, leg.protocol == ip_protocol::udp ? Outcome::answered : Outcome::established);
       if (leg.protocol == ip_protocol::udp && leg.client != event.client) {  // the second datagram has shown which end is which
@@ -294,6 +302,14 @@ void Correlator::find_partners(uint64_t leg_id, uint8_t trigger, int64_t now_ns)
   pairer_.add(*store_.leg(leg_id), trigger, now_ns);
 }
 
+void Correlator::take_sighted(uint64_t leg_id, const PacketFacts& packet) {
+  LegState& leg = *store_.leg(leg_id);
+  if (!leg.midstream) return;  // its SYN came late
+  if (leg.sighted.size() == LegState::kSightedMax) leg.sighted.erase(leg.sighted.begin());
+  leg.sighted.push_back(packet);
+  find_partners(leg_id, pairing_trigger::packet, packet.order_ns);
+}
+
 void Correlator::seek_partners(uint64_t leg_id, uint8_t trigger, int64_t now_ns) {
   const int own = store_.leg(leg_id)->point;
   for (const int point : {own - 1, own, own + 1}) {
@@ -306,7 +322,7 @@ void Correlator::seek_partners(uint64_t leg_id, uint8_t trigger, int64_t now_ns)
     }
     pair(leg_id, match, now_ns);
     for (const uint64_t leg : freed) {
-      if (leg != 0) seek_partners(leg, pairing_trigger::opening | pairing_trigger::message, now_ns);
+      if (leg != 0) seek_partners(leg, pairing_trigger::opening | pairing_trigger::message | pairing_trigger::packet, now_ns);
     }
   }
   runner_.schedule(*store_.connection_of(leg_id));

@@ -56,6 +56,7 @@ class Correlator {
   void take(const FateEvent& event);
   void add_opening(LegState& leg, const PacketFacts& packet, uint32_t isn);
   void find_partners(uint64_t leg_id, uint8_t trigger, int64_t now_ns);
+  void take_sighted(uint64_t leg_id, const PacketFacts& packet);
   void seek_partners(uint64_t leg_id, uint8_t trigger, int64_t now_ns);
   void pair(uint64_t leg_id, const Pairer::Match& match, int64_t now_ns);
   void pair_by_turns(uint64_t leg_id, const LegEvent& event);

@@ -76,6 +76,97 @@ double sequence_within_score(const LegState& leg, const LegState& other) {
   return shared.sequence && shared.timestamp && shared.ip_id && shared.apart_ns < kTransitNs ? 0.95 : 0;
 }
 
+// ---- what a device leaves of a SYN whose sequence number it rewrites: TCP timestamp, IP ID ----
+
+std::optional<uint64_t> timestamp_key(const LegState& leg) {
+  if (!is_tcp(leg) || leg.attempts.empty() || leg.attempts.back().tsval == 0) return std::nullopt;
+  return KeyedHash().add(3).add(leg.attempts.back().tsval).value();
+}
+
+std::optional<uint64_t> ip_id_key(const LegState& leg) {
+  if (!is_tcp(leg) || leg.attempts.empty() || leg.attempts.back().ip_id == 0) return std::nullopt;
+  return KeyedHash().add(4).add(leg.attempts.back().ip_id).value();
+}
+
+// What the SYN offers, but for the MSS, which many devices lower.
+bool offer_the_same(const OfferedOptions& a, const OfferedOptions& b) {
+  return a.cut || b.cut ||
+         (a.window_scale == b.window_scale && a.sack == b.sack && a.timestamps == b.timestamps &&
+          a.initial_window == b.initial_window);
+}
+
+// The last SYN of each, seen twice within a transit, and as far from where it was sent but for a few routers.
+bool may_be_one_syn(const LegState& a, const LegState& b) {
+  constexpr int kRouters = 8;
+  if (a.attempts.empty() || b.attempts.empty() || same_ends(a, b)) return false;
+  const PacketFacts &x = a.attempts.back(), &y = b.attempts.back();
+  return x.seq != y.seq && std::abs(x.order_ns - y.order_ns) < kTransitNs && std::abs(int{x.ttl} - int{y.ttl}) <= kRouters &&
+         x.payload_length == y.payload_length && offer_the_same(a.client_options, b.client_options);
+}
+
+// Stacks begin each connection's timestamps anywhere, or share one clock for all: then the IP ID tells which of them it is.
+double timestamp_score(const LegState& leg, const LegState& other) {
+  if (!may_be_one_syn(leg, other)) return 0;
+  const PacketFacts &x = leg.attempts.back(), &y = other.attempts.back();
+  if (x.tsval != y.tsval) return 0;
+  return x.ip_id == y.ip_id && x.ip_id != 0 ? 0.98 : 0.9;
+}
+
+// 16 bits agree by chance with one in 65,536 of the openings within a transit: only for who has no timestamps.
+double ip_id_score(const LegState& leg, const LegState& other) {
+  if (!may_be_one_syn(leg, other)) return 0;
+  const PacketFacts &x = leg.attempts.back(), &y = other.attempts.back();
+  return x.ip_id == y.ip_id && x.tsval == 0 && y.tsval == 0 ? 0.95 : 0;
+}
+
+// ---- a packet of a connection met in midstream: what a device leaves of it unchanged ----
+
+// Any that has it is the same: addresses, ports, IP ID and TTL may be the device's.
+bool say_the_same(const PacketFacts& a, const PacketFacts& b) {
+  return a.from == b.from && a.tcp_flags == b.tcp_flags && a.payload_length == b.payload_length && a.tsval == b.tsval;
+}
+
+std::optional<uint64_t> sighted_key(const LegState& leg) {
+  if (!is_tcp(leg) || leg.sighted.empty() || !(leg.sighted.back().tcp_flags & tcp_flag::ack)) return std::nullopt;
+  const PacketFacts& last = leg.sighted.back();
+  return KeyedHash().add(5).add(last.seq).add(last.ack).add(last.payload_length).add(last.tsval).value();
+}
+
+// 64 bits and more that agree.
+double sighted_score(const LegState& leg, const LegState& other) {
+  if (!sighted_key(leg) || !other.midstream || same_ends(leg, other)) return 0;
+  const PacketFacts& last = leg.sighted.back();
+  return std::any_of(other.sighted.begin(), other.sighted.end(),
+                     [&](const PacketFacts& p) { return p.seq == last.seq && p.ack == last.ack && say_the_same(p, last); })
+             ? 0.99
+             : 0;
+}
+
+// Where the sequence numbers are rewritten as well, timestamp and IP ID are left.
+std::optional<uint64_t> sighted_timestamp_key(const LegState& leg) {
+  if (!is_tcp(leg) || leg.sighted.empty() || leg.sighted.back().tsval == 0) return std::nullopt;
+  const PacketFacts& last = leg.sighted.back();
+  return KeyedHash().add(6).add(last.tsval).add(last.ip_id).add(last.payload_length).value();
+}
+
+// One packet may agree by chance where a host has one clock for all its connections: it takes several, and that they are as far
+// from one another in sequence space on both sides.
+double sighted_timestamp_score(const LegState& leg, const LegState& other) {
+  if (!sighted_timestamp_key(leg) || !other.midstream || same_ends(leg, other)) return 0;
+  constexpr int kAgree = 3;
+  std::optional<uint32_t> shift;
+  int agree = 0;
+  for (const PacketFacts& x : leg.sighted) {
+    const auto y = std::find_if(other.sighted.begin(), other.sighted.end(),
+                                [&](const PacketFacts& p) { return p.ip_id == x.ip_id && say_the_same(p, x); });
+    if (x.from != leg.sighted.back().from || x.tsval == 0 || y == other.sighted.end()) continue;
+    if (shift && *shift != y->seq - x.seq) return 0;
+    shift = y->seq - x.seq;
+    ++agree;
+  }
+  return agree >= kAgree ? 0.95 : 0;
+}
+
 // ---- ClientHello random: passes whatever passes TLS through ----
 
 std::optional<uint64_t> tls_random_key(const LegState& leg) {
@@ -107,6 +198,7 @@ double proxy_score(const LegState& leg, const LegState& other) {
 
 using pairing_trigger::message;
 using pairing_trigger::opening;
+using pairing_trigger::packet;
 constexpr auto kAcross = PairingReach::neighbours;
 
 constexpr std::array kMethods = {
@@ -114,6 +206,10 @@ constexpr std::array kMethods = {
     PairingMethodRow{PairingMethod::sequence, kAcross, opening, true, true, sequence_key, sequence_score},
     PairingMethodRow{PairingMethod::sequence, PairingReach::same_point, opening, false, true, sequence_key,
                      sequence_within_score},
+    PairingMethodRow{PairingMethod::tcp_timestamp, kAcross, opening, true, true, timestamp_key, timestamp_score},
+    PairingMethodRow{PairingMethod::ip_id, kAcross, opening, true, true, ip_id_key, ip_id_score},
+    PairingMethodRow{PairingMethod::sequence, kAcross, packet, true, true, sighted_key, sighted_score},
+    PairingMethodRow{PairingMethod::tcp_timestamp, kAcross, packet, true, true, sighted_timestamp_key, sighted_timestamp_score},
     PairingMethodRow{PairingMethod::proxy_protocol, kAcross, message, false, false, proxy_key, proxy_score},
     PairingMethodRow{PairingMethod::tls_random, kAcross, message, false, true, tls_random_key, tls_random_score},
 };

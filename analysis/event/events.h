@@ -64,6 +64,7 @@ enum class LegEventType : uint8_t {
   refused,   // RST from the server instead of an answer
   reset,     // RST after the handshake, or by the client
   stranger,  // a further packet of a leg met in midstream that has no partner and no conversation: see stranger_index.h
+  sighted,   // a further packet of a leg met in midstream that lacks a partner: what passes a device unchanged shows which it is
   turn,      // the first data of a request or a response, of the first kTurnsTold turns of a leg without a partner
   progress,  // live: counts of a leg that goes on
   closed,    // the leg is over: generation ended, idle, evicted, or the input ended

@@ -32,7 +32,7 @@ struct alignas(64) WorkerCounters {
   Counter fates_taken_back;  // packets of pairs whose pairing was taken back
   Counter legs_evicted, half_open_evicted;
   Counter flows_evicted;      // idle legs whose finer TCP memory went to others
-  Counter turns_not_told;     // live: no room for what only the pairing by time would have been interested in
+  Counter hints_not_told;     // live: no room for what might only have helped to find a partner
   Counter log_overflows;      // legs whose early sightings did not fit
   Counter pending_overflows;  // packets whose fate could not be followed
   Counter sketches_missing;   // pairs without a transit sketch of their own

@@ -39,6 +39,7 @@ inline size_t pair_capacity(const EngineOptions& options) {
 namespace pair_wait {
 inline constexpr int64_t kLeastNs = 20'000'000;
 inline constexpr int64_t kTransitMargin = 16;
+inline constexpr int64_t kNearlyAllNs = 100'000'000;  // nearly all leave within that, or within the margin if that is longer
 inline constexpr uint64_t kTransitsKnown = 4;
 }  // namespace pair_wait
 

@@ -159,7 +159,9 @@ AbsenceProof PairTable::absence_of(Pair& pair, Side sender, const Pending& in, i
   proof.unless(!begun, Doubt::clock_uncertain);
   proof.unless(pair.not_followed[sender].near(in.order_ns, limits_.device_timeout_ns), Doubt::not_covered);
   proof.unless(!reset && has_rival(pair, sender, in), Doubt::rival);
-  proof.expect(from, to);
+  const int64_t likely = in.order_ns + std::min(waited_ns, std::max(pair_wait::kNearlyAllNs,
+                                                                    pair_wait::kTransitMargin * pair.max_transit_ns[sender]));
+  proof.expect(from, likely, to);
   // A copy of these bytes has left, and it may have been this one: then it is the earlier copy that is missing, and the sensor
   // must cover that time too.
   const Exits& exits = pair.doubtful[sender];
@@ -170,7 +172,7 @@ AbsenceProof PairTable::absence_of(Pair& pair, Side sender, const Pending& in, i
     proof.expect(exits.in_order_ns[i], exits.in_order_ns[i] + waited_ns);
   }
   AbsenceProof complete(sensor_, enters, travel(pair, sender));  // and that no copy of it was missed where it entered
-  proof.unless(!complete.expect(from, to).holds(), Doubt::not_covered);
+  proof.unless(!complete.expect(from, likely, to).holds(), Doubt::not_covered);
   return proof;
 }
 

@@ -57,6 +57,19 @@ std::string_view text_of(Doubt doubt) {
   return "";
 }
 
+// Nine tenths of it, in steps.
+bool AbsenceProof::covers_nearly(int64_t from_ns, int64_t to_ns) const {
+  constexpr int64_t kSteps = 50, kUncoveredMost = kSteps / 10;
+  int64_t uncovered = 0;
+  for (int64_t i = 0; i < kSteps && from_ns < to_ns; ++i) {
+    const int64_t until_ns = from_ns + std::max<int64_t>((to_ns - from_ns) / (kSteps - i), 1);
+    uncovered += !sensor_.covers(point_, port_direction(direction_), from_ns, until_ns);
+    if (uncovered > kUncoveredMost) return false;
+    from_ns = until_ns;
+  }
+  return true;
+}
+
 std::vector<Absence> AbsenceProof::absences() const {
   std::vector<Absence> absences;
   for (size_t i = 0; i < std::min<size_t>(covered_, instants_.size()); ++i)

@@ -6,6 +6,7 @@
 // and thrown away with the answer: a plain value, no allocation until evidence is written.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -59,6 +60,13 @@ class AbsenceProof {
     ++covered_;
     return *this;
   }
+  // One that should have passed before `likely_ns`, by all that is known of its way, and may at the worst have taken until
+  // `to_ns`: in the little of that stretch that is not covered it is not likely to have been.
+  // REQUIRES: as above, and from_ns <= likely_ns <= to_ns.
+  AbsenceProof& expect(int64_t from_ns, int64_t likely_ns, int64_t to_ns) {
+    const bool is_whole = sensor_.covers(point_, port_direction(direction_), from_ns, to_ns);
+    return expect(from_ns, !is_whole && covers_nearly(likely_ns, to_ns) ? likely_ns : to_ns);
+  }
   // What else speaks against it.
   AbsenceProof& unless(bool doubted, Doubt reason) {
     if (doubted && doubt_ == Doubt::none) doubt_ = reason;
@@ -84,6 +92,8 @@ class AbsenceProof {
   Evidence doubt_evidence(int64_t time_ns) const;
 
  private:
+  bool covers_nearly(int64_t from_ns, int64_t to_ns) const;
+
   const SensorView& sensor_;
   const PointIndex point_;
   const Direction direction_;

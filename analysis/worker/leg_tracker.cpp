@@ -11,7 +11,7 @@ namespace parallax {
 namespace {
 
 constexpr uint32_t kTurnsTold = 8;
-constexpr size_t kTurnRoomLeast = 1024;
+constexpr size_t kHintRoomLeast = 1024;
 
 Side side_in(const LegHot& hot, const OrientedKey& key) {
   return (key.source == KeyMatch::source_is_low) == ((hot.flags & leg_flag::client_is_low) != 0) ? Side::client : Side::server;
@@ -328,8 +328,7 @@ void LegTracker::recognise(uint32_t leg, const Sighting& s, Side from) {
   protocol_parser_.take(leg, store_.id_of(leg), s, from, first_seq, may_pair, payload_prefix_);
 }
 
-// The data with which a request or a response begins: all that there is of it so far, and no older than this packet. Live, where
-// there is little room, it is left out: nothing but a pairing rests on it.
+// The data with which a request or a response begins: all that there is of it so far, and no older than this packet.
 void LegTracker::tell_turn(uint32_t leg, const Sighting& s, Side from) {
   const uint32_t flow = store_.legs.flow(leg);
   if (flow == kNone || s.protocol != ip_protocol::tcp) return;
@@ -338,11 +337,17 @@ void LegTracker::tell_turn(uint32_t leg, const Sighting& s, Side from) {
   if (!(times.pace.state & going_on) || times.pace.message_bytes != s.payload_length ||
       times.pace.last_tick != to_ticks(s.time_ns) || times.sums.turns > kTurnsTold)
     return;
-  if (!offline_ && reporter_.ring_room() < kTurnRoomLeast) {
-    counters_.turns_not_told.add();
+  tell_hint(leg, LegEventType::turn, s, from);
+}
+
+// What may help to find a partner. Live, where there is little room, it is left out: nothing but a pairing rests on it, except
+// that a stranger may be the witness of a packet that seems lost.
+void LegTracker::tell_hint(uint32_t leg, LegEventType type, const Sighting& s, Side from) {
+  if (!offline_ && type != LegEventType::stranger && reporter_.ring_room() < kHintRoomLeast) {
+    counters_.hints_not_told.add();
     return;
   }
-  tell(leg, LegEventType::turn, s, from);
+  tell(leg, type, s, from);
 }
 
 // A leg of which something could not be told has ended for the correlator, and so for its pairs.

@@ -43,13 +43,15 @@ class LegTracker {
   void tell(uint32_t leg, LegEventType type, const Sighting& s, Side from, bool midstream = false);
   // REQUIRES: two points or more.
   void follow(uint32_t leg, const Sighting& s, Side from, DuplicateState same) {
-    if (forwarder_.follow(leg, s, from, same)) [[unlikely]]
-      tell(leg, LegEventType::stranger, s, from);
+    using Hint = PairForwarder::Hint;
+    if (const Hint hint = forwarder_.follow(leg, s, from, same); hint != Hint::none) [[unlikely]]
+      tell_hint(leg, hint == Hint::stranger ? LegEventType::stranger : LegEventType::sighted, s, from);
     const LegHot& hot = store_.legs.hot(leg);
     if (s.payload_length > 0 && hot.pair[PathSide::outer] == kNone && hot.pair[PathSide::inner] == kNone) [[unlikely]]
       tell_turn(leg, s, from);
   }
   void tell_turn(uint32_t leg, const Sighting& s, Side from);
+  void tell_hint(uint32_t leg, LegEventType type, const Sighting& s, Side from);
   TcpFlow& flow_of(uint32_t leg, const Sighting& s);
   TcpFlow& take_flow(uint32_t leg);
   uint32_t label_carried(uint32_t leg);

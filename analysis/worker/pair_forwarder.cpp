@@ -5,7 +5,9 @@
 namespace parallax {
 namespace {
 
-constexpr uint16_t kStrangerPackets = 8;
+constexpr uint16_t kFirstHints = 8;
+// Of the packets behind the first ones, one in so many, chosen by what it says: then both points tell of the same ones.
+constexpr uint32_t kSampleBits = 6;
 constexpr size_t kLogSlotsLeast = 1 << 14;
 
 PairSighting pair_sighting_of(const Sighting& s, Side from) {
@@ -83,10 +85,14 @@ void PairForwarder::carry_out_commands(int64_t now_ns, int64_t not_before_ns) {
   }
 }
 
-bool PairForwarder::follow(uint32_t leg, const Sighting& s, Side from, DuplicateState same) {
+PairForwarder::Hint PairForwarder::follow(uint32_t leg, const Sighting& s, Side from, DuplicateState same) {
   LegHot& hot = store_.legs.hot(leg);
   const bool logging = !(hot.flags & leg_flag::log_over);
-  if (!logging && hot.pair[PathSide::outer] == kNone && hot.pair[PathSide::inner] == kNone) return false;
+  const bool is_midstream = !(hot.flags & (leg_flag::syn | leg_flag::syn_ack));
+  LegCold& cold = store_.legs.cold(leg);
+  const Hint hint =
+      is_midstream && same != DuplicateState::copy && lacks_partner(leg) ? hint_of(hot, cold, s, from, logging) : Hint::none;
+  if (!logging && hot.pair[PathSide::outer] == kNone && hot.pair[PathSide::inner] == kNone) return hint;
   PairSighting sighting = pair_sighting_of(s, from);
   sighting.same = same;
   for (const PathSide side : kPathSides) {
@@ -95,22 +101,28 @@ bool PairForwarder::follow(uint32_t leg, const Sighting& s, Side from, Duplicate
     sighting.pair_generation = pair_ref::generation(hot.pair[side]);
     send(hot.pair_home[side], sighting);
   }
-  if (!logging) return false;
-  LegCold& cold = store_.legs.cold(leg);
-  const bool stranger = meets_stranger(hot, cold, from);
+  if (!logging) return hint;
   if (!log_.append(cold.log, cold.log_count, sighting)) {
     counters_.log_overflows.add();
     drop_log(leg);
   }
-  return stranger;
+  return hint;
 }
 
-// Met in midstream, without a partner on one side at least (it is logged), and nothing but RSTs comes back. The first packet
-// opened the leg.
-bool PairForwarder::meets_stranger(const LegHot& hot, const LegCold& cold, Side from) {
-  const bool midstream = !(hot.flags & (leg_flag::syn | leg_flag::syn_ack));
+// REQUIRES: a leg met in midstream that lacks a partner. The first packet has opened it, and is known.
+PairForwarder::Hint PairForwarder::hint_of(const LegHot& hot, const LegCold& cold, const Sighting& s, Side from, bool logging) {
+  const bool is_first = logging && cold.log_count > 0 && cold.log_count < kFirstHints;
   const bool answered = hot.packets[opposite(from)] > 0 && !(hot.flags & leg_flag::reset);
-  return midstream && !answered && cold.log_count > 0 && cold.log_count < kStrangerPackets;
+  if (is_first && !answered) return Hint::stranger;
+  const uint32_t mixed = (s.seq ^ s.ack) * 0x9E3779B1u;
+  return is_first || mixed >> (32 - kSampleBits) == 0 ? Hint::sighted : Hint::none;
+}
+
+bool PairForwarder::lacks_partner(uint32_t leg) const {
+  const PointIndex point = store_.legs.key(leg).point;
+  const LegHot& hot = store_.legs.hot(leg);
+  const auto lacks = [&](PathSide side) { return has_point(point, side) && hot.pair[side] == kNone; };
+  return lacks(PathSide::outer) || lacks(PathSide::inner);
 }
 
 void PairForwarder::drop_log(uint32_t leg) {
@@ -120,10 +132,7 @@ void PairForwarder::drop_log(uint32_t leg) {
 }
 
 void PairForwarder::end_log_if_paired(uint32_t leg) {
-  const LegHot& hot = store_.legs.hot(leg);
-  const PointIndex point = store_.legs.key(leg).point;
-  const auto settled = [&](PathSide side) { return (hot.pair[side] != kNone) == has_point(point, side); };
-  if (settled(PathSide::outer) && settled(PathSide::inner)) drop_log(leg);
+  if (!lacks_partner(leg)) drop_log(leg);
 }
 
 void PairForwarder::send(uint8_t home, const PairSighting& s) {

@@ -30,9 +30,14 @@ class PairForwarder {
       carry_out_commands(now_ns, not_before_ns);
   }
 
-  // A packet that has been taken into its leg. True: it shows the leg for one without a beginning or an answer, of which the
-  // correlator's StrangerIndex should hear.
-  bool follow(uint32_t leg, const Sighting& s, Side from, DuplicateState same);
+  // What the correlator should hear of a packet of a leg that was met in midstream and lacks a partner.
+  enum class Hint : uint8_t {
+    none,
+    stranger,  // nothing but RSTs comes back: see StrangerIndex
+    sighted,   // the other point may have shown it, too
+  };
+  // A packet that has been taken into its leg.
+  Hint follow(uint32_t leg, const Sighting& s, Side from, DuplicateState same);
   // `at`: its place in the order of packets, the same at the home whether there is a queue between or not.
   void leave_pairs(uint32_t leg, PairSighting::Kind kind, const PacketFacts& at);
   void drop_log(uint32_t leg);
@@ -56,7 +61,8 @@ class PairForwarder {
  private:
   static constexpr uint8_t kLocal = 0xff;  // pair_home of a pair whose legs and home are all this worker: no queue between
 
-  static bool meets_stranger(const LegHot& hot, const LegCold& cold, Side from);
+  static Hint hint_of(const LegHot& hot, const LegCold& cold, const Sighting& s, Side from, bool logging);
+  bool lacks_partner(uint32_t leg) const;
   void carry_out_commands(int64_t now_ns, int64_t not_before_ns);
   void send(uint8_t home, const PairSighting& s);
   void open_pair(const Command& command, int64_t now_ns);
@@ -68,7 +74,7 @@ class PairForwarder {
   void set_pair(uint32_t leg, PathSide side, uint8_t home, uint32_t reference, int64_t now_ns);
   bool log_complete(uint32_t leg) const { return !(store_.legs.hot(leg).flags & leg_flag::log_over); }
   void end_log_if_paired(uint32_t leg);
-  // Bit 0: the leg may pair with the next outer point; bit 1: with the next inner one.
+  // Whether the leg may pair on that side.
   bool has_point(PointIndex point, PathSide side) const { return side == PathSide::outer ? point > 0 : point + 1u < points_; }
 
   const size_t worker_, points_;

@@ -22,6 +22,7 @@ SimulatedConnection::SimulatedConnection(Network& network, TruthOfConnection& tr
     e.zero_ip_id = random_.chance(0.2);
     e.ttl = static_cast<uint8_t>((random_.chance(0.5) ? 64 : 128) - random_.below(12));
   }
+  truth_.client_has_ip_ids = !end(Side::client).zero_ip_id;
   const uint64_t turns = random_.between(1, 4);
   for (uint64_t i = 0; i < turns; ++i) {
     turns_.push_back({Side::client, static_cast<uint32_t>(random_.between(20, 3000))});

@@ -22,8 +22,8 @@ class Network {
   virtual ~Network() = default;
   virtual int64_t now_ns() const = 0;
   virtual void at(int64_t time_ns, std::function<void()> action) = 0;
-  // Returns the number of this sighting.
-  virtual uint64_t seen(PointIndex point, bool toward_inside, Frame frame) = 0;
+  // `followed`: a packet that the analysis can follow to a neighbouring point. Returns the number of this sighting.
+  virtual uint64_t seen(PointIndex point, bool toward_inside, bool followed, Frame frame) = 0;
 };
 
 struct Segment {

@@ -124,9 +124,9 @@ void SimulatedSensor::draw(int64_t duration_ns) {
   if (options_.has(Disturbance::late_start)) begin_ns_ = time();
 }
 
-uint64_t SimulatedSensor::see(PointIndex point, bool toward_inside, int64_t time_ns, Frame frame) {
+uint64_t SimulatedSensor::see(PointIndex point, bool toward_inside, bool followed, int64_t time_ns, Frame frame) {
   const uint64_t number = sighted_.size();
-  sighted_.push_back({time_ns, number, point, toward_inside, std::move(frame)});
+  sighted_.push_back({time_ns, number, point, toward_inside, followed, std::move(frame)});
   return number;
 }
 
@@ -166,7 +166,7 @@ void SimulatedSensor::widen(Blind& blind) const {
   if (blind.word != Word::none || blind.to_ns == kAlways) return;
   const auto hidden = [&] {
     return std::count_if(sighted_.begin(), sighted_.end(), [&](const Sighted& s) {
-      return blind.concerns(s.point, s.toward_inside) && s.time_ns >= blind.from_ns && s.time_ns <= blind.to_ns;
+      return s.followed && blind.concerns(s.point, s.toward_inside) && s.time_ns >= blind.from_ns && s.time_ns <= blind.to_ns;
     });
   };
   for (auto count = hidden(); count > 0 && count < kHiddenLeast && blind.to_ns < end_ns_; count = hidden())

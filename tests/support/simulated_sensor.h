@@ -21,7 +21,7 @@ class SimulatedSensor {
   SimulatedSensor(const SimulatorOptions& options, uint64_t seed);
 
   // A packet passes; returns its number, from 0 on.
-  uint64_t see(PointIndex point, bool toward_inside, int64_t time_ns, Frame frame);
+  uint64_t see(PointIndex point, bool toward_inside, bool followed, int64_t time_ns, Frame frame);
   // All have passed. Fills in ports, filter and counts.
   void finish(int64_t end_ns, Simulation& simulation);
 
@@ -37,7 +37,7 @@ class SimulatedSensor {
     int64_t time_ns;
     uint64_t number;
     PointIndex point;
-    bool toward_inside;
+    bool toward_inside, followed;
     Frame frame;
   };
   // What tells the analysis that packets are missing.

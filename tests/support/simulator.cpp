@@ -54,8 +54,8 @@ class World final : public Network {
   void at(int64_t time_ns, std::function<void()> action) override {
     events_.push({std::max(time_ns, now_ns_), ++event_count_, std::move(action)});
   }
-  uint64_t seen(PointIndex point, bool toward_inside, Frame frame) override {
-    return sensor_.see(point, toward_inside, now_ns_, std::move(frame));
+  uint64_t seen(PointIndex point, bool toward_inside, bool followed, Frame frame) override {
+    return sensor_.see(point, toward_inside, followed, now_ns_, std::move(frame));
   }
 
  private:
@@ -115,20 +115,20 @@ class World final : public Network {
   // - for anything but a SYN: the legs at both sides are known to be one connection, and where each packet of that direction
   //   would be: something of it had been shown on both sides shortly before. Legs whose opening was not shown are paired by their
   //   names, if these are the same;
-  // - for a SYN: no filter may hide its far side.
-  // A device that rewrites both names and sequence numbers leaves nothing by which its two sides could be paired: of its acts
-  // none is decidable.
+  // - for a SYN: no filter may hide its far side, and no device rename it and number it anew: there openings without IP IDs stay
+  //   unpaired, any of which may be its continuation.
+  // Of a device that leaves nothing by which its two sides could be paired none is decidable.
   void decide(TruthOfConnection& truth) const {
     const PointIndex outer = truth.faulty_device, inner = outer + 1;
     const bool renamed = truth.ends[outer] != truth.ends[inner];
-    if (is_opaque(truth, outer)) return;
+    if (truth.is_opaque(outer)) return;
     const auto shown = [&](const TruthOfConnection::Journey& journey, PointIndex point) {
       return sensor_.shown(journey.sightings[is_inward(truth, journey.from) ? point : options_.points - 1 - point]);
     };
     for (const TruthOfConnection::Journey& journey : truth.journeys) {
       for (PointIndex point = 0; journey.opening && point + 1u < options_.points; ++point)
         truth.pairable |=
-            !is_opaque(truth, point) && shown(journey, point) && shown(journey, point + 1) && covers_opening(journey, point);
+            !truth.is_opaque(point) && shown(journey, point) && shown(journey, point + 1) && covers_opening(journey, point);
     }
     const auto crossed_before = [&](const TruthOfConnection::Act& act, auto&& also) {
       return std::any_of(truth.journeys.begin(), truth.journeys.end(), [&](const TruthOfConnection::Journey& journey) {
@@ -138,7 +138,7 @@ class World final : public Network {
     for (TruthOfConnection::Act& act : truth.acts) {
       const bool covered = covers_around(outer, act) && covers_around(inner, act);
       const bool of_syn = truth.fault == Fault::syn_dropped || truth.fault == Fault::refused_by_device;
-      bool known = of_syn && !sensor_.hides_names();
+      bool known = of_syn && !sensor_.hides_names() && !(renamed && truth.rewriter == outer);
       if (!of_syn) {
         const bool opening = crossed_before(act, [](const auto& journey) { return journey.opening; });
         const bool way = crossed_before(act, [&](const auto& journey) { return journey.from == act.from; });
@@ -149,9 +149,6 @@ class World final : public Network {
       truth.decidable |= act.decidable;
       if (truth.fault == Fault::data_dropped) truth.data_drops_decidable[act.from] += act.decidable;
     }
-  }
-  static bool is_opaque(const TruthOfConnection& truth, PointIndex device) {
-    return truth.rewriter == device && truth.ends[device] != truth.ends[device + 1u];
   }
   static bool is_inward(const TruthOfConnection& truth, Side from) { return (from == Side::client) != truth.client_inside; }
   bool covers_around(PointIndex point, const TruthOfConnection::Act& act) const {

@@ -94,6 +94,7 @@ struct TruthOfConnection {
   PointIndex faulty_device = 0;  // its outer point
   std::optional<PointIndex> rewriter;
   PerSide<uint32_t> rewritten_by{};  // what the side sends
+  bool client_has_ip_ids = true;
   bool established = false;
   // What the device really did to it.
   uint64_t syns_dropped = 0, syns_refused = 0, resets_swallowed = 0, resets_injected = 0, control_dropped = 0, untranslated = 0;
@@ -101,6 +102,10 @@ struct TruthOfConnection {
   std::vector<Act> acts;  // all of these
   std::vector<Journey> journeys;
 
+  // It rewrites both names and sequence numbers, and IP IDs there are none.
+  bool is_opaque(PointIndex device) const {
+    return rewriter == device && ends[device] != ends[device + 1u] && !client_has_ip_ids;
+  }
   const Ends& as_client_sees() const { return client_inside ? ends.back() : ends.front(); }
   bool clean() const { return acts.empty(); }
   bool decidable = false;                    // some act is
