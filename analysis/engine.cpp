@@ -238,6 +238,7 @@ std::vector<std::string> Engine::Impl::bounds_hit() const {
   add("knowledge", correlator.knowledge().evicted(), "addresses forgotten");
   add("connections", correlator.store().totals().evicted, "evicted");
   add("far_sightings", correlator.far_sightings_forgotten(), "packets seen at one side of a point forgotten early");
+  add("source_tries", correlator.sources_forgotten(), "sources whose tries were forgotten early");
   add("findings", correlator.findings().evicted(), "evicted");
   return hit;
 }

@@ -40,6 +40,7 @@ class Correlator {
   // A pair of that home whose fates are void.
   bool is_taken_back(size_t home, uint32_t pair) const { return homes_.is_taken_back(static_cast<uint8_t>(home), pair); }
   bool is_cleared(PortIndex port, uint32_t frame) const { return runner_.is_cleared(port, frame); }
+  uint64_t sources_forgotten() const { return runner_.sources_evicted(); }
   uint64_t far_sightings_forgotten() const { return runner_.far_sightings_evicted(); }
   uint64_t pairs_refused() const { return homes_.refused(); }
   uint64_t openings_forgotten() const {

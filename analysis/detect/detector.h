@@ -46,8 +46,14 @@ struct Verdicts {
   };
   std::vector<Observation> told;
   std::vector<Withdrawal> withdrawn;  // told of the connection before, and disproved since
+  struct Try {
+    Observation observation;  // of its source
+    bool in_vain;
+  };
+  std::vector<Try> tried;  // told once the source has tried many: see SourceTries
 
   void tell(Observation observation) { told.push_back(std::move(observation)); }
+  void tell_if_many(Observation observation, bool in_vain) { tried.push_back({std::move(observation), in_vain}); }
   void withdraw(FindingKind kind, uint64_t connection_id) { withdrawn.push_back({kind, connection_id}); }
 };
 

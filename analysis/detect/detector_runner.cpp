@@ -261,6 +261,7 @@ void DetectorRunner::take(Verdicts& verdicts) {
     if (Connection* connection = store_.find(withdrawal.connection_id))
       withdraw(*connection, [&](FindingKind kind, const Where&) { return kind == withdrawal.kind; });
   }
+  for (auto& [observation, in_vain] : verdicts.tried) source_tries_.take(std::move(observation), in_vain, verdicts.told);
   for (Observation& observation : verdicts.told) {
     if (Connection* connection = store_.find(observation.connection_id)) {
       observation.leg_id = connection->legs.front().id.value();

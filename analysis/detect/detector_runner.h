@@ -21,6 +21,7 @@
 #include "analysis/connection/tallies.h"
 #include "analysis/detect/capture_totals.h"
 #include "analysis/detect/detector.h"
+#include "analysis/detect/source_tries.h"
 #include "analysis/finding/finding_store.h"
 #include "analysis/model/engine_options.h"
 #include "analysis/model/sensor_view.h"
@@ -54,6 +55,7 @@ class DetectorRunner {
   const CaptureTotals& capture() const { return capture_; }
   // Offline: the packet of that port and frame was neither lost nor made by a device, whatever its home has noted.
   bool is_cleared(PortIndex port, uint32_t frame) const { return missed_.contains({port, frame}); }
+  uint64_t sources_evicted() const { return source_tries_.evicted(); }
   uint64_t far_sightings_evicted() const { return far_sightings_.evicted(); }
 
  private:
@@ -113,6 +115,7 @@ class DetectorRunner {
   std::multimap<int64_t, HeldFate> held_fates_;  // live, by the time of their decision
   StrangerIndex strangers_;
   FarSightings far_sightings_;
+  SourceTries source_tries_;
   std::set<std::pair<PortIndex, uint32_t>> missed_;  // offline: packets, by port and frame, that a home has wrongly decided on
   // Live, in packet time: what is summed up is told so often.
   static constexpr int64_t kSumUpEveryNs = 250'000'000;

@@ -10,7 +10,7 @@ namespace {
 // "to 203.0.113.80:80", or of one client's attempts at many services "of 192.0.2.66 to 5000 ports of 203.0.113.80".
 std::string destination_of(const FindingGroup& group) {
   if (!group.is_spread) return " to " + group.record.service.value_or("?");
-  const std::string at_least = group.services.size() < FindingGroup::kServicesCounted ? "" : "at least ";
+  const std::string at_least = group.is_full() ? "at least " : "";
   return " of " + to_string(*group.only_source) + " to " + at_least +
          (group.one_host ? plural(group.services.size(), "port") + " of " + to_string(*group.host)
                          : plural(group.services.size(), "service"));

@@ -36,9 +36,15 @@ struct FindingGroup {
   std::unordered_set<Endpoint, KeyedHashOf<Endpoint>> services;  // of a spread one: up to kServicesCounted
   std::optional<Address> host;                                   // of the first of them
   bool one_host = true;                                          // of them all
+  std::unordered_set<Address, KeyedHashOf<Address>> hosts;       // of the services of a spread one
+  std::unordered_set<uint16_t> ports;
 
+  bool is_full() const { return services.size() >= kServicesCounted; }
   void count(const Endpoint& service) {
-    if (services.size() < kServicesCounted) services.insert(service);
+    if (!is_full() && services.insert(service).second && is_spread) {
+      hosts.insert(service.address);
+      ports.insert(service.port);
+    }
     if (!host) host = service.address;
     one_host &= *host == service.address;
   }

@@ -65,6 +65,7 @@ FindingGroup& FindingStore::new_group(const Observation& o) {
   record.first_seen_ns = o.first_ns;
   record.last_seen_ns = o.last_ns;
   if (o.source != Endpoint{}) group.only_source = o.source.address;
+  group.is_spread = o.is_of_source;
   ++totals_[{o.kind, where_text(o.where), record.severity}];
   ranks_of(o.kind).insert(rank_of(record));
   return group;
@@ -72,7 +73,7 @@ FindingGroup& FindingStore::new_group(const Observation& o) {
 
 // The incident of a client that has been told of with many services; null: not so many yet.
 FindingGroup* FindingStore::spread_group(const Observation& o) {
-  if (o.source == Endpoint{}) return nullptr;
+  if (o.source == Endpoint{} || o.is_of_source) return nullptr;
   const auto it = spreads_.find({o.kind, o.where, o.origin, o.direction, o.source.address});
   if (it == spreads_.end()) return nullptr;
   Spread& spread = it->second;
@@ -120,7 +121,8 @@ void FindingStore::absorb(FindingGroup& into, uint64_t id) {
 }
 
 FindingGroup& FindingStore::group_for(const Observation& o) {
-  const Key key{o.kind, o.where, o.origin, o.direction, o.service, o.port};
+  const Endpoint whose = o.is_of_source ? Endpoint{o.source.address, 0} : o.service;
+  const Key key{o.kind, o.where, o.origin, o.direction, whose, o.port};
   if (const auto open = open_.find(key); open != open_.end()) {
     if (FindingGroup* group = open_group(open->second, o.first_ns)) return *group;
     if (const auto old = groups_.find(open->second); old != groups_.end()) close(old->second);
@@ -129,6 +131,7 @@ FindingGroup& FindingStore::group_for(const Observation& o) {
   if (FindingGroup* incident = spread_group(o)) return *incident;
   FindingGroup& group = new_group(o);
   open_.emplace(key, group.record.id);
+  if (o.is_of_source) return group;
   if (o.service != Endpoint{}) group.record.service = to_string(o.service);
   if (o.source != Endpoint{})
     spreads_[{o.kind, o.where, o.origin, o.direction, o.source.address}].findings.push_back(group.record.id);

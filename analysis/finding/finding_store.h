@@ -1,9 +1,10 @@
 // Findings: observations of detectors, grouped so that an incident is one alert and not ten thousand.
 //
 // An observation joins the finding of the same kind, place, origin, direction and service if that one's last observation is not
-// older than kIncidentGapNs. What one client does to more than kSpreadServices services is one incident, too: a scan. Bounded,
-// with a share for each kind, so that a flood of one pushes out no other: the least severe goes first, then the smallest, then
-// the oldest; counted. One thread (the correlator's).
+// older than kIncidentGapNs. What one client does to more than kSpreadServices services is one incident, too: a scan; of some
+// kinds it is one from the first service on (Observation::is_of_source). Bounded, with a share for each kind, so that a flood of
+// one pushes out no other: the least severe goes first, then the smallest, then the oldest; counted. One thread (the
+// correlator's).
 #pragma once
 
 #include <array>

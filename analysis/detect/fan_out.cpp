@@ -1,0 +1,122 @@
+// One source tries many hosts and ports, and gets nowhere: a scan, or a program that looks for peers. Told of the source, and not
+// of each try.
+#include <algorithm>
+
+#include "analysis/detect/detectors.h"
+#include "analysis/detect/handshake.h"
+#include "analysis/finding/evidence.h"
+#include "analysis/model/service_port.h"
+#include "analysis/model/text.h"
+
+namespace parallax::detect {
+namespace {
+
+// For the answer to a datagram: round trips within the Internet are shorter; and where a capture ends early, as most of them are.
+constexpr int64_t kAnswerWaitNs = 1'000'000'000, kLeastWaitNs = 300'000'000;
+constexpr uint32_t kSmallBytes = 512;  // media that is sent to many listeners, who answer nothing, is larger
+
+enum class End : uint8_t { unknown, answered, in_vain };
+
+bool is_datagrams(const LegState& leg) { return leg.protocol == ip_protocol::udp; }
+bool is_asked(const Connection& c) { return c.told.contains(FindingKind::fan_out); }
+
+bool is_answered(const Connection& c) {
+  return std::any_of(c.legs.begin(), c.legs.end(), [](const LegState& leg) { return leg.established || leg.syn_ack; });
+}
+
+// Of an opening the detectors before this one have found out what became of it.
+int64_t due_ns(const Connection& c, const DetectorView& view) {
+  if (c.evicted || is_asked(c)) return kTimeMax;
+  const LegState& a = c.client_leg();
+  if (is_datagrams(a)) return a.first.order_ns + (view.input_ended ? kLeastWaitNs : kAnswerWaitNs);
+  const bool is_settled =
+      is_answered(c) || c.told.contains(FindingKind::syn_refused) || c.told.contains(FindingKind::syn_unanswered);
+  return a.has_syn() && is_settled ? a.attempts.front().order_ns : kTimeMax;
+}
+
+// Further on it may bear the name of a device that many clients share.
+bool is_under_its_own_name(const Connection& c, const DetectorView& view) {
+  const LegState& a = c.client_leg();
+  if (c.side_basis == SideBasis::guessed) return !view.knowledge.is_renamed(a.client.address);
+  return a.point == (c.client_outer ? 0 : view.options.path.size() - 1);
+}
+
+bool may_be_search(const LegState& leg) {
+  return leg.first.from == Side::client && leg.first.payload_length <= kSmallBytes && !is_addressed_to_many(leg.server.address);
+}
+
+bool is_silence(const Connection& c, const DetectorView& view) {
+  const LegState& a = c.client_leg();
+  if (!is_datagrams(a)) return Handshake(c, view).answers_absent(a).holds();
+  const Direction to_client = c.direction_of(Side::server);
+  const int64_t from_ns = a.first.order_ns, to_ns = std::min(from_ns + kAnswerWaitNs, view.now_ns);
+  return AbsenceProof(view.sensor, a.point, to_client)
+      .unless(view.knowledge.misses(a.point, to_client, from_ns, to_ns), Doubt::not_covered)
+      .expect(from_ns, to_ns)
+      .holds();
+}
+
+End end_of(const Connection& c, const DetectorView& view) {
+  if (is_answered(c)) return End::answered;
+  if (is_datagrams(c.client_leg()) && !may_be_search(c.client_leg())) return End::unknown;
+  return c.told.contains(FindingKind::syn_refused) || is_silence(c, view) ? End::in_vain : End::unknown;
+}
+
+Observation tried(const Connection& c) {
+  const LegState& a = c.client_leg();
+  const PacketFacts& first = a.has_syn() ? a.attempts.front() : a.first;
+  Observation o;
+  o.kind = FindingKind::fan_out;
+  o.where = beyond(a.point);
+  o.origin = Origin::client;
+  o.direction = FindingDirection::client_to_server;
+  o.service = a.server;
+  o.source = a.client;
+  o.is_of_source = true;
+  o.connection_id = c.id;
+  o.leg_id = c.legs.front().id.value();
+  o.first_ns = o.last_ns = first.time_ns;
+  o.attempts = o.proved = 1;
+  o.confidence = c.side_basis == SideBasis::seen ? kSure : kInferred;
+  const std::string what = a.has_syn() ? "SYN" : "datagram of " + plural(first.payload_length, "byte");
+  o.evidence.push_back(present_at(first, what + " to " + to_string(a.server)));
+  return o;
+}
+
+void look(Connection& c, const DetectorView& view, Verdicts& out) {
+  if (due_ns(c, view) > view.now_ns) return;
+  c.told.insert(FindingKind::fan_out);
+  const End end = end_of(c, view);
+  if (end != End::unknown && is_under_its_own_name(c, view)) out.tell_if_many(tried(c), end == End::in_vain);
+}
+
+std::string sentence(const FindingGroup& group, const DetectorView& view) {
+  const SentenceWords words(group, view.options.path);
+  const FindingRecord& r = group.record;
+  const std::string at_least = group.proved < group.attempts || group.is_full() ? "at least " : "";
+  return to_string(*group.only_source) + " beyond " + words.first + " tried " + at_least + plural(group.hosts.size(), "host") +
+         " and " + plural(group.ports.size(), "port") + " within " + duration_of(r.last_seen_ns - r.first_seen_ns) + ": " +
+         plural(group.attempts, "attempt") + ", none of which was answered with more than a refusal.";
+}
+
+}  // namespace
+
+const Detector fan_out = {
+    .kind = FindingKind::fan_out,
+    .due_ns = due_ns,
+    .look = look,
+    .sentence = sentence,
+    .page = {
+        .means =
+            "One host opened connections or sent small datagrams to many hosts and many ports, and got no conversation out of "
+            "them: a scan, or a peer-to-peer program that looks for its peers. One finding for each source.",
+        .needs = "16 tries in vain within a minute, each at another host and another port, and at least one of all its tries in "
+                 "four in vain: refused, or not answered while the point nearest to the source covered the time (1 s after "
+                 "a datagram, 0.3 s at the end of a capture). Many hosts on one port, as a resolver, a proxy or a browser asks "
+                 "them, are none, nor are "
+                 "many ports of one host.",
+        .errs = "A NAT or proxy whose own clients are not watched is told in their place. A server whose clients never answer, "
+                "met in its midst, looks like a source. Answers may take a path that is not watched.",
+        .next = "Look at what runs on that host. An inventory or monitoring system does the same on purpose."}};
+
+}  // namespace parallax::detect
