@@ -102,7 +102,7 @@ struct Connection {
   SideBasis side_basis = SideBasis::guessed;
   bool evicted = false;        // a bound took a leg of it: nothing is claimed
   bool check_pending = false;  // a timer will look at it
-  FindingKinds told;           // each detector tells a connection once, unless it counts packets
+  FindingKinds told;           // a detector of connections is done with it: it has told of it, or there is nothing to tell
   size_t legs_over = 0;
 
   // The leg nearest to the client, and the one nearest to the server among those that saw a SYN (else among all).

@@ -75,7 +75,8 @@ class Knowledge {
   void device_changed(PointIndex a, PointIndex b, uint32_t changes) { device(a, b).changes |= changes; }
 
   void passed(const PassageCount& count) { passages_.add(count); }
-  // Whether what passed the point at that time may have been missed there, to go by the packets of connections that crossed.
+  // Whether what passed the point at that time may have been missed there, to go by the packets of connections that crossed. Not
+  // for a look at a connection: how far the homes of the pairs have told of their packets depends on the number of workers.
   bool is_blind(PointIndex point, Direction direction, int64_t time_ns) const {
     return passages_.is_blind(point, direction, time_ns);
   }

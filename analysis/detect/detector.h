@@ -1,4 +1,5 @@
-// A detector: one kind of finding, as a row of a table. What it knows it is given; it keeps nothing.
+// A detector: one kind of finding, as a row of a table. What it knows it is given; it keeps nothing. What a kind needs to
+// remember beyond one connection (a source, a service) is a bounded object that the DetectorRunner owns, such as SourceTries.
 //
 // To add a kind: its file in this folder, its line in detectors.def, its scenarios. The pages for people (docs/findings.md) are
 // made from the rows.
@@ -50,7 +51,7 @@ struct Verdicts {
     Observation observation;  // of its source
     bool in_vain;
   };
-  std::vector<Try> tried;  // told once the source has tried many: see SourceTries
+  std::vector<Try> tried;  // see SourceTries
 
   void tell(Observation observation) { told.push_back(std::move(observation)); }
   void tell_if_many(Observation observation, bool in_vain) { tried.push_back({std::move(observation), in_vain}); }
@@ -70,7 +71,8 @@ struct Detector {
 
   // ---- triggers; null where the kind has none of that sort ----
   // A connection's opening: when to look at it, in packet time (kTimeMax: not for now), and what is found then. Asked again
-  // after each event of the connection. REQUIRES of `look`: it settles what `due_ns` asked for.
+  // after each event of the connection, unless an earlier answer is still to come: a look can be put off, not brought forward.
+  // REQUIRES of `look`: it settles what `due_ns` asked for.
   int64_t (*due_ns)(const Connection&, const DetectorView&) = nullptr;
   void (*look)(Connection&, const DetectorView&, Verdicts&) = nullptr;
   // A fate of a packet that a home has decided.

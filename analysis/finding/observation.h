@@ -17,6 +17,8 @@ struct ServerAt {
   Endpoint end;
 };
 
+// Those of one kind, place, origin, direction and service (or source: is_of_source) become one finding. What its sentence may say
+// is what FindingGroup keeps of them all.
 struct Observation {
   FindingKind kind{};
   Where where;

@@ -67,6 +67,17 @@ class SlowReaderTest : public ::testing::Test {
     one.context->TryCancel();
     return some;
   }
+  // The same, of a slice that there is not: nothing is analysed for the answer.
+  bool has_place() {
+    v1::PullSliceRequest request;
+    request.set_finding_id(1'000'000);
+    grpc::ClientContext context;
+    const Reader reader = stub_->PullSlice(&context, request);
+    v1::SliceChunk chunk;
+    while (reader->Read(&chunk)) {
+    }
+    return reader->Finish().error_code() == grpc::StatusCode::NOT_FOUND;
+  }
   // How long until a place is free.
   std::chrono::milliseconds until_served() {
     const auto start = std::chrono::steady_clock::now();
@@ -104,6 +115,21 @@ TEST_F(SlowReaderTest, ReceiversThatGoWhileTheAnalysisRunsKeepNoPlace) {
   std::this_thread::sleep_for(50ms);
   for (Pull& one : pulls) one.context->TryCancel();
   EXPECT_LT(until_served(), 5s);
+}
+
+// The analysis itself stops, and soon, while those of the others go on.
+TEST_F(SlowReaderTest, ReceiverThatGoesWhileTheAnalysisRunsGivesItsPlaceBackAtOnce) {
+  std::vector<Pull> pulls;
+  for (size_t i = 0; i < SensorServer::kSlicesMax; ++i) pulls.push_back(pull());
+  std::this_thread::sleep_for(50ms);
+  ASSERT_FALSE(has_place());
+  const auto start = std::chrono::steady_clock::now();
+  pulls.front().context->TryCancel();
+  while (!has_place() && std::chrono::steady_clock::now() - start < 5s) std::this_thread::sleep_for(1ms);
+  const std::chrono::duration<double, std::milli> waited = std::chrono::steady_clock::now() - start;
+  std::printf("its place was free after %.1f ms\n", waited.count());
+  EXPECT_LT(waited, 500ms) << "100 ms on a machine that does nothing else";
+  for (Pull& one : pulls) one.context->TryCancel();
 }
 
 TEST_F(SlowReaderTest, AReceiverThatReadsGetsAll) {
