@@ -1,0 +1,171 @@
+"""What Parallax says of the captures of forwarder.py, held against what the forwarder wrote down."""
+import collections
+import json
+import subprocess
+from dataclasses import dataclass, field
+from pathlib import Path
+
+POINTS = ("outside", "inside")
+
+
+@dataclass(frozen=True)
+class Label:
+    """A label of packets, the acts that it has to name, and those that it may name as well."""
+    name: str
+    label: str
+    demanded: tuple
+    permitted: tuple = ()
+
+
+LABELS = [
+    Label("lost", "lost_in_device", ("dropped",)),
+    Label("injected", "injected_by_device", ("injected",), ("duplicated",)),
+    Label("altered", "altered_by_device", ("altered",)),
+    Label("duplicated", "duplicated_by_device", ("duplicated",)),
+    Label("reordered", "reordered_by_device", ("reordered",), ("delayed",)),
+]
+
+# What may be found of the device where it acted so. Nothing loud is true of one that did none of it.
+LOUD = ("warning", "critical")
+FINDINGS = {
+    "dropped": ("segment_loss", "control_segment_loss", "stalled_connection", "syn_unanswered", "syn_retried", "handshake_incomplete", "reset_not_forwarded"),
+    "injected": ("reset_by_device", "closed_by_device"),
+    "altered": ("payload_altered",),
+    "duplicated": ("duplicated_by_device", "spurious_retransmission"),
+    "reordered": ("reordered_by_device",),
+    "delayed": ("device_delay", "reordered_by_device", "device_shaping"),
+    "sack forgotten": ("sack_not_translated",),
+}
+
+
+def read_lines(path):
+    with open(path, encoding="utf-8") as file:
+        return [json.loads(line) for line in file]
+
+
+def end(address):
+    return "%s:%d" % (address["address"], address["port"])
+
+
+@dataclass
+class Pairings:
+    right: int = 0
+    wrong: int = 0
+    none: int = 0
+
+    @property
+    def recall(self):
+        return self.right / max(1, self.right + self.wrong + self.none)
+
+    def __str__(self):
+        return "%d/%d/%d" % (self.right, self.wrong, self.none)
+
+
+@dataclass
+class Told:
+    """Of acts of one kind: those that were, those of them that were told, and what was told that never was."""
+    true: int = 0
+    found: int = 0
+    invented: list = field(default_factory=list)
+
+    @property
+    def recall(self):
+        return self.found / self.true if self.true else 1.0
+
+    def __str__(self):
+        return "%d/%d/%d" % (self.true, self.found, len(self.invented)) if self.true or self.invented else "-"
+
+
+class Truth:
+    def __init__(self, folder):
+        self.acts = read_lines(folder / "truth.jsonl")
+        self.connections = read_lines(folder / "connections.jsonl")
+
+    def acts_of(self, names):
+        return [act for act in self.acts if act["act"] in names]
+
+    @staticmethod
+    def frames(acts):
+        return {(point, number) for act in acts for point, number in act["entered"] + act["left"]}
+
+
+class Answer:
+    """The records of `parallax analyze`."""
+
+    def __init__(self, bin_folder, folder):
+        command = [str(Path(bin_folder, "parallax")), "analyze", *("%s=%s" % (p, folder / (p + ".pcapng")) for p in POINTS), "--format", "json", "--packets"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode != 0 or not done.stdout:
+            raise RuntimeError("analyze failed: " + done.stderr)
+        self.records = collections.defaultdict(list)
+        for line in done.stdout.splitlines():
+            for kind, record in json.loads(line).items():
+                self.records[kind].append(record)
+        self.labelled = collections.defaultdict(set)  # by label: (point, frame)
+        for packet in self.records["packet"]:
+            for label in packet["labels"]:
+                self.labelled[label].add((packet["point"], packet["frame"]))
+
+
+class Verdict:
+    def __init__(self, bin_folder, folder, extra_findings=()):
+        self.truth, self.answer = Truth(folder), Answer(bin_folder, folder)
+        self.openings, self.midstream = Pairings(), Pairings()
+        self.methods = collections.Counter()
+        self.shifts = collections.Counter()  # offsets of sequence numbers as told: right, wrong
+        self.wrong = []
+        self._judge_pairings()
+        self.labels = {label.name: self._judge_label(label) for label in LABELS}
+        self.lost_data = self._judge_lost_data()
+        self.false_findings = self._false_findings(extra_findings)
+
+    def _judge_pairings(self):
+        by_outside = collections.defaultdict(list)
+        for connection in self.answer.records["connection"]:
+            for outside in {(end(leg["client"]), end(leg["server"])) for leg in connection["legs"] if leg["point"] == "outside"}:
+                by_outside[outside].append(connection)
+        for true in self.truth.connections:
+            tally = self.midstream if true["midstream"] else self.openings
+            told = by_outside[true["outside"]["client"], true["outside"]["server"]]
+            crossings = [c for connection in told for c in connection["crossings"] if c["pairing"]["method"] != "none"]
+            inside = {(end(leg["client"]), end(leg["server"])) for connection in told for leg in connection["legs"] if leg["point"] == "inside"}
+            if not inside or not crossings:
+                tally.none += 1
+            elif inside == {(true["inside"]["client"], true["inside"]["server"])}:
+                tally.right += 1
+            else:
+                tally.wrong += 1
+                self.wrong.append("%s is %s, told as %s" % (true["outside"]["client"], true["inside"]["client"], ", ".join(sorted(client for client, _ in inside))))
+            self.methods.update({c["pairing"]["method"] for c in crossings} or ["-"])
+            for crossing in crossings:
+                for side in ("client", "server"):
+                    if "isn_offset_from_" + side in crossing:
+                        # From the sender's numbers to the receiver's, modulo 2^32.
+                        right = (crossing["isn_offset_from_" + side] - true["shift_from_" + side]) % (1 << 32) == 0
+                        self.shifts["right" if right else "wrong"] += 1
+
+    def _judge_label(self, label):
+        said = self.answer.labelled[label.label]
+        acts = self.truth.acts_of(label.demanded)
+        found = sum(any((point, number) in said for point, number in act["entered"] + act["left"]) for act in acts)
+        return Told(len(acts), found, sorted(said - Truth.frames(self.truth.acts_of(label.demanded + label.permitted))))
+
+    def _judge_lost_data(self):
+        """Of segments with payload; invented is whatever is said to be lost and was not."""
+        said = self.answer.labelled["lost_in_device"]
+        acts = [act for act in self.truth.acts_of(("dropped",)) if act["length"] > 0]
+        return Told(len(acts), sum(tuple(act["entered"][0]) in said for act in acts), self.labels["lost"].invented)
+
+    def _false_findings(self, extra):
+        did = {act["act"] for act in self.truth.acts} | set(extra)
+        true = {kind for act in did for kind in FINDINGS.get(act, ())}
+        return [f for f in self.answer.records["finding"] if f["severity"] in LOUD and f["origin"] == "device" and f["kind"] not in true]
+
+    def details(self):
+        for text in self.wrong[:5]:
+            yield "paired wrongly: " + text
+        for name, told in self.labels.items():
+            if told.invented:
+                yield "told as %s and were not: %s" % (name, ", ".join("%s %d" % frame for frame in told.invented[:8]))
+        for finding in self.false_findings:
+            yield "not true: %s x%d: %s" % (finding["kind"], finding["count"], finding["summary"])
