@@ -220,7 +220,8 @@ class Forwarder:
     # ---- acts ----
 
     def act_for(self, segment):
-        dice = self.randomness.random()
+        """By chance; before the captures begin nothing happens."""
+        dice = self.randomness.random() if self.record.on else 1.0
         for name in OF_ANY + (OF_DATA if segment.payload else ()):
             dice -= getattr(self.acts, name)
             if dice < 0:

@@ -7,6 +7,7 @@ end they say how their connections ended. A request is two numbers of four bytes
 """
 import asyncio
 import collections
+import itertools
 import json
 import os
 import random
@@ -22,6 +23,7 @@ SO_MAX_PACING_RATE, PACE = 47, 400_000  # bytes a second of one connection: what
 PATIENCE = 12.0  # seconds
 SAME_FOR_ALL = b"what all connections of this service have in common. " * 200
 randomness = random.Random(7)
+ports = itertools.count(20000)  # none is used twice
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,7 @@ class Client:
         self.own = randomness.random() < 0.5  # whether its bytes are no one else's
 
     async def open(self, target):
-        self.reader, self.writer = await asyncio.open_connection(*target, local_addr=(randomness.choice(CLIENTS), 0))
+        self.reader, self.writer = await asyncio.open_connection(*target, local_addr=(randomness.choice(CLIENTS), next(ports)))
         paced(self.writer)
 
     async def exchange(self, up, down):
@@ -83,7 +85,7 @@ class Client:
 
     def close(self):
         """Now and then with a RST of its own."""
-        if randomness.random() < 0.05:
+        if randomness.random() < 0.05 and not self.writer.is_closing():
             self.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.writer.close()
 

@@ -2,8 +2,13 @@
 import collections
 import json
 import subprocess
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+import pcapng  # noqa: E402
+from packet_editing import Segment  # noqa: E402
 
 POINTS = ("outside", "inside")
 
@@ -63,9 +68,10 @@ class Pairings:
 
 @dataclass
 class Told:
-    """Of acts of one kind: those that were, those of them that were told, and what was told that never was."""
+    """Of acts of one kind: those that were, those of them that were told, packets mistaken for such, and what was told that never was."""
     true: int = 0
     found: int = 0
+    mistaken: int = 0
     invented: list = field(default_factory=list)
 
     @property
@@ -73,7 +79,8 @@ class Told:
         return self.found / self.true if self.true else 1.0
 
     def __str__(self):
-        return "%d/%d/%d" % (self.true, self.found, len(self.invented)) if self.true or self.invented else "-"
+        mistaken = "+%d" % self.mistaken if self.mistaken else ""
+        return "%d/%d%s/%d" % (self.true, self.found, mistaken, len(self.invented)) if self.true or self.invented or mistaken else "-"
 
 
 class Truth:
@@ -109,6 +116,7 @@ class Answer:
 
 class Verdict:
     def __init__(self, bin_folder, folder, extra_findings=()):
+        self.folder, self.frames = folder, {}
         self.truth, self.answer = Truth(folder), Answer(bin_folder, folder)
         self.openings, self.midstream = Pairings(), Pairings()
         self.methods = collections.Counter()
@@ -147,14 +155,33 @@ class Verdict:
     def _judge_label(self, label):
         said = self.answer.labelled[label.label]
         acts = self.truth.acts_of(label.demanded)
-        found = sum(any((point, number) in said for point, number in act["entered"] + act["left"]) for act in acts)
-        return Told(len(acts), found, sorted(said - Truth.frames(self.truth.acts_of(label.demanded + label.permitted))))
+        untold = [act for act in acts if not said & Truth.frames([act])]
+        invented = sorted(said - Truth.frames(self.truth.acts_of(label.demanded + label.permitted)))
+        mistaken = self._mistaken(invented, untold)
+        return Told(len(acts), len(acts) - len(untold), len(mistaken), [frame for frame in invented if frame not in mistaken])
+
+    def _mistaken(self, invented, untold):
+        """Another packet of the same bytes, as an original and its retransmission: it is true that one of the two was it."""
+        twins = collections.Counter(self._identity(*frame) for act in untold for frame in act["entered"])
+        mistaken = []
+        for frame in invented:
+            identity = self._identity(*frame)
+            if twins[identity] > 0:
+                twins[identity] -= 1
+                mistaken.append(frame)
+        return mistaken
+
+    def _identity(self, point, number):
+        if point not in self.frames:
+            self.frames[point] = list(pcapng.read(self.folder / (point + ".pcapng")))
+        segment = Segment.parse(self.frames[point][number - 1])
+        return point, segment.ends, segment.seq, len(segment.payload), 0 if segment.payload else segment.ack
 
     def _judge_lost_data(self):
-        """Of segments with payload; invented is whatever is said to be lost and was not."""
-        said = self.answer.labelled["lost_in_device"]
+        """Of segments with payload; mistaken and invented is whatever is said to be lost and was not."""
+        said, lost = self.answer.labelled["lost_in_device"], self.labels["lost"]
         acts = [act for act in self.truth.acts_of(("dropped",)) if act["length"] > 0]
-        return Told(len(acts), sum(tuple(act["entered"][0]) in said for act in acts), self.labels["lost"].invented)
+        return Told(len(acts), sum(tuple(act["entered"][0]) in said for act in acts), lost.mistaken, lost.invented)
 
     def _false_findings(self, extra):
         did = {act["act"] for act in self.truth.acts} | set(extra)
