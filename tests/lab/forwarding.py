@@ -51,6 +51,7 @@ class Shape:
 
 NAT = {"translate": True}
 ISN = {"rewrite_isn": True}
+ALL = {"drop": 0.01, "delay": 0.01, "reorder": 0.02, "duplicate": 0.01, "split": 0.05, "join": 0.1}
 SHAPES = [
     Shape("router", Acts()),
     Shape("drop", Acts(drop=0.02)),
@@ -73,14 +74,19 @@ SHAPES = [
     Shape("nat-join", Acts(**NAT, join=0.3, drop=0.01)),
     Shape("nat-alter", Acts(**NAT, alter=0.02)),
     Shape("nat-reset", Acts(**NAT, reset=0.005)),
-    Shape("nat-all", Acts(**NAT, drop=0.01, delay=0.01, reorder=0.02, duplicate=0.01, split=0.05, join=0.1)),
+    Shape("nat-duplicate", Acts(**NAT, duplicate=0.02, drop=0.01)),
+    Shape("nat-reorder", Acts(**NAT, reorder=0.03, drop=0.01)),
+    Shape("nat-all", Acts(**NAT, **ALL)),
+    Shape("nat-ip-id-all", Acts(**NAT, ip_id="new", **ALL)),
     Shape("nat-isn", Acts(**NAT, **ISN)),
     Shape("nat-isn-drop", Acts(**NAT, **ISN, drop=0.02)),
     Shape("nat-isn-zero-ip-id", Acts(**NAT, **ISN, ip_id="zero", drop=0.02)),
     Shape("nat-isn-ip-id", Acts(**NAT, **ISN, ip_id="new", drop=0.02)),
     Shape("nat-isn-no-timestamps", Acts(**NAT, **ISN, drop=0.02), timestamps=False),
     Shape("nat-isn-ip-id-no-timestamps", Acts(**NAT, **ISN, ip_id="new", drop=0.02), timestamps=False),
-    Shape("nat-isn-all", Acts(**NAT, **ISN, drop=0.01, delay=0.01, reorder=0.02, duplicate=0.01, split=0.05, join=0.1)),
+    Shape("nat-isn-reset", Acts(**NAT, **ISN, reset=0.005)),
+    Shape("nat-isn-all", Acts(**NAT, **ISN, **ALL)),
+    Shape("nat-isn-ip-id-all", Acts(**NAT, **ISN, ip_id="new", **ALL)),
 ]
 
 
@@ -165,9 +171,10 @@ def capture(shape, folder, plan):
         network.close()
 
 
-FORMAT = "%-30s %-13s %-10s %6s %-14s %5s %-14s %-12s %-12s %-12s %-9s %-5s %s"
-HEAD = FORMAT % ("shape", "openings", "midstream", "shifts", "data lost", "share", "injected", "altered", "duplicated", "reordered", "findings", "held", "methods")
-LEGEND = "Pairings: right/wrong/none. Shifts of sequence numbers: right/wrong. Packets: true/told+mistaken/invented. Findings: loud ones of the device that are not true."
+FORMAT = "%-30s %-10s %-10s %6s %-14s %5s %-12s %-9s %-10s %-9s %-9s %-9s %8s %-5s %s"
+HEAD = FORMAT % ("shape", "openings", "midstream", "shifts", "data lost", "share", "injected", "altered", "duplicated", "reordered",
+                 "reset:dev", "reset:cli", "findings", "held", "methods")
+LEGEND = "Pairings: right/wrong/none. Shifts of sequence numbers: right/wrong. Packets and resets: true/told+mistaken/invented. Findings: loud ones of the device that are not true."
 
 
 def judge(bin_folder, folder, shape):
@@ -181,7 +188,7 @@ def judge(bin_folder, folder, shape):
         short += ["wrong"] if verdict.openings.wrong + verdict.midstream.wrong else []
         short += ["invented " + name for name, told in verdict.labels.items() if told.invented and name not in shape.held.excused]
         short += ["findings"] if verdict.false_findings else []
-    others = [str(verdict.labels[name]) for name in ("injected", "altered", "duplicated", "reordered")]
+    others = [str(verdict.labels[name]) for name in ("injected", "altered", "duplicated", "reordered")] + [str(verdict.resets[who]) for who in ("device", "client")]
     print(FORMAT % (shape.name, verdict.openings, verdict.midstream, "%d/%d" % (verdict.shifts["right"], verdict.shifts["wrong"]), verdict.lost_data,
                     "%.2f" % verdict.lost_data.recall, *others, len(verdict.false_findings), "SHORT" if short else "yes" if shape.held else "no",
                     ", ".join("%s %d" % item for item in verdict.methods.most_common())), flush=True)

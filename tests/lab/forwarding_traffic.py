@@ -3,7 +3,7 @@
 usage: forwarding_traffic.py serve                   the server; says "listening"
        forwarding_traffic.py ask ADDRESS PORT PLAN   the clients; PLAN: JSON, the fields of `Plan`
 The clients open the connections that the captures are to miss the beginning of, say "open", wait for a line, and go on with all. At the
-end they say how their connections ended. A request is two numbers of four bytes, how much follows and how much is to be answered.
+end they say how their connections ended, and which they ended with a RST. A request is two numbers of four bytes, how much follows and how much is to be answered.
 """
 import asyncio
 import collections
@@ -32,7 +32,7 @@ class Plan:
     midstream: int = 30    # the same, open before
     bulk: int = 6          # half of them downloads
     bulk_bytes: int = 400_000
-    seconds: float = 4.0   # in which the short ones begin
+    seconds: float = 3.0   # in which the short ones begin
 
 
 def paced(writer):
@@ -83,15 +83,16 @@ class Client:
             await self.exchange(randomness.randrange(40, 3000), randomness.randrange(40, 6000))
             await asyncio.sleep(randomness.expovariate(1 / pause))
 
-    def close(self):
+    def close(self, aborted):
         """Now and then with a RST of its own."""
         if randomness.random() < 0.05 and not self.writer.is_closing():
+            aborted.append("%s:%d" % self.writer.get_extra_info("sockname"))
             self.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.writer.close()
 
 
 async def ask(target, plan):
-    results = collections.Counter()
+    results, aborted = collections.Counter(), []
 
     async def live(client, talk, after=0.0):
         await asyncio.sleep(after)
@@ -106,7 +107,7 @@ async def ask(target, plan):
             results["timeout"] += 1
         finally:
             if hasattr(client, "writer"):
-                client.close()
+                client.close(aborted)
 
     async def bulk(client, up):
         for _ in range(plan.bulk_bytes // 100_000):
@@ -127,7 +128,7 @@ async def ask(target, plan):
     tasks += [live(Client(), lambda c, up=turn % 2: bulk(c, up)) for turn in range(plan.bulk)]
     tasks += [live(Client(), few, randomness.uniform(0, plan.seconds)) for _ in range(plan.short)]
     await asyncio.gather(*tasks)
-    print(json.dumps(results), flush=True)
+    print(json.dumps({"results": results, "aborted": aborted}), flush=True)
 
 
 if __name__ == "__main__":

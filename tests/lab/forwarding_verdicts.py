@@ -87,6 +87,7 @@ class Truth:
     def __init__(self, folder):
         self.acts = read_lines(folder / "truth.jsonl")
         self.connections = read_lines(folder / "connections.jsonl")
+        self.aborted = set(json.loads((folder / "results.json").read_text())["aborted"])  # by the clients, with a RST
 
     def acts_of(self, names):
         return [act for act in self.acts if act["act"] in names]
@@ -125,6 +126,8 @@ class Verdict:
         self._judge_pairings()
         self.labels = {label.name: self._judge_label(label) for label in LABELS}
         self.lost_data = self._judge_lost_data()
+        ended = {true["outside"]["client"] for true in self.truth.connections if true["ended_by_device"]}
+        self.resets = {"device": self._judge_resets("device", ended), "client": self._judge_resets("client", self.truth.aborted - ended)}
         self.false_findings = self._false_findings(extra_findings)
 
     def _judge_pairings(self):
@@ -152,17 +155,24 @@ class Verdict:
                         right = (crossing["isn_offset_from_" + side] - true["shift_from_" + side]) % (1 << 32) == 0
                         self.shifts["right" if right else "wrong"] += 1
 
+    def _judge_resets(self, who, true):
+        """Connections that end with a RST of whom; by their clients' ends. A FIN may have come before."""
+        told = {end(leg["client"]) for connection in self.answer.records["connection"] if (connection["close"], connection["closed_by"]) == ("rst", who)
+                for leg in connection["legs"] if leg["point"] == "outside"}
+        return Told(len(true), len(true & told), 0, sorted(told - true))
+
     def _judge_label(self, label):
         said = self.answer.labelled[label.label]
         acts = self.truth.acts_of(label.demanded)
-        untold = [act for act in acts if not said & Truth.frames([act])]
-        invented = sorted(said - Truth.frames(self.truth.acts_of(label.demanded + label.permitted)))
-        mistaken = self._mistaken(invented, untold)
-        return Told(len(acts), len(acts) - len(untold), len(mistaken), [frame for frame in invented if frame not in mistaken])
+        possible = self.truth.acts_of(label.demanded + label.permitted)
+        invented = sorted(said - Truth.frames(possible))
+        mistaken = self._mistaken(invented, [act for act in possible if not said & Truth.frames([act])])
+        found = sum(bool(said & Truth.frames([act])) for act in acts)
+        return Told(len(acts), found, len(mistaken), [frame for frame in invented if frame not in mistaken])
 
     def _mistaken(self, invented, untold):
         """Another packet of the same bytes, as an original and its retransmission: it is true that one of the two was it."""
-        twins = collections.Counter(self._identity(*frame) for act in untold for frame in act["entered"])
+        twins = collections.Counter(self._identity(*frame) for act in untold for frame in act["entered"] + act["left"][-1:])
         mistaken = []
         for frame in invented:
             identity = self._identity(*frame)
@@ -194,5 +204,8 @@ class Verdict:
         for name, told in self.labels.items():
             if told.invented:
                 yield "told as %s and were not: %s" % (name, ", ".join("%s %d" % frame for frame in told.invented[:8]))
+        for who, told in self.resets.items():
+            if told.invented:
+                yield "no RST of the %s ended: %s" % (who, ", ".join(told.invented[:8]))
         for finding in self.false_findings:
             yield "not true: %s x%d: %s" % (finding["kind"], finding["count"], finding["summary"])
