@@ -87,7 +87,9 @@ class Truth:
     def __init__(self, folder):
         self.acts = read_lines(folder / "truth.jsonl")
         self.connections = read_lines(folder / "connections.jsonl")
-        self.aborted = set(json.loads((folder / "results.json").read_text())["aborted"])  # by the clients, with a RST
+        said = json.loads((folder / "results.json").read_text())
+        self.results = said["results"]        # of the clients' connections: how many ended how
+        self.aborted = set(said["aborted"])  # by the clients, with a RST
 
     def acts_of(self, names):
         return [act for act in self.acts if act["act"] in names]
@@ -199,6 +201,9 @@ class Verdict:
         return [f for f in self.answer.records["finding"] if f["severity"] in LOUD and f["origin"] == "device" and f["kind"] not in true]
 
     def details(self):
+        surprised = {how: number for how, number in self.truth.results.items() if how != "ok"}
+        if surprised and not self.resets["device"].true:
+            yield "applications surprised: %s" % surprised
         for text in self.wrong[:5]:
             yield "paired wrongly: " + text
         for name, told in self.labels.items():
