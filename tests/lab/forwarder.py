@@ -3,8 +3,8 @@
 usage: forwarder.py FOLDER ACTS     ACTS: JSON, the fields of `Acts` that are not as usual
 On standard input: "capture" begins to capture at both sides, "end" ends. Then there are in the folder
   outside.pcapng, inside.pcapng   what came and went at either side; what comes has the kernel's stamp
-  truth.jsonl                     a line for each act: time, connection, direction, sequence number and length as it entered, the act, its
-                                  cause where it is not chance, and the frames `entered` and `left` as [point, number in its file from 1]
+  truth.jsonl                     a line for each act: time, connection, direction, sequence number, length and flags as it entered, the act,
+                                  its cause where it is not chance, the frames `entered` and `left` as [point, number in its file from 1]
   connections.jsonl               a line for each connection: its ends outside and inside, how far the numbers of either sender are moved
 """
 import heapq
@@ -124,11 +124,16 @@ class Record:
 
     def act(self, name, passing, left=(), cause=None):
         entered = [(passing.point, each.frame) for each in passing.joined + [passing]]
-        self.lines.append((name, passing, entered, [(opposite(passing.point), frame) for frame in left], cause))
+        self._line(name, passing.frame, passing.connection, passing.point, passing.segment, entered, [(opposite(passing.point), frame) for frame in left], cause)
 
-    def injected(self, passing, point, frame, cause):
-        """Because of a packet that entered, or of nothing."""
-        self.lines.append(("injected", passing, [], [(point, frame)], cause))
+    def injected(self, connection, point, frame, segment, cause):
+        """A packet of the device's own, as it left."""
+        self._line("injected", frame, connection, opposite(point), segment, [], [(point, frame)], cause)
+
+    def _line(self, name, frame, connection, from_point, segment, entered, left, cause):
+        line = {"time": frame.time_ns / 1e9, "connection": connection and connection.number, "direction": DIRECTION[from_point],
+                "seq": segment.seq, "length": len(segment.payload), "flags": segment.flags, "act": name}
+        self.lines.append((line if cause is None else {**line, "cause": cause}, entered, left))
 
     def write(self, connections):
         for point, frames in self.frames.items():
@@ -137,14 +142,10 @@ class Record:
                 frame.number = number
             pcapng.write(self.folder / (point + ".pcapng"), point, ((f.time_ns, f.way, f.data) for f in frames))
         with open(self.folder / "truth.jsonl", "w", encoding="utf-8") as file:
-            for name, passing, entered, left, cause in self.lines:
-                places = [[[point, frame.number] for point, frame in of if frame.number] for of in (entered, left)]
-                if not places[0] and not places[1]:
-                    continue  # before the captures began
-                line = {"time": passing.frame.time_ns / 1e9, "connection": passing.connection and passing.connection.number,
-                        "direction": DIRECTION[passing.point], "seq": passing.segment.seq, "length": len(passing.segment.payload),
-                        "flags": passing.segment.flags, "act": name, "entered": places[0], "left": places[1]}
-                file.write(json.dumps(line if cause is None else {**line, "cause": cause}) + "\n")
+            for line, *ways in self.lines:
+                entered, left = [[[point, frame.number] for point, frame in way if frame.number] for way in ways]
+                if entered or left:  # else it was before the captures began
+                    file.write(json.dumps({**line, "entered": entered, "left": left}) + "\n")
         with open(self.folder / "connections.jsonl", "w", encoding="utf-8") as file:
             for c in connections:
                 ends = {point: {"client": name_of(ends[:2]), "server": name_of(ends[2:])} for point, ends in (("outside", c.outside), ("inside", c.inside))}
@@ -304,19 +305,17 @@ class Forwarder:
     def act_reset(self, passing, _):
         passing.connection.ended = True
         self.refuse(passing)
-        frame = self.send(opposite(passing.point), self.fresh(self.rewritten(passing, passing.segment).replaced_by_reset()))
-        self.record.injected(passing, opposite(passing.point), frame, "reset")
+        self.inject(passing.connection, opposite(passing.point), self.rewritten(passing, passing.segment).replaced_by_reset())
 
     def refuse(self, passing):
         """Whoever goes on with a connection that the device has ended is told so."""
         self.record.act("dropped", passing, cause="reset")
         if not passing.segment.flags & RST:
-            frame = self.send(passing.point, self.fresh(passing.segment.answered_with_reset()))
-            self.record.injected(passing, passing.point, frame, "reset")
+            self.inject(passing.connection, passing.point, passing.segment.answered_with_reset())
 
-    def fresh(self, segment):
-        segment.ip_id = self.randomness.randrange(1, 65536)
-        return segment
+    def inject(self, connection, point, reset):
+        reset.ip_id = self.randomness.randrange(1, 65536)
+        self.record.injected(connection, point, self.send(point, reset), reset, "reset")
 
     # ---- the loop ----
 

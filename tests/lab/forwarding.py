@@ -40,7 +40,7 @@ class Held:
     lost: float = 1.0        # told, of the data segments that the device dropped
     openings: float = 0.99   # paired, of the connections that began within the captures
     midstream: float = 0.85  # and of those that began before; now and then a NAT's port is that of a known service, and looks like the server's
-    resets: float = 0.85     # told, of the connections that the device ended
+    resets: float = 0.75     # told, of the connections that the device ended
     excused: tuple = ()      # labels that still are invented
 
 
@@ -65,7 +65,7 @@ SHAPES = [
     Shape("split", Acts(split=0.2), Held(excused=RESEGMENTED)),
     Shape("join", Acts(join=0.3), Held(excused=RESEGMENTED)),
     Shape("alter", Acts(alter=0.02), Held()),
-    Shape("reset", Acts(reset=0.005), Held(0.9)),
+    Shape("reset", Acts(reset=0.005), Held(0.85)),
     Shape("ip-id", Acts(ip_id="new"), Held()),
     Shape("isn", Acts(**ISN), Held()),
     Shape("isn-drop", Acts(**ISN, drop=0.02), Held(0.93)),
@@ -77,7 +77,7 @@ SHAPES = [
     Shape("nat-split", Acts(**NAT, split=0.2, drop=0.01), Held(0.5, excused=RESEGMENTED)),
     Shape("nat-join", Acts(**NAT, join=0.3, drop=0.01), Held(0.9, excused=RESEGMENTED)),
     Shape("nat-alter", Acts(**NAT, alter=0.02), Held()),
-    Shape("nat-reset", Acts(**NAT, reset=0.005), Held(0.9)),
+    Shape("nat-reset", Acts(**NAT, reset=0.005), Held(0.85)),
     Shape("nat-duplicate", Acts(**NAT, duplicate=0.02, drop=0.01), Held(0.75)),
     Shape("nat-reorder", Acts(**NAT, reorder=0.03, drop=0.01), Held(0.9)),
     Shape("nat-all", Acts(**NAT, **ALL), Held(0.85, excused=RESEGMENTED)),
@@ -88,7 +88,7 @@ SHAPES = [
     Shape("nat-isn-ip-id", Acts(**NAT, **ISN, ip_id="new", drop=0.02), Held(0.6)),
     Shape("nat-isn-no-timestamps", Acts(**NAT, **ISN, drop=0.02), Held(0.5), timestamps=False),
     Shape("nat-isn-ip-id-no-timestamps", Acts(**NAT, **ISN, ip_id="new", drop=0.02), timestamps=False),
-    Shape("nat-isn-reset", Acts(**NAT, **ISN, reset=0.005), Held(0.9)),
+    Shape("nat-isn-reset", Acts(**NAT, **ISN, reset=0.005), Held(0.85)),
     Shape("nat-isn-all", Acts(**NAT, **ISN, **ALL), Held(0.7, openings=0.97, excused=RESEGMENTED)),
     Shape("nat-isn-ip-id-all", Acts(**NAT, **ISN, ip_id="new", **ALL), Held(0.5, openings=0.97, excused=RESEGMENTED)),
 ]

@@ -158,10 +158,13 @@ class Verdict:
                         self.shifts["right" if right else "wrong"] += 1
 
     def _judge_resets(self, who, true):
-        """Connections that end with a RST of whom; by their clients' ends. A FIN may have come before."""
-        told = {end(leg["client"]) for connection in self.answer.records["connection"] if (connection["close"], connection["closed_by"]) == ("rst", who)
-                for leg in connection["legs"] if leg["point"] == "outside"}
-        return Told(len(true), len(true & told), 0, sorted(told - true))
+        """Connections that end with a RST of whom; by their clients' ends. A FIN may have come before. Mistaken: told as another's."""
+        told = collections.defaultdict(set)
+        for connection in self.answer.records["connection"]:
+            if connection["close"] == "rst":
+                told[connection["closed_by"]] |= {end(leg["client"]) for leg in connection["legs"] if leg["point"] == "outside"}
+        others = set().union(*(ends for by, ends in told.items() if by not in (who, "unknown")))
+        return Told(len(true), len(true & told[who]), len(true & others), sorted(told[who] - true))
 
     def _judge_label(self, label):
         said = self.answer.labelled[label.label]
