@@ -49,7 +49,7 @@ struct LegState {
   Endpoint client, server;
   PacketFacts first{};                // first packet
   std::vector<PacketFacts> attempts;  // SYNs, the first kAttemptsKept
-  std::vector<PacketFacts> sighted;   // met in midstream: packets by which to find its partner, the last kSightedMax
+  std::vector<PacketFacts> sighted;   // without an opening: packets by which to find its partner, the last kSightedMax
   uint32_t attempt_count = 0, refusal_count = 0;
   std::optional<PacketFacts> syn_ack, established, refused, reset;  // of the last attempt; the SYN-ACK is its first
   std::optional<PacketFacts> refusal;                               // the last RST that refused any attempt

@@ -8,7 +8,7 @@
 namespace parallax {
 
 RivalKeys RivalOpenings::keys_of(const LegState& leg, PointIndex point) {
-  const auto begin = [point](uint64_t what) { return KeyedHash().add(what << 8 | point); };
+  const auto begin = [&](uint64_t what) { return KeyedHash().add(what << 16 | leg.protocol << 8 | point); };
   return {begin(1).add(leg.server.port).value(), begin(2).add(leg.client.address).value(),
           begin(3).add(leg.server.address).value()};
 }

@@ -2,9 +2,10 @@
 // that seems to have been dropped between there and here: a proxy answers by itself, and opens a connection of its own; and where
 // a device rewrites both names and sequence numbers nothing else tells which SYN is which.
 //
-// Indexed by what such a continuation has in common with the connection: the server's port, the client's address or the server's
-// address. Each SYN counts, not only a leg's first: the SYN that the first one continues may not have been captured. The
-// correlator's, one thread. Kept for kKeptNs of packet time, at most kOpeningsMax a point; the oldest go first, counted.
+// The same of the first datagrams of legs. Indexed by what such a continuation has in common with the connection: the server's
+// port, the client's address or the server's address. Each SYN counts, not only a leg's first: the SYN that the first one
+// continues may not have been captured. The correlator's, one thread. Kept for kKeptNs of packet time, at most kOpeningsMax a
+// point; the oldest go first, counted.
 #pragma once
 
 #include <array>

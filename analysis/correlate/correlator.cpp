@@ -200,8 +200,8 @@ void Correlator::open(const LegEvent& event) {
   LegState& leg = connection.legs.front();
   if (leg.midstream) {
     tallies_.count_handshake(leg, Outcome::midstream);
-    leg.sighted.push_back(event.packet);
   }
+  if (leg.midstream || leg.protocol == ip_protocol::udp) leg.sighted.push_back(event.packet);
 
   const uint8_t handshake =
       leg.protocol == ip_protocol::tcp ? event.packet.tcp_flags & (tcp_flag::syn | tcp_flag::ack | tcp_flag::rst) : 0;
@@ -218,7 +218,8 @@ void Correlator::open(const LegEvent& event) {
     }
     // A refusal perhaps, whose SYN was missed.
     if (handshake == (tcp_flag::rst | tcp_flag::ack)) add_opening(leg, event.packet, event.packet.ack - 1);
-    find_partners(leg_id, pairing_trigger::opening | pairing_trigger::packet, now_ns);
+    if (leg.protocol == ip_protocol::udp) add_opening(leg, event.packet, event.packet.seq);
+    find_partners(leg_id, pairing_trigger::opening | (leg.midstream ? pairing_trigger::packet : 0), now_ns);
   }
   store_.evict();
 }
@@ -258,6 +259,7 @@ void Correlator::update(uint64_t leg_id, const LegEvent& event) {
       if (leg.protocol == ip_protocol::udp && leg.client != event.client) {  // the second datagram has shown which end is which
         leg.client = event.client;
         leg.server = event.server;
+        leg.sighted.clear();  // they went the other way
         find_partners(leg_id, pairing_trigger::opening, event.packet.order_ns);
         return;
       }
@@ -304,7 +306,7 @@ void Correlator::find_partners(uint64_t leg_id, uint8_t trigger, int64_t now_ns)
 
 void Correlator::take_sighted(uint64_t leg_id, const PacketFacts& packet) {
   LegState& leg = *store_.leg(leg_id);
-  if (!leg.midstream) return;  // its SYN came late
+  if (leg.protocol == ip_protocol::tcp && !leg.midstream) return;  // its SYN came late
   if (leg.sighted.size() == LegState::kSightedMax) leg.sighted.erase(leg.sighted.begin());
   leg.sighted.push_back(packet);
   find_partners(leg_id, pairing_trigger::packet, packet.order_ns);
@@ -408,7 +410,7 @@ void Correlator::pair(uint64_t leg_id, const Pairer::Match& match, int64_t now_n
   knowledge_.crossed(client_side, server_side, connection.client_outer, crossing.is_proxied);
   if (!crossing.is_proxied)
     knowledge_.device_changed(client_side.point, server_side.point, changes_between(client_side, server_side, crossing.stats));
-  if (match.keeps_packets && client_side.protocol == ip_protocol::tcp && can_be_followed(connection, crossing)) {
+  if (match.keeps_packets && can_be_followed(connection, crossing)) {
     const bool is_midstream = client_side.midstream && server_side.midstream;
     homes_.open(crossing, connection, is_midstream ? knowledge_.offsets_of(client_side, server_side) : SequenceOffsets{}, now_ns);
   }

@@ -123,7 +123,7 @@ MessagePairer::Match MessagePairer::find(const LegState& leg, const RecognitionE
       if (row.method == PairingMethod::payload && !service.passes_messages()) return {};
       const auto rivals =
           std::count_if(weights.begin(), weights.end(), [&](double weight) { return weight > kRivalShare * sum; });
-      const bool same = leg.protocol == ip_protocol::tcp && best->seq == event.seq;
+      const bool same = best->seq == event.seq && event.seq != 0;
       return {best->leg_id, row.method, confidence, static_cast<uint32_t>(rivals - 1), same};
     }
   }

@@ -42,7 +42,8 @@ class MessagePairer {
     PairingMethod method = PairingMethod::none;
     double confidence = 0;
     uint32_t rivals = 0;
-    bool keeps_packets = false;  // the same sequence number: it is the same segment, under other names
+    bool keeps_packets =
+        false;  // the same sequence number, of a datagram the same payload: it is the same packet, under other names
   };
 
   MessagePairer(const ConnectionStore& store, PassageModels& services) : store_(store), services_(services) {}

@@ -52,6 +52,7 @@ void PairHomes::open(Crossing& crossing, const Connection& connection, const Seq
                   .client_point = client_side.point,
                   .server_point = server_side.point,
                   .local = server_side.id.worker() == worker,
+                  .datagrams = client_side.protocol == ip_protocol::udp,
                   .sequence_offset = offsets.offset,
                   .sequence_offset_known = offsets.known};
   bool said = commands_[worker].send(command);
@@ -95,7 +96,8 @@ void PairHomes::leave(const Crossing& crossing, const LegState& client_side, con
                           .pair_generation = crossing.pair_generation,
                           .client_point = client_side.point,
                           .server_point = server_side.point,
-                          .local = server_side.id.worker() == crossing.home};
+                          .local = server_side.id.worker() == crossing.home,
+                          .datagrams = false};
     commands_[leg->id.worker()].send(command, options_.offline ? 0 : waiting_max::pairing_commands(options_));
   }
 }

@@ -95,18 +95,19 @@ bool offer_the_same(const OfferedOptions& a, const OfferedOptions& b) {
           a.initial_window == b.initial_window);
 }
 
-// The last SYN of each, seen twice within a transit, and as far from where it was sent but for a few routers.
-bool may_be_one_syn(const LegState& a, const LegState& b) {
+// The last SYN of each, seen twice within so long, and as far from where it was sent but for a few routers.
+bool may_be_one_syn(const LegState& a, const LegState& b, int64_t within_ns) {
   constexpr int kRouters = 8;
   if (a.attempts.empty() || b.attempts.empty() || same_ends(a, b)) return false;
   const PacketFacts &x = a.attempts.back(), &y = b.attempts.back();
-  return x.seq != y.seq && std::abs(x.order_ns - y.order_ns) < kTransitNs && std::abs(int{x.ttl} - int{y.ttl}) <= kRouters &&
+  return x.seq != y.seq && std::abs(x.order_ns - y.order_ns) < within_ns && std::abs(int{x.ttl} - int{y.ttl}) <= kRouters &&
          x.payload_length == y.payload_length && offer_the_same(a.client_options, b.client_options);
 }
 
 // Stacks begin each connection's timestamps anywhere, or share one clock for all: then the IP ID tells which of them it is.
 double timestamp_score(const LegState& leg, const LegState& other) {
-  if (!may_be_one_syn(leg, other)) return 0;
+  constexpr int64_t kHeldNs = 1'000'000'000;  // the client would have sent another by then
+  if (!may_be_one_syn(leg, other, kHeldNs)) return 0;
   const PacketFacts &x = leg.attempts.back(), &y = other.attempts.back();
   if (x.tsval != y.tsval) return 0;
   return x.ip_id == y.ip_id && x.ip_id != 0 ? 0.98 : 0.9;
@@ -114,7 +115,7 @@ double timestamp_score(const LegState& leg, const LegState& other) {
 
 // 16 bits agree by chance with one in 65,536 of the openings within a transit: only for who has no timestamps.
 double ip_id_score(const LegState& leg, const LegState& other) {
-  if (!may_be_one_syn(leg, other)) return 0;
+  if (!may_be_one_syn(leg, other, kTransitNs)) return 0;
   const PacketFacts &x = leg.attempts.back(), &y = other.attempts.back();
   return x.ip_id == y.ip_id && x.tsval == 0 && y.tsval == 0 ? 0.95 : 0;
 }
@@ -167,6 +168,31 @@ double sighted_timestamp_score(const LegState& leg, const LegState& other) {
   return agree >= kAgree ? 0.95 : 0;
 }
 
+// ---- datagrams: length and sum of the payload, which a NAT leaves alone ----
+
+std::optional<uint64_t> datagram_key(const LegState& leg) {
+  if (leg.protocol != ip_protocol::udp || leg.sighted.empty() || leg.sighted.back().seq == 0) return std::nullopt;
+  const PacketFacts& last = leg.sighted.back();
+  return KeyedHash().add(7).add(last.seq).add(last.payload_length).value();
+}
+
+// Many clients say the same to a server, so that it takes the IP ID as well, or several datagrams.
+double datagram_score(const LegState& leg, const LegState& other) {
+  if (!datagram_key(leg) || same_ends(leg, other)) return 0;
+  constexpr int kAgree = 3;
+  int agree = 0;
+  bool same_id = false;
+  for (const PacketFacts& x : leg.sighted) {
+    const auto y = std::find_if(other.sighted.begin(), other.sighted.end(), [&](const PacketFacts& p) {
+      return p.seq == x.seq && say_the_same(p, x) && std::abs(p.order_ns - x.order_ns) < kTransitNs;
+    });
+    if (x.seq == 0 || y == other.sighted.end()) continue;
+    ++agree;
+    same_id |= x.ip_id != 0 && y->ip_id == x.ip_id;
+  }
+  return same_id ? 0.97 : agree >= kAgree ? 0.95 : 0;
+}
+
 // ---- ClientHello random: passes whatever passes TLS through ----
 
 std::optional<uint64_t> tls_random_key(const LegState& leg) {
@@ -210,6 +236,7 @@ constexpr std::array kMethods = {
     PairingMethodRow{PairingMethod::ip_id, kAcross, opening, true, true, ip_id_key, ip_id_score},
     PairingMethodRow{PairingMethod::sequence, kAcross, packet, true, true, sighted_key, sighted_score},
     PairingMethodRow{PairingMethod::tcp_timestamp, kAcross, packet, true, true, sighted_timestamp_key, sighted_timestamp_score},
+    PairingMethodRow{PairingMethod::payload, kAcross, packet, true, true, datagram_key, datagram_score},
     PairingMethodRow{PairingMethod::proxy_protocol, kAcross, message, false, false, proxy_key, proxy_score},
     PairingMethodRow{PairingMethod::tls_random, kAcross, message, false, true, tls_random_key, tls_random_score},
 };

@@ -150,6 +150,16 @@ AbsenceProof Handshake::syns_absent_before(const LegState& leg, PointIndex point
   return proof;
 }
 
+AbsenceProof Handshake::packet_absent(const PacketFacts& packet, PointIndex point, bool has_rival) const {
+  return AbsenceProof(view_.sensor, point, to_server())
+      .unless(has_rival, Doubt::rival)
+      .unless(may_be_hidden(packet.point, point), Doubt::may_be_hidden)
+      .unless(view_.knowledge.misses(point, to_server(), packet.order_ns, packet.order_ns), Doubt::not_covered)
+      .unless(!is_in_time(packet), Doubt::clock_uncertain)
+      .unless(c_.side_basis == SideBasis::guessed, Doubt::path_unknown)
+      .expect(packet.order_ns - packet.stamp_uncertainty_ns, packet.order_ns + view_.options.device_timeout_ns);
+}
+
 AbsenceProof Handshake::answers_absent(const LegState& leg) const {
   AbsenceProof proof(view_.sensor, leg.point, to_client());
   for (const LegState& other : c_.legs) {

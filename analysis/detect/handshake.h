@@ -1,4 +1,4 @@
-// One connection's opening as the points saw it, with the questions that its detectors ask.
+// One connection's opening, by SYNs or by a first datagram, as the points saw it, with the questions that its detectors ask.
 //
 // A view that lives for one question. Points are walked from the client to the server or back, however many there are, and what
 // is missing is missing between the first neighbours between which it is proved to be. Claims nothing that rests on an absence
@@ -41,6 +41,8 @@ class Handshake {
   AbsenceProof syns_absent_before(const LegState& leg, PointIndex point, const PacketFacts& answer) const;
   // That no answer to any SYN that `leg`'s point saw passed that point on its way to the client.
   AbsenceProof answers_absent(const LegState& leg) const;
+  // That a packet of the client's, or what a device made of it, did not come to `point` on its way to the server.
+  AbsenceProof packet_absent(const PacketFacts& packet, PointIndex point, bool has_rival) const;
   // That no answer came to the client after its last SYN and before `to_ns`.
   AbsenceProof silent_until(int64_t to_ns) const;
   // That `answer`, seen nearer to the server, did not come to `point` within `wait_ns`.

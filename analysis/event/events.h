@@ -64,8 +64,8 @@ enum class LegEventType : uint8_t {
   refused,   // RST from the server instead of an answer
   reset,     // RST after the handshake, or by the client
   stranger,  // a further packet of a leg met in midstream that has no partner and no conversation: see stranger_index.h
-  sighted,   // a further packet of a leg met in midstream that lacks a partner: what passes a device unchanged shows which it is
-  turn,      // the first data of a request or a response, of the first kTurnsTold turns of a leg without a partner
+  sighted,  // a further packet of a leg without an opening that lacks a partner: what passes a device unchanged shows which it is
+  turn,     // the first data of a request or a response, of the first kTurnsTold turns of a leg without a partner
   progress,  // live: counts of a leg that goes on
   closed,    // the leg is over: generation ended, idle, evicted, or the input ended
 };
@@ -131,7 +131,8 @@ struct Command {
   uint8_t home;
   uint8_t pair_generation;
   PointIndex client_point, server_point;
-  bool local;  // both legs live at the home
+  bool local;      // both legs live at the home
+  bool datagrams;  // open_pair: UDP, without sequence numbers
   // open_pair: by how much the device shifts the sequence numbers of what each side sends, where an earlier generation has taught
   // it.
   PerSide<uint32_t> sequence_offset{};
@@ -179,7 +180,8 @@ struct PassageCount {
 };
 
 enum class FateEventType : uint8_t {
-  segment_lost,          // data
+  segment_lost,  // data
+  datagram_lost,
   control_segment_lost,  // FIN, acknowledgement or window update that its receiver went without
   reset_not_forwarded,
   reset_by_device,

@@ -37,7 +37,7 @@ struct RecognitionEvent {
   LegId leg;
   uint32_t frame;
   uint32_t stamp_uncertainty_ns;
-  uint32_t seq;  // TCP: where the message begins
+  uint32_t seq;  // TCP: where the message begins; UDP: the sum of the datagram's payload
   uint32_t ack;  // TCP: of the packet that completed it
   uint32_t id;   // DNS id, DHCP transaction
   PortIndex port;

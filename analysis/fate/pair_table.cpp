@@ -37,7 +37,9 @@ void PairTable::open(const Command& command) {
   pair.point = {command.client_point, command.server_point};
   pair.generation = command.pair_generation;
   pair.open = true;
+  pair.datagrams = command.datagrams;
   for (const Side sender : kSides) {
+    if (pair.datagrams) pair.offset[sender].learn(0);
     if (command.sequence_offset_known[sender]) pair.offset[sender].learn(command.sequence_offset[sender]);
   }
   if (free_sketches_.empty() && limits_.offline) {
@@ -123,6 +125,7 @@ void PairTable::note_acknowledgement(Pair& pair, Side sender, bool enters, const
 
 bool PairTable::matches(const Pair& pair, Side sender, const Pending& in, const Pending& out) const {
   if ((in.tcp_flags ^ out.tcp_flags) & kShapeFlags || in.length != out.length) return false;
+  if (pair.datagrams) return in.seq == out.seq || in.seq == 0 || out.seq == 0;
   if (in.has(tcp_flag::syn)) return true;  // a device that rewrites sequences teaches its offset here
   if (!pair.offset[sender].known()) return in.has(tcp_flag::rst) && in.seq == out.seq;  // may be all that a direction ever shows
   if (out.seq - in.seq != pair.offset[sender].value()) return false;
@@ -216,7 +219,7 @@ void PairTable::leaving(Pair& pair, Side sender, const Pending& out) {
     return;
   }
   const bool known = pair.offset[sender].known();
-  if (known && out.data && !found.others && cover(pair, sender, out)) return;
+  if (known && out.data && !pair.datagrams && !found.others && cover(pair, sender, out)) return;
   wait(pair, sender, pair.early[sender], out);
   if (!known) [[unlikely]]
     learn(pair, sender, out, false);
@@ -286,7 +289,7 @@ void PairTable::matched(Pair& pair, Side sender, const Pending& in, const Pendin
   }
   ++pair.matched[sender];
   count_transit(pair, sender, in, out);
-  if (out.data) mark_copies(pair, sender, in, out);
+  if (out.data && !pair.datagrams) mark_copies(pair, sender, in, out);
   if (notes_.wanted()) {
     note(pair, in, pair.point[sender], PacketLabel::forwarded);
     note(pair, out, pair.point[opposite(sender)], PacketLabel::forwarded, &in);
@@ -337,15 +340,23 @@ void PairTable::mark_copies(Pair& pair, Side sender, const Pending& in, const Pe
   }
 }
 
-// The device, or offload at one of the points, has cut the bytes otherwise: what leaves covers ranges of what entered.
+// The device, or offload at one of the points, has cut the bytes otherwise: what leaves covers ranges of what entered, each byte
+// once: of two copies the second is still to come.
 bool PairTable::cover(Pair& pair, Side sender, const Pending& out) {
   PacketQueue& queue = pair.entered[sender];
   bool any = false;
   const uint32_t out_begin = out.seq - pair.offset[sender].value(), out_end = out_begin + out.length;
+  uint32_t matched_begin = out_begin, matched_end = out_begin;  // of it, in a row
   for (uint32_t previous = kNone, node = queue.head; node != kNone;) {
     Pending& in = pool_[node];
     const uint32_t next = in.next, in_end = in.seq + in.length;
     if (!in.data || !sequence_before(in.seq, out_end) || !sequence_before(out_begin, in_end)) {
+      previous = node;
+      node = next;
+      continue;
+    }
+    if (sequence_at_or_before(matched_begin, in.seq) && sequence_at_or_before(in_end, matched_end)) {
+      in.covered = true;
       previous = node;
       node = next;
       continue;
@@ -358,6 +369,8 @@ bool PairTable::cover(Pair& pair, Side sender, const Pending& out) {
     } else if (!from_front && to_end) {
       in.length = out_begin - in.seq;
     } else {
+      if (in.seq != matched_end) matched_begin = in.seq;
+      matched_end = in_end;
       matched(pair, sender, pool_.remove(queue, previous, node), out);
       node = next;
       continue;

@@ -134,6 +134,7 @@ class PairTable {
     PerSide<bool> entering_seen{};
     uint8_t generation = 0;
     bool open = false;
+    bool datagrams = false;        // no sequence numbers; of what takes their place see Sighting::seq
     bool ip_id_kept = false;       // seen to pass unchanged
     PerSide<bool> learned{};       // the offset has just become known
     uint8_t begun = 0, ended = 0;  // legs
@@ -205,6 +206,7 @@ class PairTable {
   }
   void expire(Pair& pair, Side sender, int64_t now_ns);
   bool is_altered_reset(const Pair& pair, Side sender, const Pending& in, const Pending& out) const;
+  bool is_near_in_transit(const Pair& pair, Side sender, const Pending& in, const Pending& out) const;
   bool left_altered(Pair& pair, Side sender, const Pending& in);
   bool entered_altered(Pair& pair, Side sender, const Pending& out);
   bool has_rival(const Pair& pair, Side sender, const Pending& in) const;

@@ -104,7 +104,10 @@ void PairTable::leave_unexplained(Pair& pair, Side sender, Doubt doubt) {
 // A RST may be trimmed by the device, and it is seldom that a direction of nothing but a RST has taught its offset: any that left
 // in the time of a transit is it.
 bool PairTable::is_altered_reset(const Pair& pair, Side sender, const Pending& in, const Pending& out) const {
-  if (!(in.tcp_flags & out.tcp_flags & tcp_flag::rst)) return false;
+  return (in.tcp_flags & out.tcp_flags & tcp_flag::rst) && is_near_in_transit(pair, sender, in, out);
+}
+
+bool PairTable::is_near_in_transit(const Pair& pair, Side sender, const Pending& in, const Pending& out) const {
   const int64_t transit = out.time_ns - in.time_ns, uncertainty = int64_t{in.stamp_uncertainty_ns} + out.stamp_uncertainty_ns;
   return transit >= -uncertainty &&
          transit <= pair_wait::kLeastNs + pair_wait::kTransitMargin * pair.max_transit_ns[sender] + uncertainty;
@@ -128,8 +131,13 @@ bool PairTable::entered_altered(Pair& pair, Side sender, const Pending& out) {
   return false;
 }
 
-// A packet left that nothing explains, and it bears the same ID: the device may have changed its numbers or its length.
+// A packet left that nothing explains, and it bears the same ID: the device may have changed its numbers or its length. Of a
+// datagram it may have changed all, and without an ID that it left in time is enough.
 bool PairTable::has_rival(const Pair& pair, Side sender, const Pending& in) const {
+  for (uint32_t node = pair.early[sender].head; pair.datagrams && node != kNone; node = pool_[node].next) {
+    const bool has_ids = in.ip_id != 0 && pool_[node].ip_id != 0;
+    if (!has_ids && is_near_in_transit(pair, sender, in, pool_[node])) return true;
+  }
   if (in.ip_id == 0) return false;
   for (uint32_t node = pair.early[sender].head; node != kNone; node = pool_[node].next) {
     if (pool_[node].ip_id == in.ip_id && pool_[node].tcp_flags == in.tcp_flags) return true;
@@ -190,11 +198,14 @@ void PairTable::decide_lost(Pair& pair, Side sender, const Pending& in, int64_t 
   if (notes_.wanted()) note(pair, in, pair.point[sender], PacketLabel::lost_in_device);
   const int64_t decided_ns = in.order_ns + waited_ns;
   const bool reset = in.has(tcp_flag::rst);
-  if (!reset && !in.data && !in.has(tcp_flag::syn)) return lose_control(pair, sender, in, decided_ns);
+  if (!reset && !in.data && !in.has(tcp_flag::syn) && !pair.datagrams) return lose_control(pair, sender, in, decided_ns);
   ++pair.lost[sender];
   counters_of(pair, sender).lost.add();
   if (reset) {
     if (pair.reset_crossed_ns[sender] == kTimeMax) tell(pair, sender, FateEventType::reset_not_forwarded, in, true, decided_ns);
+  } else if (pair.datagrams) {
+    ++pair.segments_lost[sender];
+    tell(pair, sender, FateEventType::datagram_lost, in, true, decided_ns);
   } else if (in.data) {
     ++pair.segments_lost[sender];
     counters_.segments_lost[outer(pair)][travel(pair, sender)].add();
@@ -285,6 +296,8 @@ void PairTable::note_repeated(Pair& pair, Side sender, const Pending& in) {
 void PairTable::decide_injected(Pair& pair, Side sender, const Pending& out, int64_t waited_ns) {
   if (entered_altered(pair, sender, out)) return;
   tell_one_sided(pair, sender, out, false, out.order_ns + waited_ns);
+  // What the device makes of a datagram need have nothing in common with it.
+  if (pair.datagrams) return leave_unexplained(pair, sender, Doubt::rival);
   const PointIndex enters = pair.point[sender], leaves = pair.point[opposite(sender)];
   const int64_t from = out.order_ns - waited_ns, to = out.order_ns + waited_ns;
   if (out.order_ns < pair.fates_from_ns + waited_ns && pair.fates_from_ns != kTimeMin)  // may have entered before

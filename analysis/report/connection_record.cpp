@@ -121,6 +121,11 @@ ConnectionRecord record_of(const Connection& c, const SensorView& sensor) {
     r.close = a.summary.close;
     r.closed_by = a.summary.closed_by;
   }
+  // A RST of the server's has passed the leg nearest to it; else it may be a device's, in the server's name.
+  const LegState& nearest = c.server_leg();
+  if (r.close == Close::rst && r.closed_by == ClosedBy::server && nearest.has_summary &&
+      nearest.summary.closed_by != ClosedBy::server)
+    r.closed_by = ClosedBy::unknown;
   if (r.close == Close::rst && c.told.contains(FindingKind::reset_by_device)) r.closed_by = ClosedBy::device;
   const std::vector<uint32_t> order = leg_order(c);
   r.legs.resize(c.legs.size());

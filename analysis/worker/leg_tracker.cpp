@@ -176,7 +176,12 @@ void LegTracker::take_leg_packet(const Sighting& s, const OrientedKey& key, uint
     const bool was_answered = hot.packets[Side::client] > 0 && hot.packets[Side::server] > 0;
     const LegStep step = udp_step(hot, store_.legs.cold(leg), s, from, same);
     const bool flipped = step.what & leg_step::flipped;
-    if (flipped) from = Side::client, store_.traces.flip(hot, store_.legs.cold(leg));
+    if (flipped) {
+      from = Side::client;  // as of TCP below
+      store_.traces.flip(hot, store_.legs.cold(leg));
+      forwarder_.leave_pairs(leg, PairSighting::Kind::abandon, facts_of(s, from));
+      forwarder_.drop_log(leg);
+    }
     if (opened) tell(leg, LegEventType::opened, s, from);
     if (!was_answered && hot.packets[Side::client] > 0 && hot.packets[Side::server] > 0) {
       store_.legs.move_to(leg, LegList::open);
@@ -222,7 +227,8 @@ void LegTracker::take_leg_packet(const Sighting& s, const OrientedKey& key, uint
   if (notes_.wanted()) note_leg_packet(s, leg, labels);
   if (!payload_prefix_.empty()) [[unlikely]]
     recognise(leg, s, from);
-  if (points_ > 1 && s.protocol == ip_protocol::tcp) follow(leg, s, from, same);
+  // A device may put a datagram together and cut it up anew.
+  if (points_ > 1 && (s.protocol == ip_protocol::tcp || !s.has(SightingFlag::fragment))) follow(leg, s, from, same);
 }
 
 // The leg is over, and `s` opens the next one on its five-tuple; in midstream that goes on with the sequence numbers.

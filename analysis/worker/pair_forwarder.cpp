@@ -88,10 +88,10 @@ void PairForwarder::carry_out_commands(int64_t now_ns, int64_t not_before_ns) {
 PairForwarder::Hint PairForwarder::follow(uint32_t leg, const Sighting& s, Side from, DuplicateState same) {
   LegHot& hot = store_.legs.hot(leg);
   const bool logging = !(hot.flags & leg_flag::log_over);
-  const bool is_midstream = !(hot.flags & (leg_flag::syn | leg_flag::syn_ack));
+  const bool has_opening = hot.flags & (leg_flag::syn | leg_flag::syn_ack);
   LegCold& cold = store_.legs.cold(leg);
   const Hint hint =
-      is_midstream && same != DuplicateState::copy && lacks_partner(leg) ? hint_of(hot, cold, s, from, logging) : Hint::none;
+      !has_opening && same != DuplicateState::copy && lacks_partner(leg) ? hint_of(hot, cold, s, from, logging) : Hint::none;
   if (!logging && hot.pair[PathSide::outer] == kNone && hot.pair[PathSide::inner] == kNone) return hint;
   PairSighting sighting = pair_sighting_of(s, from);
   sighting.same = same;
@@ -109,10 +109,11 @@ PairForwarder::Hint PairForwarder::follow(uint32_t leg, const Sighting& s, Side 
   return hint;
 }
 
-// REQUIRES: a leg met in midstream that lacks a partner. The first packet has opened it, and is known.
+// REQUIRES: a leg without an opening that lacks a partner. The first packet is known.
 PairForwarder::Hint PairForwarder::hint_of(const LegHot& hot, const LegCold& cold, const Sighting& s, Side from, bool logging) {
   const bool is_first = logging && cold.log_count > 0 && cold.log_count < kFirstHints;
   const bool answered = hot.packets[opposite(from)] > 0 && !(hot.flags & leg_flag::reset);
+  if (s.protocol == ip_protocol::udp) return is_first ? Hint::sighted : Hint::none;
   if (is_first && !answered) return Hint::stranger;
   const uint32_t mixed = (s.seq ^ s.ack) * 0x9E3779B1u;
   return is_first || mixed >> (32 - kSampleBits) == 0 ? Hint::sighted : Hint::none;

@@ -30,7 +30,8 @@ class PairForwarder {
       carry_out_commands(now_ns, not_before_ns);
   }
 
-  // What the correlator should hear of a packet of a leg that was met in midstream and lacks a partner.
+  // What the correlator should hear of a packet of a leg that lacks a partner, and has no opening by which to find it: datagrams,
+  // and what was met in midstream.
   enum class Hint : uint8_t {
     none,
     stranger,  // nothing but RSTs comes back: see StrangerIndex

@@ -61,7 +61,8 @@ struct alignas(64) Sighting {
   int64_t time_ns;   // UTC, as stamped
   int64_t order_ns;  // the greatest time_ns of its port so far: files may run backwards, the order does not
   uint32_t frame;    // 1-based in its file; live: counts the port's packets, modulo 2^32
-  uint32_t seq;      // of a later fragment of TCP: its offset, until the fragment table makes it the number of its first byte
+  uint32_t seq;      // of a later fragment of TCP: its offset, until the fragment table makes it the number of its first byte; of
+                     // UDP the sum of its payload, which a NAT leaves alone: see payload_sum() of decode_transport.cpp
   uint32_t ack;
   uint32_t tsval;
   uint32_t tsecr;

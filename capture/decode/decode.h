@@ -57,7 +57,7 @@ DecodeError decode(const FrameView& frame, Sighting& sighting, KeyFrom key_from 
 // which its later fragments are known (capture/decode/fragment_table.h).
 DecodeError decode_outer(const FrameView& frame, Sighting& sighting);
 
-// The symmetric flow hash over addresses, ports, protocol and key of `sighting`: CRC32C, both directions alike. Of ICMP it takes
+// The symmetric, keyed flow hash over addresses, ports, protocol and key of `sighting`, both directions alike. Of ICMP it takes
 // the echo identifier as port, of ARP the addresses alone.
 uint32_t flow_hash(const Sighting& sighting);
 

@@ -52,6 +52,22 @@ DecodeError decode_tcp(Bytes bytes, DecodedFrame& sighting) {
   return DecodeError::none;
 }
 
+// The sum of a datagram's payload in ones' complement, from its checksum: what is not payload is subtracted. So it needs no byte
+// of the payload, and is the same whatever addresses and ports a device gives the datagram. 1 to 65,535; 0: it has no checksum.
+// REQUIRES: `p` begins with the UDP header; the addresses have been read.
+uint32_t payload_sum(const uint8_t* p, const DecodedFrame& sighting) {
+  const uint32_t checksum = load16(p + 6);
+  if (checksum == 0) return 0;
+  // An IPv4 address in IPv6 form has 0xffff before it, which is a zero.
+  uint64_t sum = uint64_t{ip_protocol::udp} + load16(p + 4) + load16(p) + load16(p + 2) + load16(p + 4);
+  for (const Address* address : {&sighting.source, &sighting.destination}) {
+    for (size_t i = 0; i < address->size(); i += 4) sum += load32(address->data() + i);
+  }
+  while (sum > 0xffff) sum = (sum >> 16) + (sum & 0xffff);
+  const uint32_t rest = (checksum ^ 0xffff) + (0xffff - static_cast<uint32_t>(sum));
+  return rest % 0xffff + 1;
+}
+
 DecodeError decode_udp(Bytes bytes, DecodedFrame& sighting, Nest nest) {
   constexpr uint32_t kHeader = 8;
   const uint8_t* p = bytes.data;
@@ -63,6 +79,7 @@ DecodeError decode_udp(Bytes bytes, DecodedFrame& sighting, Nest nest) {
   if (length < kHeader || length > bytes.wire) return DecodeError::udp_length_wrong;
   sighting.source_port = load16(p);
   sighting.destination_port = load16(p + 2);
+  sighting.seq = payload_sum(p, sighting);
   note_payload(bytes.first(length).skip(kHeader), sighting);
   if (!is_tunnel_port(sighting.source_port, sighting.destination_port)) [[likely]]
     return DecodeError::none;

@@ -1,0 +1,115 @@
+// Datagrams that entered the device and never left it: of a conversation each that its pair's home has missed; of one that never
+// came about the question, or the answer.
+#include "analysis/detect/detectors.h"
+#include "analysis/detect/fate_observation.h"
+#include "analysis/detect/handshake.h"
+#include "analysis/finding/evidence.h"
+#include "analysis/model/service_port.h"
+#include "analysis/model/text.h"
+
+namespace parallax::detect {
+namespace {
+
+constexpr auto kKind = FindingKind::datagram_dropped_by_device;
+
+std::string datagram_of(uint32_t length) { return "datagram of " + plural(length, "byte"); }
+
+void fate(Connection& c, const FateEvent& event, const DetectorView&, Verdicts& out) {
+  out.tell(fate_observation(c, event, kKind, datagram_of(event.packet.payload_length)));
+}
+
+// The client has asked, and its point has shown no answer.
+bool is_open_question(const Connection& c) {
+  const LegState& a = c.client_leg();
+  return !c.evicted && a.protocol == ip_protocol::udp && !a.established && a.first.from == Side::client &&
+         !is_addressed_to_many(a.server.address) && !c.told.contains(kKind);
+}
+
+int64_t due_ns(const Connection& c, const DetectorView& view) {
+  return is_open_question(c) ? c.client_leg().first.order_ns + 2 * view.options.device_timeout_ns : kTimeMax;
+}
+
+Observation lost(const Connection& c, const PacketFacts& packet, const std::string& what) {
+  Observation o;
+  o.kind = kKind;
+  o.direction = packet.from == Side::client ? FindingDirection::client_to_server : FindingDirection::server_to_client;
+  o.service = c.client_leg().server;
+  o.source = c.client_leg().client;
+  o.connection_id = c.id;
+  o.first_ns = o.last_ns = packet.time_ns;
+  o.confidence = kSure;
+  o.evidence.push_back(present_at(packet, what + datagram_of(packet.payload_length) + ", ttl " + std::to_string(packet.ttl)));
+  return o;
+}
+
+// A datagram of another leg that nothing explains: the question may have gone on as that.
+bool has_rival(const Connection& c, const PacketFacts& question, PointIndex point, const DetectorView& view) {
+  const RivalOpenings::Query query{point, false, {}, {c.client_leg().id.value()}};
+  return view.openings.any(c.client_leg(), query, question.order_ns - question.stamp_uncertainty_ns,
+                           question.order_ns + view.options.device_timeout_ns);
+}
+
+// Only toward an address that others have reached through the device: what it is asked itself it answers, or not.
+void question_lost(const Connection& c, const DetectorView& view, Verdicts& out) {
+  const Handshake path(c, view);
+  const LegState& a = c.client_leg();
+  const auto next = path.toward_server(a.point);
+  if (!next || !view.knowledge.has_crossed(a.point, a.server.address) || c.side_basis == SideBasis::guessed) return;
+  const AbsenceProof proof = path.packet_absent(a.first, *next, has_rival(c, a.first, *next, view));
+  if (!proof.holds()) return;
+  Observation o = lost(c, a.first, "first of " + plural(a.has_summary ? a.summary.packets[Side::client] : 1, "datagram") + ", ");
+  path.blame_device(o, a.point, *next, proof,
+                    "no datagram of this conversation within " + duration_of(view.options.device_timeout_ns));
+  out.tell(std::move(o));
+}
+
+void answer_lost(const Connection& c, const LegState& answered, const DetectorView& view, Verdicts& out) {
+  const Handshake path(c, view);
+  const auto next = path.toward_client(answered.point);
+  const AbsenceProof proof = path.answer_absent(*answered.established, *next, view.options.device_timeout_ns);
+  if (!proof.holds()) return;
+  Observation o = lost(c, *answered.established, "answer of the server, ");
+  path.blame_device(o, *next, answered.point, proof, "not seen within " + duration_of(view.options.device_timeout_ns));
+  out.tell(std::move(o));
+}
+
+void look(Connection& c, const DetectorView& view, Verdicts& out) {
+  if (due_ns(c, view) > view.now_ns) return;
+  c.told.insert(kKind);
+  if (c.legs.size() == 1) return question_lost(c, view, out);
+  const Handshake path(c, view);
+  for (const LegState& leg : c.legs) {
+    // A proxy's server answers the proxy.
+    const auto next = path.toward_client(leg.point);
+    if (leg.established && leg.established->from == Side::server && next == c.client_leg().point &&
+        c.crossings.size() == 1 && !c.crossings.front().is_proxied)
+      return answer_lost(c, leg, view, out);
+  }
+}
+
+std::string sentence(const FindingGroup& group, const DetectorView& view) {
+  const SentenceWords words(group, view.options.path);
+  return plural(group.record.count, "datagram") + " from the " + words.sender + " of " + words.connections + " seen at " +
+         words.source + ", never at " + words.target + "; the device between dropped " + (group.record.count == 1 ? "it." : "them.") +
+         words.remark;
+}
+
+}  // namespace
+
+const Detector datagram_dropped_by_device = {
+    .kind = kKind,
+    .due_ns = due_ns,
+    .look = look,
+    .fate_type = FateEventType::datagram_lost,
+    .fate = fate,
+    .sentence = sentence,
+    .page = {
+        .means = "UDP datagrams entered the device and never left it.",
+        .needs = "Both points covered for the time in which the datagram should have left. Of a conversation, that it is paired across "
+                 "the device and that something of the same direction has crossed; of a first datagram, that others have reached "
+                 "the same address through the device, and no datagram there that may be its continuation.",
+        .errs = "A device that answers from a cache, or changes all of a datagram, drops nothing. Fragments are not followed.",
+        .next = "Look at the device's rules and logs for that address and port, at limits of its sessions and of its rates, and at "
+                "how soon it forgets idle UDP sessions."}};
+
+}  // namespace parallax::detect

@@ -1,0 +1,49 @@
+// The sum of a datagram's payload: the same whatever a NAT makes of its addresses and ports.
+#include <gtest/gtest.h>
+
+#include "tests/support/packet_builder.h"
+#include "tests/support/wire.h"
+
+namespace parallax {
+namespace {
+
+using test::address;
+
+uint32_t sum_of(const test::Frame& frame) {
+  const test::Decoded d = test::decoded(frame);
+  EXPECT_EQ(d.error, DecodeError::none);
+  return d.sighting.seq;
+}
+
+uint32_t sum_of(const char* from, const char* to, test::Udp ports, std::vector<uint8_t> payload) {
+  return sum_of(test::udp_frame({.source = address(from), .destination = address(to)}, ports, payload));
+}
+
+TEST(PayloadSum, IsTheSameUnderOtherNames) {
+  for (uint32_t length : {1u, 2u, 47u, 48u, 1400u}) {
+    const auto payload = test::stream_bytes(1, 0, length);
+    const uint32_t sum = sum_of("192.0.2.10", "198.51.100.1", {40000, 53}, payload);
+    EXPECT_NE(sum, 0u);
+    EXPECT_EQ(sum, sum_of("10.0.0.1", "10.0.0.80", {61001, 5353}, payload));
+    EXPECT_EQ(sum, sum_of("2001:db8::1", "2001:db8:1::80", {61001, 53}, payload)) << "NAT64";
+    auto other = payload;
+    other[0] ^= 1;
+    EXPECT_NE(sum, sum_of("10.0.0.1", "10.0.0.80", {61001, 5353}, other));
+  }
+}
+
+TEST(PayloadSum, IsUnknownWithoutAChecksum) {
+  auto frame = test::udp_frame({.source = address("192.0.2.10"), .destination = address("198.51.100.1")}, {40000, 53},
+                               std::vector<uint8_t>(48, 'x'));
+  frame[14 + 20 + 6] = frame[14 + 20 + 7] = 0;
+  EXPECT_EQ(sum_of(frame), 0u);
+}
+
+// Payload of nothing but zeros sums to either zero of ones' complement.
+TEST(PayloadSum, HasOneZero) {
+  const std::vector<uint8_t> zeros(64, 0), ones(64, 0xff);
+  EXPECT_EQ(sum_of("192.0.2.10", "198.51.100.1", {40000, 53}, zeros), sum_of("10.0.0.1", "10.0.0.2", {1, 2}, ones));
+}
+
+}  // namespace
+}  // namespace parallax
