@@ -81,8 +81,8 @@ void look(Connection& c, const DetectorView& view, Verdicts& out) {
   for (const LegState& leg : c.legs) {
     // A proxy's server answers the proxy.
     const auto next = path.toward_client(leg.point);
-    if (leg.established && leg.established->from == Side::server && next == c.client_leg().point &&
-        c.crossings.size() == 1 && !c.crossings.front().is_proxied)
+    if (leg.established && leg.established->from == Side::server && next == c.client_leg().point && c.crossings.size() == 1 &&
+        !c.crossings.front().is_proxied)
       return answer_lost(c, leg, view, out);
   }
 }
@@ -90,8 +90,8 @@ void look(Connection& c, const DetectorView& view, Verdicts& out) {
 std::string sentence(const FindingGroup& group, const DetectorView& view) {
   const SentenceWords words(group, view.options.path);
   return plural(group.record.count, "datagram") + " from the " + words.sender + " of " + words.connections + " seen at " +
-         words.source + ", never at " + words.target + "; the device between dropped " + (group.record.count == 1 ? "it." : "them.") +
-         words.remark;
+         words.source + ", never at " + words.target + "; the device between dropped " +
+         (group.record.count == 1 ? "it." : "them.") + words.remark;
 }
 
 }  // namespace
@@ -105,11 +105,13 @@ const Detector datagram_dropped_by_device = {
     .sentence = sentence,
     .page = {
         .means = "UDP datagrams entered the device and never left it.",
-        .needs = "Both points covered for the time in which the datagram should have left. Of a conversation, that it is paired across "
+        .needs = "Both points covered for the time in which the datagram should have left. Of a conversation, that it is paired "
+                 "across "
                  "the device and that something of the same direction has crossed; of a first datagram, that others have reached "
                  "the same address through the device, and no datagram there that may be its continuation.",
         .errs = "A device that answers from a cache, or changes all of a datagram, drops nothing. Fragments are not followed.",
-        .next = "Look at the device's rules and logs for that address and port, at limits of its sessions and of its rates, and at "
-                "how soon it forgets idle UDP sessions."}};
+        .next =
+            "Look at the device's rules and logs for that address and port, at limits of its sessions and of its rates, and at "
+            "how soon it forgets idle UDP sessions."}};
 
 }  // namespace parallax::detect

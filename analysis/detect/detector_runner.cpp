@@ -115,7 +115,7 @@ void DetectorRunner::take_fate(const FateEvent& event) {
   if (connection == nullptr) return;
   if (finished_) return tell_fate(*connection, event);
   const bool path_goes_on = options_.path.size() > 2;
-  if (path_goes_on) note_far_sighting(*connection, event);
+  if (path_goes_on && !is_of_both_sides(event.type)) note_far_sighting(*connection, event);
   if (event.type == FateEventType::one_sided) return;
   if (options_.offline) {
     const PacketFacts& packet = event.packet;
@@ -181,6 +181,7 @@ bool DetectorRunner::is_leak(const Crossing& crossing, const Connection& connect
 
 // What its home could not know: what other points saw, how other connections passed at that time, and what the device renames.
 Doubt DetectorRunner::doubt_of(const Connection& connection, const FateEvent& event) {
+  if (is_of_both_sides(event.type)) return Doubt::none;
   if (event.type == FateEventType::left_untranslated)
     return was_seen_beyond(connection, event) ? Doubt::seen_beyond : Doubt::none;
   const Direction direction = connection.direction_of(event.packet.from);
@@ -209,7 +210,7 @@ void DetectorRunner::clear(Connection& connection, const FateEvent& event, Doubt
 }
 
 void DetectorRunner::tell_fate(Connection& connection, FateEvent event) {
-  if (strangers_.find(event, options_.device_timeout_ns)) {
+  if (!is_of_both_sides(event.type) && strangers_.find(event, options_.device_timeout_ns)) {
     if (event.type == FateEventType::reset_by_device) return;  // it did enter: the stranger's peer has sent it
     event.type = FateEventType::left_untranslated;
   }

@@ -7,7 +7,8 @@
 
 namespace parallax {
 
-Observation fate_observation(const Connection& connection, const FateEvent& event, FindingKind kind, const std::string& what) {
+Observation crossing_observation(const Connection& connection, const FateEvent& event, FindingKind kind,
+                                 const std::string& what) {
   const PacketFacts& packet = event.packet;
   const bool from_client = packet.from == Side::client;
   // The nearer of the two points to the client first.
@@ -24,6 +25,12 @@ Observation fate_observation(const Connection& connection, const FateEvent& even
   o.confidence = 0.97;
   o.evidence.push_back(
       present_at(packet, what + ", ttl " + std::to_string(packet.ttl) + ", ip id " + std::to_string(packet.ip_id)));
+  return o;
+}
+
+Observation fate_observation(const Connection& connection, const FateEvent& event, FindingKind kind, const std::string& what) {
+  const PacketFacts& packet = event.packet;
+  Observation o = crossing_observation(connection, event, kind, what);
   o.evidence.push_back(AbsenceProof::decided_by_home(
       event.absent_at, packet.time_ns,
       "not seen there until " + std::to_string((event.decided_ns - packet.order_ns) / 1'000'000) + " ms later"));

@@ -107,6 +107,7 @@ struct alignas(64) PairSighting {
   uint8_t pair_generation;
   DuplicateState same;  // as a packet that the point has shown already
   uint16_t window;      // unscaled
+  uint16_t checksum;    // TCP; 0: none that could be compared
 };
 static_assert(sizeof(PairSighting) == 64);
 
@@ -185,12 +186,18 @@ enum class FateEventType : uint8_t {
   control_segment_lost,  // FIN, acknowledgement or window update that its receiver went without
   reset_not_forwarded,
   reset_by_device,
+  segment_altered,    // seen on both sides, with another payload
+  segment_reordered,  // left after one that had entered behind it
   one_sided,          // no accusation: a packet of which one sighting lacks; told where a point beyond may have the third
   left_untranslated,  // the correlator's: what a home took for lost was seen at the far point under another name
   progress,
   closed,
   passage,  // of no single packet
 };
+// The packet was seen on both sides.
+constexpr bool is_of_both_sides(FateEventType type) {
+  return type == FateEventType::segment_altered || type == FateEventType::segment_reordered;
+}
 struct FateEvent {
   FateEventType type;
   uint8_t home;

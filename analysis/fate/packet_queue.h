@@ -18,6 +18,7 @@ struct Pending {
   uint32_t next;
   PortIndex port;
   uint16_t ip_id;
+  uint16_t checksum, window;  // as of PairSighting
   uint8_t tcp_flags, ttl;
   bool data : 1;
   bool zero_window : 1;
@@ -35,6 +36,8 @@ struct Pending {
         next(kNone),
         port(s.port),
         ip_id(s.ip_id),
+        checksum(s.checksum),
+        window(s.window),
         tcp_flags(s.tcp_flags),
         ttl(s.ttl),
         data(s.payload_length > 0),
@@ -51,7 +54,7 @@ struct Pending {
     return seq + (taken > 0 ? taken : 1);
   }
 };
-static_assert(sizeof(Pending) == 48);
+static_assert(sizeof(Pending) == 56);
 
 struct PacketQueue {
   uint32_t head = kNone, tail = kNone, size = 0;

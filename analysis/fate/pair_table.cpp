@@ -289,10 +289,33 @@ void PairTable::matched(Pair& pair, Side sender, const Pending& in, const Pendin
   }
   ++pair.matched[sender];
   count_transit(pair, sender, in, out);
+  if (in.data && !pair.datagrams) note_changes(pair, sender, in, out);
   if (out.data && !pair.datagrams) mark_copies(pair, sender, in, out);
   if (notes_.wanted()) {
     note(pair, in, pair.point[sender], PacketLabel::forwarded);
     note(pair, out, pair.point[opposite(sender)], PacketLabel::forwarded, &in);
+  }
+}
+
+// What became of a segment besides that it left. Of several copies only the ID tells which it is.
+void PairTable::note_changes(Pair& pair, Side sender, const Pending& in, const Pending& out) {
+  const bool is_same =
+      in.length == out.length && out.seq - in.seq == pair.offset[sender].value() && in.ip_id != 0 && in.ip_id == out.ip_id;
+  const bool is_comparable = in.checksum != 0 && out.checksum != 0 && in.window == out.window && in.tcp_flags == out.tcp_flags;
+  const auto note_and_tell = [&](PacketLabel label, FateEventType type) {
+    if (notes_.wanted()) {
+      note(pair, in, pair.point[sender], label);
+      note(pair, out, pair.point[opposite(sender)], label, &in);
+    }
+    tell(pair, sender, type, in, true, out.order_ns);
+  };
+  if (is_same && is_comparable && pair.checksum_shift[sender].is_altered(in.checksum, out.checksum)) [[unlikely]]
+    note_and_tell(PacketLabel::altered_by_device, FateEventType::segment_altered);
+  const int64_t uncertainty_ns = int64_t{in.stamp_uncertainty_ns} + out.stamp_uncertainty_ns;
+  if (in.time_ns + uncertainty_ns < pair.newest_left_ns[sender]) [[unlikely]] {
+    if (is_same) note_and_tell(PacketLabel::reordered_by_device, FateEventType::segment_reordered);
+  } else {
+    pair.newest_left_ns[sender] = std::max(pair.newest_left_ns[sender], in.time_ns);
   }
 }
 
@@ -363,6 +386,7 @@ bool PairTable::cover(Pair& pair, Side sender, const Pending& out) {
     }
     any = true;
     const bool from_front = sequence_at_or_before(out_begin, in.seq), to_end = sequence_at_or_before(in_end, out_end);
+    in.checksum = 0;  // it is that of all of the segment
     if (from_front && !to_end) {
       in.length = in_end - out_end;
       in.seq = out_end;

@@ -16,6 +16,7 @@
 #include "analysis/event/events.h"
 #include "analysis/event/packet_notes.h"
 #include "analysis/event/worker_counters.h"
+#include "analysis/fate/checksum_shift.h"
 #include "analysis/fate/packet_queue.h"
 #include "analysis/fate/sequence_offset.h"
 #include "analysis/model/absence_proof.h"
@@ -141,6 +142,8 @@ class PairTable {
     bool clocks_apart = false;     // packets left long before they entered, by the stamps
     PerSide<uint64_t> matched{};
     PerSide<int64_t> max_transit_ns{};
+    PerSide<int64_t> newest_left_ns{kTimeMin, kTimeMin};  // when the newest one that has left entered
+    PerSide<ChecksumShift> checksum_shift;
     // Read for few.
     uint64_t connection_id = 0;
     PerSide<uint32_t> segments_lost{}, lost{}, superseded{}, undecided{}, injected{}, unexplained{};  // see PacketFates
@@ -181,6 +184,7 @@ class PairTable {
   bool overdue(const Pair& pair, const Pending& in, const Pending& out) const;
   bool cover(Pair& pair, Side sender, const Pending& out);
   void matched(Pair& pair, Side sender, const Pending& in, const Pending& out);
+  void note_changes(Pair& pair, Side sender, const Pending& in, const Pending& out);
   void count_transit(Pair& pair, Side sender, const Pending& in, const Pending& out);
   void mark_copies(Pair& pair, Side sender, const Pending& in, const Pending& out);
   // The device has let IP IDs pass, so that one that differs is another copy.

@@ -10,6 +10,13 @@ constexpr uint16_t kFirstHints = 8;
 constexpr uint32_t kSampleBits = 6;
 constexpr size_t kLogSlotsLeast = 1 << 14;
 
+// Of a segment with data: what SACK blocks and MSS a device rewrites differs from segment to segment.
+uint16_t comparable_checksum(const Sighting& s) {
+  constexpr uint16_t of_part = bit(SightingFlag::fragment) | bit(SightingFlag::outer_fragment);
+  const bool is_plain = !(s.options & (tcp_option::sack | tcp_option::mss)) && !(s.flags & of_part);
+  return s.payload_length > 0 && is_plain && s.protocol == ip_protocol::tcp ? s.mss : uint16_t{0};
+}
+
 PairSighting pair_sighting_of(const Sighting& s, Side from) {
   return {.release_ns = s.order_ns,
           .order_ns = s.order_ns,
@@ -29,7 +36,8 @@ PairSighting pair_sighting_of(const Sighting& s, Side from) {
           .kind = PairSighting::Kind::packet,
           .pair_generation = 0,
           .same = DuplicateState::fresh,
-          .window = s.window};
+          .window = s.window,
+          .checksum = comparable_checksum(s)};
 }
 
 }  // namespace

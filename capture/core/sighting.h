@@ -85,10 +85,10 @@ struct alignas(64) Sighting {
   Address destination;
   std::array<uint32_t, 6> sack;  // up to three blocks, left and right edge each; 0,0 = none; see icmp_sender()
   uint32_t key;                  // outer VLAN, tunnel identifiers; 0 = none. Part of the leg's identity; see KeyFrom
-  uint16_t mss;                  // as offered; valid by `options`; of an icmp_quote: MTU of the next hop, or 0; of a first
-                                 // fragment of TCP that offers none: the length of the TCP header
-  uint8_t window_scale;          // as offered
-  uint8_t options;               // tcp_option bits
+  uint16_t mss;          // as offered; valid by `options`; of an icmp_quote: MTU of the next hop, or 0; of TCP that offers
+                         // none: the checksum, but of a first fragment the length of the TCP header
+  uint8_t window_scale;  // as offered
+  uint8_t options;       // tcp_option bits
 
   bool has(SightingFlag f) const { return (flags & bit(f)) != 0; }
   // Who sent the ICMP error; it stands where SACK blocks would. REQUIRES: icmp_quote.

@@ -30,6 +30,7 @@ DecodeError decode_tcp(Bytes bytes, DecodedFrame& sighting) {
   sighting.ack = load32(p + 8);
   sighting.tcp_flags = p[13];
   sighting.window = load16(p + 14);
+  sighting.mss = load16(p + 16);  // the checksum, unless an MSS takes its place
   if (bytes.captured >= header) {
     note_payload(bytes.skip(header), sighting);
   } else {

@@ -41,6 +41,8 @@ class Held:
     openings: float = 0.99   # paired, of the connections that began within the captures
     midstream: float = 0.85  # and of those that began before; now and then a NAT's port is that of a known service, and looks like the server's
     resets: float = 0.75     # told, of the connections that the device ended
+    altered: float = 0.0     # labelled, of the segments with another payload; the first few of a connection cannot be
+    reordered: float = 0.0   # and of the packets that were overtaken; acknowledgements are not labelled
     excused: tuple = ()      # labels that still are invented
 
 
@@ -60,11 +62,11 @@ SHAPES = [
     Shape("router", Acts(), Held()),
     Shape("drop", Acts(drop=0.02), Held(0.95)),
     Shape("delay", Acts(delay=0.02), Held()),
-    Shape("reorder", Acts(reorder=0.03), Held()),
+    Shape("reorder", Acts(reorder=0.03), Held(reordered=0.45)),
     Shape("duplicate", Acts(duplicate=0.02), Held()),
     Shape("split", Acts(split=0.2), Held(excused=RESEGMENTED)),
-    Shape("join", Acts(join=0.3), Held(excused=RESEGMENTED)),
-    Shape("alter", Acts(alter=0.02), Held()),
+    Shape("join", Acts(join=0.3), Held()),
+    Shape("alter", Acts(alter=0.02), Held(altered=0.55)),
     Shape("reset", Acts(reset=0.005), Held(0.85)),
     Shape("ip-id", Acts(ip_id="new"), Held()),
     Shape("isn", Acts(**ISN), Held()),
@@ -76,10 +78,10 @@ SHAPES = [
     Shape("nat-ip-id-drop-no-timestamps", Acts(**NAT, ip_id="new", drop=0.02), Held(0.7), timestamps=False),
     Shape("nat-split", Acts(**NAT, split=0.2, drop=0.01), Held(0.5, excused=RESEGMENTED)),
     Shape("nat-join", Acts(**NAT, join=0.3, drop=0.01), Held(0.9, excused=RESEGMENTED)),
-    Shape("nat-alter", Acts(**NAT, alter=0.02), Held()),
+    Shape("nat-alter", Acts(**NAT, alter=0.02), Held(altered=0.5)),
     Shape("nat-reset", Acts(**NAT, reset=0.005), Held(0.85)),
     Shape("nat-duplicate", Acts(**NAT, duplicate=0.02, drop=0.01), Held(0.75)),
-    Shape("nat-reorder", Acts(**NAT, reorder=0.03, drop=0.01), Held(0.9)),
+    Shape("nat-reorder", Acts(**NAT, reorder=0.03, drop=0.01), Held(0.9, reordered=0.45)),
     Shape("nat-all", Acts(**NAT, **ALL), Held(0.85, excused=RESEGMENTED)),
     Shape("nat-ip-id-all", Acts(**NAT, ip_id="new", **ALL), Held(0.85, excused=RESEGMENTED)),
     Shape("nat-isn", Acts(**NAT, **ISN), Held()),
@@ -184,7 +186,8 @@ LEGEND = "Pairings: right/wrong/none. Shifts of sequence numbers: right/wrong. P
 
 
 def shortfalls(verdict, held):
-    shares = {"lost": verdict.lost_data, "openings": verdict.openings, "midstream": verdict.midstream, "resets": verdict.resets["device"]}
+    shares = {"lost": verdict.lost_data, "openings": verdict.openings, "midstream": verdict.midstream, "resets": verdict.resets["device"],
+              "altered": verdict.labels["altered"], "reordered": verdict.labels["reordered"]}
     told = {**verdict.labels, **{"reset of the " + who: of for who, of in verdict.resets.items()}}
     return ([name for name, found in shares.items() if found.recall < getattr(held, name)] +
             (["pairings"] if verdict.openings.wrong + verdict.midstream.wrong else []) +

@@ -337,7 +337,7 @@ class Parser {
     Ip ip;
     Tcp tcp;
     std::optional<uint8_t> ttl;
-    bool ip_id_given = false;
+    bool ip_id_given = false, altered = false;
     int64_t transit_ns = 0, uncertainty_ns = 0;
     uint32_t seq = 0, length = 0;  // relative
     std::optional<uint32_t> ack;
@@ -399,6 +399,8 @@ class Parser {
       line.ip.traffic_class = number<uint8_t>(words.take("a number"));
     } else if (key == "vlan") {
       line.ip.vlan = number<uint16_t>(words.take("a VLAN"));
+    } else if (key == "altered") {
+      line.altered = true;
     } else if (key == "transit") {
       line.transit_ns = nanoseconds(words.take("seconds"));
     } else if (key == "stamp") {
@@ -445,7 +447,8 @@ class Parser {
     line.ip.source = source.at[p].address;
     line.ip.destination = destination.at[p].address;
     TimedFrame frame{now_ns_ + static_cast<int64_t>(i) * line.transit_ns, static_cast<uint32_t>(line.uncertainty_ns), {}};
-    const std::vector<uint8_t> payload = stream_bytes(static_cast<uint32_t>(line.from), line.seq, line.length);
+    std::vector<uint8_t> payload = stream_bytes(static_cast<uint32_t>(line.from), line.seq, line.length);
+    if (line.altered && i > 0 && !payload.empty()) payload.back() ^= 0x20;
     if (line.kind == "udp") {
       frame.bytes = udp_frame(line.ip, {source.at[p].port, destination.at[p].port}, payload);
     } else if (line.kind == "icmp") {

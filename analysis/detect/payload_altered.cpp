@@ -1,0 +1,45 @@
+// Segments that left the device with another payload than they entered with.
+#include "analysis/detect/detectors.h"
+#include "analysis/detect/fate_observation.h"
+#include "analysis/model/text.h"
+
+namespace parallax::detect {
+namespace {
+
+void fate(Connection& c, const FateEvent& event, const DetectorView&, Verdicts& out) {
+  Observation o = crossing_observation(
+      c, event, FindingKind::payload_altered,
+      "segment seq " + std::to_string(event.packet.seq) + " length " + std::to_string(event.packet.payload_length));
+  o.evidence.push_back({.kind = "payload",
+                        .point = event.absent_at,
+                        .port = std::nullopt,
+                        .frame = 0,
+                        .time_ns = event.packet.time_ns,
+                        .detail = "its checksum was changed by another amount than those of the segments before it"});
+  out.tell(std::move(o));
+}
+
+std::string sentence(const FindingGroup& group, const DetectorView& view) {
+  const SentenceWords words(group, view.options.path);
+  return plural(group.record.count, "data segment") + " from the " + words.sender + " of " + words.connections +
+         " left the device with another payload: by its checksum what " + words.target + " shows is not what " + words.source +
+         " shows." + words.remark;
+}
+
+}  // namespace
+
+const Detector payload_altered = {
+    .kind = FindingKind::payload_altered,
+    .fate_type = FateEventType::segment_altered,
+    .fate = fate,
+    .sentence = sentence,
+    .page = {
+        .means = "TCP segments left the device with other bytes than they entered with, of the same number, and a checksum that fits "
+                 "them.",
+        .needs = "The connection followed across the device, and four segments in a row before it of which the device changed the "
+                 "checksum by the same amount, as rewritten addresses, ports and sequence numbers do; IP IDs that it leaves alone. No payload is kept.",
+        .errs = "Some proxies and application gateways do it on purpose: FTP, SIP, HTTP header rewriting of equal length.",
+        .next = "Switch off the device's application gateways for that port, and compare the payload in a slice of the finding. A "
+                "device that alters at random has bad memory."}};
+
+}  // namespace parallax::detect

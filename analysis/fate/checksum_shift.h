@@ -1,0 +1,41 @@
+// By how much a device changes the checksums of a direction's segments, and which of them it does not change so.
+//
+// Whatever it rewrites of addresses, ports and sequence numbers changes the sum of each by the same, in ones' complement; so a
+// segment whose sum is changed otherwise carries another payload, and nobody has to keep the payload to see it. Checksums that the
+// sender's hardware had not filled in when they were captured never agree, and so prove nothing.
+#pragma once
+
+#include <cstdint>
+
+namespace parallax {
+
+class ChecksumShift {
+ public:
+  static constexpr uint8_t kAgreeLeast = 4;  // in a row, before one that does not agree says anything
+
+  // A segment that entered with one checksum and left with the other, and is the same in all that a device does not rewrite for
+  // all alike. True: its payload was altered.
+  bool is_altered(uint16_t in, uint16_t out) {
+    const uint16_t shift = difference(in, out);
+    // Sequence numbers and timestamps that begin anew at 0 change the sum by one.
+    constexpr uint16_t kWraps = 2;
+    const uint16_t apart = difference(shift_, shift);
+    const bool agrees = agreed_ > 0 && (apart <= kWraps || apart >= kOnes - kWraps);
+    if (!agrees && agreed_ >= kAgreeLeast) {
+      agreed_ = kAgreeLeast / 2;
+      return true;
+    }
+    agreed_ = agrees ? static_cast<uint8_t>(agreed_ + (agreed_ < UINT8_MAX)) : uint8_t{1};
+    shift_ = shift;
+    return false;
+  }
+
+ private:
+  static constexpr uint32_t kOnes = 0xffff;  // the other zero
+  static uint16_t difference(uint16_t from, uint16_t to) { return static_cast<uint16_t>((to + kOnes - from % kOnes) % kOnes); }
+
+  uint16_t shift_ = 0;
+  uint8_t agreed_ = 0;
+};
+
+}  // namespace parallax
