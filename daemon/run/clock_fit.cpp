@@ -13,8 +13,8 @@ namespace {
 constexpr size_t kExchangesMin = 8;
 constexpr size_t kFitsMax = 16;
 constexpr double kDriftMax = 1e-3;        // beyond, it is no clock's
-constexpr double kToleranceNs = 50'000;   // for a match to agree with a line that is not yet fitted
-constexpr double kResolutionNs = 1000;    // of the stamps of most files
+constexpr double kToleranceNs = 50'000;  // for a match to agree with a line that is not yet fitted
+constexpr double kResolutionNs = 1000;   // of the stamps of most files
 
 struct Spot {
   double at_ns, ahead_ns;  // since the first match, and more than the first match
@@ -29,7 +29,9 @@ struct Exchange {
 
   double width_ns() const { return high.ahead_ns - low.ahead_ns; }
   Spot middle() const { return {(low.at_ns + high.at_ns) / 2, (low.ahead_ns + high.ahead_ns) / 2}; }
-  bool agrees(const Line& line) const { return line.over(low) <= kToleranceNs && line.over(high) >= -kToleranceNs; }
+  bool agrees(const Line& line, double tolerance_ns = kToleranceNs) const {
+    return line.over(low) <= tolerance_ns && line.over(high) >= -tolerance_ns;
+  }
 };
 struct Range {
   size_t begin, end;
@@ -76,7 +78,8 @@ Line consensus(const std::vector<Exchange>& exchanges, Range range) {
   size_t most = 0;
   const auto consider = [&](const Line& line) {
     size_t agree = 0;
-    for (size_t i = range.begin; i < range.end; i += step) agree += exchanges[i].agrees(line);
+    for (size_t i = range.begin; i < range.end; i += step)
+      agree += size_t{exchanges[i].agrees(line)} + size_t{exchanges[i].agrees(line, kToleranceNs / 10)};
     if (agree > most) {
       most = agree;
       best = line;
@@ -135,29 +138,53 @@ void split(const std::vector<Exchange>& exchanges, Range range, const Line* othe
 
 // ---- the line between both directions ----
 
+// Which way the packets travel: most of a flow's say which of its directions is toward the second point.
+class Travel {
+ public:
+  void add(const ClockMatch& match, double over_line_ns) {
+    Votes& flow = votes_[match.flow];
+    flow.low_to_high_is_toward_second += (over_line_ns > 0) == match.low_to_high ? 1 : -1;
+    ++flow.all;
+  }
+  // nullopt: it is not clear.
+  std::optional<bool> toward_second(const ClockMatch& match) const {
+    const auto flow = votes_.find(match.flow);
+    if (flow == votes_.end() || std::abs(flow->second.low_to_high_is_toward_second) * 2 < flow->second.all) return std::nullopt;
+    return (flow->second.low_to_high_is_toward_second > 0) == match.low_to_high;
+  }
+
+ private:
+  struct Votes {
+    int low_to_high_is_toward_second = 0, all = 0;
+  };
+  std::unordered_map<uint32_t, Votes> votes_;
+};
+
+struct Packets {
+  const std::vector<ClockMatch>& matches;
+  std::vector<Spot> spots;  // of each
+  Travel travel;
+
+  Range within(double from_ns, double to_ns) const {
+    const auto earlier = [](const Spot& a, double ns) { return a.at_ns < ns; };
+    const auto begin = std::lower_bound(spots.begin(), spots.end(), from_ns, earlier);
+    const auto end = std::lower_bound(begin, spots.end(), to_ns + 1, earlier);
+    return {static_cast<size_t>(begin - spots.begin()), static_cast<size_t>(end - spots.begin())};
+  }
+};
+
 struct Sides {
   std::vector<Spot> later, sooner;  // toward the second point, where they are seen later; and from there. In order of time
 };
 
-// The packets of `matches` from line.begin() on, by direction of travel: most packets of a flow say which of its directions is
-// which.
-Sides sides_of(const std::vector<ClockMatch>& matches, const std::vector<Spot>& spots, Range range, const Line& line) {
-  struct Votes {
-    int low_to_high_is_later = 0, all = 0;
-  };
-  std::unordered_map<uint32_t, Votes> votes;
-  for (size_t i = range.begin; i < range.end; ++i) {
-    Votes& flow = votes[matches[i].flow];
-    flow.low_to_high_is_later += (line.over(spots[i]) > 0) == matches[i].low_to_high ? 1 : -1;
-    ++flow.all;
-  }
+// Ahead of `line`, without those that would have left before they came.
+Sides sides_of(const Packets& packets, Range range, const Line& line) {
   Sides sides;
   for (size_t i = range.begin; i < range.end; ++i) {
-    const Votes& flow = votes[matches[i].flow];
-    if (std::abs(flow.low_to_high_is_later) * 2 < flow.all) continue;
-    const bool later = (flow.low_to_high_is_later > 0) == matches[i].low_to_high;
-    const double over = line.over(spots[i]);
-    if ((later ? over : -over) >= -kToleranceNs) (later ? sides.later : sides.sooner).push_back({spots[i].at_ns, over});
+    const std::optional<bool> later = packets.travel.toward_second(packets.matches[i]);
+    const double over = line.over(packets.spots[i]);
+    if (later && (*later ? over : -over) >= -kToleranceNs)
+      (*later ? sides.later : sides.sooner).push_back({packets.spots[i].at_ns, over});
   }
   return sides;
 }
@@ -195,16 +222,16 @@ void add_slopes(const std::vector<Spot>& spots, double sign, std::vector<double>
 }
 
 // Leaves out what lies below the others, as another packet does; returns what the least ones scatter by. Where queues are empty
-// now and then the least are spread as an exponential distribution: its lower edge follows from the median and a tenth.
+// now and then the least are spread as an exponential distribution: its lower edge follows from the median and the quartile.
 double trim(std::vector<Spot>& spots, double drift) {
-  constexpr double kEdge = 0.179;  // ln(0.9) / (ln(0.5) - ln(0.9))
+  constexpr double kEdge = 0.71;  // ln(3/4) / (ln(1/2) - ln(3/4))
   std::vector<double> heights;
   for (const Spot& spot : least_of(spots)) heights.push_back(spot.ahead_ns - drift * spot.at_ns);
   std::sort(heights.begin(), heights.end());
-  const double middle = heights[heights.size() / 2], tenth = heights[heights.size() / 10];
-  const double scatter = middle - tenth, edge = tenth - kEdge * scatter;
+  const double quartile = heights[heights.size() / 4], scatter = heights[heights.size() / 2] - quartile;
+  const double edge = quartile - kEdge * scatter;
   std::erase_if(spots, [&](const Spot& spot) {
-    return spot.ahead_ns - drift * spot.at_ns < edge - scatter / 2 - kResolutionNs;
+    return spot.ahead_ns - drift * spot.at_ns < edge - scatter / 4 - kResolutionNs;
   });
   return scatter;
 }
@@ -241,114 +268,100 @@ double highest(double low, double high, Height&& height) {
   return (low + high) / 2;
 }
 
-struct Refined {
+struct Fit {
   Line line;
   double uncertainty_ns, scatter_ns;
 };
 
-Refined refined(Sides sides, const Line& coarse) {
-  std::array<std::vector<Spot>, 2> spots{std::move(sides.later), mirrored(std::move(sides.sooner))};
+// REQUIRES: packets on both sides. `coarse` is what they are ahead of.
+Fit fit_between(const Sides& sides, const Line& coarse, bool is_last) {
+  std::array<std::vector<Spot>, 2> spots{sides.later, mirrored(sides.sooner)};
   const double from_ns = std::min(spots[0].front().at_ns, spots[1].front().at_ns);
   const double to_ns = std::max(spots[0].back().at_ns, spots[1].back().at_ns);
   const double span_ns = std::max(to_ns - from_ns, 1.0), centre_ns = (from_ns + to_ns) / 2;
-  // Theil and Sen's estimator, to trim by.
+  // Theil and Sen's estimator, to begin with.
   std::vector<double> slopes;
   add_slopes(least_of(spots[0]), 1, slopes);
   add_slopes(least_of(spots[1]), -1, slopes);
   const double rough = slopes.size() < kExchangesMin ? 0 : median(std::move(slopes));
-  Refined found{};
-  for (size_t side = 0; side < 2; ++side) {
-    found.scatter_ns += trim(spots[side], side == 0 ? rough : -rough);
-    spots[side] = hull_of(spots[side]);
-  }
-  const auto& [later, sooner] = spots;
-  const double around = (8 * found.scatter_ns + 4 * kResolutionNs) / span_ns;
-  const auto both = [&](double d) { return floor_of(later, d, centre_ns) + floor_of(sooner, -d, centre_ns); };
-  double drift = highest(rough - around, rough + around, both);
-  const double of_later = highest(rough - around, rough + around, [&](double d) { return floor_of(later, d, centre_ns); });
-  const double of_sooner = highest(rough - around, rough + around, [&](double d) { return floor_of(sooner, -d, centre_ns); });
-  // What grows one way alone is a queue, and no drift.
-  const double drift_error = std::abs(of_later - of_sooner) / 2 + (found.scatter_ns + kResolutionNs) / span_ns;
-  if (std::abs(coarse.drift + drift) <= 2 * drift_error) drift = -coarse.drift;
-  const double above = floor_of(later, drift, centre_ns), below = -floor_of(sooner, -drift, centre_ns);
-  found.line.drift = coarse.drift + drift;
-  found.line.offset_ns = coarse.at(centre_ns) + (above + below) / 2 - found.line.drift * centre_ns;
-  found.uncertainty_ns = std::abs(above - below) / 2 + found.scatter_ns / 2;
-  return found;
+  const double scatter_ns = trim(spots[0], rough) + trim(spots[1], -rough);
+  const std::vector<Spot> later = hull_of(spots[0]), sooner = hull_of(spots[1]);
+  const auto above = [&](double drift) { return floor_of(later, drift, centre_ns); };
+  const auto below = [&](double drift) { return -floor_of(sooner, -drift, centre_ns); };
+  const double around = (8 * scatter_ns + 4 * kResolutionNs) / span_ns;
+  double drift = highest(rough - around, rough + around, [&](double d) { return above(d) - below(d); });
+  // A drift shows both ways. What grows one way alone is a queue.
+  const double without = -coarse.drift;
+  const double least_gain_ns = kResolutionNs + scatter_ns / 10;
+  if (is_last && std::min(above(drift) - above(without), below(without) - below(drift)) <= least_gain_ns) drift = without;
+  const double slope = coarse.drift + drift, middle = coarse.at(centre_ns) + (above(drift) + below(drift)) / 2;
+  return {{middle - slope * centre_ns, slope}, std::abs(above(drift) - below(drift)) / 2 + scatter_ns / 2, scatter_ns};
 }
 
-struct Fitted {
-  Sides sides;  // as ahead of `line`
-  Line line;
-  double uncertainty_ns, scatter_ns;
-};
-
 // From a line that most exchanges agree with. nullopt: too few packets of one direction.
-std::optional<Fitted> fitted(const std::vector<ClockMatch>& matches, const std::vector<Spot>& spots, Range range, Line line) {
+std::optional<Fit> fit_from(const Packets& packets, Range range, const Line& coarse) {
   constexpr size_t kFewest = kExchangesMin / 2;
   constexpr int kRoundsMax = 10;  // which matches are right depends on the line
-  Fitted found;
-  for (int round = 0; round < kRoundsMax; ++round) {
-    found.sides = sides_of(matches, spots, range, line);
-    if (found.sides.later.size() < kFewest || found.sides.sooner.size() < kFewest) return std::nullopt;
-    found.line = line;
-    const Refined next = refined(found.sides, line);
-    const auto moves = [&](size_t i) { return std::abs(next.line.at(spots[i].at_ns) - line.at(spots[i].at_ns)); };
-    const bool settled = std::max(moves(range.begin), moves(range.end - 1)) < kResolutionNs;
-    line = next.line;
-    found.uncertainty_ns = next.uncertainty_ns;
-    found.scatter_ns = next.scatter_ns;
-    if (settled) break;
+  Fit fit{coarse, 0, 0};
+  bool settled = false;
+  for (int round = 0;; ++round) {
+    const Sides sides = sides_of(packets, range, fit.line);
+    if (sides.later.size() < kFewest || sides.sooner.size() < kFewest) return std::nullopt;
+    const bool is_last = settled || round == kRoundsMax;
+    const Fit next = fit_between(sides, fit.line, is_last);
+    const auto moves = [&](const Spot& spot) { return std::abs(next.line.at(spot.at_ns) - fit.line.at(spot.at_ns)); };
+    settled = std::max(moves(packets.spots[range.begin]), moves(packets.spots[range.end - 1])) < kResolutionNs;
+    fit = next;
+    if (is_last) return fit;
   }
-  std::swap(found.line, line);
-  for (auto* side : {&found.sides.later, &found.sides.sooner})
-    for (Spot& spot : *side) spot.ahead_ns += line.at(spot.at_ns) - found.line.at(spot.at_ns);
-  return found;
 }
 
 // Whether packets would leave before they came, were the second clock ahead by `zero_ns` throughout.
-bool contradicts(const Fitted& fitted, double zero_ns) {
+bool contradicts(const Packets& packets, Range range, const Fit& fit, double zero_ns) {
   constexpr size_t kFewest = 3, kShare = 50;  // one in so many
-  const double margin_ns = fitted.scatter_ns + kResolutionNs;
-  const auto beyond = [&](const std::vector<Spot>& spots, double sign) {
-    return static_cast<size_t>(std::count_if(spots.begin(), spots.end(), [&](const Spot& spot) {
-      return sign * (spot.ahead_ns + fitted.line.at(spot.at_ns) - zero_ns) < -margin_ns;
-    }));
-  };
-  const size_t against = beyond(fitted.sides.later, 1) + beyond(fitted.sides.sooner, -1);
-  return against >= kFewest && against * kShare >= fitted.sides.later.size() + fitted.sides.sooner.size();
+  size_t against = 0, all = 0;
+  for (size_t i = range.begin; i < range.end; ++i) {
+    const std::optional<bool> later = packets.travel.toward_second(packets.matches[i]);
+    const double sign = later && *later ? 1 : -1;
+    if (!later || sign * fit.line.over(packets.spots[i]) < -kToleranceNs) continue;
+    ++all;
+    against += sign * (packets.spots[i].ahead_ns - zero_ns) < -fit.scatter_ns - kResolutionNs;
+  }
+  return against >= kFewest && against * kShare >= all;
 }
 
 // ---- where a clock was set ----
 
 struct Step {
-  double after_ns = 0, before_ns = 0;
+  double after_ns, before_ns;
 };
 
-// Between the last packet that agrees with the line before it alone, and the first with the line after it.
-Step step_between(const std::vector<Exchange>& exchanges, const Part& a, const Part& b) {
-  size_t at = a.exchanges.begin;
+// Between the last packets that agree with the line before it alone, and the first with the line after it.
+Step step_between(const Packets& packets, Range range, const Line& a, const Line& b) {
+  const auto agrees = [&](size_t i, const Line& line) {
+    const std::optional<bool> later = packets.travel.toward_second(packets.matches[i]);
+    const double over = line.over(packets.spots[i]);
+    return later && (*later ? over : -over) >= -kToleranceNs;
+  };
+  size_t at = range.begin;
   int64_t sum = 0, largest = 0;
-  for (size_t i = a.exchanges.begin; i < b.exchanges.end; ++i) {
-    sum += int64_t{exchanges[i].agrees(a.line)} - int64_t{exchanges[i].agrees(b.line)};
+  for (size_t i = range.begin; i < range.end; ++i) {
+    sum += int64_t{agrees(i, a)} - int64_t{agrees(i, b)};
     if (sum > largest) {
       largest = sum;
       at = i + 1;
     }
   }
-  // The packet that contradicts `line`.
-  const auto witness_ns = [](const Exchange& exchange, const Line& line) {
-    return line.over(exchange.low) > kToleranceNs ? exchange.low.at_ns : exchange.high.at_ns;
-  };
-  Step step;
-  for (size_t i = a.exchanges.begin; i < at; ++i) {
-    if (exchanges[i].agrees(a.line) && !exchanges[i].agrees(b.line))
-      step.after_ns = std::max(step.after_ns, witness_ns(exchanges[i], b.line));
+  // One or two may be wrong matches.
+  constexpr size_t kWitnesses = 3;
+  Step step{packets.spots[range.begin].at_ns, packets.spots[range.end - 1].at_ns};
+  size_t witnesses = 0;
+  for (size_t i = at; i-- > range.begin && witnesses < kWitnesses;) {
+    if (agrees(i, a) && !agrees(i, b) && ++witnesses == kWitnesses) step.after_ns = packets.spots[i].at_ns;
   }
-  step.before_ns = exchanges[b.exchanges.end - 1].middle().at_ns;
-  for (size_t i = at; i < b.exchanges.end; ++i) {
-    if (exchanges[i].agrees(b.line) && !exchanges[i].agrees(a.line))
-      step.before_ns = std::min(step.before_ns, witness_ns(exchanges[i], a.line));
+  witnesses = 0;
+  for (size_t i = at; i < range.end && witnesses < kWitnesses; ++i) {
+    if (agrees(i, b) && !agrees(i, a) && ++witnesses == kWitnesses) step.before_ns = packets.spots[i].at_ns;
   }
   return step;
 }
@@ -361,34 +374,40 @@ std::vector<ClockFit> fit_clocks(const std::vector<ClockMatch>& matches) {
   const auto spot_of = [&](const ClockMatch& match) {
     return Spot{static_cast<double>(match.first_ns - origin_ns), static_cast<double>(match.ahead_ns - base_ns)};
   };
-  std::vector<Spot> spots;
-  for (const ClockMatch& match : matches) spots.push_back(spot_of(match));
+  Packets packets{matches, {}, {}};
+  for (const ClockMatch& match : matches) packets.spots.push_back(spot_of(match));
   std::vector<Exchange> exchanges;
-  for (const ClockExchange& exchange : exchanges_of(matches)) exchanges.push_back({spot_of(*exchange.low), spot_of(*exchange.high)});
+  for (const ClockExchange& e : exchanges_of(matches)) exchanges.push_back({spot_of(*e.low), spot_of(*e.high)});
   std::vector<Part> parts;
   split(exchanges, {0, exchanges.size()}, nullptr, parts);
   std::sort(parts.begin(), parts.end(), [](const Part& a, const Part& b) { return a.exchanges.begin < b.exchanges.begin; });
+  const auto time_of = [&](const Part& part) {
+    return packets.within(exchanges[part.exchanges.begin].middle().at_ns, exchanges[part.exchanges.end - 1].middle().at_ns);
+  };
+  for (const Part& part : parts) {
+    const Range range = time_of(part);
+    for (size_t i = range.begin; i < range.end; ++i) packets.travel.add(matches[i], part.line.over(packets.spots[i]));
+  }
 
   std::vector<ClockFit> fits;
   double from_ns = 0;
   for (size_t i = 0; i < parts.size(); ++i) {
-    const bool is_last = i + 1 == parts.size();
-    const Step step = is_last ? Step{spots.back().at_ns, 0} : step_between(exchanges, parts[i], parts[i + 1]);
-    const auto first = std::lower_bound(spots.begin(), spots.end(), from_ns, [](const Spot& a, double ns) { return a.at_ns < ns; });
-    const auto last =
-        std::upper_bound(spots.begin(), spots.end(), step.after_ns, [](double ns, const Spot& a) { return ns < a.at_ns; });
+    Step step{packets.spots.back().at_ns, 0};
+    if (i + 1 < parts.size()) {
+      const Range both{time_of(parts[i]).begin, time_of(parts[i + 1]).end};
+      step = step_between(packets, both, parts[i].line, parts[i + 1].line);
+    }
+    const Range range = packets.within(from_ns, step.after_ns);
     from_ns = step.before_ns;
-    if (first >= last) continue;
-    const Range range{static_cast<size_t>(first - spots.begin()), static_cast<size_t>(last - spots.begin())};
-    const std::optional<Fitted> found = fitted(matches, spots, range, parts[i].line);
+    const std::optional<Fit> found = range.size() == 0 ? std::nullopt : fit_from(packets, range, parts[i].line);
     if (!found) continue;
     ClockFit fit{};
     fit.from_ns = matches[range.begin].first_ns;
     fit.to_ns = matches[range.end - 1].first_ns;
-    fit.offset_ns = base_ns + static_cast<int64_t>(found->line.at(first->at_ns));
+    fit.offset_ns = base_ns + std::llround(found->line.at(packets.spots[range.begin].at_ns));
     fit.drift = found->line.drift;
-    fit.uncertainty_ns = static_cast<int64_t>(found->uncertainty_ns);
-    fit.differs = contradicts(*found, -static_cast<double>(base_ns));
+    fit.uncertainty_ns = std::llround(found->uncertainty_ns);
+    fit.differs = contradicts(packets, range, *found, -static_cast<double>(base_ns));
     fits.push_back(fit);
   }
   return fits;
