@@ -330,14 +330,39 @@ bool contradicts(const Packets& packets, Range range, const Fit& fit, double zer
   return against >= kFewest && against * kShare >= all;
 }
 
+// Where transits are shorter than what stamps scatter by, so that the packets do not tell which way they travel: Theil and Sen's
+// line through the middles of the narrowest exchanges.
+Fit fit_of_middles(const std::vector<Exchange>& exchanges, const Part& part) {
+  const std::vector<Spot> spots = narrowest(exchanges, part.exchanges);
+  std::vector<double> slopes, heights, distances, widths;
+  add_slopes(spots, 1, slopes);
+  for (size_t i = part.exchanges.begin; i < part.exchanges.end; ++i) widths.push_back(exchanges[i].width_ns());
+  const double half_ns = median(std::move(widths)) / 2, span_ns = spots.back().at_ns - spots.front().at_ns;
+  Line line{0, slopes.size() < kExchangesMin ? 0 : median(std::move(slopes))};
+  // What the exchanges leave open is no drift.
+  if (std::abs(line.drift - part.line.drift) > kDriftMax || std::abs(line.drift) * span_ns <= 2 * half_ns + kResolutionNs)
+    line.drift = 0;
+  for (const Spot& spot : spots) heights.push_back(line.over(spot));
+  line.offset_ns = median(std::move(heights));
+  for (const Spot& spot : spots) distances.push_back(std::abs(line.over(spot)));
+  std::sort(distances.begin(), distances.end());
+  const double scatter_ns = distances[distances.size() * 9 / 10];
+  return {line, half_ns + scatter_ns, scatter_ns};
+}
+
+bool is_beyond(const Fit& fit, const Spot& from, const Spot& to, double zero_ns) {
+  const double largest_ns = std::max(std::abs(fit.line.at(from.at_ns) - zero_ns), std::abs(fit.line.at(to.at_ns) - zero_ns));
+  return largest_ns > fit.uncertainty_ns + fit.scatter_ns + kResolutionNs;
+}
+
 // ---- where a clock was set ----
 
 struct Step {
   double after_ns, before_ns;
 };
 
-// Between the last packets that agree with the line before it alone, and the first with the line after it.
-Step step_between(const Packets& packets, Range range, const Line& a, const Line& b) {
+// Between the last packets that agree with the line before it alone, and the first with the line after it. `step`: by exchanges.
+Step step_between(const Packets& packets, Range range, const Line& a, const Line& b, Step step) {
   const auto agrees = [&](size_t i, const Line& line) {
     const std::optional<bool> later = packets.travel.toward_second(packets.matches[i]);
     const double over = line.over(packets.spots[i]);
@@ -354,7 +379,6 @@ Step step_between(const Packets& packets, Range range, const Line& a, const Line
   }
   // One or two may be wrong matches.
   constexpr size_t kWitnesses = 3;
-  Step step{packets.spots[range.begin].at_ns, packets.spots[range.end - 1].at_ns};
   size_t witnesses = 0;
   for (size_t i = at; i-- > range.begin && witnesses < kWitnesses;) {
     if (agrees(i, a) && !agrees(i, b) && ++witnesses == kWitnesses) step.after_ns = packets.spots[i].at_ns;
@@ -394,23 +418,45 @@ std::vector<ClockFit> fit_clocks(const std::vector<ClockMatch>& matches) {
   for (size_t i = 0; i < parts.size(); ++i) {
     Step step{packets.spots.back().at_ns, 0};
     if (i + 1 < parts.size()) {
-      const Range both{time_of(parts[i]).begin, time_of(parts[i + 1]).end};
-      step = step_between(packets, both, parts[i].line, parts[i + 1].line);
+      const Range before = time_of(parts[i]), after = time_of(parts[i + 1]);
+      step = step_between(packets, {before.begin, after.end}, parts[i].line, parts[i + 1].line,
+                          {packets.spots[before.end - 1].at_ns, packets.spots[after.begin].at_ns});
     }
     const Range range = packets.within(from_ns, step.after_ns);
     from_ns = step.before_ns;
-    const std::optional<Fit> found = range.size() == 0 ? std::nullopt : fit_from(packets, range, parts[i].line);
-    if (!found) continue;
+    if (range.size() == 0) continue;
+    const Spot &first = packets.spots[range.begin], &last = packets.spots[range.end - 1];
+    const double zero_ns = -static_cast<double>(base_ns);
+    const std::optional<Fit> directed = fit_from(packets, range, parts[i].line);
+    const Fit found = directed ? *directed : fit_of_middles(exchanges, parts[i]);
     ClockFit fit{};
     fit.from_ns = matches[range.begin].first_ns;
     fit.to_ns = matches[range.end - 1].first_ns;
-    fit.offset_ns = base_ns + std::llround(found->line.at(packets.spots[range.begin].at_ns));
-    fit.drift = found->line.drift;
-    fit.uncertainty_ns = std::llround(found->uncertainty_ns);
-    fit.differs = contradicts(packets, range, *found, -static_cast<double>(base_ns));
+    fit.offset_ns = base_ns + std::llround(found.line.at(first.at_ns));
+    fit.drift = found.line.drift;
+    fit.uncertainty_ns = std::llround(found.uncertainty_ns);
+    fit.differs = directed ? contradicts(packets, range, found, zero_ns) : is_beyond(found, first, last, zero_ns);
     fits.push_back(fit);
   }
   return fits;
+}
+
+std::optional<double> one_way_drift(const std::vector<ClockMatch>& matches) {
+  constexpr size_t kFewest = 4 * kExchangesMin;
+  if (matches.empty() || exchanges_of(matches).size() >= kExchangesMin) return std::nullopt;
+  std::array<std::vector<Spot>, 2> spots;
+  for (const ClockMatch& match : matches) {
+    const Spot spot{static_cast<double>(match.first_ns - matches.front().first_ns),
+                    static_cast<double>(match.ahead_ns - matches.front().ahead_ns)};
+    if (match.ttl_fall != 0) spots[match.ttl_fall > 0 ? 0 : 1].push_back(spot);
+  }
+  const double sign = spots[0].size() > spots[1].size() ? 1 : -1;
+  std::vector<Spot> of = sign > 0 ? spots[0] : mirrored(std::move(spots[1]));
+  if (of.size() < kFewest) return std::nullopt;
+  std::vector<double> slopes;
+  add_slopes(least_of(of), 1, slopes);
+  if (slopes.empty()) return std::nullopt;
+  return sign * median(std::move(slopes));
 }
 
 }  // namespace parallax

@@ -13,6 +13,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "daemon/run/clock_matches.h"
@@ -35,5 +36,8 @@ struct ClockFit {
 // In order of time; more than one where a clock was set, or changed its rate. Empty: too few exchanges, or no line agrees with
 // most of them.
 std::vector<ClockFit> fit_clocks(const std::vector<ClockMatch>& matches);
+
+// The drift from packets of one direction alone, where their TTLs tell which one that is. nullopt: they do not, or are too few.
+std::optional<double> one_way_drift(const std::vector<ClockMatch>& matches);
 
 }  // namespace parallax

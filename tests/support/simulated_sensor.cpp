@@ -322,20 +322,24 @@ void SimulatedSensor::align(Simulation& simulation) {
       if (decode(view, decoded) == DecodeError::none) samples[port.info.point].add(decoded, frame.time_ns);
     }
   }
-  const std::vector<ClockCorrection> clocks = align_clocks(samples);
-  const std::vector<int64_t> until_ns = comparable_until(samples, clocks, stepped_ns);
+  const std::vector<PointClock> clocks = align_clocks(samples);
+  const ClockLimits limits = clock_limits(samples, clocks, stepped_ns);
   for (InputPort& port : simulation.input.ports) {
-    const ClockCorrection& clock = clocks[port.info.point];
+    const ClockCorrection& clock = clocks[port.info.point].correction;
     for (TimedFrame& frame : port.frames) frame.time_ns = clock.corrected(frame.time_ns);
     for (SourceLoss& loss : port.losses)
       loss = {loss.reason, loss.count, clock.corrected(loss.from_ns), clock.corrected(loss.to_ns)};
     for (PortOutage& o : port.outages) o = {o.cause, clock.corrected(o.from_ns), clock.corrected(o.to_ns)};
-    if (const int64_t from_ns = until_ns[port.info.point]; from_ns != kTimeMax)
+    for (const TimeSpan& span : clocks[port.info.point].steps)
+      port.outages.push_back({OutageCause::clock_step, span.from_ns, span.to_ns});
+    if (const int64_t from_ns = limits.stepped_ns[port.info.point]; from_ns != kTimeMax)
       port.outages.push_back({OutageCause::clock_step, from_ns, PortOutage::kGoesOn});
+    if (const int64_t from_ns = limits.apart_ns[port.info.point]; from_ns != kTimeMax)
+      port.outages.push_back({OutageCause::clocks_apart, from_ns, PortOutage::kGoesOn});
   }
   for (size_t point = 0; point < options_.points; ++point) {
     const int64_t now_ns = kEpochNs + offset_ns_[point];
-    clock_right_[point] = std::abs(clocks[point].corrected(now_ns) - kEpochNs) < kClockErrorNs;
+    clock_right_[point] = std::abs(clocks[point].correction.corrected(now_ns) - kEpochNs) < kClockErrorNs;
   }
 }
 
