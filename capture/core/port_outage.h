@@ -17,10 +17,10 @@
 namespace parallax {
 
 enum class OutageCause : uint8_t {
-  link_down,   // the interface was down, had no carrier, or was gone
-  silent,      // nothing came while the port's neighbours went on
-  paused,      // the sensor did not poll it: what waited meanwhile bears the time after
-  clock_step,  // the system's clock, which the kernel's stamps are of, was set
+  link_down,     // the interface was down, had no carrier, or was gone
+  silent,        // nothing came while the port's neighbours went on
+  paused,        // the sensor did not poll it: what waited meanwhile bears the time after
+  clock_step,    // the system's clock, which the kernel's stamps are of, was set
   clocks_apart,  // files: by the stamps packets left before they came, and the offset could not be told
 };
 constexpr std::string_view text_of(OutageCause cause) {

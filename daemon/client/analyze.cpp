@@ -164,7 +164,8 @@ class Analysis {
 
   void note_silences(std::vector<FileActivity> activity) {
     for (size_t i = 0; i < inputs_.size(); ++i) {
-      for (PacketBurst& burst : activity[i].bursts) burst.newest_ns = clocks_[inputs_[i].point].correction.corrected(burst.newest_ns);
+      for (PacketBurst& burst : activity[i].bursts)
+        burst.newest_ns = clocks_[inputs_[i].point].correction.corrected(burst.newest_ns);
     }
     const std::vector<std::vector<PortOutage>> silences = silences_of(activity);
     for (size_t i = 0; i < inputs_.size(); ++i) inputs_[i].silences = silences[i];
@@ -189,14 +190,15 @@ class Analysis {
     for (size_t i = 1; i < parts.size(); ++i) {
       const int64_t at_ns = parts[i].from_ns;
       const auto by_ns = static_cast<double>(parts[i].line.ahead_ns(at_ns) - parts[i - 1].line.ahead_ns(at_ns));
-      notes.push_back(fmt::format("its clock and that of {} moved apart by {:+.6f} s at {}; aligned before and after", names_.points.front(),
-                                  by_ns / 1e9, time_text_ns(at_ns - parts[i - 1].line.ahead_ns(at_ns))));
+      notes.push_back(fmt::format("its clock and that of {} moved apart by {:+.6f} s at {}; aligned before and after",
+                                  names_.points.front(), by_ns / 1e9, time_text_ns(at_ns - parts[i - 1].line.ahead_ns(at_ns))));
     }
     if (limits.apart_ns[point] == kTimeMax) return;
     notes.push_back(
-        drift ? fmt::format("the offset of its clock cannot be told: both show packets of one direction alone. Against that of {} it "
-                            "drifts by {:.2f} ppm",
-                            before, *drift * 1e6)
+        drift ? fmt::format(
+                    "the offset of its clock cannot be told: both show packets of one direction alone. Against that of {} it "
+                    "drifts by {:.2f} ppm",
+                    before, *drift * 1e6)
               : fmt::format("packets left before they came, by its clock and that of {}, whose offset cannot be told", before));
   }
 
@@ -353,8 +355,8 @@ class Analysis {
   std::vector<PointFiles> points_;
   MessageNames names_;
   std::vector<OfflineInput> inputs_;
-  std::vector<FileSource*> files_;       // the sources of inputs_
-  std::vector<PointClock> clocks_;       // by point
+  std::vector<FileSource*> files_;  // the sources of inputs_
+  std::vector<PointClock> clocks_;  // by point
   std::vector<std::vector<std::string>> clock_notes_;
   std::set<LinkType> link_types_;
   bool files_failed_ = false;

@@ -174,10 +174,11 @@ std::string clock_text(const v1::Point& point, const std::string& first) {
   const double ahead = point.clock_offset_seconds();
   const std::string drift =
       point.clock_drift_ppm() != 0 ? fmt::format(" at first, drift {:+.2f} ppm", point.clock_drift_ppm()) : "";
-  return fmt::format("{}: its clock is {:.6f} s {} that of {}{}; within {}, as how the shortest round trip is shared between the two "
-                     "ways cannot be seen. All times are by the latter",
-                     point.name(), std::abs(ahead), ahead < 0 ? "behind" : "ahead of", first, drift,
-                     duration_text(point.clock_uncertainty_seconds()));
+  return fmt::format(
+      "{}: its clock is {:.6f} s {} that of {}{}; within {}, as how the shortest round trip is shared between the two "
+      "ways cannot be seen. All times are by the latter",
+      point.name(), std::abs(ahead), ahead < 0 ? "behind" : "ahead of", first, drift,
+      duration_text(point.clock_uncertainty_seconds()));
 }
 
 }  // namespace

@@ -132,9 +132,8 @@ std::vector<ClockMatch> corrected_matches(const ClockSamples& first, const Clock
     match.ahead_ns = second_ns - match.first_ns;
   }
   std::erase_if(matches, [&](const ClockMatch& match) {
-    return std::any_of(other.steps.begin(), other.steps.end(), [&](const TimeSpan& span) {
-      return match.first_ns >= span.from_ns && match.first_ns <= span.to_ns;
-    });
+    return std::any_of(other.steps.begin(), other.steps.end(),
+                       [&](const TimeSpan& span) { return match.first_ns >= span.from_ns && match.first_ns <= span.to_ns; });
   });
   return matches;
 }

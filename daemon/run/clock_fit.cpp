@@ -12,7 +12,7 @@ namespace {
 
 constexpr size_t kExchangesMin = 8;
 constexpr size_t kFitsMax = 16;
-constexpr double kDriftMax = 1e-3;        // beyond, it is no clock's
+constexpr double kDriftMax = 1e-3;       // beyond, it is no clock's
 constexpr double kToleranceNs = 50'000;  // for a match to agree with a line that is not yet fitted
 constexpr double kResolutionNs = 1000;   // of the stamps of most files
 
@@ -230,9 +230,7 @@ double trim(std::vector<Spot>& spots, double drift) {
   std::sort(heights.begin(), heights.end());
   const double quartile = heights[heights.size() / 4], scatter = heights[heights.size() / 2] - quartile;
   const double edge = quartile - kEdge * scatter;
-  std::erase_if(spots, [&](const Spot& spot) {
-    return spot.ahead_ns - drift * spot.at_ns < edge - scatter / 4 - kResolutionNs;
-  });
+  std::erase_if(spots, [&](const Spot& spot) { return spot.ahead_ns - drift * spot.at_ns < edge - scatter / 4 - kResolutionNs; });
   return scatter;
 }
 

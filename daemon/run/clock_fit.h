@@ -5,9 +5,9 @@
 //
 // Sketch: of two packets of a flow, one in each direction, one gives the least that the second clock can be ahead and the other
 // the most. The line that agrees with the most such exchanges (random sample consensus, Fischler and Bolles 1981; here the
-// candidates are the narrowest exchanges of each stretch of time) tells which matches are wrong; where it stops agreeing the clock
-// was set, and the rest gets a line of its own. Then, of what agrees: the line that lies furthest below all packets toward the
-// second point and above all from it (linear programming over both convex hulls; Moon, Skelly and Towsley 1999, Paxson 1998).
+// candidates are the narrowest exchanges of each stretch of time) tells which matches are wrong; where it stops agreeing the
+// clock was set, and the rest gets a line of its own. Then, of what agrees: the line that lies furthest below all packets toward
+// the second point and above all from it (linear programming over both convex hulls; Moon, Skelly and Towsley 1999, Paxson 1998).
 //
 // What no packet tells is a constant asymmetry of the two transits: the offset is known to within half of the sum of the least.
 #pragma once

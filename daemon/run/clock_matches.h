@@ -1,4 +1,5 @@
-// Packets that two points saw, matched: by how much the second point's stamp is ahead of the first's. What clocks are compared by.
+// Packets that two points saw, matched: by how much the second point's stamp is ahead of the first's. What clocks are compared
+// by.
 #pragma once
 
 #include <cstdint>

@@ -24,7 +24,7 @@ struct TwoClocks {
   double wrong_share = 0;                                        // of the matches: other packets, 100 us to 2 s away
   double noise_ns = 0;                                           // of each stamp, standard deviation
   int64_t resolution_ns = 1;
-  int64_t step_ns = 0;    // of the second clock, at step_at of the time
+  int64_t step_ns = 0;  // of the second clock, at step_at of the time
   double step_at = 0.5;
   double drift_after_ppm = 0;  // in addition, from then on
   bool one_way = false;

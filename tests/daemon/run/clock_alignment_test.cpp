@@ -159,7 +159,7 @@ TEST(ClockAlignment, OfOneDirectionTheDriftIsToldAlone) {
   EXPECT_TRUE(compared(path).correction.none());
   ASSERT_TRUE(drift_of(path));
   EXPECT_NEAR(*drift_of(path) * 1e6, 20, 0.5);
-  EXPECT_FALSE(drift_of({.offset_ns = -2 * kSecond, .packets = 2000}));                    // both directions
+  EXPECT_FALSE(drift_of({.offset_ns = -2 * kSecond, .packets = 2000}));                   // both directions
   EXPECT_FALSE(drift_of({.offset_ns = -2 * kSecond, .packets = 2000, .one_way = true}));  // which one is not known
 }
 
