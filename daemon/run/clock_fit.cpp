@@ -404,7 +404,8 @@ std::vector<ClockFit> fit_clocks(const std::vector<ClockMatch>& matches) {
   split(exchanges, {0, exchanges.size()}, nullptr, parts);
   std::sort(parts.begin(), parts.end(), [](const Part& a, const Part& b) { return a.exchanges.begin < b.exchanges.begin; });
   const auto time_of = [&](const Part& part) {
-    return packets.within(exchanges[part.exchanges.begin].middle().at_ns, exchanges[part.exchanges.end - 1].middle().at_ns);
+    const Exchange &first = exchanges[part.exchanges.begin], &last = exchanges[part.exchanges.end - 1];
+    return packets.within(std::min(first.low.at_ns, first.high.at_ns), std::max(last.low.at_ns, last.high.at_ns));
   };
   for (const Part& part : parts) {
     const Range range = time_of(part);
@@ -416,9 +417,9 @@ std::vector<ClockFit> fit_clocks(const std::vector<ClockMatch>& matches) {
   for (size_t i = 0; i < parts.size(); ++i) {
     Step step{packets.spots.back().at_ns, 0};
     if (i + 1 < parts.size()) {
-      const Range before = time_of(parts[i]), after = time_of(parts[i + 1]);
-      step = step_between(packets, {before.begin, after.end}, parts[i].line, parts[i + 1].line,
-                          {packets.spots[before.end - 1].at_ns, packets.spots[after.begin].at_ns});
+      const Part &before = parts[i], &after = parts[i + 1];
+      step = {exchanges[before.exchanges.end - 1].middle().at_ns, exchanges[after.exchanges.begin].middle().at_ns};
+      step = step_between(packets, {time_of(before).begin, time_of(after).end}, before.line, after.line, step);
     }
     const Range range = packets.within(from_ns, step.after_ns);
     from_ns = step.before_ns;

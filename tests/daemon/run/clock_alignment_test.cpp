@@ -108,6 +108,25 @@ TEST(ClockAlignment, NothingIsConcludedFromTooLittle) {
   EXPECT_TRUE(compared({.offset_ns = 3 * kSecond, .rewritten = true}).correction.none());
 }
 
+TEST(ClockAlignment, PacketsOfOneMomentDoNoHarm) {
+  for (const int64_t offset : {int64_t{0}, kSecond}) {
+    std::vector<ClockSamples> points(2);
+    for (uint32_t i = 0; i < 200; ++i) {
+      DecodedFrame frame{};
+      frame.protocol = ip_protocol::tcp;
+      frame.flow_hash = i / 2;
+      frame.source_port = i % 2 == 0 ? 40000 : 443;
+      frame.destination_port = i % 2 == 0 ? 443 : 40000;
+      frame.seq = i;
+      points[0].add(frame, kStart + i % 2 * kMs);
+      points[1].add(frame, kStart + i % 2 * kMs + offset);
+    }
+    const PointClock clock = compare_clocks(points[0], points[1]);
+    EXPECT_EQ(clock.correction.none(), offset == 0);
+    EXPECT_EQ(clock.correction.corrected(kStart + offset), kStart);
+  }
+}
+
 TEST(ClockAlignment, ClocksThatAgreeAreComparableThroughout) {
   EXPECT_EQ(comparable({}), kTimeMax);
   EXPECT_EQ(comparable({.offset_ns = 3 * kSecond}), kTimeMax);
