@@ -38,11 +38,12 @@ struct Range {
   size_t size() const { return end - begin; }
 };
 
-double median(std::vector<double> values) {
-  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-  std::nth_element(values.begin(), middle, values.end());
-  return *middle;
+double quantile(std::vector<double> values, double share) {
+  const auto at = values.begin() + static_cast<std::ptrdiff_t>(share * static_cast<double>(values.size()));
+  std::nth_element(values.begin(), at, values.end());
+  return *at;
 }
+double median(std::vector<double> values) { return quantile(std::move(values), 0.5); }
 
 Range stretch_of(Range range, size_t i, size_t stretches) {
   return {range.begin + range.size() * i / stretches, range.begin + range.size() * (i + 1) / stretches};
@@ -122,15 +123,42 @@ struct Part {
   Line line;
 };
 
+// Then it is no other clock.
+bool does_as_well(const std::vector<Exchange>& exchanges, Range range, const Line& other, const Line& own) {
+  constexpr double kShare = 0.15, kFewest = 6;  // wrong matches come in clusters
+  double of_other = 0, of_own = 0;
+  for (size_t i = range.begin; i < range.end; ++i) {
+    of_other += exchanges[i].agrees(other);
+    of_own += exchanges[i].agrees(own);
+  }
+  return of_other > of_own - std::max(kFewest, kShare * of_own);
+}
+
+// In order of time; neighbours that are of one clock are one.
+std::vector<Part> joined(const std::vector<Exchange>& exchanges, std::vector<Part> parts) {
+  std::sort(parts.begin(), parts.end(), [](const Part& a, const Part& b) { return a.exchanges.begin < b.exchanges.begin; });
+  std::vector<Part> result;
+  for (const Part& part : parts) {
+    if (!result.empty()) {
+      Part& before = result.back();
+      const bool is_larger = before.exchanges.size() > part.exchanges.size();
+      const Part &large = is_larger ? before : part, &small = is_larger ? part : before;
+      if (does_as_well(exchanges, small.exchanges, large.line, small.line)) {
+        before = {{before.exchanges.begin, part.exchanges.end}, large.line};
+        continue;
+      }
+    }
+    result.push_back(part);
+  }
+  return result;
+}
+
 void split(const std::vector<Exchange>& exchanges, Range range, const Line* other, std::vector<Part>& parts) {
   if (range.size() < kExchangesMin || parts.size() == kFitsMax) return;
   const Line line = consensus(exchanges, range);
   const Range found = agreeing(exchanges, range, line);
   if (found.size() < kExchangesMin) return;
-  // Where both do it is no other clock.
-  size_t both = 0;
-  for (size_t i = found.begin; other != nullptr && i < found.end; ++i) both += exchanges[i].agrees(*other);
-  if (both * 2 > found.size()) return;
+  if (other != nullptr && does_as_well(exchanges, found, *other, line)) return;
   parts.push_back({found, line});
   split(exchanges, {range.begin, found.begin}, &line, parts);
   split(exchanges, {found.end, range.end}, &line, parts);
@@ -287,13 +315,17 @@ Fit fit_between(const Sides& sides, const Line& coarse, bool is_last) {
   const auto above = [&](double drift) { return floor_of(later, drift, centre_ns); };
   const auto below = [&](double drift) { return -floor_of(sooner, -drift, centre_ns); };
   const double around = (8 * scatter_ns + 4 * kResolutionNs) / span_ns;
-  double drift = highest(rough - around, rough + around, [&](double d) { return above(d) - below(d); });
+  const auto best = [&](auto&& height) { return highest(rough - around, rough + around, height); };
+  double drift = best([&](double d) { return above(d) - below(d); });
+  // What the two directions, each for itself, would make of it at the ends of the time.
+  const double apart = std::abs(best(above) - best([&](double d) { return -below(d); }));
   // A drift shows both ways. What grows one way alone is a queue.
   const double without = -coarse.drift;
-  const double least_gain_ns = kResolutionNs + scatter_ns / 10;
+  const double least_gain_ns = kResolutionNs + std::min(scatter_ns / 10, 10 * kResolutionNs);
   if (is_last && std::min(above(drift) - above(without), below(without) - below(drift)) <= least_gain_ns) drift = without;
+  const double half_ns = std::abs(above(drift) - below(drift)) / 2, tilt_ns = std::min(half_ns, apart / 2 * span_ns / 2);
   const double slope = coarse.drift + drift, middle = coarse.at(centre_ns) + (above(drift) + below(drift)) / 2;
-  return {{middle - slope * centre_ns, slope}, std::abs(above(drift) - below(drift)) / 2 + scatter_ns / 2, scatter_ns};
+  return {{middle - slope * centre_ns, slope}, half_ns + tilt_ns + scatter_ns / 2, scatter_ns};
 }
 
 // From a line that most exchanges agree with. nullopt: too few packets of one direction.
@@ -353,6 +385,30 @@ bool is_beyond(const Fit& fit, const Spot& from, const Spot& to, double zero_ns)
   return largest_ns > fit.uncertainty_ns + fit.scatter_ns + kResolutionNs;
 }
 
+// How far the packets of some stretch of time are on the wrong side of the line, where many are: the clock was not as the line says.
+// 0: nowhere.
+double strays_by(const Packets& packets, Range range, const Fit& fit) {
+  constexpr size_t kStretches = 32, kFewest = 8, kShare = 4;  // one in so many
+  double most_ns = 0;
+  for (size_t i = 0; i < kStretches; ++i) {
+    const Range stretch = stretch_of(range, i, kStretches);
+    std::array<std::vector<double>, 2> strays;
+    std::array<size_t, 2> all{};
+    for (size_t j = stretch.begin; j < stretch.end; ++j) {
+      const std::optional<bool> later = packets.travel.toward_second(packets.matches[j]);
+      if (!later) continue;
+      ++all[*later];
+      const double beyond = (*later ? -1 : 1) * fit.line.over(packets.spots[j]);
+      if (beyond > 0) strays[*later].push_back(beyond);
+    }
+    for (size_t side = 0; side < 2; ++side) {
+      if (all[side] >= kFewest && strays[side].size() * kShare >= all[side])
+        most_ns = std::max(most_ns, quantile(strays[side], 0.75));
+    }
+  }
+  return most_ns;
+}
+
 // ---- where a clock was set ----
 
 struct Step {
@@ -402,7 +458,7 @@ std::vector<ClockFit> fit_clocks(const std::vector<ClockMatch>& matches) {
   for (const ClockExchange& e : exchanges_of(matches)) exchanges.push_back({spot_of(*e.low), spot_of(*e.high)});
   std::vector<Part> parts;
   split(exchanges, {0, exchanges.size()}, nullptr, parts);
-  std::sort(parts.begin(), parts.end(), [](const Part& a, const Part& b) { return a.exchanges.begin < b.exchanges.begin; });
+  parts = joined(exchanges, std::move(parts));
   const auto time_of = [&](const Part& part) {
     const Exchange &first = exchanges[part.exchanges.begin], &last = exchanges[part.exchanges.end - 1];
     return packets.within(std::min(first.low.at_ns, first.high.at_ns), std::max(last.low.at_ns, last.high.at_ns));
@@ -433,7 +489,7 @@ std::vector<ClockFit> fit_clocks(const std::vector<ClockMatch>& matches) {
     fit.to_ns = matches[range.end - 1].first_ns;
     fit.offset_ns = base_ns + std::llround(found.line.at(first.at_ns));
     fit.drift = found.line.drift;
-    fit.uncertainty_ns = std::llround(found.uncertainty_ns);
+    fit.uncertainty_ns = std::llround(found.uncertainty_ns + strays_by(packets, range, found));
     fit.differs = directed ? contradicts(packets, range, found, zero_ns) : is_beyond(found, first, last, zero_ns);
     fits.push_back(fit);
   }
