@@ -169,14 +169,15 @@ std::string group_text(const std::vector<const v1::Finding*>& group) {
   return text;
 }
 
-// "inside: its clock is 3.000012 s ahead of that of outside, drift +12.34 ppm, within 38 us ..."
+// "inside: its clock is 3.000012 s ahead of that of outside at first, drift +12.34 ppm, +- 38 us (...)"
 std::string clock_text(const v1::Point& point, const std::string& first) {
   const double ahead = point.clock_offset_seconds();
   const std::string drift =
       point.clock_drift_ppm() != 0 ? fmt::format(" at first, drift {:+.2f} ppm", point.clock_drift_ppm()) : "";
   return fmt::format(
-      "{}: its clock is {:.6f} s {} that of {}{}; within {}, as how the shortest round trip is shared between the two "
-      "ways cannot be seen. All times are by the latter",
+      "{}: its clock is {:.6f} s {} that of {}{}, +- {} (how the shortest round trip is shared between the two ways cannot be "
+      "seen); "
+      "all times are by the latter",
       point.name(), std::abs(ahead), ahead < 0 ? "behind" : "ahead of", first, drift,
       duration_text(point.clock_uncertainty_seconds()));
 }

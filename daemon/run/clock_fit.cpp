@@ -385,8 +385,8 @@ bool is_beyond(const Fit& fit, const Spot& from, const Spot& to, double zero_ns)
   return largest_ns > fit.uncertainty_ns + fit.scatter_ns + kResolutionNs;
 }
 
-// How far the packets of some stretch of time are on the wrong side of the line, where many are: the clock was not as the line says.
-// 0: nowhere.
+// How far the packets of some stretch of time are on the wrong side of the line, where many are: the clock was not as the line
+// says. 0: nowhere.
 double strays_by(const Packets& packets, Range range, const Fit& fit) {
   constexpr size_t kStretches = 32, kFewest = 8, kShare = 4;  // one in so many
   double most_ns = 0;

@@ -91,7 +91,7 @@ double quantile(std::vector<double> values, double share) {
   return values[std::min(values.size() - 1, static_cast<size_t>(share * static_cast<double>(values.size())))];
 }
 
-// CLOCK_SEEDS=200 for the figures in docs/decisions.
+// CLOCK_SEEDS=200 for the figures in docs/decisions/.
 int seeds() {
   const char* wanted = std::getenv("CLOCK_SEEDS");
   return wanted != nullptr ? std::atoi(wanted) : 20;
@@ -163,6 +163,31 @@ TEST(ClockFit, BothSidesOfAStepAreTold) {
     EXPECT_EQ(errors.beyond_bound, 0) << world.name;
     EXPECT_LT(quantile(errors.offset_us, 1), 50) << world.name;
     EXPECT_LT(quantile(errors.drift_ppm, 0.9), 0.5) << world.name;
+  }
+}
+
+// Of 2 ms, through queues of as much; and of half a millisecond, which one line may well be drawn through.
+TEST(ClockFit, ASmallStepIsToldOrWidensTheBound) {
+  for (const int64_t step_ns : {500'000, 2'000'000}) {
+    for (uint64_t seed = 1; seed <= 10; ++seed) {
+      TwoClocks clocks = traffic(60, 100, Queue::bursty, 0.05);
+      clocks.seed = seed;
+      clocks.offset_ns = 50 * kMs;
+      clocks.drift_ppm = 3;
+      clocks.inward_queue_ns = 300'000;
+      clocks.step_ns = step_ns;
+      const std::vector<ClockSamples> points = samples_of(clocks);
+      const std::vector<ClockFit> fits = fit_clocks(matches_of(points[0], points[1]));
+      ASSERT_FALSE(fits.empty());
+      if (step_ns == 2'000'000) {
+        EXPECT_GE(fits.size(), 2u) << seed;
+      }
+      for (const ClockFit& fit : fits) {
+        for (const int64_t at_ns : {fit.from_ns, fit.to_ns})
+          EXPECT_LT(std::abs(fit.ahead_ns(at_ns) - ahead_ns(clocks, at_ns)), fit.uncertainty_ns + 50'000)
+              << seed << ' ' << step_ns;
+      }
+    }
   }
 }
 
