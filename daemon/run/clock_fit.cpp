@@ -123,7 +123,7 @@ struct Part {
   Line line;
 };
 
-// Then it is no other clock.
+// Whether nearly as many agree with `other` as with the range's own line: then there is no second clock.
 bool does_as_well(const std::vector<Exchange>& exchanges, Range range, const Line& other, const Line& own) {
   constexpr double kShare = 0.15, kFewest = 6;  // wrong matches come in clusters
   double of_other = 0, of_own = 0;
