@@ -30,14 +30,15 @@ void CaptureTotals::Waiting::tell(const Observation& form, std::vector<Observati
   entries_.clear();
 }
 
-std::vector<CaptureTotals::Outage> CaptureTotals::new_outages() {
+std::vector<CaptureTotals::Outage> CaptureTotals::new_outages(FindingKind kind) {
   std::vector<Outage> fresh;
   const auto& channels = sensor_.channels();
-  outages_seen_.resize(2 * channels.size());
+  std::vector<uint64_t>& seen_by_log = outages_seen_[kind];
+  seen_by_log.resize(2 * channels.size());
   for (size_t port = 0; port < channels.size(); ++port) {
     const std::array logs{&channels[port]->outages, &channels[port]->silences};
     for (size_t i = 0; i < logs.size(); ++i) {
-      uint64_t& seen = outages_seen_[2 * port + i];
+      uint64_t& seen = seen_by_log[2 * port + i];
       if (logs[i]->total() == seen) continue;
       const std::vector<PortOutage> kept = logs[i]->kept();
       const size_t count = std::min<size_t>(kept.size(), logs[i]->total() - seen);

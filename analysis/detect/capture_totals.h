@@ -6,6 +6,7 @@
 
 #include <array>
 #include <cstdint>
+#include <map>
 #include <vector>
 
 #include "analysis/connection/connection.h"
@@ -53,12 +54,12 @@ class CaptureTotals {
 
   explicit CaptureTotals(const SensorView& sensor) : sensor_(sensor) {}
 
-  // Outages of the ports that have begun since the last call, oldest first.
+  // Outages of the ports that have begun since the last call for that kind of finding, oldest first.
   struct Outage {
     PortIndex port;
     PortOutage outage;
   };
-  std::vector<Outage> new_outages();
+  std::vector<Outage> new_outages(FindingKind kind);
 
   // REQUIRES: `leg` has not taken the event's summary yet.
   void take(const LegState& leg, const Connection& connection, const LegEvent& event);
@@ -69,7 +70,7 @@ class CaptureTotals {
  private:
   const SensorView& sensor_;
   std::array<Point, kPointsMax> points_;
-  std::vector<uint64_t> outages_seen_;  // by port, of both logs
+  std::map<FindingKind, std::vector<uint64_t>> outages_seen_;  // by port, of both logs
 };
 
 }  // namespace parallax

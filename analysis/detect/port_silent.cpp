@@ -6,7 +6,7 @@ namespace parallax::detect {
 namespace {
 
 void sum_up(CaptureTotals& totals, const DetectorView& view, Verdicts& out) {
-  for (const auto& [port, outage] : totals.new_outages()) {
+  for (const auto& [port, outage] : totals.new_outages(FindingKind::port_silent)) {
     if (outage.cause != OutageCause::link_down && outage.cause != OutageCause::silent) continue;
     const PortInfo& info = view.sensor.channels()[port]->info;
     Observation o;

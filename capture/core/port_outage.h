@@ -1,5 +1,5 @@
-// Times for which a port's word proves nothing, and why: its link was down, it fell silent, its thread was held up, the clock
-// was stepped.
+// Times for which a port's word proves nothing, and why: its link was down, it fell silent, its thread was held up, its clock was
+// set or is not that of the others.
 //
 // An OutageLog has one writer and any number of readers. Bounded: the newest outages are kept, and a question about a time before
 // the oldest kept one is answered "out", as in LossLog. Packets may well be seen within an outage (after a pause they come with
@@ -17,13 +17,15 @@
 namespace parallax {
 
 enum class OutageCause : uint8_t {
-  link_down,   // the interface was down, had no carrier, or was gone
-  silent,      // nothing came while the port's neighbours went on
-  paused,      // the sensor did not poll it: what waited meanwhile bears the time after
-  clock_step,  // the system's clock, which the kernel's stamps are of, was set
+  link_down,     // the interface was down, had no carrier, or was gone
+  silent,        // nothing came while the port's neighbours went on
+  paused,        // the sensor did not poll it: what waited meanwhile bears the time after
+  clock_step,    // the system's clock, which the kernel's stamps are of, was set
+  clocks_apart,  // files: by the stamps packets left before they came, and the offset could not be told
 };
 constexpr std::string_view text_of(OutageCause cause) {
-  constexpr std::string_view kTexts[] = {"link down", "silent", "sensor paused", "system clock set"};
+  constexpr std::string_view kTexts[] = {"link down", "silent", "sensor paused", "system clock set",
+                                         "packets left before they came"};
   return kTexts[static_cast<size_t>(cause)];
 }
 

@@ -16,6 +16,8 @@
 #include "daemon/client/text_report.h"
 #include "daemon/message/key_from.h"
 #include "daemon/message/record_sink.h"
+#include "daemon/message/text_table.h"
+#include "daemon/message/time_text.h"
 #include "daemon/message/to_proto.h"
 #include "daemon/run/clock_alignment.h"
 #include "daemon/run/file_survey.h"
@@ -150,26 +152,54 @@ class Analysis {
         recordings = std::max(recordings, parts[i].recording + 1);
       }
     }
-    clocks_ = comparable ? align_clocks(samples) : std::vector<ClockCorrection>(points_.size());
-    for (size_t i = 0; i < inputs_.size(); ++i) files_[i]->set_clock(clocks_[inputs_[i].point]);
+    clocks_ = comparable ? align_clocks(samples) : std::vector<PointClock>(points_.size());
+    for (size_t i = 0; i < inputs_.size(); ++i) files_[i]->set_clock(clocks_[inputs_[i].point].correction);
+    clock_notes_.resize(points_.size());
     if (!comparable) return;
-    doubt_clocks(comparable_until(samples, clocks_, stepped_ns));
+    const ClockLimits limits = clock_limits(samples, clocks_, stepped_ns);
+    doubt_clocks(limits);
+    for (size_t i = 1; i < points_.size(); ++i) note_clock(i, limits, one_way_drift(samples[i - 1], samples[i]));
     note_silences(std::move(activity));
   }
 
   void note_silences(std::vector<FileActivity> activity) {
     for (size_t i = 0; i < inputs_.size(); ++i) {
-      for (PacketBurst& burst : activity[i].bursts) burst.newest_ns = clocks_[inputs_[i].point].corrected(burst.newest_ns);
+      for (PacketBurst& burst : activity[i].bursts)
+        burst.newest_ns = clocks_[inputs_[i].point].correction.corrected(burst.newest_ns);
     }
     const std::vector<std::vector<PortOutage>> silences = silences_of(activity);
     for (size_t i = 0; i < inputs_.size(); ++i) inputs_[i].silences = silences[i];
   }
 
-  void doubt_clocks(const std::vector<int64_t>& until_ns) {
+  void doubt_clocks(const ClockLimits& limits) {
     for (OfflineInput& input : inputs_) {
-      if (until_ns[input.point] != kTimeMax)
-        input.outages.push_back({OutageCause::clock_step, until_ns[input.point], PortOutage::kGoesOn});
+      for (const TimeSpan& span : clocks_[input.point].steps)
+        input.outages.push_back({OutageCause::clock_step, span.from_ns, span.to_ns});
+      if (const int64_t from_ns = limits.stepped_ns[input.point]; from_ns != kTimeMax)
+        input.outages.push_back({OutageCause::clock_step, from_ns, PortOutage::kGoesOn});
+      if (const int64_t from_ns = limits.apart_ns[input.point]; from_ns != kTimeMax)
+        input.outages.push_back({OutageCause::clocks_apart, from_ns, PortOutage::kGoesOn});
     }
+  }
+
+  // What the person should know of the clock and the record's numbers do not say.
+  void note_clock(size_t point, const ClockLimits& limits, std::optional<double> drift) {
+    const std::string& before = names_.points[point - 1];
+    std::vector<std::string>& notes = clock_notes_[point];
+    const std::vector<ClockCorrection::Part>& parts = clocks_[point].correction.parts;
+    for (size_t i = 1; i < parts.size(); ++i) {
+      const int64_t at_ns = parts[i].from_ns;
+      const auto by_ns = static_cast<double>(parts[i].line.ahead_ns(at_ns) - parts[i - 1].line.ahead_ns(at_ns));
+      notes.push_back(fmt::format("its clock and that of {} moved apart by {:+.6f} s at {}; aligned before and after",
+                                  names_.points.front(), by_ns / 1e9, time_text_ns(at_ns - parts[i - 1].line.ahead_ns(at_ns))));
+    }
+    if (limits.apart_ns[point] == kTimeMax) return;
+    notes.push_back(
+        drift ? fmt::format(
+                    "the offset of its clock cannot be told: both show packets of one direction alone. Against that of {} it "
+                    "drifts by {:.2f} ppm",
+                    before, *drift * 1e6)
+              : fmt::format("packets left before they came, by its clock and that of {}, whose offset cannot be told", before));
   }
 
   bool compile_filter() {
@@ -228,6 +258,7 @@ class Analysis {
       if (batch.empty()) break;
       for (const FindingRecord& finding : batch) {
         *record.mutable_finding() = to_proto(finding, names_);
+        note_alignment(finding.where, *record.mutable_finding());
         sink->add(record);
       }
       after = batch.back().id;
@@ -250,13 +281,38 @@ class Analysis {
     }
   }
 
+  // As of the first packets; what came of it later is in the warnings.
+  static void set_clock(const ClockCorrection& clock, v1::Point& point) {
+    if (clock.none()) return;
+    point.set_clock_offset_seconds(static_cast<double>(clock.parts.front().line.offset_ns) / 1e9);
+    point.set_clock_drift_ppm(clock.parts.front().line.drift * 1e6);
+    point.set_clock_uncertainty_seconds(static_cast<double>(clock.uncertainty_ns) / 1e9);
+  }
+
+  // A finding between two points rests on the offset of their clocks.
+  void note_alignment(const Where& where, v1::Finding& finding) const {
+    if (where.kind != Where::Kind::between) return;
+    const PointIndex point = std::max(where.first, where.second);
+    const ClockCorrection& clock = clocks_[point].correction;
+    if (clock.none()) return;
+    v1::Evidence& evidence = *finding.add_evidence();
+    evidence.set_kind("timing");
+    evidence.set_point(names_.points[point]);
+    *evidence.mutable_time() = finding.first_seen();
+    evidence.set_detail(fmt::format("its clock was aligned to that of {}, to within {}", names_.points.front(),
+                                    duration_text(static_cast<double>(clock.uncertainty_ns) / 1e9)));
+  }
+
   void write_points(const OfflinePipeline& pipeline, v1::Record& record, RecordSink& sink) {
     const std::vector<PointRecord> points = pipeline.engine().points();
     for (size_t i = 0; i < points.size(); ++i) {
       v1::Point& point = *record.mutable_point();
       point = to_proto(points[i]);
-      point.set_clock_offset_seconds(static_cast<double>(clocks_[i].offset_ns) / 1e9);
-      point.set_clock_drift_ppm(clocks_[i].drift * 1e6);
+      set_clock(clocks_[i].correction, point);
+      for (const std::string& note : clock_notes_[i]) {
+        point.add_warnings(note);
+        warning(point.name() + ": " + note);
+      }
       std::set<std::string> link_types;
       for (size_t port = 0; port < pipeline.channels().size(); ++port) {
         const PortInfo& info = pipeline.channels()[port]->info;
@@ -299,8 +355,9 @@ class Analysis {
   std::vector<PointFiles> points_;
   MessageNames names_;
   std::vector<OfflineInput> inputs_;
-  std::vector<FileSource*> files_;       // the sources of inputs_
-  std::vector<ClockCorrection> clocks_;  // by point
+  std::vector<FileSource*> files_;  // the sources of inputs_
+  std::vector<PointClock> clocks_;  // by point
+  std::vector<std::vector<std::string>> clock_notes_;
   std::set<LinkType> link_types_;
   bool files_failed_ = false;
   std::optional<FlowFilter> filter_;

@@ -20,7 +20,8 @@ pcapng, counted from 0. Several files of one point, as from a TAP with one for e
 
 With --align-clocks auto the clocks of the points are compared by the packets that both saw, in both directions, and
 the files are read twice for it; where the stamps cannot be of one clock, they are brought to that of the first point,
-and the records say by how much. Pipes are taken as they are. What stays unknown is a constant asymmetry of the two ways.
+and the records say by how much, and how far that may be wrong: a constant asymmetry of the two ways cannot be seen.
+Where a clock was set in the middle, both sides of the step are aligned. Pipes are taken as they are.
 
 Exit codes: 0 done; 1 the work failed, or a file could not be read and the others were analysed; 2 wrong
 usage, or no input could be read. A file cut in the middle is analysed up to there, with a warning.)";

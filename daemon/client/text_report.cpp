@@ -169,6 +169,19 @@ std::string group_text(const std::vector<const v1::Finding*>& group) {
   return text;
 }
 
+// "inside: its clock is 3.000012 s ahead of that of outside at first, drift +12.34 ppm, +- 38 us (...)"
+std::string clock_text(const v1::Point& point, const std::string& first) {
+  const double ahead = point.clock_offset_seconds();
+  const std::string drift =
+      point.clock_drift_ppm() != 0 ? fmt::format(" at first, drift {:+.2f} ppm", point.clock_drift_ppm()) : "";
+  return fmt::format(
+      "{}: its clock is {:.6f} s {} that of {}{}, +- {} (how the shortest round trip is shared between the two ways cannot be "
+      "seen); "
+      "all times are by the latter",
+      point.name(), std::abs(ahead), ahead < 0 ? "behind" : "ahead of", first, drift,
+      duration_text(point.clock_uncertainty_seconds()));
+}
+
 }  // namespace
 
 void TextReport::add(const v1::Record& record) {
@@ -409,15 +422,7 @@ std::string TextReport::points() const {
                empty ? "-" : short_time(point.first_seen(), true), empty ? "-" : short_time(point.last_seen(), false),
                empty ? "-" : duration_text(static_cast<double>(span_ns(point)) / 1e9),
                point.link_type().empty() ? "-" : point.link_type()});
-    if (point.clock_offset_seconds() != 0 || point.clock_drift_ppm() != 0) {
-      const double ahead = point.clock_offset_seconds();
-      notes += wrapped(
-          fmt::format(
-              "{}: its clock is {} {} that of {}{}; all times are by the latter", point.name(), duration_text(std::abs(ahead)),
-              ahead < 0 ? "behind" : "ahead of", points_.front().name(),
-              point.clock_drift_ppm() != 0 ? fmt::format(" at first, and drifts by {:.1f} ppm", point.clock_drift_ppm()) : ""),
-          4, 2);
-    }
+    if (point.has_clock_uncertainty_seconds()) notes += wrapped(clock_text(point, points_.front().name()), 4, 2);
     for (const std::string& warning : point.warnings()) notes += wrapped(printable(warning), 4, 2);
     if (point.decode_errors() > 0) {
       const std::map<std::string, uint64_t> reasons(point.decode_errors_by_reason().begin(),

@@ -1,31 +1,45 @@
-// By how much the clock of one point differs from another's, from the packets that both saw.
+// The clocks of several points brought to the first one's, by the packets that neighbours have in common.
 //
-// As in NTP (RFC 5905, and Paxson 1998 for captures): a packet toward the second point is seen there later by offset + transit,
-// one from there by offset - transit. Two packets of one flow, one in each direction and close in time, so give the offset as the
-// mean of both differences, within half of their sum of transits; of many such exchanges those with the least transit tell most.
-// What is not told: a constant asymmetry of the two transits.
+// How two clocks are compared is told in daemon/run/clock_fit.h. Nothing is corrected unless it is certain: several exchanges
+// agree, and without the correction packets would leave before they came.
 #pragma once
 
+#include <optional>
 #include <vector>
 
+#include "capture/core/packet_source.h"
 #include "capture/core/port.h"
 #include "capture/source/clock_correction.h"
 #include "daemon/run/clock_samples.h"
 
 namespace parallax {
 
-// How far `second`'s clock is ahead of `first`'s. Nothing is corrected unless it is certain: several exchanges agree, and without
-// an offset packets would leave before they came.
-ClockCorrection compare_clocks(const ClockSamples& first, const ClockSamples& second);
+struct PointClock {
+  ClockCorrection correction;
+  // Around each step that has been corrected, by the corrected clock: stamps are not compared with those of the point before.
+  std::vector<TimeSpan> steps{};
+};
+
+// How far `second`'s clock is ahead of `first`'s.
+PointClock compare_clocks(const ClockSamples& first, const ClockSamples& second);
 
 // Of each point, in path order: to the clock of the first. Neighbours are compared, as they have the most packets in common.
-std::vector<ClockCorrection> align_clocks(const std::vector<ClockSamples>& points);
+std::vector<PointClock> align_clocks(const std::vector<ClockSamples>& points);
 
-// Of each point, by the corrected clocks: from when on its stamps cannot be compared with those of the point before it. Packets
-// are then seen to leave long before they came: a clock was stepped, or the offset could not be found. Or the time went back in
-// one of its files, which the others of that machine may not show: `stepped_ns`, as stamped after the (first) step. kTimeMax:
-// never.
-std::vector<int64_t> comparable_until(const std::vector<ClockSamples>& points, const std::vector<ClockCorrection>& clocks,
-                                      const std::vector<int64_t>& stepped_ns);
+// Of each point, by the corrected clocks: from when on its stamps cannot be compared with those of the point before it.
+struct ClockLimits {
+  // The time went back in one of its files, which the others of that machine may not show. kTimeMax: never.
+  std::vector<int64_t> stepped_ns;
+  // Packets are seen to leave long before they came: their offset could not be found.
+  std::vector<int64_t> apart_ns;
+};
+
+// `stepped_ns`: to when the time went back in the point's files (the first time), as stamped; kTimeMax: it did not.
+ClockLimits clock_limits(const std::vector<ClockSamples>& points, const std::vector<PointClock>& clocks,
+                         const std::vector<int64_t>& stepped_ns);
+
+// Where packets of one direction alone passed between two points: by how much the second clock drifts against the first, seconds
+// a second. Their offset cannot be told. nullopt: packets of both directions passed, or too few, or their TTLs do not tell which.
+std::optional<double> one_way_drift(const ClockSamples& first, const ClockSamples& second);
 
 }  // namespace parallax

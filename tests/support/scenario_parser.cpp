@@ -296,15 +296,16 @@ class Parser {
     losses_.at(p).push_back(loss);
   }
 
-  // outage POINT FROM TO link_down|silent
+  // outage POINT FROM TO link_down|silent|clock_step
   void outage(Words& words) {
     const PointIndex p = point(words.take("a point"));
     PortOutage outage{OutageCause::link_down, kEpochNs + nanoseconds(words.take("seconds")), 0};
     outage.to_ns = kEpochNs + nanoseconds(words.take("seconds"));
     const std::string cause = words.take("a cause");
-    if (cause != "link_down" && cause != "silent")
-      throw Failure{"a port is out because of link_down or silent, not '" + cause + "'"};
+    if (cause != "link_down" && cause != "silent" && cause != "clock_step")
+      throw Failure{"a port is out because of link_down, silent or clock_step, not '" + cause + "'"};
     if (cause == "silent") outage.cause = OutageCause::silent;
+    if (cause == "clock_step") outage.cause = OutageCause::clock_step;
     outages_.at(p).push_back(outage);
   }
 

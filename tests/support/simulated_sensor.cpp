@@ -6,7 +6,6 @@
 #include <map>
 
 #include "capture/source/time_order.h"
-#include "daemon/run/clock_alignment.h"
 #include "daemon/run/clock_samples.h"
 
 namespace parallax::test {
@@ -55,7 +54,7 @@ bool overlaps(int64_t a_from, int64_t a_to, int64_t b_from, int64_t b_to) { retu
 }  // namespace
 
 SimulatedSensor::SimulatedSensor(const SimulatorOptions& options, uint64_t seed)
-    : options_(options), random_(seed), is_span_(options.points), offset_ns_(options.points), clock_right_(options.points, true) {
+    : options_(options), random_(seed), is_span_(options.points), offset_ns_(options.points) {
   draw(options.duration_ns);
 }
 
@@ -114,6 +113,8 @@ void SimulatedSensor::draw(int64_t duration_ns) {
     stepping_ = any_point();
     step_at_ns_ = time();
     step_ns_ = static_cast<int64_t>(random_.between(250 * kMillisecond, 3000 * kMillisecond));
+    // Back by more than what counts as disorder, or forward, or back by so little that the file does not show it.
+    if (const int64_t way = step_ns_ % 3; way != 0) step_ns_ = way == 1 ? -step_ns_ : step_ns_ / 20;
   }
   if (options_.has(Disturbance::clock_offset)) {
     for (size_t point = 1; point < options_.points; ++point) {
@@ -198,7 +199,7 @@ void SimulatedSensor::make_port(const Port& port, Simulation& simulation) {
     if (!concerns) continue;
     if (blind.word == Word::outage)
       input.outages.push_back(
-          {OutageCause::link_down, kEpochNs + stamp(port, blind.from_ns), kEpochNs + stamp(port, blind.to_ns)});
+          {OutageCause::link_down, kEpochNs + stamp(port.point, blind.from_ns), kEpochNs + stamp(port.point, blind.to_ns)});
     if (blind.word != Word::edge) continue;
     if (blind.from_ns == -kAlways) {
       from_ns = std::max(from_ns, blind.to_ns);
@@ -219,7 +220,7 @@ void SimulatedSensor::make_port(const Port& port, Simulation& simulation) {
   const PollClock clock(options_.seed, number, options_.poll_gap_ns);
   const auto listen = [&](InputPort& part, int64_t part_from_ns, int64_t part_to_ns) {
     if (part_from_ns >= part_to_ns) return;  // an empty file
-    part.frames.push_back({kEpochNs + stamp(port, part_from_ns), 0, bystander});
+    part.frames.push_back({kEpochNs + stamp(port.point, part_from_ns), 0, bystander});
     for (const Sighted* s : sighted) {
       if (s->time_ns <= part_from_ns || s->time_ns >= part_to_ns) continue;
       TimedFrame frame = capture(port, *s);
@@ -230,11 +231,11 @@ void SimulatedSensor::make_port(const Port& port, Simulation& simulation) {
         frame.time_ns = clock.poll_ns(round);
         frame.stamp_uncertainty_ns = static_cast<uint32_t>(frame.time_ns - clock.poll_ns(round - 1));
       }
-      frame.time_ns = kEpochNs + stamp(port, frame.time_ns);
+      frame.time_ns = kEpochNs + stamp(port.point, frame.time_ns);
       shown_[s->number] = frame.bytes.size() >= kHeaders && passes_filter(frame);
       part.frames.push_back(std::move(frame));
     }
-    part.frames.push_back({kEpochNs + stamp(port, part_to_ns), 0, bystander});
+    part.frames.push_back({kEpochNs + stamp(port.point, part_to_ns), 0, bystander});
   };
   if (!gap || gap->from_ns <= from_ns || gap->to_ns >= to_ns) {
     listen(input, from_ns, gap && gap->from_ns <= from_ns ? from_ns : to_ns);
@@ -278,7 +279,7 @@ void SimulatedSensor::lose(const Port& port, std::vector<const Sighted*>& sighte
     const int64_t from_ns = interval * kCounterIntervalNs;
     // A packet may be stamped up to a poll after it arrived.
     const int64_t to_ns = from_ns + kCounterIntervalNs + 2 * options_.poll_gap_ns;
-    input.losses.push_back({DropReason::nic, count, kEpochNs + stamp(port, from_ns), kEpochNs + stamp(port, to_ns)});
+    input.losses.push_back({DropReason::nic, count, kEpochNs + stamp(port.point, from_ns), kEpochNs + stamp(port.point, to_ns)});
     blinds_.push_back({port.point, port.toward_inside, port.member, from_ns, to_ns, Word::loss});
   }
 }
@@ -296,10 +297,10 @@ TimedFrame SimulatedSensor::capture(const Port& port, const Sighted& sighted) co
   return frame;
 }
 
-// What the port's clock says at a (true) time.
-int64_t SimulatedSensor::stamp(const Port& port, int64_t time_ns) const {
-  const bool steps = stepping_ == port.point && time_ns >= step_at_ns_;
-  return time_ns + offset_ns_[port.point] - (steps ? step_ns_ : 0);
+// What the point's clock says at a (true) time.
+int64_t SimulatedSensor::stamp(PointIndex point, int64_t time_ns) const {
+  const bool steps = stepping_ == point && time_ns >= step_at_ns_;
+  return time_ns + offset_ns_[point] - (steps ? step_ns_ : 0);
 }
 
 // As `analyze` does before it begins.
@@ -322,27 +323,39 @@ void SimulatedSensor::align(Simulation& simulation) {
       if (decode(view, decoded) == DecodeError::none) samples[port.info.point].add(decoded, frame.time_ns);
     }
   }
-  const std::vector<ClockCorrection> clocks = align_clocks(samples);
-  const std::vector<int64_t> until_ns = comparable_until(samples, clocks, stepped_ns);
+  clocks_ = align_clocks(samples);
+  limits_ = clock_limits(samples, clocks_, stepped_ns);
   for (InputPort& port : simulation.input.ports) {
-    const ClockCorrection& clock = clocks[port.info.point];
+    const ClockCorrection& clock = clocks_[port.info.point].correction;
     for (TimedFrame& frame : port.frames) frame.time_ns = clock.corrected(frame.time_ns);
     for (SourceLoss& loss : port.losses)
       loss = {loss.reason, loss.count, clock.corrected(loss.from_ns), clock.corrected(loss.to_ns)};
     for (PortOutage& o : port.outages) o = {o.cause, clock.corrected(o.from_ns), clock.corrected(o.to_ns)};
-    if (const int64_t from_ns = until_ns[port.info.point]; from_ns != kTimeMax)
+    for (const TimeSpan& span : clocks_[port.info.point].steps)
+      port.outages.push_back({OutageCause::clock_step, span.from_ns, span.to_ns});
+    if (const int64_t from_ns = limits_.stepped_ns[port.info.point]; from_ns != kTimeMax)
       port.outages.push_back({OutageCause::clock_step, from_ns, PortOutage::kGoesOn});
-  }
-  for (size_t point = 0; point < options_.points; ++point) {
-    const int64_t now_ns = kEpochNs + offset_ns_[point];
-    clock_right_[point] = std::abs(clocks[point].corrected(now_ns) - kEpochNs) < kClockErrorNs;
+    if (const int64_t from_ns = limits_.apart_ns[port.info.point]; from_ns != kTimeMax)
+      port.outages.push_back({OutageCause::clocks_apart, from_ns, PortOutage::kGoesOn});
   }
 }
 
+// Its stamps are right then as they are corrected, and nothing says that they may not be.
+bool SimulatedSensor::clock_is_right(PointIndex point, int64_t from_ns, int64_t to_ns) const {
+  if (clocks_.empty()) return true;
+  const PointClock& clock = clocks_[point];
+  const auto is_right = [&](int64_t time_ns) {
+    return std::abs(clock.correction.corrected(kEpochNs + stamp(point, time_ns)) - kEpochNs - time_ns) < kClockErrorNs;
+  };
+  if (!is_right(from_ns) || !is_right(to_ns)) return false;
+  if (kEpochNs + to_ns >= std::min(limits_.stepped_ns[point], limits_.apart_ns[point])) return false;
+  return std::none_of(clock.steps.begin(), clock.steps.end(), [&](const TimeSpan& span) {
+    return overlaps(kEpochNs + from_ns - kSecond, kEpochNs + to_ns + kSecond, span.from_ns, span.to_ns);
+  });
+}
+
 bool SimulatedSensor::covers(PointIndex point, bool toward_inside, int64_t from_ns, int64_t to_ns) const {
-  if (from_ns < begin_ns_ || to_ns > end_ns_ + kCoverAfterNs || !clock_right_[point]) return false;
-  // Of a stepping clock nothing later can be compared with other points.
-  if (stepping_ == point && to_ns > step_at_ns_ - step_ns_) return false;
+  if (from_ns < begin_ns_ || to_ns > end_ns_ + kCoverAfterNs || !clock_is_right(point, from_ns, to_ns)) return false;
   return std::none_of(blinds_.begin(), blinds_.end(), [&](const Blind& blind) {
     return blind.concerns(point, toward_inside) && overlaps(from_ns, to_ns, blind.from_ns, blind.to_ns);
   });

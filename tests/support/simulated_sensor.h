@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "capture/decode/flow_filter.h"
+#include "daemon/run/clock_alignment.h"
 #include "tests/support/random.h"
 #include "tests/support/simulator.h"
 
@@ -67,7 +68,8 @@ class SimulatedSensor {
   void lose(const Port& port, std::vector<const Sighted*>& sighted, InputPort& input, Simulation& simulation);
   TimedFrame capture(const Port& port, const Sighted& sighted) const;
   bool passes_filter(const TimedFrame& frame) const;
-  int64_t stamp(const Port& port, int64_t time_ns) const;
+  int64_t stamp(PointIndex point, int64_t time_ns) const;
+  bool clock_is_right(PointIndex point, int64_t from_ns, int64_t to_ns) const;
   void align(Simulation& simulation);
 
   const SimulatorOptions options_;
@@ -85,7 +87,8 @@ class SimulatedSensor {
   std::optional<PointIndex> stepping_;
   int64_t step_at_ns_ = 0, step_ns_ = 0;
   std::vector<int64_t> offset_ns_;  // by point
-  std::vector<bool> clock_right_;   // by point: after alignment
+  std::vector<PointClock> clocks_;  // as aligned; empty: there is one clock
+  ClockLimits limits_;
 };
 
 }  // namespace parallax::test

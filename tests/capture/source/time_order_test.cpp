@@ -143,15 +143,18 @@ TEST(TimeOrder, RunOfRecordsFromAnotherTimeKeepsItsTimes) {
 
 TEST(TimeOrder, StampsAreBroughtToTheClockOfThePath) {
   CaptureBytes bytes(false);
-  bytes.pcap_header(kNanosecondMagic).pcap_packet(103, 0, {1}, 1).pcap_packet(203, 0, {1}, 1);
+  bytes.pcap_header(kNanosecondMagic).pcap_packet(103, 0, {1}, 1).pcap_packet(203, 0, {1}, 1).pcap_packet(305, 0, {1}, 1);
   const TemporaryFile file(bytes.bytes());
   auto source = FileSource::open(file.path());
   ASSERT_TRUE(source.ok());
-  (*source)->set_clock({.offset_ns = 3 * kSecond, .drift = 1e-4, .since_ns = 103 * kSecond});
-  RawPacket packets[2];
-  ASSERT_EQ((*source)->poll(packets), 2u);
+  const ClockLine drifting{.offset_ns = 3 * kSecond, .drift = 1e-4, .since_ns = 103 * kSecond};
+  const ClockLine after_a_step{.offset_ns = 5 * kSecond};
+  (*source)->set_clock({.parts = {{kTimeMin, drifting}, {300 * kSecond, after_a_step}}});
+  RawPacket packets[3];
+  ASSERT_EQ((*source)->poll(packets), 3u);
   EXPECT_EQ(packets[0].time_ns, 100 * kSecond);
   EXPECT_EQ(packets[1].time_ns, 200 * kSecond - 10 * kMs);
+  EXPECT_EQ(packets[2].time_ns, 300 * kSecond);
 }
 
 }  // namespace parallax

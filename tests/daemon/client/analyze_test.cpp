@@ -11,6 +11,7 @@
 #include <filesystem>
 #include <fstream>
 #include <functional>
+#include <regex>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -85,6 +86,11 @@ std::vector<Packet> many(bool inside, int connections) {
   return packets;
 }
 
+std::vector<Packet> later(std::vector<Packet> packets, int64_t ns) {
+  for (Packet& packet : packets) packet.after_ns += ns;
+  return packets;
+}
+
 CaptureBytes pcap(const std::vector<Packet>& packets, bool big_endian = false, bool nanoseconds = true) {
   CaptureBytes bytes(big_endian);
   bytes.pcap_header(nanoseconds ? kMagicNanoseconds : kMagicMicroseconds);
@@ -151,6 +157,9 @@ class AnalyzeTest : public testing::Test {
     options.points = std::move(points);
     return analyze(options);
   }
+
+  // Without line breaks and indentation.
+  static std::string unwrapped(const std::string& text) { return std::regex_replace(text, std::regex("\\n +"), " "); }
 
   static std::vector<v1::Record> records(const std::string& json_lines) {
     std::vector<v1::Record> result;
@@ -389,19 +398,71 @@ TEST_F(AnalyzeTest, NanosecondsUnderTheMagicOfMicrosecondsAreReadAsSuch) {
 }
 
 TEST_F(AnalyzeTest, ClocksThatDifferAreAligned) {
-  std::vector<Packet> inside = many(true, 20);
-  for (Packet& packet : inside) packet.after_ns += 3'000'000'000;
   AnalyzeOptions options;
   options.points = {"outside=" + write("a.pcap", pcap(many(false, 20)).bytes()),
-                    "inside=" + write("b.pcap", pcap(inside).bytes())};
+                    "inside=" + write("b.pcap", pcap(later(many(true, 20), 3'000'000'000)).bytes())};
+  EXPECT_THAT(unwrapped(analyze(options).out), HasSubstr("inside: its clock is 3.000000 s ahead of that of outside, +- 100 us"));
   options.format = "json";
   const std::vector<v1::Record> all = records(analyze(options).out);
   EXPECT_EQ(all[0].point().clock_offset_seconds(), 0);
-  EXPECT_NEAR(all[1].point().clock_offset_seconds(), 3, 0.0005);
+  EXPECT_FALSE(all[0].point().has_clock_uncertainty_seconds());
+  EXPECT_NEAR(all[1].point().clock_offset_seconds(), 3, 0.000002);
+  EXPECT_NEAR(all[1].point().clock_uncertainty_seconds(), 0.0001, 0.000002);  // the transit of the device, both ways
   EXPECT_EQ(all[1].point().first_seen().seconds(), kStart);
   for (const v1::Record& record : all) EXPECT_FALSE(record.has_finding()) << record.finding().summary();
   options.align_clocks = "off";
   EXPECT_EQ(records(analyze(options).out)[1].point().clock_offset_seconds(), 0);
+}
+
+// Connections that cross, a minute later more of them, and among these SYNs that do not. The clock inside steps between.
+TEST_F(AnalyzeTest, BlameOnBothSidesOfAStepRestsOnAlignedClocks) {
+  constexpr int64_t kMinute = 60'000'000'000, kStep = 5'000'000'000;
+  std::vector<Packet> outside = many(false, 20), inside = many(true, 20);
+  for (int i = 0; i < 20; ++i) {
+    for (Packet packet : later(conversation(false, static_cast<uint16_t>(5100 + i)), kMinute)) outside.push_back(packet);
+    for (Packet packet : later(conversation(true, static_cast<uint16_t>(5100 + i)), kMinute + kStep)) inside.push_back(packet);
+  }
+  for (int attempt = 0; attempt < 3; ++attempt)
+    outside.push_back(later(conversation(false, 6000, false), kMinute + 2'000'000'000 + attempt * 1'000'000'000LL).front());
+  for (Packet packet : later(conversation(false, 7000), kMinute + 20'000'000'000)) outside.push_back(packet);
+  for (Packet packet : later(conversation(true, 7000), kMinute + 20'000'000'000 + kStep)) inside.push_back(packet);
+  for (auto* side : {&outside, &inside}) {
+    std::stable_sort(side->begin(), side->end(), [](const Packet& a, const Packet& b) { return a.after_ns < b.after_ns; });
+  }
+  const Outcome outcome =
+      json({"outside=" + write("a.pcap", pcap(outside).bytes()), "inside=" + write("b.pcap", pcap(inside).bytes())});
+  const std::vector<v1::Record> all = records(outcome.out);
+  EXPECT_EQ(all[1].point().clock_offset_seconds(), 0);
+  ASSERT_EQ(all[1].point().warnings_size(), 1);
+  EXPECT_THAT(all[1].point().warnings(0), HasSubstr("its clock and that of outside moved apart by +5.0000"));
+  bool is_blamed = false, is_uncertain = false;
+  for (const v1::Record& record : all) {
+    if (!record.has_finding()) continue;
+    const v1::Finding& finding = record.finding();
+    is_uncertain |= finding.summary().starts_with("stamps of outside and inside cannot be compared (system clock set)");
+    if (finding.where().between_size() != 2 || finding.summary().find("SYN") == std::string::npos) continue;
+    is_blamed = true;
+    EXPECT_THAT(finding.evidence(finding.evidence_size() - 1).detail(), HasSubstr("its clock was aligned to that of outside"));
+  }
+  EXPECT_TRUE(is_blamed) << outcome.out;
+  EXPECT_TRUE(is_uncertain) << outcome.out;
+  EXPECT_EQ(outcome.out.find("\"kind\":\"segment_loss\""), std::string::npos);
+}
+
+TEST_F(AnalyzeTest, OffsetsThatCannotBeToldAreSaid) {
+  std::vector<Packet> outside = many(false, 40), inside = many(true, 40);
+  const auto is_answer = [](const Packet& packet) { return packet.frame[34] == 0 && packet.frame[35] == 80; };  // from port 80
+  std::erase_if(outside, is_answer);
+  std::erase_if(inside, is_answer);
+  const Outcome outcome = json({"outside=" + write("a.pcap", pcap(later(outside, 2'000'000'000)).bytes()),
+                                "inside=" + write("b.pcap", pcap(inside).bytes())});
+  const std::vector<v1::Record> all = records(outcome.out);
+  EXPECT_FALSE(all[1].point().has_clock_uncertainty_seconds());
+  ASSERT_EQ(all[1].point().warnings_size(), 1);
+  EXPECT_THAT(all[1].point().warnings(0),
+              HasSubstr("the offset of its clock cannot be told: both show packets of one direction"));
+  EXPECT_THAT(outcome.out,
+              HasSubstr("stamps of outside and inside cannot be compared (packets left before they came, and it stays"));
 }
 
 TEST_F(AnalyzeTest, FilterChoosesPackets) {

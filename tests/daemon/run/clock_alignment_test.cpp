@@ -51,49 +51,80 @@ std::vector<ClockSamples> samples_of(const Path& path) {
   return points;
 }
 
-ClockCorrection compared(const Path& path) {
+PointClock compared(const Path& path) {
   const std::vector<ClockSamples> points = samples_of(path);
   return compare_clocks(points[0], points[1]);
 }
 
-// Of the second point.
+// Of a pair whose clocks differ by one line.
+ClockLine line_between(const Path& path) {
+  const PointClock clock = compared(path);
+  EXPECT_EQ(clock.correction.parts.size(), 1u);
+  return clock.correction.none() ? ClockLine{} : clock.correction.parts.front().line;
+}
+
+// Of the second point: from when on nothing is compared, for either reason.
 int64_t comparable(const Path& path, int64_t stepped_ns = kTimeMax) {
   const std::vector<ClockSamples> points = samples_of(path);
-  return comparable_until(points, align_clocks(points), {kTimeMax, stepped_ns})[1];
+  const ClockLimits limits = clock_limits(points, align_clocks(points), {kTimeMax, stepped_ns});
+  return std::min(limits.stepped_ns[1], limits.apart_ns[1]);
 }
 
 }  // namespace
 
 TEST(ClockAlignment, OffsetIsFound) {
   for (const int64_t offset : {3 * kSecond, -3 * kSecond, 5 * kMs, -3600 * kSecond}) {
-    const ClockCorrection clock = compared({.offset_ns = offset});
-    EXPECT_LT(std::abs(clock.offset_ns - offset), 20'000) << offset;
+    const ClockLine clock = line_between({.offset_ns = offset});
+    EXPECT_LT(std::abs(clock.offset_ns - offset), 1000) << offset;
     EXPECT_EQ(clock.drift, 0);
+    EXPECT_NEAR(static_cast<double>(compared({.offset_ns = offset}).correction.uncertainty_ns), 100'000, 1000);  // the transit
   }
 }
 
 TEST(ClockAlignment, OffsetIsFoundThroughQueues) {
-  const ClockCorrection clock = compared({.offset_ns = 3 * kSecond, .jitter_ns = 5 * kMs});
-  EXPECT_LT(std::abs(clock.offset_ns - 3 * kSecond), 2 * kMs);
+  const PointClock clock = compared({.offset_ns = 3 * kSecond, .jitter_ns = 5 * kMs});
+  ASSERT_EQ(clock.correction.parts.size(), 1u);
+  const int64_t error_ns = std::abs(clock.correction.parts.front().line.offset_ns - 3 * kSecond);
+  EXPECT_LT(error_ns, 50'000);
+  EXPECT_LE(error_ns, clock.correction.uncertainty_ns);
 }
 
 TEST(ClockAlignment, DriftIsFound) {
-  const ClockCorrection clock = compared({.offset_ns = 2 * kSecond, .drift = 50e-6, .packets = 2000});
-  EXPECT_NEAR(clock.drift * 1e6, 50, 5);
-  EXPECT_LT(std::abs(clock.corrected(kStart + 102 * kSecond + 5 * kMs) - (kStart + 100 * kSecond)), kMs);
+  const ClockCorrection clock = compared({.offset_ns = 2 * kSecond, .drift = 50e-6, .packets = 2000}).correction;
+  ASSERT_EQ(clock.parts.size(), 1u);
+  EXPECT_NEAR(clock.parts.front().line.drift * 1e6, 50, 0.5);
+  EXPECT_LT(std::abs(clock.corrected(kStart + 102 * kSecond + 5 * kMs) - (kStart + 100 * kSecond)), 50'000);
 }
 
 TEST(ClockAlignment, OneClockIsLeftAlone) {
-  EXPECT_TRUE(compared({}).none());
-  EXPECT_TRUE(compared({.jitter_ns = 20 * kMs}).none());
-  EXPECT_TRUE(compared({.offset_ns = 50'000}).none());  // within the transit: it cannot be told
-  EXPECT_TRUE(compared({.packets = 10}).none());
+  EXPECT_TRUE(compared({}).correction.none());
+  EXPECT_TRUE(compared({.jitter_ns = 20 * kMs}).correction.none());
+  EXPECT_TRUE(compared({.offset_ns = 50'000}).correction.none());  // within the transit: it cannot be told
+  EXPECT_TRUE(compared({.packets = 10}).correction.none());
 }
 
 TEST(ClockAlignment, NothingIsConcludedFromTooLittle) {
-  EXPECT_TRUE(compared({.offset_ns = 3 * kSecond, .one_way = true}).none());
-  EXPECT_TRUE(compared({.offset_ns = 3 * kSecond, .rewritten = true}).none());
-  EXPECT_TRUE(compared({.step_ns = 5 * kSecond}).none());  // a step is not an offset
+  EXPECT_TRUE(compared({.offset_ns = 3 * kSecond, .one_way = true}).correction.none());
+  EXPECT_TRUE(compared({.offset_ns = 3 * kSecond, .rewritten = true}).correction.none());
+}
+
+TEST(ClockAlignment, PacketsOfOneMomentDoNoHarm) {
+  for (const int64_t offset : {int64_t{0}, kSecond}) {
+    std::vector<ClockSamples> points(2);
+    for (uint32_t i = 0; i < 200; ++i) {
+      DecodedFrame frame{};
+      frame.protocol = ip_protocol::tcp;
+      frame.flow_hash = i / 2;
+      frame.source_port = i % 2 == 0 ? 40000 : 443;
+      frame.destination_port = i % 2 == 0 ? 443 : 40000;
+      frame.seq = i;
+      points[0].add(frame, kStart + i % 2 * kMs);
+      points[1].add(frame, kStart + i % 2 * kMs + offset);
+    }
+    const PointClock clock = compare_clocks(points[0], points[1]);
+    EXPECT_EQ(clock.correction.none(), offset == 0);
+    EXPECT_EQ(clock.correction.corrected(kStart + offset), kStart);
+  }
 }
 
 TEST(ClockAlignment, ClocksThatAgreeAreComparableThroughout) {
@@ -103,12 +134,32 @@ TEST(ClockAlignment, ClocksThatAgreeAreComparableThroughout) {
   EXPECT_EQ(comparable({.transit_ns = 400 * kMs, .has_ttl = true}), kTimeMax);
 }
 
-TEST(ClockAlignment, NothingIsComparedAfterAStep) {
-  for (const int64_t step : {5 * kSecond, -5 * kSecond, 300 * kMs, -300 * kMs}) {
-    const int64_t until = comparable({.packets = 1000, .step_ns = step});
-    EXPECT_LT(until, kStart + 27 * kSecond) << step;
+TEST(ClockAlignment, BothSidesOfAStepAreAligned) {
+  for (const int64_t step : {5 * kSecond, 300 * kMs, -150 * kMs, 3 * kMs}) {
+    const PointClock clock = compared({.packets = 1000, .step_ns = step});
+    ASSERT_EQ(clock.correction.parts.size(), 2u) << step;
+    EXPECT_EQ(clock.correction.parts[0].line, ClockLine{}) << step;  // one clock until then
+    const int64_t after = kStart + 40 * kSecond;
+    EXPECT_LT(std::abs(clock.correction.corrected(after + step) - after), 1000) << step;
+    // The step came after packet 500, of one each 50 ms.
+    const int64_t at = kStart + 25 * kSecond;
+    ASSERT_EQ(clock.steps.size(), 1u) << step;
+    EXPECT_LT(clock.steps[0].from_ns, at) << step;
+    EXPECT_GT(clock.steps[0].to_ns, at + 50 * kMs) << step;
+    EXPECT_LT(clock.steps[0].to_ns - clock.steps[0].from_ns, 2 * kSecond) << step;
+    EXPECT_EQ(comparable({.packets = 1000, .step_ns = step}), kTimeMax) << step;
   }
-  // Nor where the step is known from the file alone.
+}
+
+TEST(ClockAlignment, NoPacketGetsTheTimeOfTheOtherSideOfAStepForward) {
+  constexpr int64_t kStep = 300 * kMs;
+  const ClockCorrection clock = compared({.packets = 1000, .step_ns = kStep}).correction;
+  const int64_t last = kStart + 25 * kSecond;  // not yet of the new time
+  EXPECT_EQ(clock.corrected(last), last);
+  EXPECT_LT(std::abs(clock.corrected(last + 50 * kMs + kStep) - (last + 50 * kMs)), 1000);
+}
+
+TEST(ClockAlignment, NothingIsComparedAfterAStepThatIsKnownFromTheFileAlone) {
   const int64_t stepped = kStart + 10 * kSecond;
   EXPECT_LE(comparable({}, stepped), stepped);
 }
@@ -116,6 +167,19 @@ TEST(ClockAlignment, NothingIsComparedAfterAStep) {
 TEST(ClockAlignment, OneDirectionThatLeavesBeforeItCameIsNotCompared) {
   EXPECT_LE(comparable({.offset_ns = -2 * kSecond, .one_way = true, .has_ttl = true}), kStart);
   EXPECT_EQ(comparable({.offset_ns = 50'000, .one_way = true, .has_ttl = true}), kTimeMax);
+}
+
+TEST(ClockAlignment, OfOneDirectionTheDriftIsToldAlone) {
+  const auto drift_of = [](const Path& path) {
+    const std::vector<ClockSamples> points = samples_of(path);
+    return one_way_drift(points[0], points[1]);
+  };
+  const Path path{.offset_ns = -2 * kSecond, .drift = 20e-6, .packets = 2000, .one_way = true, .has_ttl = true};
+  EXPECT_TRUE(compared(path).correction.none());
+  ASSERT_TRUE(drift_of(path));
+  EXPECT_NEAR(*drift_of(path) * 1e6, 20, 0.5);
+  EXPECT_FALSE(drift_of({.offset_ns = -2 * kSecond, .packets = 2000}));                   // both directions
+  EXPECT_FALSE(drift_of({.offset_ns = -2 * kSecond, .packets = 2000, .one_way = true}));  // which one is not known
 }
 
 TEST(ClockAlignment, PointsAreBroughtToTheFirst) {
@@ -131,10 +195,41 @@ TEST(ClockAlignment, PointsAreBroughtToTheFirst) {
     points[1].add(frame, at + 2 * kSecond);
     points[2].add(frame, at + 2 * kSecond);
   }
-  const std::vector<ClockCorrection> clocks = align_clocks(points);
-  EXPECT_TRUE(clocks[0].none());
-  EXPECT_EQ(clocks[1].offset_ns, 2 * kSecond);
-  EXPECT_EQ(clocks[2].offset_ns, 2 * kSecond);
+  const std::vector<PointClock> clocks = align_clocks(points);
+  EXPECT_TRUE(clocks[0].correction.none());
+  for (const size_t i : {1, 2}) {
+    ASSERT_EQ(clocks[i].correction.parts.size(), 1u);
+    EXPECT_EQ(clocks[i].correction.parts[0].line.offset_ns, 2 * kSecond);
+  }
+}
+
+TEST(ClockAlignment, StepsOfTwoClocksAddUp) {
+  std::vector<ClockSamples> points(3);
+  const auto ahead = [](size_t point, int i) -> int64_t {
+    if (point == 0) return 0;
+    const int64_t of_second = 2 * kSecond + (i > 400 ? 5 * kSecond : 0);
+    return point == 1 ? of_second : of_second - kSecond + (i > 700 ? 3 * kSecond : 0);
+  };
+  for (int i = 0; i < 1000; ++i) {
+    DecodedFrame frame{};
+    frame.protocol = ip_protocol::tcp;
+    frame.source_port = i % 2 == 0 ? 40000 : 443;
+    frame.destination_port = i % 2 == 0 ? 443 : 40000;
+    frame.seq = static_cast<uint32_t>(i) * 1000;
+    for (size_t point = 0; point < 3; ++point) points[point].add(frame, kStart + i * 10 * kMs + ahead(point, i));
+  }
+  const std::vector<PointClock> clocks = align_clocks(points);
+  ASSERT_EQ(clocks[1].correction.parts.size(), 2u);
+  ASSERT_EQ(clocks[2].correction.parts.size(), 3u);
+  for (size_t point = 0; point < 3; ++point) {
+    for (const int i : {0, 200, 395, 405, 600, 695, 705, 999}) {
+      const int64_t at = kStart + i * 10 * kMs;
+      EXPECT_LT(std::abs(clocks[point].correction.corrected(at + ahead(point, i)) - at), 1000) << point << ' ' << i;
+    }
+  }
+  ASSERT_EQ(clocks[2].steps.size(), 1u);
+  EXPECT_LT(clocks[2].steps[0].from_ns, kStart + 7 * kSecond);
+  EXPECT_GT(clocks[2].steps[0].to_ns, kStart + 7 * kSecond);
 }
 
 }  // namespace parallax

@@ -1,0 +1,69 @@
+// Stamps that cannot be compared: a clock was set, or the clocks of two points differ by what could not be told.
+#include <algorithm>
+
+#include "analysis/detect/detectors.h"
+#include "analysis/model/text.h"
+
+namespace parallax::detect {
+namespace {
+
+// Files of a point are of one clock, which is compared with that of the point before it.
+Where place_of(PointIndex point, const DetectorView& view) {
+  if (!view.options.offline || point == 0) return {Where::Kind::beyond, point, 0};
+  return {Where::Kind::between, static_cast<PointIndex>(point - 1), point};
+}
+
+void sum_up(CaptureTotals& totals, const DetectorView& view, Verdicts& out) {
+  for (const auto& [port, outage] : totals.new_outages(FindingKind::clock_uncertain)) {
+    if (outage.cause != OutageCause::clock_step && outage.cause != OutageCause::clocks_apart) continue;
+    const PointIndex point = view.sensor.channels()[port]->info.point;
+    Observation o;
+    o.kind = FindingKind::clock_uncertain;
+    o.where = place_of(point, view);
+    o.origin = Origin::sensor;
+    o.first_ns = outage.from_ns;
+    o.last_ns = outage.goes_on() ? outage.from_ns : outage.to_ns;
+    // Each port of a point says the same.
+    const bool is_told = std::any_of(out.told.begin(), out.told.end(), [&o](const Observation& other) {
+      return other.kind == o.kind && other.where == o.where && other.first_ns == o.first_ns && other.last_ns == o.last_ns;
+    });
+    if (is_told) continue;
+    o.confidence = outage.cause == OutageCause::clock_step ? 0.99 : 0.95;
+    o.evidence.push_back({.kind = "timing",
+                          .point = point,
+                          .port = port,
+                          .frame = 0,
+                          .time_ns = outage.from_ns,
+                          .detail = std::string(text_of(outage.cause)) + (outage.goes_on() ? ", and it stays so" : "")});
+    out.tell(std::move(o));
+  }
+}
+
+std::string sentence(const FindingGroup& group, const DetectorView& view) {
+  const FindingRecord& r = group.record;
+  const std::string& first = view.options.path[r.where.first];
+  const std::string clocks = r.where.kind == Where::Kind::between
+                                 ? "stamps of " + first + " and " + view.options.path[r.where.second] + " cannot be compared"
+                                 : "stamps of " + first + " cannot be compared with others";
+  const std::string times = r.count == 1 ? "" : ", " + plural(r.count, "time");
+  return clocks + " (" + r.evidence.front().detail + times + "): what was not seen there meanwhile was not absent.";
+}
+
+}  // namespace
+
+const Detector clock_uncertain = {
+    .kind = FindingKind::clock_uncertain,
+    .sum_up = sum_up,
+    .sentence = sentence,
+    .page = {
+        .means = "Which of two packets came first cannot be told: a clock was set, or by the stamps of two capture files packets "
+                 "left before they came.",
+        .needs = "Live: the kernel's stamps jumped against the sensor's own clock. Files: the time went back in one of them, or "
+                 "packets of both points show that their clocks moved apart, or that they differ while too few packets of both "
+                 "directions were matched to say by how much.",
+        .errs = "Retransmissions that are taken for their originals look alike; three of them in contradiction are needed. That "
+                "two clocks differ is not noticed where transits seem long instead of negative.",
+        .next = "Let both machines follow one time source (PTP, or NTP that slews). Capture both directions at both points: then "
+                "files are aligned, also before and after a step. Nothing is claimed about the time that is uncertain."}};
+
+}  // namespace parallax::detect
