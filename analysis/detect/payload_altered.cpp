@@ -34,12 +34,16 @@ const Detector payload_altered = {
     .fate = fate,
     .sentence = sentence,
     .page = {
-        .means = "TCP segments left the device with other bytes than they entered with, of the same number, and a checksum that fits "
-                 "them.",
-        .needs = "The connection followed across the device, and four segments in a row before it of which the device changed the "
-                 "checksum by the same amount, as rewritten addresses, ports and sequence numbers do; IP IDs that it leaves alone. No payload is kept.",
+        .means =
+            "TCP segments left the device with other bytes than they entered with, of the same number, and a checksum that fits "
+            "them.",
+        .needs =
+            "The connection followed across the device, and four segments in a row before it of which the device changed the "
+            "checksum by the same amount, as rewritten addresses, ports and sequence numbers do; IP IDs that it leaves alone. No "
+            "payload is kept.",
         .errs = "Some proxies and application gateways do it on purpose: FTP, SIP, HTTP header rewriting of equal length.",
-        .next = "Switch off the device's application gateways for that port, and compare the payload in a slice of the finding. A "
-                "device that alters at random has bad memory."}};
+        .next =
+            "Switch off the device's application gateways for that port, and compare the payload in a slice of the finding. A "
+            "device that alters at random has bad memory."}};
 
 }  // namespace parallax::detect

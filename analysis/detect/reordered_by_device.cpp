@@ -35,12 +35,15 @@ const Detector reordered_by_device = {
     .fate = fate,
     .sentence = sentence,
     .page = {
-        .means = "TCP segments entered the device in one order and left it in another. Their receiver takes it for loss: it sends duplicate "
+        .means = "TCP segments entered the device in one order and left it in another. Their receiver takes it for loss: it "
+                 "sends duplicate "
                  "acknowledgements, and the sender sends again what was not lost.",
-        .needs = "The connection followed across the device, IP IDs that it leaves alone, and stamps that are less uncertain than the "
-                 "segments are apart.",
+        .needs =
+            "The connection followed across the device, IP IDs that it leaves alone, and stamps that are less uncertain than the "
+            "segments are apart.",
         .errs = "Where a point has parallel ports (a LAG) whose clocks differ, the order may be the capture's.",
-        .next = "Look for parallel paths in the device: several queues or cores for one flow, or links of a bundle to which packets are "
+        .next = "Look for parallel paths in the device: several queues or cores for one flow, or links of a bundle to which "
+                "packets are "
                 "spread one by one."}};
 
 }  // namespace parallax::detect

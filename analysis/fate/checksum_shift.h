@@ -1,8 +1,8 @@
 // By how much a device changes the checksums of a direction's segments, and which of them it does not change so.
 //
 // Whatever it rewrites of addresses, ports and sequence numbers changes the sum of each by the same, in ones' complement; so a
-// segment whose sum is changed otherwise carries another payload, and nobody has to keep the payload to see it. Checksums that the
-// sender's hardware had not filled in when they were captured never agree, and so prove nothing.
+// segment whose sum is changed otherwise carries another payload, and nobody has to keep the payload to see it. Checksums that
+// the sender's hardware had not filled in when they were captured never agree, and so prove nothing.
 #pragma once
 
 #include <cstdint>

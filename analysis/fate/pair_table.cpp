@@ -312,10 +312,18 @@ void PairTable::note_changes(Pair& pair, Side sender, const Pending& in, const P
   if (is_same && is_comparable && pair.checksum_shift[sender].is_altered(in.checksum, out.checksum)) [[unlikely]]
     note_and_tell(PacketLabel::altered_by_device, FateEventType::segment_altered);
   const int64_t uncertainty_ns = int64_t{in.stamp_uncertainty_ns} + out.stamp_uncertainty_ns;
-  if (in.time_ns + uncertainty_ns < pair.newest_left_ns[sender]) [[unlikely]] {
-    if (is_same) note_and_tell(PacketLabel::reordered_by_device, FateEventType::segment_reordered);
+  if (in.order_ns + uncertainty_ns < pair.newest_left_ns[sender]) [[unlikely]] {
+    // A clock that was set or is not comparable, or a port that was held up, shows another order.
+    const int64_t transit_ns = out.time_ns - in.time_ns;
+    const bool is_plausible = transit_ns >= -uncertainty_ns && transit_ns <= pair_wait::kNearlyAllNs && !pair.clocks_apart;
+    const auto in_time = [&](Side side) {
+      return sensor_.in_time(pair.point[side], port_direction(travel(pair, sender)), in.order_ns - limits_.device_timeout_ns,
+                             out.order_ns + limits_.device_timeout_ns);
+    };
+    if (is_same && is_plausible && in_time(Side::client) && in_time(Side::server))
+      note_and_tell(PacketLabel::reordered_by_device, FateEventType::segment_reordered);
   } else {
-    pair.newest_left_ns[sender] = std::max(pair.newest_left_ns[sender], in.time_ns);
+    pair.newest_left_ns[sender] = std::max(pair.newest_left_ns[sender], in.order_ns);
   }
 }
 

@@ -156,7 +156,9 @@ void SimulatedPath::cross(size_t hop, Segment segment) {
   }
   // Now and then a packet is overtaken by those behind it.
   const int64_t out_ns = network_.now_ns() + static_cast<int64_t>(random_.between(15'000, 60'000));
-  const int64_t leaves_ns = random_.chance(kReordered) ? out_ns + 100'000 : in_line(line_free_ns_[from][hop + 1], out_ns);
+  const bool held_back = random_.chance(kReordered);
+  truth_.held_back[std::min(enters, leaves)] += held_back;
+  const int64_t leaves_ns = held_back ? out_ns + 100'000 : in_line(line_free_ns_[from][hop + 1], out_ns);
   const bool resets = faulty && segment.length > 0 && data_until_reset_ > 0 && --data_until_reset_ == 0;
   const Side sender = segment.from;
   if (segment.named == leaves) segment.named.reset();  // an answer to what was not translated: here it bears the right names

@@ -95,6 +95,7 @@ struct TruthOfConnection {
   std::optional<PointIndex> rewriter;
   PerSide<uint32_t> rewritten_by{};  // what the side sends
   bool client_has_ip_ids = true;
+  std::array<uint64_t, kPointsMax> held_back{};  // packets that each device (by its outer point) may have let be overtaken
   bool established = false;
   // What the device really did to it.
   uint64_t syns_dropped = 0, syns_refused = 0, resets_swallowed = 0, resets_injected = 0, control_dropped = 0, untranslated = 0;

@@ -19,6 +19,7 @@ bool accuses_the_device(const FindingRecord& finding) {
 // Whether the device did what a finding of this kind says of it, where it says so.
 bool guilty_of(const TruthOfConnection& truth, const FindingRecord& finding) {
   const auto [outer, inner] = std::minmax(finding.where.first, finding.where.second);
+  if (finding.kind == FindingKind::reordered_by_device) return truth.held_back[outer] > 0;  // any device does it
   // A point between the two that was not covered may have left open which of two devices it was.
   if (finding.where.kind != Where::Kind::between || truth.faulty_device < outer || truth.faulty_device >= inner) return false;
   // Which of the handshake's kinds it looks like may depend on a packet that the sensor lost: what counts is that the device did
@@ -142,6 +143,7 @@ class Judge {
 
   void check(const FindingRecord& finding) {
     const bool accused = accuses_the_device(finding);
+    if (finding.kind == FindingKind::reordered_by_device) check_reordered(finding);
     if (accused && finding.connection_ids.empty())
       verdict_.false_accusations.push_back("of no connection: " + describe(finding, path_));
     for (const uint64_t id : finding.connection_ids) {
@@ -157,6 +159,15 @@ class Judge {
         verdict_.false_accusations.push_back("the server is blamed: " + describe(finding, path_));
       }
     }
+  }
+
+  // At most those that were held back, over all its connections, each for one that it has let pass.
+  void check_reordered(const FindingRecord& finding) {
+    const PointIndex outer = std::min(finding.where.first, finding.where.second);
+    uint64_t held_back = 0;
+    for (const uint64_t id : finding.connection_ids) held_back += by_id_[id] ? by_id_[id]->held_back[outer] : 0;
+    if (finding.count > held_back)
+      verdict_.false_accusations.push_back(fmt::format("held back {}: {}", held_back, describe(finding, path_)));
   }
 
   void check(const TruthOfConnection& truth) {
