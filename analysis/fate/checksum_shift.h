@@ -17,6 +17,21 @@ class ChecksumShift {
   // all alike. True: its payload was altered.
   bool is_altered(uint16_t in, uint16_t out) {
     const uint16_t shift = difference(in, out);
+    if (shift != shift_ || agreed_ == 0) [[unlikely]]
+      return is_altered_by(shift);
+    agreed_ = static_cast<uint8_t>(agreed_ + (agreed_ < UINT8_MAX));
+    return false;
+  }
+
+ private:
+  static constexpr uint32_t kOnes = 0xffff;  // the other zero
+  static uint16_t difference(uint16_t from, uint16_t to) {
+    const uint32_t sum = to + (from ^ kOnes);
+    const uint32_t folded = (sum & kOnes) + (sum >> 16);
+    return static_cast<uint16_t>(folded == kOnes ? 0 : folded);
+  }
+
+  bool is_altered_by(uint16_t shift) {
     // Sequence numbers and timestamps that begin anew at 0 change the sum by one.
     constexpr uint16_t kWraps = 2;
     const uint16_t apart = difference(shift_, shift);
@@ -29,10 +44,6 @@ class ChecksumShift {
     shift_ = shift;
     return false;
   }
-
- private:
-  static constexpr uint32_t kOnes = 0xffff;  // the other zero
-  static uint16_t difference(uint16_t from, uint16_t to) { return static_cast<uint16_t>((to + kOnes - from % kOnes) % kOnes); }
 
   uint16_t shift_ = 0;
   uint8_t agreed_ = 0;

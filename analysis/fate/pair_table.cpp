@@ -299,32 +299,36 @@ void PairTable::matched(Pair& pair, Side sender, const Pending& in, const Pendin
 
 // What became of a segment besides that it left. Of several copies only the ID tells which it is.
 void PairTable::note_changes(Pair& pair, Side sender, const Pending& in, const Pending& out) {
-  const bool is_same =
-      in.length == out.length && out.seq - in.seq == pair.offset[sender].value() && in.ip_id != 0 && in.ip_id == out.ip_id;
+  const bool is_late = in.order_ns + in.stamp_uncertainty_ns + out.stamp_uncertainty_ns < pair.newest_left_ns[sender];
+  pair.newest_left_ns[sender] = std::max(pair.newest_left_ns[sender], in.order_ns);
+  if (in.ip_id == 0 || in.ip_id != out.ip_id || in.length != out.length || out.seq - in.seq != pair.offset[sender].value())
+    return;
   const bool is_comparable = in.checksum != 0 && out.checksum != 0 && in.window == out.window && in.tcp_flags == out.tcp_flags;
-  const auto note_and_tell = [&](PacketLabel label, FateEventType type) {
-    if (notes_.wanted()) {
-      note(pair, in, pair.point[sender], label);
-      note(pair, out, pair.point[opposite(sender)], label, &in);
-    }
-    tell(pair, sender, type, in, true, out.order_ns);
-  };
-  if (is_same && is_comparable && pair.checksum_shift[sender].is_altered(in.checksum, out.checksum)) [[unlikely]]
-    note_and_tell(PacketLabel::altered_by_device, FateEventType::segment_altered);
+  if (is_comparable && pair.checksum_shift[sender].is_altered(in.checksum, out.checksum)) [[unlikely]]
+    tell_changed(pair, sender, in, out, PacketLabel::altered_by_device, FateEventType::segment_altered);
+  if (is_late && stamps_tell_order(pair, sender, in, out)) [[unlikely]]
+    tell_changed(pair, sender, in, out, PacketLabel::reordered_by_device, FateEventType::segment_reordered);
+}
+
+// A clock that was set or is not comparable, or a port that was held up, shows another order.
+bool PairTable::stamps_tell_order(const Pair& pair, Side sender, const Pending& in, const Pending& out) const {
+  const int64_t transit_ns = out.time_ns - in.time_ns;
   const int64_t uncertainty_ns = int64_t{in.stamp_uncertainty_ns} + out.stamp_uncertainty_ns;
-  if (in.order_ns + uncertainty_ns < pair.newest_left_ns[sender]) [[unlikely]] {
-    // A clock that was set or is not comparable, or a port that was held up, shows another order.
-    const int64_t transit_ns = out.time_ns - in.time_ns;
-    const bool is_plausible = transit_ns >= -uncertainty_ns && transit_ns <= pair_wait::kNearlyAllNs && !pair.clocks_apart;
-    const auto in_time = [&](Side side) {
-      return sensor_.in_time(pair.point[side], port_direction(travel(pair, sender)), in.order_ns - limits_.device_timeout_ns,
-                             out.order_ns + limits_.device_timeout_ns);
-    };
-    if (is_same && is_plausible && in_time(Side::client) && in_time(Side::server))
-      note_and_tell(PacketLabel::reordered_by_device, FateEventType::segment_reordered);
-  } else {
-    pair.newest_left_ns[sender] = std::max(pair.newest_left_ns[sender], in.order_ns);
+  if (transit_ns < -uncertainty_ns || transit_ns > pair_wait::kNearlyAllNs || pair.clocks_apart) return false;
+  const auto in_time = [&](Side side) {
+    return sensor_.in_time(pair.point[side], port_direction(travel(pair, sender)), in.order_ns - limits_.device_timeout_ns,
+                           out.order_ns + limits_.device_timeout_ns);
+  };
+  return in_time(Side::client) && in_time(Side::server);
+}
+
+void PairTable::tell_changed(Pair& pair, Side sender, const Pending& in, const Pending& out, PacketLabel label,
+                             FateEventType type) {
+  if (notes_.wanted()) {
+    note(pair, in, pair.point[sender], label);
+    note(pair, out, pair.point[opposite(sender)], label, &in);
   }
+  tell(pair, sender, type, in, true, out.order_ns);
 }
 
 void PairTable::count_transit(Pair& pair, Side sender, const Pending& in, const Pending& out) {

@@ -185,6 +185,8 @@ class PairTable {
   bool cover(Pair& pair, Side sender, const Pending& out);
   void matched(Pair& pair, Side sender, const Pending& in, const Pending& out);
   void note_changes(Pair& pair, Side sender, const Pending& in, const Pending& out);
+  bool stamps_tell_order(const Pair& pair, Side sender, const Pending& in, const Pending& out) const;
+  void tell_changed(Pair& pair, Side sender, const Pending& in, const Pending& out, PacketLabel label, FateEventType type);
   void count_transit(Pair& pair, Side sender, const Pending& in, const Pending& out);
   void mark_copies(Pair& pair, Side sender, const Pending& in, const Pending& out);
   // The device has let IP IDs pass, so that one that differs is another copy.
