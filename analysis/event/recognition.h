@@ -22,7 +22,7 @@ enum class RecognitionKind : uint8_t {
   tls_client_hello,  // random, session id, SNI, ALPN (the first offered)
   tls_server_hello,  // random, session id, ALPN (chosen), names of the certificate: each with a NUL after it
   tls_alert,         // none
-  http_request,      // method, host, X-Forwarded-For, Forwarded, target
+  http_request,      // method, host, X-Forwarded-For (else X-Real-IP), Forwarded, target
   http_response,     // none
   proxy_header,      // source, destination (each an Endpoint as it lies in memory), authority, unique id
   dns,               // name in wire form

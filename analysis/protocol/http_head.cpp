@@ -85,6 +85,7 @@ void read_field(std::string_view line, HttpHeaderFields& out) {
   if (is_named(name, "host")) keep_first(value, out.host, out.host_count);
   if (is_named(name, "x-forwarded-for")) keep_first(value, out.forwarded_for, out.forwarded_for_count);
   if (is_named(name, "forwarded")) keep_first(value, out.forwarded, out.forwarded_count);
+  if (is_named(name, "x-real-ip")) keep_first(value, out.real_ip, out.real_ip_count);
   if (is_named(name, "content-length")) read_content_length(value, out);
   if (is_named(name, "transfer-encoding")) {
     out.chunked = value.size() >= kChunked.size() && is_named(value.substr(value.size() - kChunked.size()), kChunked);

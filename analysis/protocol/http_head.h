@@ -18,8 +18,8 @@ inline constexpr uint32_t kHttpHeaderFieldsMax = 64;
 
 // What request and response have in common.
 struct HttpHeaderFields {
-  std::string_view host, forwarded_for, forwarded;  // of the first field of each name
-  uint32_t host_count = 0, forwarded_for_count = 0, forwarded_count = 0;
+  std::string_view host, forwarded_for, forwarded, real_ip;  // of the first field of each name
+  uint32_t host_count = 0, forwarded_for_count = 0, forwarded_count = 0, real_ip_count = 0;
   bool has_content_length = false;
   uint64_t content_length = 0;
   bool chunked = false;      // the last transfer coding is chunked

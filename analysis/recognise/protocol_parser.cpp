@@ -306,7 +306,7 @@ ProtocolParser::Read ProtocolParser::read_request(State& state, const Packet& pa
   RecognitionEvent event = event_of(packet, RecognitionKind::http_request, seq);
   event.add(0, head.method, 24);
   event.add(1, head.fields.host, 128);
-  event.add(2, head.fields.forwarded_for, 96);
+  event.add(2, head.fields.forwarded_for_count > 0 ? head.fields.forwarded_for : head.fields.real_ip, 96);
   event.add(3, head.fields.forwarded, 96);
   event.add(4, head.target, event.bytes.size());
   send(state, event);

@@ -71,6 +71,8 @@ SHAPES = [
     Shape("nginx http", 7022, "nginx", "listen PORT; location / { proxy_pass http://SERVER:%d; }" % HTTP, "http", HTTP, 0.9, requests=2),
     Shape("nginx http, X-Forwarded-For", 7023, "nginx",
           "listen PORT; location / { proxy_pass http://SERVER:%d; proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for; }" % HTTP, "http", HTTP, 0.99, requests=2),
+    Shape("nginx http, X-Real-IP", 7024, "nginx",
+          "listen PORT; location / { proxy_pass http://SERVER:%d; proxy_set_header X-Real-IP $remote_addr; }" % HTTP, "http", HTTP, 0.99, requests=2),
 ]
 
 

@@ -182,14 +182,14 @@ TEST(Recognition, RequestsMeetTheirAnswers) {
   // Two that do not wait, one that is not answered.
   talk.say(Side::client, "GET /three HTTP/1.1\r\n\r\nHEAD /four HTTP/1.1\r\nForwarded: for=192.0.2.78\r\n\r\n");
   talk.say(Side::server, "HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n");
-  talk.say(Side::client, "DELETE /five HTTP/1.1\r\n\r\n");
+  talk.say(Side::client, "DELETE /five HTTP/1.1\r\nX-Real-IP: 192.0.2.79\r\n\r\n");
   const ConnectionRecord c = talk.close().connection();
   ASSERT_EQ(c.legs.size(), 2u);
   std::vector<std::string> requests;
   for (const HttpRequestRecord& r : c.http_requests)
     requests.push_back(fmt::format("{} {} {} {}", r.method, r.target, r.status, r.forwarded_for));
   EXPECT_THAT(requests, ElementsAre("GET /one 200 192.0.2.77", "POST /two 404 ", "GET /three 304 ",
-                                    "HEAD /four 204 for=192.0.2.78", "DELETE /five 0 "));
+                                    "HEAD /four 204 for=192.0.2.78", "DELETE /five 0 192.0.2.79"));
   EXPECT_EQ(c.http_requests.front().host, "a.example");
 }
 
