@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "analysis/correlate/pairer.h"
 #include "analysis/fate/pair_table.h"
 
 namespace parallax {
@@ -53,6 +54,7 @@ void PairHomes::open(Crossing& crossing, const Connection& connection, const Seq
                   .server_point = server_side.point,
                   .local = server_side.id.worker() == worker,
                   .datagrams = client_side.protocol == ip_protocol::udp,
+                  .renamed = !same_ends(client_side, server_side),
                   .sequence_offset = offsets.offset,
                   .sequence_offset_known = offsets.known};
   bool said = commands_[worker].send(command);
@@ -97,7 +99,8 @@ void PairHomes::leave(const Crossing& crossing, const LegState& client_side, con
                           .client_point = client_side.point,
                           .server_point = server_side.point,
                           .local = server_side.id.worker() == crossing.home,
-                          .datagrams = false};
+                          .datagrams = false,
+                          .renamed = false};
     commands_[leg->id.worker()].send(command, options_.offline ? 0 : waiting_max::pairing_commands(options_));
   }
 }

@@ -151,6 +151,7 @@ table ip lab {{
   chain faults {{
     type filter hook forward priority filter;
 {forward}
+    ct state invalid counter
   }}
 }}
 """
