@@ -95,7 +95,7 @@ SHAPES = [
     Shape("udp-forgets-drop", **BOTH, idle=4.0, settings=FORGETFUL, services=("calls", "lines"), forward=DROP),
     Shape("udp-large-drop", **BOTH, large=True, forward=DROP, services=("calls",)),
     Shape("dns-both-drop", **BOTH, forward=DROP, services=("names",)),
-    Shape("dns-forwarder", asks=PROXY, resolves=True, names=80, services=("names",)),
+    Shape("dns-forwarder", asks=PROXY, resolves=True, names=80, services=("names", "time")),
     Shape("dns-redirected", destination=TO_DEVICE, resolves=True, names=80, services=("names", "time")),
     Shape("hairpin-udp", **HAIRPIN),
     Shape("hairpin-udp-drop", **HAIRPIN, forward=DROP),
@@ -189,7 +189,7 @@ def capture(shape, folder, seconds):
             command = [*program, HERE / "forwarding_traffic.py", "ask", shape.asks, TCP_PORT, json.dumps(asdict(plan))]
         else:
             server = begin(network.servers, [*program, HERE / "translating_traffic.py", "serve", folder, SERVER], **talk)
-            asked = {name: shape.asks for name in shape.services}
+            asked = {name: SERVER if shape.resolves and name != "names" else shape.asks for name in shape.services}
             plan = translating_traffic.Plan(asked, sources, shape.services, seconds, idle=shape.idle, large=shape.large, names=shape.names)
             command = [*program, HERE / "translating_traffic.py", "ask", folder, json.dumps(asdict(plan))]
         expect(server, "listening")
