@@ -292,6 +292,7 @@ void PairTable::matched(Pair& pair, Side sender, const Pending& in, const Pendin
   count_transit(pair, sender, in, out);
   if (in.data && !pair.datagrams) note_changes(pair, sender, in, out);
   if (pair.may_move) {
+    pair.first_matched_ns = std::min(pair.first_matched_ns, in.order_ns);
     pair.last_matched_ns = std::max(pair.last_matched_ns, in.order_ns);
     tell_datagrams(pair, limits_.device_timeout_ns);
   }

@@ -157,7 +157,7 @@ class PairTable {
     PerSide<Repeated> repeated;
     PerSide<int64_t> reset_crossed_ns{kTimeMax, kTimeMax};  // when a RST of that side was forwarded: others do no harm
     PerSide<int64_t> missed_ns{kTimeMin, kTimeMin};         // when the sensor was last found to have missed data at that side
-    int64_t last_matched_ns = kTimeMin;                     // of datagrams
+    int64_t first_matched_ns = kTimeMax, last_matched_ns = kTimeMin;  // of datagrams that may move
     PerSide<NotFollowed> not_followed;
     PerSide<Exits> doubtful;
   };

@@ -216,9 +216,10 @@ void PairTable::decide_lost(Pair& pair, Side sender, const Pending& in, int64_t 
 // ---- datagrams ----
 
 // A NAT that has forgotten a conversation, for its silence or because it was told to, lets the next datagram leave from another
-// port, and all that follow: a leg of its own. What crosses later under the old name shows that it has not.
+// port, and all that follow: a leg of its own. What crosses under the one name before and after shows that it has not.
 void PairTable::lose_datagram(Pair& pair, Side sender, const Pending& in, int64_t waited_ns) {
   PacketQueue& held = pair.control[sender].held;
+  if (pair.may_move && in.order_ns < pair.first_matched_ns) return leave_undecided(pair, sender, Doubt::rival);
   if (held.size >= kControlHeld) {
     pool_.pop(held);
     leave_undecided(pair, sender, Doubt::rival);

@@ -32,6 +32,7 @@ from translating_verdict import Verdict  # noqa: E402
 SKIPPED = 77
 HERE = Path(__file__).resolve().parent
 PUBLIC = "203.0.113.80"
+SECOND_SERVER = "10.20.0.3"
 NEIGHBOURS = ["10.20.0.%d" % host for host in range(50, 58)]  # clients on the servers' own link
 TCP_PORT = 9100
 AT_ONCE = 2  # shapes; each leaves a processor idle most of its time
@@ -44,14 +45,18 @@ DNAT = "ip daddr %s dnat to %s" % (PUBLIC, SERVER)
 TO_DEVICE = "iifname outside ip daddr %s udp dport 53 redirect" % SERVER
 # Of TCP only segments that surely carry data: what else is lost need not be told.
 DROP = ("ip protocol udp numgen random mod 40 == 7 counter name dropped drop", "tcp flags & (syn | rst | fin) == 0 meta length > 100 numgen random mod 50 == 7 counter name dropped drop")
+FLUSH = ("conntrack", "-F")
+# Each datagram to another server, without conntrack.
+SPREAD = "iifname outside udp dport 514 notrack ip daddr set numgen inc mod 2 map { 0 : %s, 1 : %s }" % (SERVER, SECOND_SERVER)
 SYNPROXY = "tcp dport %d ct state invalid,untracked synproxy mss 1460 wscale 7 timestamp sack-perm" % TCP_PORT
 
 
 @dataclass(frozen=True)
 class Held:
     """The least shares that are demanded, all of them measured minus a margin. With them nothing may be wrong and nothing invented."""
-    paired: float = 0.0
-    lost: float = 0.0
+    paired: float = 0.99     # of the connections that began within the captures
+    midstream: float = 0.85  # and of those that began before
+    lost: float = 1.0        # told, of what the device dropped
 
 
 @dataclass(frozen=True)
@@ -70,8 +75,9 @@ class Shape:
     idle: float = 0.0            # seconds; longer than the device remembers a conversation
     large: bool = False
     settings: tuple = ()         # of the device, below /proc/sys/net
+    meanwhile: tuple = ()        # a command of the device, when half the time is over
     near: str = "outside"
-    held: Held = Held()
+    held: Held = None            # None: shown, and nothing is demanded yet
 
     @property
     def midstream(self):
@@ -85,27 +91,30 @@ HAIRPIN = {"asks": PUBLIC, "hairpin": True, "near": "inside", "destination": DNA
 PROXIED = {"protocol": "tcp", "raw": "tcp dport %d tcp flags & (fin | syn | rst | ack) == syn notrack" % TCP_PORT,
            "settings": ("netfilter/nf_conntrack_tcp_loose=0", "ipv4/tcp_syncookies=1", "ipv4/tcp_timestamps=1")}
 SHAPES = [
-    Shape("udp-routed-drop", forward=DROP),
-    Shape("udp-snat", source=SNAT),
-    Shape("udp-snat-drop", source=SNAT, forward=DROP),
-    Shape("udp-dnat-drop", asks=PUBLIC, destination=DNAT, forward=DROP),
-    Shape("udp-both", **BOTH),
-    Shape("udp-both-drop", **BOTH, forward=DROP),
-    Shape("udp-forgets", **BOTH, idle=4.0, settings=FORGETFUL, services=("calls", "lines")),
-    Shape("udp-forgets-drop", **BOTH, idle=4.0, settings=FORGETFUL, services=("calls", "lines"), forward=DROP),
-    Shape("udp-large-drop", **BOTH, large=True, forward=DROP, services=("calls",)),
-    Shape("dns-both-drop", **BOTH, forward=DROP, services=("names",)),
-    Shape("dns-forwarder", asks=PROXY, resolves=True, names=80, services=("names", "time")),
-    Shape("dns-redirected", destination=TO_DEVICE, resolves=True, names=80, services=("names", "time")),
-    Shape("hairpin-udp", **HAIRPIN),
-    Shape("hairpin-udp-drop", **HAIRPIN, forward=DROP),
-    Shape("hairpin-tcp", **HAIRPIN, protocol="tcp"),
-    Shape("hairpin-tcp-drop", **HAIRPIN, protocol="tcp", forward=DROP),
-    Shape("masquerade-tcp", protocol="tcp", source=MASQUERADE),
-    Shape("masquerade-tcp-drop", protocol="tcp", source=MASQUERADE, forward=DROP),
-    Shape("synproxy", **PROXIED, forward=(SYNPROXY,)),
-    Shape("synproxy-drop", **PROXIED, forward=(SYNPROXY, *DROP)),
-    Shape("synproxy-snat-drop", **PROXIED, source=SNAT, forward=(SYNPROXY, *DROP)),
+    Shape("udp-routed-drop", forward=DROP, held=Held(lost=0.9)),
+    Shape("udp-snat", source=SNAT, held=Held()),
+    Shape("udp-snat-drop", source=SNAT, forward=DROP, held=Held(lost=0.75)),
+    Shape("udp-dnat-drop", asks=PUBLIC, destination=DNAT, forward=DROP, held=Held(lost=0.75)),
+    Shape("udp-both", **BOTH, held=Held()),
+    Shape("udp-both-drop", **BOTH, forward=DROP, held=Held(lost=0.7)),
+    Shape("udp-forgets", **BOTH, idle=4.0, settings=FORGETFUL, services=("calls", "lines"), held=Held()),
+    Shape("udp-forgets-drop", **BOTH, idle=4.0, settings=FORGETFUL, services=("calls", "lines"), forward=DROP, held=Held(lost=0.45)),
+    Shape("udp-flushed", **BOTH, meanwhile=FLUSH, held=Held()),
+    Shape("udp-flushed-drop", **BOTH, meanwhile=FLUSH, forward=DROP, held=Held(lost=0.5)),
+    Shape("udp-spread", asks=PUBLIC, raw=SPREAD, services=("lines",)),
+    Shape("udp-large-drop", **BOTH, large=True, forward=DROP, services=("calls",), held=Held(lost=0.7)),
+    Shape("dns-both-drop", **BOTH, forward=DROP, services=("names",), held=Held(lost=0.0)),
+    Shape("dns-forwarder", asks=PROXY, resolves=True, names=80, services=("names", "time"), held=Held(0.9)),
+    Shape("dns-redirected", destination=TO_DEVICE, resolves=True, names=80, services=("names", "time"), held=Held(0.9)),
+    Shape("hairpin-udp", **HAIRPIN, held=Held(0.0)),
+    Shape("hairpin-udp-drop", **HAIRPIN, forward=DROP, held=Held(0.0, lost=0.0)),
+    Shape("hairpin-tcp", **HAIRPIN, protocol="tcp", held=Held(midstream=0.0)),
+    Shape("hairpin-tcp-drop", **HAIRPIN, protocol="tcp", forward=DROP, held=Held(midstream=0.0, lost=0.0)),
+    Shape("masquerade-tcp", protocol="tcp", source=MASQUERADE, held=Held()),
+    Shape("masquerade-tcp-drop", protocol="tcp", source=MASQUERADE, forward=DROP, held=Held(lost=0.9)),
+    Shape("synproxy", **PROXIED, forward=(SYNPROXY,), held=Held()),
+    Shape("synproxy-drop", **PROXIED, forward=(SYNPROXY, *DROP), held=Held(lost=0.9)),
+    Shape("synproxy-snat-drop", **PROXIED, source=SNAT, forward=(SYNPROXY, *DROP), held=Held(0.95, lost=0.85)),
 ]
 
 
@@ -117,7 +126,7 @@ class Network(proxies.Network):
         try:
             far = ["ip addr add %s/32 dev eth" % address for address in NEIGHBOURS] if shape.hairpin else []
             self._script(self.clients, ["ip route add default via " + PROXY])
-            self._script(self.servers, ["ip route add default via " + PROXY_INSIDE, *far])
+            self._script(self.servers, ["ip route add default via " + PROXY_INSIDE, "ip addr add %s/24 dev eth" % SECOND_SERVER, *far])
             self._script(self.proxy, ["ip route add %s/32 dev inside" % address for address in (NEIGHBOURS if shape.hairpin else [])] +
                          ["echo 0 > /proc/sys/net/ipv4/conf/%s/send_redirects" % name for name in ("all", "inside")] + ["echo 1 > /proc/sys/net/ipv4/ip_forward"])
             self.proxy.run(["nft", "-f", "-"], input=rules(shape))
@@ -200,6 +209,9 @@ def capture(shape, folder, seconds):
         time.sleep(0.8)
         (folder / "begun").write_text(repr(time.time()))
         clients.stdin.write("go on\n")
+        if shape.meanwhile:
+            time.sleep(seconds / 2)
+            network.proxy.run(list(shape.meanwhile))
         results = clients.stdout.readline()
         if not results:
             raise RuntimeError("the clients failed")
@@ -222,7 +234,7 @@ LEGEND = "Pairings: right/wrong/none. Lost: true/told/invented. Findings: loud o
 
 
 def shortfalls(verdict, held):
-    return ([name for name, found in (("paired", verdict.openings), ("lost", verdict.lost)) if found.recall < getattr(held, name)] +
+    return ([name for name, found in (("paired", verdict.openings), ("midstream", verdict.midstream), ("lost", verdict.lost)) if found.recall < getattr(held, name)] +
             (["pairings"] if verdict.openings.wrong + verdict.midstream.wrong else []) +
             (["invented"] if verdict.lost.invented else []) +
             (["findings"] if verdict.false_findings else []))
@@ -231,9 +243,9 @@ def shortfalls(verdict, held):
 def judge(bin_folder, folder, shape):
     """Prints a row; whether it is as good as demanded."""
     verdict = Verdict(bin_folder, folder, shape)
-    short = shortfalls(verdict, shape.held)
+    short = shortfalls(verdict, shape.held) if shape.held else []
     print(FORMAT % (shape.name, verdict.openings, verdict.midstream, verdict.lost, "%.2f" % verdict.lost.recall, len(verdict.false_findings),
-                    "SHORT" if short else "yes", ", ".join("%s %d" % item for item in verdict.methods.most_common())), flush=True)
+                    "SHORT" if short else "yes" if shape.held else "no", ", ".join("%s %d" % item for item in verdict.methods.most_common())), flush=True)
     if short:
         print("    short of: " + ", ".join(short))
     for line in verdict.details():
