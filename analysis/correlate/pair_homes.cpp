@@ -99,8 +99,7 @@ void PairHomes::leave(const Crossing& crossing, const LegState& client_side, con
                           .client_point = client_side.point,
                           .server_point = server_side.point,
                           .local = server_side.id.worker() == crossing.home,
-                          .datagrams = false,
-                          .renamed = false};
+                          .datagrams = false};
     commands_[leg->id.worker()].send(command, options_.offline ? 0 : waiting_max::pairing_commands(options_));
   }
 }

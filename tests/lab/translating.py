@@ -106,15 +106,15 @@ SHAPES = [
     Shape("dns-both-drop", **BOTH, forward=DROP, services=("names",), held=Held(lost=0.0)),
     Shape("dns-forwarder", asks=PROXY, resolves=True, names=80, services=("names", "time"), held=Held(0.9)),
     Shape("dns-redirected", destination=TO_DEVICE, resolves=True, names=80, services=("names", "time"), held=Held(0.9)),
-    Shape("hairpin-udp", **HAIRPIN, held=Held(0.0)),
-    Shape("hairpin-udp-drop", **HAIRPIN, forward=DROP, held=Held(0.0, lost=0.0)),
+    Shape("hairpin-udp", **HAIRPIN, held=Held(0.0, midstream=0.0)),
+    Shape("hairpin-udp-drop", **HAIRPIN, forward=DROP, held=Held(0.0, midstream=0.0, lost=0.0)),
     Shape("hairpin-tcp", **HAIRPIN, protocol="tcp", held=Held(midstream=0.0)),
     Shape("hairpin-tcp-drop", **HAIRPIN, protocol="tcp", forward=DROP, held=Held(midstream=0.0, lost=0.0)),
     Shape("masquerade-tcp", protocol="tcp", source=MASQUERADE, held=Held()),
     Shape("masquerade-tcp-drop", protocol="tcp", source=MASQUERADE, forward=DROP, held=Held(lost=0.9)),
     Shape("synproxy", **PROXIED, forward=(SYNPROXY,), held=Held()),
     Shape("synproxy-drop", **PROXIED, forward=(SYNPROXY, *DROP), held=Held(lost=0.9)),
-    Shape("synproxy-snat-drop", **PROXIED, source=SNAT, forward=(SYNPROXY, *DROP), held=Held(0.95, lost=0.85)),
+    Shape("synproxy-snat-drop", **PROXIED, source=SNAT, forward=(SYNPROXY, *DROP), held=Held(0.95, lost=0.75)),
 ]
 
 

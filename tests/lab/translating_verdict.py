@@ -129,7 +129,7 @@ class Truth:
             there = {"sent": [each for other in others for each in other["sent"]], "received": [each for other in others for each in other["received"]]}
             for direction, sender, receiver in ((TO_SERVER, conversation, there), (TO_CLIENT, there, conversation)):
                 left = collections.Counter(ANY if named else each for each in receiver["received"])
-                for time, what in reversed(sender["sent"]):
+                for time, what in sender["sent"]:  # of several that say the same the last is taken for the one that was lost
                     what = ANY if named else what
                     if left[what] > 0:
                         left[what] -= 1
