@@ -101,7 +101,7 @@ SHAPES = [
     Shape("udp-forgets-drop", **BOTH, idle=4.0, settings=FORGETFUL, services=("calls", "lines"), forward=DROP, held=Held(lost=0.45)),
     Shape("udp-flushed", **BOTH, meanwhile=FLUSH, held=Held()),
     Shape("udp-flushed-drop", **BOTH, meanwhile=FLUSH, forward=DROP, held=Held(lost=0.5)),
-    Shape("udp-spread", asks=PUBLIC, raw=SPREAD, services=("lines",)),
+    Shape("udp-spread", asks=PUBLIC, raw=SPREAD, services=("lines",), held=Held()),
     Shape("udp-large-drop", **BOTH, large=True, forward=DROP, services=("calls",), held=Held(lost=0.7)),
     Shape("dns-both-drop", **BOTH, forward=DROP, services=("names",), held=Held(lost=0.0)),
     Shape("dns-forwarder", asks=PROXY, resolves=True, names=80, services=("names", "time"), held=Held(0.9)),
