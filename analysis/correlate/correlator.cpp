@@ -220,6 +220,7 @@ void Correlator::open(const LegEvent& event) {
     if (handshake == (tcp_flag::rst | tcp_flag::ack)) add_opening(leg, event.packet, event.packet.ack - 1);
     if (leg.protocol == ip_protocol::udp) add_opening(leg, event.packet, event.packet.seq);
     find_partners(leg_id, pairing_trigger::opening | (leg.midstream ? pairing_trigger::packet : 0), now_ns);
+    follow_no_more_what_is_spread(*store_.leg(leg_id), now_ns);
   }
   store_.evict();
 }
@@ -422,7 +423,40 @@ bool Correlator::can_be_followed(const Connection& connection, const Crossing& c
   // that the device forgot to translate, while a filter hides the others under their own names.
   const LegState &client_side = connection.legs[crossing.client_leg], &server_side = connection.legs[crossing.server_leg];
   const bool is_leak = crossing.method == PairingMethod::five_tuple && client_side.midstream != server_side.midstream;
-  return !(options_.filtered && is_leak && knowledge_.may_rename(client_side.point, server_side.point));
+  return !(options_.filtered && is_leak && knowledge_.may_rename(client_side.point, server_side.point)) &&
+         !is_spread(client_side, server_side);
+}
+
+// A device that gives the datagrams of one client's end to several servers makes several legs of one: what is missing on each has
+// left on another. Unless the client itself speaks to several, and theirs have yet to be paired.
+bool Correlator::is_spread(const LegState& client_side, const LegState& server_side) const {
+  if (client_side.protocol != ip_protocol::udp || client_side.client != server_side.client ||
+      client_side.server == server_side.server)
+    return false;
+  bool is_spread = false;
+  for (const uint64_t id : pairer_.with_client_of(client_side)) {
+    const LegState* other = store_.leg(id);
+    if (other == nullptr || other == &client_side || other == &server_side) continue;
+    if (other->point == client_side.point && !other->paired[path_side(client_side.point, server_side.point)]) return false;
+    is_spread |= other->point == server_side.point && !other->paired[path_side(server_side.point, client_side.point)];
+  }
+  return is_spread;
+}
+
+void Correlator::follow_no_more_what_is_spread(const LegState& leg, int64_t now_ns) {
+  if (leg.protocol != ip_protocol::udp || leg.is_paired()) return;
+  for (const uint64_t id : pairer_.with_client_of(leg)) {
+    Connection* connection = store_.connection_of(id);
+    if (connection == nullptr) continue;
+    for (Crossing& crossing : connection->crossings) {
+      const LegState &client_side = connection->legs[crossing.client_leg], &server_side = connection->legs[crossing.server_leg];
+      if (!crossing.is_followed || !is_spread(client_side, server_side)) continue;
+      runner_.take_back(*connection, crossing);
+      homes_.take_back(crossing, client_side, server_side, now_ns);
+      crossing.is_followed = false;
+      crossing.stats = {};
+    }
+  }
 }
 
 void Correlator::settle_client_side(Connection& connection) const {

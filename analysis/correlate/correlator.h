@@ -67,6 +67,8 @@ class Correlator {
   void settle_again(uint64_t leg_id, PointIndex lost);
   bool take_back_what_never_matched();
   bool can_be_followed(const Connection& connection, const Crossing& crossing) const;
+  bool is_spread(const LegState& client_side, const LegState& server_side) const;
+  void follow_no_more_what_is_spread(const LegState& leg, int64_t now_ns);
   void settle_client_side(Connection& connection) const;
   void finish_some();
 

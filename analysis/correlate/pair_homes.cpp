@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "analysis/correlate/pairer.h"
 #include "analysis/fate/pair_table.h"
 
 namespace parallax {
@@ -53,6 +54,7 @@ void PairHomes::open(Crossing& crossing, const Connection& connection, const Seq
                   .server_point = server_side.point,
                   .local = server_side.id.worker() == worker,
                   .datagrams = client_side.protocol == ip_protocol::udp,
+                  .renamed = !same_ends(client_side, server_side),
                   .sequence_offset = offsets.offset,
                   .sequence_offset_known = offsets.known};
   bool said = commands_[worker].send(command);

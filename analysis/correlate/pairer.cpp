@@ -4,6 +4,7 @@
 #include <cstdlib>
 
 #include "analysis/leg/leg.h"
+#include "analysis/model/keyed_hash.h"
 
 namespace parallax {
 namespace {
@@ -16,6 +17,8 @@ constexpr double kKnown = 0.99;
 // What takes over from an earlier pairing is sure, and that was less so by more than the order of arrival explains.
 constexpr double kTakesOver = 0.97, kTakesOverBy = 0.05;
 constexpr size_t kTakenBackMax = 8;  // pairings of one leg
+
+uint64_t client_key(const LegState& leg) { return KeyedHash().add(8).add(leg.protocol).add(leg.client).value(); }
 
 bool contains(const std::vector<uint64_t>& ids, const LegState& leg) {
   return std::find(ids.begin(), ids.end(), leg.id.value()) != ids.end();
@@ -142,9 +145,13 @@ size_t Pairer::keys_shown(const LegState& leg, uint8_t trigger) {
   }));
 }
 
+std::vector<uint64_t> Pairer::with_client_of(const LegState& leg) const { return index_.find(client_key(leg)).legs; }
+
 void Pairer::add(const LegState& leg, uint8_t trigger, int64_t now_ns) {
   const auto window =
       leg.midstream || leg.protocol != ip_protocol::tcp ? PairingIndex::Window::midstream : PairingIndex::Window::opening;
+  if (leg.protocol == ip_protocol::udp && (trigger & pairing_trigger::opening))
+    index_.add(client_key(leg), leg.id.value(), window, now_ns);
   for (const PairingMethodRow& row : pairing_methods()) {
     if (!(row.triggers & trigger) || !row.is_shown) continue;
     if (const std::optional<uint64_t> key = row.key(leg)) index_.add(*key, leg.id.value(), window, now_ns);

@@ -59,6 +59,9 @@ class Pairer {
   // What the leg has shown so far can be found from now on.
   void add(const LegState& leg, uint8_t trigger, int64_t now_ns);
 
+  // The newest legs of datagrams that come from the same client's end, at any point.
+  std::vector<uint64_t> with_client_of(const LegState& leg) const;
+
   // How many of the methods that this triggers have something to look for.
   static size_t keys_shown(const LegState& leg, uint8_t trigger);
 

@@ -168,27 +168,37 @@ double sighted_timestamp_score(const LegState& leg, const LegState& other) {
   return agree >= kAgree ? 0.95 : 0;
 }
 
-// ---- datagrams: length and sum of the payload, which a NAT leaves alone ----
+// ---- datagrams: length and sum of the payload, which a NAT leaves alone; without a checksum length and IP ID ----
 
 std::optional<uint64_t> datagram_key(const LegState& leg) {
-  if (leg.protocol != ip_protocol::udp || leg.sighted.empty() || leg.sighted.back().seq == 0) return std::nullopt;
+  if (leg.protocol != ip_protocol::udp || leg.sighted.empty()) return std::nullopt;
   const PacketFacts& last = leg.sighted.back();
-  return KeyedHash().add(7).add(last.seq).add(last.payload_length).value();
+  if (last.seq == 0 && last.ip_id == 0) return std::nullopt;
+  return KeyedHash().add(7).add(last.seq).add(last.seq == 0 ? last.ip_id : 0).add(last.payload_length).value();
 }
 
-// Many clients say the same to a server, so that it takes the IP ID as well, or several datagrams.
+// An IP ID alone says something only where it is not always the same.
+bool may_be_one_datagram(const PacketFacts& a, const PacketFacts& b, uint16_t last_id) {
+  if (a.seq != b.seq || !say_the_same(a, b) || std::abs(a.order_ns - b.order_ns) >= kTransitNs) return false;
+  return a.seq != 0 || (a.ip_id != 0 && a.ip_id == b.ip_id && a.ip_id != last_id);
+}
+
+// Many clients say the same to a server, so that it takes the IP ID as well, or several datagrams: each another, in their order.
 double datagram_score(const LegState& leg, const LegState& other) {
   if (!datagram_key(leg) || same_ends(leg, other)) return 0;
   constexpr int kAgree = 3;
   int agree = 0;
   bool same_id = false;
+  uint16_t last_id = 0;
+  auto next = other.sighted.begin();
   for (const PacketFacts& x : leg.sighted) {
-    const auto y = std::find_if(other.sighted.begin(), other.sighted.end(), [&](const PacketFacts& p) {
-      return p.seq == x.seq && say_the_same(p, x) && std::abs(p.order_ns - x.order_ns) < kTransitNs;
-    });
-    if (x.seq == 0 || y == other.sighted.end()) continue;
+    const auto y =
+        std::find_if(next, other.sighted.end(), [&](const PacketFacts& p) { return may_be_one_datagram(x, p, last_id); });
+    if (y == other.sighted.end()) continue;
+    next = y + 1;
+    last_id = x.ip_id;
     ++agree;
-    same_id |= x.ip_id != 0 && y->ip_id == x.ip_id;
+    same_id |= x.seq != 0 && x.ip_id != 0 && y->ip_id == x.ip_id;
   }
   return same_id ? 0.97 : agree >= kAgree ? 0.95 : 0;
 }

@@ -107,9 +107,12 @@ const Detector datagram_dropped_by_device = {
         .means = "UDP datagrams entered the device and never left it.",
         .needs = "Both points covered for the time in which the datagram should have left. Of a conversation, that it is paired "
                  "across "
-                 "the device and that something of the same direction has crossed; of a first datagram, that others have reached "
-                 "the same address through the device, and no datagram there that may be its continuation.",
-        .errs = "A device that answers from a cache, or changes all of a datagram, drops nothing. Fragments are not followed.",
+                 "the device and that something of the same direction has crossed, and where the device renames its ends, that "
+                 "something has before and after; of a first datagram, that others have reached the same address through the "
+                 "device, and no datagram there that may be its continuation.",
+        .errs = "A device that answers from a cache, or changes all of a datagram, drops nothing. One that spreads the datagrams "
+                "of a conversation over several servers, and renames the client too, looks as if it dropped what goes to all but "
+                "one. Fragments are not followed.",
         .next =
             "Look at the device's rules and logs for that address and port, at limits of its sessions and of its rates, and at "
             "how soon it forgets idle UDP sessions."}};

@@ -132,8 +132,9 @@ struct Command {
   uint8_t home;
   uint8_t pair_generation;
   PointIndex client_point, server_point;
-  bool local;      // both legs live at the home
-  bool datagrams;  // open_pair: UDP, without sequence numbers
+  bool local;            // both legs live at the home
+  bool datagrams;        // open_pair: UDP, without sequence numbers
+  bool renamed = false;  // open_pair: the two legs have not the same ends
   // open_pair: by how much the device shifts the sequence numbers of what each side sends, where an earlier generation has taught
   // it.
   PerSide<uint32_t> sequence_offset{};

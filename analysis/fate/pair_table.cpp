@@ -38,6 +38,7 @@ void PairTable::open(const Command& command) {
   pair.generation = command.pair_generation;
   pair.open = true;
   pair.datagrams = command.datagrams;
+  pair.may_move = command.datagrams && command.renamed;
   for (const Side sender : kSides) {
     if (pair.datagrams) pair.offset[sender].learn(0);
     if (command.sequence_offset_known[sender]) pair.offset[sender].learn(command.sequence_offset[sender]);
@@ -290,6 +291,11 @@ void PairTable::matched(Pair& pair, Side sender, const Pending& in, const Pendin
   ++pair.matched[sender];
   count_transit(pair, sender, in, out);
   if (in.data && !pair.datagrams) note_changes(pair, sender, in, out);
+  if (pair.may_move) {
+    pair.first_matched_ns = std::min(pair.first_matched_ns, in.order_ns);
+    pair.last_matched_ns = std::max(pair.last_matched_ns, in.order_ns);
+    tell_datagrams(pair, limits_.device_timeout_ns);
+  }
   if (out.data && !pair.datagrams) mark_copies(pair, sender, in, out);
   if (notes_.wanted()) {
     note(pair, in, pair.point[sender], PacketLabel::forwarded);

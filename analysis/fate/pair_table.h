@@ -94,7 +94,8 @@ class PairTable {
     bool at_receiver_known = false, at_sender_known = false;
     bool zero_window = false;  // with the one at the sender's side
   };
-  // Control packets that were lost, as long as it is open whether anybody went without them.
+  // Control packets that were lost, as long as it is open whether anybody went without them. Datagrams, as long as it is open
+  // whether they left under another name.
   struct ControlLoss {
     PacketQueue held;
     uint32_t ack = 0;   // the highest of those held
@@ -136,6 +137,7 @@ class PairTable {
     uint8_t generation = 0;
     bool open = false;
     bool datagrams = false;        // no sequence numbers; of what takes their place see Sighting::seq
+    bool may_move = false;         // a device that has forgotten the conversation gives what follows another name
     bool ip_id_kept = false;       // seen to pass unchanged
     PerSide<bool> learned{};       // the offset has just become known
     uint8_t begun = 0, ended = 0;  // legs
@@ -155,6 +157,7 @@ class PairTable {
     PerSide<Repeated> repeated;
     PerSide<int64_t> reset_crossed_ns{kTimeMax, kTimeMax};  // when a RST of that side was forwarded: others do no harm
     PerSide<int64_t> missed_ns{kTimeMin, kTimeMin};         // when the sensor was last found to have missed data at that side
+    int64_t first_matched_ns = kTimeMax, last_matched_ns = kTimeMin;  // of datagrams that may move
     PerSide<NotFollowed> not_followed;
     PerSide<Exits> doubtful;
   };
@@ -233,6 +236,8 @@ class PairTable {
   void decide_injected(Pair& pair, Side sender, const Pending& out, int64_t waited_ns);
   bool is_superseded(const Pair& pair, Side sender, const Pending& in) const;
   void lose_control(Pair& pair, Side sender, const Pending& in, int64_t decided_ns);
+  void lose_datagram(Pair& pair, Side sender, const Pending& in, int64_t waited_ns);
+  void tell_datagrams(Pair& pair, int64_t waited_ns);
   void forgive_control(Pair& pair, Side sender);
   void tell_control(Pair& pair, Side sender, int64_t decided_ns);
   void note_repeated(Pair& pair, Side sender, const Pending& in);

@@ -54,8 +54,10 @@ void PairTable::abandon(Pair& pair) {
   for (const Side sender : kSides) {
     for (; pair.entered[sender].head != kNone; pool_.pop(pair.entered[sender])) leave_undecided(pair, sender, Doubt::not_covered);
     for (; pair.early[sender].head != kNone; pool_.pop(pair.early[sender])) leave_unexplained(pair, sender, Doubt::not_covered);
+    PacketQueue& held = pair.control[sender].held;
+    for (; pair.datagrams && held.head != kNone; pool_.pop(held)) leave_undecided(pair, sender, Doubt::rival);
     forgive_control(pair, sender);
-    for (; pair.control[sender].held.head != kNone; pool_.pop(pair.control[sender].held)) {
+    for (; held.head != kNone; pool_.pop(held)) {
       ++pair.lost[sender];
       counters_of(pair, sender).lost.add();
     }
@@ -195,22 +197,49 @@ void PairTable::decide_lost(Pair& pair, Side sender, const Pending& in, int64_t 
   const AbsenceProof proof = absence_of(pair, sender, in, waited_ns);
   if (was_missed(pair, sender, in) && proof.covered() == proof.expected()) count_missed(pair, sender, proof.point(), in.order_ns);
   if (!proof.holds_for_all()) return leave_undecided(pair, sender, proof.doubt());
+  if (pair.datagrams) return lose_datagram(pair, sender, in, waited_ns);
   if (notes_.wanted()) note(pair, in, pair.point[sender], PacketLabel::lost_in_device);
   const int64_t decided_ns = in.order_ns + waited_ns;
   const bool reset = in.has(tcp_flag::rst);
-  if (!reset && !in.data && !in.has(tcp_flag::syn) && !pair.datagrams) return lose_control(pair, sender, in, decided_ns);
+  if (!reset && !in.data && !in.has(tcp_flag::syn)) return lose_control(pair, sender, in, decided_ns);
   ++pair.lost[sender];
   counters_of(pair, sender).lost.add();
   if (reset) {
     if (pair.reset_crossed_ns[sender] == kTimeMax) tell(pair, sender, FateEventType::reset_not_forwarded, in, true, decided_ns);
-  } else if (pair.datagrams) {
-    ++pair.segments_lost[sender];
-    tell(pair, sender, FateEventType::datagram_lost, in, true, decided_ns);
   } else if (in.data) {
     ++pair.segments_lost[sender];
     counters_.segments_lost[outer(pair)][travel(pair, sender)].add();
     tell(pair, sender, FateEventType::segment_lost, in, true, decided_ns);
   }  // else a SYN: handshakes have detectors of their own
+}
+
+// ---- datagrams ----
+
+// A NAT that has forgotten a conversation, for its silence or because it was told to, lets the next datagram leave from another
+// port, and all that follow: a leg of its own. What crosses under the one name before and after shows that it has not.
+void PairTable::lose_datagram(Pair& pair, Side sender, const Pending& in, int64_t waited_ns) {
+  PacketQueue& held = pair.control[sender].held;
+  if (pair.may_move && in.order_ns < pair.first_matched_ns) return leave_undecided(pair, sender, Doubt::rival);
+  if (held.size >= kControlHeld) {
+    pool_.pop(held);
+    leave_undecided(pair, sender, Doubt::rival);
+  }
+  if (!pool_.append(held, in)) return leave_undecided(pair, sender, Doubt::not_covered);
+  tell_datagrams(pair, waited_ns);
+}
+
+void PairTable::tell_datagrams(Pair& pair, int64_t waited_ns) {
+  for (const Side sender : kSides) {
+    PacketQueue& held = pair.control[sender].held;
+    while (held.head != kNone && (!pair.may_move || pool_[held.head].order_ns < pair.last_matched_ns)) {
+      const Pending in = pool_.pop(held);
+      if (notes_.wanted()) note(pair, in, pair.point[sender], PacketLabel::lost_in_device);
+      ++pair.lost[sender];
+      ++pair.segments_lost[sender];
+      counters_of(pair, sender).lost.add();
+      tell(pair, sender, FateEventType::datagram_lost, in, true, in.order_ns + waited_ns);
+    }
+  }
 }
 
 // ---- control packets ----

@@ -33,6 +33,7 @@ class Plan:
     bulk: int = 6          # half of them downloads
     bulk_bytes: int = 400_000
     seconds: float = 3.0   # in which the short ones begin
+    sources: tuple = tuple(CLIENTS)
 
 
 def paced(writer):
@@ -66,11 +67,12 @@ async def serve(port):
 
 
 class Client:
-    def __init__(self):
+    def __init__(self, sources):
+        self.sources = sources
         self.own = randomness.random() < 0.5  # whether its bytes are no one else's
 
     async def open(self, target):
-        self.reader, self.writer = await asyncio.open_connection(*target, local_addr=(randomness.choice(CLIENTS), next(ports)))
+        self.reader, self.writer = await asyncio.open_connection(*target, local_addr=(randomness.choice(self.sources), next(ports)))
         paced(self.writer)
 
     async def exchange(self, up, down):
@@ -119,14 +121,14 @@ async def ask(target, plan):
     def many(client):
         return client.converse(randomness.randrange(4, 12), 0.2)
 
-    early = [Client() for _ in range(plan.midstream)]
+    early = [Client(plan.sources) for _ in range(plan.midstream)]
     await asyncio.gather(*(client.open(target) for client in early))
     await asyncio.gather(*(client.exchange(500, 500) for client in early))
     print("open", flush=True)
     await asyncio.get_running_loop().run_in_executor(None, sys.stdin.readline)
     tasks = [live(client, many if turn % 8 else lambda c: bulk(c, False)) for turn, client in enumerate(early)]
-    tasks += [live(Client(), lambda c, up=turn % 2: bulk(c, up)) for turn in range(plan.bulk)]
-    tasks += [live(Client(), few, randomness.uniform(0, plan.seconds)) for _ in range(plan.short)]
+    tasks += [live(Client(plan.sources), lambda c, up=turn % 2: bulk(c, up)) for turn in range(plan.bulk)]
+    tasks += [live(Client(plan.sources), few, randomness.uniform(0, plan.seconds)) for _ in range(plan.short)]
     await asyncio.gather(*tasks)
     print(json.dumps({"results": results, "aborted": aborted}), flush=True)
 

@@ -60,7 +60,8 @@ class Pairings:
 
     @property
     def recall(self):
-        return self.right / max(1, self.right + self.wrong + self.none)
+        every = self.right + self.wrong + self.none
+        return self.right / every if every else 1.0
 
     def __str__(self):
         return "%d/%d/%d" % (self.right, self.wrong, self.none)

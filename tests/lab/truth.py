@@ -3,7 +3,7 @@ import json
 import re
 from pathlib import Path
 
-EVENT = re.compile(r"\[NEW\] (?P<protocol>\w+) .*?src=(\S+) dst=(\S+) sport=(\d+) dport=(\d+).*?src=(\S+) dst=(\S+) sport=(\d+) dport=(\d+)")
+EVENT = re.compile(r"\[(?P<time>[\d.]+)\]?\s*\[NEW\] (?P<protocol>\w+) .*?src=(\S+) dst=(\S+) sport=(\d+) dport=(\d+).*?src=(\S+) dst=(\S+) sport=(\d+) dport=(\d+)")
 
 
 def connections(path):
@@ -15,13 +15,16 @@ def connections(path):
     return found
 
 
-def translations(path):
-    """The firewall's: by (protocol, client, server) outside, the (client, server) that it made of them inside."""
-    found = {}
+def translation_events(path):
+    """In their order: the time in seconds, (protocol, client, server) outside, and the (client, server) that the firewall made of them inside."""
     for line in Path(path).read_text(encoding="utf-8").splitlines():
         event = EVENT.search(line)
         if event:
-            source, target, source_port, target_port, server, client, server_port, client_port = event.groups()[1:]
+            source, target, source_port, target_port, server, client, server_port, client_port = event.groups()[2:]
             key = (event["protocol"], (source, int(source_port)), (target, int(target_port)))
-            found[key] = ((client, int(client_port)), (server, int(server_port)))
-    return found
+            yield float(event["time"]), key, ((client, int(client_port)), (server, int(server_port)))
+
+
+def translations(path):
+    """Of each (protocol, client, server) the last that was made of it."""
+    return {key: made for _, key, made in translation_events(path)}

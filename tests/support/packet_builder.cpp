@@ -152,6 +152,7 @@ Frame udp_frame(const Ip& ip, const Udp& udp, std::span<const uint8_t> payload) 
   put16(frame, static_cast<uint16_t>(length));
   put16(frame, 0);
   put_bytes(frame, payload);
+  if (!udp.has_checksum) return frame;
   const uint16_t checksum = fold(sum16(std::span(frame).subspan(transport), pseudo_header_sum(ip, ip_protocol::udp, length)));
   set16(frame, transport + 6, checksum == 0 ? 0xffff : checksum);
   return frame;

@@ -48,6 +48,7 @@ struct Tcp {
 
 struct Udp {
   uint16_t source_port = 0, destination_port = 0;
+  bool has_checksum = true;
 };
 
 Frame tcp_frame(const Ip& ip, const Tcp& tcp, std::span<const uint8_t> payload = {});

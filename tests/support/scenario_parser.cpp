@@ -339,6 +339,7 @@ class Parser {
     Tcp tcp;
     std::optional<uint8_t> ttl;
     bool ip_id_given = false, altered = false;
+    bool has_checksum = true;
     int64_t transit_ns = 0, uncertainty_ns = 0;
     uint32_t seq = 0, length = 0;  // relative
     std::optional<uint32_t> ack;
@@ -346,7 +347,7 @@ class Parser {
     uint8_t icmp_type = 0, icmp_code = 0;
   };
 
-  // TIME POINT... FROM > TO  FLAGS SEQ[:END] ... | udp LENGTH | icmp TYPE CODE
+  // TIME POINT... FROM > TO  FLAGS SEQ[:END] ... | udp LENGTH [unsummed] | icmp TYPE CODE
   void packet(Words& words) {
     const std::string when = words.take("a time");
     now_ns_ = when[0] == '@' ? kEpochNs + nanoseconds(when.substr(1)) : now_ns_ + nanoseconds(when);
@@ -376,6 +377,7 @@ class Parser {
     line.kind = words.take("flags, udp or icmp");
     if (line.kind == "udp") {
       line.length = number<uint32_t>(words.take("a length"));
+      line.has_checksum = !words.accept("unsummed");
     } else if (line.kind == "icmp") {
       line.icmp_type = number<uint8_t>(words.take("a type"));
       line.icmp_code = number<uint8_t>(words.take("a code"));
@@ -451,7 +453,7 @@ class Parser {
     std::vector<uint8_t> payload = stream_bytes(static_cast<uint32_t>(line.from), line.seq, line.length);
     if (line.altered && i > 0 && !payload.empty()) payload.back() ^= 0x20;
     if (line.kind == "udp") {
-      frame.bytes = udp_frame(line.ip, {source.at[p].port, destination.at[p].port}, payload);
+      frame.bytes = udp_frame(line.ip, {source.at[p].port, destination.at[p].port, line.has_checksum}, payload);
     } else if (line.kind == "icmp") {
       const auto quoted = newest_.find({p, line.to, line.from});
       if (quoted == newest_.end())
