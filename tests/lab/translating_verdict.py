@@ -174,11 +174,10 @@ class Verdict:
     def _legs_beyond(self, point, client, server):
         """The clients' ends on the far side of what Parallax has made of the leg, and by which methods."""
         far, methods = set(), set()
-        far_point = "inside"
         for connection in self.answer.records["connection"]:
             legs = [(leg["point"], end(leg["client"]), end(leg["server"])) for leg in connection["legs"]]
             if (point, client, server) in legs:
-                far |= {leg for leg in legs if leg[0] == far_point and leg != (point, client, server)}
+                far |= {leg for leg in legs if leg[0] == "inside" and leg != (point, client, server)}
                 methods |= {crossing["pairing"]["method"] for crossing in connection["crossings"] if crossing["pairing"]["method"] != "none"}
         return far, methods
 
