@@ -1,5 +1,7 @@
 #include "analysis/report/recognised_record.h"
 
+#include <set>
+
 #include "analysis/protocol/dhcp_message.h"
 #include "analysis/protocol/dns_message.h"
 #include "analysis/protocol/tls_hello.h"
@@ -23,8 +25,14 @@ TlsRecord record_of(const RecognisedTls& tls) {
 }
 
 HttpRequestRecord record_of(const RecognisedRequest& request) {
-  return {request.method, request.target, request.status,
-          request.forwarded_for.empty() ? request.forwarded : request.forwarded_for, request.host};
+  HttpRequestRecord r{request.method, request.target, request.status,
+                      request.forwarded_for.empty() ? request.forwarded : request.forwarded_for, request.host};
+  r.access_log_line = request.log_line;
+  if (r.forwarded_for.empty() && !request.logged_client.empty()) {
+    r.forwarded_for = request.logged_client;
+    r.forwarded_for_is_logged = true;
+  }
+  return r;
 }
 
 DnsRecord record_of(const RecognisedDns& dns) {
@@ -64,6 +72,24 @@ DhcpRecord record_of(const RecognisedDhcp& dhcp) {
   return r;
 }
 
+// The access log may tell of a request as another leg has shown it: of those that say the same the first that none has taken.
+void fill_log_lines(const std::vector<const Recognised*>& legs, std::vector<HttpRequestRecord>& records) {
+  std::set<uint64_t> taken;
+  for (const HttpRequestRecord& record : records) taken.insert(record.access_log_line);
+  for (HttpRequestRecord& record : records) {
+    for (size_t i = 0; i < legs.size() && record.access_log_line == 0; ++i) {
+      if (legs[i] == nullptr) continue;
+      for (const RecognisedRequest& other : legs[i]->requests) {
+        if (other.log_line == 0 || other.method != record.method || other.target != record.target || other.status != record.status)
+          continue;
+        if (!taken.insert(other.log_line).second) continue;
+        record.access_log_line = other.log_line;
+        break;
+      }
+    }
+  }
+}
+
 }  // namespace
 
 void fill_record(const Recognised& recognised, LegRecord& record) {
@@ -85,6 +111,7 @@ void fill_messages(const Connection& connection, const std::vector<uint32_t>& or
     fill(leg->dns, record.dns);
     fill(leg->dhcp, record.dhcp);
   }
+  fill_log_lines(from_client, record.http_requests);
 }
 
 }  // namespace parallax

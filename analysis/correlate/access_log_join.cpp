@@ -1,0 +1,346 @@
+#include "analysis/correlate/access_log_join.h"
+
+#include <algorithm>
+#include <limits>
+#include <numeric>
+
+namespace parallax {
+namespace {
+
+constexpr double kSame = 0.98;    // the entry tells of both requests, or of the client's port
+constexpr double kOnlyOne = 0.9;  // it is the only leg of the client then, as far as was captured
+constexpr int64_t kStampsNs = 1'000'000;
+constexpr uint64_t kKnownOfTen = 9;
+
+// Whether that leg's packets are followed over the device on that side: then it is no other connection that goes on for it.
+bool is_followed(const Connection& connection, const LegState& leg) {
+  return std::any_of(connection.crossings.begin(), connection.crossings.end(), [&](const Crossing& crossing) {
+    return !crossing.is_proxied && connection.legs[crossing.client_leg].id == leg.id;
+  });
+}
+
+}  // namespace
+
+AccessLogJoin::AccessLogJoin(const AccessLog& log, ConnectionStore& store, size_t points)
+    : log_(log),
+      store_(store),
+      points_(points),
+      index_(log),
+      fits_some_(log.entries.size()),
+      is_joined_(log.entries.size()),
+      first_ns_(std::numeric_limits<int64_t>::max()),
+      last_ns_(std::numeric_limits<int64_t>::min()) {
+  collect();
+  learn_clock();
+  for (size_t point = 0; point < points_; ++point) {
+    std::vector<Edge> edges = edges_of(static_cast<PointIndex>(point));
+    drop_foreign(edges, static_cast<PointIndex>(point));
+    for (const Edge& edge : edges) fits_some_[edge.entry] = true;
+    join(edges);
+  }
+  std::sort(joins_.begin(), joins_.end(), [this](const Join& a, const Join& b) {
+    return std::tuple(requests_[a.request].asked_ns, a.request) < std::tuple(requests_[b.request].asked_ns, b.request);
+  });
+  for (size_t i = 0; i < joins_.size(); ++i) {
+    const LoggedRequest& request = requests_[joins_[i].request];
+    joins_of_leg_[request.leg_id].push_back(i);
+    join_at_[{joins_[i].entry, request.point}] = i;
+    is_joined_[joins_[i].entry] = true;
+    mark(joins_[i]);
+  }
+  count();
+}
+
+const RecognisedRequest& AccessLogJoin::said(const LoggedRequest& request) const {
+  return store_.leg(request.leg_id)->recognised->requests[request.index];
+}
+
+// All requests that were answered, and all legs; in the order of the store, which no number of workers changes.
+void AccessLogJoin::collect() {
+  for (const auto& [id, connection] : store_.all()) {
+    for (const LegState& leg : connection.legs) {
+      const int64_t last_ns = leg.has_summary ? std::max(leg.summary.last_ns, leg.first.order_ns) : leg.first.order_ns;
+      first_ns_ = std::min(first_ns_, leg.first.order_ns);
+      last_ns_ = std::max(last_ns_, last_ns);
+      legs_[{leg.point, leg.client.address}].push_back({leg.first.order_ns, last_ns, leg.id.value()});
+      if (leg.recognised == nullptr) continue;
+      const std::vector<RecognisedRequest>& requests = leg.recognised->requests;
+      for (size_t i = 0; i < requests.size(); ++i) {
+        if (!requests[i].has_request || requests[i].status == 0) continue;
+        // An answer of which the end of the leg has told carries no time of its own.
+        const int64_t answered_ns = std::clamp(requests[i].answered_ns, requests[i].order_ns, std::max(last_ns, requests[i].order_ns));
+        const bool is_last = i + 1 == requests.size() || !requests[i + 1].has_request;
+        requests_.push_back({leg.id.value(), i, leg.point, requests[i].order_ns, answered_ns, is_last ? last_ns : requests[i + 1].order_ns});
+      }
+    }
+  }
+}
+
+// From what was asked once in all the log and once in all the capture of a point.
+void AccessLogJoin::learn_clock() {
+  std::map<std::pair<PointIndex, const std::vector<size_t>*>, std::vector<size_t>> asked;
+  for (size_t i = 0; i < requests_.size(); ++i) {
+    const std::vector<size_t>* entries = index_.find(said(requests_[i]));
+    if (entries == nullptr || entries->size() > 1) continue;
+    if (says_the_same(log_.entries[entries->front()], said(requests_[i]))) asked[{requests_[i].point, entries}].push_back(i);
+  }
+  std::vector<std::pair<int64_t, int64_t>> offsets;
+  for (const auto& [key, requests] : asked) {
+    if (requests.size() == 1) offsets.push_back(log_offsets(log_.entries[key.second->front()], requests_[requests.front()]));
+  }
+  const LogClock clock = log_clock(offsets);
+  record_.clock_is_known = clock.known;
+  record_.clock_offset_ns = clock.offset_ns;
+}
+
+bool AccessLogJoin::is_open(const Captured& leg, int64_t time_ns) const {
+  return leg.first_ns <= time_ns + kStampsNs && leg.last_ns + kStampsNs >= time_ns;
+}
+
+// Toward the client, as far as packets are followed.
+const LegState& AccessLogJoin::nearest_followed(const LegState& leg) const {
+  const Connection& connection = *store_.find(store_.place_of(leg.id.value()).connection_id);
+  const LegState* nearest = &leg;
+  for (size_t i = 0; i < connection.legs.size(); ++i) {  // no more steps than legs
+    const auto crossing = std::find_if(connection.crossings.begin(), connection.crossings.end(), [&](const Crossing& c) {
+      return !c.is_proxied && connection.legs[c.server_leg].id == nearest->id;
+    });
+    if (crossing == connection.crossings.end()) break;
+    nearest = &connection.legs[crossing->client_leg];
+  }
+  return *nearest;
+}
+
+// The point next to the leg's where its client's own legs are; -1: none. Where the side is a guess, clients are outside.
+int AccessLogJoin::client_side_of(const LegState& leg) const {
+  const Connection& connection = *store_.find(store_.place_of(leg.id.value()).connection_id);
+  const bool is_outer = connection.side_basis == SideBasis::guessed || connection.client_outer;
+  const int point = leg.point + (is_outer ? -1 : 1);
+  return point < static_cast<int>(points_) ? point : -1;
+}
+
+// By the clients that the entry names.
+bool AccessLogJoin::may_be_of(const AccessLogEntry& entry, const LegState& leg, const LoggedRequest& request, Edge& edge) const {
+  for (size_t i = 0; i < entry.clients.size(); ++i) {
+    if (entry.clients[i] != leg.client.address) continue;
+    edge.names_own = true;
+    edge.place = i;
+    return i > 0 || entry.peer_port == 0 || entry.peer_port == leg.client.port;
+  }
+  edge.names_own = false;
+  const LegState& nearest = nearest_followed(leg);
+  const int point = client_side_of(nearest);
+  if (point < 0) return false;
+  for (size_t i = 0; i < entry.clients.size(); ++i) {
+    const auto legs = legs_.find({static_cast<PointIndex>(point), entry.clients[i]});
+    if (legs == legs_.end()) continue;
+    for (const Captured& other : legs->second) {
+      if (!is_open(other, request.asked_ns)) continue;
+      if (i == 0 && entry.peer_port != 0 && store_.leg(other.leg_id)->client.port != entry.peer_port) continue;
+      return true;
+    }
+  }
+  return false;
+}
+
+std::vector<AccessLogJoin::Edge> AccessLogJoin::edges_of(PointIndex point) {
+  std::vector<Edge> edges;
+  std::vector<bool> is_named(log_.entries.size());  // by a request of its own client, at this point
+  const int64_t offset_ns = record_.clock_offset_ns;
+  for (size_t i = 0; i < requests_.size(); ++i) {
+    const LoggedRequest& request = requests_[i];
+    if (request.point != point) continue;
+    const RecognisedRequest& text = said(request);
+    const std::vector<size_t>* entries = index_.find(text);
+    if (entries == nullptr) continue;
+    const LegState& leg = *store_.leg(request.leg_id);
+    const int64_t from_ns = request.asked_ns + offset_ns - kLogSlackNs - index_.widest_ns();
+    auto at = std::lower_bound(entries->begin(), entries->end(), from_ns,
+                               [&](size_t entry, int64_t ns) { return log_.entries[entry].from_ns < ns; });
+    for (; at != entries->end(); ++at) {
+      const AccessLogEntry& entry = log_.entries[*at];
+      const auto [first, last] = log_offsets(entry, request);
+      if (entry.from_ns - offset_ns > std::max(request.over_ns, request.answered_ns) + kLogSlackNs) break;
+      if (first > offset_ns || last < offset_ns || !says_the_same(entry, text)) continue;
+      Edge edge{*at, i, false, 0};
+      if (!may_be_of(entry, leg, request, edge)) continue;
+      edges.push_back(edge);
+      if (edge.names_own) is_named[*at] = true;
+    }
+  }
+  std::erase_if(edges, [&](const Edge& edge) { return !edge.names_own && is_named[edge.entry]; });
+  return edges;
+}
+
+// Of all requests of a service, in the time that the log is of, most must be known to it.
+void AccessLogJoin::drop_foreign(std::vector<Edge>& edges, PointIndex point) {
+  if (edges.empty()) return;
+  int64_t from_ns = std::numeric_limits<int64_t>::max(), to_ns = std::numeric_limits<int64_t>::min();
+  for (const AccessLogEntry& entry : log_.entries) {
+    from_ns = std::min(from_ns, entry.from_ns - record_.clock_offset_ns);
+    to_ns = std::max(to_ns, entry.to_ns - record_.clock_offset_ns);
+  }
+  struct Counts {
+    uint64_t asked = 0, known = 0;
+  };
+  std::map<Service, Counts> services;
+  const auto service_of = [&](size_t request) {
+    return Service{point, store_.leg(requests_[request].leg_id)->server, said(requests_[request]).host};
+  };
+  std::vector<bool> is_known(requests_.size());
+  for (const Edge& edge : edges) is_known[edge.request] = true;
+  for (size_t i = 0; i < requests_.size(); ++i) {
+    if (requests_[i].point != point) continue;
+    const bool is_within = requests_[i].asked_ns >= from_ns && requests_[i].answered_ns <= to_ns;
+    if (!is_within && !is_known[i]) continue;
+    Counts& counts = services[service_of(i)];
+    ++counts.asked;
+    counts.known += is_known[i];
+  }
+  const auto is_foreign = [&](const Counts& counts) { return 10 * counts.known < kKnownOfTen * counts.asked; };
+  for (const auto& [service, counts] : services) {
+    if (counts.known > 0 && is_foreign(counts)) record_.foreign_requests += counts.asked;
+  }
+  std::erase_if(edges, [&](const Edge& edge) { return is_foreign(services[service_of(edge.request)]); });
+}
+
+// What hangs together by edges is looked at as a whole.
+void AccessLogJoin::join(std::vector<Edge>& edges) {
+  std::map<size_t, std::vector<size_t>> of_entry, of_request;
+  for (size_t i = 0; i < edges.size(); ++i) {
+    of_entry[edges[i].entry].push_back(i);
+    of_request[edges[i].request].push_back(i);
+  }
+  std::vector<bool> seen(edges.size());
+  for (size_t i = 0; i < edges.size(); ++i) {
+    if (seen[i]) continue;
+    std::vector<size_t> open{i};
+    std::vector<Edge> component;
+    seen[i] = true;
+    while (!open.empty()) {
+      const Edge edge = edges[open.back()];
+      open.pop_back();
+      component.push_back(edge);
+      for (const auto* next : {&of_entry[edge.entry], &of_request[edge.request]}) {
+        for (const size_t other : *next) {
+          if (!seen[other]) open.push_back(other);
+          seen[other] = true;
+        }
+      }
+    }
+    join_component(component);
+  }
+}
+
+void AccessLogJoin::join_component(std::vector<Edge>& edges) {
+  std::vector<size_t> entries, requests;
+  for (const Edge& edge : edges) {
+    entries.push_back(edge.entry);
+    requests.push_back(edge.request);
+  }
+  for (std::vector<size_t>* numbers : {&entries, &requests}) {
+    std::sort(numbers->begin(), numbers->end());
+    numbers->erase(std::unique(numbers->begin(), numbers->end()), numbers->end());
+  }
+  if (entries.size() != requests.size()) return;
+  const AccessLogEntry& first = log_.entries[entries.front()];
+  const bool is_one_client = std::all_of(entries.begin(), entries.end(), [&](size_t i) {
+    return log_.entries[i].clients == first.clients && log_.entries[i].forwarded_for == first.forwarded_for &&
+           log_.entries[i].peer_port == first.peer_port;
+  });
+  if (!is_one_client) return;
+  std::stable_sort(entries.begin(), entries.end(),
+                   [this](size_t a, size_t b) { return log_.entries[a].from_ns < log_.entries[b].from_ns; });
+  std::stable_sort(requests.begin(), requests.end(),
+                   [this](size_t a, size_t b) { return requests_[a].asked_ns < requests_[b].asked_ns; });
+  for (size_t i = 0; i < entries.size(); ++i) {
+    const auto edge = std::find_if(edges.begin(), edges.end(),
+                                   [&](const Edge& e) { return e.entry == entries[i] && e.request == requests[i]; });
+    if (edge == edges.end()) continue;
+    joins_.push_back({edge->entry, edge->request, edge->names_own, edge->place, entries.size() == 1});
+  }
+}
+
+// Beyond a proxy the client is another than the leg's own.
+void AccessLogJoin::mark(const Join& join) {
+  const AccessLogEntry& entry = log_.entries[join.entry];
+  LegState& leg = *store_.leg(requests_[join.request].leg_id);
+  RecognisedRequest& request = leg.recognised->requests[requests_[join.request].index];
+  request.log_line = entry.line;
+  if (!request.forwarded_for.empty() || !request.forwarded.empty()) return;
+  const auto others = entry.clients.begin() + static_cast<std::ptrdiff_t>(join.names_own ? join.place + 1 : 0);
+  if (std::all_of(others, entry.clients.end(), [&](const Address& client) { return client == leg.client.address; })) return;
+  request.logged_client = entry.forwarded_for.empty() ? to_string(entry.clients.front()) : entry.forwarded_for;
+  ++record_.clients_named;
+}
+
+void AccessLogJoin::count() {
+  record_.file = log_.file;
+  record_.format = std::string(name_of(log_.format));
+  record_.client_fields = log_.client_fields;
+  record_.without_request = log_.without_request;
+  record_.malformed = log_.malformed;
+  record_.first_malformed_line = log_.first_malformed_line;
+  record_.not_kept = log_.not_kept;
+  record_.requests = log_.entries.size();
+  for (size_t i = 0; i < log_.entries.size(); ++i) {
+    const AccessLogEntry& entry = log_.entries[i];
+    if (is_joined_[i]) {
+      ++record_.joined;
+    } else if (fits_some_[i]) {
+      ++record_.ambiguous;
+    } else {
+      ++record_.not_captured;
+      record_.outside_capture += first_ns_ > last_ns_ || entry.to_ns - record_.clock_offset_ns < first_ns_ - kLogSlackNs ||
+                                 entry.from_ns - record_.clock_offset_ns > last_ns_ + kLogSlackNs;
+    }
+  }
+}
+
+bool AccessLogJoin::names(uint64_t leg_id, const Address& client) const {
+  const auto joins = joins_of_leg_.find(leg_id);
+  return joins != joins_of_leg_.end() && std::any_of(joins->second.begin(), joins->second.end(), [&](size_t i) {
+           const std::vector<Address>& clients = log_.entries[joins_[i].entry].clients;
+           return std::find(clients.begin(), clients.end(), client) != clients.end();
+         });
+}
+
+AccessLogJoin::ClientLeg AccessLogJoin::client_leg_of(const Join& join) const {
+  const LoggedRequest& request = requests_[join.request];
+  const AccessLogEntry& entry = log_.entries[join.entry];
+  const LegState& leg = nearest_followed(*store_.leg(request.leg_id));
+  const int point = client_side_of(leg);
+  const size_t place = join.names_own ? join.place + 1 : 0;
+  if (point < 0 || place >= entry.clients.size()) return {};
+  ClientLeg found{.leg_id = leg.id.value()};
+  // The entry tells of the client's own request, too.
+  if (const auto same = join_at_.find({join.entry, static_cast<PointIndex>(point)}); same != join_at_.end()) {
+    const Join& other = joins_[same->second];
+    if (!join.is_single || !other.is_single || !other.names_own) return {};
+    found.client_leg_id = requests_[other.request].leg_id;
+    found.confidence = kSame;
+    return found;
+  }
+  const auto legs = legs_.find({static_cast<PointIndex>(point), entry.clients[place]});
+  if (legs == legs_.end()) return {};
+  const uint16_t port = place == 0 ? entry.peer_port : 0;
+  for (const Captured& candidate : legs->second) {
+    const LegState& client = *store_.leg(candidate.leg_id);
+    if (!is_open(candidate, request.asked_ns) || (port != 0 && client.client.port != port)) continue;
+    if (client.protocol != leg.protocol) {
+      // A client may ask over QUIC, too.
+      if (client.protocol == ip_protocol::udp && client.server.port == 443) return {};
+      continue;
+    }
+    if (is_followed(*store_.find(store_.place_of(candidate.leg_id).connection_id), client)) continue;
+    if (found.client_leg_id != 0) return {};  // which of the two is not known
+    // Its requests can be read, and none of them is this one, or it is not known which.
+    if (client.recognised != nullptr && !client.recognised->requests.empty()) return {};
+    if (!client.established && !client.midstream) continue;
+    found.client_leg_id = candidate.leg_id;
+    found.confidence = port != 0 ? kSame : kOnlyOne;
+  }
+  return found;
+}
+
+}  // namespace parallax
