@@ -76,21 +76,30 @@ void AccessLogJoin::collect() {
   }
 }
 
-// From what was asked once in all the log and once in all the capture of a point.
+// From what was asked once in all the log and once in all the capture of a point; or once under the client's own port.
 void AccessLogJoin::learn_clock() {
-  std::map<std::pair<PointIndex, const std::vector<size_t>*>, std::vector<size_t>> asked;
+  std::map<std::pair<PointIndex, size_t>, std::vector<size_t>> asked;  // by entry
   for (size_t i = 0; i < requests_.size(); ++i) {
-    const std::vector<size_t>* entries = index_.find(said(requests_[i]));
-    if (entries == nullptr || entries->size() > 1) continue;
-    if (says_the_same(log_.entries[entries->front()], said(requests_[i]))) asked[{requests_[i].point, entries}].push_back(i);
+    const RecognisedRequest& request = said(requests_[i]);
+    const std::vector<size_t>* entries = index_.find(request);
+    if (entries == nullptr) continue;
+    const Endpoint& client = store_.leg(requests_[i].leg_id)->client;
+    const auto is_its_own = [&](size_t entry) {
+      return log_.entries[entry].has_peer && Endpoint{log_.entries[entry].clients.front(), log_.entries[entry].peer_port} == client;
+    };
+    const auto of_port = std::find_if(entries->begin(), entries->end(), is_its_own);
+    if (of_port == entries->end() && entries->size() > 1) continue;
+    const size_t entry = of_port == entries->end() ? entries->front() : *of_port;
+    if (of_port != entries->end() && std::any_of(of_port + 1, entries->end(), is_its_own)) continue;
+    if (says_the_same(log_.entries[entry], request)) asked[{requests_[i].point, entry}].push_back(i);
   }
   std::vector<std::pair<int64_t, int64_t>> offsets;
   for (const auto& [key, requests] : asked) {
-    if (requests.size() == 1) offsets.push_back(log_offsets(log_.entries[key.second->front()], requests_[requests.front()]));
+    if (requests.size() == 1) offsets.push_back(log_offsets(log_.entries[key.second], requests_[requests.front()]));
   }
-  const LogClock clock = log_clock(offsets);
-  record_.clock_is_known = clock.known;
-  record_.clock_offset_ns = clock.offset_ns;
+  clock_ = log_clock(offsets);
+  record_.clock_is_known = clock_.known;
+  record_.clock_offset_ns = clock_.offset_ns;
 }
 
 bool AccessLogJoin::is_open(const Captured& leg, int64_t time_ns) const {
@@ -146,7 +155,7 @@ bool AccessLogJoin::may_be_of(const AccessLogEntry& entry, const LegState& leg, 
 std::vector<AccessLogJoin::Edge> AccessLogJoin::edges_of(PointIndex point) {
   std::vector<Edge> edges;
   std::vector<bool> is_named(log_.entries.size());  // by a request of its own client, at this point
-  const int64_t offset_ns = record_.clock_offset_ns;
+  const int64_t offset_ns = clock_.offset_ns, slack_ns = clock_.slack_ns;
   for (size_t i = 0; i < requests_.size(); ++i) {
     const LoggedRequest& request = requests_[i];
     if (request.point != point) continue;
@@ -154,14 +163,14 @@ std::vector<AccessLogJoin::Edge> AccessLogJoin::edges_of(PointIndex point) {
     const std::vector<size_t>* entries = index_.find(text);
     if (entries == nullptr) continue;
     const LegState& leg = *store_.leg(request.leg_id);
-    const int64_t from_ns = request.asked_ns + offset_ns - kLogSlackNs - index_.widest_ns();
+    const int64_t from_ns = request.asked_ns + offset_ns - slack_ns - index_.widest_ns();
     auto at = std::lower_bound(entries->begin(), entries->end(), from_ns,
                                [&](size_t entry, int64_t ns) { return log_.entries[entry].from_ns < ns; });
     for (; at != entries->end(); ++at) {
       const AccessLogEntry& entry = log_.entries[*at];
       const auto [first, last] = log_offsets(entry, request);
-      if (entry.from_ns - offset_ns > std::max(request.over_ns, request.answered_ns) + kLogSlackNs) break;
-      if (first > offset_ns || last < offset_ns || !says_the_same(entry, text)) continue;
+      if (entry.from_ns - offset_ns > std::max(request.over_ns, request.answered_ns) + slack_ns) break;
+      if (first - slack_ns > offset_ns || last + slack_ns < offset_ns || !says_the_same(entry, text)) continue;
       Edge edge{*at, i, false, 0};
       if (!may_be_of(entry, leg, request, edge)) continue;
       edges.push_back(edge);

@@ -83,6 +83,7 @@ class AccessLogJoin {
   std::map<std::pair<size_t, PointIndex>, size_t> join_at_;  // by entry
   std::vector<bool> fits_some_, is_joined_;                  // by entry
   int64_t first_ns_, last_ns_;                               // of all legs
+  LogClock clock_;
   AccessLogRecord record_;
 };
 

@@ -49,21 +49,21 @@ bool says_the_same(const AccessLogEntry& entry, const RecognisedRequest& request
 // Some logs give the time of the request, some that of the answer's end; either is within what was captured of the two.
 std::pair<int64_t, int64_t> log_offsets(const AccessLogEntry& entry, const LoggedRequest& request) {
   const int64_t end_ns = entry.bytes > kLongAnswer ? std::max(request.over_ns, request.answered_ns) : request.answered_ns;
-  return {entry.from_ns - end_ns - kLogSlackNs, entry.to_ns - request.asked_ns + kLogSlackNs};
+  return {entry.from_ns - end_ns, entry.to_ns - request.asked_ns};
 }
 
-LogClock log_clock(const std::vector<std::pair<int64_t, int64_t>>& offsets) {
-  constexpr size_t kLeast = 3;
-  if (offsets.size() < kLeast) return {};
-  constexpr int64_t kFarthestNs = int64_t{1} << 58;  // nine years: whose clock is as wrong, has none
-  // The offset that the most of them allow.
+namespace {
+
+using Offsets = std::vector<std::pair<int64_t, int64_t>>;
+
+// The offset that the most of them allow, each give or take `slack_ns`.
+LogClock most_allowed(const Offsets& offsets, int64_t slack_ns) {
   std::vector<std::pair<int64_t, int>> edges;
   size_t at_zero = 0;
   for (const auto& [first, last] : offsets) {
-    if (first < -kFarthestNs || last > kFarthestNs) continue;
-    edges.emplace_back(first, 0);
-    edges.emplace_back(last, 1);
-    at_zero += first <= 0 && last >= 0;
+    edges.emplace_back(first - slack_ns, 0);
+    edges.emplace_back(last + slack_ns, 1);
+    at_zero += first - slack_ns <= 0 && last + slack_ns >= 0;
   }
   std::sort(edges.begin(), edges.end());
   size_t open = 0, most = 0;
@@ -78,6 +78,29 @@ LogClock log_clock(const std::vector<std::pair<int64_t, int64_t>>& offsets) {
   }
   clock.known = 5 * most >= 4 * offsets.size();
   if (at_zero == most || !clock.known) clock.offset_ns = 0;
+  return clock;
+}
+
+}  // namespace
+
+LogClock log_clock(const Offsets& given) {
+  constexpr size_t kLeast = 3, kTellExactness = 10;
+  constexpr int64_t kFarthestNs = int64_t{1} << 58;  // nine years: a clock that is as wrong is none
+  constexpr int64_t kExactNs = 2'000'000;
+  Offsets offsets;
+  for (const auto& [first, last] : given) {
+    if (first > -kFarthestNs && last < kFarthestNs) offsets.emplace_back(first, last);
+  }
+  if (offsets.size() < kLeast || 5 * offsets.size() < 4 * given.size()) return {};
+  LogClock clock = most_allowed(offsets, 0);
+  if (!clock.known) clock = most_allowed(offsets, kLogSlackNs);
+  if (!clock.known || offsets.size() < kTellExactness) return clock;
+  int64_t widest_ns = 0;  // by which those that agree miss it
+  for (const auto& [first, last] : offsets) {
+    const int64_t miss_ns = std::max({first - clock.offset_ns, clock.offset_ns - last, int64_t{0}});
+    if (miss_ns <= kLogSlackNs) widest_ns = std::max(widest_ns, miss_ns);
+  }
+  clock.slack_ns = std::clamp(2 * widest_ns, kExactNs, kLogSlackNs);
   return clock;
 }
 

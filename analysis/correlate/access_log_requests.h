@@ -43,16 +43,17 @@ class AccessLogIndex {
 // Clocks that are kept in step differ by less.
 inline constexpr int64_t kLogSlackNs = 100'000'000;
 
-// By how much the log's clock may be ahead for the entry to be that request: from first to second.
+// By how much the log's clock may be ahead, to the nanosecond, for the entry to be that request: from first to second.
 std::pair<int64_t, int64_t> log_offsets(const AccessLogEntry& entry, const LoggedRequest& request);
 // The request that the recogniser has kept may be cut.
 bool says_the_same(const AccessLogEntry& entry, const RecognisedRequest& request);
 
 // By how much the log's clock is ahead of the packets', from entries that fit one request alone, whatever the time. `known`:
-// three or more, and four in five of them agree.
+// three or more, and four in five of them agree. Where many do, they tell how exact it is, too.
 struct LogClock {
   bool known = false;
   int64_t offset_ns = 0;
+  int64_t slack_ns = kLogSlackNs;
 };
 LogClock log_clock(const std::vector<std::pair<int64_t, int64_t>>& offsets);
 

@@ -26,12 +26,14 @@ std::vector<std::string> access_log_lines(const v1::AccessLog& log) {
   lines.push_back(fmt::format("{} format; clients by {}{}", log.format(),
                               log.client_fields().empty() ? "no field: none holds an address" : log.client_fields(),
                               of_which(log.without_request(), "without an HTTP request")));
-  if (log.clients_named() + log.pairings() + log.pairings_confirmed() > 0) {
-    lines.push_back(fmt::format("the clients of {} are named by it{}{}{}", counted(log.clients_named(), "request"),
-                                of_which(log.pairings(), "of its clients' connections paired by that"),
-                                of_which(log.pairings_confirmed(), "of its requests agree with a pairing found without it"),
-                                of_which(log.pairings_taken_back(), "pairings by timing taken back")));
-  }
+  std::string told = log.clients_named() == 0 ? "" : fmt::format("{} got a client's address from it", counted(log.clients_named(), "request"));
+  const auto tell = [&told](uint64_t count, const char* what) {
+    if (count > 0) told += fmt::format("{}{} {}", told.empty() ? "" : ", ", count_text(count), what);
+  };
+  tell(log.pairings(), "times a client's connection was paired by it");
+  tell(log.pairings_confirmed(), "times it agrees with a pairing found without it");
+  tell(log.pairings_taken_back(), "pairings by timing contradict it and were taken back");
+  if (!told.empty()) lines.push_back(told);
   if (log.malformed_lines() > 0)
     lines.push_back(fmt::format("{} of it could not be read, the first is {}:{}", counted(log.malformed_lines(), "line"), log.file(),
                                 log.first_malformed_line()));

@@ -45,6 +45,7 @@ class Shape:
 
 
 def haproxy(mode, server, options=(), bind="", target=""):
+    options = [*options, "option httplog", "log stdout format raw local0"] if mode == "http" else options
     return "\n".join(["  mode " + mode, *("  " + option for option in options), "  bind :::PORT%s v4v6" % bind, "  server s SERVER:%d%s" % (server, target)])
 
 
@@ -128,12 +129,12 @@ stream {
 %s
 }
 http {
-  access_log off;
+  access_log %s/nginx.access;
   client_body_temp_path %s/body; proxy_temp_path %s/proxy; fastcgi_temp_path %s/fcgi; uwsgi_temp_path %s/uwsgi; scgi_temp_path %s/scgi;
 %s
 }
 """ % ("load_module modules/ngx_stream_module.so;" if Path("/usr/lib/nginx/modules/ngx_stream_module.so").exists() else "",
-       folder, folder, listeners("stream", lambda s, c: "  server { %s }" % c), *[folder] * 5, listeners("nginx", lambda s, c: "  server { %s }" % c)))
+       folder, folder, listeners("stream", lambda s, c: "  server { %s }" % c), *[folder] * 6, listeners("nginx", lambda s, c: "  server { %s }" % c)))
 
 
 def capture(network, folder, shapes, seconds, rate):
@@ -144,7 +145,7 @@ def capture(network, folder, shapes, seconds, rate):
     here = str(Path(__file__).parent / "proxies_traffic.py")
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     processes = [network.servers.start([sys.executable, "-B", here, "serve", str(folder)]),
-                 network.proxy.start(["haproxy", "-db", "-f", str(folder / "haproxy.cfg")]),
+                 network.proxy.start(["haproxy", "-db", "-f", str(folder / "haproxy.cfg")], stdout=open(folder / "haproxy.access", "w")),
                  network.proxy.start(["nginx", "-c", str(folder / "nginx.conf")], **quiet)]
     captures = [network.proxy.start(["tcpdump", "-n", "-s", "0", "-B", "65536", "-i", point, "-w", str(folder / (point + ".pcap")), "tcp"], **quiet)
                 for point in ("outside", "inside")]
@@ -232,16 +233,16 @@ def report(shapes, truth, told, methods):
     return short
 
 
-def analyse(bin_folder, folder):
-    done = subprocess.run([str(Path(bin_folder, "parallax")), "analyze", "outside=%s" % (folder / "outside.pcap"), "inside=%s" % (folder / "inside.pcap"), "--format", "json"],
+def analyse(bin_folder, folder, options=()):
+    done = subprocess.run([str(Path(bin_folder, "parallax")), "analyze", "outside=%s" % (folder / "outside.pcap"), "inside=%s" % (folder / "inside.pcap"), "--format", "json", *options],
                           capture_output=True, text=True, check=False)
     if done.returncode not in (0, 1) or not done.stdout:
         sys.exit("analyze failed: " + done.stderr)
     return [record["connection"] for record in map(json.loads, done.stdout.splitlines()) if "connection" in record]
 
 
-def judge(bin_folder, folder, shapes):
-    connections = analyse(bin_folder, folder)
+def judge(bin_folder, folder, shapes, options=()):
+    connections = analyse(bin_folder, folder, options)
     methods, pairings = {}, {}
     for c in connections:
         for leg in c["legs"]:
