@@ -240,7 +240,8 @@ std::vector<std::string> Engine::Impl::bounds_hit() const {
   add("far_sightings", correlator.far_sightings_forgotten(), "packets seen at one side of a point forgotten early");
   add("source_tries", correlator.sources_forgotten(), "sources whose tries were forgotten early");
   add("findings", correlator.findings().evicted(), "evicted");
-  if (options.access_log != nullptr) add("access_log", options.access_log->not_kept, "requests of the log beyond what is kept of it");
+  if (options.access_log != nullptr)
+    add("access_log", options.access_log->not_kept, "requests of the log beyond what is kept of it");
   return hit;
 }
 

@@ -11,6 +11,10 @@ constexpr double kSame = 0.98;    // the entry tells of both requests, or of the
 constexpr double kOnlyOne = 0.9;  // it is the only leg of the client then, as far as was captured
 constexpr int64_t kStampsNs = 1'000'000;
 constexpr uint64_t kKnownOfTen = 9;
+// Entries that say the same at about the same time: beyond these nothing is told apart, and nothing tried.
+constexpr size_t kLookedAtMax = 1024, kFitMax = 16;
+
+bool is_most(uint64_t part, uint64_t whole) { return 10 * part >= kKnownOfTen * whole; }
 
 // Whether that leg's packets are followed over the device on that side: then it is no other connection that goes on for it.
 bool is_followed(const Connection& connection, const LegState& leg) {
@@ -28,10 +32,13 @@ AccessLogJoin::AccessLogJoin(const AccessLog& log, ConnectionStore& store, size_
       index_(log),
       fits_some_(log.entries.size()),
       is_joined_(log.entries.size()),
+      is_crowded_(log.entries.size()),
       first_ns_(std::numeric_limits<int64_t>::max()),
       last_ns_(std::numeric_limits<int64_t>::min()) {
   collect();
+  sort_legs();
   learn_clock();
+  is_crowded_request_.resize(requests_.size());
   for (size_t point = 0; point < points_; ++point) {
     std::vector<Edge> edges = edges_of(static_cast<PointIndex>(point));
     drop_foreign(edges, static_cast<PointIndex>(point));
@@ -62,17 +69,41 @@ void AccessLogJoin::collect() {
       const int64_t last_ns = leg.has_summary ? std::max(leg.summary.last_ns, leg.first.order_ns) : leg.first.order_ns;
       first_ns_ = std::min(first_ns_, leg.first.order_ns);
       last_ns_ = std::max(last_ns_, last_ns);
-      legs_[{leg.point, leg.client.address}].push_back({leg.first.order_ns, last_ns, leg.id.value()});
+      legs_[{leg.point, leg.client.address}].push_back({leg.first.order_ns, last_ns, last_ns, leg.id.value()});
       if (leg.recognised == nullptr) continue;
       const std::vector<RecognisedRequest>& requests = leg.recognised->requests;
       for (size_t i = 0; i < requests.size(); ++i) {
         if (!requests[i].has_request || requests[i].status == 0) continue;
         // An answer of which the end of the leg has told carries no time of its own.
-        const int64_t answered_ns = std::clamp(requests[i].answered_ns, requests[i].order_ns, std::max(last_ns, requests[i].order_ns));
+        const int64_t answered_ns =
+            std::clamp(requests[i].answered_ns, requests[i].order_ns, std::max(last_ns, requests[i].order_ns));
         const bool is_last = i + 1 == requests.size() || !requests[i + 1].has_request;
-        requests_.push_back({leg.id.value(), i, leg.point, requests[i].order_ns, answered_ns, is_last ? last_ns : requests[i + 1].order_ns});
+        requests_.push_back(
+            {leg.id.value(), i, leg.point, requests[i].order_ns, answered_ns, is_last ? last_ns : requests[i + 1].order_ns});
       }
     }
+  }
+}
+
+// By their beginning; those that began earlier reach up to `reach_ns`.
+void AccessLogJoin::sort_legs() {
+  for (auto& [client, legs] : legs_) {
+    std::stable_sort(legs.begin(), legs.end(), [](const Captured& a, const Captured& b) { return a.first_ns < b.first_ns; });
+    int64_t reach_ns = std::numeric_limits<int64_t>::min();
+    for (Captured& leg : legs) leg.reach_ns = reach_ns = std::max(reach_ns, leg.last_ns);
+  }
+}
+
+// The client's legs that were open then, the newest first, until `take` says false.
+template <typename Take>
+void AccessLogJoin::each_open(PointIndex point, const Address& client, int64_t time_ns, Take take) const {
+  const auto legs = legs_.find({point, client});
+  if (legs == legs_.end()) return;
+  auto at = std::upper_bound(legs->second.begin(), legs->second.end(), time_ns + kStampsNs,
+                             [](int64_t ns, const Captured& leg) { return ns < leg.first_ns; });
+  while (at != legs->second.begin() && (at - 1)->reach_ns + kStampsNs >= time_ns) {
+    --at;
+    if (at->last_ns + kStampsNs >= time_ns && !take(*store_.leg(at->leg_id))) return;
   }
 }
 
@@ -81,11 +112,13 @@ void AccessLogJoin::learn_clock() {
   std::map<std::pair<PointIndex, size_t>, std::vector<size_t>> asked;  // by entry
   for (size_t i = 0; i < requests_.size(); ++i) {
     const RecognisedRequest& request = said(requests_[i]);
-    const std::vector<size_t>* entries = index_.find(request);
-    if (entries == nullptr) continue;
+    const AccessLogIndex::Alike* alike = index_.find(request);
+    if (alike == nullptr || alike->entries.size() > kLookedAtMax) continue;
+    const std::vector<size_t>* entries = &alike->entries;
     const Endpoint& client = store_.leg(requests_[i].leg_id)->client;
     const auto is_its_own = [&](size_t entry) {
-      return log_.entries[entry].has_peer && Endpoint{log_.entries[entry].clients.front(), log_.entries[entry].peer_port} == client;
+      return log_.entries[entry].has_peer &&
+             Endpoint{log_.entries[entry].clients.front(), log_.entries[entry].peer_port} == client;
     };
     const auto of_port = std::find_if(entries->begin(), entries->end(), is_its_own);
     if (of_port == entries->end() && entries->size() > 1) continue;
@@ -100,10 +133,6 @@ void AccessLogJoin::learn_clock() {
   clock_ = log_clock(offsets);
   record_.clock_is_known = clock_.known;
   record_.clock_offset_ns = clock_.offset_ns;
-}
-
-bool AccessLogJoin::is_open(const Captured& leg, int64_t time_ns) const {
-  return leg.first_ns <= time_ns + kStampsNs && leg.last_ns + kStampsNs >= time_ns;
 }
 
 // Toward the client, as far as packets are followed.
@@ -140,50 +169,91 @@ bool AccessLogJoin::may_be_of(const AccessLogEntry& entry, const LegState& leg, 
   const LegState& nearest = nearest_followed(leg);
   const int point = client_side_of(nearest);
   if (point < 0) return false;
-  for (size_t i = 0; i < entry.clients.size(); ++i) {
-    const auto legs = legs_.find({static_cast<PointIndex>(point), entry.clients[i]});
-    if (legs == legs_.end()) continue;
-    for (const Captured& other : legs->second) {
-      if (!is_open(other, request.asked_ns)) continue;
-      if (i == 0 && entry.peer_port != 0 && store_.leg(other.leg_id)->client.port != entry.peer_port) continue;
-      return true;
-    }
+  bool is_there = false;
+  for (size_t i = 0; i < entry.clients.size() && !is_there; ++i) {
+    each_open(static_cast<PointIndex>(point), entry.clients[i], request.asked_ns, [&](const LegState& other) {
+      is_there = i > 0 || entry.peer_port == 0 || other.client.port == entry.peer_port;
+      return !is_there;
+    });
   }
-  return false;
+  return is_there;
 }
 
 std::vector<AccessLogJoin::Edge> AccessLogJoin::edges_of(PointIndex point) {
   std::vector<Edge> edges;
-  std::vector<bool> is_named(log_.entries.size());  // by a request of its own client, at this point
+  std::vector<bool> is_named(log_.entries.size());                            // by a request of its own client, at this point
+  std::unordered_map<const AccessLogIndex::Alike*, std::vector<int>> crowds;  // where they begin and end
   const int64_t offset_ns = clock_.offset_ns, slack_ns = clock_.slack_ns;
   for (size_t i = 0; i < requests_.size(); ++i) {
     const LoggedRequest& request = requests_[i];
     if (request.point != point) continue;
     const RecognisedRequest& text = said(request);
-    const std::vector<size_t>* entries = index_.find(text);
-    if (entries == nullptr) continue;
+    const AccessLogIndex::Alike* alike = index_.find(text);
+    if (alike == nullptr) continue;
     const LegState& leg = *store_.leg(request.leg_id);
-    const int64_t from_ns = request.asked_ns + offset_ns - slack_ns - index_.widest_ns();
-    auto at = std::lower_bound(entries->begin(), entries->end(), from_ns,
-                               [&](size_t entry, int64_t ns) { return log_.entries[entry].from_ns < ns; });
-    for (; at != entries->end(); ++at) {
-      const AccessLogEntry& entry = log_.entries[*at];
-      const auto [first, last] = log_offsets(entry, request);
-      if (entry.from_ns - offset_ns > std::max(request.over_ns, request.answered_ns) + slack_ns) break;
-      if (first - slack_ns > offset_ns || last + slack_ns < offset_ns || !says_the_same(entry, text)) continue;
-      Edge edge{*at, i, false, 0};
+    const auto number_from = [&](int64_t ns) {
+      const auto at = std::lower_bound(alike->entries.begin(), alike->entries.end(), ns,
+                                       [&](size_t entry, int64_t from_ns) { return log_.entries[entry].from_ns < from_ns; });
+      return static_cast<size_t>(at - alike->entries.begin());
+    };
+    const size_t first = number_from(request.asked_ns + offset_ns - slack_ns - alike->widest_ns);
+    const int64_t end_ns = alike->has_long ? std::max(request.over_ns, request.answered_ns) : request.answered_ns;
+    const size_t last = number_from(end_ns + offset_ns + slack_ns + 1);
+    const size_t edges_before = edges.size();
+    bool is_crowded = last - first > kLookedAtMax;
+    for (size_t n = first; n < last && !is_crowded; ++n) {
+      const AccessLogEntry& entry = log_.entries[alike->entries[n]];
+      const auto [least_ns, most_ns] = log_offsets(entry, request);
+      if (least_ns - slack_ns > offset_ns || most_ns + slack_ns < offset_ns || !says_the_same(entry, text)) continue;
+      Edge edge{alike->entries[n], i, false, 0};
       if (!may_be_of(entry, leg, request, edge)) continue;
       edges.push_back(edge);
-      if (edge.names_own) is_named[*at] = true;
+      is_crowded = edges.size() - edges_before > kFitMax;
+    }
+    if (is_crowded) {
+      edges.resize(edges_before);
+      std::vector<int>& crowd = crowds[alike];
+      crowd.resize(alike->entries.size() + 1);
+      ++crowd[first];
+      --crowd[last];
+      is_crowded_request_[i] = true;
+    }
+    for (size_t n = edges_before; n < edges.size(); ++n)
+      is_named[edges[n].entry] = is_named[edges[n].entry] || edges[n].names_own;
+  }
+  for (const auto& [alike, crowd] : crowds) {
+    int open = 0;
+    for (size_t n = 0; n < alike->entries.size(); ++n) {
+      open += crowd[n];
+      if (open > 0) is_crowded_[alike->entries[n]] = fits_some_[alike->entries[n]] = true;
     }
   }
   std::erase_if(edges, [&](const Edge& edge) { return !edge.names_own && is_named[edge.entry]; });
   return edges;
 }
 
-// Of all requests of a service, in the time that the log is of, most must be known to it.
+bool AccessLogJoin::is_captured_then(const AccessLogEntry& entry) const {
+  return first_ns_ <= last_ns_ && entry.to_ns - clock_.offset_ns >= first_ns_ - kLogSlackNs &&
+         entry.from_ns - clock_.offset_ns <= last_ns_ + kLogSlackNs;
+}
+
+// Whether the point shows most of what the log tells of its time.
+bool AccessLogJoin::is_shown(const std::vector<Edge>& edges) const {
+  std::vector<bool> is_shown = is_crowded_;
+  for (const Edge& edge : edges) is_shown[edge.entry] = true;
+  uint64_t told = 0, shown = 0;
+  for (size_t i = 0; i < log_.entries.size(); ++i) {
+    if (!is_captured_then(log_.entries[i])) continue;
+    ++told;
+    shown += is_shown[i];
+  }
+  return is_most(shown, told);
+}
+
+// Where it does not, of all requests of a service, in the time that the log is of, most must be known to it: it may be of several
+// servers or proxies, of which the point shows one. What shows the client's port is its own in any case.
 void AccessLogJoin::drop_foreign(std::vector<Edge>& edges, PointIndex point) {
-  if (edges.empty()) return;
+  if (edges.empty() || is_shown(edges)) return;
   int64_t from_ns = std::numeric_limits<int64_t>::max(), to_ns = std::numeric_limits<int64_t>::min();
   for (const AccessLogEntry& entry : log_.entries) {
     from_ns = std::min(from_ns, entry.from_ns - record_.clock_offset_ns);
@@ -196,7 +266,7 @@ void AccessLogJoin::drop_foreign(std::vector<Edge>& edges, PointIndex point) {
   const auto service_of = [&](size_t request) {
     return Service{point, store_.leg(requests_[request].leg_id)->server, said(requests_[request]).host};
   };
-  std::vector<bool> is_known(requests_.size());
+  std::vector<bool> is_known = is_crowded_request_;
   for (const Edge& edge : edges) is_known[edge.request] = true;
   for (size_t i = 0; i < requests_.size(); ++i) {
     if (requests_[i].point != point) continue;
@@ -206,11 +276,14 @@ void AccessLogJoin::drop_foreign(std::vector<Edge>& edges, PointIndex point) {
     ++counts.asked;
     counts.known += is_known[i];
   }
-  const auto is_foreign = [&](const Counts& counts) { return 10 * counts.known < kKnownOfTen * counts.asked; };
+  const auto is_foreign = [&](const Counts& counts) { return !is_most(counts.known, counts.asked); };
   for (const auto& [service, counts] : services) {
     if (counts.known > 0 && is_foreign(counts)) record_.foreign_requests += counts.asked;
   }
-  std::erase_if(edges, [&](const Edge& edge) { return is_foreign(services[service_of(edge.request)]); });
+  std::erase_if(edges, [&](const Edge& edge) {
+    const bool is_port_shown = edge.names_own && edge.place == 0 && log_.entries[edge.entry].peer_port != 0;
+    return !is_port_shown && is_foreign(services[service_of(edge.request)]);
+  });
 }
 
 // What hangs together by edges is looked at as a whole.
@@ -252,6 +325,7 @@ void AccessLogJoin::join_component(std::vector<Edge>& edges) {
     numbers->erase(std::unique(numbers->begin(), numbers->end()), numbers->end());
   }
   if (entries.size() != requests.size()) return;
+  if (std::any_of(entries.begin(), entries.end(), [this](size_t entry) { return is_crowded_[entry]; })) return;
   const AccessLogEntry& first = log_.entries[entries.front()];
   const bool is_one_client = std::all_of(entries.begin(), entries.end(), [&](size_t i) {
     return log_.entries[i].clients == first.clients && log_.entries[i].forwarded_for == first.forwarded_for &&
@@ -300,8 +374,7 @@ void AccessLogJoin::count() {
       ++record_.ambiguous;
     } else {
       ++record_.not_captured;
-      record_.outside_capture += first_ns_ > last_ns_ || entry.to_ns - record_.clock_offset_ns < first_ns_ - kLogSlackNs ||
-                                 entry.from_ns - record_.clock_offset_ns > last_ns_ + kLogSlackNs;
+      record_.outside_capture += !is_captured_then(entry);
     }
   }
 }
@@ -330,26 +403,22 @@ AccessLogJoin::ClientLeg AccessLogJoin::client_leg_of(const Join& join) const {
     found.confidence = kSame;
     return found;
   }
-  const auto legs = legs_.find({static_cast<PointIndex>(point), entry.clients[place]});
-  if (legs == legs_.end()) return {};
   const uint16_t port = place == 0 ? entry.peer_port : 0;
-  for (const Captured& candidate : legs->second) {
-    const LegState& client = *store_.leg(candidate.leg_id);
-    if (!is_open(candidate, request.asked_ns) || (port != 0 && client.client.port != port)) continue;
-    if (client.protocol != leg.protocol) {
-      // A client may ask over QUIC, too.
-      if (client.protocol == ip_protocol::udp && client.server.port == 443) return {};
-      continue;
-    }
-    if (is_followed(*store_.find(store_.place_of(candidate.leg_id).connection_id), client)) continue;
-    if (found.client_leg_id != 0) return {};  // which of the two is not known
-    // Its requests can be read, and none of them is this one, or it is not known which.
-    if (client.recognised != nullptr && !client.recognised->requests.empty()) return {};
-    if (!client.established && !client.midstream) continue;
-    found.client_leg_id = candidate.leg_id;
+  bool is_certain = true;
+  each_open(static_cast<PointIndex>(point), entry.clients[place], request.asked_ns, [&](const LegState& client) {
+    if (port != 0 && client.client.port != port) return true;
+    // A client may ask over QUIC, too.
+    if (client.protocol != leg.protocol) return is_certain = client.protocol != ip_protocol::udp || client.server.port != 443;
+    if (is_followed(*store_.find(store_.place_of(client.id.value()).connection_id), client)) return true;
+    // There are two; or its requests can be read, and none of them is this one, or it is not known which.
+    const bool can_be_read = client.recognised != nullptr && !client.recognised->requests.empty();
+    if (found.client_leg_id != 0 || can_be_read) return is_certain = false;
+    if (!client.established && !client.midstream) return true;
+    found.client_leg_id = client.id.value();
     found.confidence = port != 0 ? kSame : kOnlyOne;
-  }
-  return found;
+    return true;
+  });
+  return is_certain ? found : ClientLeg{};
 }
 
 }  // namespace parallax

@@ -22,20 +22,22 @@ std::string key_of(std::string_view method, uint16_t status, std::string_view ta
 AccessLogIndex::AccessLogIndex(const AccessLog& log) {
   for (size_t i = 0; i < log.entries.size(); ++i) {
     const AccessLogEntry& entry = log.entries[i];
-    entries_[key_of(entry.method, entry.status, entry.target)].push_back(i);
-    widest_ns_ = std::max(widest_ns_, entry.to_ns - entry.from_ns);
+    Alike& alike = alike_[key_of(entry.method, entry.status, entry.target)];
+    alike.entries.push_back(i);
+    alike.widest_ns = std::max(alike.widest_ns, entry.to_ns - entry.from_ns);
+    alike.has_long |= entry.bytes > kLongAnswer;
   }
-  for (auto& [key, entries] : entries_) {
-    std::stable_sort(entries.begin(), entries.end(),
+  for (auto& [key, alike] : alike_) {
+    std::stable_sort(alike.entries.begin(), alike.entries.end(),
                      [&](size_t a, size_t b) { return log.entries[a].from_ns < log.entries[b].from_ns; });
   }
 }
 
 // What a recogniser has cut is longer than what the key takes of it, but where the other texts have left no room: then there is
 // none.
-const std::vector<size_t>* AccessLogIndex::find(const RecognisedRequest& request) const {
-  const auto found = entries_.find(key_of(request.method, request.status, request.target));
-  return found == entries_.end() ? nullptr : &found->second;
+const AccessLogIndex::Alike* AccessLogIndex::find(const RecognisedRequest& request) const {
+  const auto found = alike_.find(key_of(request.method, request.status, request.target));
+  return found == alike_.end() ? nullptr : &found->second;
 }
 
 bool says_the_same(const AccessLogEntry& entry, const RecognisedRequest& request) {

@@ -29,15 +29,17 @@ struct LoggedRequest {
 // Entries by what was asked, in the order of time.
 class AccessLogIndex {
  public:
+  struct Alike {
+    std::vector<size_t> entries;  // numbers
+    int64_t widest_ns = 0;        // the longest time that one of them spans
+    bool has_long = false;        // an answer of one of them may have taken longer than its head
+  };
   explicit AccessLogIndex(const AccessLog& log);
-  // Every entry that says the same, whatever its time: a range of entry numbers.
-  const std::vector<size_t>* find(const RecognisedRequest& request) const;
-  // The longest time that one entry spans.
-  int64_t widest_ns() const { return widest_ns_; }
+  // Every entry that says the same, whatever its time; null: none.
+  const Alike* find(const RecognisedRequest& request) const;
 
  private:
-  std::unordered_map<std::string, std::vector<size_t>> entries_;
-  int64_t widest_ns_ = 0;
+  std::unordered_map<std::string, Alike> alike_;
 };
 
 // Clocks that are kept in step differ by less.

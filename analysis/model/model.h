@@ -70,7 +70,7 @@ struct HttpRequestRecord {
   std::string method, target;
   uint16_t status = 0;  // 0: no answer seen
   std::string forwarded_for, host;
-  uint64_t access_log_line = 0;        // that tells of it; 0: none
+  uint64_t access_log_line = 0;          // that tells of it; 0: none
   bool forwarded_for_is_logged = false;  // forwarded_for is from there, and not from the packet
 };
 

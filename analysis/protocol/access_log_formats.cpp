@@ -152,7 +152,8 @@ bool parse_request_line(std::string_view text, AccessLogEntry& entry) {
   const size_t first = text.find(' '), last = text.rfind(' ');
   if (first == text.npos || first == 0 || last == first || !text.substr(last + 1).starts_with("HTTP/")) return false;
   const std::string_view method = text.substr(0, first), target = text.substr(first + 1, last - first - 1);
-  const bool is_token = std::all_of(method.begin(), method.end(), [](char c) { return (c >= 'A' && c <= 'Z') || c == '-' || c == '_'; });
+  const bool is_token =
+      std::all_of(method.begin(), method.end(), [](char c) { return (c >= 'A' && c <= 'Z') || c == '-' || c == '_'; });
   if (!is_token || target.empty()) return false;
   entry.method = method;
   entry.target = target;
@@ -171,8 +172,8 @@ void note_time(const LogTime& time, int64_t before_ns, int64_t after_ns, AccessL
   entry.to_ns = time.ns + time.resolution_ns - 1 + after_ns;
 }
 
-// Addresses at the beginning of a line, after a virtual host's name perhaps: who connected; or, where an administrator has put the
-// list of clients there, that ("203.0.113.5, 10.0.0.2 - - "), with who connected after it or not.
+// Addresses at the beginning of a line, after a virtual host's name perhaps: who connected; or, where an administrator has put
+// the list of clients there, that ("203.0.113.5, 10.0.0.2 - - "), with who connected after it or not.
 void take_peers(std::string_view prefix, AccessLogEntry& entry) {
   bool has_commas = false;
   std::vector<Address>& clients = entry.clients;
@@ -198,7 +199,8 @@ void take_peers(std::string_view prefix, AccessLogEntry& entry) {
 // Where "[dd/" begins; npos: nowhere. syslog's "haproxy[123]:" is none.
 size_t find_time(std::string_view text) {
   for (size_t at = text.find('['); at != text.npos; at = text.find('[', at + 1)) {
-    if (at > 0 && text[at - 1] == ' ' && at + 3 < text.size() && is_digit(text[at + 1]) && is_digit(text[at + 2]) && text[at + 3] == '/')
+    if (at > 0 && text[at - 1] == ' ' && at + 3 < text.size() && is_digit(text[at + 1]) && is_digit(text[at + 2]) &&
+        text[at + 3] == '/')
       return at;
   }
   return text.npos;
@@ -253,7 +255,8 @@ LogLineStatus parse_common_line(std::string_view text, LogLine& out) {
 LogLineStatus parse_haproxy_line(std::string_view text, LogLine& out) {
   const size_t begin = find_time(text), end = begin == text.npos ? begin : text.find(']', begin);
   LogTime time;
-  if (end == text.npos || begin < 2 || !parse_log_time(text.substr(begin + 1, end - begin - 1), false, time)) return LogLineStatus::malformed;
+  if (end == text.npos || begin < 2 || !parse_log_time(text.substr(begin + 1, end - begin - 1), false, time))
+    return LogLineStatus::malformed;
   AccessLogEntry& entry = out.entry;
   std::string_view peer = text.substr(0, begin - 1);
   peer.remove_prefix(peer.rfind(' ') + 1);  // npos + 1: nothing
@@ -267,7 +270,7 @@ LogLineStatus parse_haproxy_line(std::string_view text, LogLine& out) {
   std::string_view rest = text.substr(end + 1);
   if (!rest.starts_with(' ')) return LogLineStatus::malformed;
   rest.remove_prefix(1);
-  next_part(rest, ' ');                                                                        // frontend
+  next_part(rest, ' ');                                                                           // frontend
   if (next_part(rest, ' ').find('/') == std::string_view::npos) return LogLineStatus::malformed;  // backend/server
   std::string_view timers = next_part(rest, ' ');
   if (std::count(timers.begin(), timers.end(), '/') != 4) return LogLineStatus::malformed;
@@ -288,7 +291,8 @@ LogLineStatus parse_haproxy_line(std::string_view text, LogLine& out) {
   if (const size_t brace = fields.find('{'); brace != fields.npos) {
     fields.remove_prefix(brace + 1);
     std::string_view headers = next_part(fields, '}');
-    while (!headers.empty() && out.slot_count < LogLine::kSlotsMax) out.slots[out.slot_count++] = without_hash_escapes(next_part(headers, '|'));
+    while (!headers.empty() && out.slot_count < LogLine::kSlotsMax)
+      out.slots[out.slot_count++] = without_hash_escapes(next_part(headers, '|'));
   }
   const std::string_view quoted = rest.substr(quote + 1);
   const size_t close = quoted.rfind('"');  // none where syslog has cut the line
@@ -307,11 +311,16 @@ struct W3cColumn {
   std::string_view W3cRow::*value;
 };
 constexpr W3cColumn kColumns[] = {
-    {"date", &W3cRow::date},         {"time", &W3cRow::time},
-    {"cs-method", &W3cRow::method},  {"cs-uri-stem", &W3cRow::stem},
-    {"cs-uri", &W3cRow::stem},       {"cs-uri-query", &W3cRow::query},
-    {"sc-status", &W3cRow::status},  {"c-ip", &W3cRow::client},
-    {"time-taken", &W3cRow::taken},  {"sc-bytes", &W3cRow::bytes},
+    {"date", &W3cRow::date},
+    {"time", &W3cRow::time},
+    {"cs-method", &W3cRow::method},
+    {"cs-uri-stem", &W3cRow::stem},
+    {"cs-uri", &W3cRow::stem},
+    {"cs-uri-query", &W3cRow::query},
+    {"sc-status", &W3cRow::status},
+    {"c-ip", &W3cRow::client},
+    {"time-taken", &W3cRow::taken},
+    {"sc-bytes", &W3cRow::bytes},
     {"x-forwarded-for", &W3cRow::forwarded_for},
     {"cs(x-forwarded-for)", &W3cRow::forwarded_for},
     {"x-real-ip", &W3cRow::forwarded_for},

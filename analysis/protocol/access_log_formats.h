@@ -40,7 +40,8 @@ LogLineStatus parse_common_line(std::string_view text, LogLine& out);   // and c
 LogLineStatus parse_haproxy_line(std::string_view text, LogLine& out);  // of HTTP mode, with or without syslog's prefix
 LogLineStatus parse_w3c_line(std::string_view text, W3cFields& fields, LogLine& out);
 
-// "203.0.113.5, 10.0.0.2", with or without ports and brackets; "unknown" may stand among them. In their order; false: anything else.
+// "203.0.113.5, 10.0.0.2", with or without ports and brackets; "unknown" may stand among them. In their order; false: anything
+// else.
 bool parse_address_list(std::string_view text, std::vector<Address>& out);
 
 }  // namespace parallax

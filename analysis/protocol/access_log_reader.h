@@ -1,8 +1,8 @@
 // Access logs out of their lines: the common and combined formats of Apache and nginx, haproxy's HTTP log, W3C extended (IIS).
 //
-// The first lines decide which format it is: a table of formats, each with a parser of one line (access_log_formats.h). What names
-// the client behind a proxy is found by what stands in the fields, for a log does not say which field is which: an extra quoted
-// field, or a captured header of haproxy's, of which most values are lists of addresses; in W3C the column's name says it.
+// The first lines decide which format it is: a table of formats, each with a parser of one line (access_log_formats.h). What
+// names the client behind a proxy is found by what stands in the fields, for a log does not say which field is which: an extra
+// quoted field, or a captured header of haproxy's, of which most values are lists of addresses; in W3C the column's name says it.
 // Lines are a stranger's: what does not parse is counted and passed over. One thread; no I/O.
 #pragma once
 

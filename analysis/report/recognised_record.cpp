@@ -80,7 +80,8 @@ void fill_log_lines(const std::vector<const Recognised*>& legs, std::vector<Http
     for (size_t i = 0; i < legs.size() && record.access_log_line == 0; ++i) {
       if (legs[i] == nullptr) continue;
       for (const RecognisedRequest& other : legs[i]->requests) {
-        if (other.log_line == 0 || other.method != record.method || other.target != record.target || other.status != record.status)
+        if (other.log_line == 0 || other.method != record.method || other.target != record.target ||
+            other.status != record.status)
           continue;
         if (!taken.insert(other.log_line).second) continue;
         record.access_log_line = other.log_line;

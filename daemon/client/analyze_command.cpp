@@ -54,8 +54,10 @@ void add_analyze_command(CLI::App& app, int& exit_code) {
                   "auto (default): bring the stamps of all points to one clock; off: take them as they stand")
       ->option_text("auto|off");
   command.add_option("--workers", options->workers, "analysis workers (default 1); the output is the same")->option_text("N");
-  command.add_option("--access-log", options->access_log,
-                     "a server's or proxy's log of the requests: joins them to connections, and names their clients")->option_text("FILE");
+  command
+      .add_option("--access-log", options->access_log,
+                  "a server's or proxy's log of the requests: joins them to connections, and names their clients")
+      ->option_text("FILE");
   command.footer(kFooter);
   command.callback([options, &exit_code] { exit_code = analyze(*options, stdout, stderr); });
 }

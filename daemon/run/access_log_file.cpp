@@ -46,7 +46,8 @@ Result<AccessLog> read_access_log(const std::string& path) {
   AccessLog log = reader.finish();
   log.file = path;
   if (log.format == AccessLogFormat::unknown && log.malformed > 0)
-    return Error{fmt::format("{}:{}: no access log, or of a format that is not known: {}", path, log.first_malformed_line, kFormatsKnown)};
+    return Error{
+        fmt::format("{}:{}: no access log, or of a format that is not known: {}", path, log.first_malformed_line, kFormatsKnown)};
   if (!buffer->error().empty()) log.warning = fmt::format("{}: {}; read up to there", path, buffer->error());
   return log;
 }

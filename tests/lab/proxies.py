@@ -256,12 +256,54 @@ def judge(bin_folder, folder, shapes, options=()):
     return short
 
 
+def joins_of(bin_folder, folder, name):
+    """Of what an access log was joined to: right, wrong; of the clients it names: right, wrong."""
+    clients = collections.defaultdict(set)
+    served = {line["id"]: line["peer"] for line in read_lines(folder / "served.jsonl")}
+    for line in read_lines(folder / "asked.jsonl"):
+        clients[served.get(line["id"])].add(line["client"])
+    lines = (folder / name).read_text().splitlines()
+    counts = [0, 0, 0, 0]
+    for c in analyse(bin_folder, folder, ["--access-log", str(folder / name)]):
+        outside, inside = ({end(leg["client"]) for leg in c["legs"] if leg["point"] == point} for point in ("outside", "inside"))
+        behind = outside or set().union(*(clients[i] for i in inside))
+        for request in c.get("http_requests", []):
+            if "access_log_line" not in request:
+                continue
+            who = lines[request["access_log_line"] - 1].split(" ")[0].removeprefix("::ffff:")
+            if name.startswith("haproxy"):
+                address, _, port = who.rpartition(":")
+                good = end({"address": address, "port": int(port)}) in behind
+            else:
+                good = any(client.startswith(who + ":") for client in behind)
+            counts[not good] += 1
+            if request.get("forwarded_for_is_logged"):
+                named = {client.rpartition(":")[0].strip("[]") for i in inside for client in clients[i]}
+                counts[2 + (request["forwarded_for"] not in named)] += 1
+    return counts
+
+
+def judge_logs(bin_folder, folder, shapes):
+    """The proxies' own logs, joined to the capture: not one entry to a request that it is not of."""
+    short = []
+    for name, software in (("haproxy.access", "haproxy"), ("nginx.access", "nginx")):
+        if not any(s.software == software and s.server in (HTTP, TLS) and s.speaks in ("http", "tls") for s in shapes) or not (folder / name).exists():
+            continue
+        right, wrong, named, misnamed = joins_of(bin_folder, folder, name)
+        good = right > 0 and wrong == 0 and misnamed == 0
+        print("%-46s requests joined: %d right, %d wrong; clients named: %d right, %d wrong%s" % (name, right, wrong, named, misnamed, "" if good else "   SHORT"))
+        if not good:
+            short.append(name)
+    return short
+
+
 def main():
     bin_folder = sys.argv[1]
     if sys.argv[2:3] == ["again"]:
         folder = Path(sys.argv[3])
         truth = truth_of(folder)
-        return 1 if judge(bin_folder, folder, [s for s in SHAPES if s.name in truth]) else 0
+        kept = [s for s in SHAPES if s.name in truth]
+        return 1 if judge(bin_folder, folder, kept) + judge_logs(bin_folder, folder, kept) else 0
     seconds = float(sys.argv[2]) if len(sys.argv) > 2 else 10
     rate = float(sys.argv[3]) if len(sys.argv) > 3 else 20
     shapes = [s for s in SHAPES if len(sys.argv) < 5 or any(word in s.name for word in sys.argv[4:])]
@@ -280,7 +322,7 @@ def main():
         capture(network, folder, shapes, seconds, rate)
     finally:
         network.close()
-    short = judge(bin_folder, folder, shapes)
+    short = judge(bin_folder, folder, shapes) + judge_logs(bin_folder, folder, shapes)
     if os.environ.get("PARALLAX_LAB_KEEP") or short:
         print("kept: %s" % folder)
     else:

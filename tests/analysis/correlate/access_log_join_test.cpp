@@ -192,6 +192,16 @@ TEST_F(AccessLogJoinTest, AServerThatTheLogDoesNotKnowIsLeftAlone) {
   EXPECT_EQ(record.foreign_requests, 10u);
 }
 
+// As where another proxy, or a listener that logs nothing, asks the same server.
+TEST_F(AccessLogJoinTest, AServerMayBeAskedMoreThanTheLogKnows) {
+  const uint64_t server = leg(kInside, client(10), 0, 20'000);
+  for (int i = 0; i < 10; ++i) {
+    request(server, 1000 * i + 500, "/page/" + std::to_string(i));
+    if (i < 3) entry(1000 * i + 500, "/page/" + std::to_string(i), {client(10)});
+  }
+  EXPECT_EQ(AccessLogJoin(log_, store_, 2).record().joined, 3u);
+}
+
 // The client's own request to the proxy is not one that the proxy asks for it; and the server's log names the proxy.
 TEST_F(AccessLogJoinTest, AServersLogSaysNothingOfRequestsThatItsProxyWasAsked) {
   const uint64_t outside = leg(kOutside, client(10), 0, 900);
@@ -224,6 +234,20 @@ TEST_F(AccessLogJoinTest, AClockThatDisagreesWithItselfIsNone) {
   EXPECT_FALSE(record.clock_is_known);
   EXPECT_EQ(record.joined, 0u);
   EXPECT_EQ(record.not_captured, 6u);
+}
+
+// As under a load generator: nothing is told apart, and the time it takes does not grow with the square of their number.
+TEST_F(AccessLogJoinTest, ThousandsAlikeInASecondAreAmbiguous) {
+  const uint64_t server = leg(kInside, client(10), 0, 5000);
+  for (int i = 0; i < 20'000; ++i) {
+    request(server, 100 + i * 0.01, "/");
+    entry(100, "/", {client(10)});
+  }
+  request(server, 3000, "/");
+  entry(3000, "/", {client(10)});
+  const AccessLogRecord record = AccessLogJoin(log_, store_, 2).record();
+  EXPECT_EQ(record.ambiguous, 20'000u);
+  EXPECT_EQ(record.joined, 1u);
 }
 
 TEST(LogClock, ManyTellHowExactItIs) {

@@ -51,7 +51,8 @@ TEST(AccessLog, CombinedFormatWithAQuotedFieldThatListsClients) {
 }
 
 TEST(AccessLog, WhatAClientWritesAsItsUserAgentNamesNobody) {
-  const AccessLog log = read({R"(10.0.0.1 - - [29/Feb/2024:12:34:56 +0000] "GET / HTTP/1.1" 200 10 "203.0.113.1" "203.0.113.1")"});
+  const AccessLog log =
+      read({R"(10.0.0.1 - - [29/Feb/2024:12:34:56 +0000] "GET / HTTP/1.1" 200 10 "203.0.113.1" "203.0.113.1")"});
   ASSERT_EQ(log.entries.size(), 1u);
   EXPECT_EQ(log.entries[0].clients.size(), 1u);
 }
@@ -116,7 +117,8 @@ TEST(AccessLog, W3cOfIis) {
   const AccessLog log = read({
       "#Software: Microsoft Internet Information Services 10.0",
       "#Date: 2024-02-29 12:00:00",
-      "#Fields: date time s-ip cs-method cs-uri-stem cs-uri-query s-port c-ip cs(User-Agent) sc-status time-taken X-Forwarded-For",
+      "#Fields: date time s-ip cs-method cs-uri-stem cs-uri-query s-port c-ip cs(User-Agent) sc-status time-taken "
+      "X-Forwarded-For",
       "2024-02-29 12:34:56 10.0.0.80 GET /a b=1 80 10.0.0.1 curl/8 200 250 203.0.113.9,+198.51.100.7",
       "2024-02-29 12:34:57 10.0.0.80 GET /c - 80 10.0.0.1 curl/8 404 0 -",
       "#Fields: time c-ip cs-method cs-uri-stem sc-status",

@@ -27,8 +27,8 @@ struct Packet {
 };
 
 // A connection with one exchange: from `ms` on, the request 3 ms later, the answer 10 ms after that.
-void converse(std::vector<Packet>& packets, double ms, const char* client, uint16_t port, const char* server, uint16_t server_port,
-              const std::string& request, const std::string& answer) {
+void converse(std::vector<Packet>& packets, double ms, const char* client, uint16_t port, const char* server,
+              uint16_t server_port, const std::string& request, const std::string& answer) {
   const auto send = [&](bool from_client, double at, uint8_t flags, uint32_t seq, uint32_t ack, const std::string& text) {
     test::Ip ip;
     ip.source = test::address(from_client ? client : server);
@@ -43,7 +43,8 @@ void converse(std::vector<Packet>& packets, double ms, const char* client, uint1
   };
   using namespace tcp_flag;
   const uint32_t isn = 1000u * port + server_port, server_isn = 7000u * port + server_port;
-  const auto asked = isn + 1 + static_cast<uint32_t>(request.size()), answered = server_isn + 1 + static_cast<uint32_t>(answer.size());
+  const auto asked = isn + 1 + static_cast<uint32_t>(request.size()),
+             answered = server_isn + 1 + static_cast<uint32_t>(answer.size());
   send(true, ms, syn, isn, 0, "");
   send(false, ms + 1, syn | ack, server_isn, isn + 1, "");
   send(true, ms + 2, ack, isn + 1, server_isn + 1, "");
@@ -135,13 +136,13 @@ TEST_F(AccessLogAnalyzeTest, AProxysLogPairsWhatNothingElseTellsApart) {
 }
 
 TEST_F(AccessLogAnalyzeTest, AServersLogNamesTheClientInAFieldOfItsOwn) {
-  const std::string log = write("access.log",
-                                R"(10.0.0.1 - - [29/Feb/2024:13:34:56 +0100] "GET /b HTTP/1.1" 200 2 "-" "lab" "198.51.100.8")"
-                                "\n"
-                                R"(10.0.0.1 - - [29/Feb/2024:13:34:56 +0100] "GET /a HTTP/1.1" 200 2 "-" "lab" "198.51.100.7")"
-                                "\n"
-                                R"(10.0.0.1 - - [29/Feb/2024:13:34:56 +0100] "GET /c HTTP/1.1" 200 2 "-" "lab" "198.51.100.7")"
-                                "\nrubbish\n");
+  const std::string log =
+      write("access.log", R"(10.0.0.1 - - [29/Feb/2024:13:34:56 +0100] "GET /b HTTP/1.1" 200 2 "-" "lab" "198.51.100.8")"
+                          "\n"
+                          R"(10.0.0.1 - - [29/Feb/2024:13:34:56 +0100] "GET /a HTTP/1.1" 200 2 "-" "lab" "198.51.100.7")"
+                          "\n"
+                          R"(10.0.0.1 - - [29/Feb/2024:13:34:56 +0100] "GET /c HTTP/1.1" 200 2 "-" "lab" "198.51.100.7")"
+                          "\nrubbish\n");
   EXPECT_THAT(connection_from(run(log, "json"), "198.51.100.7"), HasSubstr("\"access_log_line\":2"));
   const std::string report = run(log, "text");
   EXPECT_THAT(report, HasSubstr("access log: 3 requests, 2 joined to connections, 0 ambiguous, 1 not captured"));
@@ -186,7 +187,8 @@ TEST_F(AccessLogAnalyzeTest, AnEmptyLogJoinsNothing) {
 }
 
 TEST_F(AccessLogAnalyzeTest, LinesWithoutEndAreCountedAndPassedOver) {
-  const std::string log = write("long.log", kHaproxyLog + std::string(300'000, 'x') + "\n" + kHaproxyLog + std::string(100'000, 'y'));
+  const std::string log =
+      write("long.log", kHaproxyLog + std::string(300'000, 'x') + "\n" + kHaproxyLog + std::string(100'000, 'y'));
   EXPECT_THAT(run(log, "text"), HasSubstr("2 lines of it could not be read"));
 }
 
