@@ -250,10 +250,11 @@ bool AccessLogJoin::is_shown(const std::vector<Edge>& edges) const {
   return is_most(shown, told);
 }
 
-// Where it does not, of all requests of a service, in the time that the log is of, most must be known to it: it may be of several
-// servers or proxies, of which the point shows one. What shows the client's port is its own in any case.
+// Of all requests of a service, in the time that the log is of, most must be known to it. It may be that another proxy asks the
+// same service: then the point must show most of the log with it, and would not without. What shows the client's port is its own
+// in any case.
 void AccessLogJoin::drop_foreign(std::vector<Edge>& edges, PointIndex point) {
-  if (edges.empty() || is_shown(edges)) return;
+  if (edges.empty()) return;
   int64_t from_ns = std::numeric_limits<int64_t>::max(), to_ns = std::numeric_limits<int64_t>::min();
   for (const AccessLogEntry& entry : log_.entries) {
     from_ns = std::min(from_ns, entry.from_ns - record_.clock_offset_ns);
@@ -277,13 +278,16 @@ void AccessLogJoin::drop_foreign(std::vector<Edge>& edges, PointIndex point) {
     counts.known += is_known[i];
   }
   const auto is_foreign = [&](const Counts& counts) { return !is_most(counts.known, counts.asked); };
+  std::vector<Edge> kept;
+  for (const Edge& edge : edges) {
+    const bool is_port_shown = edge.names_own && edge.place == 0 && log_.entries[edge.entry].peer_port != 0;
+    if (is_port_shown || !is_foreign(services[service_of(edge.request)])) kept.push_back(edge);
+  }
+  if (!is_shown(kept) && is_shown(edges)) return;
+  edges = std::move(kept);
   for (const auto& [service, counts] : services) {
     if (counts.known > 0 && is_foreign(counts)) record_.foreign_requests += counts.asked;
   }
-  std::erase_if(edges, [&](const Edge& edge) {
-    const bool is_port_shown = edge.names_own && edge.place == 0 && log_.entries[edge.entry].peer_port != 0;
-    return !is_port_shown && is_foreign(services[service_of(edge.request)]);
-  });
 }
 
 // What hangs together by edges is looked at as a whole.
