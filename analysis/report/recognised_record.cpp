@@ -1,5 +1,6 @@
 #include "analysis/report/recognised_record.h"
 
+#include <algorithm>
 #include <set>
 
 #include "analysis/protocol/dhcp_message.h"
@@ -74,6 +75,11 @@ DhcpRecord record_of(const RecognisedDhcp& dhcp) {
 
 // The access log may tell of a request as another leg has shown it: of those that say the same the first that none has taken.
 void fill_log_lines(const std::vector<const Recognised*>& legs, std::vector<HttpRequestRecord>& records) {
+  const bool is_any_logged = std::any_of(legs.begin(), legs.end(), [](const Recognised* leg) {
+    return leg != nullptr &&
+           std::any_of(leg->requests.begin(), leg->requests.end(), [](const auto& r) { return r.log_line != 0; });
+  });
+  if (!is_any_logged) return;
   std::set<uint64_t> taken;
   for (const HttpRequestRecord& record : records) taken.insert(record.access_log_line);
   for (HttpRequestRecord& record : records) {
