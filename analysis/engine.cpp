@@ -240,6 +240,8 @@ std::vector<std::string> Engine::Impl::bounds_hit() const {
   add("far_sightings", correlator.far_sightings_forgotten(), "packets seen at one side of a point forgotten early");
   add("source_tries", correlator.sources_forgotten(), "sources whose tries were forgotten early");
   add("findings", correlator.findings().evicted(), "evicted");
+  if (options.access_log != nullptr)
+    add("access_log", options.access_log->not_kept, "requests of the log beyond what is kept of it");
   return hit;
 }
 
@@ -248,6 +250,7 @@ SummaryRecord Engine::summary() const {
   SummaryRecord r;
   for (const PortChannel* channel : impl_->sensor.channels()) r.packets += channel->counters.packets.get();
   const auto& totals = impl_->correlator.store().totals();
+  r.access_log = impl_->correlator.access_log();
   r.connections = totals.connections;
   r.paired_connections = totals.paired_connections;
   if (impl_->options.path.size() > 1) {

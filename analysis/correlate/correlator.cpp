@@ -541,8 +541,47 @@ bool Correlator::take_back_what_never_matched() {
   return true;
 }
 
+// At the end, when it is known of every request what was answered, and what else might be meant.
+void Correlator::join_access_log() {
+  AccessLogJoin log(*options_.access_log, store_, options_.path.size());
+  for (const AccessLogJoin::Join& join : log.joins()) {
+    const AccessLogJoin::ClientLeg match = log.client_leg_of(join);
+    if (match.client_leg_id == 0) continue;
+    if (store_.place_of(match.leg_id).connection_id == store_.place_of(match.client_leg_id).connection_id) {
+      ++log.record().pairings_confirmed;
+    } else if (pair_by_log(log, match)) {
+      ++log.record().pairings;
+    }
+  }
+  access_log_ = log.record();
+}
+
+// A pairing by times alone gives way where the log names another client, and never the one that was found.
+bool Correlator::pair_by_log(AccessLogJoin& log, const AccessLogJoin::ClientLeg& match) {
+  const Connection& connection = *store_.connection_of(match.leg_id);
+  for (size_t i = 0; i < connection.crossings.size(); ++i) {
+    const Crossing& crossing = connection.crossings[i];
+    if (connection.legs[crossing.server_leg].id.value() != match.leg_id || crossing.method != PairingMethod::timing) continue;
+    if (log.names(match.leg_id, connection.legs[crossing.client_leg].client.address)) continue;
+    take_back(*store_.connection_of(match.leg_id), i, now_ns_);
+    ++log.record().pairings_taken_back;
+    break;
+  }
+  const LegState &beyond = *store_.leg(match.leg_id), &client = *store_.leg(match.client_leg_id);
+  const uint64_t before = tallies_.pairings[static_cast<size_t>(PairingMethod::forwarded_header)];
+  if (client.first.order_ns > beyond.first.order_ns && !beyond.is_paired()) {
+    // It was opened for another, who is not known.
+    if (store_.share(*store_.leg(match.client_leg_id), *store_.leg(match.leg_id)))
+      ++tallies_.pairings[static_cast<size_t>(PairingMethod::forwarded_header)];
+  } else {
+    pair_by_message(match.leg_id, {match.client_leg_id, PairingMethod::forwarded_header, match.confidence}, now_ns_);
+  }
+  return tallies_.pairings[static_cast<size_t>(PairingMethod::forwarded_header)] > before;
+}
+
 void Correlator::finish_some() {
   if (!take_back_what_never_matched()) return;
+  if (options_.access_log != nullptr && !access_log_) join_access_log();
   int64_t last_ns = now_ns_;
   for (const PortChannel* channel : sensor_.channels())
     last_ns = std::max(last_ns, channel->covered_to_ns.load(std::memory_order_acquire));

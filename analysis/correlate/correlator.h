@@ -6,12 +6,14 @@
 // only once every worker has passed that time, so that ids and decisions do not depend on the number of workers.
 #pragma once
 
+#include <optional>
 #include <vector>
 
 #include "analysis/connection/connection_store.h"
 #include "analysis/connection/knowledge.h"
 #include "analysis/connection/rival_openings.h"
 #include "analysis/connection/tallies.h"
+#include "analysis/correlate/access_log_join.h"
 #include "analysis/correlate/message_pairer.h"
 #include "analysis/correlate/pair_homes.h"
 #include "analysis/correlate/pairer.h"
@@ -39,6 +41,8 @@ class Correlator {
   const Tallies& tallies() const { return tallies_; }
   // A pair of that home whose fates are void.
   bool is_taken_back(size_t home, uint32_t pair) const { return homes_.is_taken_back(static_cast<uint8_t>(home), pair); }
+  // Once finished, where there is an access log.
+  const std::optional<AccessLogRecord>& access_log() const { return access_log_; }
   bool is_cleared(PortIndex port, uint32_t frame) const { return runner_.is_cleared(port, frame); }
   uint64_t sources_forgotten() const { return runner_.sources_evicted(); }
   uint64_t far_sightings_forgotten() const { return runner_.far_sightings_evicted(); }
@@ -66,6 +70,8 @@ class Correlator {
   void take_back(Connection& connection, size_t crossing, int64_t now_ns);
   void settle_again(uint64_t leg_id, PointIndex lost);
   bool take_back_what_never_matched();
+  void join_access_log();
+  bool pair_by_log(AccessLogJoin& log, const AccessLogJoin::ClientLeg& match);
   bool can_be_followed(const Connection& connection, const Crossing& crossing) const;
   bool is_spread(const LegState& client_side, const LegState& server_side) const;
   void follow_no_more_what_is_spread(const LegState& leg, int64_t now_ns);
@@ -89,6 +95,7 @@ class Correlator {
   DetectorRunner runner_;
   int64_t now_ns_ = kTimeMin;
   uint64_t matched_id_ = 0;  // at the end: connections up to it have been looked at for pairs that never matched
+  std::optional<AccessLogRecord> access_log_;
   bool finished_ = false;
 };
 

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "analysis/model/access_log.h"
 #include "analysis/model/sides.h"
 #include "analysis/model/vocabulary.h"
 #include "capture/core/sighting.h"
@@ -69,6 +70,8 @@ struct HttpRequestRecord {
   std::string method, target;
   uint16_t status = 0;  // 0: no answer seen
   std::string forwarded_for, host;
+  uint64_t access_log_line = 0;          // that tells of it; 0: none
+  bool forwarded_for_is_logged = false;  // forwarded_for is from there, and not from the packet
 };
 
 struct DnsRecord {
@@ -230,6 +233,7 @@ struct SummaryRecord {
   std::map<std::string, uint64_t> findings_by_kind;
   uint64_t sensor_loss = 0;
   std::vector<std::string> bounds_hit;  // "legs: 12 evicted"
+  std::optional<AccessLogRecord> access_log;
 };
 
 }  // namespace parallax

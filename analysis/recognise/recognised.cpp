@@ -85,6 +85,7 @@ bool Recognised::take_request(const RecognitionEvent& event) {
   if (requests.size() == kRequestsMax) return false;
   RecognisedRequest request;
   request.seq = event.seq;
+  request.order_ns = event.order_ns;
   request.method = event.text(0);
   request.host = event.text(1);
   request.forwarded_for = event.text(2);
@@ -104,6 +105,7 @@ bool Recognised::take_response(const RecognitionEvent& event) {
     if (request.status != 0 || !request.has_request) continue;
     if (!event.closing && !sequence_before(request.seq, event.ack)) break;
     request.status = event.code;
+    request.answered_ns = event.order_ns;
     return true;
   }
   if (requests.size() == kRequestsMax) return false;
@@ -157,7 +159,7 @@ size_t Recognised::bytes() const {
     for (const std::string& name : tls->certificate_names) sum += sizeof(name) + of(name);
   }
   for (const RecognisedRequest& r : requests)
-    sum += of(r.method) + of(r.target) + of(r.host) + of(r.forwarded_for) + of(r.forwarded);
+    sum += of(r.method) + of(r.target) + of(r.host) + of(r.forwarded_for) + of(r.forwarded) + of(r.logged_client);
   if (proxy) sum += of(proxy->authority) + of(proxy->unique_id);
   for (const RecognisedDns& d : dns) sum += of(d.name);
   for (const RecognisedDhcp& d : dhcp) sum += of(d.host_name) + of(d.hardware_address);

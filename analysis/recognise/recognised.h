@@ -29,8 +29,11 @@ struct RecognisedTls {
 struct RecognisedRequest {
   uint32_t seq = 0;  // where it begins
   std::string method, target, host, forwarded_for, forwarded;
-  uint16_t status = 0;      // 0: no answer seen
-  bool has_request = true;  // false: the answer alone was seen
+  uint16_t status = 0;                    // 0: no answer seen
+  bool has_request = true;                // false: the answer alone was seen
+  int64_t order_ns = 0, answered_ns = 0;  // of the packets that completed the two heads; 0: not seen
+  uint64_t log_line = 0;                  // of the access log that tells of it; 0: none
+  std::string logged_client;              // whom that names as the client for whom a proxy asks; empty: nobody
 };
 
 struct RecognisedProxy {

@@ -1,5 +1,8 @@
 #include "analysis/report/recognised_record.h"
 
+#include <algorithm>
+#include <set>
+
 #include "analysis/protocol/dhcp_message.h"
 #include "analysis/protocol/dns_message.h"
 #include "analysis/protocol/tls_hello.h"
@@ -23,8 +26,14 @@ TlsRecord record_of(const RecognisedTls& tls) {
 }
 
 HttpRequestRecord record_of(const RecognisedRequest& request) {
-  return {request.method, request.target, request.status,
-          request.forwarded_for.empty() ? request.forwarded : request.forwarded_for, request.host};
+  HttpRequestRecord r{request.method, request.target, request.status,
+                      request.forwarded_for.empty() ? request.forwarded : request.forwarded_for, request.host};
+  r.access_log_line = request.log_line;
+  if (r.forwarded_for.empty() && !request.logged_client.empty()) {
+    r.forwarded_for = request.logged_client;
+    r.forwarded_for_is_logged = true;
+  }
+  return r;
 }
 
 DnsRecord record_of(const RecognisedDns& dns) {
@@ -64,6 +73,30 @@ DhcpRecord record_of(const RecognisedDhcp& dhcp) {
   return r;
 }
 
+// The access log may tell of a request as another leg has shown it: of those that say the same the first that none has taken.
+void fill_log_lines(const std::vector<const Recognised*>& legs, std::vector<HttpRequestRecord>& records) {
+  const bool is_any_logged = std::any_of(legs.begin(), legs.end(), [](const Recognised* leg) {
+    return leg != nullptr &&
+           std::any_of(leg->requests.begin(), leg->requests.end(), [](const auto& r) { return r.log_line != 0; });
+  });
+  if (!is_any_logged) return;
+  std::set<uint64_t> taken;
+  for (const HttpRequestRecord& record : records) taken.insert(record.access_log_line);
+  for (HttpRequestRecord& record : records) {
+    for (size_t i = 0; i < legs.size() && record.access_log_line == 0; ++i) {
+      if (legs[i] == nullptr) continue;
+      for (const RecognisedRequest& other : legs[i]->requests) {
+        if (other.log_line == 0 || other.method != record.method || other.target != record.target ||
+            other.status != record.status)
+          continue;
+        if (!taken.insert(other.log_line).second) continue;
+        record.access_log_line = other.log_line;
+        break;
+      }
+    }
+  }
+}
+
 }  // namespace
 
 void fill_record(const Recognised& recognised, LegRecord& record) {
@@ -85,6 +118,7 @@ void fill_messages(const Connection& connection, const std::vector<uint32_t>& or
     fill(leg->dns, record.dns);
     fill(leg->dhcp, record.dhcp);
   }
+  fill_log_lines(from_client, record.http_requests);
 }
 
 }  // namespace parallax

@@ -19,6 +19,7 @@
 #include "daemon/message/text_table.h"
 #include "daemon/message/time_text.h"
 #include "daemon/message/to_proto.h"
+#include "daemon/run/access_log_file.h"
 #include "daemon/run/clock_alignment.h"
 #include "daemon/run/file_survey.h"
 #include "daemon/run/offline_pipeline.h"
@@ -34,7 +35,7 @@ class Analysis {
   Analysis(const AnalyzeOptions& options, FILE* out, FILE* err) : options_(options), out_(out), err_(err) {}
 
   int run() {
-    if (!check_options() || !load_config() || !parse_points()) return kExitUsage;
+    if (!check_options() || !load_config() || !parse_points() || !load_access_log()) return kExitUsage;
     open_files();
     if (inputs_.empty()) {
       error("no input could be read");
@@ -78,7 +79,6 @@ class Analysis {
     if (options_.workers < 1 || options_.workers > kAnalyzeWorkersMax) {
       return usage(fmt::format("--workers {}: must be 1 to {}", options_.workers, kAnalyzeWorkersMax));
     }
-    if (!options_.access_log.empty()) return usage("--access-log cannot be done yet; run without it");
     return true;
   }
 
@@ -99,6 +99,19 @@ class Analysis {
     points_ = std::move(*points);
     for (const PointFiles& point : points_) names_.points.push_back(point.point);
     names_.offline = true;
+    return true;
+  }
+
+  bool load_access_log() {
+    if (options_.access_log.empty()) return true;
+    Result<AccessLog> log = read_access_log(options_.access_log);
+    if (!log.ok()) return usage("--access-log " + log.error());
+    if (!log->warning.empty()) warning(log->warning);
+    if (log->malformed > 0) {
+      warning(fmt::format("{}:{}: {} of {} lines could not be read; this is the first", log->file, log->first_malformed_line,
+                          log->malformed, log->lines));
+    }
+    access_log_ = std::make_shared<const AccessLog>(std::move(*log));
     return true;
   }
 
@@ -226,6 +239,7 @@ class Analysis {
     engine.findings = config_.limits().findings();
     const auto ns = [](double seconds) { return static_cast<int64_t>(seconds * 1e9); };
     engine.filtered = filter_.has_value();
+    engine.access_log = access_log_;
     engine.device_timeout_ns = ns(config_.timing().device_timeout_seconds());
     engine.idle_timeout_ns = ns(config_.timing().idle_timeout_seconds());
     return engine;
@@ -353,6 +367,7 @@ class Analysis {
   FILE* const err_;
   v1::Config config_;
   std::vector<PointFiles> points_;
+  std::shared_ptr<const AccessLog> access_log_;
   MessageNames names_;
   std::vector<OfflineInput> inputs_;
   std::vector<FileSource*> files_;  // the sources of inputs_

@@ -15,7 +15,7 @@ struct AnalyzeOptions {
   std::string config_file;
   std::string filter;  // BPF; empty: that of the configuration
   std::string align_clocks = "auto";
-  std::string access_log;
+  std::string access_log;  // file; empty: none
   size_t workers = 1;
 };
 

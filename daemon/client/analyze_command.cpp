@@ -23,6 +23,14 @@ the files are read twice for it; where the stamps cannot be of one clock, they a
 and the records say by how much, and how far that may be wrong: a constant asymmetry of the two ways cannot be seen.
 Where a clock was set in the middle, both sides of the step are aligned. Pipes are taken as they are.
 
+--access-log FILE takes a web server's or proxy's own log, plain or gzip: the common and combined formats of Apache and
+nginx, haproxy's HTTP log, or W3C extended (IIS). Its requests are looked for among those captured, one to one, by method,
+target, status, time and client; what fits several is left alone. The client that it names (the address that connected, or
+X-Forwarded-For in a quoted field, captured header or column of its own) becomes the request's forwarded_for, and pairs the
+connections on the two sides of a proxy. Both clocks need not agree. The report says what came of it.
+
+  parallax analyze outside=a.pcap inside=b.pcap --access-log /var/log/nginx/access.log
+
 Exit codes: 0 done; 1 the work failed, or a file could not be read and the others were analysed; 2 wrong
 usage, or no input could be read. A file cut in the middle is analysed up to there, with a warning.)";
 
@@ -46,7 +54,10 @@ void add_analyze_command(CLI::App& app, int& exit_code) {
                   "auto (default): bring the stamps of all points to one clock; off: take them as they stand")
       ->option_text("auto|off");
   command.add_option("--workers", options->workers, "analysis workers (default 1); the output is the same")->option_text("N");
-  command.add_option("--access-log", options->access_log, "cannot be done yet")->option_text("FILE");
+  command
+      .add_option("--access-log", options->access_log,
+                  "a server's or proxy's log of the requests: joins them to connections, and names their clients")
+      ->option_text("FILE");
   command.footer(kFooter);
   command.callback([options, &exit_code] { exit_code = analyze(*options, stdout, stderr); });
 }

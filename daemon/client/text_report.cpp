@@ -7,6 +7,7 @@
 #include <tuple>
 
 #include "config/enum_text.h"
+#include "daemon/client/access_log_text.h"
 #include "daemon/message/text_table.h"
 #include "daemon/message/time_text.h"
 #include "daemon/message/to_proto.h"
@@ -444,6 +445,12 @@ std::string TextReport::connections() const {
   if (retransmissions_ > 0)
     text += wrapped(fmt::format("retransmissions: {}, counted at each point", count_text(retransmissions_)), 4, 2);
   text += messages();
+  if (summary_.has_access_log()) {
+    for (const std::string& line : access_log_lines(summary_.access_log())) {
+      const bool is_first = line.starts_with("access log");
+      text += wrapped(printable(line), is_first ? 4 : 6, is_first ? 2 : 4);
+    }
+  }
   if (points_.size() > 1) {
     text += wrapped(fmt::format("paired: {} of {}; {} found no partner", count_text(summary_.paired_connections()),
                                 count_text(summary_.connections()), plural(summary_.unpaired_legs(), "leg", "legs")),

@@ -109,6 +109,8 @@ void set_messages(const ConnectionRecord& from, v1::Connection& to) {
     message.set_status(request.status);
     message.set_forwarded_for(sanitised(request.forwarded_for));
     message.set_host(sanitised(request.host));
+    if (request.access_log_line != 0) message.set_access_log_line(request.access_log_line);
+    if (request.forwarded_for_is_logged) message.set_forwarded_for_is_logged(true);
   }
   for (const DnsRecord& dns : from.dns) {
     v1::DnsExchange& message = *to.add_dns();
@@ -365,6 +367,30 @@ v1::Point to_proto(const PointRecord& record) {
   return message;
 }
 
+namespace {
+
+void set_access_log(const AccessLogRecord& record, v1::AccessLog& message) {
+  message.set_file(sanitised(record.file));
+  message.set_format(record.format);
+  message.set_client_fields(record.client_fields);
+  message.set_requests(record.requests);
+  message.set_joined(record.joined);
+  message.set_ambiguous(record.ambiguous);
+  message.set_not_captured(record.not_captured);
+  message.set_outside_capture(record.outside_capture);
+  message.set_without_request(record.without_request);
+  message.set_malformed_lines(record.malformed);
+  message.set_first_malformed_line(record.first_malformed_line);
+  message.set_clients_named(record.clients_named);
+  message.set_pairings(record.pairings);
+  message.set_pairings_confirmed(record.pairings_confirmed);
+  message.set_pairings_taken_back(record.pairings_taken_back);
+  message.set_foreign_requests(record.foreign_requests);
+  if (record.clock_is_known) message.set_clock_offset_seconds(static_cast<double>(record.clock_offset_ns) / 1e9);
+}
+
+}  // namespace
+
 v1::Summary to_proto(const SummaryRecord& record) {
   v1::Summary message;
   message.set_packets(record.packets);
@@ -374,6 +400,7 @@ v1::Summary to_proto(const SummaryRecord& record) {
   for (const auto& [kind, count] : record.findings_by_kind) (*message.mutable_findings_by_kind())[kind] = count;
   message.set_sensor_loss(record.sensor_loss);
   for (const std::string& bound : record.bounds_hit) message.add_bounds_hit(bound);
+  if (record.access_log) set_access_log(*record.access_log, *message.mutable_access_log());
   return message;
 }
 

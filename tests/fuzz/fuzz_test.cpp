@@ -30,6 +30,20 @@ uint64_t number(const char* variable, uint64_t otherwise) {
   return text ? std::strtoull(text, nullptr, 10) : otherwise;
 }
 
+std::vector<Bytes> access_logs() {
+  const std::string_view logs[] = {
+      R"(10.0.0.1 - - [29/Feb/2024:12:34:56 +0000] "GET /a\x22 HTTP/1.1" 200 10 "-" "lab" "203.0.113.9, 198.51.100.7")"
+      "\n"
+      R"(example.com:80 ::1 - - [29/Feb/2024:12:34:56 -0130] "-" 400 -)",
+      R"(Feb 29 12:34:57 lb haproxy[1]: ::ffff:198.51.100.7:3 [29/Feb/2024:12:34:56.655] f~ b/s 1/0/3/6/+9 200 +27 - - ---- 1/1/1/1/0 0/0 {h|203.0.113.9} {} "GET /#22 HTTP/1.1")",
+      "#Date: 2024-02-29\n#Fields: date time c-ip cs-method cs-uri-stem cs-uri-query sc-status time-taken X-Forwarded-For\n"
+      "2024-02-29 12:34:56.5 10.0.0.1 GET /a b=1 200 250 203.0.113.9:1,+[2001:db8::1]:2",
+  };
+  std::vector<Bytes> bytes;
+  for (const std::string_view log : logs) bytes.emplace_back(log.begin(), log.end());
+  return bytes;
+}
+
 std::vector<Bytes> frames() {
   const Wire syn = tcp(2, Wire{2, 4, 5, 0xb4, 4, 2, 8, 10} + be32(1) + be32(0) + Wire{1, 3, 3, 9});
   const Wire timestamps = tcp(16, Wire{1, 1, 8, 10} + be32(1) + be32(2)) + zeros(20);
@@ -283,6 +297,10 @@ TEST(Fuzz, NoFileHarmsTheReader) { run("capture_file", files(), fuzz::read_captu
 
 TEST(Fuzz, NoTcpOptionHarmsItsReader) {
   run("tcp_options", with_kept("tcp_options", tcp_options()), fuzz::read_tcp_options, 50'000);
+}
+
+TEST(Fuzz, AccessLogReaderSurvivesArbitraryLines) {
+  run("access_log", with_kept("access_log", access_logs()), fuzz::read_access_log, 20'000);
 }
 
 TEST(Fuzz, TlsParserSurvivesArbitraryBytes) { run("tls", with_kept("tls", tls()), fuzz::parse_tls, 10'000); }

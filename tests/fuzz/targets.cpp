@@ -9,6 +9,7 @@
 #include <set>
 #include <string>
 
+#include "analysis/protocol/access_log_reader.h"
 #include "capture/decode/decode.h"
 #include "capture/decode/decode_layers.h"
 #include "capture/decode/fragment_table.h"
@@ -127,6 +128,26 @@ void read_capture_file(const uint8_t* data, size_t size) {
   }
   REQUIRE(watermark_ns == kTimeMax);
   (void)(*source)->warning();
+}
+
+void read_access_log(const uint8_t* data, size_t size) {
+  const std::unique_ptr<char[]> exact(new char[size]);
+  if (size > 0) std::memcpy(exact.get(), data, size);
+  const std::string_view text(exact.get(), size);
+  AccessLogReader reader;
+  for (size_t begin = 0; begin < size;) {
+    const size_t end = std::min(text.find('\n', begin), size);
+    reader.add(text.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  const AccessLog log = reader.finish();
+  REQUIRE(log.entries.size() + log.without_request + log.malformed == log.lines);
+  REQUIRE((log.first_malformed_line != 0) == (log.malformed != 0));
+  for (const AccessLogEntry& entry : log.entries) {
+    REQUIRE(entry.line > 0 && entry.from_ns <= entry.to_ns && entry.status >= 100 && entry.status <= 999);
+    REQUIRE(!entry.method.empty() && !entry.target.empty() && entry.method.size() + entry.target.size() <= size);
+    REQUIRE(entry.clients.size() <= 2 * AccessLogEntry::kClientsMax && (!entry.has_peer || !entry.clients.empty()));
+  }
 }
 
 }  // namespace parallax::fuzz

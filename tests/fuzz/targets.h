@@ -20,6 +20,9 @@ void read_capture_file(const uint8_t* data, size_t size);
 // The first byte: how many bytes more were on the wire. The rest are the options of a TCP header, at most 40 bytes of them.
 void read_tcp_options(const uint8_t* data, size_t size);
 
+// The lines of an access log, of whatever format.
+void read_access_log(const uint8_t* data, size_t size);
+
 // The first bytes of a direction, given to each parser of that kind whole and cut short: the promises of
 // analysis/protocol/parse_status.h.
 void parse_tls(const uint8_t* data, size_t size);

@@ -45,6 +45,7 @@ class Shape:
 
 
 def haproxy(mode, server, options=(), bind="", target=""):
+    options = [*options, "option httplog", "log stdout format raw local0"] if mode == "http" else options
     return "\n".join(["  mode " + mode, *("  " + option for option in options), "  bind :::PORT%s v4v6" % bind, "  server s SERVER:%d%s" % (server, target)])
 
 
@@ -130,12 +131,12 @@ stream {
 %s
 }
 http {
-  access_log off;
+  access_log %s/nginx.access;
   client_body_temp_path %s/body; proxy_temp_path %s/proxy; fastcgi_temp_path %s/fcgi; uwsgi_temp_path %s/uwsgi; scgi_temp_path %s/scgi;
 %s
 }
 """ % ("load_module modules/ngx_stream_module.so;" if Path("/usr/lib/nginx/modules/ngx_stream_module.so").exists() else "",
-       folder, folder, listeners("stream", lambda s, c: "  server { %s }" % c), *[folder] * 5, listeners("nginx", lambda s, c: "  server { %s }" % c)))
+       folder, folder, listeners("stream", lambda s, c: "  server { %s }" % c), *[folder] * 6, listeners("nginx", lambda s, c: "  server { %s }" % c)))
 
 
 def capture(network, folder, shapes, seconds, rate):
@@ -146,7 +147,7 @@ def capture(network, folder, shapes, seconds, rate):
     here = str(Path(__file__).parent / "proxies_traffic.py")
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     processes = [network.servers.start([sys.executable, "-B", here, "serve", str(folder)]),
-                 network.proxy.start(["haproxy", "-db", "-f", str(folder / "haproxy.cfg")]),
+                 network.proxy.start(["haproxy", "-db", "-f", str(folder / "haproxy.cfg")], stdout=open(folder / "haproxy.access", "w")),
                  network.proxy.start(["nginx", "-c", str(folder / "nginx.conf")], **quiet)]
     captures = [network.proxy.start(["tcpdump", "-n", "-s", "0", "-B", "65536", "-i", point, "-w", str(folder / (point + ".pcap")), "tcp"], **quiet)
                 for point in ("outside", "inside")]
@@ -234,16 +235,16 @@ def report(shapes, truth, told, methods):
     return short
 
 
-def analyse(bin_folder, folder):
-    done = subprocess.run([str(Path(bin_folder, "parallax")), "analyze", "outside=%s" % (folder / "outside.pcap"), "inside=%s" % (folder / "inside.pcap"), "--format", "json"],
+def analyse(bin_folder, folder, options=()):
+    done = subprocess.run([str(Path(bin_folder, "parallax")), "analyze", "outside=%s" % (folder / "outside.pcap"), "inside=%s" % (folder / "inside.pcap"), "--format", "json", *options],
                           capture_output=True, text=True, check=False)
     if done.returncode not in (0, 1) or not done.stdout:
         sys.exit("analyze failed: " + done.stderr)
     return [record["connection"] for record in map(json.loads, done.stdout.splitlines()) if "connection" in record]
 
 
-def judge(bin_folder, folder, shapes):
-    connections = analyse(bin_folder, folder)
+def judge(bin_folder, folder, shapes, options=()):
+    connections = analyse(bin_folder, folder, options)
     methods, pairings = {}, {}
     for c in connections:
         for leg in c["legs"]:
@@ -257,12 +258,54 @@ def judge(bin_folder, folder, shapes):
     return short
 
 
+def joins_of(bin_folder, folder, name):
+    """Of what an access log was joined to: right, wrong; of the clients it names: right, wrong."""
+    clients = collections.defaultdict(set)
+    served = {line["id"]: line["peer"] for line in read_lines(folder / "served.jsonl")}
+    for line in read_lines(folder / "asked.jsonl"):
+        clients[served.get(line["id"])].add(line["client"])
+    lines = (folder / name).read_text().splitlines()
+    counts = [0, 0, 0, 0]
+    for c in analyse(bin_folder, folder, ["--access-log", str(folder / name)]):
+        outside, inside = ({end(leg["client"]) for leg in c["legs"] if leg["point"] == point} for point in ("outside", "inside"))
+        behind = outside or set().union(*(clients[i] for i in inside))
+        for request in c.get("http_requests", []):
+            if "access_log_line" not in request:
+                continue
+            who = lines[request["access_log_line"] - 1].split(" ")[0].removeprefix("::ffff:")
+            if name.startswith("haproxy"):
+                address, _, port = who.rpartition(":")
+                good = end({"address": address, "port": int(port)}) in behind
+            else:
+                good = any(client.startswith(who + ":") for client in behind)
+            counts[not good] += 1
+            if request.get("forwarded_for_is_logged"):
+                named = {client.rpartition(":")[0].strip("[]") for i in inside for client in clients[i]}
+                counts[2 + (request["forwarded_for"] not in named)] += 1
+    return counts
+
+
+def judge_logs(bin_folder, folder, shapes):
+    """The proxies' own logs, joined to the capture: not one entry to a request that it is not of."""
+    short = []
+    for name, software in (("haproxy.access", "haproxy"), ("nginx.access", "nginx")):
+        if not any(s.software == software and s.server in (HTTP, TLS) and s.speaks in ("http", "tls") for s in shapes) or not (folder / name).exists():
+            continue
+        right, wrong, named, misnamed = joins_of(bin_folder, folder, name)
+        good = right > 0 and wrong == 0 and misnamed == 0
+        print("%-46s requests joined: %d right, %d wrong; clients named: %d right, %d wrong%s" % (name, right, wrong, named, misnamed, "" if good else "   SHORT"))
+        if not good:
+            short.append(name)
+    return short
+
+
 def main():
     bin_folder = sys.argv[1]
     if sys.argv[2:3] == ["again"]:
         folder = Path(sys.argv[3])
         truth = truth_of(folder)
-        return 1 if judge(bin_folder, folder, [s for s in SHAPES if s.name in truth]) else 0
+        kept = [s for s in SHAPES if s.name in truth]
+        return 1 if judge(bin_folder, folder, kept) + judge_logs(bin_folder, folder, kept) else 0
     seconds = float(sys.argv[2]) if len(sys.argv) > 2 else 10
     rate = float(sys.argv[3]) if len(sys.argv) > 3 else 20
     shapes = [s for s in SHAPES if len(sys.argv) < 5 or any(word in s.name for word in sys.argv[4:])]
@@ -281,7 +324,7 @@ def main():
         capture(network, folder, shapes, seconds, rate)
     finally:
         network.close()
-    short = judge(bin_folder, folder, shapes)
+    short = judge(bin_folder, folder, shapes) + judge_logs(bin_folder, folder, shapes)
     if os.environ.get("PARALLAX_LAB_KEEP") or short:
         print("kept: %s" % folder)
     else:

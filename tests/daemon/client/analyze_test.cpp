@@ -504,7 +504,6 @@ TEST_F(AnalyzeTest, WrongOptionsAreUsage) {
   EXPECT_EQ(error_of([](AnalyzeOptions& o) { o.workers = 0; }), "parallax: --workers 0: must be 1 to 64\n");
   EXPECT_EQ(error_of([](AnalyzeOptions& o) { o.align_clocks = "on"; }), "parallax: --align-clocks on: must be auto or off\n");
   EXPECT_THAT(error_of([](AnalyzeOptions& o) { o.packets = true; }), HasSubstr("needs --format json"));
-  EXPECT_THAT(error_of([](AnalyzeOptions& o) { o.access_log = "x"; }), HasSubstr("--access-log cannot be done yet"));
   EXPECT_THAT(error_of([&](AnalyzeOptions& o) { o.points.push_back(point); }), HasSubstr("point \"here\" is given twice"));
 }
 
