@@ -60,7 +60,10 @@ bool AnalysisWorker::poll() {
     // The last pairings may take effect after the last packet: the early logs still have to be replayed.
     if (merge_.done_ns() == kTimeMax && links_.correlator_done_ns.load(std::memory_order_acquire) == kTimeMax) {
       forwarder_.fetch_commands();
-      forwarder_.apply_commands(kTimeMax, not_before_ns());
+      // It may have decided since process_sightings() asked.
+      decided_ns_ = kTimeMax;
+      carry_out_until(kTimeMax);
+      if (options_.offline) expire_until(last_packet_ns() + 1);
       if (lifecycle_.close_some(last_packet_ns())) phase_ = Phase::closing_pairs;
       busy = true;
     }
@@ -118,13 +121,13 @@ bool AnalysisWorker::process_sightings() {
     if (!options_.offline) {
       sweep(std::max(now_ns, tracker_.reached_ns()), sweep_budget(packets));
     } else {
+      carry_out_until(now_ns);
       expire_until(now_ns);
-      forwarder_.apply_commands(now_ns, not_before_ns());
     }
   } else if (options_.offline && now_ns == kTimeMax) {
-    expire_until(last_packet_ns() + 1);
     // No packet comes any more with which those would take effect that others rely on by now.
-    if (decided_ns_ != kTimeMin) forwarder_.apply_commands(decided_ns_ == kTimeMax ? kTimeMax : decided_ns_ - 1, not_before_ns());
+    if (decided_ns_ != kTimeMin) carry_out_until(decided_ns_ == kTimeMax ? kTimeMax : decided_ns_ - 1);
+    expire_until(last_packet_ns() + 1);
   }
   return packets > 0;
 }
@@ -173,6 +176,17 @@ bool AnalysisWorker::process_inbox() {
 bool AnalysisWorker::all_legs_closed() const {
   return std::all_of(links_.progress.begin(), links_.progress.end(),
                      [](const WorkerProgress& p) { return p.legs_closed.load(std::memory_order_acquire); });
+}
+
+// Commands, each after the legs that are over before it takes effect; so none beyond what the correlator has decided, though it
+// may be here already.
+void AnalysisWorker::carry_out_until(int64_t now_ns) {
+  now_ns = std::min(now_ns, decided_ns_);
+  for (int64_t at_ns = forwarder_.next_command_ns(); at_ns <= now_ns && at_ns != kTimeMax; at_ns = forwarder_.next_command_ns()) {
+    expire_until(std::min(at_ns, last_packet_ns() + 1));
+    forwarder_.apply_commands(at_ns, not_before_ns());
+  }
+  forwarder_.apply_commands(now_ns, not_before_ns());
 }
 
 // Where no packet comes before `now_ns`, and as far as the correlator has decided what was before and it is known here.

@@ -48,6 +48,7 @@ class AnalysisWorker final : public Pollable {
   int64_t gate() const;
   bool must_wait_for_correlator() const;
   int64_t last_packet_ns() const;
+  void carry_out_until(int64_t now_ns);
   void expire_until(int64_t now_ns);
   bool all_legs_closed() const;
   void sweep(int64_t now_ns, size_t budget);

@@ -32,6 +32,7 @@ class LegTracker {
   int64_t reached_ns() const { return reached_ns_; }
 
  private:
+  void advance_to(int64_t order_ns, PointIndex point);
   void prefetch_beyond_leg(uint32_t leg) const;
   bool take_fast_path(const Sighting& s, uint32_t leg, KeyMatch source);
   template <Side from>

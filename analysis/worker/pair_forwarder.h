@@ -24,6 +24,8 @@ class PairForwarder {
 
   // Takes over what the correlator has commanded by now.
   void fetch_commands() { commands_.fill(*links_.commands[worker_]); }
+  // When the next of them takes effect; kTimeMax: none is known.
+  int64_t next_command_ns() const { return commands_.empty() ? kTimeMax : commands_.front().effective_ns; }
   // Carries out those that are in effect at `now_ns`, none of them earlier than `not_before_ns`.
   void apply_commands(int64_t now_ns, int64_t not_before_ns) {
     if (!commands_.empty() && commands_.front().effective_ns <= now_ns) [[unlikely]]
