@@ -10,13 +10,10 @@ lacks something.
 """
 import dataclasses
 import json
-import os
 import shutil
 import subprocess
 import sys
-import tempfile
 import time
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,9 +21,9 @@ sys.path.insert(0, str(Path(__file__).parent))
 from forwarder import DEVICE_INSIDE, MAC, MTU, PUBLIC, SERVER, Acts  # noqa: E402
 from forwarding_traffic import CLIENTS, Plan  # noqa: E402
 from forwarding_verdict import Verdict  # noqa: E402
-from namespaces import Namespace, NoNamespaces, run, stop  # noqa: E402
+from namespaces import Namespace, run, stop  # noqa: E402
+from shapes import run_shapes  # noqa: E402
 
-SKIPPED = 77
 HERE = Path(__file__).resolve().parent
 DEVICE_OUTSIDE = "198.51.100.1"
 MSS = 1460  # bytes: what the ends agree on, below the MTU, so that the device may join
@@ -230,34 +227,9 @@ def main():
     bin_folder, words = sys.argv[1], sys.argv[2:]
     if words[:1] == ["again"]:
         return judge_again(bin_folder, Path(words[1]), words[2:])
-    missing = [tool for tool in ("ethtool", "nsenter", "setpriv", "ip") if not shutil.which(tool)]
-    if missing or os.geteuid() != 0:
-        print("skipped: needs %s" % (", ".join(missing) or "root"))
-        return SKIPPED
-    keep = os.environ.get("PARALLAX_LAB_KEEP")
-    root = Path(keep or tempfile.mkdtemp(prefix="parallax-forwarding-")).resolve()
-    shapes = chosen(words)
-    fallen = False
-    print(HEAD, flush=True)
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        captures = [pool.submit(capture, shape, root / shape.name, Plan()) for shape in shapes]
-        for shape, captured in zip(shapes, captures):
-            try:
-                captured.result()
-            except NoNamespaces as error:
-                pool.shutdown(cancel_futures=True)
-                print("skipped: no network namespaces here: %s" % error)
-                return SKIPPED
-            good = judge(bin_folder, root / shape.name, shape)
-            fallen = fallen or not good
-            if good and not keep:
-                shutil.rmtree(root / shape.name)
-    print(LEGEND)
-    if fallen or keep:
-        print("kept: %s" % root)
-    else:
-        shutil.rmtree(root)
-    return 1 if fallen else 0
+    return run_shapes("forwarding", ("ethtool", "nsenter", "setpriv", "ip"), chosen(words),
+                      lambda shape, folder: capture(shape, folder, Plan()),
+                      lambda folder, shape: judge(bin_folder, folder, shape), HEAD, LEGEND, AT_ONCE)
 
 
 if __name__ == "__main__":

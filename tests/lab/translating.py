@@ -9,14 +9,11 @@ The device's conntrack says which connection became which; the ends and the devi
 each shape; exits with 1 where one falls short, with 77 where the machine lacks something.
 """
 import json
-import os
 import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -25,11 +22,11 @@ import forwarding_traffic  # noqa: E402
 import proxies  # noqa: E402
 import translating_traffic  # noqa: E402
 from forwarding import expect  # noqa: E402
-from namespaces import NoNamespaces, stop  # noqa: E402
+from namespaces import stop  # noqa: E402
 from proxies import CLIENTS, PROXY, PROXY_INSIDE, SERVER  # noqa: E402
+from shapes import run_shapes  # noqa: E402
 from translating_verdict import Verdict  # noqa: E402
 
-SKIPPED = 77
 HERE = Path(__file__).resolve().parent
 PUBLIC = "203.0.113.80"
 SECOND_SERVER = "10.20.0.3"
@@ -269,36 +266,9 @@ def main():
     if words[:1] == ["again"]:
         return judge_again(bin_folder, Path(words[1]), words[2:])
     seconds = float(words[0]) if words else 8
-    missing = [tool for tool in ("nft", "conntrack", "dnsmasq", "tcpdump", "ethtool", "nsenter", "setpriv", "ip") if not shutil.which(tool)]
-    if missing or os.geteuid() != 0:
-        print("skipped: needs %s" % (", ".join(missing) or "root"))
-        return SKIPPED
-    keep = os.environ.get("PARALLAX_LAB_KEEP")
-    root = Path(keep or tempfile.mkdtemp(prefix="parallax-translating-")).resolve()
-    root.mkdir(exist_ok=True)
-    os.chmod(root, 0o755)
-    fallen = False
-    print(HEAD, flush=True)
-    shapes = chosen(words[1:])
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        captures = [pool.submit(capture, shape, root / shape.name, seconds) for shape in shapes]
-        for shape, captured in zip(shapes, captures):
-            try:
-                captured.result()
-            except NoNamespaces as error:
-                pool.shutdown(cancel_futures=True)
-                print("skipped: no network namespaces here: %s" % error)
-                return SKIPPED
-            good = judge(bin_folder, root / shape.name, shape)
-            fallen = fallen or not good
-            if good and not keep:
-                shutil.rmtree(root / shape.name)
-    print(LEGEND)
-    if fallen or keep:
-        print("kept: %s" % root)
-    else:
-        shutil.rmtree(root)
-    return 1 if fallen else 0
+    return run_shapes("translating", ("nft", "conntrack", "dnsmasq", "tcpdump", "ethtool", "nsenter", "setpriv", "ip"), chosen(words[1:]),
+                      lambda shape, folder: capture(shape, folder, seconds),
+                      lambda folder, shape: judge(bin_folder, folder, shape), HEAD, LEGEND, AT_ONCE)
 
 
 if __name__ == "__main__":
