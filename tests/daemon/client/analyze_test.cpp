@@ -11,7 +11,6 @@
 #include <filesystem>
 #include <fstream>
 #include <functional>
-#include <regex>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -159,7 +158,18 @@ class AnalyzeTest : public testing::Test {
   }
 
   // Without line breaks and indentation.
-  static std::string unwrapped(const std::string& text) { return std::regex_replace(text, std::regex("\\n +"), " "); }
+  static std::string unwrapped(const std::string& text) {
+    std::string line;
+    for (size_t i = 0; i < text.size(); ++i) {
+      if (text.compare(i, 2, "\n ") != 0) {
+        line += text[i];
+        continue;
+      }
+      i = std::min(text.find_first_not_of(' ', i + 1), text.size()) - 1;
+      line += ' ';
+    }
+    return line;
+  }
 
   static std::vector<v1::Record> records(const std::string& json_lines) {
     std::vector<v1::Record> result;
