@@ -17,11 +17,14 @@ class ChecksumShift {
   // all alike. True: its payload was altered.
   bool is_altered(uint16_t in, uint16_t out) {
     const uint16_t shift = difference(in, out);
-    if (shift != shift_ || agreed_ == 0) [[unlikely]]
+    if (shift != shift_ || agreed_ == 0 || is_over_) [[unlikely]]
       return is_altered_by(shift);
     agreed_ = static_cast<uint8_t>(agreed_ + (agreed_ < UINT8_MAX));
     return false;
   }
+
+  // The device cuts segments anew: then one that looks the same may be a piece of another.
+  void give_up() { is_over_ = true; }
 
  private:
   static constexpr uint32_t kOnes = 0xffff;  // the other zero
@@ -32,6 +35,7 @@ class ChecksumShift {
   }
 
   bool is_altered_by(uint16_t shift) {
+    if (is_over_) return false;
     // Sequence numbers and timestamps that begin anew at 0 change the sum by one.
     constexpr uint16_t kWraps = 2;
     const uint16_t apart = difference(shift_, shift);
@@ -47,6 +51,7 @@ class ChecksumShift {
 
   uint16_t shift_ = 0;
   uint8_t agreed_ = 0;
+  bool is_over_ = false;
 };
 
 }  // namespace parallax

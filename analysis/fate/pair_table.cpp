@@ -405,6 +405,7 @@ bool PairTable::cover(Pair& pair, Side sender, const Pending& out) {
     any = true;
     const bool from_front = sequence_at_or_before(out_begin, in.seq), to_end = sequence_at_or_before(in_end, out_end);
     in.checksum = 0;  // it is that of all of the segment
+    pair.checksum_shift[sender].give_up();
     if (from_front && !to_end) {
       in.length = in_end - out_end;
       in.seq = out_end;
