@@ -198,9 +198,7 @@ void Correlator::open(const LegEvent& event) {
   if (event.midstream) runner_.take_stranger(event);
   settle_client_side(connection);
   LegState& leg = connection.legs.front();
-  if (leg.midstream) {
-    tallies_.count_handshake(leg, Outcome::midstream);
-  }
+  if (leg.midstream) tallies_.count_handshake(leg, Outcome::midstream);
   if (leg.midstream || leg.protocol == ip_protocol::udp) leg.sighted.push_back(event.packet);
 
   const uint8_t handshake =

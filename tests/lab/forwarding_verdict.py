@@ -1,7 +1,6 @@
 """What Parallax says of the captures of forwarder.py, held against what the forwarder wrote down."""
 import collections
 import json
-import subprocess
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,6 +8,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 import pcapng  # noqa: E402
 from packet_editing import Segment  # noqa: E402
+from records import records_of  # noqa: E402
 
 POINTS = ("outside", "inside")
 
@@ -104,14 +104,7 @@ class Answer:
     """The records of `parallax analyze`."""
 
     def __init__(self, bin_folder, folder):
-        command = [str(Path(bin_folder, "parallax")), "analyze", *("%s=%s" % (p, folder / (p + ".pcapng")) for p in POINTS), "--format", "json", "--packets"]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode != 0 or not done.stdout:
-            raise RuntimeError("analyze failed: " + done.stderr)
-        self.records = collections.defaultdict(list)
-        for line in done.stdout.splitlines():
-            for kind, record in json.loads(line).items():
-                self.records[kind].append(record)
+        self.records = records_of(bin_folder, {p: folder / (p + ".pcapng") for p in POINTS})
         self.labelled = collections.defaultdict(set)  # by label: (point, frame)
         for packet in self.records["packet"]:
             for label in packet["labels"]:

@@ -3,7 +3,6 @@ import collections
 import json
 import re
 import struct
-import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ import truth  # noqa: E402
 from forwarding_verdict import LOUD, Pairings, Told  # noqa: E402
 from packet_editing import ETHERNET, IPV4_TYPE, TCP  # noqa: E402
 from proxies import PROXY, PROXY_INSIDE  # noqa: E402
+from records import records_of  # noqa: E402
 from translating_traffic import digest  # noqa: E402
 
 POINTS = ("outside", "inside")
@@ -144,14 +144,7 @@ class Answer:
     """The records of `parallax analyze`."""
 
     def __init__(self, bin_folder, folder):
-        command = [str(Path(bin_folder, "parallax")), "analyze", *("%s=%s" % (p, folder / (p + ".pcap")) for p in POINTS), "--format", "json", "--packets"]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode != 0 or not done.stdout:
-            raise RuntimeError("analyze failed: " + done.stderr)
-        self.records = collections.defaultdict(list)
-        for line in done.stdout.splitlines():
-            for kind, record in json.loads(line).items():
-                self.records[kind].append(record)
+        self.records = records_of(bin_folder, {p: folder / (p + ".pcap") for p in POINTS})
         self.connections = {connection["id"]: connection for connection in self.records["connection"]}
         self.lost = [(packet["point"], packet["frame"], packet["connection_id"]) for packet in self.records["packet"] if "lost_in_device" in packet["labels"]]
 
