@@ -111,6 +111,14 @@ struct alignas(64) PairSighting {
 };
 static_assert(sizeof(PairSighting) == 64);
 
+// Of a segment with data: what SACK blocks and MSS a device rewrites differs from segment to segment. 0: none.
+inline uint16_t comparable_checksum(const Sighting& s) {
+  constexpr uint16_t of_part = bit(SightingFlag::fragment) | bit(SightingFlag::outer_fragment);
+  const bool is_plain = !(s.options & (tcp_option::sack | tcp_option::mss)) && !(s.flags & of_part);
+  return s.payload_length > 0 && is_plain && s.protocol == ip_protocol::tcp ? s.mss : uint16_t{0};
+}
+inline uint16_t comparable_checksum(const PairSighting& s) { return s.checksum; }
+
 // Total, so that std::sort is deterministic (std::stable_sort takes memory, and not aligned as these are).
 inline bool in_total_order(const PairSighting& a, const PairSighting& b) {
   const auto key = [](const PairSighting& s) { return std::tuple(s.order_ns, s.point, s.port, s.frame, s.kind, s.pair); };

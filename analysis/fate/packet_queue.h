@@ -25,7 +25,9 @@ struct Pending {
   bool covered : 1;       // another copy of these bytes was seen leaving since
   bool acknowledged : 1;  // when it entered, its receiver had it already
 
-  explicit Pending(const PairSighting& s)
+  // Sighting, PairSighting.
+  template <typename Packet>
+  explicit Pending(const Packet& s)
       : order_ns(s.order_ns),
         time_ns(s.time_ns),
         seq(s.seq),
@@ -36,7 +38,7 @@ struct Pending {
         next(kNone),
         port(s.port),
         ip_id(s.ip_id),
-        checksum(s.checksum),
+        checksum(comparable_checksum(s)),
         window(s.window),
         tcp_flags(s.tcp_flags),
         ttl(s.ttl),

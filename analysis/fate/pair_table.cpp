@@ -8,11 +8,7 @@
 #include "analysis/model/sequence.h"
 
 namespace parallax {
-namespace {
-
-constexpr uint8_t kShapeFlags = tcp_flag::syn | tcp_flag::fin | tcp_flag::rst;  // what a device that forwards does not change
-
-}  // namespace
+namespace {}  // namespace
 
 PairTable::PairTable(uint8_t worker, const PairLimits& limits, const SensorView& sensor, WorkerCounters& counters,
                      Outbox<FateEvent>& events, PacketNotes& notes)
@@ -42,6 +38,7 @@ void PairTable::open(const Command& command) {
   for (const Side sender : kSides) {
     if (pair.datagrams) pair.offset[sender].learn(0);
     if (command.sequence_offset_known[sender]) pair.offset[sender].learn(command.sequence_offset[sender]);
+    pair.offset[sender].take_in();  // nothing waits yet
   }
   if (free_sketches_.empty() && limits_.offline) {
     free_sketches_.push_back(static_cast<uint32_t>(sketches_.size()));
@@ -51,96 +48,97 @@ void PairTable::open(const Command& command) {
     counters_.sketches_missing.add();
     return;
   }
-  pair.sketch = free_sketches_.back();
+  for (Half& half : pair.half) half.sketch = free_sketches_.back();
+  sketches_[free_sketches_.back()] = {};
   free_sketches_.pop_back();
-  sketches_[pair.sketch] = {};
 }
 
 void PairTable::take(const PairSighting& s) {
+  if (s.kind == PairSighting::Kind::packet) return take_packet(s.pair, s.pair_generation, s, s.release_ns, s.from, s.same);
   Pair& pair = pairs_[s.pair];
-  if (!pair.open || pair.generation != s.pair_generation) return;  // a straggler of a pair that is over
-  if (s.kind == PairSighting::Kind::begin) {
-    pair.fates_from_ns = std::max(pair.fates_from_ns, s.time_ns);
-    ++pair.begun;
-    return;
+  if (!pair.open || pair.generation != s.pair_generation) return;
+  switch (s.kind) {
+    case PairSighting::Kind::begin:
+      pair.fates_from_ns = std::max(pair.fates_from_ns, s.time_ns);
+      ++pair.begun;
+      return;
+    case PairSighting::Kind::end:
+      // With one leg gone (over, or evicted) nothing can be said of what the other still shows.
+      settle(pair, s.release_ns);
+      pair.fates_from_ns = pair.due_ns = kTimeMax;
+      if (++pair.ended == 2) close(pair, s.release_ns);
+      return;
+    case PairSighting::Kind::abandon:
+      return abandon(pair);
+    case PairSighting::Kind::taken_back:
+      return take_back(pair);
+    case PairSighting::Kind::packet:
+      return;
   }
-  if (s.kind == PairSighting::Kind::end) {
-    // With one leg gone (over, or evicted) nothing can be said of what the other still shows.
-    settle(pair, s.release_ns);
-    if (++pair.ended == 2) close(pair, s.release_ns);
-    return;
-  }
-  if (s.kind == PairSighting::Kind::abandon) {
-    abandon(pair);
-    return;
-  }
-  if (s.kind == PairSighting::Kind::taken_back) {
-    take_back(pair);
-    return;
-  }
-  const Side sender = s.from;
+}
+
+void PairTable::take(uint32_t reference, const Sighting& s, Side from, DuplicateState same) {
+  take_packet(pair_ref::index(reference), pair_ref::generation(reference), s, s.order_ns, from, same);
+}
+
+template <typename Packet>
+inline void PairTable::take_packet(uint32_t number, uint8_t generation, const Packet& s, int64_t release_ns, Side sender,
+                                   DuplicateState same) {
+  Pair& pair = pairs_[number];
+  if (!pair.open || pair.generation != generation) return;  // a straggler of a pair that is over
+  // A packet says that it is no earlier than its stamp less the uncertainty of that.
+  if (const int64_t now_ns = release_ns - s.stamp_uncertainty_ns; pair.due_ns < now_ns) [[unlikely]]
+    expire_due(pair, now_ns);
   const bool enters = s.point == pair.point[sender];
-  if (pair.ended == 0 && anything_waits(pair)) {
-    // A packet says that it is no earlier than its stamp less the uncertainty of that.
-    const int64_t now_ns = s.release_ns - s.stamp_uncertainty_ns;
-    for (const Side each : kSides) {
-      if (is_due(pair.entered[each], now_ns) || is_due(pair.early[each], now_ns)) expire(pair, each, now_ns);
-    }
+  if (s.order_ns < pair.fates_from_ns || same != DuplicateState::fresh) [[unlikely]] {
+    if (!is_followed(pair, sender, enters, Pending(s), same)) return;
   }
-  if (pair.ended > 0 || s.order_ns < pair.fates_from_ns) {
-    if (s.same != DuplicateState::fresh) return;
-    enters ? leave_undecided(pair, sender, Doubt::not_covered) : leave_unexplained(pair, sender, Doubt::not_covered);
-    return;
-  }
-  if (s.same != DuplicateState::fresh && !copy_is_awaited(pair, sender, s)) {  // shown twice, passed once
-    // If it is one: else what it is on the far side finds no match.
-    if (s.same == DuplicateState::suspect) pair.not_followed[sender].add(s.order_ns, 2 * limits_.device_timeout_ns);
-    return;
-  }
-  if (s.tcp_flags & tcp_flag::ack) note_acknowledgement(pair, sender, enters, s);
+  if (s.tcp_flags & tcp_flag::ack) note_acknowledgement(pair, sender, enters, s.ack, s.window, s.tcp_flags);
   if (enters) {
-    entering(pair, sender, s);
+    entering(pair, sender, Pending(s));
   } else {
-    if (pair.sketch != kNone) sketches_[pair.sketch][sender].prefetch(pair.sketch_bucket[sender]);  // transits change little
+    const Half& half = pair.half[sender];
+    if (half.sketch != kNone) sketches_[half.sketch][sender].prefetch(half.sketch_bucket);  // transits change little
     leaving(pair, sender, Pending(s));
   }
-  if (pair.learned[Side::client] || pair.learned[Side::server]) [[unlikely]]
+  if (pair.offset[Side::client].is_new() || pair.offset[Side::server].is_new()) [[unlikely]]
     match_what_waits(pair);
 }
 
+// Of a packet from before the fates begin, or after one of the legs has ended, and of one that its point has shown already.
+bool PairTable::is_followed(Pair& pair, Side sender, bool enters, const Pending& p, DuplicateState same) {
+  if (p.order_ns < pair.fates_from_ns) {
+    if (same != DuplicateState::fresh) return false;
+    enters ? leave_undecided(pair, sender, Doubt::not_covered) : leave_unexplained(pair, sender, Doubt::not_covered);
+    return false;
+  }
+  if (copy_is_awaited(pair, sender, enters, p)) return true;
+  // Shown twice, passed once; if it is a copy: else what it is on the far side finds no match.
+  if (same == DuplicateState::suspect) pair.not_followed[sender].add(p.order_ns, 2 * limits_.device_timeout_ns);
+  return false;
+}
+
 // Whichever side of the device shows it: what its receiver acknowledges has arrived there.
-void PairTable::note_acknowledgement(Pair& pair, Side sender, bool enters, const PairSighting& s) {
+inline void PairTable::note_acknowledgement(Pair& pair, Side sender, bool enters, uint32_t ack, uint16_t window,
+                                            uint8_t tcp_flags) {
   Acknowledged& of = pair.acknowledged[opposite(sender)];
   if (enters) {
-    if (of.at_receiver_known && !sequence_before(of.at_receiver, s.ack)) return;
-    of.at_receiver = s.ack;
+    if (of.at_receiver_known && !sequence_before(of.at_receiver, ack)) return;
+    of.at_receiver = ack;
     of.at_receiver_known = true;
     return;
   }
-  if (s.tcp_flags & tcp_flag::rst) return;  // it may be the device's own
-  if (of.at_sender_known && !sequence_at_or_before(of.at_sender, s.ack)) return;
-  of.at_sender = s.ack;
+  if (tcp_flags & tcp_flag::rst) return;  // it may be the device's own
+  if (of.at_sender_known && !sequence_at_or_before(of.at_sender, ack)) return;
+  of.at_sender = ack;
   of.at_sender_known = true;
-  of.zero_window = s.window == 0;
-}
-
-bool PairTable::matches(const Pair& pair, Side sender, const Pending& in, const Pending& out) const {
-  if ((in.tcp_flags ^ out.tcp_flags) & kShapeFlags || in.length != out.length) return false;
-  if (pair.datagrams) return in.seq == out.seq || in.seq == 0 || out.seq == 0;
-  if (in.has(tcp_flag::syn)) return true;  // a device that rewrites sequences teaches its offset here
-  if (!pair.offset[sender].known()) return in.has(tcp_flag::rst) && in.seq == out.seq;  // may be all that a direction ever shows
-  if (out.seq - in.seq != pair.offset[sender].value()) return false;
-  if (in.length > 0 || !in.has(tcp_flag::ack)) return true;
-  const SequenceOffset& other = pair.offset[opposite(sender)];
-  if (other.known()) return in.ack - out.ack == other.value();
-  return in.ack == out.ack || (in.ip_id != 0 && in.ip_id == out.ip_id);
+  of.zero_window = window == 0;
 }
 
 // A copy at one point may be a packet of its own at the other: there it was seen too late to be taken for one.
-bool PairTable::copy_is_awaited(const Pair& pair, Side sender, const PairSighting& s) const {
-  const bool enters = s.point == pair.point[sender];
-  const Pending copy(s);
-  for (uint32_t node = (enters ? pair.early : pair.entered)[sender].head; node != kNone; node = pool_[node].next) {
+bool PairTable::copy_is_awaited(const Pair& pair, Side sender, bool enters, const Pending& copy) const {
+  const Half& half = pair.half[sender];
+  for (uint32_t node = (enters ? half.early : half.entered).head; node != kNone; node = pool_[node].next) {
     const Pending& other = pool_[node];
     if (other.ip_id == copy.ip_id && (enters ? matches(pair, sender, copy, other) : matches(pair, sender, other, copy)))
       return true;
@@ -149,21 +147,30 @@ bool PairTable::copy_is_awaited(const Pair& pair, Side sender, const PairSightin
 }
 
 // No room: then nothing is said of the packet, or of the oldest where each is compared with all.
-void PairTable::wait(Pair& pair, Side sender, PacketQueue& queue, const Pending& p) {
-  const bool enters = &queue == &pair.entered[sender];
+[[gnu::always_inline]] inline void PairTable::wait(Pair& pair, Side sender, PacketQueue& queue, const Pending& p) {
+  const bool enters = &queue == &pair.half[sender].entered;
   const auto give_up = [&](const Pending& given_up, Doubt doubt) {
     enters ? leave_undecided(pair, sender, doubt) : leave_unexplained(pair, sender, doubt);
     pair.not_followed[sender].add(given_up.order_ns, 2 * limits_.device_timeout_ns);
   };
   if (!pair.offset[sender].known() && queue.size >= kPendingMaxUnknown) give_up(pool_.pop(queue), Doubt::offset_unknown);
-  if (queue.size < kPendingMax && pool_.append(queue, p)) return;
+  if (queue.size < kPendingMax && pool_.append(queue, p)) {
+    pair.due_ns = std::min(pair.due_ns, p.order_ns + limits_.device_timeout_ns);
+    return;
+  }
   give_up(p, Doubt::not_covered);
   counters_.pending_overflows.add();
 }
 
-void PairTable::entering(Pair& pair, Side sender, const PairSighting& s) {
-  Pending in(s);
-  pair.entering_seen[sender] = true;
+[[gnu::always_inline]] inline void PairTable::entering(Pair& pair, Side sender, Pending in) {
+  Half& half = pair.half[sender];
+  half.entering_seen = true;
+  if (in.data) {
+    const uint32_t end = in.seq + in.length;
+    if (half.has_end && sequence_before(in.seq, half.end)) half.overlaps = true;
+    if (!half.has_end || sequence_before(half.end, end)) half.end = end;
+    half.has_end = true;
+  }
   if (in.has(tcp_flag::syn)) {
     pair.acknowledged[sender] = {};  // what was acknowledged before was of other numbers
   } else {
@@ -172,13 +179,13 @@ void PairTable::entering(Pair& pair, Side sender, const PairSighting& s) {
       note_repeated(pair, sender, in);
   }
   // Seen leaving already? Stamps of two ports, or of two clocks.
-  for (uint32_t previous = kNone, node = pair.early[sender].head; node != kNone; previous = node, node = pool_[node].next) {
+  for (uint32_t previous = kNone, node = pair.half[sender].early.head; node != kNone; previous = node, node = pool_[node].next) {
     const Pending& out = pool_[node];
     if (!matches(pair, sender, in, out) || another_copy(pair, in, out)) continue;
-    matched(pair, sender, in, pool_.remove(pair.early[sender], previous, node));
+    matched(pair, sender, in, pool_.remove(pair.half[sender].early, previous, node));
     return;
   }
-  wait(pair, sender, pair.entered[sender], in);
+  wait(pair, sender, pair.half[sender].entered, in);
   if (!pair.offset[sender].known()) [[unlikely]]
     learn(pair, sender, in, true);
 }
@@ -188,8 +195,8 @@ void PairTable::entering(Pair& pair, Side sender, const PairSighting& s) {
 bool PairTable::overdue(const Pair& pair, const Pending& in, const Pending& out) const {
   // Of both directions: a handshake tells what the device takes.
   constexpr uint64_t kTransitsLeast = 3;
-  if (pair.matched[Side::client] + pair.matched[Side::server] < kTransitsLeast) return false;
-  const int64_t longest_ns = std::max(pair.max_transit_ns[Side::client], pair.max_transit_ns[Side::server]);
+  if (pair.half[Side::client].matched + pair.half[Side::server].matched < kTransitsLeast) return false;
+  const int64_t longest_ns = std::max(pair.half[Side::client].max_transit_ns, pair.half[Side::server].max_transit_ns);
   return out.time_ns - in.time_ns >
          pair_wait::kLeastNs + pair_wait::kTransitMargin * longest_ns + in.stamp_uncertainty_ns + out.stamp_uncertainty_ns;
 }
@@ -197,7 +204,7 @@ bool PairTable::overdue(const Pair& pair, const Pending& in, const Pending& out)
 // Of several copies the one with the same IP ID; without IDs the newest that had entered by then.
 PairTable::Found PairTable::find_copy(const Pair& pair, Side sender, const Pending& out) const {
   Found best;
-  for (uint32_t before = kNone, node = pair.entered[sender].head; node != kNone; before = node, node = pool_[node].next) {
+  for (uint32_t before = kNone, node = pair.half[sender].entered.head; node != kNone; before = node, node = pool_[node].next) {
     const Pending& in = pool_[node];
     if (!matches(pair, sender, in, out)) continue;
     const bool same_id = in.ip_id != 0 && in.ip_id == out.ip_id;
@@ -213,15 +220,22 @@ PairTable::Found PairTable::find_copy(const Pair& pair, Side sender, const Pendi
   return best;
 }
 
-void PairTable::leaving(Pair& pair, Side sender, const Pending& out) {
-  const Found found = find_copy(pair, sender, out);
+[[gnu::always_inline]] inline void PairTable::leaving(Pair& pair, Side sender, const Pending& out) {
+  PacketQueue& entered = pair.half[sender].entered;
+  const auto is_oldest = [&] {
+    if (entered.head == kNone) return false;
+    const Pending& oldest = pool_[entered.head];
+    return oldest.ip_id == out.ip_id && out.ip_id != 0 && matches(pair, sender, oldest, out);
+  };
+  // Nearly always; find_copy() would say so, too.
+  const Found found = is_oldest() ? Found{entered.head} : find_copy(pair, sender, out);
   if (found.node != kNone) {
-    matched(pair, sender, pool_.remove(pair.entered[sender], found.previous, found.node), out);
+    matched(pair, sender, pool_.remove(entered, found.previous, found.node), out);
     return;
   }
   const bool known = pair.offset[sender].known();
   if (known && out.data && !pair.datagrams && !found.others && cover(pair, sender, out)) return;
-  wait(pair, sender, pair.early[sender], out);
+  wait(pair, sender, pair.half[sender].early, out);
   if (!known) [[unlikely]]
     learn(pair, sender, out, false);
 }
@@ -232,7 +246,8 @@ void PairTable::learn(Pair& pair, Side sender, const Pending& p, bool enters) {
   const auto alike = [&](const Pending& other) { return other.tcp_flags == p.tcp_flags && other.length == p.length; };
   const Pending* alone = nullptr;
   size_t near = 0;  // within the least time that a device is given
-  const PacketQueue& far = (enters ? pair.early : pair.entered)[sender];
+  const Half& half = pair.half[sender];
+  const PacketQueue& far = enters ? half.early : half.entered;
   for (uint32_t node = far.head; node != kNone; node = pool_[node].next) {
     const Pending& other = pool_[node];
     if (!alike(other)) continue;
@@ -247,7 +262,7 @@ void PairTable::learn(Pair& pair, Side sender, const Pending& p, bool enters) {
     ++near;
   }
   if (near != 1) return;
-  const PacketQueue& own = (enters ? pair.entered : pair.early)[sender];
+  const PacketQueue& own = enters ? half.entered : half.early;
   for (uint32_t node = own.head; node != kNone; node = pool_[node].next) {
     const Pending& other = pool_[node];
     if (alike(other) && other.frame != p.frame && std::abs(other.time_ns - p.time_ns) <= pair_wait::kLeastNs) return;
@@ -258,9 +273,7 @@ void PairTable::learn(Pair& pair, Side sender, const Pending& p, bool enters) {
 // Its sequence number speaks for its own direction, what it acknowledges for the other.
 void PairTable::vote(Pair& pair, Side sender, const Pending& in, const Pending& out, uint8_t weight) {
   const auto count = [&](Side of, uint32_t offset) {
-    if (pair.offset[of].known()) return;
-    pair.offset[of].vote(offset, weight);
-    if (pair.offset[of].known()) pair.learned[of] = true;
+    if (!pair.offset[of].known()) pair.offset[of].vote(offset, weight);
   };
   count(sender, out.seq - in.seq);
   if (in.has(tcp_flag::ack)) count(opposite(sender), in.ack - out.ack);
@@ -268,18 +281,16 @@ void PairTable::vote(Pair& pair, Side sender, const Pending& in, const Pending& 
 
 // An offset has become known: what was seen leaving until now may be what was seen entering.
 void PairTable::match_what_waits(Pair& pair) {
-  while (pair.learned[Side::client] || pair.learned[Side::server]) {
-    const Side sender = pair.learned[Side::client] ? Side::client : Side::server;
-    pair.learned[sender] = false;
-    for (uint32_t left = pair.early[sender].size; left > 0; --left) leaving(pair, sender, pool_.pop(pair.early[sender]));
+  while (pair.offset[Side::client].is_new() || pair.offset[Side::server].is_new()) {
+    const Side sender = pair.offset[Side::client].is_new() ? Side::client : Side::server;
+    pair.offset[sender].take_in();
+    for (uint32_t left = pair.half[sender].early.size; left > 0; --left)
+      leaving(pair, sender, pool_.pop(pair.half[sender].early));
   }
 }
 
 void PairTable::matched(Pair& pair, Side sender, const Pending& in, const Pending& out) {
-  if (in.has(tcp_flag::syn)) {
-    if (!pair.offset[sender].known()) pair.learned[sender] = true;
-    pair.offset[sender].learn(out.seq - in.seq);
-  }
+  if (in.has(tcp_flag::syn)) pair.offset[sender].learn(out.seq - in.seq);
   if (in.has(tcp_flag::rst)) pair.reset_crossed_ns[sender] = std::min(pair.reset_crossed_ns[sender], out.order_ns);
   if (in.has(tcp_flag::fin)) pair.fin_left[sender] = true;
   if (in.ttl != out.ttl) pair.changes |= bit(DeviceChange::ttl);
@@ -288,7 +299,7 @@ void PairTable::matched(Pair& pair, Side sender, const Pending& in, const Pendin
   } else if (in.ip_id != 0) {
     pair.ip_id_kept = true;
   }
-  ++pair.matched[sender];
+  ++pair.half[sender].matched;
   count_transit(pair, sender, in, out);
   if (in.data && !pair.datagrams) note_changes(pair, sender, in, out);
   if (pair.may_move) {
@@ -304,13 +315,13 @@ void PairTable::matched(Pair& pair, Side sender, const Pending& in, const Pendin
 }
 
 // What became of a segment besides that it left. Of several copies only the ID tells which it is.
-void PairTable::note_changes(Pair& pair, Side sender, const Pending& in, const Pending& out) {
-  const bool is_late = in.order_ns + in.stamp_uncertainty_ns + out.stamp_uncertainty_ns < pair.newest_left_ns[sender];
-  pair.newest_left_ns[sender] = std::max(pair.newest_left_ns[sender], in.order_ns);
+[[gnu::always_inline]] inline void PairTable::note_changes(Pair& pair, Side sender, const Pending& in, const Pending& out) {
+  const bool is_late = in.order_ns + in.stamp_uncertainty_ns + out.stamp_uncertainty_ns < pair.half[sender].newest_left_ns;
+  pair.half[sender].newest_left_ns = std::max(pair.half[sender].newest_left_ns, in.order_ns);
   if (in.ip_id == 0 || in.ip_id != out.ip_id || in.length != out.length || out.seq - in.seq != pair.offset[sender].value())
     return;
   const bool is_comparable = in.checksum != 0 && out.checksum != 0 && in.window == out.window && in.tcp_flags == out.tcp_flags;
-  if (is_comparable && pair.checksum_shift[sender].is_altered(in.checksum, out.checksum)) [[unlikely]]
+  if (is_comparable && pair.half[sender].checksum_shift.is_altered(in.checksum, out.checksum)) [[unlikely]]
     tell_changed(pair, sender, in, out, PacketLabel::altered_by_device, FateEventType::segment_altered);
   if (is_late && stamps_tell_order(pair, sender, in, out)) [[unlikely]]
     tell_changed(pair, sender, in, out, PacketLabel::reordered_by_device, FateEventType::segment_reordered);
@@ -337,14 +348,15 @@ void PairTable::tell_changed(Pair& pair, Side sender, const Pending& in, const P
   tell(pair, sender, type, in, true, out.order_ns);
 }
 
-void PairTable::count_transit(Pair& pair, Side sender, const Pending& in, const Pending& out) {
+[[gnu::always_inline]] inline void PairTable::count_transit(Pair& pair, Side sender, const Pending& in, const Pending& out) {
+  Half& half = pair.half[sender];
   const int64_t transit = out.time_ns - in.time_ns;
-  CrossingCounters& counters = counters_of(pair, sender);
-  counters.forwarded.add();
-  const auto outer_point = static_cast<PointIndex>(outer(pair));
+  const PointIndex outer_point = outer(pair);
   const Direction direction = travel(pair, sender);
+  CrossingCounters& counters = counters_.crossing[outer_point][direction];
+  counters.forwarded.add();
   count_passage(crossed_[outer_point][direction], outer_point, direction, true, out.order_ns);
-  pair.max_transit_ns[sender] = std::max(pair.max_transit_ns[sender], transit);
+  half.max_transit_ns = std::max(half.max_transit_ns, transit);
   // A RST may be the device's own, and one of its sender's come later.
   if (transit < -(pair_wait::kLeastNs + in.stamp_uncertainty_ns + out.stamp_uncertainty_ns) && !in.has(tcp_flag::rst))
     pair.clocks_apart = true;
@@ -354,18 +366,19 @@ void PairTable::count_transit(Pair& pair, Side sender, const Pending& in, const 
     counters.uncertain_transits.add();
     return;
   }
-  if (pair.sketch != kNone) {
-    sketches_[pair.sketch][sender].add(transit);
-    pair.sketch_bucket[sender] = static_cast<uint8_t>(transit::bucket_of(static_cast<uint64_t>(transit)));
+  const int bucket = transit::bucket_of(static_cast<uint64_t>(transit));
+  if (half.sketch != kNone) {
+    sketches_[half.sketch][sender].add(transit, bucket);
+    half.sketch_bucket = static_cast<uint8_t>(bucket);
   }
-  counters_.transit_sketch[outer(pair)][travel(pair, sender)].add(transit);
+  counters_.transit_sketch[outer_point][direction].add(transit, bucket);
 }
 
 // What waits of the same bytes has a copy that left; and where bytes are all that tells copies apart, which one is open.
-void PairTable::mark_copies(Pair& pair, Side sender, const Pending& in, const Pending& out) {
+[[gnu::always_inline]] inline void PairTable::mark_copies(Pair& pair, Side sender, const Pending& in, const Pending& out) {
   if (in.ip_id == 0 || in.ip_id != out.ip_id) {
     Exits& exits = pair.doubtful[sender];
-    const size_t at = exits.next++ % exits.seq.size();
+    const size_t at = pair.next_doubtful[sender]++ % exits.seq.size();
     const int64_t transit_us = (out.time_ns - in.order_ns) / 1000;
     exits.in_order_ns[at] = in.order_ns;
     exits.transit_us[at] = static_cast<int32_t>(
@@ -373,7 +386,10 @@ void PairTable::mark_copies(Pair& pair, Side sender, const Pending& in, const Pe
     exits.seq[at] = in.seq;
     exits.length[at] = in.length;
   }
-  for (uint32_t node = pair.entered[sender].head; node != kNone; node = pool_[node].next) {
+  Half& half = pair.half[sender];
+  if (half.entered.head == kNone) half.overlaps = false;
+  if (!half.overlaps) return;
+  for (uint32_t node = half.entered.head; node != kNone; node = pool_[node].next) {
     Pending& other = pool_[node];
     const uint32_t seq = other.seq + pair.offset[sender].value();
     if (other.data && sequence_before(seq, out.seq + out.length) && sequence_before(out.seq, seq + other.length))
@@ -384,7 +400,7 @@ void PairTable::mark_copies(Pair& pair, Side sender, const Pending& in, const Pe
 // The device, or offload at one of the points, has cut the bytes otherwise: what leaves covers ranges of what entered, each byte
 // once: of two copies the second is still to come.
 bool PairTable::cover(Pair& pair, Side sender, const Pending& out) {
-  PacketQueue& queue = pair.entered[sender];
+  PacketQueue& queue = pair.half[sender].entered;
   bool any = false;
   const uint32_t out_begin = out.seq - pair.offset[sender].value(), out_end = out_begin + out.length;
   uint32_t matched_begin = out_begin, matched_end = out_begin;  // of it, in a row
@@ -405,7 +421,8 @@ bool PairTable::cover(Pair& pair, Side sender, const Pending& out) {
     any = true;
     const bool from_front = sequence_at_or_before(out_begin, in.seq), to_end = sequence_at_or_before(in_end, out_end);
     in.checksum = 0;  // it is that of all of the segment
-    pair.checksum_shift[sender].give_up();
+    pair.half[sender].overlaps = true;
+    pair.half[sender].checksum_shift.give_up();
     if (from_front && !to_end) {
       in.length = in_end - out_end;
       in.seq = out_end;
@@ -446,8 +463,8 @@ void PairTable::sweep(size_t budget, int64_t now_ns, int64_t round_ns) {
     uint32_t sum = 0;
     for (const Side sender : kSides) {
       expire(pair, sender, now_ns);
-      sum += static_cast<uint32_t>(pair.matched[sender]) + pair.lost[sender] + pair.superseded[sender] + pair.undecided[sender] +
-             pair.injected[sender] + pair.unexplained[sender];
+      sum += static_cast<uint32_t>(pair.half[sender].matched) + pair.lost[sender] + pair.superseded[sender] +
+             pair.undecided[sender] + pair.injected[sender] + pair.unexplained[sender];
     }
     // Where it would have to wait, the next round tells more.
     if (sum != pair.reported && events_.send_now(event_of(pair, FateEventType::progress))) pair.reported = sum;

@@ -59,7 +59,9 @@ class PairTable {
   // While the sequence offset is not known: each is compared with all that leave.
   static constexpr uint32_t kPendingMaxUnknown = 64;
   static constexpr uint32_t kControlHeld = 8;
-  static constexpr size_t kHotLines = 4;  // of a pair: what every packet reads
+  // What a device that forwards does not change.
+  static constexpr uint8_t kShapeFlags = tcp_flag::syn | tcp_flag::fin | tcp_flag::rst;
+  static constexpr size_t kHotLines = 3;  // of a pair: what every packet reads
 
   PairTable(uint8_t worker, const PairLimits& limits, const SensorView& sensor, WorkerCounters& counters,
             Outbox<FateEvent>& events, PacketNotes& notes);
@@ -72,6 +74,8 @@ class PairTable {
 
   // A packet, or the begin or end of one leg's stream. REQUIRES: release times of a pair never go back.
   void take(const PairSighting& s);
+  // A packet of a leg of this worker. `reference`: pair_ref.
+  void take(uint32_t reference, const Sighting& s, Side from, DuplicateState same);
 
   // The input has ended: decides what can be decided and closes the next `budget` pairs. True: all are closed.
   bool finish_some(size_t budget);
@@ -86,7 +90,6 @@ class PairTable {
     std::array<int64_t, 4> in_order_ns{};
     std::array<int32_t, 4> transit_us{};
     std::array<uint32_t, 4> seq{}, length{};  // length 0: none
-    uint32_t next = 0;
   };
   // The highest acknowledgement of a direction's bytes, at both sides of the device.
   struct Acknowledged {
@@ -98,8 +101,7 @@ class PairTable {
   // whether they left under another name.
   struct ControlLoss {
     PacketQueue held;
-    uint32_t ack = 0;   // the highest of those held
-    bool told = false;  // the device does lose them: further ones are told at once
+    uint32_t ack = 0;  // the highest of those held
   };
   // When the sender last sent again what its receiver had acknowledged before.
   struct Repeated {
@@ -123,29 +125,37 @@ class PairTable {
       return to_ns != kTimeMin && time_ns >= from_ns - apart_ns && time_ns <= to_ns + apart_ns;
     }
   };
+  // Of the packets that one side sends.
+  struct alignas(64) Half {
+    uint64_t matched = 0;
+    int64_t max_transit_ns = 0;
+    int64_t newest_left_ns = kTimeMin;  // when the newest one that has left entered
+    PacketQueue entered, early;         // seen entering; seen leaving first
+    ChecksumShift checksum_shift;
+    uint32_t sketch = kNone;    // of transits
+    uint32_t end = 0;           // the highest that data has entered with; valid by has_end
+    uint8_t sketch_bucket = 0;  // where its last transit was counted
+    bool entering_seen : 1 = false;
+    bool has_end : 1 = false;
+    bool overlaps : 1 = false;  // of what waits in `entered`, some may be of the same bytes
+  };
+  static_assert(sizeof(Half) == 64);
   struct alignas(64) Pair {
-    // Read for every packet. By the side that sends.
-    int64_t fates_from_ns = kTimeMin;
-    PerSide<PacketQueue> entered, early;  // seen entering; seen leaving first
+    // Read for every packet: a line, and one for each side that sends.
+    int64_t fates_from_ns = kTimeMin;  // kTimeMax once a leg has ended
+    int64_t due_ns = kTimeMax;         // nothing that waits is due before
     PerSide<SequenceOffset> offset;
     PerSide<Acknowledged> acknowledged;
     PerSide<PointIndex> point{};  // on that side of the device
     uint16_t changes = 0;
-    uint32_t sketch = kNone;
-    PerSide<uint8_t> sketch_bucket{};  // where its last transit was counted
-    PerSide<bool> entering_seen{};
     uint8_t generation = 0;
-    bool open = false;
-    bool datagrams = false;        // no sequence numbers; of what takes their place see Sighting::seq
-    bool may_move = false;         // a device that has forgotten the conversation gives what follows another name
-    bool ip_id_kept = false;       // seen to pass unchanged
-    PerSide<bool> learned{};       // the offset has just become known
-    uint8_t begun = 0, ended = 0;  // legs
-    bool clocks_apart = false;     // packets left long before they entered, by the stamps
-    PerSide<uint64_t> matched{};
-    PerSide<int64_t> max_transit_ns{};
-    PerSide<int64_t> newest_left_ns{kTimeMin, kTimeMin};  // when the newest one that has left entered
-    PerSide<ChecksumShift> checksum_shift;
+    uint8_t begun : 4 = 0, ended : 4 = 0;  // legs
+    bool open : 1 = false;
+    bool datagrams : 1 = false;     // no sequence numbers; of what takes their place see Sighting::seq
+    bool may_move : 1 = false;      // a device that has forgotten the conversation gives what follows another name
+    bool ip_id_kept : 1 = false;    // seen to pass unchanged
+    bool clocks_apart : 1 = false;  // packets left long before they entered, by the stamps
+    PerSide<Half> half;
     // Read for few.
     uint64_t connection_id = 0;
     PerSide<uint32_t> segments_lost{}, lost{}, superseded{}, undecided{}, injected{}, unexplained{};  // see PacketFates
@@ -153,6 +163,8 @@ class PairTable {
     uint32_t reported = 0;  // sum of the counts at the last progress report
     uint16_t doubts = 0;    // bits by Doubt
     PerSide<bool> fin_left{};
+    PerSide<bool> loses_control{};  // the device does lose control packets: further ones are told at once
+    PerSide<uint8_t> next_doubtful{};
     PerSide<ControlLoss> control;
     PerSide<Repeated> repeated;
     PerSide<int64_t> reset_crossed_ns{kTimeMax, kTimeMax};  // when a RST of that side was forwarded: others do no harm
@@ -162,7 +174,7 @@ class PairTable {
     PerSide<Exits> doubtful;
   };
   // Of the 640 bytes that a paired connection may take; transit sketches come from their pool.
-  static_assert(sizeof(Pair) <= 576 && offsetof(Pair, connection_id) <= 64 * kHotLines);
+  static_assert(sizeof(Pair) <= 576 && offsetof(Pair, connection_id) == 64 * kHotLines);
 
   // What a side sends enters at the point on its side, and leaves at the other one.
   static Direction travel(const Pair& pair, Side sender) {
@@ -173,11 +185,26 @@ class PairTable {
   CrossingCounters& counters_of(const Pair& pair, Side sender) { return counters_.crossing[outer(pair)][travel(pair, sender)]; }
 
   // Matching: pair_table.cpp.
-  bool copy_is_awaited(const Pair& pair, Side sender, const PairSighting& s) const;
-  void note_acknowledgement(Pair& pair, Side sender, bool enters, const PairSighting& s);
-  void entering(Pair& pair, Side sender, const PairSighting& s);
+  template <typename Packet>  // Sighting, PairSighting
+  [[gnu::always_inline]] void take_packet(uint32_t number, uint8_t generation, const Packet& s, int64_t release_ns, Side sender,
+                                          DuplicateState same);
+  bool is_followed(Pair& pair, Side sender, bool enters, const Pending& p, DuplicateState same);
+  bool copy_is_awaited(const Pair& pair, Side sender, bool enters, const Pending& copy) const;
+  void note_acknowledgement(Pair& pair, Side sender, bool enters, uint32_t ack, uint16_t window, uint8_t tcp_flags);
+  void entering(Pair& pair, Side sender, Pending in);
   void leaving(Pair& pair, Side sender, const Pending& out);
-  bool matches(const Pair& pair, Side sender, const Pending& in, const Pending& out) const;
+  static bool matches(const Pair& pair, Side sender, const Pending& in, const Pending& out) {
+    if ((in.tcp_flags ^ out.tcp_flags) & kShapeFlags || in.length != out.length) return false;
+    if (pair.datagrams) return in.seq == out.seq || in.seq == 0 || out.seq == 0;
+    if (in.has(tcp_flag::syn)) return true;  // a device that rewrites sequences teaches its offset here
+    if (!pair.offset[sender].known())
+      return in.has(tcp_flag::rst) && in.seq == out.seq;  // may be all that a direction ever shows
+    if (out.seq - in.seq != pair.offset[sender].value()) return false;
+    if (in.length > 0 || !in.has(tcp_flag::ack)) return true;
+    const SequenceOffset& other = pair.offset[opposite(sender)];
+    if (other.known()) return in.ack - out.ack == other.value();
+    return in.ack == out.ack || (in.ip_id != 0 && in.ip_id == out.ip_id);
+  }
   struct Found {
     uint32_t node = kNone, previous = kNone;
     bool others = false;  // copies that fit, but that it is not
@@ -203,17 +230,13 @@ class PairTable {
   void match_what_waits(Pair& pair);
 
   // Deciding: pair_table_fates.cpp.
-  static bool anything_waits(const Pair& pair) {
-    static_assert(kNone == UINT32_MAX);  // of heads that are all kNone, no bit is missing
-    const auto heads = [](const PerSide<PacketQueue>& queue) { return queue[Side::client].head & queue[Side::server].head; };
-    return (heads(pair.entered) & heads(pair.early)) != kNone;
-  }
   bool is_due(const PacketQueue& queue, int64_t now_ns) const {
     if (queue.head == kNone) return false;
     const Pending& oldest = pool_[queue.head];
     return oldest.order_ns + limits_.device_timeout_ns + oldest.stamp_uncertainty_ns < now_ns;
   }
   void expire(Pair& pair, Side sender, int64_t now_ns);
+  void expire_due(Pair& pair, int64_t now_ns);
   bool is_altered_reset(const Pair& pair, Side sender, const Pending& in, const Pending& out) const;
   bool is_near_in_transit(const Pair& pair, Side sender, const Pending& in, const Pending& out) const;
   bool left_altered(Pair& pair, Side sender, const Pending& in);
@@ -221,7 +244,7 @@ class PairTable {
   bool has_rival(const Pair& pair, Side sender, const Pending& in) const;
   // Packets were seen at both points, and none of them at both: the clocks, or what the device rewrites, hide what crosses.
   static bool nothing_matched(const Pair& pair) {
-    return pair.matched[Side::client] + pair.matched[Side::server] == 0 && pair.begun == 2;
+    return pair.half[Side::client].matched + pair.half[Side::server].matched == 0 && pair.begun == 2;
   }
   // What `sender` sent, by an acknowledgement at either side of the device. `end`: as numbered where it enters.
   bool is_acknowledged(const Pair& pair, Side sender, uint32_t end) const {
@@ -277,7 +300,7 @@ class PairTable {
   PacketNotes& notes_;
   LargeTable<Pair> pairs_;
   PacketPool pool_;
-  std::vector<PerSide<TransitSketch<uint32_t>>> sketches_;
+  LargeTable<PerSide<TransitSketch<uint32_t>>> sketches_;
   std::vector<uint32_t> free_sketches_;
   // By point; what has crossed a device goes by its outer one.
   std::array<PerDirection<Passing>, kPointsMax> crossed_{}, missed_{};

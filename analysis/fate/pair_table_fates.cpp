@@ -8,23 +8,35 @@
 namespace parallax {
 
 void PairTable::expire(Pair& pair, Side sender, int64_t now_ns) {
-  while (is_due(pair.entered[sender], now_ns))
-    decide_lost(pair, sender, pool_.pop(pair.entered[sender]), limits_.device_timeout_ns);
-  while (is_due(pair.early[sender], now_ns))
-    decide_injected(pair, sender, pool_.pop(pair.early[sender]), limits_.device_timeout_ns);
+  while (is_due(pair.half[sender].entered, now_ns))
+    decide_lost(pair, sender, pool_.pop(pair.half[sender].entered), limits_.device_timeout_ns);
+  while (is_due(pair.half[sender].early, now_ns))
+    decide_injected(pair, sender, pool_.pop(pair.half[sender].early), limits_.device_timeout_ns);
+}
+
+// Decides on what is due at `now_ns`, of both directions, and when something is next.
+void PairTable::expire_due(Pair& pair, int64_t now_ns) {
+  pair.due_ns = kTimeMax;
+  for (const Side sender : kSides) {
+    const Half& half = pair.half[sender];
+    if (is_due(half.entered, now_ns) || is_due(half.early, now_ns)) expire(pair, sender, now_ns);
+    for (const PacketQueue* queue : {&half.entered, &half.early}) {
+      if (queue->head != kNone) pair.due_ns = std::min(pair.due_ns, pool_[queue->head].order_ns + limits_.device_timeout_ns);
+    }
+  }
 }
 
 // Decides what can be. `now_ns`: what lies before it has been released; fates that would need more time stay undecided.
 void PairTable::settle(Pair& pair, int64_t now_ns) {
   for (const Side sender : kSides) {
     // Nothing will come any more: what the device has needed so far, with ample margin, must do.
-    const int64_t wait =
-        pair.matched[sender] >= pair_wait::kTransitsKnown
-            ? std::clamp(pair_wait::kTransitMargin * pair.max_transit_ns[sender], pair_wait::kLeastNs, limits_.device_timeout_ns)
-            : limits_.device_timeout_ns;
+    const int64_t wait = pair.half[sender].matched >= pair_wait::kTransitsKnown
+                             ? std::clamp(pair_wait::kTransitMargin * pair.half[sender].max_transit_ns, pair_wait::kLeastNs,
+                                          limits_.device_timeout_ns)
+                             : limits_.device_timeout_ns;
     const auto over = [&](const Pending& p) { return p.order_ns + wait + p.stamp_uncertainty_ns < now_ns; };
-    while (pair.entered[sender].head != kNone) {
-      const Pending in = pool_.pop(pair.entered[sender]);
+    while (pair.half[sender].entered.head != kNone) {
+      const Pending in = pool_.pop(pair.half[sender].entered);
       if (over(in)) {
         decide_lost(pair, sender, in, wait);
       } else {
@@ -32,8 +44,8 @@ void PairTable::settle(Pair& pair, int64_t now_ns) {
         leave_undecided(pair, sender, Doubt::not_covered);
       }
     }
-    while (pair.early[sender].head != kNone) {
-      const Pending out = pool_.pop(pair.early[sender]);
+    while (pair.half[sender].early.head != kNone) {
+      const Pending out = pool_.pop(pair.half[sender].early);
       if (over(out)) {
         decide_injected(pair, sender, out, wait);
       } else {
@@ -52,8 +64,10 @@ void PairTable::close(Pair& pair, int64_t now_ns) {
 // One of the legs goes on with another: what waits here may have left there.
 void PairTable::abandon(Pair& pair) {
   for (const Side sender : kSides) {
-    for (; pair.entered[sender].head != kNone; pool_.pop(pair.entered[sender])) leave_undecided(pair, sender, Doubt::not_covered);
-    for (; pair.early[sender].head != kNone; pool_.pop(pair.early[sender])) leave_unexplained(pair, sender, Doubt::not_covered);
+    for (; pair.half[sender].entered.head != kNone; pool_.pop(pair.half[sender].entered))
+      leave_undecided(pair, sender, Doubt::not_covered);
+    for (; pair.half[sender].early.head != kNone; pool_.pop(pair.half[sender].early))
+      leave_unexplained(pair, sender, Doubt::not_covered);
     PacketQueue& held = pair.control[sender].held;
     for (; pair.datagrams && held.head != kNone; pool_.pop(held)) leave_undecided(pair, sender, Doubt::rival);
     forgive_control(pair, sender);
@@ -70,14 +84,15 @@ void PairTable::abandon(Pair& pair) {
 void PairTable::take_back(Pair& pair) {
   for (const Side sender : kSides) {
     CrossingCounters::TakenBack& void_of = counters_of(pair, sender).taken_back;
-    void_of.forwarded.add(pair.matched[sender]);
+    void_of.forwarded.add(pair.half[sender].matched);
     void_of.lost.add(pair.lost[sender]);
     void_of.superseded.add(pair.superseded[sender]);
     void_of.segments_lost.add(pair.segments_lost[sender]);
-    counters_.fates_taken_back.add(pair.matched[sender] + pair.lost[sender] + pair.superseded[sender] + pair.undecided[sender] +
-                                   pair.injected[sender] + pair.unexplained[sender] + pair.entered[sender].size +
-                                   pair.early[sender].size + pair.control[sender].held.size);
-    for (PacketQueue* queue : {&pair.entered[sender], &pair.early[sender], &pair.control[sender].held}) {
+    counters_.fates_taken_back.add(pair.half[sender].matched + pair.lost[sender] + pair.superseded[sender] +
+                                   pair.undecided[sender] + pair.injected[sender] + pair.unexplained[sender] +
+                                   pair.half[sender].entered.size + pair.half[sender].early.size +
+                                   pair.control[sender].held.size);
+    for (PacketQueue* queue : {&pair.half[sender].entered, &pair.half[sender].early, &pair.control[sender].held}) {
       while (queue->head != kNone) pool_.pop(*queue);
     }
   }
@@ -86,7 +101,7 @@ void PairTable::take_back(Pair& pair) {
 
 void PairTable::end(Pair& pair) {
   if (!events_.send(event_of(pair, FateEventType::closed))) counters_.events_dropped.add();
-  if (pair.sketch != kNone) free_sketches_.push_back(pair.sketch);
+  if (const uint32_t sketch = pair.half[Side::client].sketch; sketch != kNone) free_sketches_.push_back(sketch);
   pair.open = false;
 }
 
@@ -112,22 +127,23 @@ bool PairTable::is_altered_reset(const Pair& pair, Side sender, const Pending& i
 bool PairTable::is_near_in_transit(const Pair& pair, Side sender, const Pending& in, const Pending& out) const {
   const int64_t transit = out.time_ns - in.time_ns, uncertainty = int64_t{in.stamp_uncertainty_ns} + out.stamp_uncertainty_ns;
   return transit >= -uncertainty &&
-         transit <= pair_wait::kLeastNs + pair_wait::kTransitMargin * pair.max_transit_ns[sender] + uncertainty;
+         transit <= pair_wait::kLeastNs + pair_wait::kTransitMargin * pair.half[sender].max_transit_ns + uncertainty;
 }
 
 // One of the same bytes left that entered under no such ID: then the device did change it, this once.
 bool PairTable::left_altered(Pair& pair, Side sender, const Pending& in) {
-  for (uint32_t previous = kNone, node = pair.early[sender].head; node != kNone; previous = node, node = pool_[node].next) {
+  for (uint32_t previous = kNone, node = pair.half[sender].early.head; node != kNone; previous = node, node = pool_[node].next) {
     if (!matches(pair, sender, in, pool_[node]) && !is_altered_reset(pair, sender, in, pool_[node])) continue;
-    matched(pair, sender, in, pool_.remove(pair.early[sender], previous, node));
+    matched(pair, sender, in, pool_.remove(pair.half[sender].early, previous, node));
     return true;
   }
   return false;
 }
 bool PairTable::entered_altered(Pair& pair, Side sender, const Pending& out) {
-  for (uint32_t previous = kNone, node = pair.entered[sender].head; node != kNone; previous = node, node = pool_[node].next) {
+  for (uint32_t previous = kNone, node = pair.half[sender].entered.head; node != kNone;
+       previous = node, node = pool_[node].next) {
     if (!is_altered_reset(pair, sender, pool_[node], out)) continue;
-    matched(pair, sender, pool_.remove(pair.entered[sender], previous, node), out);
+    matched(pair, sender, pool_.remove(pair.half[sender].entered, previous, node), out);
     return true;
   }
   return false;
@@ -136,12 +152,12 @@ bool PairTable::entered_altered(Pair& pair, Side sender, const Pending& out) {
 // A packet left that nothing explains, and it bears the same ID: the device may have changed its numbers or its length. Of a
 // datagram it may have changed all, and without an ID that it left in time is enough.
 bool PairTable::has_rival(const Pair& pair, Side sender, const Pending& in) const {
-  for (uint32_t node = pair.early[sender].head; pair.datagrams && node != kNone; node = pool_[node].next) {
+  for (uint32_t node = pair.half[sender].early.head; pair.datagrams && node != kNone; node = pool_[node].next) {
     const bool has_ids = in.ip_id != 0 && pool_[node].ip_id != 0;
     if (!has_ids && is_near_in_transit(pair, sender, in, pool_[node])) return true;
   }
   if (in.ip_id == 0) return false;
-  for (uint32_t node = pair.early[sender].head; node != kNone; node = pool_[node].next) {
+  for (uint32_t node = pair.half[sender].early.head; node != kNone; node = pool_[node].next) {
     if (pool_[node].ip_id == in.ip_id && pool_[node].tcp_flags == in.tcp_flags) return true;
   }
   return false;
@@ -153,7 +169,7 @@ AbsenceProof PairTable::absence_of(Pair& pair, Side sender, const Pending& in, i
   AbsenceProof proof(sensor_, leaves, travel(pair, sender));
   const bool reset = in.has(tcp_flag::rst);
   proof.unless(!reset && !in.has(tcp_flag::syn) && !pair.offset[sender].known(), Doubt::offset_unknown);
-  proof.unless(!reset && !in.has(tcp_flag::syn) && pair.matched[sender] == 0, Doubt::path_unknown);
+  proof.unless(!reset && !in.has(tcp_flag::syn) && pair.half[sender].matched == 0, Doubt::path_unknown);
   proof.unless(pair.clocks_apart || (reset && nothing_matched(pair)), Doubt::clock_uncertain);
   // Acknowledged by the receiver, though no copy of it was seen leaving: then it did leave, and the sensor missed it.
   const bool takes_numbers = in.data || in.has(tcp_flag::fin);
@@ -163,14 +179,15 @@ AbsenceProof PairTable::absence_of(Pair& pair, Side sender, const Pending& in, i
   if (was_missed(pair, sender, in)) missed_ns = std::max(missed_ns, in.order_ns);
   proof.unless(missed_ns != kTimeMin && std::abs(in.order_ns - missed_ns) < limits_.device_timeout_ns, Doubt::not_covered);
   // Others have needed nearly as long.
-  proof.unless(pair.max_transit_ns[sender] > waited_ns / 4 * 3, Doubt::clock_uncertain);
+  proof.unless(pair.half[sender].max_transit_ns > waited_ns / 4 * 3, Doubt::clock_uncertain);
   // Seen leaving before its own stamp, when fates had not begun: stamps of two ports may differ by more than they say.
   const bool begun = pair.fates_from_ns == kTimeMin || from - pair_wait::kLeastNs >= pair.fates_from_ns;
   proof.unless(!begun, Doubt::clock_uncertain);
   proof.unless(pair.not_followed[sender].near(in.order_ns, limits_.device_timeout_ns), Doubt::not_covered);
   proof.unless(!reset && has_rival(pair, sender, in), Doubt::rival);
-  const int64_t likely = in.order_ns + std::min(waited_ns, std::max(pair_wait::kNearlyAllNs,
-                                                                    pair_wait::kTransitMargin * pair.max_transit_ns[sender]));
+  const int64_t likely =
+      in.order_ns +
+      std::min(waited_ns, std::max(pair_wait::kNearlyAllNs, pair_wait::kTransitMargin * pair.half[sender].max_transit_ns));
   proof.expect(from, likely, to);
   // A copy of these bytes has left, and it may have been this one: then it is the earlier copy that is missing, and the sensor
   // must cover that time too.
@@ -293,14 +310,14 @@ void PairTable::forgive_control(Pair& pair, Side sender) {
 // Two are the least: one may have been on its way when the peer sent again, or the sensor may have missed it without knowing.
 void PairTable::tell_control(Pair& pair, Side sender, int64_t decided_ns) {
   ControlLoss& loss = pair.control[sender];
-  if (!loss.told) {
+  if (!pair.loses_control[sender]) {
     size_t fins = 0;
     for (uint32_t node = loss.held.head; node != kNone; node = pool_[node].next) fins += pool_[node].has(tcp_flag::fin);
     const Repeated& repeated = pair.repeated[opposite(sender)];
     const bool in_vain = loss.held.size > 0 && repeated.order_ns > pool_[loss.held.head].order_ns + pair_wait::kLeastNs &&
                          sequence_at_or_before(repeated.seq, loss.ack - pair.offset[opposite(sender)].value());
     if (loss.held.size < 2 || (fins < 2 && !in_vain)) return;
-    loss.told = true;
+    pair.loses_control[sender] = true;
   }
   while (loss.held.head != kNone) {
     ++pair.lost[sender];
@@ -333,9 +350,9 @@ void PairTable::decide_injected(Pair& pair, Side sender, const Pending& out, int
     return leave_unexplained(pair, sender, Doubt::not_covered);
   // Where the stretch before the packet was not covered because the capture began then, its own time must do.
   const int64_t covered_from =
-      out.order_ns - out.stamp_uncertainty_ns - std::max(pair_wait::kLeastNs, pair.max_transit_ns[sender]);
+      out.order_ns - out.stamp_uncertainty_ns - std::max(pair_wait::kLeastNs, pair.half[sender].max_transit_ns);
   AbsenceProof proof(sensor_, enters, travel(pair, sender));
-  proof.unless(!pair.entering_seen[sender], Doubt::path_unknown)
+  proof.unless(!pair.half[sender].entering_seen, Doubt::path_unknown)
       .unless(pair.clocks_apart || nothing_matched(pair), Doubt::clock_uncertain);
   proof.unless(pair.not_followed[sender].near(out.order_ns, limits_.device_timeout_ns), Doubt::not_covered);
   proof.expect(std::max(from, covered_from), to);
@@ -454,12 +471,12 @@ FateEvent PairTable::event_of(const Pair& pair, FateEventType type) const {
                   .stats = {}};
   CrossingStats& stats = event.stats;
   for (const Side sender : kSides) {
-    const uint32_t waiting = pair.entered[sender].size + pair.control[sender].held.size;
+    const uint32_t waiting = pair.half[sender].entered.size + pair.control[sender].held.size;
     stats.lost[sender] = pair.segments_lost[sender];
-    stats.matched[sender] = pair.matched[sender];
+    stats.matched[sender] = pair.half[sender].matched;
     stats.packets[sender] = {
-        .entered = pair.matched[sender] + pair.lost[sender] + pair.superseded[sender] + pair.undecided[sender] + waiting,
-        .forwarded = pair.matched[sender],
+        .entered = pair.half[sender].matched + pair.lost[sender] + pair.superseded[sender] + pair.undecided[sender] + waiting,
+        .forwarded = pair.half[sender].matched,
         .lost = pair.lost[sender],
         .superseded = pair.superseded[sender],
         .undecided = pair.undecided[sender],
@@ -469,9 +486,8 @@ FateEvent PairTable::event_of(const Pair& pair, FateEventType type) const {
     stats.uncertain_transits[sender] = pair.uncertain_transits[sender];
     stats.isn_offset[sender] = static_cast<int32_t>(pair.offset[sender].value());
     stats.offset_known[sender] = pair.offset[sender].known();
-    if (pair.sketch != kNone && sketches_[pair.sketch][sender].count() > 0) {
-      stats.transit[sender] = sketches_[pair.sketch][sender].distribution();
-    }
+    if (const uint32_t sketch = pair.half[sender].sketch; sketch != kNone && sketches_[sketch][sender].count() > 0)
+      stats.transit[sender] = sketches_[sketch][sender].distribution();
   }
   stats.doubts = pair.doubts;
   stats.changes = pair.changes;

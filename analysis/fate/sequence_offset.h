@@ -23,6 +23,7 @@ class SequenceOffset {
   uint32_t value() const { return value_; }  // 0 while unknown, if nothing has voted
 
   void learn(uint32_t offset) {
+    is_new_ |= !known();
     value_ = offset;
     votes_ = kVotesNeeded;
   }
@@ -30,11 +31,16 @@ class SequenceOffset {
   void vote(uint32_t offset, uint8_t weight) {
     votes_ = votes_ > 0 && offset == value_ ? static_cast<uint8_t>(votes_ + weight) : weight;
     value_ = offset;
+    is_new_ = known();
   }
+  // It has become known, and what was seen until then has not been looked at again.
+  bool is_new() const { return is_new_; }
+  void take_in() { is_new_ = false; }
 
  private:
   uint32_t value_ = 0;
   uint8_t votes_ = 0;
+  bool is_new_ = false;
 };
 
 }  // namespace parallax

@@ -21,18 +21,24 @@ namespace transit {
 inline constexpr int kFirstOctave = 6, kLastOctave = 35, kBucketsPerOctave = 8;
 inline constexpr int kBuckets = 1 + (kLastOctave - kFirstOctave + 1) * kBucketsPerOctave;
 inline constexpr std::array<uint8_t, 9> kEdges{0, 3, 6, 10, 13, 17, 22, 27, 32};  // in 1/32 of the octave
-inline constexpr std::array<uint8_t, 32> kBucketOfMantissa = [] {
-  std::array<uint8_t, 32> table{};
-  for (uint8_t bucket = 0; bucket < kBucketsPerOctave; ++bucket)
-    for (size_t m = kEdges[bucket]; m < kEdges[bucket + 1]; ++m) table[m] = bucket;
+// By octave and 1/32 of it.
+inline constexpr std::array<uint8_t, 32 * (kLastOctave - kFirstOctave + 1)> kBucketOf = [] {
+  std::array<uint8_t, 32 * (kLastOctave - kFirstOctave + 1)> table{};
+  for (size_t octave = 0; octave < table.size() / 32; ++octave)
+    for (size_t bucket = 0; bucket < kBucketsPerOctave; ++bucket)
+      for (size_t m = kEdges[bucket]; m < kEdges[bucket + 1]; ++m)
+        table[octave * 32 + m] = static_cast<uint8_t>(1 + octave * kBucketsPerOctave + bucket);
   return table;
 }();
+static_assert(kBuckets <= 256);
 
 constexpr int bucket_of(uint64_t ns) {
-  const int octave = std::bit_width(ns) - 1;
-  if (octave < kFirstOctave) return 0;
-  if (octave > kLastOctave) return kBuckets - 1;
-  return 1 + (octave - kFirstOctave) * kBucketsPerOctave + kBucketOfMantissa[(ns >> (octave - 5)) & 31];
+  if (ns < uint64_t{1} << kFirstOctave) return 0;
+  if (ns >= uint64_t{1} << (kLastOctave + 1)) return kBuckets - 1;
+  // The exponent of a double is the octave, and its first five bits behind the point are which 1/32 of it (IEEE 754).
+  constexpr int kMantissaBits = 52, kBias = 1023;
+  const auto bits = std::bit_cast<uint64_t>(static_cast<double>(static_cast<int64_t>(ns)));
+  return kBucketOf[(bits >> (kMantissaBits - 5)) - uint64_t{kBias + kFirstOctave} * 32];
 }
 inline int64_t middle_of(int bucket) {
   if (bucket == 0) return (1 << kFirstOctave) / 2;
@@ -63,12 +69,14 @@ struct TransitSum {
 };
 
 template <typename CounterT>
-class TransitSketch {
+class alignas(64) TransitSketch {
  public:
   // REQUIRES: duration_ns >= 0.
-  void add(int64_t duration_ns) {
+  void add(int64_t duration_ns) { add(duration_ns, transit::bucket_of(static_cast<uint64_t>(duration_ns))); }
+  // `bucket`: where it belongs, by transit::bucket_of().
+  void add(int64_t duration_ns, int bucket) {
     const auto ns = static_cast<uint64_t>(duration_ns);
-    increment(buckets_[static_cast<size_t>(transit::bucket_of(ns))]);
+    increment(buckets_[static_cast<size_t>(bucket)]);
     if (value(count_) == 0 || ns < value(min_)) set(min_, ns);
     if (ns > value(max_)) set(max_, ns);
     increment(count_);

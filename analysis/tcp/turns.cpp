@@ -28,7 +28,7 @@ bool acknowledges_all(const TurnPace& pace, const Sighting& s, uint8_t flags) {
 
 // A request or a response begins: what was waited for it.
 template <Side from>
-void begin_message(TurnPace& pace, TurnSums& sums, uint64_t waited, const RoundTrips& trips) {
+[[gnu::always_inline]] inline void begin_message(TurnPace& pace, TurnSums& sums, uint64_t waited, const RoundTrips& trips) {
   const uint32_t state = pace.state;
   if (state & (request | response)) {
     uint32_t& largest = sums.message_max[state & request ? Side::client : Side::server];
@@ -61,7 +61,8 @@ void count_request(TurnPace& pace, TurnSums& sums) {
 }
 
 template <Side from>
-void note_new_data(TurnPace& pace, TurnSums& sums, const Sighting& s, uint32_t end, bool acks_all, uint32_t unacked) {
+[[gnu::always_inline]] inline void note_new_data(TurnPace& pace, TurnSums& sums, const Sighting& s, uint32_t end, bool acks_all,
+                                                 uint32_t unacked) {
   const uint32_t size = std::min(s.payload_length / 16, 0xffu);
   pace.data_end[from] = end;
   if (const int32_t in_flight = sequence_distance(unacked, end); in_flight > static_cast<int64_t>(pace.in_flight_max[from]))

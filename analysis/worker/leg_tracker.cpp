@@ -43,7 +43,7 @@ LegTracker::LegTracker(const EngineOptions& options, SensorView& sensor, WorkerC
 }
 
 template <Side from>
-bool LegTracker::take_fast_path_from(const Sighting& s, uint32_t leg, LegHot& hot, TcpFlow& flow) {
+[[gnu::always_inline]] inline bool LegTracker::take_fast_path_from(const Sighting& s, uint32_t leg, LegHot& hot, TcpFlow& flow) {
   if (!take_on_fast_path<from>(hot, flow, s)) return false;
   const RoundTripSamples samples = take_times_on_fast_path<from>(flow.times, hot, store_.legs.cold(leg), s);
   if (samples.any()) count_round_trips(samples, s, from);
@@ -51,7 +51,7 @@ bool LegTracker::take_fast_path_from(const Sighting& s, uint32_t leg, LegHot& ho
   if (notes_.wanted()) note_leg_packet(s, leg, 0);
   if (!payload_prefix_.empty()) [[unlikely]]
     recognise(leg, s, from);
-  if (points_ > 1) follow(leg, s, from, DuplicateState::fresh);
+  if (points_ > 1) follow(leg, hot, s, from, DuplicateState::fresh);
   return true;
 }
 
@@ -157,7 +157,7 @@ void LegTracker::take_later_fragment(const Sighting& s, const OrientedKey& key, 
   if (same == DuplicateState::fresh) note_times(flow.times, leg, s, from, {}, 0);
   hot.flags |= leg_flag::reported_stale;
   if (notes_.wanted()) note_leg_packet(s, leg, 0);
-  if (points_ > 1) follow(leg, s, from, same);
+  if (points_ > 1) follow(leg, hot, s, from, same);
 }
 
 void LegTracker::take_leg_packet(const Sighting& s, const OrientedKey& key, uint64_t hash, uint32_t leg) {
@@ -234,7 +234,7 @@ void LegTracker::take_leg_packet(const Sighting& s, const OrientedKey& key, uint
   if (!payload_prefix_.empty()) [[unlikely]]
     recognise(leg, s, from);
   // A device may put a datagram together and cut it up anew.
-  if (points_ > 1 && (s.protocol == ip_protocol::tcp || !s.has(SightingFlag::fragment))) follow(leg, s, from, same);
+  if (points_ > 1 && (s.protocol == ip_protocol::tcp || !s.has(SightingFlag::fragment))) follow(leg, hot, s, from, same);
 }
 
 // The leg is over, and `s` opens the next one on its five-tuple; in midstream that goes on with the sequence numbers.

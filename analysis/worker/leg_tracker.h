@@ -43,11 +43,10 @@ class LegTracker {
   uint32_t open_after(uint32_t leg, const Sighting& s, const OrientedKey& key, uint64_t hash);
   void tell(uint32_t leg, LegEventType type, const Sighting& s, Side from, bool midstream = false);
   // REQUIRES: two points or more.
-  void follow(uint32_t leg, const Sighting& s, Side from, DuplicateState same) {
+  [[gnu::always_inline]] void follow(uint32_t leg, const LegHot& hot, const Sighting& s, Side from, DuplicateState same) {
     using Hint = PairForwarder::Hint;
-    if (const Hint hint = forwarder_.follow(leg, s, from, same); hint != Hint::none) [[unlikely]]
+    if (const Hint hint = forwarder_.follow(leg, hot, s, from, same); hint != Hint::none) [[unlikely]]
       tell_hint(leg, hint == Hint::stranger ? LegEventType::stranger : LegEventType::sighted, s, from);
-    const LegHot& hot = store_.legs.hot(leg);
     if (s.payload_length > 0 && hot.pair[PathSide::outer] == kNone && hot.pair[PathSide::inner] == kNone) [[unlikely]]
       tell_turn(leg, s, from);
   }

@@ -10,14 +10,7 @@ constexpr uint16_t kFirstHints = 8;
 constexpr uint32_t kSampleBits = 6;
 constexpr size_t kLogSlotsLeast = 1 << 14;
 
-// Of a segment with data: what SACK blocks and MSS a device rewrites differs from segment to segment.
-uint16_t comparable_checksum(const Sighting& s) {
-  constexpr uint16_t of_part = bit(SightingFlag::fragment) | bit(SightingFlag::outer_fragment);
-  const bool is_plain = !(s.options & (tcp_option::sack | tcp_option::mss)) && !(s.flags & of_part);
-  return s.payload_length > 0 && is_plain && s.protocol == ip_protocol::tcp ? s.mss : uint16_t{0};
-}
-
-PairSighting pair_sighting_of(const Sighting& s, Side from) {
+PairSighting pair_sighting_of(const Sighting& s, Side from, DuplicateState same) {
   return {.release_ns = s.order_ns,
           .order_ns = s.order_ns,
           .time_ns = s.time_ns,
@@ -35,7 +28,7 @@ PairSighting pair_sighting_of(const Sighting& s, Side from) {
           .from = from,
           .kind = PairSighting::Kind::packet,
           .pair_generation = 0,
-          .same = DuplicateState::fresh,
+          .same = same,
           .window = s.window,
           .checksum = comparable_checksum(s)};
 }
@@ -93,38 +86,31 @@ void PairForwarder::carry_out_commands(int64_t now_ns, int64_t not_before_ns) {
   }
 }
 
-PairForwarder::Hint PairForwarder::follow(uint32_t leg, const Sighting& s, Side from, DuplicateState same) {
-  LegHot& hot = store_.legs.hot(leg);
-  const bool logging = !(hot.flags & leg_flag::log_over);
-  const bool has_opening = hot.flags & (leg_flag::syn | leg_flag::syn_ack);
-  LegCold& cold = store_.legs.cold(leg);
-  const Hint hint =
-      !has_opening && same != DuplicateState::copy && lacks_partner(leg) ? hint_of(hot, cold, s, from, logging) : Hint::none;
-  if (!logging && hot.pair[PathSide::outer] == kNone && hot.pair[PathSide::inner] == kNone) return hint;
-  PairSighting sighting = pair_sighting_of(s, from);
-  sighting.same = same;
-  for (const PathSide side : kPathSides) {
-    if (hot.pair[side] == kNone) continue;
-    sighting.pair = pair_ref::index(hot.pair[side]);
-    sighting.pair_generation = pair_ref::generation(hot.pair[side]);
-    send(hot.pair_home[side], sighting);
-  }
-  if (!logging) return hint;
-  if (!log_.append(cold.log, cold.log_count, sighting)) {
-    counters_.log_overflows.add();
-    drop_log(leg);
-  }
-  return hint;
-}
-
-// REQUIRES: a leg without an opening that lacks a partner. The first packet is known.
-PairForwarder::Hint PairForwarder::hint_of(const LegHot& hot, const LegCold& cold, const Sighting& s, Side from, bool logging) {
-  const bool is_first = logging && cold.log_count > 0 && cold.log_count < kFirstHints;
+// REQUIRES: a leg without an opening.
+PairForwarder::Hint PairForwarder::hint_of(uint32_t leg, const Sighting& s, Side from, DuplicateState same) const {
+  if (same == DuplicateState::copy || !lacks_partner(leg)) return Hint::none;
+  const LegHot& hot = store_.legs.hot(leg);
+  const uint16_t logged = hot.flags & leg_flag::log_over ? 0 : store_.legs.cold(leg).log_count;
+  const bool is_first = logged > 0 && logged < kFirstHints;  // but the very first, which is known
   const bool answered = hot.packets[opposite(from)] > 0 && !(hot.flags & leg_flag::reset);
   if (s.protocol == ip_protocol::udp) return is_first ? Hint::sighted : Hint::none;
   if (is_first && !answered) return Hint::stranger;
   const uint32_t mixed = (s.seq ^ s.ack) * 0x9E3779B1u;
   return is_first || mixed >> (32 - kSampleBits) == 0 ? Hint::sighted : Hint::none;
+}
+
+void PairForwarder::send_on(uint8_t home, uint32_t pair, const Sighting& s, Side from, DuplicateState same) {
+  PairSighting sighting = pair_sighting_of(s, from, same);
+  sighting.pair = pair_ref::index(pair);
+  sighting.pair_generation = pair_ref::generation(pair);
+  send(home, sighting);
+}
+
+void PairForwarder::log(uint32_t leg, const Sighting& s, Side from, DuplicateState same) {
+  LegCold& cold = store_.legs.cold(leg);
+  if (log_.append(cold.log, cold.log_count, pair_sighting_of(s, from, same))) return;
+  counters_.log_overflows.add();
+  drop_log(leg);
 }
 
 bool PairForwarder::lacks_partner(uint32_t leg) const {

@@ -40,7 +40,16 @@ class PairForwarder {
     sighted,   // the other point may have shown it, too
   };
   // A packet that has been taken into its leg.
-  Hint follow(uint32_t leg, const Sighting& s, Side from, DuplicateState same);
+  [[gnu::always_inline]] Hint follow(uint32_t leg, const LegHot& hot, const Sighting& s, Side from, DuplicateState same) {
+    constexpr uint16_t opening = leg_flag::syn | leg_flag::syn_ack;
+    const Hint hint = (hot.flags & opening) ? Hint::none : hint_of(leg, s, from, same);
+    // A loop over kPathSides is not unrolled.
+    pass_on(hot, PathSide::outer, s, from, same);
+    pass_on(hot, PathSide::inner, s, from, same);
+    if (!(hot.flags & leg_flag::log_over)) [[unlikely]]
+      log(leg, s, from, same);
+    return hint;
+  }
   // `at`: its place in the order of packets, the same at the home whether there is a queue between or not.
   void leave_pairs(uint32_t leg, PairSighting::Kind kind, const PacketFacts& at);
   void drop_log(uint32_t leg);
@@ -48,9 +57,8 @@ class PairForwarder {
   // Forced inline: GCC deletes calls that only prefetch, as free of side effects.
   [[gnu::always_inline]] void prefetch(uint32_t leg) const {
     const LegHot& hot = store_.legs.hot(leg);
-    for (const PathSide side : kPathSides) {
-      if (hot.pair[side] != kNone && hot.pair_home[side] == kLocal) pairs_.prefetch(pair_ref::index(hot.pair[side]));
-    }
+    prefetch(hot, PathSide::outer);
+    prefetch(hot, PathSide::inner);
   }
 
   void flush();
@@ -64,7 +72,20 @@ class PairForwarder {
  private:
   static constexpr uint8_t kLocal = 0xff;  // pair_home of a pair whose legs and home are all this worker: no queue between
 
-  static Hint hint_of(const LegHot& hot, const LegCold& cold, const Sighting& s, Side from, bool logging);
+  [[gnu::always_inline]] void prefetch(const LegHot& hot, PathSide side) const {
+    if (hot.pair[side] != kNone && hot.pair_home[side] == kLocal) pairs_.prefetch(pair_ref::index(hot.pair[side]));
+  }
+  [[gnu::always_inline]] void pass_on(const LegHot& hot, PathSide side, const Sighting& s, Side from, DuplicateState same) {
+    if (hot.pair[side] == kNone) return;
+    if (hot.pair_home[side] == kLocal) {
+      pairs_.take(hot.pair[side], s, from, same);
+    } else {
+      send_on(hot.pair_home[side], hot.pair[side], s, from, same);
+    }
+  }
+  Hint hint_of(uint32_t leg, const Sighting& s, Side from, DuplicateState same) const;
+  void send_on(uint8_t home, uint32_t pair, const Sighting& s, Side from, DuplicateState same);
+  void log(uint32_t leg, const Sighting& s, Side from, DuplicateState same);
   bool lacks_partner(uint32_t leg) const;
   void carry_out_commands(int64_t now_ns, int64_t not_before_ns);
   void send(uint8_t home, const PairSighting& s);
