@@ -151,10 +151,14 @@ std::vector<DeviceRecord> Engine::devices() const {
         const PointIndex enters = direction == Direction::toward_inside ? r.outer : r.inner;
         r.traffic[direction].entered = entered(capture.at(enters), direction);
         r.traffic[direction].answered_by_device = answered[direction];
+        if (const auto& by_turns = impl_->correlator.proxy_transits().at(r.outer)[direction]; by_turns.count() > 0)
+          r.transit[direction] = by_turns.distribution();
       }
     }
   }
   for (DeviceRecord& r : records) {
+    const bool has_turns = r.transit[Direction::toward_inside] || r.transit[Direction::toward_outside];
+    PerDirection<std::optional<Distribution>> of_packets;
     for (const Direction direction : kDirections) {
       TransitSum sum;
       DeviceTraffic& traffic = r.traffic[direction];
@@ -167,13 +171,16 @@ std::vector<DeviceRecord> Engine::devices() const {
         traffic.lost += valid(crossing.lost, crossing.taken_back.lost);
         traffic.superseded += valid(crossing.superseded, crossing.taken_back.superseded);
       }
-      if (sum.count > 0) r.transit[direction] = sum.distribution();
+      if (sum.count > 0) of_packets[direction] = sum.distribution();
       r.segments_lost[direction] -= std::min(r.segments_lost[direction], segments_cleared[r.outer][direction]);
       traffic.lost -= std::min(traffic.lost, packets_cleared[r.outer][direction]);
       const uint64_t known = traffic.forwarded + traffic.lost + traffic.answered_by_device + traffic.superseded;
       traffic.entered = std::max(traffic.entered, known);  // live: the sums of open legs come later
       traffic.undecided = traffic.entered - known;
     }
+    const bool has_packets = of_packets[Direction::toward_inside] || of_packets[Direction::toward_outside];
+    r.transit_is_by_turns = has_turns && !has_packets;
+    if (has_packets) r.transit = of_packets;
   }
   return records;
 }
@@ -220,6 +227,8 @@ std::vector<std::string> Engine::Impl::bounds_hit() const {
   add("pending_packets", sum(&WorkerCounters::pending_overflows), "packets whose fate was not followed");
   add("capture_traces", sum(&WorkerCounters::traces_refused), "times that a leg's copies and capture loss were not followed");
   add("transit_sketches", sum(&WorkerCounters::sketches_missing), "pairs without transit times of their own");
+  add("turns", correlator.proxy_transits().turns_not_told(),
+      "later turns of connections through proxies that no transit times were told of");
   add("event_ring", sum(&WorkerCounters::events_dropped), "events dropped");
   add("forward_ring", sum(&WorkerCounters::forwards_dropped), "packets not followed");
   uint64_t payload_prefixes_dropped = 0;

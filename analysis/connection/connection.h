@@ -5,6 +5,7 @@
 #include <optional>
 #include <vector>
 
+#include "analysis/connection/leg_turns.h"
 #include "analysis/event/events.h"
 #include "analysis/model/model.h"
 #include "analysis/recognise/recognised.h"
@@ -60,11 +61,13 @@ struct LegState {
   bool has_summary = false, over = false, evicted = false;
   bool counted_outcome = false;  // see Tallies
   bool reset_after_fin = false;
-  std::unique_ptr<Recognised> recognised;  // null: nothing
-  PerPathSide<bool> paired{};              // with the next point on that side
-  bool paired_within = false;              // with another leg of its own point
-  std::vector<uint64_t> shared_with;       // legs (LegId::value()) beyond a proxy that carry messages of both: see kSharedMax
-  std::vector<uint64_t> not_with;          // legs (LegId::value()) that it was paired with until that was taken back
+  std::unique_ptr<Recognised> recognised;        // null: nothing, or forgotten
+  bool speaks_tls = false, speaks_http = false;  // a message of it was recognised, kept or not
+  std::unique_ptr<LegTurns> turns;               // null: none were told
+  PerPathSide<bool> paired{};                    // with the next point on that side
+  bool paired_within = false;                    // with another leg of its own point
+  std::vector<uint64_t> shared_with;  // legs (LegId::value()) beyond a proxy that carry messages of both: see kSharedMax
+  std::vector<uint64_t> not_with;     // legs (LegId::value()) that it was paired with until that was taken back
   RivalKeys rival_keys{};
 
   bool has_syn() const { return attempt_count > 0; }
@@ -82,6 +85,10 @@ struct Crossing {
   uint32_t pair = 0;
   bool is_learned = false;  // Knowledge has been told
   CrossingStats stats{};
+  // Through a proxy, of what the side sends: how long each message took (proxy_transits.h), and by how many turns the client's
+  // side is ahead of the server's.
+  PerSide<std::vector<int64_t>> turn_transits_ns{};
+  std::optional<int32_t> turn_shift{};
   PerSide<uint64_t> cleared{};  // of stats.lost: data segments that were not proved to be lost, as more than its home has shown
 };
 

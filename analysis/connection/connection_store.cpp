@@ -212,6 +212,8 @@ bool ConnectionStore::make_room_for_messages() {
 void ConnectionStore::take(const RecognitionEvent& event) {
   LegState* leg = this->leg(event.leg.value());
   if (leg == nullptr) return;  // its connection was evicted
+  leg->speaks_tls |= is_tls(event.kind);
+  leg->speaks_http |= is_http(event.kind);
   if (!options_.offline && !make_room_for_messages()) {
     ++totals_.recognitions_refused;
     return;

@@ -105,6 +105,7 @@ Correlator::Correlator(const EngineOptions& options, EngineLinks& links, SensorV
       pairer_(store_, std::move(known)),
       message_pairer_(store_, services_),
       turn_pairer_(store_, services_),
+      proxy_transits_(store_, sensor),
       homes_(options_, links),
       runner_(options_, sensor, store_, knowledge_, openings_, tallies_,
               [this](const FateEvent& event) { return homes_.owner_of(event, store_); }) {
@@ -235,6 +236,7 @@ void Correlator::update(uint64_t leg_id, const LegEvent& event) {
       return;
     case LegEventType::turn:
       pair_by_turns(leg_id, event);
+      proxy_transits_.take(leg_id, event);
       return;
     case LegEventType::attempt:
       note_attempt(leg, event);
@@ -289,6 +291,7 @@ void Correlator::leg_over(LegState& leg, Connection& connection, const LegEvent&
   if (leg.has_syn() && !leg.established && !leg.refused)
     tallies_.count_handshake(leg, leg.syn_ack ? Outcome::incomplete : Outcome::unanswered);
   turn_pairer_.forget(leg.id.value());
+  proxy_transits_.end(leg.id.value());
   store_.close(leg, connection);
 }
 

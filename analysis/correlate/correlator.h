@@ -17,6 +17,7 @@
 #include "analysis/correlate/message_pairer.h"
 #include "analysis/correlate/pair_homes.h"
 #include "analysis/correlate/pairer.h"
+#include "analysis/correlate/proxy_transits.h"
 #include "analysis/correlate/turn_pairer.h"
 #include "analysis/detect/detector_runner.h"
 #include "analysis/event/engine_links.h"
@@ -38,6 +39,7 @@ class Correlator {
   const FindingStore& findings() const { return runner_.findings(); }
   const CaptureTotals& capture() const { return runner_.capture(); }
 
+  const ProxyTransits& proxy_transits() const { return proxy_transits_; }
   const Tallies& tallies() const { return tallies_; }
   // A pair of that home whose fates are void.
   bool is_taken_back(size_t home, uint32_t pair) const { return homes_.is_taken_back(static_cast<uint8_t>(home), pair); }
@@ -90,6 +92,7 @@ class Correlator {
   PassageModels services_;
   MessagePairer message_pairer_;
   TurnPairer turn_pairer_;
+  ProxyTransits proxy_transits_;
   PairHomes homes_;
   Tallies tallies_;
   DetectorRunner runner_;

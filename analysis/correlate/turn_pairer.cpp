@@ -23,6 +23,7 @@ constexpr double kSecond = 1e9;
 }  // namespace
 
 TurnPairer::Match TurnPairer::take(const LegState& leg, const LegEvent& event, size_t points) {
+  if (event.turn.turns > kTurnsMax) return {};
   const Connection& connection = *store_.find(store_.place_of(leg.id.value()).connection_id);
   Leg& known = legs_[leg.id.value()];
   Point& point = points_[leg.point];

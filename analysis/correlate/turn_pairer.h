@@ -24,6 +24,7 @@ class TurnPairer {
  public:
   static constexpr size_t kExchangesMax = 1 << 16;  // of a point, the newest
   static constexpr size_t kLookedAtMax = 128;       // of them, for one exchange of a client
+  static constexpr uint32_t kTurnsMax = 8;          // of a leg: it has been found by then
   static constexpr size_t kCandidatesMax = 16;      // of a leg, the most likely
   static constexpr int64_t kWindowNs = 30'000'000'000;
 

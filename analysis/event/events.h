@@ -65,7 +65,7 @@ enum class LegEventType : uint8_t {
   reset,     // RST after the handshake, or by the client
   stranger,  // a further packet of a leg met in midstream that has no partner and no conversation: see stranger_index.h
   sighted,  // a further packet of a leg without an opening that lacks a partner: what passes a device unchanged shows which it is
-  turn,     // the first data of a request or a response, of the first kTurnsTold turns of a leg without a partner
+  turn,     // the first data of a request or a response, of the first turns::kTold turns of a leg without a pair
   progress,  // live: counts of a leg that goes on
   closed,    // the leg is over: generation ended, idle, evicted, or the input ended
 };
@@ -83,6 +83,7 @@ struct LegEvent {
   uint8_t options;
   uint8_t window_scale;
   uint16_t mss, window;
+  TurnMark turn;          // turn
   LegSummary summary;     // progress, closed
   CaptureReport capture;  // the same: since the last one
 };

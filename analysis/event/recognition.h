@@ -30,6 +30,14 @@ enum class RecognitionKind : uint8_t {
   dhcp,              // hardware address, client's, requested, assigned address, host name
 };
 
+constexpr bool is_tls(RecognitionKind kind) {
+  return kind == RecognitionKind::tls_client_hello || kind == RecognitionKind::tls_server_hello ||
+         kind == RecognitionKind::tls_alert;
+}
+constexpr bool is_http(RecognitionKind kind) {
+  return kind == RecognitionKind::http_request || kind == RecognitionKind::http_response;
+}
+
 struct RecognitionEvent {
   static constexpr size_t kTextsMax = 5;
 

@@ -111,11 +111,12 @@ struct CrossingRecord {
   double confidence = 0;
   uint32_t rivals = 0;
   DeviceKind device_kind = DeviceKind::unknown;
-  uint32_t changes = 0;      // DeviceChange bits
-  PerSide<uint64_t> lost{};  // data segments that entered and never left
-  PerSide<std::optional<Distribution>> transit;
+  uint32_t changes = 0;                          // DeviceChange bits
+  PerSide<uint64_t> lost{};                      // data segments that entered and never left
+  PerSide<std::optional<Distribution>> transit;  // of packets; through a proxy of messages, by turns
   PerSide<std::optional<int64_t>> isn_offset;
   uint64_t undecided = 0;
+  PerSide<std::optional<uint64_t>> bytes_kept;  // by a proxy that relays the stream as it is: entered and never left
 };
 
 // Where the time between data went, from the client's to the server's end, summed over the turns. With two points or more the
@@ -202,6 +203,7 @@ struct DeviceRecord {
   uint64_t connections = 0;
   uint32_t changes = 0;
   PerDirection<std::optional<Distribution>> transit;
+  bool transit_is_by_turns = false;  // no packet is the same on both sides: of messages through a proxy
   PerDirection<DeviceTraffic> traffic;
   PerDirection<uint64_t> segments_lost{};
   uint64_t resets_originated = 0;

@@ -5,6 +5,7 @@
 #include <tuple>
 
 #include "analysis/connection/device_changes.h"
+#include "analysis/connection/relayed_stream.h"
 #include "analysis/connection/waiting.h"
 #include "analysis/report/recognised_record.h"
 #include "analysis/tcp/tcp_leg.h"
@@ -58,7 +59,19 @@ LegRecord record_of(const LegState& leg) {
   return r;
 }
 
-CrossingRecord record_of(const Crossing& crossing, const Connection& c) {
+// Exact: they are few.
+std::optional<Distribution> distribution_of(std::vector<int64_t> times_ns) {
+  if (times_ns.empty()) return std::nullopt;
+  std::sort(times_ns.begin(), times_ns.end());
+  const size_t count = times_ns.size();
+  return Distribution{.min_ns = times_ns.front(),
+                      .median_ns = times_ns[(count - 1) / 2],
+                      .p99_ns = times_ns[(count * 99 + 99) / 100 - 1],
+                      .max_ns = times_ns.back(),
+                      .count = count};
+}
+
+CrossingRecord record_of(const Crossing& crossing, const Connection& c, const SensorView& sensor) {
   const LegState& client_side = c.legs[crossing.client_leg];
   const LegState& server_side = c.legs[crossing.server_leg];
   CrossingRecord r;
@@ -72,6 +85,10 @@ CrossingRecord record_of(const Crossing& crossing, const Connection& c) {
   for (const Side side : kSides) {
     r.lost[side] = crossing.stats.lost[side] - std::min(crossing.stats.lost[side], crossing.cleared[side]);
     if (crossing.stats.transit[side].count > 0) r.transit[side] = crossing.stats.transit[side];
+    if (crossing.is_proxied) {
+      r.transit[side] = distribution_of(crossing.turn_transits_ns[side]);
+      r.bytes_kept[side] = bytes_kept(c, crossing, side, sensor);
+    }
   }
   if (client_side.has_syn() && server_side.has_syn() && client_side.client_isn != server_side.client_isn)
     r.isn_offset[Side::client] = static_cast<int32_t>(server_side.client_isn - client_side.client_isn);
@@ -145,7 +162,7 @@ ConnectionRecord record_of(const Connection& c, const SensorView& sensor) {
   std::sort(crossings.begin(), crossings.end(), [&](const Crossing* x, const Crossing* y) {
     return (c.legs[x->client_leg].point < c.legs[y->client_leg].point) == c.client_outer && x != y;
   });
-  for (const Crossing* crossing : crossings) r.crossings.push_back(record_of(*crossing, c));
+  for (const Crossing* crossing : crossings) r.crossings.push_back(record_of(*crossing, c, sensor));
   r.waiting = waiting_of(c, sensor);
   fill_messages(c, order, r);
   r.finding_ids = c.finding_ids;

@@ -59,12 +59,18 @@ FlowTimesSummary summarize(const FlowTimes& times, const LegHot& hot, const LegC
     r.wait_max_ns[side] = int64_t{sums.wait_max[side]} * 1024;
     r.message_max[side] = sums.message_max[side];
     r.in_flight_max[side] = pace.in_flight_max[side];
+    const bool begun = pace.state & turns::kBegun[side];
+    r.stream_bytes[side] = begun ? pace.data_end[side] - (cold.isn[side] + 1) : 0;
+    r.acknowledged[side] = !begun || ((hot.seen & leg_seen::max_ack[opposite(side)]) &&
+                                      sequence_at_or_before(pace.data_end[side], hot.max_ack[opposite(side)]));
     r.first_flight[side] = turns::first_flight(pace, sums, side, cold.isn[side]);
   }
   if (pace.state & (turn_state::request | turn_state::response)) {
     uint32_t& largest = r.message_max[pace.state & turn_state::request ? Side::client : Side::server];
     largest = std::max(largest, pace.message_bytes);
   }
+  r.last_data_ns = to_ns(pace.last_tick);
+  r.is_answering = pace.state & turn_state::response;
   r.outstanding_ns = to_ns(pace.outstanding_ticks);
   r.turns = sums.turns;
   r.outstanding_max = sums.outstanding_max;

@@ -31,10 +31,14 @@ struct FlowTimesSummary {
   PerSide<Trip> trips;
   PerSide<int64_t> wait_ns, network_ns, transfer_ns, wait_max_ns;
   PerSide<uint32_t> message_max, in_flight_max, first_flight;
-  int64_t outstanding_ns;  // sum of time times requests outstanding
+  PerSide<uint32_t> stream_bytes;  // sent, each once, modulo 2^32; valid if first_flight_known
+  PerSide<bool> acknowledged;      // by the other side: all of it
+  int64_t last_data_ns;            // the newest data; 0: none
+  int64_t outstanding_ns;          // sum of time times requests outstanding
   uint32_t turns;
   uint16_t outstanding_max;
   PerSide<uint8_t> ttl, ttl_changes;
+  bool is_answering;        // the newest data is a response's
   bool valid;               // false: the leg had no TcpFlow
   bool first_flight_known;  // the handshake was seen
 };

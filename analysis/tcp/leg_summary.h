@@ -9,6 +9,15 @@
 
 namespace parallax {
 
+// What a leg has come to when a request or a response begins: from the sums of two of them follows when the message between them
+// ended.
+struct TurnMark {
+  int64_t waited_ns;         // in all, for messages of the side whose message begins
+  uint32_t turns;            // responses begun, this one included
+  uint32_t retransmissions;  // of both sides
+  bool is_whole;             // nothing of the streams is known to be missing
+};
+
 struct LegSummary {
   int64_t first_ns, last_ns;
   int64_t syn_stamp_ns, syn_ack_stamp_ns, ack_stamp_ns;
@@ -24,6 +33,7 @@ struct LegSummary {
   PerSide<int8_t> window_scale;
   PerSide<uint8_t> options, ttl, window_scale_at_least;
   std::array<char, 18> history;
+  PerSide<bool> is_whole;  // nothing of what the side has sent is known to be missing
   FlowTimesSummary times;
 };
 

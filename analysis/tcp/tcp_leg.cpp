@@ -293,10 +293,29 @@ LegStep udp_step(LegHot& hot, LegCold& cold, const Sighting& s, Side from, Dupli
   return step;
 }
 
+namespace {
+
+// As far as it goes; what the other side has acknowledged was sent.
+bool is_whole(const LegHot& hot, const TcpFlow& flow, Side side) {
+  const TcpFlow::Half& half = flow.half[side];
+  return half.holes == 0 && half.contiguous_end == half.next_seq &&
+         (!(hot.seen & leg_seen::next_seq[side]) || hot.next_seq[side] == half.next_seq);
+}
+
+}  // namespace
+
+TurnMark turn_mark(const LegHot& hot, const LegCold& cold, const TcpFlow& flow, Side from) {
+  return {.waited_ns = to_ns(flow.times.sums.wait_ticks[from]),
+          .turns = flow.times.sums.turns,
+          .retransmissions = cold.retransmissions[Side::client] + cold.retransmissions[Side::server],
+          .is_whole = is_whole(hot, flow, Side::client) && is_whole(hot, flow, Side::server)};
+}
+
 LegSummary summarize(const LegHot& hot, const LegCold& cold, const TcpFlow* flow, bool idle) {
   LegSummary r{};
   if (flow) {
     r.times = summarize(flow->times, hot, cold);
+    for (const Side side : kSides) r.is_whole[side] = is_whole(hot, *flow, side);
     r.window_scale_at_least = {flow->half[Side::client].scale_at_least, flow->half[Side::server].scale_at_least};
   }
   r.first_ns = cold.first_ns;

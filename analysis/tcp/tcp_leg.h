@@ -70,6 +70,7 @@ LegStep udp_step(LegHot& hot, LegCold& cold, const Sighting& s, Side from, Dupli
 
 // `flow`: null where the leg has no TcpFlow.
 LegSummary summarize(const LegHot& hot, const LegCold& cold, const TcpFlow* flow, bool idle);
+TurnMark turn_mark(const LegHot& hot, const LegCold& cold, const TcpFlow& flow, Side from);
 std::string_view history_of(const LegSummary& summary);
 
 }  // namespace parallax

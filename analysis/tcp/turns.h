@@ -76,6 +76,9 @@ static_assert(sizeof(TurnSums) == 64);
 
 namespace turns {
 
+// Of how many turns of a leg without a followed pair the correlator is told each message.
+inline constexpr uint32_t kTold = 64;
+
 inline constexpr PerSide<uint16_t> kBegun{turn_state::begun_client, turn_state::begun_server};
 
 // The first sequence number of the payload.

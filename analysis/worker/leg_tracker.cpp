@@ -10,7 +10,6 @@
 namespace parallax {
 namespace {
 
-constexpr uint32_t kTurnsTold = 8;
 constexpr size_t kHintRoomLeast = 1024;
 
 Side side_in(const LegHot& hot, const OrientedKey& key) {
@@ -347,7 +346,7 @@ void LegTracker::tell_turn(uint32_t leg, const Sighting& s, Side from) {
   const FlowTimes& times = store_.flows[flow].times;
   const uint16_t going_on = from == Side::client ? turn_state::request : turn_state::response;
   if (!(times.pace.state & going_on) || times.pace.message_bytes != s.payload_length ||
-      times.pace.last_tick != to_ticks(s.time_ns) || times.sums.turns > kTurnsTold)
+      times.pace.last_tick != to_ticks(s.time_ns) || times.sums.turns > turns::kTold)
     return;
   tell_hint(leg, LegEventType::turn, s, from);
 }

@@ -172,11 +172,12 @@ std::string device_text(const v1::Device& device) {
     changes += fmt::format("{}{}", changes.empty() ? "" : ", ", word(static_cast<v1::DeviceChange>(change)));
   }
   text += fmt::format("  changes: {}\n", changes.empty() ? "nothing" : changes);
+  const char* by_turns = device.transit_is_by_turns() ? ", of messages by turns" : "";
   if (device.has_transit_toward_inside_seconds()) {
-    text += fmt::format("  transit toward inside: {}\n", distribution_text(device.transit_toward_inside_seconds()));
+    text += fmt::format("  transit toward inside{}: {}\n", by_turns, distribution_text(device.transit_toward_inside_seconds()));
   }
   if (device.has_transit_toward_outside_seconds()) {
-    text += fmt::format("  transit toward outside: {}\n", distribution_text(device.transit_toward_outside_seconds()));
+    text += fmt::format("  transit toward outside{}: {}\n", by_turns, distribution_text(device.transit_toward_outside_seconds()));
   }
   text += fmt::format("  segments lost: {} toward inside, {} toward outside\n", count_text(device.lost_toward_inside()),
                       count_text(device.lost_toward_outside()));

@@ -92,6 +92,18 @@ bool ends_connections(const v1::Device& device) {
   return device.kind() == v1::DEVICE_KIND_PROXY && device.toward_inside().forwarded() + device.toward_outside().forwarded() == 0;
 }
 
+// What messages took through it, each way that can be told; or nothing.
+std::string turns_text(const v1::Device& device) {
+  std::string text;
+  const auto way = [&](bool has, const v1::Distribution& transit, const std::string& toward) {
+    if (!device.transit_is_by_turns() || !has || !clocks_can_tell(transit)) return;
+    text += fmt::format("{}{} toward {}", text.empty() ? "" : " and ", duration_text(transit.median()), toward);
+  };
+  way(device.has_transit_toward_inside_seconds(), device.transit_toward_inside_seconds(), device.between(1));
+  way(device.has_transit_toward_outside_seconds(), device.transit_toward_outside_seconds(), device.between(0));
+  return text;
+}
+
 // ", 12 not accounted for", or nothing.
 std::string share_text(uint64_t count, const char* what) {
   return count == 0 ? "" : fmt::format(", {} {}", count_text(count), what);
@@ -359,9 +371,11 @@ std::string TextReport::verdict() const {
       continue;
     }
     if (ends_connections(device)) {
+      const std::string took = turns_text(device);
       text += wrapped(fmt::format("{} ends connections and makes its own: {} were paired across it, and their packets are not "
-                                  "followed, so that nothing more can be said about it.",
-                                  "The" + name.substr(3), plural(device.connections(), "connection", "connections")),
+                                  "followed, so that nothing more can be said about it{}.",
+                                  "The" + name.substr(3), plural(device.connections(), "connection", "connections"),
+                                  took.empty() ? "" : " than what it took: by turns, a message passed it in a median of " + took),
                       2, 0);
       continue;
     }
@@ -507,8 +521,9 @@ std::string TextReport::devices() const {
     const auto way = [&](const std::string& toward, bool has, const v1::Distribution& transit, const v1::DeviceTraffic& traffic) {
       if (traffic.entered() == 0) return;
       if (ends_connections(device)) {
-        text += wrapped(fmt::format("toward {}: {} came to it; what it made of them is another connection's", toward,
-                                    plural(traffic.entered(), "packet", "packets")),
+        text += wrapped(fmt::format("toward {}: {} came to it; what it made of them is another connection's{}", toward,
+                                    plural(traffic.entered(), "packet", "packets"),
+                                    has ? "; transit of messages, by turns: " + transit_text(transit) : ""),
                         4, 2);
         return;
       }

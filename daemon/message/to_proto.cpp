@@ -186,6 +186,8 @@ void set_crossing(const CrossingRecord& from, const MessageNames& names, v1::Cro
   if (from.isn_offset[Side::client]) to.set_isn_offset_from_client(*from.isn_offset[Side::client]);
   if (from.isn_offset[Side::server]) to.set_isn_offset_from_server(*from.isn_offset[Side::server]);
   to.set_undecided_packets(from.undecided);
+  if (from.bytes_kept[Side::client]) to.set_bytes_kept_from_client(*from.bytes_kept[Side::client]);
+  if (from.bytes_kept[Side::server]) to.set_bytes_kept_from_server(*from.bytes_kept[Side::server]);
 }
 
 void set_where(const Where& from, const MessageNames& names, v1::Where& to) {
@@ -319,16 +321,17 @@ v1::Device to_proto(const DeviceRecord& record, const MessageNames& names) {
   set_changes(record.changes, message.mutable_changes());
   if (const auto& transit = record.transit[Direction::toward_inside]) {
     *message.mutable_transit_toward_inside_seconds() = to_proto(*transit);
-    message.set_crossed_toward_inside(transit->count);
+    if (!record.transit_is_by_turns) message.set_crossed_toward_inside(transit->count);
   }
   if (const auto& transit = record.transit[Direction::toward_outside]) {
     *message.mutable_transit_toward_outside_seconds() = to_proto(*transit);
-    message.set_crossed_toward_outside(transit->count);
+    if (!record.transit_is_by_turns) message.set_crossed_toward_outside(transit->count);
   }
   message.set_lost_toward_inside(record.segments_lost[Direction::toward_inside]);
   message.set_lost_toward_outside(record.segments_lost[Direction::toward_outside]);
   set_traffic(record.traffic[Direction::toward_inside], *message.mutable_toward_inside());
   set_traffic(record.traffic[Direction::toward_outside], *message.mutable_toward_outside());
+  message.set_transit_is_by_turns(record.transit_is_by_turns);
   message.set_resets_originated(record.resets_originated);
   for (const AddressMapEntry& entry : record.address_map) {
     v1::AddressMapEntry& to = *message.add_address_map();

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
+import proxies_transit  # noqa: E402
 from namespaces import Namespace, NoNamespaces, run, stop  # noqa: E402
 
 SKIPPED = 77
@@ -42,6 +43,8 @@ class Shape:
     requests: int = 1    # on one connection
     family: int = 4
     precision: float = 0.985  # a single one wrong among some seventy
+    held: float = 0      # seconds that the proxy holds each request back
+    timed: float = 0     # at least, of the clients' connections: those whose transit is told each way
 
 
 def haproxy(mode, server, options=(), bind="", target=""):
@@ -50,6 +53,8 @@ def haproxy(mode, server, options=(), bind="", target=""):
 
 
 SECURE = " ssl crt FOLDER/both.pem"
+HELD = 0.02
+PAUSE = ["http-request lua.pause"]
 SHAPES = [
     Shape("haproxy tcp", 7001, "haproxy", haproxy("tcp", RAW), "raw", RAW, 0.9),
     Shape("haproxy tcp, server speaks first", 7002, "haproxy", haproxy("tcp", BANNER), "banner", BANNER, 0.9),
@@ -67,6 +72,13 @@ SHAPES = [
     Shape("haproxy tcp, TLS outside alone", 7031, "haproxy", haproxy("tcp", HTTP, bind=SECURE), "tls", HTTP, 0.9, requests=2, precision=0.97),
     Shape("haproxy http, other TLS inside", 7032, "haproxy",
           haproxy("http", TLS, ["http-reuse never"], bind=SECURE, target=" ssl verify none"), "tls", TLS, 0.9, requests=3, precision=0.97),
+    Shape("haproxy tcp, until 40 ms held", 7040, "haproxy",
+          haproxy("tcp", RAW).replace("  bind", "  tcp-request inspect-delay 40ms\n  tcp-request content accept if WAIT_END\n  bind"), "raw", RAW, 0.9, requests=3,
+          timed=0.8),
+    Shape("haproxy http, requests held", 7041, "haproxy", haproxy("http", HTTP, ["option forwardfor", "http-reuse never", *PAUSE]), "http", HTTP, 0.99, requests=3,
+          held=HELD, timed=0.8),
+    Shape("haproxy http, TLS outside alone, requests held", 7042, "haproxy", haproxy("http", HTTP, ["http-reuse never", *PAUSE], bind=SECURE), "tls", HTTP, 0.9,
+          requests=3, precision=0.97, held=HELD, timed=0.6),
     Shape("nginx stream", 7020, "stream", "listen PORT; proxy_pass SERVER:%d;" % RAW, "raw", RAW, 0.9),
     Shape("nginx stream, PROXY v1", 7021, "stream", "listen PORT; proxy_pass SERVER:%d; proxy_protocol on;" % RAW, "raw", RAW, 0.99),
     Shape("nginx http", 7022, "nginx", "listen PORT; location / { proxy_pass http://SERVER:%d; }" % HTTP, "http", HTTP, 0.9, requests=2),
@@ -113,13 +125,15 @@ def write_configurations(folder, shapes):
     (folder / "haproxy.cfg").write_text("""
 global
   maxconn 4000
+  lua-load FOLDER/pause.lua
 defaults
   timeout connect 5s
   timeout client 30s
   timeout server 30s
   timeout http-request 10s
 %s
-""" % listeners("haproxy", lambda s, config: "listen p%d\n%s" % (s.port, config)))
+""".replace("FOLDER", str(folder)) % listeners("haproxy", lambda s, config: "listen p%d\n%s" % (s.port, config)))
+    (folder / "pause.lua").write_text('core.register_action("pause", {"http-req"}, function() core.msleep(%d) end)\n' % (1000 * HELD))
     (folder / "nginx.conf").write_text("""
 %s
 worker_processes 1;
@@ -255,7 +269,7 @@ def judge(bin_folder, folder, shapes, options=()):
     truth, told = truth_of(folder), told_of(connections)
     short = report(shapes, truth, told, methods)
     calibration(shapes, truth, told, pairings)
-    return short
+    return short + proxies_transit.judge(folder, shapes, connections, end)
 
 
 def joins_of(bin_folder, folder, name):

@@ -10,6 +10,7 @@ import random
 import signal
 import ssl
 import sys
+import time
 from pathlib import Path
 
 from proxies import BANNER, CLIENTS, CLIENTS_6, HTTP, PROXY, PROXY_6, RAW, TLS
@@ -37,7 +38,7 @@ def raw_message(number, marks):
     return (b"user-%08d " % randomness.randrange(10**8) if marks else b"") + FILLER + b" id=%d " % number + bytes(randomness.randrange(50, 1500)) + b"\n"
 
 
-async def serve_raw(reader, writer, log, banner):
+async def serve_raw(reader, writer, log, banner, times):
     try:
         if banner:
             writer.write(b"220 lab.example ready %08d\r\n" % randomness.randrange(10**8))
@@ -45,8 +46,10 @@ async def serve_raw(reader, writer, log, banner):
             line = await reader.readuntil(b"\n")
             if b"id=" not in line:
                 continue  # a PROXY header
-            log.add(id=int(line.split(b"id=")[1].split(b" ")[0]), peer=end(writer.get_extra_info("peername")))
+            number, got = int(line.split(b"id=")[1].split(b" ")[0]), time.time()
+            log.add(id=number, peer=end(writer.get_extra_info("peername")))
             await asyncio.sleep(randomness.expovariate(200))
+            times.add(id=number, got=got, sent=time.time())
             writer.write(b"answer " + bytes(randomness.randrange(20, 3000)) + b"\n")
             await writer.drain()
     except (asyncio.IncompleteReadError, ConnectionError, asyncio.LimitOverrunError, asyncio.CancelledError):
@@ -55,15 +58,17 @@ async def serve_raw(reader, writer, log, banner):
         writer.close()
 
 
-async def serve_http(reader, writer, log):
+async def serve_http(reader, writer, log, times):
     try:
         while True:
             head = await reader.readuntil(b"\r\n\r\n")
+            got = time.time()
             number = next((int(line.split(b":")[1]) for line in head.split(b"\r\n") if line.lower().startswith(b"x-id:")), None)
             if number:
                 log.add(id=number, peer=end(writer.get_extra_info("peername")))
             await asyncio.sleep(randomness.expovariate(200))
             body = bytes(randomness.randrange(20, 3000))
+            times.add(id=number, got=got, sent=time.time())
             writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
             await writer.drain()
     except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
@@ -73,39 +78,43 @@ async def serve_http(reader, writer, log):
 
 
 async def serve(folder):
-    log = Log(folder / "served.jsonl")
+    log, times = Log(folder / "served.jsonl"), Log(folder / "served_times.jsonl")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(folder / "cert.pem", folder / "key.pem")
-    for port, handler, secure in ((RAW, lambda r, w: serve_raw(r, w, log, False), None), (BANNER, lambda r, w: serve_raw(r, w, log, True), None),
-                                  (HTTP, lambda r, w: serve_http(r, w, log), None), (TLS, lambda r, w: serve_http(r, w, log), context)):
+    for port, handler, secure in ((RAW, lambda r, w: serve_raw(r, w, log, False, times), None), (BANNER, lambda r, w: serve_raw(r, w, log, True, times), None),
+                                  (HTTP, lambda r, w: serve_http(r, w, log, times), None), (TLS, lambda r, w: serve_http(r, w, log, times), context)):
         await asyncio.start_server(handler, "0.0.0.0", port, ssl=secure, backlog=1024)
     await asyncio.Event().wait()
 
 
-async def ask_http(reader, writer, row, told):
+async def ask_http(reader, writer, row, told, times):
     for request in range(row["requests"]):
         if request:
             await asyncio.sleep(randomness.expovariate(5))
         number = next(numbers)
         told(number)
+        sent = time.time()
         writer.write(b"GET /page/%d HTTP/1.1\r\nHost: lab.example\r\nUser-Agent: lab\r\nX-Id: %d\r\n\r\n" % (randomness.randrange(12), number))
         head = (await reader.readuntil(b"\r\n\r\n")).lower()
+        times.add(id=number, sent=sent, got=time.time())
         await reader.readexactly(int(head.split(b"content-length:")[1].split(b"\r\n")[0]))
         if b"connection: close" in head:
             return
 
 
-async def ask_raw(reader, writer, row, told):
+async def ask_raw(reader, writer, row, told, times):
     if row["speaks"] == "banner":
         await reader.readuntil(b"\n")
     for request in range(row["requests"]):
         number = next(numbers)
         told(number)
-        writer.write(raw_message(number, row["speaks"] == "raw"))
+        message, sent = raw_message(number, row["speaks"] == "raw"), time.time()
+        writer.write(message)
         await reader.readuntil(b"\n")
+        times.add(id=number, sent=sent, got=time.time())
 
 
-async def connect(row, log):
+async def connect(row, log, times):
     six = row["family"] == 6
     local = randomness.choice(CLIENTS_6 if six else CLIENTS)
     context = None
@@ -120,7 +129,7 @@ async def connect(row, log):
     told = lambda number: log.add(shape=row["name"], client=client, port=row["port"], id=number)
     try:
         await asyncio.sleep(randomness.expovariate(100))
-        await asyncio.wait_for((ask_http if row["speaks"] in ("http", "tls") else ask_raw)(reader, writer, row, told), 15)
+        await asyncio.wait_for((ask_http if row["speaks"] in ("http", "tls") else ask_raw)(reader, writer, row, told, times), 15)
     except (asyncio.IncompleteReadError, ConnectionError, asyncio.TimeoutError):
         pass
     finally:
@@ -128,7 +137,7 @@ async def connect(row, log):
 
 
 async def ask(folder, seconds, rate):
-    log = Log(folder / "asked.jsonl")
+    log, times = Log(folder / "asked.jsonl"), Log(folder / "asked_times.jsonl")
     loop = asyncio.get_running_loop()
     tasks = set()
 
@@ -136,7 +145,7 @@ async def ask(folder, seconds, rate):
         until = loop.time() + seconds
         while loop.time() < until:
             await asyncio.sleep(randomness.expovariate(rate))
-            task = loop.create_task(connect(row, log))
+            task = loop.create_task(connect(row, log, times))
             tasks.add(task)
             task.add_done_callback(tasks.discard)
     await asyncio.gather(*(drive(row) for row in json.loads((folder / "plan.json").read_text())))

@@ -252,12 +252,26 @@ class Checker {
         equal(key, found->rivals, take());
       } else if (key == "confidence") {
         if (found->confidence < std::atof(take().c_str())) throw Failure{fmt::format("confidence is {}", found->confidence)};
+      } else if (key == "transit") {
+        crossing_pair(key, found->transit,
+                      [](const Distribution& d) { return fmt::format("{:.6f}", static_cast<double>(d.median_ns) * 1e-9); });
+      } else if (key == "transits") {
+        crossing_pair(key, found->transit, [](const Distribution& d) { return std::to_string(d.count); });
+      } else if (key == "kept") {
+        crossing_pair(key, found->bytes_kept, [](uint64_t bytes) { return std::to_string(bytes); });
       } else if (key == "changes") {
         changes(found->changes, take());
       } else {
         throw Failure{"a crossing has no '" + key + "'"};
       }
     }
+  }
+
+  // C/S, of the side that sends; none: not known.
+  template <typename Values, typename Text>
+  void crossing_pair(const std::string& what, const Values& is, Text text) {
+    const auto one = [&](Side side) { return is[side] ? text(*is[side]) : std::string("none"); };
+    equal(what, one(Side::client) + "/" + one(Side::server), take());
   }
 
   // ttl,client_address: each of these is among the changes.

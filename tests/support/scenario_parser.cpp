@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <charconv>
 #include <cmath>
@@ -86,6 +88,14 @@ std::vector<std::string> split(const std::string& line) {
     }
   }
   return words;
+}
+
+// \r and \n as in C.
+std::string unescaped(std::string text) {
+  for (const auto& [escape, byte] : {std::pair{"\\r", "\r"}, std::pair{"\\n", "\n"}}) {
+    for (size_t at = 0; (at = text.find(escape)) != std::string::npos;) text.replace(at, 2, byte);
+  }
+  return text;
 }
 
 uint8_t parse_tcp_flags(const std::string& word) {
@@ -342,6 +352,7 @@ class Parser {
     bool has_checksum = true;
     int64_t transit_ns = 0, uncertainty_ns = 0;
     uint32_t seq = 0, length = 0;  // relative
+    std::string text;              // its payload begins so
     std::optional<uint32_t> ack;
     std::vector<std::pair<uint32_t, uint32_t>> sack;
     uint8_t icmp_type = 0, icmp_code = 0;
@@ -402,6 +413,9 @@ class Parser {
       line.ip.traffic_class = number<uint8_t>(words.take("a number"));
     } else if (key == "vlan") {
       line.ip.vlan = number<uint16_t>(words.take("a VLAN"));
+    } else if (key == "begins") {
+      line.text = unescaped(words.take("a text"));
+      if (line.text.size() > line.length) throw Failure{fmt::format("the text has {} bytes", line.text.size())};
     } else if (key == "altered") {
       line.altered = true;
     } else if (key == "transit") {
@@ -451,6 +465,7 @@ class Parser {
     line.ip.destination = destination.at[p].address;
     TimedFrame frame{now_ns_ + static_cast<int64_t>(i) * line.transit_ns, static_cast<uint32_t>(line.uncertainty_ns), {}};
     std::vector<uint8_t> payload = stream_bytes(static_cast<uint32_t>(line.from), line.seq, line.length);
+    std::copy(line.text.begin(), line.text.end(), payload.begin());
     if (line.altered && i > 0 && !payload.empty()) payload.back() ^= 0x20;
     if (line.kind == "udp") {
       frame.bytes = udp_frame(line.ip, {source.at[p].port, destination.at[p].port, line.has_checksum}, payload);

@@ -1,0 +1,75 @@
+"""What Parallax says a proxy takes to pass messages on, against what clients and servers have measured themselves.
+
+From before a client sends a request until its server has it, and from before the server answers until the client has the answer: what the
+proxy takes is within that, and where it holds every message back by a known time it is no less.
+"""
+import collections
+import json
+import statistics
+
+SLACK = 0.0003  # seconds: stamps of two interfaces, and of the processes
+APART = 0.003   # what the processes take to be woken, beside: more in the middle, and the proxy was not timed well
+
+
+def read_lines(path):
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def truth_of(folder):
+    """Of each client's end and the proxy's port: seconds of its requests, of its answers."""
+    served = {line["id"]: line for line in read_lines(folder / "served_times.jsonl")}
+    asked = {line["id"]: line for line in read_lines(folder / "asked_times.jsonl")}
+    truth = collections.defaultdict(lambda: ([], []))
+    for line in read_lines(folder / "asked.jsonl"):
+        client, server = asked.get(line["id"]), served.get(line["id"])
+        if client and server:
+            requests, answers = truth[line["client"], line["port"]]
+            requests.append(server["got"] - client["sent"])
+            answers.append(client["got"] - server["sent"])
+    return truth
+
+
+def clients_of(folder):
+    clients = collections.defaultdict(set)
+    for line in read_lines(folder / "asked.jsonl"):
+        clients[line["shape"]].add((line["client"], line["port"]))
+    return clients
+
+
+def judge(folder, shapes, connections, end):
+    """Prints a table; the names of what falls short."""
+    truth, clients = truth_of(folder), clients_of(folder)
+    told = {(end(leg["client"]), leg["server"]["port"]): c["crossings"][0]
+            for c in connections if c.get("crossings") for leg in c["legs"] if leg["point"] == "outside"}
+    if not truth:
+        return []
+    print("\n%-46s %6s %9s %9s   %-22s %s" % ("transit, told by turns", "conns", "requests", "answers", "median of both, ms", "too long, too short; apart"))
+    short = []
+    for shape in shapes:
+        counts, medians, too_long, too_short, apart = [0, 0], ([], []), [], [], []
+        for client in clients[shape.name]:
+            crossing = told.get(client)
+            if crossing is None or client not in truth:
+                continue
+            for way, name in enumerate(("transit_from_client_seconds", "transit_from_server_seconds")):
+                transit = crossing.get(name)
+                if transit is None:
+                    continue
+                counts[way] += 1
+                medians[way].append(transit["median"])
+                if transit["max"] > max(truth[client][way]) + SLACK:
+                    too_long.append((client, name, transit["max"], max(truth[client][way])))
+            if "transit_from_client_seconds" in crossing:
+                requests = crossing["transit_from_client_seconds"]
+                if requests["min"] < shape.held - SLACK:
+                    too_short.append((client, "held for %.3f" % shape.held, requests))
+                apart.append(max(truth[client][0]) - requests["max"])
+        total = len(clients[shape.name])
+        good = not too_long and not too_short and min(counts) >= shape.timed * total and (not shape.timed or statistics.median(apart or [1]) < APART)
+        if not good:
+            short.append(shape.name + ", transit")
+        text = "%.3f %.3f" % tuple(1000 * statistics.median(m) if m else 0 for m in medians)
+        print("%-46s %6d %9d %9d   %-22s %d, %d; %.3f ms%s" % (shape.name, total, *counts, text, len(too_long), len(too_short), 1000 * statistics.median(apart or [0]), "" if good else "   SHORT"))
+        for wrong in (too_long + too_short)[:3]:
+            print("    ", wrong)
+    return short
