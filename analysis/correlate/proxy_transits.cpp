@@ -18,6 +18,14 @@ constexpr uint32_t kHandshakeExchanges = 2;
 bool contains(const Exchange& own, const Exchange& inner) {
   return own.response_ns != 0 && own.request_ns <= inner.request_ns && inner.response_ns <= own.response_ns;
 }
+// A PROXY header goes ahead of the first request, when nobody has asked yet.
+bool follows_header(const LegState& server, const Exchange& inner) {
+  return inner.number == 0 && server.recognised && server.recognised->proxy;
+}
+bool contains_behind_header(const Exchange& own, const Exchange& inner) {
+  return own.response_ns != 0 && inner.request_ns < own.request_ns && own.request_end_ns <= inner.request_end_ns &&
+         inner.response_ns <= own.response_ns;
+}
 bool may_contain(const Exchange& own, const Exchange& inner) {
   return own.request_ns <= inner.request_ns && (own.response_ns == 0 || inner.response_ns <= own.response_ns);
 }
@@ -120,7 +128,9 @@ void ProxyTransits::compare(Connection& connection, Crossing& crossing) {
 void ProxyTransits::compare(Connection& connection, Crossing& crossing, const Exchange& inner) {
   const LegState &client = connection.legs[crossing.client_leg], &server = connection.legs[crossing.server_leg];
   const auto exchanges = client.turns->exchanges();
-  const auto found = std::find_if(exchanges.begin(), exchanges.end(), [&](const Exchange& e) { return contains(e, inner); });
+  const auto found = std::find_if(exchanges.begin(), exchanges.end(), [&](const Exchange& e) {
+    return contains(e, inner) || (follows_header(server, inner) && contains_behind_header(e, inner));
+  });
   if (found == exchanges.end()) return;
   const Exchange& own = *found;
   if (own.is_disturbed || inner.is_disturbed || own.uncertainty_ns + int64_t{inner.uncertainty_ns} > kUncertaintyNsMax) return;
@@ -135,10 +145,11 @@ void ProxyTransits::compare(Connection& connection, Crossing& crossing, const Ex
   const bool is_handshake =
       (client.speaks_tls && own.number < kHandshakeExchanges) || (server.speaks_tls && inner.number < kHandshakeExchanges);
   const bool is_relayed = !is_handshake || relays_tls(client, server);
-  if (const auto in_ns = entered_ns(own.request_ns, own.request_end_ns, inner.request_ns, is_relayed)) {
-    const int64_t waited_ns = waited_for_server(server, inner, *in_ns, inner.request_ns);
-    add(connection, crossing, Side::client, inner.request_ns - *in_ns - waited_ns);
-  }
+  // Behind a header it is from last byte to last byte.
+  const bool has_begun = own.request_ns <= inner.request_ns;
+  const int64_t out_ns = has_begun ? inner.request_ns : inner.request_end_ns;
+  if (const auto in_ns = entered_ns(own.request_ns, own.request_end_ns, out_ns, is_relayed))
+    add(connection, crossing, Side::client, out_ns - *in_ns - waited_for_server(server, inner, *in_ns, out_ns));
   if (const auto in_ns = entered_ns(inner.response_ns, inner.response_end_ns, own.response_ns, is_relayed))
     add(connection, crossing, Side::server, own.response_ns - *in_ns);
 }

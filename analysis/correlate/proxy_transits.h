@@ -2,9 +2,9 @@
 // be followed through it.
 //
 // A request's transit is from its last byte, as it enters, to its first byte, as it leaves; a response's likewise. Where the
-// first byte leaves before the last one has entered, it is from the first byte to the first byte. The time in which the proxy
-// itself waited for the server meanwhile, to be connected (delayed binding) or to agree on keys, is not the proxy's and not
-// counted.
+// first byte leaves before the last one has entered, it is from the first byte to the first byte; behind a PROXY header, which
+// goes ahead, from the last one to the last one. The time in which the proxy itself waited for the server meanwhile, to be
+// connected (delayed binding) or to agree on keys, is not the proxy's and not counted.
 //
 // Compared are an exchange of the server's side and the client's exchange that it lies within, where it is beyond doubt that the
 // one is the other passed on: no other exchange beyond the proxy begins within it, no other client whose messages use the same

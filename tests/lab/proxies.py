@@ -44,6 +44,7 @@ class Shape:
     family: int = 4
     precision: float = 0.985  # a single one wrong among some seventy
     held: float = 0      # seconds that the proxy holds each request back
+    passes_tls: bool = False  # its handshake, too, is of those that take part
     timed: float = 0     # at least, of the clients' connections: those whose transit is told each way
 
 
@@ -61,7 +62,7 @@ SHAPES = [
     Shape("haproxy tcp, PROXY v1", 7003, "haproxy", haproxy("tcp", RAW, target=" send-proxy"), "raw", RAW, 0.99),
     Shape("haproxy tcp, PROXY v2", 7004, "haproxy", haproxy("tcp", RAW, target=" send-proxy-v2"), "raw", RAW, 0.99),
     Shape("haproxy tcp, IPv6 to IPv4", 7005, "haproxy", haproxy("tcp", RAW, target=" send-proxy-v2"), "raw", RAW, 0.99, family=6),
-    Shape("haproxy tcp, TLS passes through", 7006, "haproxy", haproxy("tcp", TLS), "tls", TLS, 0.99),
+    Shape("haproxy tcp, TLS passes through", 7006, "haproxy", haproxy("tcp", TLS), "tls", TLS, 0.99, passes_tls=True),
     Shape("haproxy http", 7010, "haproxy", haproxy("http", HTTP, ["option httpclose"]), "http", HTTP, 0.9),
     Shape("haproxy http, X-Forwarded-For", 7011, "haproxy", haproxy("http", HTTP, ["option forwardfor", "http-reuse never"]), "http", HTTP, 0.99, requests=3),
     Shape("haproxy http, Forwarded", 7012, "haproxy",

@@ -187,6 +187,21 @@ TEST_F(ProxyTransitsTest, OfARelayedAnswerItIsFromFirstByteToFirstByteButNotInAT
   }
 }
 
+TEST_F(ProxyTransitsTest, AProxyHeaderThatGoesAheadIsNotTheRequest) {
+  const uint64_t client = leg(kOutside, 0), beyond = leg(kInside, 1), id = pair(client, beyond);
+  RecognitionEvent header{};
+  header.kind = RecognitionKind::proxy_header;
+  header.leg = store_.leg(beyond)->id;
+  store_.take(header);
+  message(beyond, Side::client, 2, 1);
+  message(client, Side::client, 10, 1);
+  message(beyond, Side::server, 21, 9);  // since 12
+  message(client, Side::server, 24, 14);
+  end(beyond);
+  EXPECT_EQ(transits_ms(id, Side::client), Times{2});
+  EXPECT_EQ(transits_ms(id, Side::server), Times{3});
+}
+
 TEST_F(ProxyTransitsTest, AnExchangeOfAnotherClientOverTheSameConnectionIsNotTaken) {
   const uint64_t a = leg(kOutside, 0), b = leg(kOutside, 1), beyond = leg(kInside, 2), other = leg(kInside, 3);
   const uint64_t id = pair(a, beyond);
