@@ -45,7 +45,7 @@ class Shape:
     precision: float = 0.985  # a single one wrong among some seventy
     held: float = 0      # seconds that the proxy holds each request back
     passes_tls: bool = False  # its handshake, too, is of those that take part
-    timed: float = 0     # at least, of the clients' connections: those whose transit is told each way
+    timed: float = 0.6   # at least, of the clients' connections: those whose transit is told each way
 
 
 def haproxy(mode, server, options=(), bind="", target=""):
@@ -67,19 +67,18 @@ SHAPES = [
     Shape("haproxy http, X-Forwarded-For", 7011, "haproxy", haproxy("http", HTTP, ["option forwardfor", "http-reuse never"]), "http", HTTP, 0.99, requests=3),
     Shape("haproxy http, Forwarded", 7012, "haproxy",
           haproxy("http", HTTP, ["http-request set-header Forwarded for=%[src]", "http-reuse never"]), "http", HTTP, 0.99, requests=3),
-    Shape("haproxy http, pool, X-Forwarded-For", 7013, "haproxy", haproxy("http", HTTP, ["option forwardfor", "http-reuse always"]), "http", HTTP, 0.99, requests=3),
+    Shape("haproxy http, pool, X-Forwarded-For", 7013, "haproxy", haproxy("http", HTTP, ["option forwardfor", "http-reuse always"]), "http", HTTP, 0.99, requests=3, timed=0),
     Shape("haproxy http, IPv6 to IPv4, X-Forwarded-For", 7014, "haproxy", haproxy("http", HTTP, ["option forwardfor"]), "http", HTTP, 0.99, family=6),
     Shape("haproxy http, TLS outside alone", 7030, "haproxy", haproxy("http", HTTP, ["http-reuse never"], bind=SECURE), "tls", HTTP, 0.9, requests=3, precision=0.97),
     Shape("haproxy tcp, TLS outside alone", 7031, "haproxy", haproxy("tcp", HTTP, bind=SECURE), "tls", HTTP, 0.9, requests=2, precision=0.97),
     Shape("haproxy http, other TLS inside", 7032, "haproxy",
           haproxy("http", TLS, ["http-reuse never"], bind=SECURE, target=" ssl verify none"), "tls", TLS, 0.9, requests=3, precision=0.97),
     Shape("haproxy tcp, until 40 ms held", 7040, "haproxy",
-          haproxy("tcp", RAW).replace("  bind", "  tcp-request inspect-delay 40ms\n  tcp-request content accept if WAIT_END\n  bind"), "raw", RAW, 0.9, requests=3,
-          timed=0.8),
+          haproxy("tcp", RAW).replace("  bind", "  tcp-request inspect-delay 40ms\n  tcp-request content accept if WAIT_END\n  bind"), "raw", RAW, 0.9, requests=3),
     Shape("haproxy http, requests held", 7041, "haproxy", haproxy("http", HTTP, ["option forwardfor", "http-reuse never", *PAUSE]), "http", HTTP, 0.99, requests=3,
-          held=HELD, timed=0.8),
+          held=HELD),
     Shape("haproxy http, TLS outside alone, requests held", 7042, "haproxy", haproxy("http", HTTP, ["http-reuse never", *PAUSE], bind=SECURE), "tls", HTTP, 0.9,
-          requests=3, precision=0.97, held=HELD, timed=0.6),
+          requests=3, precision=0.97, held=HELD),
     Shape("nginx stream", 7020, "stream", "listen PORT; proxy_pass SERVER:%d;" % RAW, "raw", RAW, 0.9),
     Shape("nginx stream, PROXY v1", 7021, "stream", "listen PORT; proxy_pass SERVER:%d; proxy_protocol on;" % RAW, "raw", RAW, 0.99),
     Shape("nginx http", 7022, "nginx", "listen PORT; location / { proxy_pass http://SERVER:%d; }" % HTTP, "http", HTTP, 0.9, requests=2),

@@ -67,7 +67,7 @@ def judge(folder, shapes, connections, end):
                     too_short.append((client, "held for %.3f" % shape.held, requests))
                 apart.append(max(truth[client][0]) - requests["max"])
         total = len(clients[shape.name])
-        good = not too_long and not too_short and min(counts) >= shape.timed * total and (not shape.timed or statistics.median(apart or [1]) < APART)
+        good = not too_long and not too_short and min(counts) >= shape.timed * total and (not shape.held or statistics.median(apart or [1]) < APART)
         if not good:
             short.append(shape.name + ", transit")
         text = "%.3f %.3f" % tuple(1000 * statistics.median(m) if m else 0 for m in medians)
