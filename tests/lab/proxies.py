@@ -28,7 +28,7 @@ SKIPPED = 77
 CLIENTS = ["198.51.100.%d" % host for host in range(10, 18)]
 CLIENTS_6 = ["2001:db8:1::%d" % host for host in range(10, 18)]
 PROXY, PROXY_6, PROXY_INSIDE, SERVER = "198.51.100.1", "2001:db8:1::1", "10.20.0.1", "10.20.0.2"
-RAW, BANNER, HTTP, TLS = 9001, 9002, 9003, 9004  # the servers' ports
+RAW, BANNER, HTTP, TLS, CLOSING = 9001, 9002, 9003, 9004, 9005  # the servers' ports
 
 
 @dataclass(frozen=True)
@@ -79,6 +79,7 @@ SHAPES = [
           held=HELD),
     Shape("haproxy http, TLS outside alone, requests held", 7042, "haproxy", haproxy("http", HTTP, ["http-reuse never", *PAUSE], bind=SECURE), "tls", HTTP, 0.9,
           requests=3, precision=0.97, held=HELD),
+    Shape("relay of our own that cuts", 7050, "relay", "", "raw", CLOSING, 0.8, timed=0.5),
     Shape("nginx stream", 7020, "stream", "listen PORT; proxy_pass SERVER:%d;" % RAW, "raw", RAW, 0.9),
     Shape("nginx stream, PROXY v1", 7021, "stream", "listen PORT; proxy_pass SERVER:%d; proxy_protocol on;" % RAW, "raw", RAW, 0.99),
     Shape("nginx http", 7022, "nginx", "listen PORT; location / { proxy_pass http://SERVER:%d; }" % HTTP, "http", HTTP, 0.9, requests=2),
@@ -162,6 +163,7 @@ def capture(network, folder, shapes, seconds, rate):
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     processes = [network.servers.start([sys.executable, "-B", here, "serve", str(folder)]),
                  network.proxy.start(["haproxy", "-db", "-f", str(folder / "haproxy.cfg")], stdout=open(folder / "haproxy.access", "w")),
+                 network.proxy.start([sys.executable, "-B", here, "relay", str(folder)]),
                  network.proxy.start(["nginx", "-c", str(folder / "nginx.conf")], **quiet)]
     captures = [network.proxy.start(["tcpdump", "-n", "-s", "0", "-B", "65536", "-i", point, "-w", str(folder / (point + ".pcap")), "tcp"], **quiet)
                 for point in ("outside", "inside")]
@@ -249,16 +251,21 @@ def report(shapes, truth, told, methods):
     return short
 
 
-def analyse(bin_folder, folder, options=()):
+def records_of(bin_folder, folder, options=()):
     done = subprocess.run([str(Path(bin_folder, "parallax")), "analyze", "outside=%s" % (folder / "outside.pcap"), "inside=%s" % (folder / "inside.pcap"), "--format", "json", *options],
                           capture_output=True, text=True, check=False)
     if done.returncode not in (0, 1) or not done.stdout:
         sys.exit("analyze failed: " + done.stderr)
-    return [record["connection"] for record in map(json.loads, done.stdout.splitlines()) if "connection" in record]
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def analyse(bin_folder, folder, options=()):
+    return [record["connection"] for record in records_of(bin_folder, folder, options) if "connection" in record]
 
 
 def judge(bin_folder, folder, shapes, options=()):
-    connections = analyse(bin_folder, folder, options)
+    records = records_of(bin_folder, folder, options)
+    connections = [record["connection"] for record in records if "connection" in record]
     methods, pairings = {}, {}
     for c in connections:
         for leg in c["legs"]:
@@ -269,7 +276,8 @@ def judge(bin_folder, folder, shapes, options=()):
     truth, told = truth_of(folder), told_of(connections)
     short = report(shapes, truth, told, methods)
     calibration(shapes, truth, told, pairings)
-    return short + proxies_transit.judge(folder, shapes, connections, end)
+    findings = [record["finding"] for record in records if "finding" in record]
+    return short + proxies_transit.judge(folder, shapes, connections, end) + proxies_transit.judge_streams(folder, connections, findings, end)
 
 
 def joins_of(bin_folder, folder, name):

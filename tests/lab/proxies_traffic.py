@@ -1,6 +1,7 @@
 """Clients and servers of proxies.py.
 
 usage: proxies_traffic.py serve FOLDER                 servers on their ports; writes served.jsonl
+       proxies_traffic.py relay FOLDER                 a proxy that keeps the end of some answers; writes cut.jsonl
        proxies_traffic.py ask FOLDER SECONDS RATE      clients of every row of plan.json; writes asked.jsonl
 """
 import asyncio
@@ -13,7 +14,7 @@ import sys
 import time
 from pathlib import Path
 
-from proxies import BANNER, CLIENTS, CLIENTS_6, HTTP, PROXY, PROXY_6, RAW, TLS
+from proxies import BANNER, CLIENTS, CLIENTS_6, CLOSING, HTTP, PROXY, PROXY_6, RAW, SERVER, TLS
 
 FILLER = b"a greeting that all clients of this service have in common, longer than what is looked at"
 numbers = itertools.count(1)
@@ -38,7 +39,7 @@ def raw_message(number, marks):
     return (b"user-%08d " % randomness.randrange(10**8) if marks else b"") + FILLER + b" id=%d " % number + bytes(randomness.randrange(50, 1500)) + b"\n"
 
 
-async def serve_raw(reader, writer, log, banner, times):
+async def serve_raw(reader, writer, log, banner, times, closes=False):
     try:
         if banner:
             writer.write(b"220 lab.example ready %08d\r\n" % randomness.randrange(10**8))
@@ -52,6 +53,8 @@ async def serve_raw(reader, writer, log, banner, times):
             times.add(id=number, got=got, sent=time.time())
             writer.write(b"answer " + bytes(randomness.randrange(20, 3000)) + b"\n")
             await writer.drain()
+            if closes:
+                return
     except (asyncio.IncompleteReadError, ConnectionError, asyncio.LimitOverrunError, asyncio.CancelledError):
         pass
     finally:
@@ -81,9 +84,31 @@ async def serve(folder):
     log, times = Log(folder / "served.jsonl"), Log(folder / "served_times.jsonl")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(folder / "cert.pem", folder / "key.pem")
-    for port, handler, secure in ((RAW, lambda r, w: serve_raw(r, w, log, False, times), None), (BANNER, lambda r, w: serve_raw(r, w, log, True, times), None),
+    for port, handler, secure in ((RAW, lambda r, w: serve_raw(r, w, log, False, times), None), (CLOSING, lambda r, w: serve_raw(r, w, log, False, times, True), None), (BANNER, lambda r, w: serve_raw(r, w, log, True, times), None),
                                   (HTTP, lambda r, w: serve_http(r, w, log, times), None), (TLS, lambda r, w: serve_http(r, w, log, times), context)):
         await asyncio.start_server(handler, "0.0.0.0", port, ssl=secure, backlog=1024)
+    await asyncio.Event().wait()
+
+
+async def relay(folder):
+    log, cut = Log(folder / "cut.jsonl"), itertools.count()
+
+    async def pass_on(reader, writer):
+        server_reader, server_writer = await asyncio.open_connection(SERVER, CLOSING)
+        try:
+            server_writer.write(await reader.readuntil(b"\n"))
+            answer = await server_reader.read(-1)
+            kept = min(len(answer) - 1, 200) if next(cut) % 4 == 3 else 0
+            log.add(client=end(writer.get_extra_info("peername")), kept=kept)
+            writer.write(answer[:len(answer) - kept])
+            await writer.drain()
+            await asyncio.sleep(0.05)  # until all of it is acknowledged
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
+            writer.close()
+            server_writer.close()
+    await asyncio.start_server(pass_on, "0.0.0.0", 7050, backlog=1024)
     await asyncio.Event().wait()
 
 
@@ -156,4 +181,4 @@ async def ask(folder, seconds, rate):
 if __name__ == "__main__":
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     work = Path(sys.argv[2])
-    asyncio.run(serve(work) if sys.argv[1] == "serve" else ask(work, float(sys.argv[3]), float(sys.argv[4])))
+    asyncio.run({"serve": serve, "relay": relay}[sys.argv[1]](work) if sys.argv[1] != "ask" else ask(work, float(sys.argv[3]), float(sys.argv[4])))

@@ -1,4 +1,5 @@
-"""What Parallax says a proxy takes to pass messages on, against what clients and servers have measured themselves.
+"""What Parallax says a proxy takes to pass messages on, against what clients and servers have measured themselves; and what it says that a
+proxy has kept, against what that has written down.
 
 From before a client sends a request until its server has it, and from before the server answers until the client has the answer: what the
 proxy takes is within that, and where it holds every message back by a known time it is no less.
@@ -75,3 +76,25 @@ def judge(folder, shapes, connections, end):
         for wrong in (too_long + too_short)[:3]:
             print("    ", wrong)
     return short
+
+
+def judge_streams(folder, connections, findings, end):
+    """What the relay has kept of answers: no byte more or less, and nobody else is said to have kept any."""
+    cut = {line["client"]: line["kept"] for line in read_lines(folder / "cut.jsonl")}
+    accused = {i for f in findings if f["kind"] == "message_not_forwarded" for i in f["connection_ids"]}
+    wrong, silent, right = [], 0, 0
+    for c in connections:
+        for crossing in c.get("crossings", []):
+            client = next((end(leg["client"]) for leg in c["legs"] if leg["point"] == "outside"), None)
+            said = (crossing.get("bytes_kept_from_client", 0), crossing.get("bytes_kept_from_server"))
+            kept = cut.get(client, 0)
+            if said[0] != 0 or said[1] not in (None, kept) or (c["id"] in accused) != bool(said[1]):
+                wrong.append((client, said, kept, c["id"] in accused))
+            elif kept and said[1] is None:
+                silent += 1
+            else:
+                right += kept > 0
+    print("%-46s answers cut: %d told, %d not told; wrong: %d" % ("streams through proxies", right, silent, len(wrong)))
+    for each in wrong[:3]:
+        print("    ", each)
+    return ["streams"] if wrong or (cut and right <= silent) else []
