@@ -13,11 +13,13 @@
 
 namespace parallax {
 
+// What `sender` has sent, each byte once: of its payload less than 4 GiB was sent again.
+uint64_t stream_bytes(const LegSummary& leg, Side sender);
 // Both ends of the same TLS connection: no byte in it can be altered unnoticed.
 bool relays_tls(const LegState& client_side, const LegState& server_side);
 // Whether the bytes of what `sender` sends are passed on as they are.
 bool relays_bytes(const LegState& client_side, const LegState& server_side, const Crossing& crossing, Side sender);
 // Of what `sender` has sent, once both legs are over: how many bytes entered the proxy and never left it. Empty: not known.
-std::optional<uint32_t> bytes_kept(const Connection& connection, const Crossing& crossing, Side sender, const SensorView& sensor);
+std::optional<uint64_t> bytes_kept(const Connection& connection, const Crossing& crossing, Side sender, const SensorView& sensor);
 
 }  // namespace parallax

@@ -62,8 +62,8 @@ void look(Connection& c, const DetectorView& view, Verdicts& out) {
   proof.expect(entered_ns, std::max(entered_ns, until_ns));
   if (!proof.holds()) return;
 
-  const std::string entered = std::to_string(server_side.summary.times.stream_bytes[Side::server]);
-  const std::string left = std::to_string(client_side.summary.times.stream_bytes[Side::server]);
+  const std::string entered = std::to_string(stream_bytes(server_side.summary, Side::server));
+  const std::string left = std::to_string(stream_bytes(client_side.summary, Side::server));
   Observation o;
   o.kind = FindingKind::message_not_forwarded;
   o.where = {Where::Kind::between, client_side.point, server_side.point};
@@ -83,8 +83,7 @@ void look(Connection& c, const DetectorView& view, Verdicts& out) {
                         .detail = "the server sent " + entered + " bytes and closed; the device acknowledged all"});
   o.evidence.push_back(proof.evidence(entered_ns, std::to_string(*kept) + " of them; " + left +
                                                       " left, all acknowledged by the client, before the device closed"));
-  o.remark = "Of connection " + std::to_string(c.id) + " it had " + entered + " bytes of the server and sent the client " + left +
-             ", without the last " + std::to_string(*kept) + ".";
+  o.remark = "Of one of them the server sent " + entered + " bytes, and " + left + " left toward the client.";
   out.tell(std::move(o));
 }
 
