@@ -13,19 +13,25 @@ namespace {
 constexpr double kNotTheProxys = 0.95;  // TLS, which it cannot have changed
 constexpr double kSameBeginning = 0.8;  // the first bytes were the same on both sides, and the protocol is not known
 
-// The server has said all, without a RST, and the proxy has acknowledged it.
+// The letter of the history with which it began to end: F and R of the client, f and r of the server; 0: none.
+char first_end(const LegSummary& summary) {
+  const std::string_view history = history_of(summary);
+  const size_t at = history.find_first_of("FfRr");
+  return at == history.npos ? '\0' : history[at];
+}
+
+// The server has said all of its own accord, and the proxy has acknowledged it. What a server says when the proxy has closed (the
+// end of TLS, a farewell) need not be passed on.
 bool is_delivered(const LegState& leg) {
   const LegSummary& s = leg.summary;
   const bool is_reset_by_server = (s.flags & leg_flag::reset) && (s.flags & leg_flag::rst_by_server);
-  return (s.flags & leg_flag::fin_server) && !is_reset_by_server && s.times.acknowledged[Side::server];
+  return first_end(s) == 'f' && !is_reset_by_server && s.times.acknowledged[Side::server];
 }
 
 // The proxy closed it before the client did, and the client had acknowledged all that it got: it was not too slow to take more.
 bool is_cut_by_proxy(const LegState& leg) {
-  const LegSummary& s = leg.summary;
-  const std::string_view history = history_of(s);
-  const size_t first = history.find_first_of("FfRr");
-  return first != history.npos && (history[first] == 'f' || history[first] == 'r') && s.times.acknowledged[Side::server];
+  const char first = first_end(leg.summary);
+  return (first == 'f' || first == 'r') && leg.summary.times.acknowledged[Side::server];
 }
 
 // What may have been cut; null: nothing, or it is not over.

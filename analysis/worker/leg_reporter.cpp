@@ -77,8 +77,7 @@ bool LegReporter::tell(uint32_t leg, LegEventType type, const Sighting& s, Side 
   event.window_scale = s.window_scale;
   event.mss = s.mss;
   event.window = s.window;
-  if (const TcpFlow* flow = store_.flow_of(leg); flow && type == LegEventType::turn)
-    event.turn = turn_mark(hot, store_.legs.cold(leg), *flow, from);
+  if (type == LegEventType::turn) event.turn = turn_mark(hot, store_.legs.cold(leg), *store_.flow_of(leg), from);
   if (events_.send(event, legs_told_ + opened)) {
     if (opened) hot.flags |= leg_flag::told, ++legs_told_;
     return true;
