@@ -119,6 +119,16 @@ size_t widest(const std::string& text) {
   return most;
 }
 
+// In one line, so that a sentence can be looked for.
+std::string unwrapped(const std::string& text) {
+  std::string line;
+  for (const char c : text) {
+    const char next = c == '\n' ? ' ' : c;
+    if (next != ' ' || line.empty() || line.back() != ' ') line += next;
+  }
+  return line;
+}
+
 TEST(TextReport, NothingWrongIsSaidWithTheNumbers) {
   Results run;
   run.connection(v1::OUTCOME_ESTABLISHED);
@@ -130,6 +140,20 @@ TEST(TextReport, NothingWrongIsSaidWithTheNumbers) {
   EXPECT_THAT(text, HasSubstr("Findings: none"));
   EXPECT_THAT(text, HasSubstr("paired: 2 of 2"));
   EXPECT_THAT(text, HasSubstr("The sensor itself lost nothing, and no bound was hit."));
+}
+
+TEST(TextReport, WhatAProxyTakesIsSaidToBeOfMessagesByTurns) {
+  Results run;
+  run.connection(v1::OUTCOME_ESTABLISHED);
+  v1::Device& device = run.device();
+  device.set_kind(v1::DEVICE_KIND_PROXY);
+  device.mutable_toward_inside()->set_forwarded(0);
+  device.mutable_toward_outside()->set_forwarded(0);
+  device.set_transit_is_by_turns(true);
+  const std::string text = run.text();
+  EXPECT_THAT(unwrapped(text),
+              HasSubstr("by turns, a message passed it in a median of 35 us toward inside and 41 us toward outside."));
+  EXPECT_THAT(unwrapped(text), HasSubstr("transit of messages, by turns: median 35 us"));
 }
 
 TEST(TextReport, FindingsComeWorstFirstWithSentenceAndEvidence) {
