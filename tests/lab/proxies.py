@@ -77,7 +77,7 @@ SHAPES = [
           haproxy("tcp", RAW).replace("  bind", "  tcp-request inspect-delay 40ms\n  tcp-request content accept if WAIT_END\n  bind"), "raw", RAW, 0.9, requests=3),
     Shape("haproxy http, requests held", 7041, "haproxy", haproxy("http", HTTP, ["option forwardfor", "http-reuse never", *PAUSE]), "http", HTTP, 0.99, requests=3,
           held=HELD),
-    Shape("haproxy http, TLS outside alone, requests held", 7042, "haproxy", haproxy("http", HTTP, ["http-reuse never", *PAUSE], bind=SECURE), "tls", HTTP, 0.9,
+    Shape("haproxy http, TLS outside alone, requests held", 7042, "haproxy", haproxy("http", HTTP, ["http-reuse never", *PAUSE], bind=SECURE), "tls", HTTP, 0.8,
           requests=3, precision=0.97, held=HELD),
     Shape("relay of our own that cuts", 7050, "relay", "", "raw", CLOSING, 0.8, timed=0.5),
     Shape("nginx stream", 7020, "stream", "listen PORT; proxy_pass SERVER:%d;" % RAW, "raw", RAW, 0.9),
