@@ -367,10 +367,7 @@ EngineCounters Engine::counters() const {
       }
     }
     for (size_t d = 0; d < c.devices.size(); ++d) {
-      for (const Direction direction : kDirections) {
-        add_transit(w.transit_sketch[d][direction], c.devices[d].transit[direction]);
-        c.devices[d].segments_lost[direction] += w.segments_lost[d][direction].get();
-      }
+      for (const Direction direction : kDirections) add_transit(w.transit_sketch[d][direction], c.devices[d].transit[direction]);
     }
     for (const Protocol protocol : kProtocols) c.connections_active[protocol] += w.legs_active[protocol].get();
     c.late_packets += w.late_packets.get();
@@ -391,6 +388,7 @@ EngineCounters Engine::counters() const {
     c.points[p].handshakes = tallies.handshakes[p];
     if (points > 1) c.points[p].unpaired_legs = legs.legs_opened[p] - legs.legs_paired[p];
   }
+  for (size_t d = 0; d < c.devices.size(); ++d) c.devices[d].segments_lost = tallies.segments_lost[d];
   c.resets = tallies.resets;
   c.unblamed = tallies.unblamed;
   c.pairings = tallies.pairings;

@@ -23,6 +23,8 @@ class Tallies {
   // Of what homes have counted as lost between a point and the next one: what was seen further on, or may have been missed by a
   // point that was blind then. By outer point.
   std::array<PerDirection<uint64_t>, kPointsMax> packets_cleared{}, segments_cleared{};
+  // The data segments among them that stand. Grows only: as a metric does.
+  std::array<PerDirection<uint64_t>, kPointsMax> segments_lost{};
 
   // How a leg's opening ended; each leg counts once, unless what was given up comes about after all.
   void count_handshake(LegState& leg, Outcome outcome) {

@@ -195,16 +195,15 @@ Doubt DetectorRunner::doubt_of(const Connection& connection, const FateEvent& ev
   return crossing != nullptr && is_leak(*crossing, connection) ? Doubt::path_unknown : Doubt::none;
 }
 
-// What its home has counted is cleared.
-void DetectorRunner::clear(Connection& connection, const FateEvent& event, Doubt doubt) {
-  ++tallies_.unblamed[static_cast<size_t>(doubt)];
+// What its home has counted as lost or made was not.
+void DetectorRunner::clear(Connection& connection, const FateEvent& event) {
   if (options_.offline) missed_.insert({event.packet.port, event.packet.frame});
   if (event.type == FateEventType::reset_by_device) return;
   const PointIndex outer = std::min(event.packet.point, event.absent_at);
   const Direction travel = event.packet.point < event.absent_at ? Direction::toward_inside : Direction::toward_outside;
   ++tallies_.packets_cleared[outer][travel];
   if (event.packet.payload_length == 0) return;
-  ++tallies_.segments_cleared[outer][travel];
+  if (event.type != FateEventType::datagram_lost) ++tallies_.segments_cleared[outer][travel];
   if (const Crossing* crossing = crossing_of(connection, event))
     ++connection.crossings[static_cast<size_t>(crossing - connection.crossings.data())].cleared[event.packet.from];
 }
@@ -214,7 +213,15 @@ void DetectorRunner::tell_fate(Connection& connection, FateEvent event) {
     if (event.type == FateEventType::reset_by_device) return;  // it did enter: the stranger's peer has sent it
     event.type = FateEventType::left_untranslated;
   }
-  if (const Doubt doubt = doubt_of(connection, event); doubt != Doubt::none) return clear(connection, event, doubt);
+  if (const Doubt doubt = doubt_of(connection, event); doubt != Doubt::none) {
+    ++tallies_.unblamed[static_cast<size_t>(doubt)];
+    return clear(connection, event);
+  }
+  if (event.type == FateEventType::left_untranslated) clear(connection, event);
+  if (event.type == FateEventType::segment_lost) {
+    const Direction travel = event.packet.point < event.absent_at ? Direction::toward_inside : Direction::toward_outside;
+    ++tallies_.segments_lost[std::min(event.packet.point, event.absent_at)][travel];
+  }
   Verdicts found;
   for (const Detector* detector : detectors()) {
     if (detector->fate_type == event.type) detector->fate(connection, event, view(now_ns_, finished_), found);

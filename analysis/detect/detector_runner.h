@@ -86,7 +86,7 @@ class DetectorRunner {
   bool was_seen_beyond(const Connection& connection, const FateEvent& event);
   bool is_leak(const Crossing& crossing, const Connection& connection) const;
   Doubt doubt_of(const Connection& connection, const FateEvent& event);
-  void clear(Connection& connection, const FateEvent& event, Doubt doubt);
+  void clear(Connection& connection, const FateEvent& event);
   bool is_unreadable(PointIndex point) const;
   void doubt_blind_points(Observation& observation) const;
   DetectorView view(int64_t now_ns, bool input_ended) const;

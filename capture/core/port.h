@@ -62,7 +62,7 @@ struct alignas(64) PortCounters {  // one writer: the rx worker
   Counter arp;
   Counter unattributed_fragments;    // later fragments whose first one was not seen
   Counter payload_prefixes;          // payload prefixes handed on
-  Counter payload_prefixes_dropped;  // live: no room for them; the packets themselves went on
+  Counter payload_prefixes_dropped;  // no room for them, or to know them by; the packets themselves went on
   std::array<Counter, kDecodeErrorCount> decode_errors;
   std::array<Counter, kDropReasonCount> drops;
 };

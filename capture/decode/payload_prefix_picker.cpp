@@ -44,8 +44,45 @@ void PayloadPrefixPicker::note_opening(const DecodedFrame& frame) {
 }
 
 void PayloadPrefixPicker::open(uint32_t hash, Kind kind, uint32_t begin, uint32_t end, uint32_t next) {
-  entries_[slot_of(hash)] = {(hash & ~3u) | static_cast<uint32_t>(kind), begin, end, next};
-  open_[slot_of(hash) >> 6] |= 1ull << (slot_of(hash) & 63);
+  const Entry entry{(hash & ~3u) | static_cast<uint32_t>(kind), begin, end, next};
+  if (Entry* known = find(hash); known != nullptr) {
+    *known = entry;
+    return;
+  }
+  while (buckets_[place_of(hash)].entries.back().tag != 0 && may_grow_ && buckets_.size() < kBucketsMost) grow();
+  given_up_ += buckets_[place_of(hash)].entries.back().tag != 0;
+  put(entry);
+}
+
+// As the newest of its bucket; what stands at the end of that is gone.
+void PayloadPrefixPicker::put(const Entry& entry) {
+  const uint32_t place = place_of(entry.tag);
+  auto& entries = buckets_[place].entries;
+  std::copy_backward(entries.begin(), entries.end() - 1, entries.end());
+  entries.front() = entry;
+  open_[place >> 6] |= 1ull << (place & 63);
+}
+
+void PayloadPrefixPicker::close(uint32_t hash) {
+  Entry* entry = find(hash);
+  if (entry == nullptr) return;
+  const uint32_t place = place_of(hash);
+  auto& entries = buckets_[place].entries;
+  std::copy(entry + 1, entries.data() + entries.size(), entry);
+  entries.back() = {};
+  if (entries.front().tag == 0) open_[place >> 6] &= ~(1ull << (place & 63));
+}
+
+void PayloadPrefixPicker::grow() {
+  std::vector<Bucket> before(buckets_.size() * 2);
+  before.swap(buckets_);
+  open_.assign(buckets_.size() / 64, 0);
+  mask_ = static_cast<uint32_t>(buckets_.size() - 1);
+  for (const Bucket& bucket : before) {
+    for (auto entry = bucket.entries.rbegin(); entry != bucket.entries.rend(); ++entry) {  // the oldest first
+      if (entry->tag != 0) put(*entry);
+    }
+  }
 }
 
 uint32_t PayloadPrefixPicker::pick_datagram(const DecodedFrame& frame) const {
@@ -71,10 +108,9 @@ uint32_t PayloadPrefixPicker::pick_stream(const DecodedFrame& frame, uint32_t ha
   const uint32_t seq = frame.seq + ((frame.tcp_flags & tcp_flag::syn) ? 1 : 0);
   const Part payload{frame.payload, std::min(frame.payload_captured, kPayloadPrefixBytesMax),
                      frame.payload_captured == frame.payload_length};
-  Entry& entry = entries_[slot_of(hash)];
-  if (is_followed(hash)) {
-    const bool overlaps = distance(entry.begin, seq + payload.length) > 0 && distance(seq, entry.end) > 0;
-    if (overlaps) return go_on(frame, entry, hash, seq, payload);
+  if (Entry* entry = find(hash); entry != nullptr) {
+    const bool overlaps = distance(entry->begin, seq + payload.length) > 0 && distance(seq, entry->end) > 0;
+    if (overlaps) return go_on(frame, *entry, hash, seq, payload);
   }
   return begin_message(frame, hash, seq, payload, false);
 }

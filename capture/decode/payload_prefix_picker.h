@@ -1,12 +1,13 @@
 // Which packets' payload is worth handing on to the analysis: the beginnings of messages that say who talks to whom.
 //
 // Decided from the payload's first bytes alone: a TLS handshake or alert record, an HTTP/1 request or status line, a PROXY
-// header; and by port DNS and DHCP. What a message's first segment leaves open is followed in a small direct-mapped table, keyed
-// by flow and direction: the range of sequence numbers that is still wanted. The table also knows where directions begin that
-// were just opened, so that their first segments are handed on in whatever order they come. A collision costs an payload prefix,
-// never more. One for each port, used by its rx worker's thread alone: what is picked depends on the port's packets and nothing
-// else. A data packet on the fast path costs one hash, a look at a bitmap of 256 bytes, and one at the payload's first two bytes:
-// 3 ns beside the 12 of decoding it.
+// header; and by port DNS and DHCP. What a message's first segment leaves open is followed in a small table, keyed by flow and
+// direction: the range of sequence numbers that is still wanted. The table also knows where directions begin that were just
+// opened, so that their first segments are handed on in whatever order they come. It is made of buckets of four; where one is
+// full, the table of a file grows (what is picked depends on the file alone, and not on a hash that is keyed anew in each
+// process), as far as for some 50,000 directions at once; live, or beyond, the one opened first goes, which costs a payload
+// prefix and is counted. One for each port, used by its rx worker's thread alone. A data packet on the fast path costs one hash,
+// a look at a bitmap of 128 bytes, and one at the payload's first two bytes: 3 ns beside the 12 of decoding it.
 #pragma once
 
 #include <nmmintrin.h>
@@ -14,6 +15,7 @@
 #include <array>
 #include <cstdint>
 #include <string_view>
+#include <vector>
 
 #include "capture/core/payload_prefix.h"
 #include "capture/decode/decode.h"
@@ -22,6 +24,14 @@ namespace parallax {
 
 class PayloadPrefixPicker {
  public:
+  static constexpr size_t kBucketsLeast = 1024, kBucketsMost = 1 << 18;  // 64 KiB; 16 MiB
+
+  explicit PayloadPrefixPicker(bool may_grow)
+      : may_grow_(may_grow), mask_(kBucketsLeast - 1), open_(kBucketsLeast / 64), buckets_(kBucketsLeast) {}
+
+  // Directions that were given up before all that was wanted of them had come, for others.
+  uint64_t given_up() const { return given_up_; }
+
   // How many of the payload's first bytes to hand on; 0: none. To be called for every frame of the port, in order.
   uint32_t pick(const DecodedFrame& frame) {
     if (frame.protocol == ip_protocol::tcp) [[likely]] {
@@ -40,8 +50,6 @@ class PayloadPrefixPicker {
   }
 
  private:
-  static constexpr uint32_t kEntries = 2048;  // 32 KiB
-
   enum class Kind : uint32_t { none, undecided, sized, head };
   // The range [begin, end) of sequence numbers of a direction is wanted.
   struct Entry {
@@ -65,9 +73,20 @@ class PayloadPrefixPicker {
   static uint32_t hash_of(const DecodedFrame& frame) {
     return _mm_crc32_u32(frame.flow_hash, static_cast<uint32_t>(frame.source_port) << 16 | frame.destination_port);
   }
-  static uint32_t slot_of(uint32_t hash) { return hash >> 2 & (kEntries - 1); }
-  bool is_open(uint32_t hash) const { return open_[slot_of(hash) >> 6] >> (slot_of(hash) & 63) & 1; }
-  bool is_followed(uint32_t hash) const { return is_open(hash) && ((entries_[slot_of(hash)].tag ^ hash) & ~3u) == 0; }
+  // The newest first; those in use before those that are not.
+  struct alignas(64) Bucket {
+    std::array<Entry, 4> entries;
+  };
+  uint32_t place_of(uint32_t hash) const { return hash >> 2 & mask_; }
+  bool is_open(uint32_t hash) const { return open_[place_of(hash) >> 6] >> (place_of(hash) & 63) & 1; }
+  // Null: nothing is wanted of it.
+  Entry* find(uint32_t hash) {
+    for (Entry& entry : buckets_[place_of(hash)].entries) {
+      if (((entry.tag ^ hash) & ~3u) == 0 && (entry.tag & 3u) != 0) return &entry;
+    }
+    return nullptr;
+  }
+  bool is_followed(uint32_t hash) { return is_open(hash) && find(hash) != nullptr; }
   // The first two bytes: of TLS alerts and handshakes, of PROXY v2 (CR, LF), and capitals, with which methods, "HTTP" and "PROXY"
   // begin. A look at tables, for a branch on a byte that is as good as random costs 4 ns a packet.
   struct ByteSet {
@@ -96,13 +115,15 @@ class PayloadPrefixPicker {
   static Extent proxy_extent(const Part& part);
 
   void open(uint32_t hash, Kind kind, uint32_t begin, uint32_t end, uint32_t next);
-  void close(uint32_t hash) {
-    entries_[slot_of(hash)] = {};
-    open_[slot_of(hash) >> 6] &= ~(1ull << (slot_of(hash) & 63));
-  }
+  void close(uint32_t hash);
+  void put(const Entry& entry);
+  void grow();
 
-  std::array<uint64_t, kEntries / 64> open_{};  // which entries hold something
-  std::array<Entry, kEntries> entries_{};
+  const bool may_grow_;
+  uint32_t mask_;               // of places
+  std::vector<uint64_t> open_;  // which buckets hold something
+  std::vector<Bucket> buckets_;
+  uint64_t given_up_ = 0;
 };
 
 }  // namespace parallax

@@ -69,6 +69,7 @@ struct RxWorker::Lane {
   Staging* staging;
   FragmentTable fragments;
   PayloadPrefixPicker picker;
+  uint64_t given_up_seen = 0;       // by the picker; counted
   int64_t newest_ns = kTimeMin;     // largest stamp so far
   int64_t order_ns = kTimeMin;      // of the last sighting
   size_t same_order = 0;            // how many in a row have it
@@ -86,7 +87,8 @@ struct RxWorker::Lane {
         channel(*port.channel),
         source(std::move(port.source)),
         is_file(source->is_file()),
-        staging(&live_staging) {
+        staging(&live_staging),
+        picker(is_file) {
     channel.is_file = is_file;
     if (is_file) {
       own_staging = std::make_unique<Staging>(channel.rings.size());
@@ -291,6 +293,10 @@ void RxWorker::take_burst(Lane& lane, size_t count) {
     }
   }
   if (count > 0) note_stamps(lane, count);
+  if (const uint64_t more = lane.picker.given_up() - lane.given_up_seen; more > 0) [[unlikely]] {
+    lane.channel.counters.payload_prefixes_dropped.add(more);
+    lane.given_up_seen += more;
+  }
   lane.channel.counters.packets.add(packets);
   lane.channel.counters.bytes.add(bytes);
 }

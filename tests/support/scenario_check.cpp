@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdlib>
 #include <set>
@@ -31,6 +32,7 @@ class Checker {
         complaints_.push_back(fmt::format("line {}: {}\n    {}", expectation.line, expectation.text, failure.text));
       }
     }
+    metrics_agree();
     // What nobody expected: every finding of a weight that a person is woken for must have been named.
     for (const FindingRecord& finding : output_.findings) {
       if (!anything_ && finding.severity >= Severity::warning && !named_.contains(finding.id)) {
@@ -41,6 +43,20 @@ class Checker {
   }
 
  private:
+  // What Prometheus is told of lost segments is what the device's record says, of pairings that stand.
+  void metrics_agree() {
+    const auto& taken_back = output_.counters.pairings_taken_back;
+    if (std::any_of(taken_back.begin(), taken_back.end(), [](uint64_t count) { return count > 0; })) return;
+    for (const DeviceRecord& device : output_.devices) {
+      const auto& metric = output_.counters.devices[device.outer].segments_lost;
+      for (const Direction direction : kDirections) {
+        if (metric[direction] != device.segments_lost[direction])
+          complaints_.push_back(fmt::format("behind point {} {} segments are lost by the metrics, {} by the record", device.outer,
+                                            metric[direction], device.segments_lost[direction]));
+      }
+    }
+  }
+
   bool more() const { return next_ < words_.size(); }
   std::string take() {
     if (!more()) throw Failure{"a word is missing at the end"};

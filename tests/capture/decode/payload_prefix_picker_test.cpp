@@ -40,7 +40,7 @@ std::string record(uint8_t type, size_t length) {
 
 class Picker : public testing::Test {
  protected:
-  const std::unique_ptr<PayloadPrefixPicker> picker_ = std::make_unique<PayloadPrefixPicker>();
+  const std::unique_ptr<PayloadPrefixPicker> picker_ = std::make_unique<PayloadPrefixPicker>(false);
   Stream stream_{*picker_};
 };
 
@@ -176,6 +176,33 @@ TEST_F(Picker, DatagramsAreKnownByTheirPorts) {
   frame.payload = nullptr;
   frame.payload_captured = 0;
   EXPECT_EQ(picked(40000, 53), 0u);
+}
+
+// Directions that were opened and have said nothing yet, and what is picked of their first bytes.
+struct Openings {
+  explicit Openings(bool may_grow) : picker(may_grow) {}
+  Stream stream(uint32_t i) { return {picker, static_cast<uint16_t>(i), 9000, i * 0x9E3779B1u}; }
+  size_t picked(uint32_t count) {
+    for (uint32_t i = 0; i < count; ++i) stream(i).syn();
+    size_t sum = 0;
+    for (uint32_t i = 0; i < count; ++i) sum += stream(i).send(1, "hello") == 5;
+    return sum;
+  }
+  PayloadPrefixPicker picker;
+};
+
+TEST(PickerTable, OfAFileEveryOpeningIsKnown) {
+  const auto openings = std::make_unique<Openings>(true);
+  EXPECT_EQ(openings->picked(20'000), 20'000u);
+  EXPECT_EQ(openings->picker.given_up(), 0u);
+}
+
+TEST(PickerTable, LiveWhatFindsNoRoomIsCounted) {
+  constexpr uint32_t kOpenings = 20'000;
+  const auto openings = std::make_unique<Openings>(false);
+  const size_t picked = openings->picked(kOpenings);
+  EXPECT_GT(picked, 2 * PayloadPrefixPicker::kBucketsLeast);
+  EXPECT_GE(picked + openings->picker.given_up(), kOpenings);  // two may have one hash
 }
 
 }  // namespace
