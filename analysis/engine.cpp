@@ -52,7 +52,7 @@ uint64_t entered(const CaptureTotals::Point& point, Direction direction) {
 struct Engine::Impl final : Pollable {
   Impl(EngineOptions given, std::vector<PortChannel*> channels, std::vector<KnownPairing> known)
       : options(std::move(given)),
-        links(options.workers, kEventSlots, options.path.size() < 2 ? 2 : kForwardSlots),
+        links(options.workers, kEventSlots, kForwardSlots),
         sensor(std::move(channels), options.workers),
         correlator(options, links, sensor, std::move(known)) {
     for (size_t w = 0; w < options.workers; ++w) workers.push_back(std::make_unique<AnalysisWorker>(w, options, links, sensor));
@@ -149,8 +149,9 @@ std::vector<DeviceRecord> Engine::devices() const {
       const CaptureTotals& capture = impl_->correlator.capture();
       for (const Direction direction : kDirections) {
         const PointIndex enters = direction == Direction::toward_inside ? r.outer : r.inner;
-        r.traffic[direction].entered = entered(capture.at(enters), direction);
+        r.traffic[direction].entered = r.outer == r.inner ? 0 : entered(capture.at(enters), direction);
         r.traffic[direction].answered_by_device = answered[direction];
+        if (r.outer == r.inner) continue;
         if (const auto& by_turns = impl_->correlator.proxy_transits().at(r.outer)[direction]; by_turns.count() > 0)
           r.transit[direction] = by_turns.distribution();
       }
@@ -159,22 +160,26 @@ std::vector<DeviceRecord> Engine::devices() const {
   for (DeviceRecord& r : records) {
     const bool has_turns = r.transit[Direction::toward_inside] || r.transit[Direction::toward_outside];
     PerDirection<std::optional<Distribution>> of_packets;
+    const DeviceIndex device = device_between(r.outer, r.inner);
     for (const Direction direction : kDirections) {
       TransitSum sum;
       DeviceTraffic& traffic = r.traffic[direction];
       for (const auto& worker : impl_->workers) {
         const WorkerCounters& w = worker->counters();
-        const CrossingCounters& crossing = w.crossing[r.outer][direction];
-        w.transit_sketch[r.outer][direction].add_to(sum);
-        r.segments_lost[direction] += valid(w.segments_lost[r.outer][direction], crossing.taken_back.segments_lost);
+        const CrossingCounters& crossing = w.crossing[device][direction];
+        w.transit_sketch[device][direction].add_to(sum);
+        r.segments_lost[direction] += valid(w.segments_lost[device][direction], crossing.taken_back.segments_lost);
         traffic.forwarded += valid(crossing.forwarded, crossing.taken_back.forwarded);
         traffic.lost += valid(crossing.lost, crossing.taken_back.lost);
         traffic.superseded += valid(crossing.superseded, crossing.taken_back.superseded);
+        if (is_hairpin(device))  // what else came to the point may not have been for it
+          for (const Counter& undecided : crossing.undecided) traffic.entered += undecided.get();
       }
       if (sum.count > 0) of_packets[direction] = sum.distribution();
-      r.segments_lost[direction] -= std::min(r.segments_lost[direction], segments_cleared[r.outer][direction]);
-      traffic.lost -= std::min(traffic.lost, packets_cleared[r.outer][direction]);
+      r.segments_lost[direction] -= std::min(r.segments_lost[direction], segments_cleared[device][direction]);
+      traffic.lost -= std::min(traffic.lost, packets_cleared[device][direction]);
       const uint64_t known = traffic.forwarded + traffic.lost + traffic.answered_by_device + traffic.superseded;
+      if (is_hairpin(device)) traffic.entered += known;
       traffic.entered = std::max(traffic.entered, known);  // live: the sums of open legs come later
       traffic.undecided = traffic.entered - known;
     }
@@ -366,8 +371,13 @@ EngineCounters Engine::counters() const {
         for (const RoundTripMethod method : kRoundTripMethods) add_transit(w.rtt[p][side][method], c.points[p].rtt[side][method]);
       }
     }
-    for (size_t d = 0; d < c.devices.size(); ++d) {
-      for (const Direction direction : kDirections) add_transit(w.transit_sketch[d][direction], c.devices[d].transit[direction]);
+    const auto add_device = [&w](DeviceIndex device, EngineCounters::DeviceCounters& sum) {
+      for (const Direction direction : kDirections) add_transit(w.transit_sketch[device][direction], sum.transit[direction]);
+    };
+    for (size_t d = 0; d < c.devices.size(); ++d) add_device(static_cast<DeviceIndex>(d), c.devices[d]);
+    for (size_t p = 0; p < points; ++p) {
+      const auto point = static_cast<PointIndex>(p);
+      add_device(device_between(point, point), c.points[p].hairpin);
     }
     for (const Protocol protocol : kProtocols) c.connections_active[protocol] += w.legs_active[protocol].get();
     c.late_packets += w.late_packets.get();
@@ -386,6 +396,8 @@ EngineCounters Engine::counters() const {
   const ConnectionStore::Totals& legs = impl_->correlator.store().totals();
   for (size_t p = 0; p < points; ++p) {
     c.points[p].handshakes = tallies.handshakes[p];
+    const auto point = static_cast<PointIndex>(p);
+    c.points[p].hairpin.segments_lost = tallies.segments_lost[device_between(point, point)];
     if (points > 1) c.points[p].unpaired_legs = legs.legs_opened[p] - legs.legs_paired[p];
   }
   for (size_t d = 0; d < c.devices.size(); ++d) c.devices[d].segments_lost = tallies.segments_lost[d];

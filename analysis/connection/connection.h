@@ -1,6 +1,7 @@
 // What is kept of a connection: its legs at the points, their crossings of devices, and what has been told of it.
 #pragma once
 
+#include <algorithm>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -83,7 +84,8 @@ struct Crossing {
   bool is_followed = false;  // by the pair `pair` of the worker `home`
   uint8_t home = 0, pair_generation = 0;
   uint32_t pair = 0;
-  bool is_learned = false;  // Knowledge has been told
+  PathSide device = PathSide::inner;  // followed: on which side of the client's leg
+  bool is_learned = false;            // Knowledge has been told
   CrossingStats stats{};
   // Through a proxy, of what the side sends: how long each message took (proxy_transits.h), and by how many turns the client's
   // side is ahead of the server's.
@@ -112,6 +114,22 @@ struct Connection {
   FindingKinds told;           // a detector of connections is done with it: it has told of it, or there is nothing to tell
   size_t legs_over = 0;
 
+  // The crossing whose two legs are at one point; null: none.
+  const Crossing* hairpin() const {
+    const auto it = std::find_if(crossings.begin(), crossings.end(),
+                                 [this](const Crossing& c) { return legs[c.client_leg].point == legs[c.server_leg].point; });
+    return it == crossings.end() ? nullptr : &*it;
+  }
+  // Whether the leg is nearer to the server than the other one: by the points, and at one point by the hairpin there.
+  bool is_behind(const LegState& leg, const LegState& other) const {
+    if (leg.point != other.point) return (leg.point > other.point) == client_outer;
+    return is_beyond_hairpin(leg) && !is_beyond_hairpin(other);
+  }
+  bool is_beyond_hairpin(const LegState& leg) const {
+    return std::any_of(crossings.begin(), crossings.end(),
+                       [&](const Crossing& c) { return &legs[c.server_leg] == &leg && legs[c.client_leg].point == leg.point; });
+  }
+
   // The leg nearest to the client, and the one nearest to the server among those that saw a SYN (else among all).
   const LegState& client_leg() const { return *extreme(true); }
   const LegState& server_leg() const { return *extreme(false); }
@@ -125,8 +143,7 @@ struct Connection {
   const LegState* extreme(bool nearest_client) const {
     const LegState* best = &legs.front();
     for (const LegState& leg : legs) {
-      const bool further_out = leg.point<best->point, further_in = leg.point> best->point;
-      if (client_outer == nearest_client ? further_out : further_in) best = &leg;
+      if (nearest_client ? is_behind(*best, leg) : is_behind(leg, *best)) best = &leg;
     }
     return best;
   }

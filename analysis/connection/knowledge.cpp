@@ -23,33 +23,41 @@ void Knowledge::crossed(const LegState& client_side, const LegState& server_side
   const LegState& outside = client_outer ? client_side : server_side;
   const LegState& inside = client_outer ? server_side : client_side;
   ++between.address_map.use({outside.server, inside.server});
+  if (client_side.point == server_side.point) {  // nothing has crossed to another point
+    note_opening(client_side, server_side, 1);
+    return;
+  }
   points_[client_side.point].crossed.use(client_side.server.address);
   const auto renamed = [this, is_proxied](const Address& a, const Address& b) {
     if (a != b && !is_proxied) renamed_.use(a), renamed_.use(b);
   };
   renamed(client_side.client.address, server_side.client.address);
   renamed(client_side.server.address, server_side.server.address);
-  if (!is_proxied && client_side.has_syn() && server_side.has_syn()) {
-    ++between.openings;
-    between.renumbered += client_side.client_isn != server_side.client_isn;
-    Openings& openings = points_[client_side.point].openings.use(client_side.server);
-    ++(client_side.client_isn == server_side.client_isn ? openings.kept : openings.renumbered);
-  }
+  if (!is_proxied) note_opening(client_side, server_side, 1);
   sides_.use(client_side.client.address) |= bit_of(client_outer ? PathSide::outer : PathSide::inner);
   sides_.use(server_side.server.address) |= bit_of(client_outer ? PathSide::inner : PathSide::outer);
+}
+
+// One more, or one less.
+void Knowledge::note_opening(const LegState& client_side, const LegState& server_side, int more) {
+  if (!client_side.has_syn() || !server_side.has_syn()) return;
+  Device& between = device(client_side.point, server_side.point);
+  const bool is_renumbered = client_side.client_isn != server_side.client_isn;
+  between.openings += static_cast<uint64_t>(more);
+  between.renumbered += is_renumbered ? static_cast<uint64_t>(more) : 0;
+  const bool is_turned = client_side.point == server_side.point;
+  if (is_turned && client_side.server == server_side.server) return;
+  Point& point = points_[client_side.point];
+  Openings& openings = (is_turned ? point.turned : point.openings).use(client_side.server);
+  uint64_t& of = is_renumbered ? openings.renumbered : openings.kept;
+  of = more > 0 ? of + 1 : of - std::min<uint64_t>(of, 1);  // it may have been forgotten meanwhile
 }
 
 void Knowledge::has_not_crossed(const LegState& client_side, const LegState& server_side, bool client_outer, bool is_proxied) {
   Device& between = device(client_side.point, server_side.point);
   --between.connections;
   between.proxied -= is_proxied;
-  if (!is_proxied && client_side.has_syn() && server_side.has_syn()) {
-    --between.openings;
-    between.renumbered -= client_side.client_isn != server_side.client_isn;
-    Openings& openings = points_[client_side.point].openings.use(client_side.server);
-    uint64_t& of = client_side.client_isn == server_side.client_isn ? openings.kept : openings.renumbered;
-    of -= std::min<uint64_t>(of, 1);  // it may have been forgotten meanwhile
-  }
+  if (!is_proxied) note_opening(client_side, server_side, -1);
   const LegState& outside = client_outer ? client_side : server_side;
   const LegState& inside = client_outer ? server_side : client_side;
   const AddressPair ends{outside.server, inside.server};
@@ -129,7 +137,8 @@ std::optional<PathSide> Knowledge::side_of(const Address& address) const {
 uint64_t Knowledge::evicted() const {
   uint64_t sum = sides_.evicted() + renamed_.evicted() + offsets_.evicted();
   for (const Point& point : points_)
-    sum += point.answers.evicted() + point.ttl.evicted() + point.crossed.evicted() + point.openings.evicted();
+    sum += point.answers.evicted() + point.ttl.evicted() + point.crossed.evicted() + point.openings.evicted() +
+           point.turned.evicted();
   for (const Device& device : devices_) sum += device.address_map.evicted();
   return sum;
 }

@@ -13,9 +13,11 @@
 
 #include "analysis/connection/connection.h"
 #include "analysis/connection/passages.h"
+#include "analysis/model/device_index.h"
 #include "analysis/model/keyed_hash.h"
 #include "analysis/model/lru_table.h"
 #include "analysis/model/model.h"
+#include "analysis/model/sensor_view.h"
 #include "analysis/model/sides.h"
 
 namespace parallax {
@@ -52,11 +54,11 @@ class Knowledge {
   };
 
   // `keeps_all`: offline.
-  Knowledge(size_t points, bool keeps_all) : devices_(std::max<size_t>(1, points)), passages_(keeps_all) {}
+  explicit Knowledge(bool keeps_all) : passages_(keeps_all) {}
 
   // A SYN-ACK of the server's end, as seen at the leg's point.
   void server_answered(const LegState& leg, uint8_t ttl);
-  // A connection whose two legs were paired across the device between them.
+  // A connection whose two legs were paired across the device between them, or at the point of a hairpin.
   void crossed(const LegState& client_side, const LegState& server_side, bool client_outer, bool is_proxied = false);
   // It was not one: the sums are without it again. (What addresses have shown stays; it names and narrows, and proves nothing.)
   void has_not_crossed(const LegState& client_side, const LegState& server_side, bool client_outer, bool is_proxied = false);
@@ -68,7 +70,8 @@ class Knowledge {
   // More of them, or less where a finding is withdrawn.
   void device_reset(PointIndex a, PointIndex b, int64_t more) { device(a, b).resets += static_cast<uint64_t>(more); }
   void device_answered(PointIndex client_side, PointIndex server_side, int64_t more_syns) {
-    device(client_side, server_side).answered[client_side < server_side ? Direction::toward_inside : Direction::toward_outside] +=
+    device(client_side, server_side)
+        .answered[client_side <= server_side ? Direction::toward_inside : Direction::toward_outside] +=
         static_cast<uint64_t>(more_syns);
   }
   // What a device does is what it does to any of its connections.
@@ -79,6 +82,13 @@ class Knowledge {
   // for a look at a connection: how far the homes of the pairs have told of their packets depends on the number of workers.
   bool is_blind(PointIndex point, Direction direction, int64_t time_ns) const {
     return passages_.is_blind(point, direction, time_ns);
+  }
+  // The same of what may have gone either way.
+  bool misses(PointIndex point, PortDirection ports, int64_t from_ns, int64_t to_ns) const {
+    return carries_any(ports, [&](Direction direction) { return misses(point, direction, from_ns, to_ns); });
+  }
+  bool is_blind(PointIndex point, PortDirection ports, int64_t time_ns) const {
+    return carries_any(ports, [&](Direction direction) { return is_blind(point, direction, time_ns); });
   }
 
   // What a pair of legs has taught of its offsets, for a later generation of the same ends: a connection that was silent for long
@@ -98,6 +108,16 @@ class Knowledge {
     const Openings* openings = points_[point].openings.find(server);
     return openings != nullptr && openings->kept > 0 && openings->renumbered == 0;
   }
+  // Whether connections toward that end have been seen to come back to the point under another server's name, and never under the
+  // same; and whether each bore the same initial sequence number then.
+  bool is_turned(PointIndex point, const Endpoint& server) const {
+    const Openings* turned = points_[point].turned.find(server);
+    return turned != nullptr && turned->kept + turned->renumbered > 0;
+  }
+  bool keeps_numbers_turned(PointIndex point, const Endpoint& server) const {
+    const Openings* turned = points_[point].turned.find(server);
+    return turned != nullptr && turned->kept > 0 && turned->renumbered == 0;
+  }
   // The same of all openings that have crossed a device.
   bool keeps_all_numbers(PointIndex a, PointIndex b) const { return device(a, b).openings > 0 && device(a, b).renumbered == 0; }
   // Whether a device has been seen to give this address another name, or by this name another: under it no connection crosses.
@@ -105,13 +125,20 @@ class Knowledge {
   // On which side of the path an address is, as far as paired connections have shown.
   std::optional<PathSide> side_of(const Address& address) const;
 
-  const Device& device(PointIndex a, PointIndex b) const { return devices_[std::min(a, b)]; }
+  const Device& device(PointIndex a, PointIndex b) const { return devices_[device_between(a, b)]; }
   // Whether the device rewrites addresses or ports, or is not known to leave them alone: a packet that bears the same names on
   // both sides may be one that it forgot to translate, an opening is none.
   bool may_rename(PointIndex a, PointIndex b) const { return device(a, b).openings == 0 || device(a, b).rewrites; }
   uint64_t evicted() const;
 
  private:
+  template <typename Holds>
+  static bool carries_any(PortDirection ports, Holds&& holds) {
+    for (const Direction direction : kDirections) {
+      if ((ports == PortDirection::both || ports == port_direction(direction)) && holds(direction)) return true;
+    }
+    return false;
+  }
   struct Nothing {};
   struct Shown {
     uint64_t seen = 0, missed = 0;
@@ -126,14 +153,16 @@ class Knowledge {
     Learned<Address, uint8_t> ttl{kServersMax};
     Learned<Address, Nothing> crossed{kServersMax};
     Learned<Endpoint, Openings> openings{kServersMax};  // that have crossed toward a server
+    Learned<Endpoint, Openings> turned{kServersMax};    // that a hairpin sent on under another server's name
     PerDirection<std::map<int64_t, Shown>> shown;       // by time in kShownNs; the newest
   };
-  Device& device(PointIndex a, PointIndex b) { return devices_[std::min(a, b)]; }
+  void note_opening(const LegState& client_side, const LegState& server_side, int more);
+  Device& device(PointIndex a, PointIndex b) { return devices_[device_between(a, b)]; }
 
   std::array<Point, kPointsMax> points_;
   Learned<Address, uint8_t> sides_{kServersMax};  // bits by PathSide: an address may have been seen on both
   Learned<Address, Nothing> renamed_{kServersMax};
-  std::vector<Device> devices_;  // by outer point
+  std::array<Device, kDevicesMax> devices_;
   Passages passages_;
   struct SameHash {
     size_t operator()(uint64_t key) const { return key; }  // keys are keyed hashes already

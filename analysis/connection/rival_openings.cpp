@@ -32,9 +32,14 @@ void RivalOpenings::note(const Opening& opening, PathSide side) {
 }
 
 // Only what is still kept by age: else nothing would forget it.
-void RivalOpenings::restore(const LegState& leg, PointIndex neighbour, PortDirection direction) {
-  const PathSide side = path_side(leg.point, neighbour);
-  if (!may_lack(side, direction)) return;
+void RivalOpenings::restore(const LegState& leg, PointIndex partner, PortDirection direction) {
+  for (const PathSide side : kPathSides) {
+    const bool is_freed = leg.point == partner ? !leg.paired[side] : side == path_side(leg.point, partner);
+    if (is_freed && may_lack(side, direction)) note_all(leg, side);
+  }
+}
+
+void RivalOpenings::note_all(const LegState& leg, PathSide side) {
   const auto& openings = by_age_[leg.point];
   const int64_t last_ns = leg.has_syn() ? leg.attempts.back().order_ns : leg.first.order_ns;
   auto opening = std::lower_bound(openings.begin(), openings.end(), leg.first.order_ns,
@@ -53,10 +58,12 @@ void RivalOpenings::forget(const Opening& opening, PathSide side) {
   }
 }
 
-void RivalOpenings::remove(const LegState& leg, PointIndex neighbour) {
-  const PathSide side = path_side(leg.point, neighbour);
-  forget({leg.first.order_ns, 0, leg.id.value(), leg.rival_keys}, side);
-  for (const PacketFacts& syn : leg.attempts) forget({syn.order_ns, 0, leg.id.value(), leg.rival_keys}, side);
+void RivalOpenings::remove(const LegState& leg, PointIndex partner) {
+  for (const PathSide side : kPathSides) {
+    if (leg.point != partner && side != path_side(leg.point, partner)) continue;
+    forget({leg.first.order_ns, 0, leg.id.value(), leg.rival_keys}, side);
+    for (const PacketFacts& syn : leg.attempts) forget({syn.order_ns, 0, leg.id.value(), leg.rival_keys}, side);
+  }
 }
 
 bool RivalOpenings::any(const LegState& leg, const Query& query, int64_t from_ns, int64_t to_ns) const {

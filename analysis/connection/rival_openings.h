@@ -37,10 +37,10 @@ class RivalOpenings {
   // A SYN of its, or what shows that there was one, under way in that direction as far as its port tells: toward the inside it
   // can go on only what an outer point has seen. REQUIRES: in the order of time.
   void add(LegState& leg, int64_t order_ns, uint32_t isn, PortDirection direction);
-  // The leg has found its partner at that neighbouring point.
-  void remove(const LegState& leg, PointIndex neighbour);
+  // The leg has found its partner at that neighbouring point, or at its own before a hairpin: then it continues no other.
+  void remove(const LegState& leg, PointIndex partner);
   // It has lost it again.
-  void restore(const LegState& leg, PointIndex neighbour, PortDirection direction);
+  void restore(const LegState& leg, PointIndex partner, PortDirection direction);
 
   // Whether a SYN without a partner on `leg`'s side was seen between the two times that may be the continuation of one of
   // `leg`'s.
@@ -65,6 +65,7 @@ class RivalOpenings {
     return direction != (side == PathSide::outer ? PortDirection::toward_outside : PortDirection::toward_inside);
   }
   void note(const Opening& opening, PathSide side);
+  void note_all(const LegState& leg, PathSide side);
   void forget(const Opening& opening, PathSide side);
 
   std::unordered_map<uint64_t, Openings, SameHash> by_key_;

@@ -8,6 +8,7 @@
 
 #include "analysis/connection/connection.h"
 #include "analysis/model/absence_proof.h"
+#include "analysis/model/device_index.h"
 #include "analysis/model/vocabulary.h"
 
 namespace parallax {
@@ -21,10 +22,10 @@ class Tallies {
   std::array<uint64_t, kDoubts> unblamed{};                                  // findings that accuse nobody, by what is in doubt
 
   // Of what homes have counted as lost between a point and the next one: what was seen further on, or may have been missed by a
-  // point that was blind then. By outer point.
-  std::array<PerDirection<uint64_t>, kPointsMax> packets_cleared{}, segments_cleared{};
+  // point that was blind then. By DeviceIndex.
+  std::array<PerDirection<uint64_t>, kDevicesMax> packets_cleared{}, segments_cleared{};
   // The data segments among them that stand. Grows only: as a metric does.
-  std::array<PerDirection<uint64_t>, kPointsMax> segments_lost{};
+  std::array<PerDirection<uint64_t>, kDevicesMax> segments_lost{};
 
   // How a leg's opening ended; each leg counts once, unless what was given up comes about after all.
   void count_handshake(LegState& leg, Outcome outcome) {

@@ -12,9 +12,8 @@ const LegState* nearest(const Connection& connection, bool to_client) {
   const LegState* best = nullptr;
   for (const LegState& leg : connection.legs) {
     if (!has_turns(leg)) continue;
-    const bool outer = to_client == connection.client_outer;
-    if (!best || (outer ? leg.point < best->point : leg.point > best->point) ||
-        (leg.point == best->point && leg.first.order_ns >= best->first.order_ns))
+    const bool is_behind = best && connection.is_behind(leg, *best), is_before = best && connection.is_behind(*best, leg);
+    if (!best || (to_client ? is_before : is_behind) || (!is_before && !is_behind && leg.first.order_ns >= best->first.order_ns))
       best = &leg;
   }
   return best;

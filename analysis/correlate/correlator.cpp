@@ -6,6 +6,7 @@
 
 #include "analysis/connection/client_side.h"
 #include "analysis/connection/device_changes.h"
+#include "analysis/correlate/hairpin.h"
 
 namespace parallax {
 namespace {
@@ -101,7 +102,7 @@ Correlator::Correlator(const EngineOptions& options, EngineLinks& links, SensorV
       links_(links),
       sensor_(sensor),
       store_(options_),
-      knowledge_(options.path.size(), options.offline),
+      knowledge_(options.offline),
       pairer_(store_, std::move(known)),
       message_pairer_(store_, services_),
       turn_pairer_(store_, services_),
@@ -372,18 +373,6 @@ void Correlator::settle_again(uint64_t leg_id, PointIndex lost) {
   runner_.schedule(connection);
 }
 
-namespace {
-
-// The client's side first.
-void orient(Crossing& crossing, const Connection& connection) {
-  const LegState &a = connection.legs[crossing.client_leg], &b = connection.legs[crossing.server_leg];
-  const bool in_order =
-      a.point == b.point ? a.first.order_ns <= b.first.order_ns : (a.point < b.point) == connection.client_outer;
-  if (!in_order) std::swap(crossing.client_leg, crossing.server_leg);
-}
-
-}  // namespace
-
 void Correlator::pair(uint64_t leg_id, const Pairer::Match& match, int64_t now_ns) {
   Connection& connection = store_.connect(leg_id, match.leg_id);
   Crossing& crossing = connection.crossings.emplace_back();
@@ -404,15 +393,19 @@ void Correlator::pair(uint64_t leg_id, const Pairer::Match& match, int64_t now_n
   LegState& server_side = connection.legs[crossing.server_leg];
   store_.mark_paired(client_side, server_side);
   if (crossing.is_proxied) services_.of(client_side.server).learn_pairing(server_side.server, crossing.method);
-  openings_.remove(client_side, server_side.point);
+  if (!is_within) openings_.remove(client_side, server_side.point);
   openings_.remove(server_side, client_side.point);
-  if (is_within) return;                                    // which device it is that both legs pass is not known
-  if (connection.side_basis == SideBasis::guessed) return;  // it teaches nothing, and which way its packets pass is not known
+  if (is_within && !is_on_client_side(client_side, server_side)) return;  // which way its packets pass is not known
+  if (!is_within && connection.side_basis == SideBasis::guessed) return;  // the same, and it teaches nothing
   crossing.is_learned = true;
   knowledge_.crossed(client_side, server_side, connection.client_outer, crossing.is_proxied);
   if (!crossing.is_proxied)
     knowledge_.device_changed(client_side.point, server_side.point, changes_between(client_side, server_side, crossing.stats));
   if (match.keeps_packets && can_be_followed(connection, crossing)) {
+    const std::optional<PathSide> device =
+        is_within ? side_of_hairpin(client_side, server_side) : std::optional(path_side(client_side.point, server_side.point));
+    if (!device) return homes_.refuse();
+    crossing.device = *device;
     const bool is_midstream = client_side.midstream && server_side.midstream;
     homes_.open(crossing, connection, is_midstream ? knowledge_.offsets_of(client_side, server_side) : SequenceOffsets{}, now_ns);
   }
@@ -425,7 +418,7 @@ bool Correlator::can_be_followed(const Connection& connection, const Crossing& c
   const LegState &client_side = connection.legs[crossing.client_leg], &server_side = connection.legs[crossing.server_leg];
   const bool is_leak = crossing.method == PairingMethod::five_tuple && client_side.midstream != server_side.midstream;
   return !(options_.filtered && is_leak && knowledge_.may_rename(client_side.point, server_side.point)) &&
-         !is_spread(client_side, server_side);
+         !turns_back(connection, client_side, server_side) && !is_spread(client_side, server_side);
 }
 
 // A device that gives the datagrams of one client's end to several servers makes several legs of one: what is missing on each has
@@ -434,10 +427,15 @@ bool Correlator::is_spread(const LegState& client_side, const LegState& server_s
   if (client_side.protocol != ip_protocol::udp || client_side.client != server_side.client ||
       client_side.server == server_side.server)
     return false;
+  const bool is_within = client_side.point == server_side.point;
   bool is_spread = false;
   for (const uint64_t id : pairer_.with_client_of(client_side)) {
     const LegState* other = store_.leg(id);
     if (other == nullptr || other == &client_side || other == &server_side) continue;
+    if (is_within) {  // which of the two it may be is not known
+      is_spread |= other->point == client_side.point && !other->paired_within;
+      continue;
+    }
     if (other->point == client_side.point && !other->paired[path_side(client_side.point, server_side.point)]) return false;
     is_spread |= other->point == server_side.point && !other->paired[path_side(server_side.point, client_side.point)];
   }

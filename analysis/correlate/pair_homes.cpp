@@ -52,6 +52,8 @@ void PairHomes::open(Crossing& crossing, const Connection& connection, const Seq
                   .pair_generation = home.generations[number],
                   .client_point = client_side.point,
                   .server_point = server_side.point,
+                  .device = crossing.device,
+                  .end = Side::client,
                   .local = server_side.id.worker() == worker,
                   .datagrams = client_side.protocol == ip_protocol::udp,
                   .renamed = !same_ends(client_side, server_side),
@@ -62,6 +64,7 @@ void PairHomes::open(Crossing& crossing, const Connection& connection, const Seq
     command.type = CommandType::join;
     said &= commands_[client_side.id.worker()].send(command);
     command.leg = server_side.id;
+    command.end = Side::server;
     said &= commands_[server_side.id.worker()].send(command);
   }
   if (!said) ++refused_;
@@ -98,6 +101,8 @@ void PairHomes::leave(const Crossing& crossing, const LegState& client_side, con
                           .pair_generation = crossing.pair_generation,
                           .client_point = client_side.point,
                           .server_point = server_side.point,
+                          .device = crossing.device,
+                          .end = leg == &client_side ? Side::client : Side::server,
                           .local = server_side.id.worker() == crossing.home,
                           .datagrams = false};
     commands_[leg->id.worker()].send(command, options_.offline ? 0 : waiting_max::pairing_commands(options_));

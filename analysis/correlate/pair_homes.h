@@ -39,6 +39,8 @@ class PairHomes {
   // The connection that a fate speaks of; null: it is gone.
   Connection* owner_of(const FateEvent& event, ConnectionStore& store) const;
 
+  // A pair that cannot be followed.
+  void refuse() { ++refused_; }
   uint64_t refused() const { return refused_; }  // paired, but not followed
 
  private:

@@ -154,7 +154,8 @@ void Pairer::add(const LegState& leg, uint8_t trigger, int64_t now_ns) {
     index_.add(client_key(leg), leg.id.value(), window, now_ns);
   for (const PairingMethodRow& row : pairing_methods()) {
     if (!(row.triggers & trigger) || !row.is_shown) continue;
-    if (const std::optional<uint64_t> key = row.key(leg)) index_.add(*key, leg.id.value(), window, now_ns);
+    if (const std::optional<uint64_t> key = row.key(leg))
+      index_.add(*key, leg.id.value(), row.reach == PairingReach::same_point ? PairingIndex::Window::opening : window, now_ns);
   }
 }
 

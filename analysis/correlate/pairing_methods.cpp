@@ -3,6 +3,7 @@
 #include <array>
 #include <cstdlib>
 
+#include "analysis/correlate/hairpin.h"
 #include "analysis/correlate/pairer.h"
 #include "analysis/model/keyed_hash.h"
 #include "capture/core/port.h"
@@ -66,14 +67,6 @@ double sequence_score(const LegState& leg, const LegState& other) {
   if (shared.timestamp_differs && !shared.timestamp) return 0.7;
   const bool is_near = shared.ip_id || shared.apart_ns < kTransitNs;
   return shared.timestamp && is_near ? 0.99 : is_near || shared.timestamp ? 0.95 : 0.9;
-}
-
-// The same at one point, which both legs pass. A SPAN shows many clients there, and some share an initial sequence number on
-// purpose: only one and the same packet will do, on its way in and on its way out.
-double sequence_within_score(const LegState& leg, const LegState& other) {
-  if (!is_tcp(leg) || leg.midstream || other.midstream || same_ends(leg, other)) return 0;
-  const SharedSyn shared = shared_syn(leg, other);
-  return shared.sequence && shared.timestamp && shared.ip_id && shared.apart_ns < kTransitNs ? 0.95 : 0;
 }
 
 // ---- what a device leaves of a SYN whose sequence number it rewrites: TCP timestamp, IP ID ----
@@ -177,6 +170,12 @@ std::optional<uint64_t> datagram_key(const LegState& leg) {
   return KeyedHash().add(7).add(last.seq).add(last.seq == 0 ? last.ip_id : 0).add(last.payload_length).value();
 }
 
+// Of a hairpin the first datagram may do, which at neighbouring points it does not: hence a key of its own.
+std::optional<uint64_t> hairpin_datagram_key(const LegState& leg) {
+  const std::optional<uint64_t> key = datagram_key(leg);
+  return key ? std::optional(KeyedHash().add(9).add(*key).value()) : std::nullopt;
+}
+
 // An IP ID alone says something only where it is not always the same.
 bool may_be_one_datagram(const PacketFacts& a, const PacketFacts& b, uint16_t last_id) {
   if (a.seq != b.seq || !say_the_same(a, b) || std::abs(a.order_ns - b.order_ns) >= kTransitNs) return false;
@@ -235,18 +234,21 @@ double proxy_score(const LegState& leg, const LegState& other) {
 using pairing_trigger::message;
 using pairing_trigger::opening;
 using pairing_trigger::packet;
-constexpr auto kAcross = PairingReach::neighbours;
+constexpr auto kAcross = PairingReach::neighbours, kWithin = PairingReach::same_point;
 
 constexpr std::array kMethods = {
     PairingMethodRow{PairingMethod::five_tuple, kAcross, opening, true, true, five_tuple_key, five_tuple_score},
     PairingMethodRow{PairingMethod::sequence, kAcross, opening, true, true, sequence_key, sequence_score},
-    PairingMethodRow{PairingMethod::sequence, PairingReach::same_point, opening, false, true, sequence_key,
-                     sequence_within_score},
+    PairingMethodRow{PairingMethod::sequence, kWithin, opening, true, false, sequence_key, hairpin_sequence_score},
     PairingMethodRow{PairingMethod::tcp_timestamp, kAcross, opening, true, true, timestamp_key, timestamp_score},
+    PairingMethodRow{PairingMethod::tcp_timestamp, kWithin, opening, true, false, timestamp_key, hairpin_timestamp_score},
     PairingMethodRow{PairingMethod::ip_id, kAcross, opening, true, true, ip_id_key, ip_id_score},
     PairingMethodRow{PairingMethod::sequence, kAcross, packet, true, true, sighted_key, sighted_score},
+    PairingMethodRow{PairingMethod::sequence, kWithin, packet, true, false, sighted_key, hairpin_sighted_score},
     PairingMethodRow{PairingMethod::tcp_timestamp, kAcross, packet, true, true, sighted_timestamp_key, sighted_timestamp_score},
+    PairingMethodRow{PairingMethod::tcp_timestamp, kWithin, packet, true, false, sighted_timestamp_key, hairpin_shifted_score},
     PairingMethodRow{PairingMethod::payload, kAcross, packet, true, true, datagram_key, datagram_score},
+    PairingMethodRow{PairingMethod::payload, kWithin, opening | packet, true, true, hairpin_datagram_key, hairpin_datagram_score},
     PairingMethodRow{PairingMethod::proxy_protocol, kAcross, message, false, false, proxy_key, proxy_score},
     PairingMethodRow{PairingMethod::tls_random, kAcross, message, false, true, tls_random_key, tls_random_score},
 };

@@ -32,7 +32,7 @@ void look(Connection& c, const DetectorView& view, Verdicts& out) {
   c.told.insert(FindingKind::answered_by_device);
   const Handshake handshake(c, view);
   const LegState& a = handshake.client_leg();
-  const PointIndex far = leg_without_opening(c)->point;
+  const Handshake::Stop far = handshake.stop_of(*leg_without_opening(c));
   const PacketFacts& answer = *a.syn_ack;
   const AbsenceProof no_syn = handshake.syns_absent_before(a, far, answer);
   const AbsenceProof no_answer = handshake.answer_absent_before(answer, far);
@@ -41,7 +41,7 @@ void look(Connection& c, const DetectorView& view, Verdicts& out) {
   o.last_ns = answer.time_ns;
   o.evidence.push_back(present_at(answer, "SYN-ACK toward the client, ttl " + std::to_string(answer.ttl)));
   o.evidence.push_back(no_answer.evidence(answer.time_ns, "no SYN-ACK of the server"));
-  handshake.blame_device(o, a.point, far, no_syn, "no SYN before the answer");
+  handshake.blame_device(o, handshake.stop_of(a), far, no_syn, "no SYN before the answer");
   out.tell(std::move(o));
 }
 

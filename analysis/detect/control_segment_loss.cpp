@@ -18,8 +18,8 @@ void fate(Connection& c, const FateEvent& event, const DetectorView&, Verdicts& 
 std::string sentence(const FindingGroup& group, const DetectorView& view) {
   const SentenceWords words(group, view.options.path);
   return plural(group.record.count, "control packet") + " (acknowledgements, FINs) from the " + words.sender + " of " +
-         words.connections + " seen at " + words.source + ", never at " + words.target +
-         "; the device between dropped them, and the " + words.receiver + " went without." + words.remark;
+         words.connections + " " + words.seen_entering + "; " + words.this_device + " dropped them, and the " + words.receiver +
+         " went without." + words.remark;
 }
 
 }  // namespace

@@ -42,9 +42,10 @@ Observation lost(const Connection& c, const PacketFacts& packet, const std::stri
   return o;
 }
 
-// A datagram of another leg that nothing explains: the question may have gone on as that.
-bool has_rival(const Connection& c, const PacketFacts& question, PointIndex point, const DetectorView& view) {
-  const RivalOpenings::Query query{point, false, {}, {c.client_leg().id.value()}};
+// A datagram of another leg that nothing explains: the question may have gone on as that. A hairpin has left what they say alone.
+bool has_rival(const Connection& c, const PacketFacts& question, Handshake::Stop stop, const DetectorView& view) {
+  RivalOpenings::Query query{stop.point, stop.is_turned, {}, {c.client_leg().id.value()}};
+  if (stop.is_turned && question.seq != 0) query.isn = question.seq;
   return view.openings.any(c.client_leg(), query, question.order_ns - question.stamp_uncertainty_ns,
                            question.order_ns + view.options.device_timeout_ns);
 }
@@ -53,23 +54,23 @@ bool has_rival(const Connection& c, const PacketFacts& question, PointIndex poin
 void question_lost(const Connection& c, const DetectorView& view, Verdicts& out) {
   const Handshake path(c, view);
   const LegState& a = c.client_leg();
-  const auto next = path.toward_server(a.point);
-  if (!next || !view.knowledge.has_crossed(a.point, a.server.address) || c.side_basis == SideBasis::guessed) return;
+  const auto next = path.toward_server(path.stop_of(a));
+  if (!next || !path.has_gone_on() || (c.side_basis == SideBasis::guessed && !next->is_turned)) return;
   const AbsenceProof proof = path.packet_absent(a.first, *next, has_rival(c, a.first, *next, view));
   if (!proof.holds()) return;
   Observation o = lost(c, a.first, "first of " + plural(a.has_summary ? a.summary.packets[Side::client] : 1, "datagram") + ", ");
-  path.blame_device(o, a.point, *next, proof,
+  path.blame_device(o, path.stop_of(a), *next, proof,
                     "no datagram of this conversation within " + duration_of(view.options.device_timeout_ns));
   out.tell(std::move(o));
 }
 
 void answer_lost(const Connection& c, const LegState& answered, const DetectorView& view, Verdicts& out) {
   const Handshake path(c, view);
-  const auto next = path.toward_client(answered.point);
+  const auto next = path.toward_client(path.stop_of(answered));
   const AbsenceProof proof = path.answer_absent(*answered.established, *next, view.options.device_timeout_ns);
   if (!proof.holds()) return;
   Observation o = lost(c, *answered.established, "answer of the server, ");
-  path.blame_device(o, *next, answered.point, proof, "not seen within " + duration_of(view.options.device_timeout_ns));
+  path.blame_device(o, *next, path.stop_of(answered), proof, "not seen within " + duration_of(view.options.device_timeout_ns));
   out.tell(std::move(o));
 }
 
@@ -80,18 +81,18 @@ void look(Connection& c, const DetectorView& view, Verdicts& out) {
   const Handshake path(c, view);
   for (const LegState& leg : c.legs) {
     // A proxy's server answers the proxy.
-    const auto next = path.toward_client(leg.point);
-    if (leg.established && leg.established->from == Side::server && next == c.client_leg().point && c.crossings.size() == 1 &&
-        !c.crossings.front().is_proxied)
+    const auto next = path.toward_client(path.stop_of(leg));
+    if (leg.established && leg.established->from == Side::server && next == path.stop_of(c.client_leg()) &&
+        c.crossings.size() == 1 && !c.crossings.front().is_proxied)
       return answer_lost(c, leg, view, out);
   }
 }
 
 std::string sentence(const FindingGroup& group, const DetectorView& view) {
   const SentenceWords words(group, view.options.path);
-  return plural(group.record.count, "datagram") + " from the " + words.sender + " of " + words.connections + " seen at " +
-         words.source + ", never at " + words.target + "; the device between dropped " +
-         (group.record.count == 1 ? "it." : "them.") + words.remark;
+  return plural(group.record.count, "datagram") + " from the " + words.sender + " of " + words.connections + " " +
+         words.seen_entering + "; " + words.this_device + " dropped " + (group.record.count == 1 ? "it." : "them.") +
+         words.remark;
 }
 
 }  // namespace

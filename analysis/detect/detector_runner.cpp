@@ -114,7 +114,7 @@ void DetectorRunner::take_fate(const FateEvent& event) {
   Connection* connection = owner_(event);
   if (connection == nullptr) return;
   if (finished_) return tell_fate(*connection, event);
-  const bool path_goes_on = options_.path.size() > 2;
+  const bool path_goes_on = crosses_several(*connection);
   if (path_goes_on && !is_of_both_sides(event.type)) note_far_sighting(*connection, event);
   if (event.type == FateEventType::one_sided) return;
   if (options_.offline) {
@@ -143,23 +143,33 @@ const Crossing* DetectorRunner::crossing_of(const Connection& connection, const 
   return it == connection.crossings.end() ? nullptr : &*it;
 }
 
+// Then what was seen on one side of a device may have been seen beyond the other.
+bool DetectorRunner::crosses_several(const Connection& connection) const {
+  return options_.path.size() > 2 || connection.crossings.size() > 1;
+}
+
 namespace {
-const LegState& leg_at(const Connection& connection, const Crossing& crossing, PointIndex point) {
-  const LegState& client_side = connection.legs[crossing.client_leg];
-  return client_side.point == point ? client_side : connection.legs[crossing.server_leg];
+// That which should have shown the packet.
+const LegState& absent_leg(const Connection& connection, const Crossing& crossing, const FateEvent& event) {
+  return connection.legs[event.entered == (event.packet.from == Side::client) ? crossing.server_leg : crossing.client_leg];
+}
+// By which its point should have shown it.
+PortDirection absent_ports(const Connection& connection, const FateEvent& event) {
+  if (event.packet.point == event.absent_at) return PortDirection::both;
+  return port_direction(connection.direction_of(event.packet.from));
 }
 }  // namespace
 
 void DetectorRunner::note_far_sighting(const Connection& connection, const FateEvent& event) {
   if (const Crossing* crossing = crossing_of(connection, event))
-    far_sightings_.add(event, leg_at(connection, *crossing, event.absent_at).id.value());
+    far_sightings_.add(event, absent_leg(connection, *crossing, event).id.value());
 }
 
 // The packet passed the point where it was not seen: a point further on has seen it.
 bool DetectorRunner::was_seen_beyond(const Connection& connection, const FateEvent& event) {
   const Crossing* crossing = crossing_of(connection, event);
-  if (options_.path.size() < 3 || crossing == nullptr) return false;
-  const uint64_t leg = leg_at(connection, *crossing, event.absent_at).id.value();
+  if (!crosses_several(connection) || crossing == nullptr) return false;
+  const uint64_t leg = absent_leg(connection, *crossing, event).id.value();
   // Live a pair is over and forgotten when it may still be asked for.
   const auto stands = [&](uint8_t home, uint32_t pair) {
     FateEvent other{};
@@ -184,26 +194,34 @@ Doubt DetectorRunner::doubt_of(const Connection& connection, const FateEvent& ev
   if (is_of_both_sides(event.type)) return Doubt::none;
   if (event.type == FateEventType::left_untranslated)
     return was_seen_beyond(connection, event) ? Doubt::seen_beyond : Doubt::none;
-  const Direction direction = connection.direction_of(event.packet.from);
+  const PortDirection ports = absent_ports(connection, event);
   const int64_t time_ns = event.packet.order_ns;
   const bool of_reset = event.type == FateEventType::reset_by_device || event.type == FateEventType::reset_not_forwarded;
   // It may be all that its direction has shown, so that its pair cannot know that the point shows nothing of that direction.
-  if (of_reset && knowledge_.misses(event.absent_at, direction, time_ns, time_ns)) return Doubt::not_covered;
+  if (of_reset && knowledge_.misses(event.absent_at, ports, time_ns, time_ns)) return Doubt::not_covered;
   if (was_seen_beyond(connection, event)) return Doubt::seen_beyond;
-  if (knowledge_.is_blind(event.absent_at, direction, time_ns)) return Doubt::not_covered;
+  if (knowledge_.is_blind(event.absent_at, ports, time_ns)) return Doubt::not_covered;
   const Crossing* crossing = crossing_of(connection, event);
   return crossing != nullptr && is_leak(*crossing, connection) ? Doubt::path_unknown : Doubt::none;
 }
+
+namespace {
+// Under which its home counts what was lost.
+std::pair<DeviceIndex, Direction> counted_at(const FateEvent& event) {
+  const DeviceIndex device = device_between(event.packet.point, event.absent_at);
+  const bool is_inward = is_hairpin(device) ? event.packet.from == Side::client : event.packet.point < event.absent_at;
+  return {device, is_inward ? Direction::toward_inside : Direction::toward_outside};
+}
+}  // namespace
 
 // What its home has counted as lost or made was not.
 void DetectorRunner::clear(Connection& connection, const FateEvent& event) {
   if (options_.offline) missed_.insert({event.packet.port, event.packet.frame});
   if (event.type == FateEventType::reset_by_device) return;
-  const PointIndex outer = std::min(event.packet.point, event.absent_at);
-  const Direction travel = event.packet.point < event.absent_at ? Direction::toward_inside : Direction::toward_outside;
-  ++tallies_.packets_cleared[outer][travel];
+  const auto [device, travel] = counted_at(event);
+  ++tallies_.packets_cleared[device][travel];
   if (event.packet.payload_length == 0) return;
-  if (event.type != FateEventType::datagram_lost) ++tallies_.segments_cleared[outer][travel];
+  if (event.type != FateEventType::datagram_lost) ++tallies_.segments_cleared[device][travel];
   if (const Crossing* crossing = crossing_of(connection, event))
     ++connection.crossings[static_cast<size_t>(crossing - connection.crossings.data())].cleared[event.packet.from];
 }
@@ -219,8 +237,8 @@ void DetectorRunner::tell_fate(Connection& connection, FateEvent event) {
   }
   if (event.type == FateEventType::left_untranslated) clear(connection, event);
   if (event.type == FateEventType::segment_lost) {
-    const Direction travel = event.packet.point < event.absent_at ? Direction::toward_inside : Direction::toward_outside;
-    ++tallies_.segments_lost[std::min(event.packet.point, event.absent_at)][travel];
+    const auto [device, travel] = counted_at(event);
+    ++tallies_.segments_lost[device][travel];
   }
   Verdicts found;
   for (const Detector* detector : detectors()) {
@@ -296,7 +314,7 @@ bool DetectorRunner::is_unreadable(PointIndex point) const {
 // What it rests on may be no absence: other connections tell that the point was blind then.
 void DetectorRunner::doubt_blind_points(Observation& o) const {
   const auto is_blind = [this](const Absence& absence) {
-    return is_unreadable(absence.point) || knowledge_.is_blind(absence.point, absence.direction, absence.time_ns);
+    return is_unreadable(absence.point) || knowledge_.is_blind(absence.point, absence.ports, absence.time_ns);
   };
   const auto blind = static_cast<uint64_t>(std::count_if(o.absences.begin(), o.absences.end(), is_blind));
   if (blind == 0) return;
@@ -305,7 +323,7 @@ void DetectorRunner::doubt_blind_points(Observation& o) const {
     return;
   }
   const Absence& first = o.absences.front();
-  o = without_blame(std::move(o), AbsenceProof(sensor_, first.point, first.direction).unless(true, Doubt::not_covered));
+  o = without_blame(std::move(o), AbsenceProof(sensor_, first.point, first.ports).unless(true, Doubt::not_covered));
 }
 
 // What a device's record says that it did itself: as many as the findings tell.

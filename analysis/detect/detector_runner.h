@@ -82,6 +82,7 @@ class DetectorRunner {
   void release_fates(int64_t before_ns);
   void tell_fate(Connection& connection, FateEvent event);
   const Crossing* crossing_of(const Connection& connection, const FateEvent& event) const;
+  bool crosses_several(const Connection& connection) const;
   void note_far_sighting(const Connection& connection, const FateEvent& event);
   bool was_seen_beyond(const Connection& connection, const FateEvent& event);
   bool is_leak(const Crossing& crossing, const Connection& connection) const;

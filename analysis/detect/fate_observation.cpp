@@ -33,7 +33,8 @@ Observation fate_observation(const Connection& connection, const FateEvent& even
   Observation o = crossing_observation(connection, event, kind, what);
   o.evidence.push_back(AbsenceProof::decided_by_home(
       event.absent_at, packet.time_ns,
-      "not seen there until " + std::to_string((event.decided_ns - packet.order_ns) / 1'000'000) + " ms later"));
+      (event.absent_at == packet.point ? "not seen under its other name until " : "not seen there until ") +
+          std::to_string((event.decided_ns - packet.order_ns) / 1'000'000) + " ms later"));
   return o;
 }
 

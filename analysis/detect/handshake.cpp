@@ -23,10 +23,51 @@ constexpr int64_t kStampSlackNs = 20'000'000;
 
 }  // namespace
 
-std::optional<PointIndex> Handshake::step(PointIndex point, Direction direction) const {
+Handshake::Handshake(const Connection& connection, const DetectorView& view) : c_(connection), view_(view) {
+  const LegState& last = deepest();
+  if (const Crossing* hairpin = c_.hairpin()) {
+    hairpin_ = c_.legs[hairpin->client_leg].point;
+  } else if (view_.knowledge.is_turned(last.point, last.server)) {
+    hairpin_ = last.point;
+  }
+}
+
+std::optional<Handshake::Stop> Handshake::step(PointIndex point, Direction direction) const {
   if (direction == Direction::toward_inside)
-    return point + 1u < view_.options.path.size() ? std::optional(static_cast<PointIndex>(point + 1)) : std::nullopt;
-  return point > 0 ? std::optional(static_cast<PointIndex>(point - 1)) : std::nullopt;
+    return point + 1u < view_.options.path.size() ? std::optional(Stop{static_cast<PointIndex>(point + 1)}) : std::nullopt;
+  return point > 0 ? std::optional(Stop{static_cast<PointIndex>(point - 1)}) : std::nullopt;
+}
+
+// Behind a hairpin the path goes on where a leg shows it: the server may be on either side of its point.
+std::optional<Handshake::Stop> Handshake::toward_server(Stop stop) const {
+  if (hairpin_ != stop.point) return step(stop.point, to_server());
+  if (!stop.is_turned) return Stop{stop.point, true};
+  const auto next = step(stop.point, to_server());
+  const auto is_there = [&](const LegState& leg) { return leg.point == next->point; };
+  return next && std::any_of(c_.legs.begin(), c_.legs.end(), is_there) ? next : std::nullopt;
+}
+
+std::optional<Handshake::Stop> Handshake::toward_client(Stop stop) const {
+  if (hairpin_ == stop.point && stop.is_turned) return Stop{stop.point};
+  std::optional<Stop> next = step(stop.point, to_client());
+  if (next) next->is_turned = hairpin_ == next->point;
+  return next;
+}
+
+bool Handshake::has_gone_on() const {
+  const LegState& leg = client_leg();
+  return hairpin_ == leg.point || view_.knowledge.has_crossed(leg.point, leg.server.address);
+}
+
+// What passes a hairpin may come and go by any port of its point.
+PortDirection Handshake::ports_at(Stop stop, Direction direction) const {
+  return hairpin_ == stop.point ? PortDirection::both : port_direction(direction);
+}
+AbsenceProof Handshake::absence_at(Stop stop, Direction direction) const {
+  return AbsenceProof(view_.sensor, stop.point, ports_at(stop, direction));
+}
+bool Handshake::misses(Stop stop, Direction direction, const PacketFacts& packet) const {
+  return view_.knowledge.misses(stop.point, ports_at(stop, direction), packet.order_ns, packet.order_ns);
 }
 
 bool Handshake::belongs(const LegState& leg) const {
@@ -40,7 +81,7 @@ bool Handshake::belongs(const LegState& leg) const {
 const LegState& Handshake::deepest() const {
   const LegState* best = &c_.client_leg();
   for (const LegState& leg : c_.legs) {
-    if (leg.has_syn() && belongs(leg) && (c_.client_outer ? leg.point > best->point : leg.point < best->point)) best = &leg;
+    if (leg.has_syn() && belongs(leg) && c_.is_behind(leg, *best)) best = &leg;
   }
   return *best;
 }
@@ -48,34 +89,34 @@ const LegState& Handshake::deepest() const {
 const LegState* Handshake::nearest_answer() const {
   const LegState* best = nullptr;
   for (const LegState& leg : c_.legs) {
-    if (leg.syn_ack && belongs(leg) && (!best || (c_.client_outer ? leg.point < best->point : leg.point > best->point)))
-      best = &leg;
+    if (leg.syn_ack && belongs(leg) && (!best || c_.is_behind(*best, leg))) best = &leg;
   }
   return best;
 }
 
-uint32_t Handshake::syns_at(PointIndex point) const {
+uint32_t Handshake::syns_at(Stop stop) const {
   uint32_t count = 0;
   for (const LegState& leg : c_.legs) {
-    if (leg.point == point && belongs(leg)) count += leg.attempt_count;
+    if (stop_of(leg) == stop && belongs(leg)) count += leg.attempt_count;
   }
   return count;
 }
 
-const PacketFacts* Handshake::answer_at(PointIndex point) const {
+const PacketFacts* Handshake::answer_at(Stop stop) const {
   const PacketFacts* first = nullptr;
   for (const LegState& leg : c_.legs) {
-    if (leg.point == point && leg.syn_ack && belongs(leg) && (!first || leg.syn_ack->order_ns < first->order_ns))
+    if (stop_of(leg) == stop && leg.syn_ack && belongs(leg) && (!first || leg.syn_ack->order_ns < first->order_ns))
       first = &*leg.syn_ack;
   }
   return first;
 }
 
 // A filter may have kept this connection from being seen on the far side, because a device rewrites addresses or is not known to
-// leave them alone.
-bool Handshake::may_be_hidden(PointIndex a, PointIndex b) const {
+// leave them alone. A hairpin always does.
+bool Handshake::may_be_hidden(PointIndex point, Stop stop) const {
   if (!view_.options.filtered) return false;
-  for (PointIndex outer = std::min(a, b); outer < std::max(a, b); ++outer) {
+  if (hairpin_ && *hairpin_ >= std::min(point, stop.point) && *hairpin_ <= std::max(point, stop.point)) return true;
+  for (PointIndex outer = std::min(point, stop.point); outer < std::max(point, stop.point); ++outer) {
     if (view_.knowledge.may_rename(outer, outer + 1)) return true;
   }
   return false;
@@ -83,29 +124,31 @@ bool Handshake::may_be_hidden(PointIndex a, PointIndex b) const {
 
 // A SYN at `point`, or at one further on, that may continue one of `syns`, which `leg` shows: it comes before `until_ns` and soon
 // after that one.
-bool Handshake::has_rival(const LegState& leg, const std::vector<PacketFacts>& syns, PointIndex point, int64_t until_ns) const {
-  RivalOpenings::Query query{point, c_.side_basis == SideBasis::guessed, {}, {}};
+bool Handshake::has_rival(const LegState& leg, const std::vector<PacketFacts>& syns, Stop stop, int64_t until_ns) const {
+  RivalOpenings::Query query{stop.point, c_.side_basis == SideBasis::guessed || stop.is_turned, {}, {}};
   for (const LegState& own : c_.legs) query.own.push_back(own.id.value());
   // The device has never changed the numbers of that service's connections: then it has not opened another in this one's place.
-  const bool is_next = toward_server(leg.point) == point;
-  if (is_next && view_.knowledge.keeps_numbers(leg.point, leg.server)) query.isn = leg.client_isn;
+  const bool is_next = toward_server(stop_of(leg)) == stop;
+  const bool keeps_numbers = stop.is_turned ? view_.knowledge.keeps_numbers_turned(leg.point, leg.server)
+                                            : view_.knowledge.keeps_numbers(leg.point, leg.server);
+  if (is_next && keeps_numbers) query.isn = leg.client_isn;
   const auto any_after = [&](const PacketFacts& syn) {
     const int64_t to_ns = std::min(syn.order_ns + view_.options.device_timeout_ns, until_ns);
     return view_.openings.any(client_leg(), query, syn.order_ns - syn.stamp_uncertainty_ns, to_ns);
   };
-  for (std::optional<PointIndex> at = point; at; at = toward_server(*at)) {
-    if (at != point && !view_.knowledge.keeps_all_numbers(query.point, *at)) query.isn.reset();
-    query.point = *at;
+  for (std::optional<Stop> at = stop; at; at = toward_server(*at)) {
+    if (at != stop && !view_.knowledge.keeps_all_numbers(query.point, at->point)) query.isn.reset();
+    query.point = at->point;
     if (std::any_of(syns.begin(), syns.end(), any_after)) return true;
   }
   return false;
 }
 
-// Those of the leg's SYNs that `point` has not shown. Each that it has shown is the newest that had been sent by then.
-std::vector<PacketFacts> Handshake::syns_unseen(const LegState& leg, PointIndex point) const {
+// Those of the leg's SYNs that `stop` has not shown. Each that it has shown is the newest that had been sent by then.
+std::vector<PacketFacts> Handshake::syns_unseen(const LegState& leg, Stop stop) const {
   std::vector<PacketFacts> unseen = leg.attempts;
   for (const LegState& other : c_.legs) {
-    if (other.point != point || !belongs(other)) continue;
+    if (!(stop_of(other) == stop) || !belongs(other)) continue;
     for (const PacketFacts& shown : other.attempts) {
       const auto after = std::find_if(unseen.begin(), unseen.end(), [&](const PacketFacts& syn) {
         return syn.order_ns - syn.stamp_uncertainty_ns > shown.order_ns + kStampSlackNs;
@@ -118,30 +161,31 @@ std::vector<PacketFacts> Handshake::syns_unseen(const LegState& leg, PointIndex 
 
 // A rival counts most: it may have gone on from there under another name, so that nothing can be said of the points behind
 // either.
-AbsenceProof Handshake::absence_of_syns(const LegState& leg, PointIndex point, bool has_rival) const {
-  AbsenceProof proof(view_.sensor, point, to_server());
+AbsenceProof Handshake::absence_of_syns(const LegState& leg, Stop stop, bool has_rival) const {
+  AbsenceProof proof = absence_at(stop, to_server());
   const auto in_time = [this](const PacketFacts& syn) { return is_in_time(syn); };
   return proof.unless(has_rival, Doubt::rival)
-      .unless(may_be_hidden(leg.point, point), Doubt::may_be_hidden)
-      .unless(view_.knowledge.misses(point, to_server(), leg.attempts.front().order_ns, leg.attempts.back().order_ns),
+      .unless(may_be_hidden(leg.point, stop), Doubt::may_be_hidden)
+      .unless(view_.knowledge.misses(stop.point, ports_at(stop, to_server()), leg.attempts.front().order_ns,
+                                     leg.attempts.back().order_ns),
               Doubt::not_covered)
       .unless(!std::all_of(leg.attempts.begin(), leg.attempts.end(), in_time), Doubt::clock_uncertain)
       // It may be a proxy's own, toward a server, or have come from the other side under another name: then it never had to pass
       // the device in the direction that is guessed.
-      .unless(c_.side_basis == SideBasis::guessed, Doubt::path_unknown);
+      .unless(c_.side_basis == SideBasis::guessed && !stop.is_turned, Doubt::path_unknown);
 }
 
-AbsenceProof Handshake::syns_absent(const LegState& leg, PointIndex point) const {
-  const std::vector<PacketFacts> syns = syns_unseen(leg, point);
-  AbsenceProof proof = absence_of_syns(leg, point, has_rival(leg, syns, point, kTimeMax));
+AbsenceProof Handshake::syns_absent(const LegState& leg, Stop stop) const {
+  const std::vector<PacketFacts> syns = syns_unseen(leg, stop);
+  AbsenceProof proof = absence_of_syns(leg, stop, has_rival(leg, syns, stop, kTimeMax));
   for (const PacketFacts& syn : syns)
     proof.expect(syn.order_ns - syn.stamp_uncertainty_ns, syn.order_ns + view_.options.device_timeout_ns);
   return proof;
 }
 
-AbsenceProof Handshake::syns_absent_before(const LegState& leg, PointIndex point, const PacketFacts& answer) const {
+AbsenceProof Handshake::syns_absent_before(const LegState& leg, Stop stop, const PacketFacts& answer) const {
   const int64_t before_ns = answer.order_ns;
-  AbsenceProof proof = absence_of_syns(leg, point, has_rival(leg, leg.attempts, point, before_ns + kStampSlackNs));
+  AbsenceProof proof = absence_of_syns(leg, stop, has_rival(leg, leg.attempts, stop, before_ns + kStampSlackNs));
   proof.unless(!is_in_time(answer), Doubt::clock_uncertain);
   for (const PacketFacts& syn : leg.attempts) {
     proof.expect(syn.order_ns - syn.stamp_uncertainty_ns,
@@ -150,20 +194,20 @@ AbsenceProof Handshake::syns_absent_before(const LegState& leg, PointIndex point
   return proof;
 }
 
-AbsenceProof Handshake::packet_absent(const PacketFacts& packet, PointIndex point, bool has_rival) const {
-  return AbsenceProof(view_.sensor, point, to_server())
+AbsenceProof Handshake::packet_absent(const PacketFacts& packet, Stop stop, bool has_rival) const {
+  return absence_at(stop, to_server())
       .unless(has_rival, Doubt::rival)
-      .unless(may_be_hidden(packet.point, point), Doubt::may_be_hidden)
-      .unless(view_.knowledge.misses(point, to_server(), packet.order_ns, packet.order_ns), Doubt::not_covered)
+      .unless(may_be_hidden(packet.point, stop), Doubt::may_be_hidden)
+      .unless(misses(stop, to_server(), packet), Doubt::not_covered)
       .unless(!is_in_time(packet), Doubt::clock_uncertain)
-      .unless(c_.side_basis == SideBasis::guessed, Doubt::path_unknown)
+      .unless(c_.side_basis == SideBasis::guessed && !stop.is_turned, Doubt::path_unknown)
       .expect(packet.order_ns - packet.stamp_uncertainty_ns, packet.order_ns + view_.options.device_timeout_ns);
 }
 
 AbsenceProof Handshake::answers_absent(const LegState& leg) const {
-  AbsenceProof proof(view_.sensor, leg.point, to_client());
+  AbsenceProof proof = absence_at(stop_of(leg), to_client());
   for (const LegState& other : c_.legs) {
-    if (other.point != leg.point) continue;
+    if (!(stop_of(other) == stop_of(leg))) continue;
     for (size_t i = 0; i < other.attempts.size(); ++i) {
       const int64_t at = other.attempts[i].order_ns;
       const int64_t next = i + 1 < other.attempts.size() ? other.attempts[i + 1].order_ns : kTimeMax;
@@ -179,7 +223,7 @@ AbsenceProof Handshake::silent_until(int64_t to_ns) const {
   const int64_t answered_by_ns = last.order_ns + kAnswerWaitNs;
   to_ns = std::max(to_ns, answered_by_ns);
   const auto nothing = [&](Direction direction, int64_t from_ns, int64_t until_ns) {
-    AbsenceProof proof(view_.sensor, last.point, direction);
+    AbsenceProof proof = absence_at({last.point}, direction);
     for (; from_ns < until_ns; from_ns += kSilenceStepNs) proof.expect(from_ns, std::min(from_ns + kSilenceStepNs, until_ns));
     // In the little that is not covered neither a SYN with its answer nor an answer is likely to have been.
     return proof.unless(proof.covered() * kSilenceShare < proof.expected() * (kSilenceShare - 1), Doubt::not_covered);
@@ -196,21 +240,21 @@ AbsenceProof Handshake::silent_until(int64_t to_ns) const {
 
 // Not stamped by a clock that was set, or after a pause.
 bool Handshake::is_in_time(const PacketFacts& packet) const {
-  const PortDirection direction = port_direction(c_.direction_of(packet.from));
-  return view_.sensor.in_time(packet.point, direction, packet.order_ns - packet.stamp_uncertainty_ns, packet.order_ns);
+  const PortDirection ports = ports_at({packet.point}, c_.direction_of(packet.from));
+  return view_.sensor.in_time(packet.point, ports, packet.order_ns - packet.stamp_uncertainty_ns, packet.order_ns);
 }
 
-AbsenceProof Handshake::answer_absent(const PacketFacts& answer, PointIndex point, int64_t wait_ns) const {
-  return AbsenceProof(view_.sensor, point, to_client())
-      .unless(view_.knowledge.misses(point, to_client(), answer.order_ns, answer.order_ns), Doubt::not_covered)
+AbsenceProof Handshake::answer_absent(const PacketFacts& answer, Stop stop, int64_t wait_ns) const {
+  return absence_at(stop, to_client())
+      .unless(misses(stop, to_client(), answer), Doubt::not_covered)
       .unless(!is_in_time(answer), Doubt::clock_uncertain)
       .expect(answer.order_ns - answer.stamp_uncertainty_ns, answer.order_ns + wait_ns);
 }
 
-AbsenceProof Handshake::answer_absent_before(const PacketFacts& answer, PointIndex point) const {
+AbsenceProof Handshake::answer_absent_before(const PacketFacts& answer, Stop stop) const {
   const PacketFacts& syn = client_leg().attempts.front();
-  return AbsenceProof(view_.sensor, point, to_client())
-      .unless(view_.knowledge.misses(point, to_client(), answer.order_ns, answer.order_ns), Doubt::not_covered)
+  return absence_at(stop, to_client())
+      .unless(misses(stop, to_client(), answer), Doubt::not_covered)
       .unless(!is_in_time(answer), Doubt::clock_uncertain)
       .expect(std::min(syn.order_ns, answer.order_ns) - syn.stamp_uncertainty_ns, answer.order_ns + answer.stamp_uncertainty_ns);
 }
@@ -230,14 +274,14 @@ Observation Handshake::observation(FindingKind kind) const {
   return o;
 }
 
-void Handshake::blame_device(Observation& o, PointIndex client_side, PointIndex server_side, const AbsenceProof& proof,
+void Handshake::blame_device(Observation& o, Stop client_side, Stop server_side, const AbsenceProof& proof,
                              std::string detail) const {
-  o.where = between(client_side, server_side);
+  o.where = between(client_side.point, server_side.point);
   o.origin = Origin::device;
   o.evidence.push_back(proof.evidence(o.last_ns, std::move(detail)));
   for (const Absence& absence : proof.absences()) o.absences.push_back(absence);
   if (o.direction == FindingDirection::server_to_client) return;
-  if (view_.knowledge.has_crossed(client_leg().point, client_leg().server.address)) return;
+  if (has_gone_on()) return;
   o.confidence *= kElsewhere;
   o.remark =
       "No connection to that address has been seen to cross, so that it may lie on a side of the device that is not watched.";

@@ -1,8 +1,8 @@
 // One connection's opening, by SYNs or by a first datagram, as the points saw it, with the questions that its detectors ask.
 //
 // A view that lives for one question. Points are walked from the client to the server or back, however many there are, and what
-// is missing is missing between the first neighbours between which it is proved to be. Claims nothing that rests on an absence
-// but through AbsenceProof.
+// is missing is missing between the first neighbours between which it is proved to be. The point of a hairpin is passed twice, on
+// the way to the device and on the way from it. Claims nothing that rests on an absence but through AbsenceProof.
 #pragma once
 
 #include <cstdint>
@@ -20,41 +20,50 @@ inline constexpr double kSure = 0.97, kInferred = 0.85, kUnblamed = 0.4;
 
 class Handshake {
  public:
-  Handshake(const Connection& connection, const DetectorView& view) : c_(connection), view_(view) {}
+  // Where the connection is shown on its way.
+  struct Stop {
+    PointIndex point;
+    bool is_turned = false;  // behind the hairpin at that point
+    bool operator==(const Stop&) const = default;
+  };
+
+  Handshake(const Connection& connection, const DetectorView& view);
 
   const LegState& client_leg() const { return c_.client_leg(); }
   // The leg furthest toward the server that saw a SYN.
   const LegState& deepest() const;
   // Of the legs with an answer the one nearest to the client; null: none.
   const LegState* nearest_answer() const;
-  // The next point from `point` toward the server, or toward the client; nothing where the path ends.
-  std::optional<PointIndex> toward_server(PointIndex point) const { return step(point, to_server()); }
-  std::optional<PointIndex> toward_client(PointIndex point) const { return step(point, to_client()); }
-  // SYNs that the point saw, over all its legs (a NAT may give each retry a new port).
-  uint32_t syns_at(PointIndex point) const;
-  // The first SYN-ACK at the point; null: none.
-  const PacketFacts* answer_at(PointIndex point) const;
+  Stop stop_of(const LegState& leg) const { return {leg.point, c_.is_beyond_hairpin(leg)}; }
+  // The next one from `stop` toward the server, or toward the client; nothing where the path ends.
+  std::optional<Stop> toward_server(Stop stop) const;
+  std::optional<Stop> toward_client(Stop stop) const;
+  // Whether connections to where the client's leg goes have been seen to go on from it.
+  bool has_gone_on() const;
+  // SYNs that were seen there, over all its legs (a NAT may give each retry a new port).
+  uint32_t syns_at(Stop stop) const;
+  // The first SYN-ACK there; null: none.
+  const PacketFacts* answer_at(Stop stop) const;
 
-  // That the SYNs of `leg` that `point` has not shown did not come there on their way to the server.
-  AbsenceProof syns_absent(const LegState& leg, PointIndex point) const;
-  // That the first SYNs of `leg` did not come to `point` before `answer` was given.
-  AbsenceProof syns_absent_before(const LegState& leg, PointIndex point, const PacketFacts& answer) const;
+  // That the SYNs of `leg` that `stop` has not shown did not come there on their way to the server.
+  AbsenceProof syns_absent(const LegState& leg, Stop stop) const;
+  // That the first SYNs of `leg` did not come to `stop` before `answer` was given.
+  AbsenceProof syns_absent_before(const LegState& leg, Stop stop, const PacketFacts& answer) const;
   // That no answer to any SYN that `leg`'s point saw passed that point on its way to the client.
   AbsenceProof answers_absent(const LegState& leg) const;
-  // That a packet of the client's, or what a device made of it, did not come to `point` on its way to the server.
-  AbsenceProof packet_absent(const PacketFacts& packet, PointIndex point, bool has_rival) const;
+  // That a packet of the client's, or what a device made of it, did not come to `stop` on its way to the server.
+  AbsenceProof packet_absent(const PacketFacts& packet, Stop stop, bool has_rival) const;
   // That no answer came to the client after its last SYN and before `to_ns`.
   AbsenceProof silent_until(int64_t to_ns) const;
-  // That `answer`, seen nearer to the server, did not come to `point` within `wait_ns`.
-  AbsenceProof answer_absent(const PacketFacts& answer, PointIndex point, int64_t wait_ns) const;
-  // That `answer` had not come to `point`, nearer to the server, since the SYN before it.
-  AbsenceProof answer_absent_before(const PacketFacts& answer, PointIndex point) const;
+  // That `answer`, seen nearer to the server, did not come to `stop` within `wait_ns`.
+  AbsenceProof answer_absent(const PacketFacts& answer, Stop stop, int64_t wait_ns) const;
+  // That `answer` had not come to `stop`, nearer to the server, since the SYN before it.
+  AbsenceProof answer_absent_before(const PacketFacts& answer, Stop stop) const;
 
   // What all observations of the opening have in common.
   Observation observation(FindingKind kind) const;
-  // Blames the device between the two points, the client's side first, by the proof.
-  void blame_device(Observation& o, PointIndex client_side, PointIndex server_side, const AbsenceProof& proof,
-                    std::string detail) const;
+  // Blames the device between the two, the client's side first, by the proof.
+  void blame_device(Observation& o, Stop client_side, Stop server_side, const AbsenceProof& proof, std::string detail) const;
   void add_ttl_evidence(Observation& o, const PacketFacts& rst) const;
 
  private:
@@ -62,15 +71,19 @@ class Handshake {
   Direction to_client() const { return c_.direction_of(Side::server); }
   // Whether the leg shows this opening: what is beyond a proxy is another one.
   bool belongs(const LegState& leg) const;
-  std::optional<PointIndex> step(PointIndex point, Direction direction) const;
-  AbsenceProof absence_of_syns(const LegState& leg, PointIndex point, bool has_rival) const;
-  bool may_be_hidden(PointIndex a, PointIndex b) const;
+  std::optional<Stop> step(PointIndex point, Direction direction) const;
+  PortDirection ports_at(Stop stop, Direction direction) const;
+  AbsenceProof absence_at(Stop stop, Direction direction) const;
+  bool misses(Stop stop, Direction direction, const PacketFacts& packet) const;
+  AbsenceProof absence_of_syns(const LegState& leg, Stop stop, bool has_rival) const;
+  bool may_be_hidden(PointIndex point, Stop stop) const;
   bool is_in_time(const PacketFacts& packet) const;
-  bool has_rival(const LegState& leg, const std::vector<PacketFacts>& syns, PointIndex point, int64_t until_ns) const;
-  std::vector<PacketFacts> syns_unseen(const LegState& leg, PointIndex point) const;
+  bool has_rival(const LegState& leg, const std::vector<PacketFacts>& syns, Stop stop, int64_t until_ns) const;
+  std::vector<PacketFacts> syns_unseen(const LegState& leg, Stop stop) const;
 
   const Connection& c_;
   const DetectorView& view_;
+  std::optional<PointIndex> hairpin_;  // the point that it passes twice, or should have
 };
 
 // The fact alone, and why nobody is accused.

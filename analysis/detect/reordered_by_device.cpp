@@ -22,9 +22,8 @@ void fate(Connection& c, const FateEvent& event, const DetectorView&, Verdicts& 
 
 std::string sentence(const FindingGroup& group, const DetectorView& view) {
   const SentenceWords words(group, view.options.path);
-  return plural(group.record.count, "data segment") + " from the " + words.sender + " of " + words.connections +
-         " left the device behind others that had entered it later: in order at " + words.source + ", out of order at " +
-         words.target + "." + words.remark;
+  return plural(group.record.count, "data segment") + " from the " + words.sender + " of " + words.connections + " left " +
+         words.device + " behind others that had entered it later." + words.remark;
 }
 
 }  // namespace

@@ -21,8 +21,8 @@ void fate(Connection& c, const FateEvent& event, const DetectorView& view, Verdi
 
 std::string sentence(const FindingGroup& group, const DetectorView& view) {
   const SentenceWords words(group, view.options.path);
-  return words.connections + " reset by the device between " + words.first + " and " + words.second + ": RST toward the " +
-         words.receiver + " seen at " + words.target + ", never at " + words.source + "." + words.remark;
+  return words.connections + " reset by " + words.device + ": RST toward the " + words.receiver + " " + words.seen_leaving + "." +
+         words.remark;
 }
 
 }  // namespace

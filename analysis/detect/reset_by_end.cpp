@@ -67,7 +67,10 @@ Reset reset_of(const Connection& c, const DetectorView& view) {
 // Empty where it is what the end's own packets arrive with at that point, or that is not known.
 template <Side end>
 std::optional<Evidence> other_ttl(const Connection& c, const PacketFacts& rst, const DetectorView& view) {
-  const auto leg = std::find_if(c.legs.begin(), c.legs.end(), [&](const LegState& l) { return l.point == rst.point; });
+  const auto shows = [&](const LegState& l) { return l.reset && l.reset->port == rst.port && l.reset->frame == rst.frame; };
+  auto leg = std::find_if(c.legs.begin(), c.legs.end(), shows);
+  if (leg == c.legs.end())
+    leg = std::find_if(c.legs.begin(), c.legs.end(), [&](const LegState& l) { return l.point == rst.point; });
   if (leg == c.legs.end()) return std::nullopt;
   if constexpr (end == Side::server) return foreign_ttl(rst, leg->server.address, view.knowledge);
   if (leg->attempts.empty() || leg->attempts.back().ttl == rst.ttl) return std::nullopt;

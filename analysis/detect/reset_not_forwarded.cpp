@@ -15,9 +15,8 @@ void fate(Connection& c, const FateEvent& event, const DetectorView&, Verdicts& 
 
 std::string sentence(const FindingGroup& group, const DetectorView& view) {
   const SentenceWords words(group, view.options.path);
-  return plural(group.record.count, "RST") + " of the " + words.sender + " on " + words.connections + " seen at " + words.source +
-         ", never at " + words.target + "; the device between did not forward it, so that the " + words.receiver +
-         " does not know." + words.remark;
+  return plural(group.record.count, "RST") + " of the " + words.sender + " on " + words.connections + " " + words.seen_entering +
+         "; " + words.this_device + " did not forward it, so that the " + words.receiver + " does not know." + words.remark;
 }
 
 }  // namespace

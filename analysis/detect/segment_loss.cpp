@@ -14,8 +14,8 @@ void fate(Connection& c, const FateEvent& event, const DetectorView&, Verdicts& 
 
 std::string sentence(const FindingGroup& group, const DetectorView& view) {
   const SentenceWords words(group, view.options.path);
-  return plural(group.record.count, "data segment") + " from the " + words.sender + " of " + words.connections + " seen at " +
-         words.source + ", never at " + words.target + "; lost in the device between." + words.remark;
+  return plural(group.record.count, "data segment") + " from the " + words.sender + " of " + words.connections + " " +
+         words.seen_entering + "; lost in " + words.this_device + "." + words.remark;
 }
 
 }  // namespace

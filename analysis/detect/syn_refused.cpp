@@ -59,14 +59,15 @@ void refused(const Connection& c, const DetectorView& view, Verdicts& out) {
   if (!d.refusal) {
     // The SYN went further than the RST came from.
     const PacketFacts& syn = d.attempts.back();
-    const AbsenceProof proof = handshake.answer_absent(syn, d.point, std::max<int64_t>(0, rst.order_ns - syn.order_ns));
+    const Handshake::Stop stop = handshake.stop_of(d);
+    const AbsenceProof proof = handshake.answer_absent(syn, stop, std::max<int64_t>(0, rst.order_ns - syn.order_ns));
     if (!proof.holds()) return out.tell(without_blame(std::move(o), proof));
     o.evidence.push_back(present_at(syn, "the SYN was forwarded"));
-    handshake.blame_device(o, *handshake.toward_client(d.point), d.point, proof, "no RST from the server");
+    handshake.blame_device(o, *handshake.toward_client(stop), stop, proof, "no RST from the server");
     handshake.add_ttl_evidence(o, rst);
     return out.tell(std::move(o));
   }
-  const auto next = handshake.toward_server(d.point);
+  const auto next = handshake.toward_server(handshake.stop_of(d));
   if (!next) {
     o.where = beyond(d.point);
     o.origin = Origin::server;
@@ -77,9 +78,10 @@ void refused(const Connection& c, const DetectorView& view, Verdicts& out) {
   }
   AbsenceProof proof = handshake.syns_absent_before(d, *next, rst);
   // Neither the ports nor other connections tell that the server is beyond the device: any host on this side may have answered.
-  proof.unless(c.side_basis != SideBasis::seen && !view.knowledge.has_crossed(d.point, d.server.address), Doubt::path_unknown);
+  proof.unless(c.side_basis != SideBasis::seen && !next->is_turned && !view.knowledge.has_crossed(d.point, d.server.address),
+               Doubt::path_unknown);
   if (!proof.holds_for_all()) return out.tell(without_blame(std::move(o), proof));
-  handshake.blame_device(o, d.point, *next, proof, "no SYN of this connection before the RST");
+  handshake.blame_device(o, handshake.stop_of(d), *next, proof, "no SYN of this connection before the RST");
   handshake.add_ttl_evidence(o, rst);
   out.tell(std::move(o));
 }
@@ -94,8 +96,8 @@ std::string sentence(const FindingGroup& group, const DetectorView& view) {
   const SentenceWords words(group, view.options.path);
   const std::string attempts = plural(group.attempts, "attempt");
   if (group.record.origin == Origin::device)
-    return words.connections + " refused with RST by the device between " + words.first + " and " + words.second + ": " +
-           attempts + "; the server beyond " + words.second + " did not send it." + words.remark;
+    return words.connections + " refused with RST by " + words.device + ": " + attempts + "; the server beyond " + words.second +
+           " did not send it." + words.remark;
   if (group.record.where.kind == Where::Kind::beyond)
     return words.connections + " refused with RST by the server beyond " + words.first + ": " + attempts + "." + words.remark;
   return words.connections + " refused with RST: " + attempts + "." + words.remark;

@@ -19,18 +19,18 @@ int64_t due_ns(const Connection& c, const DetectorView& view) {
 // SYNs that one point saw and the next one toward the server did not. False: all arrived everywhere, or nothing can be said.
 bool syns_lost(const Handshake& handshake, const LegState& a, const LegState& d, const DetectorView& view, Observation& o) {
   if (a.refusal_count > 0) return false;
-  for (PointIndex point = a.point; point != d.point;) {
-    const PointIndex next = *handshake.toward_server(point);
-    const uint32_t before = handshake.syns_at(point), behind = handshake.syns_at(next);
+  for (Handshake::Stop stop = handshake.stop_of(a); !(stop == handshake.stop_of(d));) {
+    const Handshake::Stop next = *handshake.toward_server(stop);
+    const uint32_t before = handshake.syns_at(stop), behind = handshake.syns_at(next);
     if (behind < before) {
       const AbsenceProof proof = handshake.syns_absent(a, next);
       if (!proof.holds_for_all()) return false;
-      handshake.blame_device(o, point, next, proof,
+      handshake.blame_device(o, stop, next, proof,
                              std::to_string(before - behind) + " of " + plural(before, "SYN") + " not seen within " +
                                  duration_of(view.options.device_timeout_ns));
       return true;
     }
-    point = next;
+    stop = next;
   }
   return false;
 }
@@ -38,18 +38,18 @@ bool syns_lost(const Handshake& handshake, const LegState& a, const LegState& d,
 // An answer to an earlier SYN that one point saw long before the next one toward the client did.
 bool answer_lost(const Handshake& handshake, const LegState& a, const LegState& d, const DetectorView& view, Observation& o) {
   const int64_t wait_ns = view.options.device_timeout_ns / 2;
-  for (PointIndex point = d.point; point != a.point;) {
-    const PointIndex next = *handshake.toward_client(point);
-    const PacketFacts *answer = handshake.answer_at(point), *behind = handshake.answer_at(next);
+  for (Handshake::Stop stop = handshake.stop_of(d); !(stop == handshake.stop_of(a));) {
+    const Handshake::Stop next = *handshake.toward_client(stop);
+    const PacketFacts *answer = handshake.answer_at(stop), *behind = handshake.answer_at(next);
     if (answer && behind && answer->order_ns + wait_ns < behind->order_ns) {
       const AbsenceProof proof = handshake.answer_absent(*answer, next, wait_ns);
       if (!proof.holds()) return false;
       o.direction = FindingDirection::server_to_client;
       o.evidence.push_back(present_at(*answer, "SYN-ACK to an earlier SYN"));
-      handshake.blame_device(o, next, point, proof, "it did not come through");
+      handshake.blame_device(o, next, stop, proof, "it did not come through");
       return true;
     }
-    point = next;
+    stop = next;
   }
   return false;
 }
@@ -72,7 +72,7 @@ Observation retried(const Connection& c, const DetectorView& view) {
       present_at(a.attempts.back(),
                  "the SYN that was accepted, " + duration_of(a.attempts.back().time_ns - a.attempts.front().time_ns) + " later"));
   if (syns_lost(handshake, a, d, view, o) || answer_lost(handshake, a, d, view, o)) return o;
-  if (handshake.syns_at(d.point) < a.attempt_count && a.refusal_count == 0)
+  if (handshake.syns_at(handshake.stop_of(d)) < a.attempt_count && a.refusal_count == 0)
     return o;  // something was lost, it cannot be said where
   if (answer_lost_before_client(a)) {
     o.where = beyond(a.point);
@@ -80,7 +80,7 @@ Observation retried(const Connection& c, const DetectorView& view) {
     o.evidence.push_back(present_at(*a.syn_ack, "the answer to an earlier SYN passes toward the client"));
     return o;
   }
-  if (handshake.toward_server(d.point)) return o;  // the far side is not known: nobody is accused
+  if (handshake.toward_server(handshake.stop_of(d))) return o;  // the far side is not known: nobody is accused
   o.where = beyond(d.point);
   if (a.refusal_count > 0 && d.refusal_count > 0) o.origin = Origin::server;
   return o;
@@ -97,7 +97,7 @@ std::string sentence(const FindingGroup& group, const DetectorView& view) {
   const std::string text = words.connections + " needed more than one SYN (" + std::to_string(group.attempts) +
                            " in all), which cost " + seconds_of(group.record.time_lost_seconds.value_or(0));
   const bool by_device = group.record.origin == Origin::device;
-  const std::string device = "; the device between " + words.first + " and " + words.second + " dropped the ";
+  const std::string device = "; " + words.device + " dropped the ";
   if (by_device && group.toward_client()) return text + device + "SYN-ACK." + words.remark;
   if (by_device) return text + device + "earlier ones." + words.remark;
   if (group.record.where.kind == Where::Kind::beyond && group.toward_client())

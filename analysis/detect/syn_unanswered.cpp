@@ -60,12 +60,11 @@ void answer_lost(const Handshake& handshake, Observation o, const LegState& seen
   o.evidence.push_back(present_at(answer, "SYN-ACK of the server"));
   std::optional<AbsenceProof> failed;
   // As far as its SYN was seen: beyond, it bears a name that is not known.
-  for (PointIndex at = seen.point; at != handshake.client_leg().point;) {
-    const auto point = handshake.toward_client(at);
-    at = *point;
-    const AbsenceProof proof = handshake.answer_absent(answer, *point, timeout_ns);
+  for (Handshake::Stop at = handshake.stop_of(seen); !(at == handshake.stop_of(handshake.client_leg()));) {
+    at = *handshake.toward_client(at);
+    const AbsenceProof proof = handshake.answer_absent(answer, at, timeout_ns);
     if (proof.holds()) {
-      handshake.blame_device(o, *point, seen.point, proof, "SYN-ACK not seen within " + duration_of(timeout_ns));
+      handshake.blame_device(o, at, handshake.stop_of(seen), proof, "SYN-ACK not seen within " + duration_of(timeout_ns));
       out.tell(std::move(o));
       return;
     }
@@ -95,7 +94,7 @@ void unanswered(const Connection& c, const DetectorView& view, Verdicts& out) {
 
   // Between which neighbours did the SYNs end? What the sensor cannot say of one it may say of the next.
   std::optional<AbsenceProof> failed;
-  for (auto next = handshake.toward_server(d.point); next; next = handshake.toward_server(*next)) {
+  for (auto next = handshake.toward_server(handshake.stop_of(d)); next; next = handshake.toward_server(*next)) {
     const AbsenceProof proof = handshake.syns_absent(d, *next);
     if (proof.holds()) {
       if (!silence.holds()) return out.tell(without_blame(std::move(o), silence));
@@ -104,7 +103,7 @@ void unanswered(const Connection& c, const DetectorView& view, Verdicts& out) {
       if (proof.holds_for_all()) o.proved = o.attempts;
       o.rests_on_any = true;
       handshake.blame_device(
-          o, d.point, *next, proof,
+          o, handshake.stop_of(d), *next, proof,
           "no SYN of this connection within " + duration_of(view.options.device_timeout_ns) + " of any attempt");
       out.tell(std::move(o));
       return;
@@ -162,10 +161,10 @@ std::string sentence(const FindingGroup& group, const DetectorView& view) {
       break;
   }
   if (group.toward_client())
-    return words.connections + " got no answer: the server's SYN-ACK was seen at " + words.second + " and never at " +
-           words.first + "; the device between dropped it." + words.remark;
-  return words.connections + " got no answer: " + syns + " seen at " + words.first + ", never at " + words.second +
-         "; the device between dropped them." + words.remark;
+    return words.connections + " got no answer: the server's SYN-ACK was " + words.seen_entering + "; " + words.this_device +
+           " dropped it." + words.remark;
+  return words.connections + " got no answer: " + syns + " " + words.seen_entering + "; " + words.this_device + " dropped them." +
+         words.remark;
 }
 
 }  // namespace

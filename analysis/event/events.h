@@ -107,6 +107,7 @@ struct alignas(64) PairSighting {
   Kind kind;
   uint8_t pair_generation;
   DuplicateState same;  // as a packet that the point has shown already
+  PathSide device;      // on which side of its leg the device is that the pair crosses
   uint16_t window;      // unscaled
   uint16_t checksum;    // TCP; 0: none that could be compared
 };
@@ -141,6 +142,8 @@ struct Command {
   uint8_t home;
   uint8_t pair_generation;
   PointIndex client_point, server_point;
+  PathSide device;       // on which side of the client's leg the device is; of the server's on the other
+  Side end;              // join, leave: which of the two legs
   bool local;            // both legs live at the home
   bool datagrams;        // open_pair: UDP, without sequence numbers
   bool renamed = false;  // open_pair: the two legs have not the same ends
@@ -213,6 +216,7 @@ struct FateEvent {
   uint8_t home;
   uint8_t pair_generation;
   bool legs_left;  // closed: not because its legs have ended, so that one may still take itself for paired
+  bool entered;    // seen entering the device, and unless on both sides not leaving it; else the other way round
   uint32_t pair;
   uint64_t connection_id;
   int64_t decided_ns;  // packet time; to be told once every worker has passed it: a stranger may turn out to be the packet

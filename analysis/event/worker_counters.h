@@ -4,6 +4,7 @@
 #include <array>
 
 #include "analysis/model/absence_proof.h"
+#include "analysis/model/device_index.h"
 #include "analysis/model/histogram.h"
 #include "analysis/model/sides.h"
 #include "analysis/model/transit_sketch.h"
@@ -53,10 +54,12 @@ struct alignas(64) WorkerCounters {
   PerPoint<PerSide<Histogram>> handshake_rtt;
   PerPoint<PerSide<ForBoth<RoundTripMethod, TransitSketch<Counter>>>> rtt;
 
-  // By outer point.
-  PerPoint<PerDirection<TransitSketch<Counter>>> transit_sketch;
-  PerPoint<PerDirection<Counter>> segments_lost;
-  PerPoint<PerDirection<CrossingCounters>> crossing;
+  // By DeviceIndex; of a hairpin what clients send goes toward the inside.
+  template <typename T>
+  using PerDevice = std::array<T, kDevicesMax>;
+  PerDevice<PerDirection<TransitSketch<Counter>>> transit_sketch;
+  PerDevice<PerDirection<Counter>> segments_lost;
+  PerDevice<PerDirection<CrossingCounters>> crossing;
 };
 
 }  // namespace parallax

@@ -31,6 +31,8 @@ void PairTable::open(const Command& command) {
   pair = {};
   pair.connection_id = command.connection_id;
   pair.point = {command.client_point, command.server_point};
+  pair.device = command.device;
+  pair.is_inward = is_hairpin(crossed(pair)) || command.device == PathSide::inner;
   pair.generation = command.pair_generation;
   pair.open = true;
   pair.datagrams = command.datagrams;
@@ -54,7 +56,8 @@ void PairTable::open(const Command& command) {
 }
 
 void PairTable::take(const PairSighting& s) {
-  if (s.kind == PairSighting::Kind::packet) return take_packet(s.pair, s.pair_generation, s, s.release_ns, s.from, s.same);
+  if (s.kind == PairSighting::Kind::packet)
+    return take_packet(s.pair, s.pair_generation, s, s.release_ns, s.from, s.same, s.device);
   Pair& pair = pairs_[s.pair];
   if (!pair.open || pair.generation != s.pair_generation) return;
   switch (s.kind) {
@@ -77,19 +80,19 @@ void PairTable::take(const PairSighting& s) {
   }
 }
 
-void PairTable::take(uint32_t reference, const Sighting& s, Side from, DuplicateState same) {
-  take_packet(pair_ref::index(reference), pair_ref::generation(reference), s, s.order_ns, from, same);
+void PairTable::take(uint32_t reference, const Sighting& s, Side from, DuplicateState same, PathSide device) {
+  take_packet(pair_ref::index(reference), pair_ref::generation(reference), s, s.order_ns, from, same, device);
 }
 
 template <typename Packet>
 inline void PairTable::take_packet(uint32_t number, uint8_t generation, const Packet& s, int64_t release_ns, Side sender,
-                                   DuplicateState same) {
+                                   DuplicateState same, PathSide device) {
   Pair& pair = pairs_[number];
   if (!pair.open || pair.generation != generation) return;  // a straggler of a pair that is over
   // A packet says that it is no earlier than its stamp less the uncertainty of that.
   if (const int64_t now_ns = release_ns - s.stamp_uncertainty_ns; pair.due_ns < now_ns) [[unlikely]]
     expire_due(pair, now_ns);
-  const bool enters = s.point == pair.point[sender];
+  const bool enters = device == device_side(pair, sender);
   if (s.order_ns < pair.fates_from_ns || same != DuplicateState::fresh) [[unlikely]] {
     if (!is_followed(pair, sender, enters, Pending(s), same)) return;
   }
@@ -333,7 +336,7 @@ bool PairTable::stamps_tell_order(const Pair& pair, Side sender, const Pending& 
   const int64_t uncertainty_ns = int64_t{in.stamp_uncertainty_ns} + out.stamp_uncertainty_ns;
   if (transit_ns < -uncertainty_ns || transit_ns > pair_wait::kNearlyAllNs || pair.clocks_apart) return false;
   const auto in_time = [&](Side side) {
-    return sensor_.in_time(pair.point[side], port_direction(travel(pair, sender)), in.order_ns - limits_.device_timeout_ns,
+    return sensor_.in_time(pair.point[side], ports_of(pair, sender), in.order_ns - limits_.device_timeout_ns,
                            out.order_ns + limits_.device_timeout_ns);
   };
   return in_time(Side::client) && in_time(Side::server);
@@ -351,11 +354,11 @@ void PairTable::tell_changed(Pair& pair, Side sender, const Pending& in, const P
 [[gnu::always_inline]] inline void PairTable::count_transit(Pair& pair, Side sender, const Pending& in, const Pending& out) {
   Half& half = pair.half[sender];
   const int64_t transit = out.time_ns - in.time_ns;
-  const PointIndex outer_point = outer(pair);
+  const DeviceIndex device = crossed(pair);
   const Direction direction = travel(pair, sender);
-  CrossingCounters& counters = counters_.crossing[outer_point][direction];
+  CrossingCounters& counters = counters_.crossing[device][direction];
   counters.forwarded.add();
-  count_passage(crossed_[outer_point][direction], outer_point, direction, true, out.order_ns);
+  count_passage(crossed_[device][direction], device, direction, true, out.order_ns);
   half.max_transit_ns = std::max(half.max_transit_ns, transit);
   // A RST may be the device's own, and one of its sender's come later.
   if (transit < -(pair_wait::kLeastNs + in.stamp_uncertainty_ns + out.stamp_uncertainty_ns) && !in.has(tcp_flag::rst))
@@ -371,7 +374,7 @@ void PairTable::tell_changed(Pair& pair, Side sender, const Pending& in, const P
     sketches_[half.sketch][sender].add(transit, bucket);
     half.sketch_bucket = static_cast<uint8_t>(bucket);
   }
-  counters_.transit_sketch[outer_point][direction].add(transit, bucket);
+  counters_.transit_sketch[device][direction].add(transit, bucket);
 }
 
 // What waits of the same bytes has a copy that left; and where bytes are all that tells copies apart, which one is open.

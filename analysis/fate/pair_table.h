@@ -20,6 +20,7 @@
 #include "analysis/fate/packet_queue.h"
 #include "analysis/fate/sequence_offset.h"
 #include "analysis/model/absence_proof.h"
+#include "analysis/model/device_index.h"
 #include "analysis/model/engine_options.h"
 #include "analysis/model/sensor_view.h"
 #include "analysis/model/sequence.h"
@@ -74,8 +75,8 @@ class PairTable {
 
   // A packet, or the begin or end of one leg's stream. REQUIRES: release times of a pair never go back.
   void take(const PairSighting& s);
-  // A packet of a leg of this worker. `reference`: pair_ref.
-  void take(uint32_t reference, const Sighting& s, Side from, DuplicateState same);
+  // A packet of a leg of this worker, that has the device on that side. `reference`: pair_ref.
+  void take(uint32_t reference, const Sighting& s, Side from, DuplicateState same, PathSide device);
 
   // The input has ended: decides what can be decided and closes the next `budget` pairs. True: all are closed.
   bool finish_some(size_t budget);
@@ -146,7 +147,7 @@ class PairTable {
     int64_t due_ns = kTimeMax;         // nothing that waits is due before
     PerSide<SequenceOffset> offset;
     PerSide<Acknowledged> acknowledged;
-    PerSide<PointIndex> point{};  // on that side of the device
+    PerSide<PointIndex> point{};  // on that side of the device; of a hairpin the same twice
     uint16_t changes = 0;
     uint8_t generation = 0;
     uint8_t begun : 4 = 0, ended : 4 = 0;  // legs
@@ -155,6 +156,8 @@ class PairTable {
     bool may_move : 1 = false;      // a device that has forgotten the conversation gives what follows another name
     bool ip_id_kept : 1 = false;    // seen to pass unchanged
     bool clocks_apart : 1 = false;  // packets left long before they entered, by the stamps
+    bool is_inward : 1 = false;     // what clients send is counted toward the inside
+    PathSide device{};              // on which side of the client's leg it is
     PerSide<Half> half;
     // Read for few.
     uint64_t connection_id = 0;
@@ -176,18 +179,23 @@ class PairTable {
   // Of the 640 bytes that a paired connection may take; transit sketches come from their pool.
   static_assert(sizeof(Pair) <= 576 && offsetof(Pair, connection_id) == 64 * kHotLines);
 
-  // What a side sends enters at the point on its side, and leaves at the other one.
+  // What a side sends enters by the leg on its side, and leaves by the other one.
+  static PathSide device_side(const Pair& pair, Side of) { return of == Side::client ? pair.device : opposite(pair.device); }
   static Direction travel(const Pair& pair, Side sender) {
-    return pair.point[sender] < pair.point[opposite(sender)] ? Direction::toward_inside : Direction::toward_outside;
+    return pair.is_inward == (sender == Side::client) ? Direction::toward_inside : Direction::toward_outside;
   }
-  static PointIndex outer(const Pair& pair) { return std::min(pair.point[Side::client], pair.point[Side::server]); }
+  static DeviceIndex crossed(const Pair& pair) { return device_between(pair.point[Side::client], pair.point[Side::server]); }
+  // Where it must have passed: both legs of a hairpin are at one point, by whichever of its ports.
+  static PortDirection ports_of(const Pair& pair, Side sender) {
+    return is_hairpin(crossed(pair)) ? PortDirection::both : port_direction(travel(pair, sender));
+  }
 
-  CrossingCounters& counters_of(const Pair& pair, Side sender) { return counters_.crossing[outer(pair)][travel(pair, sender)]; }
+  CrossingCounters& counters_of(const Pair& pair, Side sender) { return counters_.crossing[crossed(pair)][travel(pair, sender)]; }
 
   // Matching: pair_table.cpp.
   template <typename Packet>  // Sighting, PairSighting
   [[gnu::always_inline]] void take_packet(uint32_t number, uint8_t generation, const Packet& s, int64_t release_ns, Side sender,
-                                          DuplicateState same);
+                                          DuplicateState same, PathSide device);
   bool is_followed(Pair& pair, Side sender, bool enters, const Pending& p, DuplicateState same);
   bool copy_is_awaited(const Pair& pair, Side sender, bool enters, const Pending& copy) const;
   void note_acknowledgement(Pair& pair, Side sender, bool enters, uint32_t ack, uint16_t window, uint8_t tcp_flags);
@@ -271,23 +279,25 @@ class PairTable {
   void abandon(Pair& pair);
   void take_back(Pair& pair);
   void end(Pair& pair);
-  bool has_point_beyond(PointIndex absent, PointIndex seen) const;
+  bool has_point_beyond(const Pair& pair, Side seen_at) const;
   void tell_one_sided(const Pair& pair, Side sender, const Pending& p, bool lost, int64_t decided_ns);
   void tell(const Pair& pair, Side sender, FateEventType type, const Pending& p, bool lost, int64_t decided_ns);
   FateEvent event_of(const Pair& pair, FateEventType type) const;
-  void count_passage(Passing& passing, PointIndex point, Direction direction, bool seen, int64_t order_ns) {
+  void count_passage(Passing& passing, DeviceIndex device, Direction direction, bool seen, int64_t order_ns) {
     // Unsigned: times before the tick are far beyond it.
     if (static_cast<uint64_t>(order_ns) - static_cast<uint64_t>(passing.tick_ns) >= kPassageTickNs) [[unlikely]] {
-      tell_passage(passing, point, direction, seen);
+      tell_passage(passing, device, direction, seen);
       passing.tick_ns = tick_of(order_ns, kPassageTickNs) * kPassageTickNs;
     }
     ++passing.packets;
   }
   void count_missed(const Pair& pair, Side sender, PointIndex point, int64_t order_ns) {
-    const Direction direction = travel(pair, sender);
-    count_passage(missed_[point][direction], point, direction, false, order_ns);
+    for (const Direction direction : kDirections) {
+      if (direction != travel(pair, sender) && !is_hairpin(crossed(pair))) continue;
+      count_passage(missed_[point][direction], point, direction, false, order_ns);
+    }
   }
-  void tell_passage(Passing& passing, PointIndex point, Direction direction, bool seen);
+  void tell_passage(Passing& passing, DeviceIndex device, Direction direction, bool seen);
   void tell_passages(int64_t before_ns);
   void note(const Pair& pair, const Pending& p, PointIndex point, PacketLabel label, const Pending* peer = nullptr);
   uint32_t number_of(const Pair& pair) const { return static_cast<uint32_t>(&pair - pairs_.data()); }
@@ -302,8 +312,8 @@ class PairTable {
   PacketPool pool_;
   LargeTable<PerSide<TransitSketch<uint32_t>>> sketches_;
   std::vector<uint32_t> free_sketches_;
-  // By point; what has crossed a device goes by its outer one.
-  std::array<PerDirection<Passing>, kPointsMax> crossed_{}, missed_{};
+  std::array<PerDirection<Passing>, kDevicesMax> crossed_{};
+  std::array<PerDirection<Passing>, kPointsMax> missed_{};
   size_t sweep_at_ = 0, close_at_ = 0, used_ = 0;  // pairs beyond used_ have never been open
   int64_t sweep_round_ns_ = kTimeMin;
 };

@@ -166,7 +166,7 @@ bool PairTable::has_rival(const Pair& pair, Side sender, const Pending& in) cons
 AbsenceProof PairTable::absence_of(Pair& pair, Side sender, const Pending& in, int64_t waited_ns) {
   const PointIndex enters = pair.point[sender], leaves = pair.point[opposite(sender)];
   const int64_t from = in.order_ns - in.stamp_uncertainty_ns, to = in.order_ns + waited_ns;
-  AbsenceProof proof(sensor_, leaves, travel(pair, sender));
+  AbsenceProof proof(sensor_, leaves, ports_of(pair, sender));
   const bool reset = in.has(tcp_flag::rst);
   proof.unless(!reset && !in.has(tcp_flag::syn) && !pair.offset[sender].known(), Doubt::offset_unknown);
   proof.unless(!reset && !in.has(tcp_flag::syn) && pair.half[sender].matched == 0, Doubt::path_unknown);
@@ -198,7 +198,7 @@ AbsenceProof PairTable::absence_of(Pair& pair, Side sender, const Pending& in, i
       continue;
     proof.expect(exits.in_order_ns[i], exits.in_order_ns[i] + waited_ns);
   }
-  AbsenceProof complete(sensor_, enters, travel(pair, sender));  // and that no copy of it was missed where it entered
+  AbsenceProof complete(sensor_, enters, ports_of(pair, sender));  // and that no copy of it was missed where it entered
   proof.unless(!complete.expect(from, likely, to).holds(), Doubt::not_covered);
   return proof;
 }
@@ -225,7 +225,7 @@ void PairTable::decide_lost(Pair& pair, Side sender, const Pending& in, int64_t 
     if (pair.reset_crossed_ns[sender] == kTimeMax) tell(pair, sender, FateEventType::reset_not_forwarded, in, true, decided_ns);
   } else if (in.data) {
     ++pair.segments_lost[sender];
-    counters_.segments_lost[outer(pair)][travel(pair, sender)].add();
+    counters_.segments_lost[crossed(pair)][travel(pair, sender)].add();
     tell(pair, sender, FateEventType::segment_lost, in, true, decided_ns);
   }  // else a SYN: handshakes have detectors of their own
 }
@@ -351,13 +351,13 @@ void PairTable::decide_injected(Pair& pair, Side sender, const Pending& out, int
   // Where the stretch before the packet was not covered because the capture began then, its own time must do.
   const int64_t covered_from =
       out.order_ns - out.stamp_uncertainty_ns - std::max(pair_wait::kLeastNs, pair.half[sender].max_transit_ns);
-  AbsenceProof proof(sensor_, enters, travel(pair, sender));
+  AbsenceProof proof(sensor_, enters, ports_of(pair, sender));
   proof.unless(!pair.half[sender].entering_seen, Doubt::path_unknown)
       .unless(pair.clocks_apart || nothing_matched(pair), Doubt::clock_uncertain);
   proof.unless(pair.not_followed[sender].near(out.order_ns, limits_.device_timeout_ns), Doubt::not_covered);
   proof.expect(std::max(from, covered_from), to);
   // Stamped late: what entered has been given up before this came.
-  AbsenceProof in_time(sensor_, leaves, travel(pair, sender));
+  AbsenceProof in_time(sensor_, leaves, ports_of(pair, sender));
   proof.unless(!in_time.expect(out.order_ns - out.stamp_uncertainty_ns, out.order_ns).holds(), Doubt::clock_uncertain);
   // Devices make handshakes and resets of their own, and nothing else that takes sequence numbers.
   const bool is_forwarded = out.data || out.has(tcp_flag::fin);
@@ -389,16 +389,18 @@ void PairTable::note(const Pair& pair, const Pending& p, PointIndex point, Packe
               .home = worker_});
 }
 
-// Whether the path goes on at the far side of the point where the packet was not seen.
-bool PairTable::has_point_beyond(PointIndex absent, PointIndex seen) const {
+// Whether the path goes on at the far side of the point where the packet was not seen: of a hairpin perhaps on either side. And
+// what of datagrams a hairpin there may seem to have lost, no acknowledgement shows.
+bool PairTable::has_point_beyond(const Pair& pair, Side seen_at) const {
+  const PointIndex absent = pair.point[opposite(seen_at)], seen = pair.point[seen_at];
+  if (absent == seen || pair.datagrams) return limits_.points > 1;
   return absent > seen ? absent + 1u < limits_.points : absent > 0;
 }
 
 // For what the device seems to have lost that comes next, or to have made that came before.
 void PairTable::tell_one_sided(const Pair& pair, Side sender, const Pending& p, bool lost, int64_t decided_ns) {
   const Side seen_at = lost ? sender : opposite(sender);
-  if (has_point_beyond(pair.point[opposite(seen_at)], pair.point[seen_at]))
-    tell(pair, sender, FateEventType::one_sided, p, lost, decided_ns);
+  if (has_point_beyond(pair, seen_at)) tell(pair, sender, FateEventType::one_sided, p, lost, decided_ns);
 }
 
 // `lost`: seen entering and absent where it leaves; else the other way round.
@@ -408,6 +410,7 @@ void PairTable::tell(const Pair& pair, Side sender, FateEventType type, const Pe
                         .home = worker_,
                         .pair_generation = pair.generation,
                         .legs_left = false,
+                        .entered = lost,
                         .pair = number_of(pair),
                         .connection_id = pair.connection_id,
                         .decided_ns = decided_ns,
@@ -432,29 +435,36 @@ void PairTable::tell(const Pair& pair, Side sender, FateEventType type, const Pe
   if (!events_.send(event, limits_.pairs)) counters_.events_dropped.add();
 }
 
-void PairTable::tell_passage(Passing& passing, PointIndex point, Direction direction, bool seen) {
+// `device`: where it was missed, the point alone.
+void PairTable::tell_passage(Passing& passing, DeviceIndex device, Direction direction, bool seen) {
   if (passing.packets == 0) return;
   FateEvent event{};
   event.type = FateEventType::passage;
-  event.passage = {passing.tick_ns, passing.packets, point, direction, seen};
+  event.passage = {passing.tick_ns, passing.packets, outer_point_of(device), direction, seen};
   passing = {};
   if (!events_.send(event, limits_.pairs)) counters_.events_dropped.add();
   if (!seen) return;
-  ++event.passage.point;  // what has crossed was shown at both sides
+  // What has crossed was shown at both sides; of a hairpin it came to the point and went from it.
+  if (is_hairpin(device)) {
+    event.passage.direction = opposite(direction);
+  } else {
+    ++event.passage.point;
+  }
   if (!events_.send(event, limits_.pairs)) counters_.events_dropped.add();
 }
 
 // Those of ticks that are over by then.
 void PairTable::tell_passages(int64_t before_ns) {
-  for (size_t point = 0; point < kPointsMax; ++point) {
-    for (const Direction direction : kDirections) {
-      for (auto* passing : {&crossed_, &missed_}) {
-        Passing& of = (*passing)[point][direction];
-        if (of.tick_ns < before_ns - kPassageTickNs)
-          tell_passage(of, static_cast<PointIndex>(point), direction, passing == &crossed_);
+  const auto tell = [&](auto& passing, bool seen) {
+    for (size_t i = 0; i < passing.size(); ++i) {
+      for (const Direction direction : kDirections) {
+        if (passing[i][direction].tick_ns < before_ns - kPassageTickNs)
+          tell_passage(passing[i][direction], static_cast<DeviceIndex>(i), direction, seen);
       }
     }
-  }
+  };
+  tell(crossed_, true);
+  tell(missed_, false);
 }
 
 FateEvent PairTable::event_of(const Pair& pair, FateEventType type) const {
@@ -462,6 +472,7 @@ FateEvent PairTable::event_of(const Pair& pair, FateEventType type) const {
                   .home = worker_,
                   .pair_generation = pair.generation,
                   .legs_left = pair.ended < 2,
+                  .entered = false,
                   .pair = number_of(pair),
                   .connection_id = pair.connection_id,
                   .decided_ns = kTimeMax,

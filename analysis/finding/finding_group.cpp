@@ -16,6 +16,11 @@ std::string destination_of(const FindingGroup& group) {
                          : plural(group.services.size(), "service"));
 }
 
+bool is_hairpin_at(const FindingGroup& group) {
+  const Where& where = group.record.where;
+  return where.kind == Where::Kind::between && where.first == where.second;
+}
+
 }  // namespace
 
 std::string FindingGroup::attempts_text(std::string_view noun) const {
@@ -28,6 +33,12 @@ SentenceWords::SentenceWords(const FindingGroup& group, const std::vector<std::s
       second(group.record.where.kind == Where::Kind::between ? path[group.record.where.second] : "?"),
       source(group.toward_client() ? second : first),
       target(group.toward_client() ? first : second),
+      device(is_hairpin_at(group) ? "the device at " + first : "the device between " + first + " and " + second),
+      this_device(is_hairpin_at(group) ? "the device" : "the device between"),
+      seen_entering("seen at " + source +
+                    (is_hairpin_at(group) ? " on the way to the device, never on the way from it" : ", never at " + target)),
+      seen_leaving("seen at " + target +
+                   (is_hairpin_at(group) ? " on the way from the device, never on the way to it" : ", never at " + source)),
       sender(group.toward_client() ? "server" : "client"),
       receiver(group.toward_client() ? "client" : "server"),
       remark(group.remark.empty() ? "" : ' ' + group.remark) {}

@@ -10,6 +10,7 @@ std::string FindingStore::where_text(const Where& where) const {
     case Where::Kind::beyond:
       return "beyond " + path_[where.first];
     case Where::Kind::between:
+      if (where.first == where.second) return "at " + path_[where.first];
       return "between " + path_[where.first] + " and " + path_[where.second];
     default:
       return "unknown";

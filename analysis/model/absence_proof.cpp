@@ -63,7 +63,7 @@ bool AbsenceProof::covers_nearly(int64_t from_ns, int64_t to_ns) const {
   int64_t uncovered = 0;
   for (int64_t i = 0; i < kSteps && from_ns < to_ns; ++i) {
     const int64_t until_ns = from_ns + std::max<int64_t>((to_ns - from_ns) / (kSteps - i), 1);
-    uncovered += !sensor_.covers(point_, port_direction(direction_), from_ns, until_ns);
+    uncovered += !sensor_.covers(point_, ports_, from_ns, until_ns);
     if (uncovered > kUncoveredMost) return false;
     from_ns = until_ns;
   }
@@ -72,8 +72,7 @@ bool AbsenceProof::covers_nearly(int64_t from_ns, int64_t to_ns) const {
 
 std::vector<Absence> AbsenceProof::absences() const {
   std::vector<Absence> absences;
-  for (size_t i = 0; i < std::min<size_t>(covered_, instants_.size()); ++i)
-    absences.push_back({point_, direction_, instants_[i]});
+  for (size_t i = 0; i < std::min<size_t>(covered_, instants_.size()); ++i) absences.push_back({point_, ports_, instants_[i]});
   return absences;
 }
 

@@ -40,7 +40,7 @@ std::string_view text_of(Doubt doubt);  // one clause for people, without a full
 // A packet that was not seen where it should have been.
 struct Absence {
   PointIndex point;
-  Direction direction;
+  PortDirection ports;  // of a hairpin both: it may have come by any
   int64_t time_ns;
 };
 
@@ -49,13 +49,15 @@ class AbsenceProof {
   static constexpr std::string_view kAbsent = "absent_at";
 
   AbsenceProof(const SensorView& sensor, PointIndex point, Direction direction)
-      : sensor_(sensor), point_(point), direction_(direction) {}
+      : AbsenceProof(sensor, point, port_direction(direction)) {}
+  // `ports`: what they carry by which it should have come.
+  AbsenceProof(const SensorView& sensor, PointIndex point, PortDirection ports) : sensor_(sensor), point_(point), ports_(ports) {}
 
   // A packet that should have passed between the two times. Several: each that is covered proves what it proves.
   // REQUIRES: everything before `to_ns` has been released, or the input has ended.
   AbsenceProof& expect(int64_t from_ns, int64_t to_ns) {
     ++expected_;
-    if (!sensor_.covers(point_, port_direction(direction_), from_ns, to_ns)) return *this;
+    if (!sensor_.covers(point_, ports_, from_ns, to_ns)) return *this;
     if (covered_ < instants_.size()) instants_[covered_] = from_ns;
     ++covered_;
     return *this;
@@ -64,7 +66,7 @@ class AbsenceProof {
   // `to_ns`: in the little of that stretch that is not covered it is not likely to have been.
   // REQUIRES: as above, and from_ns <= likely_ns <= to_ns.
   AbsenceProof& expect(int64_t from_ns, int64_t likely_ns, int64_t to_ns) {
-    const bool is_whole = sensor_.covers(point_, port_direction(direction_), from_ns, to_ns);
+    const bool is_whole = sensor_.covers(point_, ports_, from_ns, to_ns);
     return expect(from_ns, !is_whole && covers_nearly(likely_ns, to_ns) ? likely_ns : to_ns);
   }
   // What else speaks against it.
@@ -78,7 +80,6 @@ class AbsenceProof {
   uint32_t expected() const { return expected_; }
   uint32_t covered() const { return covered_; }
   PointIndex point() const { return point_; }
-  Direction direction() const { return direction_; }
   // The covered packets, the first few of them.
   std::vector<Absence> absences() const;
   Doubt doubt() const { return doubt_ != Doubt::none || covered_ == expected_ ? doubt_ : Doubt::not_covered; }
@@ -96,7 +97,7 @@ class AbsenceProof {
 
   const SensorView& sensor_;
   const PointIndex point_;
-  const Direction direction_;
+  const PortDirection ports_;
   uint32_t expected_ = 0, covered_ = 0;
   Doubt doubt_ = Doubt::none;
   std::array<int64_t, 16> instants_;  // of those covered

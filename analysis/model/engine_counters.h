@@ -25,6 +25,10 @@ struct HistogramSnapshot {
 };
 
 struct EngineCounters {
+  struct DeviceCounters {
+    PerDirection<HistogramSnapshot> transit;
+    PerDirection<uint64_t> segments_lost{};
+  };
   struct PointCounters {
     std::array<uint64_t, kOutcomeCount> handshakes{};                              // by Outcome
     PerSide<HistogramSnapshot> handshake_rtt;                                      // by the side that answers
@@ -34,13 +38,10 @@ struct EngineCounters {
     uint64_t unpaired_legs = 0;
     uint64_t capture_loss_segments = 0;  // acknowledged and never seen
     uint64_t copies = 0;                 // packets that the capture shows again
-  };
-  struct DeviceCounters {  // between point i and i + 1
-    PerDirection<HistogramSnapshot> transit;
-    PerDirection<uint64_t> segments_lost{};
+    DeviceCounters hairpin;              // of both whose sides the point shows
   };
   std::vector<PointCounters> points;
-  std::vector<DeviceCounters> devices;
+  std::vector<DeviceCounters> devices;  // between point i and i + 1
   ForBoth<Protocol, uint64_t> connections_active{};
   std::array<uint64_t, kOriginCount> resets{};                      // by Origin
   std::array<uint64_t, kDoubts> unblamed{};                         // findings that accuse nobody, by what is in doubt

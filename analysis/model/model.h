@@ -106,7 +106,7 @@ struct LegRecord {
 };
 
 struct CrossingRecord {
-  PointIndex client_side = 0, server_side = 0;  // neighbouring points, the client's side first
+  PointIndex client_side = 0, server_side = 0;  // neighbouring points, the client's side first; of a hairpin its point twice
   PairingMethod method = PairingMethod::none;
   double confidence = 0;
   uint32_t rivals = 0;
@@ -146,7 +146,7 @@ struct ConnectionRecord {
 
 struct Where {  // exactly one: beyond a point, between two points, or unknown
   enum class Kind : uint8_t { unknown, beyond, between } kind = Kind::unknown;
-  PointIndex first = 0;  // beyond; or between, the client's side first
+  PointIndex first = 0;  // beyond; or between, the client's side first; of a hairpin its point twice
   PointIndex second = 0;
   auto operator<=>(const Where&) const = default;
 };
@@ -198,7 +198,7 @@ struct DeviceTraffic {
 };
 
 struct DeviceRecord {
-  PointIndex outer = 0, inner = 1;  // neighbouring points in path order
+  PointIndex outer = 0, inner = 1;  // neighbouring points in path order; of a hairpin its point twice, and inward is from clients
   DeviceKind kind = DeviceKind::unknown;
   uint64_t connections = 0;
   uint32_t changes = 0;

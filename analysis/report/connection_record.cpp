@@ -119,6 +119,7 @@ std::vector<uint32_t> leg_order(const Connection& c) {
   std::stable_sort(legs.begin(), legs.end(), [&](uint32_t i, uint32_t j) {
     const LegState &x = c.legs[i], &y = c.legs[j];
     if (x.point != y.point) return (x.point < y.point) == c.client_outer;
+    if (c.is_behind(x, y) || c.is_behind(y, x)) return c.is_behind(y, x);
     return x.first.order_ns < y.first.order_ns;
   });
   for (uint32_t place = 0; place < legs.size(); ++place) order[legs[place]] = place;
@@ -159,9 +160,8 @@ ConnectionRecord record_of(const Connection& c, const SensorView& sensor) {
       *same = &crossing;
     }
   }
-  std::sort(crossings.begin(), crossings.end(), [&](const Crossing* x, const Crossing* y) {
-    return (c.legs[x->client_leg].point < c.legs[y->client_leg].point) == c.client_outer && x != y;
-  });
+  std::sort(crossings.begin(), crossings.end(),
+            [&](const Crossing* x, const Crossing* y) { return order[x->client_leg] < order[y->client_leg]; });
   for (const Crossing* crossing : crossings) r.crossings.push_back(record_of(*crossing, c, sensor));
   r.waiting = waiting_of(c, sensor);
   fill_messages(c, order, r);
@@ -171,10 +171,10 @@ ConnectionRecord record_of(const Connection& c, const SensorView& sensor) {
 
 std::vector<DeviceRecord> device_records(const Knowledge& knowledge, size_t points) {
   std::vector<DeviceRecord> records;
-  for (size_t i = 0; i + 1 < points; ++i) {
+  const auto add = [&](size_t outer, size_t inner) {
     DeviceRecord r;
-    r.outer = static_cast<PointIndex>(i);
-    r.inner = static_cast<PointIndex>(i + 1);
+    r.outer = static_cast<PointIndex>(outer);
+    r.inner = static_cast<PointIndex>(inner);
     const Knowledge::Device& device = knowledge.device(r.outer, r.inner);
     r.connections = device.connections;
     r.resets_originated = device.resets;
@@ -186,6 +186,11 @@ std::vector<DeviceRecord> device_records(const Knowledge& knowledge, size_t poin
       return std::tuple(y.connections, x.outside, x.inside) < std::tuple(x.connections, y.outside, y.inside);
     });
     records.push_back(std::move(r));
+  };
+  for (size_t i = 0; i + 1 < points; ++i) add(i, i + 1);
+  for (size_t i = 0; i < points; ++i) {
+    const auto point = static_cast<PointIndex>(i);
+    if (knowledge.device(point, point).connections > 0) add(i, i);
   }
   return records;
 }

@@ -28,7 +28,6 @@ PairLimits pair_limits(const EngineOptions& options) {
 AnalysisWorker::AnalysisWorker(size_t index, const EngineOptions& options, EngineLinks& links, SensorView& sensor)
     : index_(index),
       options_(options),
-      points_(options.path.size()),
       links_(links),
       sensor_(sensor),
       notes_(options.record_packets),
@@ -151,7 +150,6 @@ void AnalysisWorker::publish_progress() {
 }
 
 bool AnalysisWorker::process_inbox() {
-  if (points_ < 2) return false;
   // Offline at the end of the input, too: others may still have to send what comes before the end of legs here. Live there may be
   // no room for what would have to wait.
   const bool waits = phase_ == Phase::running || (options_.offline && !all_legs_closed());
@@ -210,7 +208,7 @@ size_t AnalysisWorker::sweep_budget(size_t packets) {
 
 void AnalysisWorker::sweep(int64_t now_ns, size_t budget) {
   lifecycle_.sweep(now_ns, budget);
-  if (points_ > 1) pairs_.sweep(budget, std::min(now_ns, merge_.done_ns()), LegLifecycle::kSweepRoundNs);
+  pairs_.sweep(budget, std::min(now_ns, merge_.done_ns()), LegLifecycle::kSweepRoundNs);
 }
 
 }  // namespace parallax

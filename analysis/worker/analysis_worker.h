@@ -58,7 +58,6 @@ class AnalysisWorker final : public Pollable {
 
   const size_t index_;
   const EngineOptions options_;
-  const size_t points_;
   EngineLinks& links_;
   SensorView& sensor_;
   WorkerCounters counters_;

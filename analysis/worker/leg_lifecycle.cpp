@@ -9,7 +9,6 @@ namespace parallax {
 LegLifecycle::LegLifecycle(const EngineOptions& options, EngineLinks& links, WorkerCounters& counters, LegStore& store,
                            LegReporter& reporter, PairForwarder& forwarder, ProtocolParser& protocol_parser)
     : options_(options),
-      points_(options.path.size()),
       counters_(counters),
       store_(store),
       reporter_(reporter),
@@ -33,7 +32,6 @@ uint32_t LegLifecycle::open(const Sighting& s, const OrientedKey& key, uint64_t 
   const bool source_is_client = sender_side(s) == Side::client;
   if (source_is_client == (key.source == KeyMatch::source_is_low)) hot.flags |= leg_flag::client_is_low;
   if (s.protocol == ip_protocol::tcp) hot.flags |= leg_flag::is_tcp;
-  if (points_ < 2) hot.flags |= leg_flag::log_over;
   LegCold& cold = store_.legs.cold(leg);
   cold.first_ns = s.time_ns;
   cold.window_scale = {-1, -1};

@@ -44,7 +44,6 @@ class LegLifecycle {
   void ask_for_look(uint32_t leg, int64_t now_ns);
 
   const EngineOptions options_;
-  const size_t points_;
   WorkerCounters& counters_;
   LegStore& store_;
   LegReporter& reporter_;

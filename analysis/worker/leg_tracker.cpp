@@ -22,7 +22,6 @@ LegTracker::LegTracker(const EngineOptions& options, SensorView& sensor, WorkerC
                        LegStore& store, LegReporter& reporter, PairForwarder& forwarder, LegLifecycle& lifecycle,
                        ProtocolParser& protocol_parser)
     : offline_(options.offline),
-      points_(options.path.size()),
       fast_path_gap_ns_(std::min(options.idle_timeout_ns, round_trip::kLongestNs)),
       touch_timeout_ns_(options.offline ? kNeverIdle : options.idle_timeout_ns),
       sensor_(sensor),
@@ -38,7 +37,7 @@ LegTracker::LegTracker(const EngineOptions& options, SensorView& sensor, WorkerC
 [[gnu::always_inline]] inline void LegTracker::prefetch_beyond_leg(uint32_t leg) const {
   if (leg == kNone) return;
   if (const uint32_t flow = store_.legs.flow(leg); flow != kNone) store_.flows.prefetch(flow);
-  if (points_ > 1) forwarder_.prefetch(leg);
+  forwarder_.prefetch(leg);
 }
 
 template <Side from>
@@ -50,7 +49,7 @@ template <Side from>
   if (notes_.wanted()) note_leg_packet(s, leg, 0);
   if (!payload_prefix_.empty()) [[unlikely]]
     recognise(leg, s, from);
-  if (points_ > 1) follow(leg, hot, s, from, DuplicateState::fresh);
+  follow(leg, hot, s, from, DuplicateState::fresh);
   return true;
 }
 
@@ -156,7 +155,7 @@ void LegTracker::take_later_fragment(const Sighting& s, const OrientedKey& key, 
   if (same == DuplicateState::fresh) note_times(flow.times, leg, s, from, {}, 0);
   hot.flags |= leg_flag::reported_stale;
   if (notes_.wanted()) note_leg_packet(s, leg, 0);
-  if (points_ > 1) follow(leg, hot, s, from, same);
+  follow(leg, hot, s, from, same);
 }
 
 void LegTracker::take_leg_packet(const Sighting& s, const OrientedKey& key, uint64_t hash, uint32_t leg) {
@@ -233,7 +232,7 @@ void LegTracker::take_leg_packet(const Sighting& s, const OrientedKey& key, uint
   if (!payload_prefix_.empty()) [[unlikely]]
     recognise(leg, s, from);
   // A device may put a datagram together and cut it up anew.
-  if (points_ > 1 && (s.protocol == ip_protocol::tcp || !s.has(SightingFlag::fragment))) follow(leg, hot, s, from, same);
+  if (s.protocol == ip_protocol::tcp || !s.has(SightingFlag::fragment)) follow(leg, hot, s, from, same);
 }
 
 // The leg is over, and `s` opens the next one on its five-tuple; in midstream that goes on with the sequence numbers.

@@ -47,7 +47,8 @@ class LegTracker {
     using Hint = PairForwarder::Hint;
     if (const Hint hint = forwarder_.follow(leg, hot, s, from, same); hint != Hint::none) [[unlikely]]
       tell_hint(leg, hint == Hint::stranger ? LegEventType::stranger : LegEventType::sighted, s, from);
-    if (s.payload_length > 0 && hot.pair[PathSide::outer] == kNone && hot.pair[PathSide::inner] == kNone) [[unlikely]]
+    if (s.payload_length > 0 && hot.pair[PathSide::outer] == kNone && hot.pair[PathSide::inner] == kNone &&
+        forwarder_.has_neighbours()) [[unlikely]]
       tell_turn(leg, s, from);
   }
   void tell_turn(uint32_t leg, const Sighting& s, Side from);
@@ -64,7 +65,6 @@ class LegTracker {
   void recognise(uint32_t leg, const Sighting& s, Side from);
 
   const bool offline_;
-  const size_t points_;
   // After a longer silence a packet may not take the fast path: it may open a leg, or find round trips given up.
   const int64_t fast_path_gap_ns_;
   const int64_t touch_timeout_ns_;  // after so long an open leg is over when a packet touches it

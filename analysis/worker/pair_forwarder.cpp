@@ -29,6 +29,7 @@ PairSighting pair_sighting_of(const Sighting& s, Side from, DuplicateState same)
           .kind = PairSighting::Kind::packet,
           .pair_generation = 0,
           .same = same,
+          .device = PathSide::inner,
           .window = s.window,
           .checksum = comparable_checksum(s)};
 }
@@ -44,7 +45,7 @@ PairForwarder::PairForwarder(const EngineOptions& options, EngineLinks& links, S
       counters_(counters),
       store_(store),
       pairs_(pairs),
-      log_(points_ < 2 ? 0 : std::max(options.legs / 2, kLogSlotsLeast), options.offline),
+      log_(std::max(options.legs / 2, kLogSlotsLeast), options.offline),
       markers_max_(waiting_max::markers(options)),
       commands_(1024, options.offline) {
   for (size_t w = 0; w < links.workers(); ++w)
@@ -99,23 +100,26 @@ PairForwarder::Hint PairForwarder::hint_of(uint32_t leg, const Sighting& s, Side
   return is_first || mixed >> (32 - kSampleBits) == 0 ? Hint::sighted : Hint::none;
 }
 
-void PairForwarder::send_on(uint8_t home, uint32_t pair, const Sighting& s, Side from, DuplicateState same) {
+void PairForwarder::send_on(uint8_t home, uint32_t pair, PathSide side, const Sighting& s, Side from, DuplicateState same) {
   PairSighting sighting = pair_sighting_of(s, from, same);
   sighting.pair = pair_ref::index(pair);
   sighting.pair_generation = pair_ref::generation(pair);
+  sighting.device = side;
   send(home, sighting);
 }
 
 void PairForwarder::log(uint32_t leg, const Sighting& s, Side from, DuplicateState same) {
   LegCold& cold = store_.legs.cold(leg);
   if (log_.append(cold.log, cold.log_count, pair_sighting_of(s, from, same))) return;
-  counters_.log_overflows.add();
+  counters_.log_overflows.add(has_neighbours());  // at a single point hardly a leg has a partner to wait for
   drop_log(leg);
 }
 
+// A hairpin's may be at its own point: that is asked where there is no other, and where one of these is lacking anyway.
 bool PairForwarder::lacks_partner(uint32_t leg) const {
   const PointIndex point = store_.legs.key(leg).point;
   const LegHot& hot = store_.legs.hot(leg);
+  if (!has_neighbours()) return hot.pair[PathSide::outer] == kNone && hot.pair[PathSide::inner] == kNone;
   const auto lacks = [&](PathSide side) { return has_point(point, side) && hot.pair[side] == kNone; };
   return lacks(PathSide::outer) || lacks(PathSide::inner);
 }
@@ -174,7 +178,8 @@ void PairForwarder::set_pair(uint32_t leg, PathSide side, uint8_t home, uint32_t
 // What the home is told where a leg joins its pair: that it begins, and what was logged; or that the leg is gone already, before
 // the pairing took effect. The same whether the home lives here or not.
 template <typename Tell>
-void PairForwarder::tell_of_joining(LegId id, const Command& command, PathSide side, int64_t now_ns, Tell&& tell) {
+void PairForwarder::tell_of_joining(LegId id, const Command& command, Side end, int64_t now_ns, Tell&& tell) {
+  const PathSide side = end == Side::client ? command.device : opposite(command.device);
   PairSighting marker{};
   marker.release_ns = now_ns;
   marker.order_ns = now_ns;
@@ -198,6 +203,7 @@ void PairForwarder::tell_of_joining(LegId id, const Command& command, PathSide s
     s.release_ns = now_ns;
     s.pair = command.pair;
     s.pair_generation = command.pair_generation;
+    s.device = side;
     tell(s);
   });
   end_log_if_paired(leg);
@@ -208,13 +214,11 @@ void PairForwarder::open_pair(const Command& command, int64_t now_ns) {
   pairs_.open(command);
   if (!command.local) return;
   const PerSide<LegId> ids{command.leg, command.server_leg};
-  const PerSide<PointIndex> points{command.client_point, command.server_point};
   if (!std::all_of(ids.begin(), ids.end(), [this](LegId id) { return store_.is_alive(id) && log_complete(id.index); }))
     counters_.fates_begun_late.add();
   joining_.clear();
   for (const Side end : kSides) {
-    tell_of_joining(ids[end], command, path_side(points[end], points[opposite(end)]), now_ns,
-                    [this](const PairSighting& s) { joining_.push_back(s); });
+    tell_of_joining(ids[end], command, end, now_ns, [this](const PairSighting& s) { joining_.push_back(s); });
   }
   std::sort(joining_.begin(), joining_.end(), in_total_order);
   for (const PairSighting& s : joining_) pairs_.take(s);
@@ -223,10 +227,8 @@ void PairForwarder::open_pair(const Command& command, int64_t now_ns) {
 // One of the legs lives here, the home elsewhere or the other leg does: everything goes through the queue, the log first.
 void PairForwarder::join(const Command& command, int64_t now_ns) {
   const LegId id = command.leg;
-  const PointIndex own = store_.is_alive(id) ? store_.legs.key(id.index).point : command.client_point;
-  const PointIndex neighbour = own == command.client_point ? command.server_point : command.client_point;
-  if (store_.is_alive(id) && !log_complete(id.index) && own == command.client_point) counters_.fates_begun_late.add();
-  tell_of_joining(id, command, path_side(own, neighbour), now_ns, [&](const PairSighting& s) { send(command.home, s); });
+  if (store_.is_alive(id) && !log_complete(id.index) && command.end == Side::client) counters_.fates_begun_late.add();
+  tell_of_joining(id, command, command.end, now_ns, [&](const PairSighting& s) { send(command.home, s); });
 }
 
 // The leg is unpaired again; what it has shown since it opened is not logged a second time, so that the fates of its next pair
@@ -234,7 +236,8 @@ void PairForwarder::join(const Command& command, int64_t now_ns) {
 void PairForwarder::leave(const Command& command, int64_t now_ns) {
   if (store_.is_alive(command.leg)) {
     LegHot& hot = store_.legs.hot(command.leg.index);
-    std::replace(hot.pair.begin(), hot.pair.end(), pair_ref::make(command.pair, command.pair_generation), kNone);
+    uint32_t& own = hot.pair[command.end == Side::client ? command.device : opposite(command.device)];
+    if (own == pair_ref::make(command.pair, command.pair_generation)) own = kNone;
   }
   if (worker_ != command.home) return;
   PairSighting marker{};

@@ -78,13 +78,13 @@ class PairForwarder {
   [[gnu::always_inline]] void pass_on(const LegHot& hot, PathSide side, const Sighting& s, Side from, DuplicateState same) {
     if (hot.pair[side] == kNone) return;
     if (hot.pair_home[side] == kLocal) {
-      pairs_.take(hot.pair[side], s, from, same);
+      pairs_.take(hot.pair[side], s, from, same, side);
     } else {
-      send_on(hot.pair_home[side], hot.pair[side], s, from, same);
+      send_on(hot.pair_home[side], hot.pair[side], side, s, from, same);
     }
   }
   Hint hint_of(uint32_t leg, const Sighting& s, Side from, DuplicateState same) const;
-  void send_on(uint8_t home, uint32_t pair, const Sighting& s, Side from, DuplicateState same);
+  void send_on(uint8_t home, uint32_t pair, PathSide side, const Sighting& s, Side from, DuplicateState same);
   void log(uint32_t leg, const Sighting& s, Side from, DuplicateState same);
   bool lacks_partner(uint32_t leg) const;
   void carry_out_commands(int64_t now_ns, int64_t not_before_ns);
@@ -93,7 +93,7 @@ class PairForwarder {
   void join(const Command& command, int64_t now_ns);
   void leave(const Command& command, int64_t now_ns);
   template <typename Tell>
-  void tell_of_joining(LegId id, const Command& command, PathSide side, int64_t now_ns, Tell&& tell);
+  void tell_of_joining(LegId id, const Command& command, Side end, int64_t now_ns, Tell&& tell);
   void leave_pair(uint32_t leg, PathSide side, PairSighting::Kind kind, const PacketFacts& at);
   void set_pair(uint32_t leg, PathSide side, uint8_t home, uint32_t reference, int64_t now_ns);
   bool log_complete(uint32_t leg) const { return !(store_.legs.hot(leg).flags & leg_flag::log_over); }

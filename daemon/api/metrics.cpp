@@ -174,29 +174,34 @@ void add_points(Page& page, const SensorState& state, const EngineCounters& coun
 }
 
 std::string between(const std::string& first, const std::string& second) { return "between " + first + " and " + second; }
+std::string hairpin_at(const std::string& point) { return "at " + point; }  // as where_text()
 
 void add_devices(Page& page, const SensorState& state, const EngineCounters& counters) {
-  const size_t devices = std::min(state.path.empty() ? 0 : state.path.size() - 1, counters.devices.size());
+  std::vector<std::pair<std::string, const EngineCounters::DeviceCounters*>> devices;
+  for (size_t i = 0; i + 1 < state.path.size() && i < counters.devices.size(); ++i)
+    devices.emplace_back(between(state.path[i], state.path[i + 1]), &counters.devices[i]);
+  for (size_t i = 0; i < std::min(state.path.size(), counters.points.size()); ++i)
+    devices.emplace_back(hairpin_at(state.path[i]), &counters.points[i].hairpin);
   page.open("segments_lost_total", MetricType::Counter, "Data segments seen entering a device and never leaving it.");
-  for (size_t device = 0; device < devices; ++device) {
-    for (const Direction direction : kDirections) {
-      page.add({{"where", between(state.path[device], state.path[device + 1])}, {"direction", kDirectionNames[direction]}},
-               static_cast<double>(counters.devices[device].segments_lost[direction]));
-    }
+  for (const auto& [where, device] : devices) {
+    for (const Direction direction : kDirections)
+      page.add({{"where", where}, {"direction", kDirectionNames[direction]}},
+               static_cast<double>(device->segments_lost[direction]));
   }
   page.open("device_transit_seconds", MetricType::Histogram, "Time that packets took through a device.");
-  for (size_t device = 0; device < devices; ++device) {
-    for (const Direction direction : kDirections) {
-      page.add({{"device", between(state.path[device], state.path[device + 1])}, {"direction", kDirectionNames[direction]}},
-               counters.devices[device].transit[direction]);
-    }
+  for (const auto& [where, device] : devices) {
+    for (const Direction direction : kDirections)
+      page.add({{"device", where}, {"direction", kDirectionNames[direction]}}, device->transit[direction]);
   }
 }
 
-// Every place that a finding can name: unknown, beyond each point, between neighbours from either side.
+// Every place that a finding can name: unknown, beyond each point, a hairpin there, between neighbours from either side.
 std::vector<std::string> places(const std::vector<std::string>& path) {
   std::vector<std::string> result{"unknown"};
-  for (const std::string& point : path) result.push_back("beyond " + point);
+  for (const std::string& point : path) {
+    result.push_back("beyond " + point);
+    result.push_back(hairpin_at(point));
+  }
   for (size_t i = 0; i + 1 < path.size(); ++i) {
     result.push_back(between(path[i], path[i + 1]));
     result.push_back(between(path[i + 1], path[i]));

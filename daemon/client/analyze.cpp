@@ -305,7 +305,7 @@ class Analysis {
 
   // A finding between two points rests on the offset of their clocks.
   void note_alignment(const Where& where, v1::Finding& finding) const {
-    if (where.kind != Where::Kind::between) return;
+    if (where.kind != Where::Kind::between || where.first == where.second) return;
     const PointIndex point = std::max(where.first, where.second);
     const ClockCorrection& clock = clocks_[point].correction;
     if (clock.none()) return;

@@ -164,7 +164,9 @@ void add_row(const v1::Connection& connection, TextTable& table) {
 
 std::string device_text(const v1::Device& device) {
   std::string text = "Device";
-  if (device.between_size() == 2) text += printable(fmt::format(" between {} and {}", device.between(0), device.between(1)));
+  v1::Where where;
+  *where.mutable_between() = device.between();
+  if (device.between_size() == 2) text += ' ' + printable(where_text(where));
   text += fmt::format(": {}, {} connections, {} resets of its own\n", word(device.kind()), count_text(device.connections()),
                       count_text(device.resets_originated()));
   std::string changes;

@@ -87,6 +87,22 @@ std::string plural(uint64_t count, const char* one, const char* many) {
   return fmt::format("{} {}", count_text(count), count == 1 ? one : many);
 }
 
+// "between outside and inside"; a hairpin has both sides at one point.
+template <typename Record>
+std::string place_of(const Record& record) {
+  v1::Where where;
+  *where.mutable_between() = record.between();
+  return where_text(where);
+}
+std::string device_name(const v1::Device& device) { return "the device " + place_of(device); }
+bool is_hairpin(const v1::Device& device) { return device.between(0) == device.between(1); }
+// In which direction; a hairpin's packets come from the same side either way.
+std::string way_text(const v1::Device& device, Direction direction) {
+  const bool is_inward = direction == Direction::toward_inside;
+  if (is_hairpin(device)) return is_inward ? "from clients" : "from servers";
+  return "toward " + device.between(is_inward ? 1 : 0);
+}
+
 // A proxy of whose packets none is the same on both sides.
 bool ends_connections(const v1::Device& device) {
   return device.kind() == v1::DEVICE_KIND_PROXY && device.toward_inside().forwarded() + device.toward_outside().forwarded() == 0;
@@ -243,7 +259,7 @@ void TextReport::add(const v1::Connection& connection) {
         break;
       }
     }
-    Crossed& crossed = crossed_[first + " and " + second];
+    Crossed& crossed = crossed_[first == second ? place_of(crossing) : "between " + first + " and " + second];
     ++crossed.paired;
     ++crossed.methods[word(crossing.pairing().method())];
     crossed.undecided += crossing.undecided_packets();
@@ -333,7 +349,7 @@ std::string TextReport::verdict() const {
     }
     if (!certain.empty()) text += wrapped("Something is wrong: " + counts_text(certain) + '.', 2, 0);
     if (!possible.empty()) text += wrapped("Something may be wrong, but is not certain: " + counts_text(possible) + '.', 2, 0);
-  } else if (points_.size() < 2 && blind.empty()) {
+  } else if (points_.size() < 2 && devices_.empty() && blind.empty()) {
     text +=
         wrapped(fmt::format("Nothing wrong was found in {}{}. Packets were seen at one point only: what a device beyond it did "
                             "with them cannot be told.",
@@ -343,7 +359,7 @@ std::string TextReport::verdict() const {
   if (!blind.empty()) return text;
   for (const v1::Device& device : devices_) {
     if (device.between_size() != 2) continue;
-    const std::string name = "the device between " + device.between(0) + " and " + device.between(1);
+    const std::string name = device_name(device);
     const v1::DeviceTraffic &inward = device.toward_inside(), &outward = device.toward_outside();
     const uint64_t entered = inward.entered() + outward.entered(), crossed = inward.forwarded() + outward.forwarded();
     const uint64_t unaccounted = inward.undecided() + outward.undecided();
@@ -365,9 +381,7 @@ std::string TextReport::verdict() const {
       add(inward.lost() + outward.lost(), "packet did not leave it", "packets did not leave it");
       add(inward.answered_by_device() + outward.answered_by_device(), "SYN was answered by it", "SYNs were answered by it");
       add(device.resets_originated(), "RST was its own", "RSTs were its own");
-      text += wrapped(
-          fmt::format("The device between {} and {} took part in what is seen: {}.", device.between(0), device.between(1), what),
-          2, 0);
+      text += wrapped(fmt::format("The{} took part in what is seen: {}.", name.substr(3), what), 2, 0);
       continue;
     }
     if (ends_connections(device)) {
@@ -385,12 +399,13 @@ std::string TextReport::verdict() const {
     }
     std::string transit;
     if (device.has_transit_toward_inside_seconds() && clocks_can_tell(device.transit_toward_inside_seconds())) {
-      transit += fmt::format(", median transit {} toward {}", duration_text(device.transit_toward_inside_seconds().median()),
-                             device.between(1));
+      transit += fmt::format(", median transit {} {}", duration_text(device.transit_toward_inside_seconds().median()),
+                             way_text(device, Direction::toward_inside));
     }
     if (device.has_transit_toward_outside_seconds() && clocks_can_tell(device.transit_toward_outside_seconds())) {
-      transit += fmt::format("{} {} toward {}", transit.empty() ? ", median transit" : " and",
-                             duration_text(device.transit_toward_outside_seconds().median()), device.between(0));
+      transit += fmt::format("{} {} {}", transit.empty() ? ", median transit" : " and",
+                             duration_text(device.transit_toward_outside_seconds().median()),
+                             way_text(device, Direction::toward_outside));
     }
     const std::string thinned = superseded == 0 ? "" : fmt::format(", {} were superseded by later ones", count_text(superseded));
     std::string sentence =
@@ -465,12 +480,14 @@ std::string TextReport::connections() const {
       text += wrapped(printable(line), is_first ? 4 : 6, is_first ? 2 : 4);
     }
   }
-  if (points_.size() > 1) {
-    text += wrapped(fmt::format("paired: {} of {}; {} found no partner", count_text(summary_.paired_connections()),
-                                count_text(summary_.connections()), plural(summary_.unpaired_legs(), "leg", "legs")),
+  if (points_.size() > 1 || !crossed_.empty()) {
+    const std::string unpaired =
+        points_.size() > 1 ? fmt::format("; {} found no partner", plural(summary_.unpaired_legs(), "leg", "legs")) : "";
+    text += wrapped(fmt::format("paired: {} of {}{}", count_text(summary_.paired_connections()),
+                                count_text(summary_.connections()), unpaired),
                     4, 2);
-    for (const auto& [between, crossed] : crossed_) {
-      text += wrapped(fmt::format("between {}: {}{}", between, counts_text(crossed.methods),
+    for (const auto& [place, crossed] : crossed_) {
+      text += wrapped(fmt::format("{}: {}{}", place, counts_text(crossed.methods),
                                   crossed.undecided > 0 ? fmt::format("; the fate of {} was not followed",
                                                                       plural(crossed.undecided, "packet", "packets"))
                                                         : ""),
@@ -515,29 +532,29 @@ std::string TextReport::devices() const {
     std::string changes;
     for (int i = 0; i < device.changes_size(); ++i) changes += (i > 0 ? ", " : "") + word(device.changes(i));
     text += wrapped(
-        fmt::format("Device between {} and {}: {}, {}{}{}", device.between(0), device.between(1), word(device.kind()),
+        fmt::format("Device {}: {}, {}{}{}", place_of(device), word(device.kind()),
                     plural(device.connections(), "connection", "connections"), changes.empty() ? "" : "; changes ", changes),
         4, 0);
-    const auto way = [&](const std::string& toward, bool has, const v1::Distribution& transit, const v1::DeviceTraffic& traffic) {
+    const auto way = [&](Direction direction, bool has, const v1::Distribution& transit, const v1::DeviceTraffic& traffic) {
       if (traffic.entered() == 0) return;
       if (ends_connections(device)) {
-        text += wrapped(fmt::format("toward {}: {} came to it; what it made of them is another connection's{}", toward,
-                                    plural(traffic.entered(), "packet", "packets"),
+        text += wrapped(fmt::format("{}: {} came to it; what it made of them is another connection's{}",
+                                    way_text(device, direction), plural(traffic.entered(), "packet", "packets"),
                                     has ? "; transit of messages, by turns: " + transit_text(transit) : ""),
                         4, 2);
         return;
       }
       text += wrapped(
-          fmt::format("toward {}: {} entered, {} crossed, {} lost{}{}{}{}", toward, count_text(traffic.entered()),
+          fmt::format("{}: {} entered, {} crossed, {} lost{}{}{}{}", way_text(device, direction), count_text(traffic.entered()),
                       count_text(traffic.forwarded()), count_text(traffic.lost()),
                       share_text(traffic.answered_by_device(), "answered by the device"),
                       share_text(traffic.superseded(), "superseded by later ones"),
                       share_text(traffic.undecided(), "not accounted for"), has ? "; transit " + transit_text(transit) : ""),
           4, 2);
     };
-    way(device.between(1), device.has_transit_toward_inside_seconds(), device.transit_toward_inside_seconds(),
+    way(Direction::toward_inside, device.has_transit_toward_inside_seconds(), device.transit_toward_inside_seconds(),
         device.toward_inside());
-    way(device.between(0), device.has_transit_toward_outside_seconds(), device.transit_toward_outside_seconds(),
+    way(Direction::toward_outside, device.has_transit_toward_outside_seconds(), device.transit_toward_outside_seconds(),
         device.toward_outside());
     if (device.resets_originated() > 0) text += fmt::format("  resets of its own: {}\n", count_text(device.resets_originated()));
     std::vector<const v1::AddressMapEntry*> entries;
@@ -547,7 +564,8 @@ std::string TextReport::devices() const {
     std::stable_sort(entries.begin(), entries.end(),
                      [](const auto* a, const auto* b) { return a->connections() > b->connections(); });
     for (size_t i = 0; i < entries.size() && i < kAddressesMax; ++i) {
-      text += fmt::format("  {} is {} inside: {}\n", endpoint_text(entries[i]->outside()), endpoint_text(entries[i]->inside()),
+      text += fmt::format("  {} is {} {}: {}\n", endpoint_text(entries[i]->outside()), endpoint_text(entries[i]->inside()),
+                          is_hairpin(device) ? "behind it" : "inside",
                           plural(entries[i]->connections(), "connection", "connections"));
     }
     if (entries.size() > kAddressesMax) text += fmt::format("  and {} more addresses\n", entries.size() - kAddressesMax);

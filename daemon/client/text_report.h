@@ -20,7 +20,7 @@ class TextReport : public RecordSink {
   std::string text() const;                     // once the summary has been added
 
  private:
-  struct Crossed {  // between two points
+  struct Crossed {
     uint64_t paired = 0;
     uint64_t undecided = 0;
     std::map<std::string, uint64_t> methods;
@@ -48,7 +48,7 @@ class TextReport : public RecordSink {
   std::map<std::string, uint64_t> protocols_;
   std::map<std::string, std::map<std::string, uint64_t>> outcomes_;  // by protocol
   std::map<std::string, uint64_t> closes_;                           // "fin by client"
-  std::map<std::string, Crossed> crossed_;                           // "outside and inside", in path order
+  std::map<std::string, Crossed> crossed_;                           // by place: "between outside and inside"
   uint64_t retransmissions_ = 0;
   // What messages said, the first kNamesMax different ones of each.
   std::map<std::string, uint64_t> tls_names_, alerts_, http_hosts_, http_statuses_, dns_rcodes_;

@@ -408,6 +408,7 @@ v1::Summary to_proto(const SummaryRecord& record) {
 }
 
 std::string where_text(const v1::Where& where) {
+  if (where.between_size() == 2 && where.between(0) == where.between(1)) return "at " + where.between(0);
   if (where.between_size() == 2) return "between " + where.between(0) + " and " + where.between(1);
   if (!where.beyond().empty()) return "beyond " + where.beyond();
   return "at an unknown place";

@@ -48,7 +48,9 @@ class Checker {
     const auto& taken_back = output_.counters.pairings_taken_back;
     if (std::any_of(taken_back.begin(), taken_back.end(), [](uint64_t count) { return count > 0; })) return;
     for (const DeviceRecord& device : output_.devices) {
-      const auto& metric = output_.counters.devices[device.outer].segments_lost;
+      const EngineCounters& counters = output_.counters;
+      const bool is_hairpin = device.outer == device.inner;
+      const auto& metric = (is_hairpin ? counters.points[device.outer].hairpin : counters.devices[device.outer]).segments_lost;
       for (const Direction direction : kDirections) {
         if (metric[direction] != device.segments_lost[direction])
           complaints_.push_back(fmt::format("behind point {} {} segments are lost by the metrics, {} by the record", device.outer,

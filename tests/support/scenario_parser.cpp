@@ -343,8 +343,8 @@ class Parser {
   // What a packet line says, before it is put onto the points.
   struct Line {
     std::vector<PointIndex> points;
-    size_t from = 0, to = 0;  // indexes of aliases
-    std::string kind;         // udp, icmp, or TCP flags
+    size_t from = 0, to = 0, payload_from = 0;  // indexes of aliases
+    std::string kind;                           // udp, icmp, or TCP flags
     Ip ip;
     Tcp tcp;
     std::optional<uint8_t> ttl;
@@ -367,7 +367,7 @@ class Parser {
     line.uncertainty_ns = stamp_uncertainty_ns_;
     while (scenario_.point(words.peek())) line.points.push_back(point(words.take("a point")));
     if (line.points.empty()) throw Failure{"expected a point, got '" + words.peek() + "'"};
-    line.from = alias(words.take("an endpoint"));
+    line.from = line.payload_from = alias(words.take("an endpoint"));
     words.require(">");
     line.to = alias(words.take("an endpoint"));
     if (line.from == line.to) throw Failure{"a packet from an endpoint to itself"};
@@ -418,6 +418,8 @@ class Parser {
       if (line.text.size() > line.length) throw Failure{fmt::format("the text has {} bytes", line.text.size())};
     } else if (key == "altered") {
       line.altered = true;
+    } else if (key == "payload") {
+      line.payload_from = alias(words.take("an endpoint"));
     } else if (key == "transit") {
       line.transit_ns = nanoseconds(words.take("seconds"));
     } else if (key == "stamp") {
@@ -464,7 +466,7 @@ class Parser {
     line.ip.source = source.at[p].address;
     line.ip.destination = destination.at[p].address;
     TimedFrame frame{now_ns_ + static_cast<int64_t>(i) * line.transit_ns, static_cast<uint32_t>(line.uncertainty_ns), {}};
-    std::vector<uint8_t> payload = stream_bytes(static_cast<uint32_t>(line.from), line.seq, line.length);
+    std::vector<uint8_t> payload = stream_bytes(static_cast<uint32_t>(line.payload_from), line.seq, line.length);
     std::copy(line.text.begin(), line.text.end(), payload.begin());
     if (line.altered && i > 0 && !payload.empty()) payload.back() ^= 0x20;
     if (line.kind == "udp") {

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "analysis/correlate/hairpin.h"
 #include "analysis/correlate/pairer.h"
 
 namespace parallax {
@@ -58,6 +59,83 @@ TEST(PairingMethods, ClientsThatShareASequenceNumberAtOnePointAreNotOne) {
   EXPECT_EQ(row.score(leg, leg_with_syn(0, 40001, 77, 10, kNow)), 0) << "another IP ID";
   EXPECT_EQ(row.score(leg, leg_with_syn(0, 40001, 77, 9, kNow + 500'000'000)), 0) << "half a second later";
   EXPECT_EQ(row.score(leg_with_syn(0, 40000, 0, 9, kNow), leg_with_syn(0, 40001, 0, 9, kNow)), 0) << "no timestamp";
+}
+
+// A leg of datagrams or of segments met in midstream, each a millisecond after the one before it.
+LegState leg_with_packets(uint8_t protocol, uint16_t client_port, uint8_t ttl, int64_t at_ns, std::vector<PacketFacts> packets) {
+  LegState leg;
+  leg.protocol = protocol;
+  leg.midstream = protocol == ip_protocol::tcp;
+  leg.client.port = client_port;
+  leg.server.port = 5060;
+  for (PacketFacts& p : packets) {
+    p.tcp_flags = protocol == ip_protocol::tcp ? tcp_flag::ack : 0;
+    p.ttl = ttl;
+    p.order_ns = at_ns;
+    at_ns += 1'000'000;
+  }
+  leg.sighted = std::move(packets);
+  return leg;
+}
+PacketFacts packet(uint32_t seq, uint16_t ip_id, uint32_t length = 100) {
+  PacketFacts p{};
+  p.seq = seq;
+  p.ip_id = ip_id;
+  p.payload_length = length;
+  return p;
+}
+
+TEST(PairingMethods, OneDatagramTwiceAtOnePointIsOneWhereItsTtlFell) {
+  const auto score = row_of(PairingMethod::payload, PairingReach::same_point).score;
+  const auto leg = [](uint16_t port, uint8_t ttl, int64_t at_ns, std::vector<PacketFacts> packets) {
+    return leg_with_packets(ip_protocol::udp, port, ttl, at_ns, std::move(packets));
+  };
+  const LegState in = leg(40000, 64, kNow, {packet(77, 9)});
+  EXPECT_GT(score(in, leg(51000, 63, kNow + 50'000, {packet(77, 9)})), 0.9);
+  EXPECT_EQ(score(in, leg(51000, 64, kNow + 50'000, {packet(77, 9)})), 0) << "of one sender to two";
+  EXPECT_EQ(score(in, leg(51000, 63, kNow + 50'000, {packet(77, 10)})), 0) << "another IP ID";
+  EXPECT_EQ(score(in, leg(51000, 63, kNow - 50'000, {packet(77, 9)})), 0) << "it would have come back before it came";
+  EXPECT_EQ(score(in, leg(51000, 63, kNow + 30'000'000, {packet(77, 9)})), 0) << "long after";
+  EXPECT_EQ(score(in, leg(40000, 63, kNow + 50'000, {packet(77, 9)})), 0) << "under the same names: the capture shows it twice";
+}
+
+TEST(PairingMethods, DatagramsWithoutIdsMustDifferFromOneAnother) {
+  const auto score = row_of(PairingMethod::payload, PairingReach::same_point).score;
+  const auto scored = [&](std::vector<PacketFacts> packets) {
+    return score(leg_with_packets(ip_protocol::udp, 40000, 64, kNow, packets),
+                 leg_with_packets(ip_protocol::udp, 51000, 63, kNow + 50'000, packets));
+  };
+  EXPECT_GT(scored({packet(1, 0), packet(2, 0), packet(3, 0)}), 0.9);
+  EXPECT_EQ(scored({packet(1, 0), packet(1, 0), packet(1, 0), packet(1, 0)}), 0) << "keep-alives of two hosts";
+}
+
+TEST(PairingMethods, SegmentsInMidstreamMustDifferFromOneAnother) {
+  const auto rows = pairing_methods();
+  const auto row = std::find_if(rows.begin(), rows.end(), [](const PairingMethodRow& r) {
+    return r.method == PairingMethod::sequence && r.reach == PairingReach::same_point && r.triggers == pairing_trigger::packet;
+  });
+  ASSERT_NE(row, rows.end());
+  const auto scored = [&](std::vector<PacketFacts> packets, uint8_t far_ttl) {
+    return row->score(leg_with_packets(ip_protocol::tcp, 40000, 64, kNow, packets),
+                      leg_with_packets(ip_protocol::tcp, 51000, far_ttl, kNow + 50'000, packets));
+  };
+  EXPECT_GT(scored({packet(1, 7), packet(101, 8)}, 63), 0.9);
+  EXPECT_EQ(scored({packet(1, 7), packet(101, 8)}, 64), 0) << "nothing shows that they passed a device";
+  EXPECT_GT(scored({packet(1, 7), packet(101, 8), packet(201, 9)}, 64), 0.9);
+  EXPECT_EQ(scored({packet(1, 7), packet(1, 7), packet(1, 7)}, 63), 0) << "a scan with constant numbers";
+}
+
+TEST(Hairpin, TheClientsLegIsThatWhichShowsItsPacketsFirst) {
+  const LegState near = leg_with_packets(ip_protocol::udp, 40000, 64, kNow, {packet(77, 9)});
+  LegState far = leg_with_packets(ip_protocol::udp, 51000, 63, kNow + 50'000, {packet(77, 9)});
+  EXPECT_EQ(is_on_client_side(near, far), true);
+  EXPECT_EQ(is_on_client_side(far, near), false);
+  far.sighted[0].port = 1;  // of another clock
+  far.sighted[0].order_ns = kNow - 50'000;
+  far.sighted[0].stamp_uncertainty_ns = 100'000;
+  EXPECT_EQ(is_on_client_side(near, far), true) << "the TTL tells";
+  far.sighted[0].ttl = 64;
+  EXPECT_EQ(is_on_client_side(near, far), std::nullopt);
 }
 
 TEST(PairingMethods, OneClientHelloIsOneConnection) {

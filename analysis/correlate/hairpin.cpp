@@ -1,0 +1,212 @@
+#include "analysis/correlate/hairpin.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <utility>
+
+#include "analysis/correlate/pairer.h"
+
+namespace parallax {
+namespace {
+
+constexpr int64_t kTransitNs = 20'000'000;
+constexpr int kRoutersMax = 8;        // that a TTL shows between the two
+constexpr size_t kRoutedLeast = 2;    // packets that agree, where it shows one
+constexpr size_t kUnroutedLeast = 3;  // and where it does not
+
+// One packet, shown by both legs.
+struct Shared {
+  const PacketFacts *own, *others;
+};
+
+// The device has lowered the TTL: by that which of the two was first, and that they are not two of one sender.
+int ttl_fall(const Shared& s) {
+  const int fall = s.own->ttl - s.others->ttl;
+  return std::abs(fall) <= kRoutersMax ? fall : 0;
+}
+
+// Which of the two was first: above 0 the own. 0: unknown.
+int order_of(const Shared& s) {
+  const int64_t later_ns = s.others->order_ns - s.own->order_ns;
+  const int64_t uncertainty_ns = int64_t{s.own->stamp_uncertainty_ns} + s.others->stamp_uncertainty_ns;
+  if (s.own->port == s.others->port) {
+    if (later_ns != 0) return later_ns > 0 ? 1 : -1;
+    return s.own->frame < s.others->frame ? 1 : -1;
+  }
+  if (std::abs(later_ns) > uncertainty_ns) return later_ns > 0 ? 1 : -1;
+  return ttl_fall(s);
+}
+
+bool may_be_one(const PacketFacts& a, const PacketFacts& b) {
+  return a.from == b.from && a.tcp_flags == b.tcp_flags && a.payload_length == b.payload_length && a.tsval == b.tsval &&
+         a.ip_id == b.ip_id && std::abs(a.order_ns - b.order_ns) < kTransitNs;
+}
+
+// What both show of the two lists, each once and in the order of both.
+class SharedPackets {
+ public:
+  template <typename Same>
+  SharedPackets(const std::vector<PacketFacts>& own, const std::vector<PacketFacts>& others, Same&& same) {
+    auto next = others.begin();
+    for (const PacketFacts& x : own) {
+      const auto y = std::find_if(next, others.end(), [&](const PacketFacts& p) { return may_be_one(x, p) && same(x, p); });
+      if (y == others.end()) continue;
+      next = y + 1;
+      add({&x, &*y});
+    }
+  }
+
+  // Packets that differ from one another in `what`.
+  template <typename What>
+  size_t count(What&& what) const {
+    size_t count = 0;
+    for (size_t i = 0; i < shared_.size(); ++i) {
+      count += std::none_of(shared_.begin(), shared_.begin() + static_cast<std::ptrdiff_t>(i),
+                            [&](const Shared& earlier) { return what(*earlier.own) == what(*shared_[i].own); });
+    }
+    return count;
+  }
+  // What one leg showed first the client has sent, or what it showed last the server: on all alike, else they are not one.
+  bool is_contradictory() const { return own_first_ && others_first_; }
+  std::optional<bool> is_own_first() const { return own_first_ == others_first_ ? std::nullopt : std::optional(own_first_); }
+  // Each of them lost some of its TTL on its way.
+  bool is_routed() const { return !shared_.empty() && is_routed_; }
+  bool empty() const { return shared_.empty(); }
+  const std::vector<Shared>& all() const { return shared_; }
+
+ private:
+  void add(const Shared& s) {
+    shared_.push_back(s);
+    int order = order_of(s);
+    const int fall = ttl_fall(s);
+    is_routed_ &= fall != 0 && (order > 0) == (fall > 0);
+    if (s.own->from == Side::server) order = -order;
+    own_first_ |= order > 0;
+    others_first_ |= order < 0;
+  }
+
+  std::vector<Shared> shared_;
+  bool own_first_ = false, others_first_ = false, is_routed_ = true;
+};
+
+bool has_same_numbers(const PacketFacts& a, const PacketFacts& b) { return a.seq == b.seq && a.ack == b.ack; }
+
+bool are_openings(const LegState& leg, const LegState& other) {
+  return leg.protocol == ip_protocol::tcp && !leg.midstream && !other.midstream && !same_ends(leg, other);
+}
+bool are_midstream(const LegState& leg, const LegState& other) {
+  return leg.protocol == ip_protocol::tcp && leg.midstream && other.midstream && !same_ends(leg, other);
+}
+bool are_datagrams(const LegState& leg, const LegState& other) {
+  return leg.protocol == ip_protocol::udp && !same_ends(leg, other);
+}
+
+SharedPackets shared_syns(const LegState& leg, const LegState& other) {
+  return {leg.attempts, other.attempts,
+          [](const PacketFacts& a, const PacketFacts& b) { return a.seq == b.seq && a.ip_id != 0; }};
+}
+// Without an ID the timestamp must tell one packet from the next.
+SharedPackets shared_segments(const LegState& leg, const LegState& other) {
+  return {leg.sighted, other.sighted,
+          [](const PacketFacts& a, const PacketFacts& b) { return has_same_numbers(a, b) && (a.ip_id != 0 || a.tsval != 0); }};
+}
+SharedPackets shared_datagrams(const LegState& leg, const LegState& other) {
+  return {leg.sighted, other.sighted,
+          [](const PacketFacts& a, const PacketFacts& b) { return a.seq == b.seq && (a.seq != 0 || a.ip_id != 0); }};
+}
+
+bool offer_the_same(const OfferedOptions& a, const OfferedOptions& b) {
+  return a.cut || b.cut ||
+         (a.window_scale == b.window_scale && a.sack == b.sack && a.timestamps == b.timestamps &&
+          a.initial_window == b.initial_window);
+}
+
+}  // namespace
+
+// Some clients share an initial sequence number on purpose: without a timestamp the TTL must show that one has passed something.
+double hairpin_sequence_score(const LegState& leg, const LegState& other) {
+  if (!are_openings(leg, other)) return 0;
+  const SharedPackets shared = shared_syns(leg, other);
+  if (shared.empty() || shared.is_contradictory()) return 0;
+  const bool has_timestamp = shared.all().back().own->tsval != 0;
+  if (!has_timestamp && !(shared.is_routed() && offer_the_same(leg.client_options, other.client_options))) return 0;
+  return 0.95;
+}
+
+double hairpin_timestamp_score(const LegState& leg, const LegState& other) {
+  if (!are_openings(leg, other) || !offer_the_same(leg.client_options, other.client_options)) return 0;
+  const SharedPackets shared(leg.attempts, other.attempts, [](const PacketFacts& a, const PacketFacts& b) {
+    return a.seq != b.seq && a.tsval != 0 && a.ip_id != 0;
+  });
+  return shared.is_routed() && !shared.is_contradictory() ? 0.95 : 0;
+}
+
+double hairpin_sighted_score(const LegState& leg, const LegState& other) {
+  if (!are_midstream(leg, other)) return 0;
+  const SharedPackets shared = shared_segments(leg, other);
+  const size_t least = shared.is_routed() ? kRoutedLeast : kUnroutedLeast;
+  if (shared.is_contradictory()) return 0;
+  return shared.count([](const PacketFacts& p) { return std::pair(p.seq, p.ack); }) >= least ? 0.99 : 0;
+}
+
+double hairpin_shifted_score(const LegState& leg, const LegState& other) {
+  if (!are_midstream(leg, other) || leg.sighted.empty()) return 0;
+  const Side from = leg.sighted.back().from;
+  std::optional<uint32_t> shift;
+  bool is_one_shift = true;
+  const SharedPackets shared(leg.sighted, other.sighted, [&](const PacketFacts& a, const PacketFacts& b) {
+    if (a.from != from || a.tsval == 0 || a.ip_id == 0) return false;
+    is_one_shift &= !shift || *shift == b.seq - a.seq;
+    shift = b.seq - a.seq;
+    return true;
+  });
+  if (!is_one_shift || shared.is_contradictory()) return 0;
+  return shared.count([](const PacketFacts& p) { return p.ip_id; }) >= kUnroutedLeast ? 0.95 : 0;
+}
+
+// Some say the same to several servers at once: of these each has an ID of its own, and none has lost more of its TTL than
+// another.
+double hairpin_datagram_score(const LegState& leg, const LegState& other) {
+  if (!are_datagrams(leg, other)) return 0;
+  const SharedPackets shared = shared_datagrams(leg, other);
+  if (shared.empty() || shared.is_contradictory()) return 0;
+  const auto has_sum_and_id = [](const Shared& s) { return s.own->seq != 0 && s.own->ip_id != 0; };
+  if (shared.is_routed() && std::any_of(shared.all().begin(), shared.all().end(), has_sum_and_id)) return 0.97;
+  const size_t ids = shared.count([](const PacketFacts& p) { return p.ip_id; });
+  const size_t sums = shared.count([](const PacketFacts& p) { return std::pair(p.seq, p.payload_length); });
+  if (ids >= kUnroutedLeast) return 0.95;
+  return shared.is_routed() && sums >= kUnroutedLeast ? 0.95 : 0;
+}
+
+std::optional<bool> is_on_client_side(const LegState& leg, const LegState& other) {
+  const SharedPackets shared(leg.attempts.empty() ? leg.sighted : leg.attempts,
+                             other.attempts.empty() ? other.sighted : other.attempts,
+                             [](const PacketFacts&, const PacketFacts&) { return true; });
+  return shared.is_own_first();
+}
+
+std::optional<PathSide> side_of_hairpin(const LegState& client_side, const LegState& server_side) {
+  for (const PathSide side : {PathSide::inner, PathSide::outer}) {
+    if (!client_side.paired[side] && !server_side.paired[opposite(side)]) return side;
+  }
+  return std::nullopt;
+}
+
+bool turns_back(const Connection& connection, const LegState& client_side, const LegState& server_side) {
+  const Crossing* hairpin = connection.hairpin();
+  if (hairpin == nullptr || client_side.point == server_side.point) return false;
+  const auto has_neighbour = [&](size_t i) {
+    const LegState& leg = connection.legs[i];
+    return leg.paired[path_side(leg.point, leg.point == client_side.point ? server_side.point : client_side.point)];
+  };
+  return has_neighbour(hairpin->client_leg) && has_neighbour(hairpin->server_leg);
+}
+
+void orient(Crossing& crossing, const Connection& connection) {
+  const LegState &a = connection.legs[crossing.client_leg], &b = connection.legs[crossing.server_leg];
+  const bool in_order = a.point == b.point ? is_on_client_side(a, b).value_or(a.first.order_ns <= b.first.order_ns)
+                                           : (a.point < b.point) == connection.client_outer;
+  if (!in_order) std::swap(crossing.client_leg, crossing.server_leg);
+}
+
+}  // namespace parallax
