@@ -9,6 +9,9 @@ constexpr uint16_t kFirstHints = 8;
 // Of the packets behind the first ones, one in so many, chosen by what it says: then both points tell of the same ones.
 constexpr uint32_t kSampleBits = 6;
 constexpr size_t kLogSlotsLeast = 1 << 14;
+// At a single point a leg has a partner only where it goes through a hairpin, which shows within a transit (hairpin.cpp) and what
+// the merge waits: no log is kept for longer.
+constexpr int64_t kHairpinLogNs = 100'000'000;
 
 PairSighting pair_sighting_of(const Sighting& s, Side from, DuplicateState same) {
   return {.release_ns = s.order_ns,
@@ -110,6 +113,7 @@ void PairForwarder::send_on(uint8_t home, uint32_t pair, PathSide side, const Si
 
 void PairForwarder::log(uint32_t leg, const Sighting& s, Side from, DuplicateState same) {
   LegCold& cold = store_.legs.cold(leg);
+  if (!has_neighbours() && s.time_ns - cold.first_ns > kHairpinLogNs) return drop_log(leg);
   if (log_.append(cold.log, cold.log_count, pair_sighting_of(s, from, same))) return;
   counters_.log_overflows.add(has_neighbours());  // at a single point hardly a leg has a partner to wait for
   drop_log(leg);
