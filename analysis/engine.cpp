@@ -230,6 +230,8 @@ std::vector<std::string> Engine::Impl::bounds_hit() const {
   add("early_log", sum(&WorkerCounters::log_overflows), "legs whose fates begin with the pairing");
   add("hints", sum(&WorkerCounters::hints_not_told), "turns and packets that pairing did not hear of");
   add("pending_packets", sum(&WorkerCounters::pending_overflows), "packets whose fate was not followed");
+  add("sack_blocks", sum(&WorkerCounters::sacks_not_compared), "acknowledgements whose SACK blocks were not compared");
+  add("copies", sum(&WorkerCounters::copies_not_followed), "copies of packets of which nobody is told who made them");
   add("capture_traces", sum(&WorkerCounters::traces_refused), "times that a leg's copies and capture loss were not followed");
   add("transit_sketches", sum(&WorkerCounters::sketches_missing), "pairs without transit times of their own");
   add("turns", correlator.proxy_transits().turns_not_told(),

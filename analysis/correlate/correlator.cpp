@@ -309,10 +309,12 @@ void Correlator::find_partners(uint64_t leg_id, uint8_t trigger, int64_t now_ns)
 
 void Correlator::take_sighted(uint64_t leg_id, const PacketFacts& packet) {
   LegState& leg = *store_.leg(leg_id);
-  if (leg.protocol == ip_protocol::tcp && !leg.midstream) return;  // its SYN came late
+  // Its SYN came late, or it is one of the first segments with the sum of its payload.
+  if (leg.protocol == ip_protocol::tcp && !leg.midstream && (!leg.has_syn() || !leg.syn_ack || packet.tsval == 0)) return;
   if (leg.sighted.size() == LegState::kSightedMax) leg.sighted.erase(leg.sighted.begin());
   leg.sighted.push_back(packet);
   find_partners(leg_id, pairing_trigger::packet, packet.order_ns);
+  if (leg.protocol == ip_protocol::tcp && !leg.midstream) follow_what_passes(leg_id, packet.order_ns);
 }
 
 void Correlator::seek_partners(uint64_t leg_id, uint8_t trigger, int64_t now_ns) {
@@ -401,24 +403,7 @@ void Correlator::pair(uint64_t leg_id, const Pairer::Match& match, int64_t now_n
   knowledge_.crossed(client_side, server_side, connection.client_outer, crossing.is_proxied);
   if (!crossing.is_proxied)
     knowledge_.device_changed(client_side.point, server_side.point, changes_between(client_side, server_side, crossing.stats));
-  if (match.keeps_packets && can_be_followed(connection, crossing)) {
-    const std::optional<PathSide> device =
-        is_within ? side_of_hairpin(client_side, server_side) : std::optional(path_side(client_side.point, server_side.point));
-    if (!device) return homes_.refuse();
-    crossing.device = *device;
-    const bool is_midstream = client_side.midstream && server_side.midstream;
-    homes_.open(crossing, connection, is_midstream ? knowledge_.offsets_of(client_side, server_side) : SequenceOffsets{}, now_ns);
-  }
-}
-
-// What of the two legs' packets is missing on one side must have been there to be seen.
-bool Correlator::can_be_followed(const Connection& connection, const Crossing& crossing) const {
-  // One side shows how it began and the other, under the same names, does not: what was seen there may be no more than packets
-  // that the device forgot to translate, while a filter hides the others under their own names.
-  const LegState &client_side = connection.legs[crossing.client_leg], &server_side = connection.legs[crossing.server_leg];
-  const bool is_leak = crossing.method == PairingMethod::five_tuple && client_side.midstream != server_side.midstream;
-  return !(options_.filtered && is_leak && knowledge_.may_rename(client_side.point, server_side.point)) &&
-         !turns_back(connection, client_side, server_side) && !is_spread(client_side, server_side);
+  if (match.keeps_packets) follow(crossing, connection, now_ns);
 }
 
 // A device that gives the datagrams of one client's end to several servers makes several legs of one: what is missing on each has

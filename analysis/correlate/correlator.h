@@ -64,6 +64,8 @@ class Correlator {
   void add_opening(LegState& leg, const PacketFacts& packet, uint32_t isn);
   void find_partners(uint64_t leg_id, uint8_t trigger, int64_t now_ns);
   void take_sighted(uint64_t leg_id, const PacketFacts& packet);
+  void follow_what_passes(uint64_t leg_id, int64_t now_ns);
+  void follow(Crossing& crossing, const Connection& connection, int64_t now_ns);
   void seek_partners(uint64_t leg_id, uint8_t trigger, int64_t now_ns);
   void pair(uint64_t leg_id, const Pairer::Match& match, int64_t now_ns);
   void pair_by_turns(uint64_t leg_id, const LegEvent& event);

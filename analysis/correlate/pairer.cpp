@@ -138,6 +138,24 @@ Pairer::Match Pairer::find(uint64_t leg_id, int point, uint8_t trigger, Candidat
   return best.confidence >= kThreshold ? best : Match{};
 }
 
+Pairer::Match Pairer::surer(const LegState& leg, const LegState& partner, uint8_t trigger) const {
+  for (const PairingMethodRow& row : pairing_methods()) {
+    const std::optional<uint64_t> key = (row.triggers & trigger) && row.keeps_packets ? row.key(leg) : std::nullopt;
+    if (!key) continue;
+    const double found = score(row, leg, partner);
+    if (found < kTakesOver) continue;
+    const PairingIndex::Candidates candidates = index_.find(*key);
+    const bool has_rivals =
+        candidates.others > 0 || std::any_of(candidates.legs.begin(), candidates.legs.end(), [&](uint64_t id) {
+          const LegState* other = store_.leg(id);
+          return other != nullptr && other != &partner && other != &leg && other->point == partner.point &&
+                 score(row, leg, *other) > found - kRivalMargin;
+        });
+    if (!has_rivals) return {partner.id.value(), row.method, true, found, 0, false};
+  }
+  return {};
+}
+
 size_t Pairer::keys_shown(const LegState& leg, uint8_t trigger) {
   const auto methods = pairing_methods();
   return static_cast<size_t>(std::count_if(methods.begin(), methods.end(), [&](const PairingMethodRow& row) {

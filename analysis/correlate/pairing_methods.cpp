@@ -121,7 +121,8 @@ bool say_the_same(const PacketFacts& a, const PacketFacts& b) {
 }
 
 std::optional<uint64_t> sighted_key(const LegState& leg) {
-  if (!is_tcp(leg) || leg.sighted.empty() || !(leg.sighted.back().tcp_flags & tcp_flag::ack)) return std::nullopt;
+  if (!is_tcp(leg) || !leg.midstream || leg.sighted.empty() || !(leg.sighted.back().tcp_flags & tcp_flag::ack))
+    return std::nullopt;
   const PacketFacts& last = leg.sighted.back();
   return KeyedHash().add(5).add(last.seq).add(last.ack).add(last.payload_length).add(last.tsval).value();
 }
@@ -138,7 +139,7 @@ double sighted_score(const LegState& leg, const LegState& other) {
 
 // Where the sequence numbers are rewritten as well, timestamp and IP ID are left.
 std::optional<uint64_t> sighted_timestamp_key(const LegState& leg) {
-  if (!is_tcp(leg) || leg.sighted.empty() || leg.sighted.back().tsval == 0) return std::nullopt;
+  if (!is_tcp(leg) || !leg.midstream || leg.sighted.empty() || leg.sighted.back().tsval == 0) return std::nullopt;
   const PacketFacts& last = leg.sighted.back();
   return KeyedHash().add(6).add(last.tsval).add(last.ip_id).add(last.payload_length).value();
 }
@@ -159,6 +160,47 @@ double sighted_timestamp_score(const LegState& leg, const LegState& other) {
     ++agree;
   }
   return agree >= kAgree ? 0.95 : 0;
+}
+
+// ---- the first segments of a connection whose numbers and IDs are rewritten: place in the stream, length, sum of the payload
+// ----
+
+uint32_t place_of(const LegState& leg, const PacketFacts& packet) {
+  return packet.seq - (packet.from == Side::client ? leg.attempts.back().seq : leg.syn_ack->seq);
+}
+
+std::optional<uint64_t> summed_key(const LegState& leg) {
+  if (!is_tcp(leg) || leg.midstream || leg.sighted.empty() || !leg.has_syn() || !leg.syn_ack) return std::nullopt;
+  const PacketFacts& last = leg.sighted.back();
+  return KeyedHash().add(9).add(place_of(leg, last)).add(last.payload_length).add(last.tsval).value();
+}
+
+// Many clients ask the same and are answered the same, so that it takes several segments of both directions, no two of them
+// alike; and one of the same place and length with another sum is another connection's. Only a segment seen leaving finds:
+// whoever else says the same has been seen entering by then, and is a rival.
+double summed_score(const LegState& leg, const LegState& other) {
+  constexpr size_t kAgree = 3;
+  constexpr int64_t kHeldNs = 100'000'000;  // in a device, at the most
+  if (!summed_key(leg) || !summed_key(other) || !may_be_one_syn(leg, other, kHeldNs)) return 0;
+  std::array<const PacketFacts*, LegState::kSightedMax> agree{};
+  size_t count = 0;
+  PerSide<bool> has{};
+  for (const PacketFacts& x : leg.sighted) {
+    const auto y = std::find_if(other.sighted.begin(), other.sighted.end(), [&](const PacketFacts& p) {
+      return p.from == x.from && place_of(other, p) == place_of(leg, x) && p.payload_length == x.payload_length;
+    });
+    if (y == other.sighted.end()) continue;
+    if (y->tsval != x.tsval) return 0;
+    if (std::abs(x.order_ns - y->order_ns) >= kHeldNs) continue;
+    if (&x == &leg.sighted.back() && x.order_ns < y->order_ns) return 0;
+    const bool is_new = std::none_of(agree.begin(), agree.begin() + count, [&](const PacketFacts* p) {
+      return p->payload_length == x.payload_length && p->tsval == x.tsval;
+    });
+    if (!is_new) continue;
+    has[x.from] = true;
+    agree[count++] = &x;
+  }
+  return count >= kAgree && has[Side::client] && has[Side::server] ? 0.97 : 0;
 }
 
 // ---- datagrams: length and sum of the payload, which a NAT leaves alone; without a checksum length and IP ID ----
@@ -247,6 +289,7 @@ constexpr std::array kMethods = {
     PairingMethodRow{PairingMethod::sequence, kWithin, packet, true, false, sighted_key, hairpin_sighted_score},
     PairingMethodRow{PairingMethod::tcp_timestamp, kAcross, packet, true, true, sighted_timestamp_key, sighted_timestamp_score},
     PairingMethodRow{PairingMethod::tcp_timestamp, kWithin, packet, true, false, sighted_timestamp_key, hairpin_shifted_score},
+    PairingMethodRow{PairingMethod::payload, kAcross, packet, true, true, summed_key, summed_score},
     PairingMethodRow{PairingMethod::payload, kAcross, packet, true, true, datagram_key, datagram_score},
     PairingMethodRow{PairingMethod::payload, kWithin, opening | packet, true, true, hairpin_datagram_key, hairpin_datagram_score},
     PairingMethodRow{PairingMethod::proxy_protocol, kAcross, message, false, false, proxy_key, proxy_score},

@@ -1,7 +1,9 @@
 // What comes out of a device stands twice behind it, and once before it: the device sends it twice, or the capture behind it
-// shows it twice. Which of the two cannot be told from the packets, so that it is a fact without blame. Where the capture alone
-// can be the cause, duplicate_capture says so and comes first.
+// shows it twice. A capture does so with most packets of a direction: a copy here and there, of what entered once, is the
+// device's. Where there are many, which of the two it is cannot be told from the packets, so that it is a fact without blame.
+// Where the capture alone can be the cause, duplicate_capture says so and comes first.
 #include "analysis/detect/detectors.h"
+#include "analysis/detect/fate_observation.h"
 #include "analysis/model/text.h"
 
 namespace parallax::detect {
@@ -38,7 +40,24 @@ void sum_up(CaptureTotals& totals, const DetectorView& view, Verdicts& out) {
   }
 }
 
+void fate(Connection& c, const FateEvent& event, const DetectorView&, Verdicts& out) {
+  const PacketFacts& packet = event.packet;
+  const std::string what = packet.payload_length > 0 ? "segment" : "packet";
+  Observation o = fate_observation(c, event, FindingKind::duplicated_by_device,
+                                   "copy of the " + what + " seq " + std::to_string(packet.seq) + " length " +
+                                       std::to_string(packet.payload_length) + " ack " + std::to_string(packet.ack));
+  o.severity = Severity::notice;
+  o.confidence = 0.9;
+  out.tell(std::move(o));
+}
+
 std::string sentence(const FindingGroup& group, const DetectorView& view) {
+  if (group.record.origin == Origin::device) {
+    const SentenceWords words(group, view.options.path);
+    return plural(group.record.count, "packet") + " from the " + words.sender + " of " + words.connections +
+           " left the device once more than they entered it: once at " + words.source + ", twice at " + words.target + "." +
+           words.remark;
+  }
   const Where& where = group.record.where;
   const std::string &before = view.options.path[where.first], &behind = view.options.path[where.second];
   const Direction travel = where.first < where.second ? Direction::toward_inside : Direction::toward_outside;
@@ -54,13 +73,15 @@ std::string sentence(const FindingGroup& group, const DetectorView& view) {
 
 const Detector duplicated_by_device = {
     .kind = FindingKind::duplicated_by_device,
+    .fate_type = FateEventType::duplicated,
+    .fate = fate,
     .sum_up = sum_up,
     .sentence = sentence,
     .page = {
-        .means = "Packets stand twice behind a device and once before it, with the same IP ID and TTL.",
-        .needs =
-            "At least 20 copies, at least one packet in ten of the connections concerned, and a point before the device that "
-            "shows them once.",
+        .means = "Packets stand twice behind a device and once before it.",
+        .needs = "The device is named where the connection is followed across it, the point before it has seen the packet once, "
+                 "and less than a quarter of the direction's packets come twice. Without blame: at least 20 copies, at least one "
+                 "packet in ten of the connections concerned, and a point before the device that shows them once.",
         .errs = "A capture inside the device (netmap, an inline IPS) shows what leaves it twice, though it is on the wire once.",
         .next = "Look whether the receiver answers the copies with duplicate acknowledgements: then they are on the wire. Else "
                 "capture on the link instead of on the device."}};

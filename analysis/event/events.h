@@ -91,7 +91,7 @@ static_assert(std::is_trivially_copyable_v<LegEvent>);
 
 // A packet of a paired leg, on its way to the home of the pair. One cache line.
 struct alignas(64) PairSighting {
-  enum class Kind : uint8_t { packet, begin, end, abandon, taken_back };
+  enum class Kind : uint8_t { packet, begin, end, abandon, taken_back, sack };
   int64_t release_ns;  // when it was released to the home: its order time, or for the log of early ones that of the pairing
   int64_t order_ns;    // begin: before all that was logged
   int64_t time_ns;     // begin: fates hold from then on
@@ -120,6 +120,12 @@ inline uint16_t comparable_checksum(const Sighting& s) {
   return s.payload_length > 0 && is_plain && s.protocol == ip_protocol::tcp ? s.mss : uint16_t{0};
 }
 inline uint16_t comparable_checksum(const PairSighting& s) { return s.checksum; }
+
+// Kind::sack follows the packet that carries SACK blocks, with the same facts. The first block's edges stand in payload_length
+// and stamp_uncertainty_ns, and in checksum whether a block holds what the peer has never sent, as numbered at that point.
+namespace sack_note {
+inline constexpr uint16_t kOutside = 1;
+}  // namespace sack_note
 
 // Total, so that std::sort is deterministic (std::stable_sort takes memory, and not aligned as these are).
 inline bool in_total_order(const PairSighting& a, const PairSighting& b) {
@@ -199,18 +205,26 @@ enum class FateEventType : uint8_t {
   control_segment_lost,  // FIN, acknowledgement or window update that its receiver went without
   reset_not_forwarded,
   reset_by_device,
-  segment_altered,    // seen on both sides, with another payload
-  segment_reordered,  // left after one that had entered behind it
-  one_sided,          // no accusation: a packet of which one sighting lacks; told where a point beyond may have the third
-  left_untranslated,  // the correlator's: what a home took for lost was seen at the far point under another name
+  segment_altered,      // seen on both sides, with another payload
+  segment_reordered,    // left after one that had entered behind it
+  duplicated,           // entered once and left twice; the packet is the copy, as it left
+  sack_not_translated,  // its acknowledgement number was moved, and its SACK blocks were not moved with it
+  one_sided,            // no accusation: a packet of which one sighting lacks; told where a point beyond may have the third
+  left_untranslated,    // the correlator's: what a home took for lost was seen at the far point under another name
   progress,
   closed,
   passage,  // of no single packet
 };
 // The packet was seen on both sides.
 constexpr bool is_of_both_sides(FateEventType type) {
-  return type == FateEventType::segment_altered || type == FateEventType::segment_reordered;
+  return type == FateEventType::segment_altered || type == FateEventType::segment_reordered ||
+         type == FateEventType::sack_not_translated;
 }
+// The first block and the acknowledgement number of a packet that crossed, as it left; and the block as it entered.
+struct SackCrossing {
+  uint32_t left_entered, right_entered;
+  uint32_t left, right, ack;
+};
 struct FateEvent {
   FateEventType type;
   uint8_t home;
@@ -225,6 +239,7 @@ struct FateEvent {
   uint32_t seq_at_absent;  // of the packet, as numbered at the point where it was not seen
   CrossingStats stats;     // progress, closed
   PassageCount passage{};  // passage
+  SackCrossing sack{};     // sack_not_translated
 };
 
 }  // namespace parallax

@@ -24,6 +24,7 @@ struct Pending {
   bool zero_window : 1;
   bool covered : 1;       // another copy of these bytes was seen leaving since
   bool acknowledged : 1;  // when it entered, its receiver had it already
+  bool again : 1;         // what it says had left before
 
   // Sighting, PairSighting.
   template <typename Packet>
@@ -45,7 +46,8 @@ struct Pending {
         data(s.payload_length > 0),
         zero_window(s.window == 0),
         covered(false),
-        acknowledged(false) {}
+        acknowledged(false),
+        again(false) {}
   Pending() = default;
 
   bool has(uint8_t flags) const { return (tcp_flags & flags) != 0; }

@@ -19,6 +19,7 @@ PairTable::PairTable(uint8_t worker, const PairLimits& limits, const SensorView&
       events_(events),
       notes_(notes),
       pairs_(limits.pairs),
+      pair_notes_(limits.pairs),
       pool_(limits.pending, limits.offline),
       sketches_(limits.sketches) {
   for (size_t i = sketches_.size(); i-- > 0;) free_sketches_.push_back(static_cast<uint32_t>(i));
@@ -27,8 +28,10 @@ PairTable::PairTable(uint8_t worker, const PairLimits& limits, const SensorView&
 void PairTable::open(const Command& command) {
   if (command.pair >= pairs_.size()) pairs_.resize(std::max<size_t>(command.pair + 1, pairs_.size() * 2));  // offline only
   used_ = std::max<size_t>(used_, command.pair + 1);
+  if (pair_notes_.size() < pairs_.size()) pair_notes_.resize(pairs_.size());
   Pair& pair = pairs_[command.pair];
   pair = {};
+  notes_of(pair) = {};
   pair.connection_id = command.connection_id;
   pair.point = {command.client_point, command.server_point};
   pair.device = command.device;
@@ -56,8 +59,7 @@ void PairTable::open(const Command& command) {
 }
 
 void PairTable::take(const PairSighting& s) {
-  if (s.kind == PairSighting::Kind::packet)
-    return take_packet(s.pair, s.pair_generation, s, s.release_ns, s.from, s.same, s.device);
+  if (s.kind == PairSighting::Kind::packet) return take_packet(s.pair, s.pair_generation, s, s.from, s.same, s.device);
   Pair& pair = pairs_[s.pair];
   if (!pair.open || pair.generation != s.pair_generation) return;
   switch (s.kind) {
@@ -75,27 +77,30 @@ void PairTable::take(const PairSighting& s) {
       return abandon(pair);
     case PairSighting::Kind::taken_back:
       return take_back(pair);
+    case PairSighting::Kind::sack:
+      if (pair.ended == 0) take_sack(pair, s);
+      return;
     case PairSighting::Kind::packet:
       return;
   }
 }
 
 void PairTable::take(uint32_t reference, const Sighting& s, Side from, DuplicateState same, PathSide device) {
-  take_packet(pair_ref::index(reference), pair_ref::generation(reference), s, s.order_ns, from, same, device);
+  take_packet(pair_ref::index(reference), pair_ref::generation(reference), s, from, same, device);
 }
 
 template <typename Packet>
-inline void PairTable::take_packet(uint32_t number, uint8_t generation, const Packet& s, int64_t release_ns, Side sender,
-                                   DuplicateState same, PathSide device) {
+inline void PairTable::take_packet(uint32_t number, uint8_t generation, const Packet& s, Side sender, DuplicateState same,
+                                   PathSide device) {
   Pair& pair = pairs_[number];
   if (!pair.open || pair.generation != generation) return;  // a straggler of a pair that is over
-  // A packet says that it is no earlier than its stamp less the uncertainty of that.
-  if (const int64_t now_ns = release_ns - s.stamp_uncertainty_ns; pair.due_ns < now_ns) [[unlikely]]
+  // A packet says that it is no earlier than its stamp less the uncertainty of that. Of what was logged the other sighting is
+  // still to come, however late the two legs were paired.
+  if (const int64_t now_ns = s.order_ns - s.stamp_uncertainty_ns; pair.due_ns < now_ns) [[unlikely]]
     expire_due(pair, now_ns);
   const bool enters = device == device_side(pair, sender);
-  if (s.order_ns < pair.fates_from_ns || same != DuplicateState::fresh) [[unlikely]] {
-    if (!is_followed(pair, sender, enters, Pending(s), same)) return;
-  }
+  if (s.order_ns < pair.fates_from_ns || same != DuplicateState::fresh) [[unlikely]]
+    return take_odd(pair, sender, enters, Pending(s), same);
   if (s.tcp_flags & tcp_flag::ack) note_acknowledgement(pair, sender, enters, s.ack, s.window, s.tcp_flags);
   if (enters) {
     entering(pair, sender, Pending(s));
@@ -108,16 +113,27 @@ inline void PairTable::take_packet(uint32_t number, uint8_t generation, const Pa
     match_what_waits(pair);
 }
 
+void PairTable::take_odd(Pair& pair, Side sender, bool enters, Pending p, DuplicateState same) {
+  if (!is_followed(pair, sender, enters, p, same)) return;
+  p.again = same == DuplicateState::again;
+  if (p.has(tcp_flag::ack)) note_acknowledgement(pair, sender, enters, p.ack, p.window, p.tcp_flags);
+  enters ? entering(pair, sender, p) : leaving(pair, sender, p);
+  if (pair.offset[Side::client].is_new() || pair.offset[Side::server].is_new()) match_what_waits(pair);
+}
+
 // Of a packet from before the fates begin, or after one of the legs has ended, and of one that its point has shown already.
 bool PairTable::is_followed(Pair& pair, Side sender, bool enters, const Pending& p, DuplicateState same) {
   if (p.order_ns < pair.fates_from_ns) {
-    if (same != DuplicateState::fresh) return false;
+    if (same > DuplicateState::again) return false;
     enters ? leave_undecided(pair, sender, Doubt::not_covered) : leave_unexplained(pair, sender, Doubt::not_covered);
     return false;
   }
-  if (copy_is_awaited(pair, sender, enters, p)) return true;
-  // Shown twice, passed once; if it is a copy: else what it is on the far side finds no match.
-  if (same == DuplicateState::suspect) pair.not_followed[sender].add(p.order_ns, 2 * limits_.device_timeout_ns);
+  if (same == DuplicateState::again || copy_is_awaited(pair, sender, enters, p)) return true;
+  // Shown twice, passed once; if it is a copy: else what it is on the far side finds no match. Where it leaves and nothing waits
+  // there is nothing to match.
+  const bool may_be_missed = enters || pair.half[sender].entered.head != kNone;
+  if (same == DuplicateState::suspect && may_be_missed) pair.not_followed[sender].add(p.order_ns, 2 * limits_.device_timeout_ns);
+  take_copy(pair, sender, enters, p);
   return false;
 }
 
@@ -464,6 +480,7 @@ void PairTable::sweep(size_t budget, int64_t now_ns, int64_t round_ns) {
     Pair& pair = pairs_[sweep_at_++];
     if (!pair.open) continue;
     uint32_t sum = 0;
+    drop_sacks(pair, now_ns - limits_.device_timeout_ns);
     for (const Side sender : kSides) {
       expire(pair, sender, now_ns);
       sum += static_cast<uint32_t>(pair.half[sender].matched) + pair.lost[sender] + pair.superseded[sender] +

@@ -45,6 +45,14 @@ inline constexpr int64_t kNearlyAllNs = 100'000'000;  // nearly all leave within
 inline constexpr uint64_t kTransitsKnown = 4;
 }  // namespace pair_wait
 
+// Bits that stand in the checksum of what is kept of few packets: of such as carry SACK blocks (with sack_note), and of copies.
+namespace pair_note {
+inline constexpr uint16_t kEnters = 2;    // seen where it enters the device
+inline constexpr uint16_t kOfServer = 4;  // sent by it
+inline constexpr uint16_t kCopy = 8;      // shown by a point that had shown it before
+inline constexpr uint16_t kProved = 16;   // a copy that never entered
+}  // namespace pair_note
+
 struct PairLimits {
   size_t pairs;
   size_t pending;   // packets waiting for their far side, over all pairs
@@ -62,7 +70,9 @@ class PairTable {
   static constexpr uint32_t kControlHeld = 8;
   // What a device that forwards does not change.
   static constexpr uint8_t kShapeFlags = tcp_flag::syn | tcp_flag::fin | tcp_flag::rst;
-  static constexpr size_t kHotLines = 3;  // of a pair: what every packet reads
+  static constexpr size_t kHotLines = 3;       // of a pair: what every packet reads
+  static constexpr uint32_t kNotesHeld = 128;  // of both points and directions
+  static constexpr uint64_t kCopiesShare = 4;  // a capture that shows packets twice shows more of them twice than one in so many
 
   PairTable(uint8_t worker, const PairLimits& limits, const SensorView& sensor, WorkerCounters& counters,
             Outbox<FateEvent>& events, PacketNotes& notes);
@@ -108,6 +118,7 @@ class PairTable {
   struct Repeated {
     int64_t order_ns = kTimeMin;
     uint32_t seq = 0;
+    uint32_t copies = 0;  // not the sender's: of its packets, seen leaving once more than they entered
   };
   // Packets of the newest tick, until they are told.
   struct Passing {
@@ -192,10 +203,21 @@ class PairTable {
 
   CrossingCounters& counters_of(const Pair& pair, Side sender) { return counters_.crossing[crossed(pair)][travel(pair, sender)]; }
 
+  // What few packets bring: pair_table_notes.cpp.
+  void take_sack(Pair& pair, const PairSighting& s);
+  void compare_sacks(const Pair& pair, Side sender, const Pending& in, const Pending& out);
+  void drop_sacks(Pair& pair, int64_t before_ns);
+  void take_copy(Pair& pair, Side sender, bool enters, const Pending& copy);
+  PacketQueue& notes_of(const Pair& pair) { return pair_notes_[number_of(pair)]; }
+  bool take_other_copy(Pair& pair, Side sender, bool enters, const Pending& copy);
+  void hold_copy(Pair& pair, Side sender, uint16_t kind, const Pending& copy);
+  void decide_copies(Pair& pair, int64_t now_ns);
+
   // Matching: pair_table.cpp.
   template <typename Packet>  // Sighting, PairSighting
-  [[gnu::always_inline]] void take_packet(uint32_t number, uint8_t generation, const Packet& s, int64_t release_ns, Side sender,
-                                          DuplicateState same, PathSide device);
+  [[gnu::always_inline]] void take_packet(uint32_t number, uint8_t generation, const Packet& s, Side sender, DuplicateState same,
+                                          PathSide device);
+  void take_odd(Pair& pair, Side sender, bool enters, Pending p, DuplicateState same);
   bool is_followed(Pair& pair, Side sender, bool enters, const Pending& p, DuplicateState same);
   bool copy_is_awaited(const Pair& pair, Side sender, bool enters, const Pending& copy) const;
   void note_acknowledgement(Pair& pair, Side sender, bool enters, uint32_t ack, uint16_t window, uint8_t tcp_flags);
@@ -265,6 +287,12 @@ class PairTable {
   AbsenceProof absence_of(Pair& pair, Side sender, const Pending& in, int64_t waited_ns);
   void decide_lost(Pair& pair, Side sender, const Pending& in, int64_t waited_ns);
   void decide_injected(Pair& pair, Side sender, const Pending& out, int64_t waited_ns);
+  // It may have entered before anything was followed.
+  static bool may_have_entered_before(const Pair& pair, const Pending& out, int64_t waited_ns) {
+    return pair.fates_from_ns != kTimeMin && out.order_ns - waited_ns < pair.fates_from_ns;
+  }
+  bool is_in_time(const Pair& pair, Side sender, const Pending& out) const;
+  AbsenceProof never_entered(const Pair& pair, Side sender, const Pending& out, int64_t waited_ns) const;
   bool is_superseded(const Pair& pair, Side sender, const Pending& in) const;
   void lose_control(Pair& pair, Side sender, const Pending& in, int64_t decided_ns);
   void lose_datagram(Pair& pair, Side sender, const Pending& in, int64_t waited_ns);
@@ -281,7 +309,8 @@ class PairTable {
   void end(Pair& pair);
   bool has_point_beyond(const Pair& pair, Side seen_at) const;
   void tell_one_sided(const Pair& pair, Side sender, const Pending& p, bool lost, int64_t decided_ns);
-  void tell(const Pair& pair, Side sender, FateEventType type, const Pending& p, bool lost, int64_t decided_ns);
+  void tell(const Pair& pair, Side sender, FateEventType type, const Pending& p, bool lost, int64_t decided_ns,
+            const SackCrossing& sack = {});
   FateEvent event_of(const Pair& pair, FateEventType type) const;
   void count_passage(Passing& passing, DeviceIndex device, Direction direction, bool seen, int64_t order_ns) {
     // Unsigned: times before the tick are far beyond it.
@@ -309,6 +338,7 @@ class PairTable {
   Outbox<FateEvent>& events_;
   PacketNotes& notes_;
   LargeTable<Pair> pairs_;
+  LargeTable<PacketQueue> pair_notes_;  // by pair, of few packets: see pair_note
   PacketPool pool_;
   LargeTable<PerSide<TransitSketch<uint32_t>>> sketches_;
   std::vector<uint32_t> free_sketches_;

@@ -54,6 +54,7 @@ void PairTable::settle(Pair& pair, int64_t now_ns) {
       }
     }
   }
+  decide_copies(pair, now_ns);
 }
 
 void PairTable::close(Pair& pair, int64_t now_ns) {
@@ -101,6 +102,7 @@ void PairTable::take_back(Pair& pair) {
 
 void PairTable::end(Pair& pair) {
   if (!events_.send(event_of(pair, FateEventType::closed))) counters_.events_dropped.add();
+  while (notes_of(pair).head != kNone) pool_.pop(notes_of(pair));
   if (const uint32_t sketch = pair.half[Side::client].sketch; sketch != kNone) free_sketches_.push_back(sketch);
   pair.open = false;
 }
@@ -339,38 +341,48 @@ void PairTable::note_repeated(Pair& pair, Side sender, const Pending& in) {
 
 // ---- made ----
 
+AbsenceProof PairTable::never_entered(const Pair& pair, Side sender, const Pending& out, int64_t waited_ns) const {
+  const int64_t from = out.order_ns - waited_ns, to = out.order_ns + waited_ns;
+  // Where the stretch before the packet was not covered because the capture began then, its own time must do.
+  const int64_t covered_from =
+      out.order_ns - out.stamp_uncertainty_ns - std::max(pair_wait::kLeastNs, pair.half[sender].max_transit_ns);
+  AbsenceProof proof(sensor_, pair.point[sender], ports_of(pair, sender));
+  proof.unless(!pair.half[sender].entering_seen, Doubt::path_unknown)
+      .unless(pair.clocks_apart || nothing_matched(pair), Doubt::clock_uncertain);
+  proof.unless(pair.not_followed[sender].near(out.order_ns, limits_.device_timeout_ns), Doubt::not_covered);
+  proof.expect(std::max(from, covered_from), to);
+  proof.unless(!is_in_time(pair, sender, out), Doubt::clock_uncertain);
+  return proof;
+}
+
+// Else it was stamped late: what entered had been given up before it came.
+bool PairTable::is_in_time(const Pair& pair, Side sender, const Pending& out) const {
+  AbsenceProof in_time(sensor_, pair.point[opposite(sender)], ports_of(pair, sender));
+  return in_time.expect(out.order_ns - out.stamp_uncertainty_ns, out.order_ns).holds();
+}
+
 void PairTable::decide_injected(Pair& pair, Side sender, const Pending& out, int64_t waited_ns) {
   if (entered_altered(pair, sender, out)) return;
   tell_one_sided(pair, sender, out, false, out.order_ns + waited_ns);
   // What the device makes of a datagram need have nothing in common with it.
   if (pair.datagrams) return leave_unexplained(pair, sender, Doubt::rival);
+  if (take_other_copy(pair, sender, false, out)) return leave_unexplained(pair, sender, Doubt::rival);
   const PointIndex enters = pair.point[sender], leaves = pair.point[opposite(sender)];
-  const int64_t from = out.order_ns - waited_ns, to = out.order_ns + waited_ns;
-  if (out.order_ns < pair.fates_from_ns + waited_ns && pair.fates_from_ns != kTimeMin)  // may have entered before
-    return leave_unexplained(pair, sender, Doubt::not_covered);
-  // Where the stretch before the packet was not covered because the capture began then, its own time must do.
-  const int64_t covered_from =
-      out.order_ns - out.stamp_uncertainty_ns - std::max(pair_wait::kLeastNs, pair.half[sender].max_transit_ns);
-  AbsenceProof proof(sensor_, enters, ports_of(pair, sender));
-  proof.unless(!pair.half[sender].entering_seen, Doubt::path_unknown)
-      .unless(pair.clocks_apart || nothing_matched(pair), Doubt::clock_uncertain);
-  proof.unless(pair.not_followed[sender].near(out.order_ns, limits_.device_timeout_ns), Doubt::not_covered);
-  proof.expect(std::max(from, covered_from), to);
-  // Stamped late: what entered has been given up before this came.
-  AbsenceProof in_time(sensor_, leaves, ports_of(pair, sender));
-  proof.unless(!in_time.expect(out.order_ns - out.stamp_uncertainty_ns, out.order_ns).holds(), Doubt::clock_uncertain);
+  if (may_have_entered_before(pair, out, waited_ns)) return leave_unexplained(pair, sender, Doubt::not_covered);
+  const AbsenceProof proof = never_entered(pair, sender, out, waited_ns);
   // Devices make handshakes and resets of their own, and nothing else that takes sequence numbers.
   const bool is_forwarded = out.data || out.has(tcp_flag::fin);
   const bool is_followed = !pair.not_followed[sender].near(out.order_ns, limits_.device_timeout_ns);
-  if (is_forwarded && is_followed && pair.offset[sender].known() && proof.covered() == proof.expected() && in_time.holds() &&
-      !pair.clocks_apart && !nothing_matched(pair))
+  if (is_forwarded && is_followed && pair.offset[sender].known() && proof.covered() == proof.expected() &&
+      is_in_time(pair, sender, out) && !pair.clocks_apart && !nothing_matched(pair))
     count_missed(pair, sender, enters, out.order_ns);
   if (!proof.holds_for_all()) return leave_unexplained(pair, sender, proof.doubt());
-  if (notes_.wanted()) note(pair, out, leaves, PacketLabel::injected_by_device);
   ++pair.injected[sender];
   counters_of(pair, sender).injected.add();
+  if (out.again) return hold_copy(pair, sender, pair_note::kProved, out);
+  if (notes_.wanted()) note(pair, out, leaves, PacketLabel::injected_by_device);
   if (!out.has(tcp_flag::rst) || pair.reset_crossed_ns[sender] <= out.order_ns) return;
-  tell(pair, sender, FateEventType::reset_by_device, out, false, to);
+  tell(pair, sender, FateEventType::reset_by_device, out, false, out.order_ns + waited_ns);
 }
 
 // ---- telling ----
@@ -404,7 +416,8 @@ void PairTable::tell_one_sided(const Pair& pair, Side sender, const Pending& p, 
 }
 
 // `lost`: seen entering and absent where it leaves; else the other way round.
-void PairTable::tell(const Pair& pair, Side sender, FateEventType type, const Pending& p, bool lost, int64_t decided_ns) {
+void PairTable::tell(const Pair& pair, Side sender, FateEventType type, const Pending& p, bool lost, int64_t decided_ns,
+                     const SackCrossing& sack) {
   const Side seen_at = lost ? sender : opposite(sender);
   const FateEvent event{.type = type,
                         .home = worker_,
@@ -430,7 +443,8 @@ void PairTable::tell(const Pair& pair, Side sender, FateEventType type, const Pe
                                    .from = sender},
                         .absent_at = pair.point[opposite(seen_at)],
                         .seq_at_absent = lost ? p.seq + pair.offset[sender].value() : p.seq - pair.offset[sender].value(),
-                        .stats = {}};
+                        .stats = {},
+                        .sack = sack};
   // It may be lost: room is kept for the end of every pair.
   if (!events_.send(event, limits_.pairs)) counters_.events_dropped.add();
 }

@@ -19,6 +19,7 @@ namespace parallax {
 
 enum class DuplicateState : uint8_t {
   fresh,    // a packet of its own
+  again,    // the same, which says what was said before: only pairs are told so
   suspect,  // probably a copy, but nothing is kept of the one before to prove it: not counted, nor held against anyone
   copy,     // the packet before once more
 };

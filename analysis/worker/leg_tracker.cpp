@@ -6,6 +6,7 @@
 #include "analysis/tcp/fast_path.h"
 #include "analysis/tcp/sequence_space.h"
 #include "analysis/tcp/tcp_labels.h"
+#include "analysis/tcp/tcp_payload_sum.h"
 
 namespace parallax {
 namespace {
@@ -14,6 +15,18 @@ constexpr size_t kHintRoomLeast = 1024;
 
 Side side_in(const LegHot& hot, const OrientedKey& key) {
   return (key.source == KeyMatch::source_is_low) == ((hot.flags & leg_flag::client_is_low) != 0) ? Side::client : Side::server;
+}
+
+// Sooner than a sender's timer has it sent again (RFC 6298 asks for 1 s, Linux takes 200 ms), and nobody has asked for it.
+bool is_prompt(const TcpFlow& flow, const Sighting& s, Side from) {
+  constexpr uint32_t timer_us = 100'000;
+  return microseconds_of(s.time_ns) - flow.half[from].last_us <= timer_us && flow.half[opposite(from)].duplicate_acks == 0;
+}
+// Nothing but the acknowledgement and the window of the packet before it.
+bool repeats_acknowledgement(const LegHot& hot, const TcpFlow& flow, const Sighting& s, Side from) {
+  const TcpFlow::Half& own = flow.half[from];
+  return s.payload_length == 0 && !(s.tcp_flags & tcp_flag::turning) && s.ack == own.last_ack && s.window == own.window &&
+         s.seq == hot.next_seq[from] && (hot.seen & leg_seen::max_ack[from]);
 }
 
 }  // namespace
@@ -174,6 +187,7 @@ void LegTracker::take_leg_packet(const Sighting& s, const OrientedKey& key, uint
   LegHot& hot = store_.legs.hot(leg);
   Side from = side_in(hot, key);
   uint32_t labels = 0;
+  bool says_again = false;
   DuplicateState same;
   if (s.protocol == ip_protocol::udp) {
     same = store_.traces.take_datagram(hot, store_.legs.cold(leg), s, from);
@@ -196,11 +210,13 @@ void LegTracker::take_leg_packet(const Sighting& s, const OrientedKey& key, uint
     TcpFlow& flow = flow_of(leg, s);
     uint8_t notes = s.order_ns - hot.last_ns > round_trip::kLongestNs ? times_note::paused : 0;
     if (flow.half[from].holes > 0 && fills_hole(flow, from, {s.seq, s.seq + s.payload_length})) notes |= times_note::fills_hole;
+    const bool prompt = is_prompt(flow, s, from), same_ack = repeats_acknowledgement(hot, flow, s, from);
     const LegStep step = tcp_step(hot, store_.legs.cold(leg), flow, s, from, same);
     labels = step.labels;
     if (reused) labels |= bit(PacketLabel::reused_ports);
     if (step.what & leg_step::sent_again) counters_.retransmissions[s.point][from][retransmission_kind(labels)].add();
     if (step.needless) note_needless(*step.needless, s, from);
+    says_again = prompt && (same_ack || (step.what & leg_step::sent_again));
     if (step.what & leg_step::flipped) {
       from = Side::client;  // what the pairs have been told went the other way
       store_.traces.flip(hot, store_.legs.cold(leg));
@@ -232,7 +248,10 @@ void LegTracker::take_leg_packet(const Sighting& s, const OrientedKey& key, uint
   if (!payload_prefix_.empty()) [[unlikely]]
     recognise(leg, s, from);
   // A device may put a datagram together and cut it up anew.
-  if (s.protocol == ip_protocol::tcp || !s.has(SightingFlag::fragment)) follow(leg, hot, s, from, same);
+  if (s.protocol == ip_protocol::tcp || !s.has(SightingFlag::fragment))
+    follow(leg, hot, s, from, says_again && same == DuplicateState::fresh ? DuplicateState::again : same);
+  if ((s.options & tcp_option::sack) && s.is_tcp() && same == DuplicateState::fresh) [[unlikely]]
+    forwarder_.follow_sack(leg, s, from);
 }
 
 // The leg is over, and `s` opens the next one on its five-tuple; in midstream that goes on with the sequence numbers.
@@ -348,6 +367,20 @@ void LegTracker::tell_turn(uint32_t leg, const Sighting& s, Side from) {
       times.pace.last_tick != to_ticks(s.time_ns) || times.sums.turns > turns::kTold)
     return;
   tell_hint(leg, LegEventType::turn, s, from);
+}
+
+// The first data of a connection without timestamps, with the sum of its payload in their place: what a device leaves alone that
+// rewrites all the rest.
+void LegTracker::tell_sum(uint32_t leg, const Sighting& s, Side from) {
+  constexpr uint16_t handshake = leg_flag::syn | leg_flag::syn_ack;
+  constexpr uint8_t packets_most = 32;
+  const LegHot& hot = store_.legs.hot(leg);
+  const uint8_t logged = store_.legs.cold(leg).log_count;
+  const bool is_first = !(hot.flags & leg_flag::log_over) && logged <= packets_most;
+  if ((hot.flags & handshake) != handshake || !is_first || s.seq + s.payload_length != hot.next_seq[from]) return;
+  Sighting summed = s;
+  summed.tsval = tcp_payload_sum(s);
+  if (summed.tsval != 0) tell_hint(leg, LegEventType::sighted, summed, from);
 }
 
 // What may help to find a partner. Live, where there is little room, it is left out: nothing but a pairing rests on it, except

@@ -48,10 +48,13 @@ class LegTracker {
     if (const Hint hint = forwarder_.follow(leg, hot, s, from, same); hint != Hint::none) [[unlikely]]
       tell_hint(leg, hint == Hint::stranger ? LegEventType::stranger : LegEventType::sighted, s, from);
     if (s.payload_length > 0 && hot.pair[PathSide::outer] == kNone && hot.pair[PathSide::inner] == kNone &&
-        forwarder_.has_neighbours()) [[unlikely]]
+        forwarder_.has_neighbours()) [[unlikely]] {
       tell_turn(leg, s, from);
+      tell_sum(leg, s, from);
+    }
   }
   void tell_turn(uint32_t leg, const Sighting& s, Side from);
+  void tell_sum(uint32_t leg, const Sighting& s, Side from);
   void tell_hint(uint32_t leg, LegEventType type, const Sighting& s, Side from);
   TcpFlow& flow_of(uint32_t leg, const Sighting& s);
   TcpFlow& take_flow(uint32_t leg);

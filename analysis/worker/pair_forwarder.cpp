@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "analysis/model/sequence.h"
+
 namespace parallax {
 namespace {
 
@@ -35,6 +37,22 @@ PairSighting pair_sighting_of(const Sighting& s, Side from, DuplicateState same)
           .device = PathSide::inner,
           .window = s.window,
           .checksum = comparable_checksum(s)};
+}
+
+// No SACK block is further back: windows end below the one (RFC 7323, 2.3), and senders' at the other.
+constexpr uint32_t kWindowMost = 1u << 30, kWindowUsual = 1u << 26;
+
+// Whether the peer has sent what the blocks say that it has, as numbered here.
+bool any_outside(const LegHot& hot, const LegCold& cold, const Sighting& s, Side from) {
+  const Side peer = opposite(from);
+  const uint32_t next = hot.next_seq[peer];
+  const bool has_begin = hot.flags & (peer == Side::client ? leg_flag::syn : leg_flag::syn_ack);
+  uint64_t reach = has_begin ? next - cold.isn[peer] : hot.bytes[peer] + kWindowUsual;
+  if (reach > kWindowMost || hot.bytes[peer] > kWindowMost) reach = kWindowMost;
+  for (size_t i = 0; i + 1 < s.sack.size() && s.sack[i] != s.sack[i + 1]; i += 2) {
+    if (!sequence_at_or_before(s.sack[i + 1], next) || next - s.sack[i] > reach) return true;
+  }
+  return false;
 }
 
 }  // namespace
@@ -87,6 +105,29 @@ void PairForwarder::carry_out_commands(int64_t now_ns, int64_t not_before_ns) {
         leave(command, effective_ns);
         break;
     }
+  }
+}
+
+void PairForwarder::follow_sack(uint32_t leg, const Sighting& s, Side from) {
+  const LegHot& hot = store_.legs.hot(leg);
+  LegCold& cold = store_.legs.cold(leg);
+  const bool knows_peer = hot.seen & leg_seen::next_seq[opposite(from)];
+  if (!knows_peer || s.sack[0] == s.sack[1]) return;
+  PairSighting note = pair_sighting_of(s, from, DuplicateState::fresh);
+  note.kind = PairSighting::Kind::sack;
+  note.payload_length = s.sack[0];
+  note.stamp_uncertainty_ns = s.sack[1];
+  note.checksum = any_outside(hot, cold, s, from) ? sack_note::kOutside : uint16_t{0};
+  for (const PathSide side : kPathSides) {
+    if (hot.pair[side] == kNone) continue;
+    note.pair = pair_ref::index(hot.pair[side]);
+    note.pair_generation = pair_ref::generation(hot.pair[side]);
+    note.device = side;
+    send(hot.pair_home[side], note);
+  }
+  if (!(hot.flags & leg_flag::log_over) && !log_.append(cold.log, cold.log_count, note)) {
+    counters_.log_overflows.add();
+    drop_log(leg);
   }
 }
 
@@ -143,8 +184,8 @@ void PairForwarder::send(uint8_t home, const PairSighting& s) {
     pairs_.take(s);
     return;
   }
-  const bool is_packet = s.kind == PairSighting::Kind::packet;
-  if (homes_[home].send(s, is_packet ? markers_max_ : 0)) return;
+  const bool is_packet = s.kind == PairSighting::Kind::packet, may_be_lost = is_packet || s.kind == PairSighting::Kind::sack;
+  if (homes_[home].send(s, may_be_lost ? markers_max_ : 0)) return;
   counters_.forwards_dropped.add();
   if (is_packet) sensor_.worker_loss(worker_, s.point).add(s.order_ns, s.order_ns, 1);
 }

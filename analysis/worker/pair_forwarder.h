@@ -50,6 +50,8 @@ class PairForwarder {
       log(leg, s, from, same);
     return hint;
   }
+  // The same of its SACK blocks. REQUIRES: it has some.
+  void follow_sack(uint32_t leg, const Sighting& s, Side from);
   // `at`: its place in the order of packets, the same at the home whether there is a queue between or not.
   void leave_pairs(uint32_t leg, PairSighting::Kind kind, const PacketFacts& at);
   void drop_log(uint32_t leg);

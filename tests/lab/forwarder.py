@@ -210,7 +210,10 @@ class Forwarder:
         """At once. The frames."""
         flow = passing.connection.flows[passing.point]
         flow.last_left = max(flow.last_left, passing.serial)
-        return [self.send(opposite(passing.point), self.rewritten(passing, s)) for s in segments or [passing.segment]]
+        frames = [self.send(opposite(passing.point), self.rewritten(passing, s)) for s in segments or [passing.segment]]
+        if not self.acts.translate_sack and passing.connection.shift[opposite(passing.point)] and passing.segment.has_sack:
+            self.record.act("sack forgotten", passing, frames)
+        return frames
 
     def after(self, when_ns, action):
         heapq.heappush(self.later, (when_ns, next(self.orders), action))

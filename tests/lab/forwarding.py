@@ -40,6 +40,8 @@ class Held:
     resets: float = 0.75     # told, of the connections that the device ended
     altered: float = 0.0     # labelled, of the segments with another payload; the first few of a connection cannot be
     reordered: float = 0.0   # and of the packets that were overtaken; acknowledgements are not labelled
+    duplicated: float = 0.0  # labelled, of the copies; those of connections with few packets are not, nor those that come late
+    sacks: float = 0.0       # told, of the acknowledgements whose SACK blocks were not translated
     excused: tuple = ()      # labels that still are invented
 
 
@@ -60,7 +62,7 @@ SHAPES = [
     Shape("drop", Acts(drop=0.02), Held(0.95)),
     Shape("delay", Acts(delay=0.02), Held()),
     Shape("reorder", Acts(reorder=0.03), Held(reordered=0.45)),
-    Shape("duplicate", Acts(duplicate=0.02), Held()),
+    Shape("duplicate", Acts(duplicate=0.02), Held(duplicated=0.35)),
     Shape("split", Acts(split=0.2), Held(excused=RESEGMENTED)),
     Shape("join", Acts(join=0.3), Held()),
     Shape("alter", Acts(alter=0.02), Held(altered=0.55)),
@@ -68,7 +70,7 @@ SHAPES = [
     Shape("ip-id", Acts(ip_id="new"), Held()),
     Shape("isn", Acts(**ISN), Held()),
     Shape("isn-drop", Acts(**ISN, drop=0.02), Held(0.93)),
-    Shape("isn-drop-sack", Acts(**ISN, translate_sack=False, drop=0.02), Held(0.85)),
+    Shape("isn-drop-sack", Acts(**ISN, translate_sack=False, drop=0.02), Held(0.85, sacks=0.97)),
     Shape("nat", Acts(**NAT), Held()),
     Shape("nat-drop", Acts(**NAT, drop=0.02), Held(0.95)),
     Shape("nat-ip-id-drop", Acts(**NAT, ip_id="new", drop=0.02), Held(0.92)),
@@ -77,7 +79,7 @@ SHAPES = [
     Shape("nat-join", Acts(**NAT, join=0.3, drop=0.01), Held(0.9, excused=RESEGMENTED)),
     Shape("nat-alter", Acts(**NAT, alter=0.02), Held(altered=0.5)),
     Shape("nat-reset", Acts(**NAT, reset=0.005), Held(0.85)),
-    Shape("nat-duplicate", Acts(**NAT, duplicate=0.02, drop=0.01), Held(0.75)),
+    Shape("nat-duplicate", Acts(**NAT, duplicate=0.02, drop=0.01), Held(0.75, duplicated=0.4)),
     Shape("nat-reorder", Acts(**NAT, reorder=0.03, drop=0.01), Held(0.9, reordered=0.45)),
     Shape("nat-all", Acts(**NAT, **ALL), Held(0.85, excused=RESEGMENTED)),
     Shape("nat-ip-id-all", Acts(**NAT, ip_id="new", **ALL), Held(0.85, excused=RESEGMENTED)),
@@ -176,16 +178,17 @@ def capture(shape, folder, plan):
         network.close()
 
 
-FORMAT = "%-30s %-10s %-10s %6s %-14s %5s %-12s %-9s %-10s %-9s %-9s %-9s %8s %-5s %s"
+FORMAT = "%-30s %-10s %-10s %6s %-14s %5s %-12s %-9s %-10s %-9s %-9s %-9s %-9s %8s %-5s %s"
 HEAD = FORMAT % ("shape", "openings", "midstream", "shifts", "data lost", "share", "injected", "altered", "duplicated", "reordered",
-                 "reset:dev", "reset:cli", "findings", "held", "methods")
+                 "reset:dev", "reset:cli", "sacks", "findings", "held", "methods")
 LEGEND = "Pairings: right/wrong/none. Shifts of sequence numbers: right/wrong. Packets and resets: true/told+mistaken/invented. Findings: loud ones of the device that are not true."
 
 
 def shortfalls(verdict, held):
     shares = {"lost": verdict.lost_data, "openings": verdict.openings, "midstream": verdict.midstream, "resets": verdict.resets["device"],
-              "altered": verdict.labels["altered"], "reordered": verdict.labels["reordered"]}
-    told = {**verdict.labels, **{"reset of the " + who: of for who, of in verdict.resets.items()}}
+              "altered": verdict.labels["altered"], "reordered": verdict.labels["reordered"],
+              "duplicated": verdict.labels["duplicated"], "sacks": verdict.sacks}
+    told = {**verdict.labels, "sacks": verdict.sacks, **{"reset of the " + who: of for who, of in verdict.resets.items()}}
     return ([name for name, found in shares.items() if found.recall < getattr(held, name)] +
             (["pairings"] if verdict.openings.wrong + verdict.midstream.wrong else []) +
             (["shifts"] if verdict.shifts["wrong"] else []) +
@@ -195,12 +198,11 @@ def shortfalls(verdict, held):
 
 def judge(bin_folder, folder, shape):
     """Prints a row; whether it is as good as demanded."""
-    forgotten = shape.acts.rewrite_isn and not shape.acts.translate_sack
-    verdict = Verdict(bin_folder, folder, ["sack forgotten"] if forgotten else [])
+    verdict = Verdict(bin_folder, folder)
     short = shortfalls(verdict, shape.held) if shape.held else []
     others = [str(verdict.labels[name]) for name in ("injected", "altered", "duplicated", "reordered")] + [str(verdict.resets[who]) for who in ("device", "client")]
     print(FORMAT % (shape.name, verdict.openings, verdict.midstream, "%d/%d" % (verdict.shifts["right"], verdict.shifts["wrong"]), verdict.lost_data,
-                    "%.2f" % verdict.lost_data.recall, *others, len(verdict.false_findings), "SHORT" if short else "yes" if shape.held else "no",
+                    "%.2f" % verdict.lost_data.recall, *others, verdict.sacks, len(verdict.false_findings), "SHORT" if short else "yes" if shape.held else "no",
                     ", ".join("%s %d" % item for item in verdict.methods.most_common())), flush=True)
     if short:
         print("    short of: " + ", ".join(short))

@@ -112,7 +112,7 @@ class Answer:
 
 
 class Verdict:
-    def __init__(self, bin_folder, folder, extra_findings=()):
+    def __init__(self, bin_folder, folder):
         self.folder, self.frames = folder, {}
         self.truth, self.answer = Truth(folder), Answer(bin_folder, folder)
         self.openings, self.midstream = Pairings(), Pairings()
@@ -124,7 +124,8 @@ class Verdict:
         self.lost_data = self._judge_lost_data()
         ended = {true["outside"]["client"] for true in self.truth.connections if true["ended_by_device"]}
         self.resets = {"device": self._judge_resets("device", ended), "client": self._judge_resets("client", self.truth.aborted - ended)}
-        self.false_findings = self._false_findings(extra_findings)
+        self.sacks = self._judge_sacks()
+        self.false_findings = self._false_findings()
 
     def _judge_pairings(self):
         by_outside = collections.defaultdict(list)
@@ -192,8 +193,14 @@ class Verdict:
         acts = [act for act in self.truth.acts_of(("dropped",)) if act["length"] > 0]
         return Told(len(acts), sum(tuple(act["entered"][0]) in said for act in acts), lost.mistaken, lost.invented)
 
-    def _false_findings(self, extra):
-        did = {act["act"] for act in self.truth.acts} | set(extra)
+    def _judge_sacks(self):
+        """Acknowledgements whose SACK blocks were left as they were: how many are told."""
+        acts = len(self.truth.acts_of(("sack forgotten",)))
+        told = sum(f["count"] for f in self.answer.records["finding"] if f["kind"] == "sack_not_translated")
+        return Told(acts, min(acts, told), invented=["%d too many" % (told - acts)] if told > acts else [])
+
+    def _false_findings(self):
+        did = {act["act"] for act in self.truth.acts}
         true = {kind for act in did for kind in FINDINGS.get(act, ())}
         return [f for f in self.answer.records["finding"] if f["severity"] in LOUD and f["origin"] == "device" and f["kind"] not in true]
 

@@ -78,6 +78,10 @@ class Segment:
             edge, = struct.unpack_from("!I", self.tcp, offset)
             struct.pack_into("!I", self.tcp, offset, (edge + sack) & 0xffffffff)
 
+    @property
+    def has_sack(self):
+        return any(True for _ in self._sack_edges())
+
     def _sack_edges(self):
         offset = 20
         while offset < len(self.tcp) and self.tcp[offset] != 0:

@@ -348,7 +348,7 @@ class Parser {
     Ip ip;
     Tcp tcp;
     std::optional<uint8_t> ttl;
-    bool ip_id_given = false, altered = false;
+    bool ip_id_given = false, altered = false, keeps_sack = false;
     bool has_checksum = true;
     int64_t transit_ns = 0, uncertainty_ns = 0;
     uint32_t seq = 0, length = 0;  // relative
@@ -450,6 +450,8 @@ class Parser {
       line.tcp.timestamps = {value, number<uint32_t>(words.take("a number"))};
     } else if (key == "sack") {
       line.sack.push_back(range(words.take("LEFT:RIGHT")));
+    } else if (key == "sack-as-entered") {
+      line.keeps_sack = true;
     } else {
       return false;
     }
@@ -483,7 +485,8 @@ class Parser {
       line.tcp.seq = isn_of(p, line.from, line.to) + line.seq;
       line.tcp.ack = line.ack ? peer_isn + *line.ack : 0;
       line.tcp.sack.clear();
-      for (const auto& [left, right] : line.sack) line.tcp.sack.push_back({peer_isn + left, peer_isn + right});
+      const uint32_t sack_isn = line.keeps_sack ? isn_of(line.points.front(), line.to, line.from) : peer_isn;
+      for (const auto& [left, right] : line.sack) line.tcp.sack.push_back({sack_isn + left, sack_isn + right});
       frame.bytes = tcp_frame(line.ip, line.tcp, payload);
     }
     newest_[{p, line.from, line.to}] = frame.bytes;

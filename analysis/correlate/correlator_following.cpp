@@ -1,0 +1,71 @@
+// Which pairs of legs are followed packet by packet.
+#include "analysis/correlate/correlator.h"
+#include "analysis/correlate/hairpin.h"
+
+namespace parallax {
+namespace {
+
+// As the handshakes tell, which the home may not be shown where legs pair late: what was logged of them may not have been kept.
+SequenceOffsets offsets_between(const LegState& client_side, const LegState& server_side) {
+  SequenceOffsets offsets;
+  const bool one_offer = client_side.attempt_count == 1 && server_side.attempt_count == 1;
+  if (!one_offer || !client_side.syn_ack || !server_side.syn_ack || !client_side.has_syn() || !server_side.has_syn())
+    return offsets;
+  offsets.offset = {server_side.attempts.back().seq - client_side.attempts.back().seq,
+                    client_side.syn_ack->seq - server_side.syn_ack->seq};
+  offsets.known = {true, true};
+  return offsets;
+}
+
+}  // namespace
+
+// Paired as through a proxy, by what its messages say or by when they come; and now its packets prove to be the same on both
+// sides.
+void Correlator::follow_what_passes(uint64_t leg_id, int64_t now_ns) {
+  Connection& connection = *store_.connection_of(leg_id);
+  const LegState& leg = *store_.leg(leg_id);
+  for (Crossing& crossing : connection.crossings) {
+    const LegState &a = connection.legs[crossing.client_leg], &b = connection.legs[crossing.server_leg];
+    if (!crossing.is_proxied || crossing.is_followed || (a.id != leg.id && b.id != leg.id)) continue;
+    const Pairer::Match match = pairer_.surer(leg, a.id == leg.id ? b : a, pairing_trigger::packet);
+    if (match.leg_id == 0 || !a.shared_with.empty() || !b.shared_with.empty()) continue;
+    crossing.is_proxied = false;
+    if (crossing.is_learned) {
+      knowledge_.has_not_crossed(a, b, connection.client_outer, true);
+      knowledge_.crossed(a, b, connection.client_outer, false);
+    }
+    crossing.method = match.method;
+    crossing.confidence = match.confidence;
+    crossing.rivals = 0;
+    if (connection.side_basis != SideBasis::guessed) follow(crossing, connection, now_ns);
+  }
+}
+
+void Correlator::follow(Crossing& crossing, const Connection& connection, int64_t now_ns) {
+  if (!can_be_followed(connection, crossing)) return;
+  const LegState &client_side = connection.legs[crossing.client_leg], &server_side = connection.legs[crossing.server_leg];
+  const bool is_within = client_side.point == server_side.point;
+  const std::optional<PathSide> device =
+      is_within ? side_of_hairpin(client_side, server_side) : std::optional(path_side(client_side.point, server_side.point));
+  if (!device) return homes_.refuse();
+  crossing.device = *device;
+  SequenceOffsets offsets;
+  if (client_side.midstream && server_side.midstream) {
+    offsets = knowledge_.offsets_of(client_side, server_side);
+  } else if (crossing.method == PairingMethod::payload && client_side.protocol == ip_protocol::tcp) {
+    offsets = offsets_between(client_side, server_side);
+  }
+  homes_.open(crossing, connection, offsets, now_ns);
+}
+
+// What of the two legs' packets is missing on one side must have been there to be seen.
+bool Correlator::can_be_followed(const Connection& connection, const Crossing& crossing) const {
+  // One side shows how it began and the other, under the same names, does not: what was seen there may be no more than packets
+  // that the device forgot to translate, while a filter hides the others under their own names.
+  const LegState &client_side = connection.legs[crossing.client_leg], &server_side = connection.legs[crossing.server_leg];
+  const bool is_leak = crossing.method == PairingMethod::five_tuple && client_side.midstream != server_side.midstream;
+  return !(options_.filtered && is_leak && knowledge_.may_rename(client_side.point, server_side.point)) &&
+         !turns_back(connection, client_side, server_side) && !is_spread(client_side, server_side);
+}
+
+}  // namespace parallax

@@ -1,0 +1,139 @@
+// What few packets bring, and what is kept of them beside the packets that wait: SACK blocks, which a device that moves sequence
+// numbers has to move as it moves the acknowledgement number; and copies.
+#include "analysis/fate/pair_table.h"
+
+namespace parallax {
+namespace {
+
+uint32_t left_edge(const Pending& note) { return note.length; }
+uint32_t right_edge(const Pending& note) { return note.stamp_uncertainty_ns; }
+bool is(const Pending& note, uint16_t kind) { return (note.checksum & kind) != 0; }
+Side sender_of(const Pending& note) { return is(note, pair_note::kOfServer) ? Side::server : Side::client; }
+uint16_t bits_of(Side sender, bool enters) {
+  return static_cast<uint16_t>((sender == Side::server ? pair_note::kOfServer : 0) | (enters ? pair_note::kEnters : 0));
+}
+bool have_same_id(const Pending& in, const Pending& out) { return in.ip_id != 0 && in.ip_id == out.ip_id; }
+
+// All that a device leaves alone of a segment, and its numbers as far as this one is known to move them.
+bool are_one_packet(const SequenceOffset& own, const SequenceOffset& peer, const Pending& in, const Pending& out) {
+  return own.known() && peer.known() && out.seq - in.seq == own.value() && in.ack - out.ack == peer.value() &&
+         in.window == out.window && in.tcp_flags == out.tcp_flags &&
+         right_edge(in) - left_edge(in) == right_edge(out) - left_edge(out);
+}
+
+}  // namespace
+
+// ---- SACK blocks ----
+
+void PairTable::drop_sacks(Pair& pair, int64_t before_ns) {
+  for (uint32_t previous = kNone, node = notes_of(pair).head; node != kNone;) {
+    const uint32_t next = pool_[node].next;
+    if (!is(pool_[node], pair_note::kCopy) && pool_[node].order_ns < before_ns) {
+      pool_.remove(notes_of(pair), previous, node);
+    } else {
+      previous = node;
+    }
+    node = next;
+  }
+}
+
+// Waits for its other sighting. Where the device moves no numbers there is nothing to compare.
+void PairTable::take_sack(Pair& pair, const PairSighting& s) {
+  const Side sender = s.from;
+  const SequenceOffset &own = pair.offset[sender], &peer = pair.offset[opposite(sender)];
+  if (peer.known() && peer.value() == 0) return;
+  const bool enters = s.device == device_side(pair, sender);
+  Pending note(s);
+  note.checksum |= bits_of(sender, enters);
+  drop_sacks(pair, s.order_ns - limits_.device_timeout_ns);
+  // With IDs the same one, without the first that can be.
+  uint32_t best = kNone, before_best = kNone;
+  for (uint32_t previous = kNone, node = notes_of(pair).head; node != kNone; previous = node, node = pool_[node].next) {
+    const Pending& other = pool_[node];
+    if (is(other, pair_note::kCopy) || is(other, pair_note::kEnters) == enters || sender_of(other) != sender) continue;
+    const Pending &in = enters ? note : other, &out = enters ? other : note;
+    if (!are_one_packet(own, peer, in, out)) continue;
+    const bool same_id = have_same_id(in, out);
+    if (!same_id && (best != kNone || another_copy(pair, in, out))) continue;
+    best = node;
+    before_best = previous;
+    if (same_id) break;
+  }
+  if (best != kNone) {
+    const Pending other = pool_.remove(notes_of(pair), before_best, best);
+    return enters ? compare_sacks(pair, sender, note, other) : compare_sacks(pair, sender, other, note);
+  }
+  if (notes_of(pair).size < kNotesHeld && pool_.append(notes_of(pair), note)) return;
+  counters_.sacks_not_compared.add();
+}
+
+// It is the device's doing if the receiver's own block was of what had been sent, and as it left it is not.
+void PairTable::compare_sacks(const Pair& pair, Side sender, const Pending& in, const Pending& out) {
+  const uint32_t moved = left_edge(out) - left_edge(in);
+  if (moved == out.ack - in.ack || !is(out, sack_note::kOutside) || is(in, sack_note::kOutside)) return;
+  // Acknowledgements of one number differ in their blocks, and without IDs this may be another one of them.
+  if (!have_same_id(in, out) && moved != 0 && moved != pair.offset[sender].value()) return;
+  Pending packet = in;
+  packet.length = 0;
+  packet.stamp_uncertainty_ns = 0;
+  tell(pair, sender, FateEventType::sack_not_translated, packet, true, out.order_ns,
+       {left_edge(in), right_edge(in), left_edge(out), right_edge(out), out.ack});
+}
+
+// ---- copies ----
+
+// A point shows once more what it has shown. What comes twice on both sides is nothing that the device made.
+void PairTable::take_copy(Pair& pair, Side sender, bool enters, const Pending& copy) {
+  if (!enters) ++pair.repeated[sender].copies;
+  if (!take_other_copy(pair, sender, enters, copy)) hold_copy(pair, sender, enters ? pair_note::kEnters : uint16_t{0}, copy);
+}
+
+// The same one at the other point.
+bool PairTable::take_other_copy(Pair& pair, Side sender, bool enters, const Pending& copy) {
+  for (uint32_t previous = kNone, node = notes_of(pair).head; node != kNone; previous = node, node = pool_[node].next) {
+    const Pending& other = pool_[node];
+    if (!is(other, pair_note::kCopy) || is(other, pair_note::kEnters) == enters || sender_of(other) != sender) continue;
+    const Pending &in = enters ? copy : other, &out = enters ? other : copy;
+    if (!matches(pair, sender, in, out) || another_copy(pair, in, out)) continue;
+    pool_.remove(notes_of(pair), previous, node);
+    return true;
+  }
+  return false;
+}
+
+void PairTable::hold_copy(Pair& pair, Side sender, uint16_t kind, const Pending& copy) {
+  if (kind == pair_note::kProved) ++pair.repeated[sender].copies;
+  if (notes_of(pair).size >= kNotesHeld / 2) decide_copies(pair, copy.order_ns);
+  Pending note = copy;
+  note.checksum = static_cast<uint16_t>(bits_of(sender, false) | pair_note::kCopy | kind);
+  if (notes_of(pair).size >= kNotesHeld || !pool_.append(notes_of(pair), note)) counters_.copies_not_followed.add();
+}
+
+// Those that can be by now. A capture that shows packets twice does so with most of those of a direction: a copy here and there
+// is the device's. Only where IDs pass unchanged, for else what its sender sends again cannot be told from it.
+void PairTable::decide_copies(Pair& pair, int64_t now_ns) {
+  const int64_t waited_ns = limits_.device_timeout_ns;
+  for (uint32_t previous = kNone, node = notes_of(pair).head; node != kNone;) {
+    const Pending copy = pool_[node];
+    const uint32_t next = copy.next;
+    const bool is_due = now_ns == kTimeMax || copy.order_ns + waited_ns + copy.stamp_uncertainty_ns < now_ns;
+    if (!is(copy, pair_note::kCopy) || !is_due) {
+      previous = node;
+      node = next;
+      continue;
+    }
+    pool_.remove(notes_of(pair), previous, node);
+    node = next;
+    const Side sender = sender_of(copy);
+    const bool ids_tell = copy.ip_id != 0 && pair.ip_id_kept && !(pair.changes & bit(DeviceChange::ip_id));
+    if (is(copy, pair_note::kEnters) || !ids_tell || pair.repeated[sender].copies * kCopiesShare >= pair.half[sender].matched)
+      continue;
+    const bool is_proved = is(copy, pair_note::kProved) || (!may_have_entered_before(pair, copy, waited_ns) &&
+                                                            never_entered(pair, sender, copy, waited_ns).holds_for_all());
+    if (!is_proved) continue;
+    if (notes_.wanted()) note(pair, copy, pair.point[opposite(sender)], PacketLabel::duplicated_by_device);
+    tell(pair, sender, FateEventType::duplicated, copy, false, copy.order_ns + waited_ns);
+  }
+}
+
+}  // namespace parallax
