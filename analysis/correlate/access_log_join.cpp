@@ -157,6 +157,20 @@ int AccessLogJoin::client_side_of(const LegState& leg) const {
   return point < static_cast<int>(points_) ? point : -1;
 }
 
+// Whether messages of the client's connection are known to be seen on the other.
+bool AccessLogJoin::goes_on_over(const LegState& client, const LegState& beyond) const {
+  const auto is_among = [](const std::vector<uint64_t>& legs, const LegState& leg) {
+    return std::find(legs.begin(), legs.end(), leg.id.value()) != legs.end();
+  };
+  return store_.place_of(client.id.value()).connection_id == store_.place_of(beyond.id.value()).connection_id ||
+         is_among(client.shared_with, beyond) || is_among(beyond.shared_with, client);
+}
+
+// Toward the other's point it has a partner, and is not known to carry messages of more than that one.
+bool AccessLogJoin::is_taken(const LegState& leg, const LegState& other) {
+  return leg.paired[path_side(leg.point, other.point)] && leg.shared_with.empty();
+}
+
 // By the clients that the entry names.
 bool AccessLogJoin::may_be_of(const AccessLogEntry& entry, const LegState& leg, const LoggedRequest& request, Edge& edge) const {
   for (size_t i = 0; i < entry.clients.size(); ++i) {
@@ -172,7 +186,13 @@ bool AccessLogJoin::may_be_of(const AccessLogEntry& entry, const LegState& leg, 
   bool is_there = false;
   for (size_t i = 0; i < entry.clients.size() && !is_there; ++i) {
     each_open(static_cast<PointIndex>(point), entry.clients[i], request.asked_ns, [&](const LegState& other) {
-      is_there = i > 0 || entry.peer_port == 0 || other.client.port == entry.peer_port;
+      if (i > 0 || entry.peer_port == 0) {
+        is_there = true;
+        return false;
+      }
+      if (other.client.port != entry.peer_port) return true;
+      edge.is_of_pair = goes_on_over(other, nearest);
+      is_there = edge.is_of_pair || (!is_taken(other, nearest) && !is_taken(nearest, other));
       return !is_there;
     });
   }
@@ -205,7 +225,7 @@ std::vector<AccessLogJoin::Edge> AccessLogJoin::edges_of(PointIndex point) {
       const AccessLogEntry& entry = log_.entries[alike->entries[n]];
       const auto [least_ns, most_ns] = log_offsets(entry, request);
       if (least_ns - slack_ns > offset_ns || most_ns + slack_ns < offset_ns || !says_the_same(entry, text)) continue;
-      Edge edge{alike->entries[n], i, false, 0};
+      Edge edge{alike->entries[n], i};
       if (!may_be_of(entry, leg, request, edge)) continue;
       edges.push_back(edge);
       is_crowded = edges.size() - edges_before > kFitMax;
@@ -281,7 +301,7 @@ void AccessLogJoin::drop_foreign(std::vector<Edge>& edges, PointIndex point) {
   std::vector<Edge> kept;
   for (const Edge& edge : edges) {
     const bool is_port_shown = edge.names_own && edge.place == 0 && log_.entries[edge.entry].peer_port != 0;
-    if (is_port_shown || !is_foreign(services[service_of(edge.request)])) kept.push_back(edge);
+    if (is_port_shown || edge.is_of_pair || !is_foreign(services[service_of(edge.request)])) kept.push_back(edge);
   }
   if (!is_shown(kept) && is_shown(edges)) return;
   edges = std::move(kept);

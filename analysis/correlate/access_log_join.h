@@ -51,8 +51,9 @@ class AccessLogJoin {
  private:
   struct Edge {
     size_t entry, request;
-    bool names_own;
-    size_t place;
+    bool names_own = false;   // the entry names the client of the request's own leg
+    size_t place = 0;         // among those that it names
+    bool is_of_pair = false;  // it names, by address and port, a client whose messages are known to go on over that leg
   };
   struct Captured {
     int64_t first_ns, last_ns, reach_ns;
@@ -64,6 +65,8 @@ class AccessLogJoin {
   void sort_legs();
   void learn_clock();
   std::vector<Edge> edges_of(PointIndex point);
+  bool goes_on_over(const LegState& client, const LegState& beyond) const;
+  static bool is_taken(const LegState& leg, const LegState& other);
   bool may_be_of(const AccessLogEntry& entry, const LegState& leg, const LoggedRequest& request, Edge& edge) const;
   bool is_captured_then(const AccessLogEntry& entry) const;
   bool is_shown(const std::vector<Edge>& edges) const;

@@ -38,11 +38,24 @@ def clients_of(folder):
     return clients
 
 
+def peers_of(folder):
+    """The proxy's own ends over which each client's messages went on."""
+    served = {line["id"]: line["peer"] for line in read_lines(folder / "served.jsonl")}
+    peers = collections.defaultdict(set)
+    for line in read_lines(folder / "asked.jsonl"):
+        peers[line["client"]].add(served.get(line["id"]))
+    return peers
+
+
 def judge(folder, shapes, connections, end):
-    """Prints a table; the names of what falls short."""
-    truth, clients = truth_of(folder), clients_of(folder)
-    told = {(end(leg["client"]), leg["server"]["port"]): c["crossings"][0]
-            for c in connections if c.get("crossings") for leg in c["legs"] if leg["point"] == "outside"}
+    """Prints a table; the names of what falls short. What is paired wrongly is not judged here."""
+    truth, clients, peers = truth_of(folder), clients_of(folder), peers_of(folder)
+    told = {}
+    for c in connections:
+        inside = {end(leg["client"]) for leg in c["legs"] if leg["point"] == "inside"}
+        for leg in c["legs"]:
+            if leg["point"] == "outside" and c.get("crossings") and inside <= peers[end(leg["client"])]:
+                told[end(leg["client"]), leg["server"]["port"]] = c["crossings"][0]
     if not truth:
         return []
     print("\n%-46s %6s %9s %9s   %-22s %s" % ("transit, told by turns", "conns", "requests", "answers", "median of both, ms", "too long, too short; apart"))

@@ -17,6 +17,7 @@ from translating_traffic import digest  # noqa: E402
 
 POINTS = ("outside", "inside")
 UDP, DNS_PORT = 17, 53
+NAME_OF_PORT = "h%d.lab.example"  # what the client of that port asks for
 DEVICE = (PROXY, PROXY_INSIDE)
 ANY = "*"  # for the payload where an end does not say which it was
 TO_SERVER, TO_CLIENT = "client_to_server", "server_to_client"
@@ -113,12 +114,8 @@ class Truth:
             return collections.Counter(), 0
         asked = json.loads((self.folder / "asked.json").read_text())
         served = {(end_of(c["peer"]), end_of(c["own"])): c for c in json.loads((self.folder / "served.json").read_text())}
-        for client, done, _ in queries(self.folder / "dns.log"):
-            if done == "query[A]":
-                server = next((t.far_server for t in self.translations if t.far_client == client and t.far_server[1] == DNS_PORT), None)
-                known = served.setdefault((client, server), {"sent": [], "received": []})
-                known["received"].append(ANY)
-                known["sent"].append((float("inf"), ANY))
+        # Whom a question is from, its name tells: the device gives one port to several clients in turn.
+        questions = collections.Counter(name for _, done, name in queries(self.folder / "dns.log") if done == "query[A]")
         far = collections.defaultdict(list)
         for t in self.translations:
             far[t.client, t.server].append(served.get((t.far_client, t.far_server), {"sent": [], "received": []}))
@@ -127,6 +124,9 @@ class Truth:
             own, others = end_of(conversation["own"]), far[end_of(conversation["own"]), end_of(conversation["peer"])]
             named = conversation["service"] == "names"
             there = {"sent": [each for other in others for each in other["sent"]], "received": [each for other in others for each in other["received"]]}
+            if named:
+                served_here = questions[NAME_OF_PORT % own[1]]
+                there = {"sent": [(float("inf"), ANY)] * served_here, "received": [ANY] * served_here}
             for direction, sender, receiver in ((TO_SERVER, conversation, there), (TO_CLIENT, there, conversation)):
                 left = collections.Counter(ANY if named else each for each in receiver["received"])
                 for time, what in sender["sent"]:  # of several that say the same the last is taken for the one that was lost
