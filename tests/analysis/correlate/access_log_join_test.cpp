@@ -59,6 +59,14 @@ class AccessLogJoinTest : public testing::Test {
     e.status = 200;
     return e;
   }
+  void pair(uint64_t client_leg_id, uint64_t server_leg_id) {
+    Connection& connection = store_.connect(client_leg_id, server_leg_id);
+    Crossing& crossing = connection.crossings.emplace_back();
+    crossing.client_leg = store_.place_of(client_leg_id).leg;
+    crossing.server_leg = store_.place_of(server_leg_id).leg;
+    crossing.is_proxied = true;
+    store_.mark_paired(*store_.leg(client_leg_id), *store_.leg(server_leg_id));
+  }
   const RecognisedRequest& shown(uint64_t leg_id, size_t index = 0) { return store_.leg(leg_id)->recognised->requests[index]; }
   static int64_t at(double ms) { return kStart + static_cast<int64_t>(ms * kMs); }
 
@@ -95,6 +103,31 @@ TEST_F(AccessLogJoinTest, AProxysLogNamesTheClientByItsPort) {
   ASSERT_EQ(join.joins().size(), 1u);
   EXPECT_EQ(join.client_leg_of(join.joins()[0]).client_leg_id, second);
   EXPECT_EQ(shown(inside).logged_client, "192.0.2.10");
+}
+
+// The client's own connection is encrypted beyond the proxy, too, and another client asks for the same at that moment.
+TEST_F(AccessLogJoinTest, AnEntryIsNotOfARequestOnAConnectionThatIsPairedWithAnother) {
+  const uint64_t own = leg(kOutside, client(10), 0, 900), another = leg(kOutside, client(10), 0, 900);
+  const uint64_t unread = leg(kInside, kProxy, 100, 800), inside = leg(kInside, kProxy, 100, 800);
+  const uint64_t alone = leg(kInside, kProxy, 100, 800);
+  pair(own, unread);
+  pair(another, inside);
+  request(inside, 200, "/a");
+  request(alone, 200, "/a");
+  entry(200, "/a", {client(10)}).peer_port = store_.leg(own)->client.port;
+  EXPECT_EQ(AccessLogJoin(log_, store_, 2).joins().size(), 0u);
+}
+
+TEST_F(AccessLogJoinTest, ARequestOfTheClientsPairIsTheLogsOwnWhateverElseTheServiceIsAsked) {
+  const uint64_t own = leg(kOutside, client(10), 0, 900), inside = leg(kInside, kProxy, 100, 800);
+  pair(own, inside);
+  request(inside, 200, "/a");
+  entry(200, "/a", {client(10)}).peer_port = store_.leg(own)->client.port;
+  for (int i = 0; i < 10; ++i) request(leg(kInside, kProxy, 100, 800), 300, "/of-another-proxy");
+  entry(900, "/b", {client(11)});
+  AccessLogJoin join(log_, store_, 2);
+  ASSERT_EQ(join.joins().size(), 1u);
+  EXPECT_EQ(shown(inside).log_line, 1u);
 }
 
 TEST_F(AccessLogJoinTest, WithoutAPortTwoLegsOfOneClientAreNotToldApart) {
