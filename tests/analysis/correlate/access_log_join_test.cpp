@@ -109,11 +109,17 @@ TEST_F(AccessLogJoinTest, AProxysLogNamesTheClientByItsPort) {
 TEST_F(AccessLogJoinTest, AnEntryIsNotOfARequestOnAConnectionThatIsPairedWithAnother) {
   const uint64_t own = leg(kOutside, client(10), 0, 900), another = leg(kOutside, client(10), 0, 900);
   const uint64_t unread = leg(kInside, kProxy, 100, 800), inside = leg(kInside, kProxy, 100, 800);
-  const uint64_t alone = leg(kInside, kProxy, 100, 800);
   pair(own, unread);
   pair(another, inside);
   request(inside, 200, "/a");
-  request(alone, 200, "/a");
+  entry(200, "/a", {client(10)}).peer_port = store_.leg(own)->client.port;
+  EXPECT_EQ(AccessLogJoin(log_, store_, 2).joins().size(), 0u);
+}
+
+TEST_F(AccessLogJoinTest, NorOnOneWithoutAPartnerWhereTheClientsHasOne) {
+  const uint64_t own = leg(kOutside, client(10), 0, 900), unread = leg(kInside, kProxy, 100, 800);
+  pair(own, unread);
+  request(leg(kInside, kProxy, 100, 800), 200, "/a");
   entry(200, "/a", {client(10)}).peer_port = store_.leg(own)->client.port;
   EXPECT_EQ(AccessLogJoin(log_, store_, 2).joins().size(), 0u);
 }
