@@ -35,14 +35,17 @@ bool Passages::is_blind(PointIndex point, Direction direction, int64_t time_ns) 
   const auto own = ticks.counts.find(number);
   const Counts here = own == ticks.counts.end() ? Counts{} : own->second;
   uint64_t missed = here.missed;
-  // And what it missed before and after, as far as it showed nothing.
-  for (auto it = own == ticks.counts.end() ? ticks.counts.lower_bound(number) : own; it != ticks.counts.begin();) {
+  const auto is_enough = [&] { return missed * kShownForEach > here.shown; };
+  // And what it missed before and after, as far as it showed nothing; no further than it takes, for a mirror may be dead for
+  // hours.
+  for (auto it = own == ticks.counts.end() ? ticks.counts.lower_bound(number) : own;
+       !is_enough() && it != ticks.counts.begin();) {
     if ((--it)->second.shown > 0) break;
     missed += it->second.missed;
   }
   const auto after = ticks.counts.upper_bound(number);
-  for (auto it = after; it != ticks.counts.end() && it->second.shown == 0; ++it) missed += it->second.missed;
-  return missed * kShownForEach > here.shown;
+  for (auto it = after; !is_enough() && it != ticks.counts.end() && it->second.shown == 0; ++it) missed += it->second.missed;
+  return is_enough();
 }
 
 }  // namespace parallax
