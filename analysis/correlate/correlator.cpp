@@ -310,11 +310,12 @@ void Correlator::find_partners(uint64_t leg_id, uint8_t trigger, int64_t now_ns)
 void Correlator::take_sighted(uint64_t leg_id, const PacketFacts& packet) {
   LegState& leg = *store_.leg(leg_id);
   // Its SYN came late, or it is one of the first segments with the sum of its payload.
-  if (leg.protocol == ip_protocol::tcp && !leg.midstream && (!leg.has_syn() || !leg.syn_ack || packet.tsval == 0)) return;
+  const bool has_opening = leg.protocol == ip_protocol::tcp && !leg.midstream;
+  if (has_opening && (!leg.has_syn() || !leg.syn_ack || packet.tsval == 0)) return;
   if (leg.sighted.size() == LegState::kSightedMax) leg.sighted.erase(leg.sighted.begin());
   leg.sighted.push_back(packet);
-  find_partners(leg_id, pairing_trigger::packet, packet.order_ns);
-  if (leg.protocol == ip_protocol::tcp && !leg.midstream) follow_what_passes(leg_id, packet.order_ns);
+  find_partners(leg_id, pairing_trigger::packet, packet.order_ns);  // which may move the leg to another connection
+  if (has_opening) follow_what_passes(leg_id, packet.order_ns);
 }
 
 void Correlator::seek_partners(uint64_t leg_id, uint8_t trigger, int64_t now_ns) {
