@@ -9,7 +9,7 @@ import json
 import statistics
 
 SLACK = 0.0003  # seconds: stamps of two interfaces, and of the processes
-TIMER = 0.001   # of the proxy
+TIMER = 0.003   # of the proxy, which reads the clock once a turn
 APART = 0.003   # what the processes take to be woken, beside: more in the middle, and the proxy was not timed well
 
 
