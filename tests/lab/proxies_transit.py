@@ -92,13 +92,20 @@ def judge(folder, shapes, connections, end):
 
 
 def judge_streams(folder, connections, findings, end):
-    """What the relay has kept of answers: no byte more or less, and nobody else is said to have kept any."""
+    """What the relay has kept of answers: no byte more or less, and nobody else is said to have kept any. Of what is paired rightly."""
+    peers = peers_of(folder)
+    relays = {line["port"] for line in read_lines(folder / "asked.jsonl") if line["shape"].startswith("relay")}
     cut = {line["client"]: line["kept"] for line in read_lines(folder / "cut.jsonl")}
     accused = {i for f in findings if f["kind"] == "message_not_forwarded" for i in f["connection_ids"]}
     wrong, silent, right = [], 0, 0
     for c in connections:
+        inside = {end(leg["client"]) for leg in c["legs"] if leg["point"] == "inside"}
+        outside = {end(leg["client"]) for leg in c["legs"] if leg["point"] == "outside"}
+        if any(not inside <= peers[client] for client in outside):
+            continue
         for crossing in c.get("crossings", []):
-            client = next((end(leg["client"]) for leg in c["legs"] if leg["point"] == "outside"), None)
+            # Other services may have been asked from the same port.
+            client = next((end(leg["client"]) for leg in c["legs"] if leg["point"] == "outside" and leg["server"]["port"] in relays), None)
             said = (crossing.get("bytes_kept_from_client", 0), crossing.get("bytes_kept_from_server"))
             kept = cut.get(client, 0)
             if said[0] != 0 or said[1] not in (None, kept) or (c["id"] in accused) != bool(said[1]):
