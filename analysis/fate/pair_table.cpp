@@ -8,7 +8,6 @@
 #include "analysis/model/sequence.h"
 
 namespace parallax {
-namespace {}  // namespace
 
 PairTable::PairTable(uint8_t worker, const PairLimits& limits, const SensorView& sensor, WorkerCounters& counters,
                      Outbox<FateEvent>& events, PacketNotes& notes)
