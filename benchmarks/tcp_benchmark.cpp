@@ -75,7 +75,8 @@ struct Legs {
   template <Side from>
   bool take_fast_path(uint32_t leg, const Sighting& s) {
     if (!take_on_fast_path<from>(hot[leg], flow[leg], s)) return false;
-    benchmark::DoNotOptimize(take_times_on_fast_path<from>(flow[leg].times, hot[leg], cold[leg], s));
+    benchmark::DoNotOptimize(take_times_on_fast_path<from>(
+        flow[leg].times, hot[leg], [&]() -> const LegCold& { return cold[leg]; }, s));
     return true;
   }
 };

@@ -241,8 +241,7 @@ const Connection* ConnectionStore::find(uint64_t connection_id) const {
   return it == connections_.end() ? nullptr : &it->second;
 }
 
-const LegState* ConnectionStore::leg(uint64_t leg_id) const {
-  const LegPlace place = place_of(leg_id);
+const LegState* ConnectionStore::leg(const LegPlace& place) const {
   if (place.connection_id == 0) return nullptr;
   return &connections_.at(place.connection_id).legs[place.leg];
 }

@@ -62,7 +62,8 @@ class ConnectionStore {
   Connection* find(uint64_t connection_id);
   const Connection* find(uint64_t connection_id) const;
   Connection* connection_of(uint64_t leg_id) { return find(place_of(leg_id).connection_id); }
-  const LegState* leg(uint64_t leg_id) const;
+  const LegState* leg(uint64_t leg_id) const { return leg(place_of(leg_id)); }
+  const LegState* leg(const LegPlace& place) const;
   LegState* leg(uint64_t leg_id) { return const_cast<LegState*>(std::as_const(*this).leg(leg_id)); }
 
   // By id.

@@ -321,6 +321,7 @@ void Correlator::take_sighted(uint64_t leg_id, const PacketFacts& packet) {
 void Correlator::seek_partners(uint64_t leg_id, uint8_t trigger, int64_t now_ns) {
   const int own = store_.leg(leg_id)->point;
   for (const int point : {own - 1, own, own + 1}) {
+    if (point < 0 || point >= static_cast<int>(options_.path.size())) continue;
     const Pairer::Match match = pairer_.find(leg_id, point, trigger);
     if (match.leg_id == 0) continue;
     std::vector<uint64_t> freed;

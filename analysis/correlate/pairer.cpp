@@ -101,26 +101,26 @@ bool Pairer::may_take_over(const LegState& leg, const LegState& other, double fo
 
 Pairer::Match Pairer::find(uint64_t leg_id, int point, uint8_t trigger) const {
   const Match match = find(leg_id, point, trigger, Candidate::free);
-  return match.leg_id != 0 ? match : find(leg_id, point, trigger, Candidate::taken);
+  const bool may_take = store_.leg(leg_id)->point != point;  // a hairpin takes no leg from another
+  return match.leg_id != 0 || !may_take ? match : find(leg_id, point, trigger, Candidate::taken);
 }
 
 Pairer::Match Pairer::find(uint64_t leg_id, int point, uint8_t trigger, Candidate candidate) const {
   Match best;
   const LegState& leg = *store_.leg(leg_id);
   const uint64_t own_connection = store_.place_of(leg_id).connection_id;
+  const PairingReach reach = leg.point == point ? PairingReach::same_point : PairingReach::neighbours;
   std::vector<uint64_t> seen;
   for (const PairingMethodRow& row : pairing_methods()) {
-    if (!(row.triggers & trigger)) continue;
+    if (!(row.triggers & trigger) || row.reach != reach) continue;
     const std::optional<uint64_t> key = row.key(leg);
     if (!key) continue;
     const PairingIndex::Candidates candidates = index_.find(*key);
     for (const uint64_t id : candidates.legs) {
-      const LegState* other = store_.leg(id);
-      if (other == nullptr || id == leg_id || other->point != point || std::find(seen.begin(), seen.end(), id) != seen.end())
-        continue;
-      if (store_.place_of(id).connection_id == own_connection ||
-          may_pair(leg, *other, row.reach) != (candidate == Candidate::free))
-        continue;
+      const LegPlace place = store_.place_of(id);
+      if (place.connection_id == own_connection || std::find(seen.begin(), seen.end(), id) != seen.end()) continue;
+      const LegState* other = store_.leg(place);
+      if (other == nullptr || other->point != point || may_pair(leg, *other, reach) != (candidate == Candidate::free)) continue;
       seen.push_back(id);
       const double found = score(row, leg, *other);
       if (candidate == Candidate::taken && !may_take_over(leg, *other, found)) continue;

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <array>
+#include <bit>
 #include <cstdint>
 #include <optional>
 
@@ -72,6 +73,8 @@ struct alignas(64) LegHot {
   uint16_t history_seen;           // which letters of the history stand already: two bits a letter, client and server
   uint8_t end_states;              // TcpEndState of the client in the low nibble, of the server in the high one
   uint8_t seen;                    // leg_seen; of UDP see capture_trace.cpp
+
+  bool has_no_pair() const { return std::bit_cast<uint64_t>(pair) == ~uint64_t{0}; }  // kNone on both sides, in one compare
 
   TcpEndState end_state(Side side) const { return static_cast<TcpEndState>(end_states >> nibble(side) & 15); }
   void set_end_state(Side side, TcpEndState state) {

@@ -21,7 +21,8 @@ template <Side from>
 RoundTripSamples take_packet(FlowTimes& times, const LegHot& hot, const LegCold& cold, const Sighting& s, uint32_t labels) {
   constexpr Side peer = opposite(from);
   const DataKind data = turns::data_kind_of<from>(times.pace, s, labels);
-  const RoundTripSamples samples = flow_times::take_trips<from>(times, hot, cold, s, s.tcp_flags, data);
+  const RoundTripSamples samples = flow_times::take_trips<from>(
+      times, hot, [&]() -> const LegCold& { return cold; }, s, s.tcp_flags, data);
   if (data != DataKind::none) {
     const uint32_t unacked = (hot.seen & leg_seen::max_ack[peer]) ? hot.max_ack[peer] : turns::data_seq(s);
     turns::take<from>(times.pace, times.sums, s, data, times.trips, unacked);

@@ -67,27 +67,27 @@ inline bool leaves_in_flight(const LegHot& hot, const Sighting& s, uint8_t flags
 }
 
 // What each packet does, before the turns. `flags`: its TCP flags, as far as they matter; `data`: what its payload is. Where
-// these are known when compiling, so is much of the answer.
-template <Side from>
-[[gnu::always_inline]] inline RoundTripSamples take_trips(FlowTimes& times, const LegHot& hot, const LegCold& cold,
+// these are known when compiling, so is much of the answer. `cold_of` gives the leg's cold part, which hardly a packet needs.
+template <Side from, typename ColdOf>
+[[gnu::always_inline]] inline RoundTripSamples take_trips(FlowTimes& times, const LegHot& hot, ColdOf&& cold_of,
                                                           const Sighting& s, uint8_t flags, DataKind data) {
   const bool awaited = data != DataKind::none || leaves_in_flight(hot, s, flags, opposite(from));
   const RoundTripSamples samples = round_trip::step<from>(times.trips, s, flags, data, awaited);
   if (!turns::flight_measured(times.pace) && handshake_seen(hot)) [[unlikely]]
-    turns::take_flight(times.pace, times.sums, s, from, data, times.trips, cold.isn);
+    turns::take_flight(times.pace, times.sums, s, from, data, times.trips, cold_of().isn);
   return samples;
 }
 
 }  // namespace flow_times
 
 // The same for a packet on the fast path (fast_path.h), of which neither labels nor notes say anything.
-template <Side from>
-[[gnu::always_inline]] inline RoundTripSamples take_times_on_fast_path(FlowTimes& times, const LegHot& hot, const LegCold& cold,
+template <Side from, typename ColdOf>
+[[gnu::always_inline]] inline RoundTripSamples take_times_on_fast_path(FlowTimes& times, const LegHot& hot, ColdOf&& cold_of,
                                                                        const Sighting& s) {
-  if (s.payload_length == 0) return flow_times::take_trips<from>(times, hot, cold, s, tcp_flag::ack, DataKind::none);
+  if (s.payload_length == 0) return flow_times::take_trips<from>(times, hot, cold_of, s, tcp_flag::ack, DataKind::none);
   if (!turns::is_next<from>(times.pace, s)) [[unlikely]]
-    return take_times(times, hot, cold, s, from, 0, 0);
-  const RoundTripSamples samples = flow_times::take_trips<from>(times, hot, cold, s, tcp_flag::ack, DataKind::next);
+    return take_times(times, hot, cold_of(), s, from, 0, 0);
+  const RoundTripSamples samples = flow_times::take_trips<from>(times, hot, cold_of, s, tcp_flag::ack, DataKind::next);
   turns::take_fast_path<from>(times.pace, times.sums, s, times.trips, hot.max_ack[opposite(from)]);
   return samples;
 }

@@ -56,7 +56,8 @@ LegTracker::LegTracker(const EngineOptions& options, SensorView& sensor, WorkerC
 template <Side from>
 [[gnu::always_inline]] inline bool LegTracker::take_fast_path_from(const Sighting& s, uint32_t leg, LegHot& hot, TcpFlow& flow) {
   if (!take_on_fast_path<from>(hot, flow, s)) return false;
-  const RoundTripSamples samples = take_times_on_fast_path<from>(flow.times, hot, store_.legs.cold(leg), s);
+  const auto cold_of = [this, leg]() -> const LegCold& { return store_.legs.cold(leg); };
+  const RoundTripSamples samples = take_times_on_fast_path<from>(flow.times, hot, cold_of, s);
   if (samples.any()) count_round_trips(samples, s, from);
   hot.flags |= leg_flag::reported_stale;
   if (notes_.wanted()) note_leg_packet(s, leg, 0);
@@ -98,8 +99,8 @@ void LegTracker::take_burst(std::span<Sighting* const> burst) {
     // Forced inline, as above.
     const auto stage = [&](size_t number, auto&& work) __attribute__((always_inline)) {
       if (begin < number * kBlock) return;
-      const size_t first = begin - number * kBlock;
-      for (size_t k = first; k < std::min(first + kBlock, burst.size()); ++k) work(k);
+      const size_t first = begin - number * kBlock, end = std::min(first + kBlock, burst.size());
+      for (size_t k = first; k < end; ++k) work(k);
     };
     stage(
         0, [&](size_t k) __attribute__((always_inline)) {
@@ -353,7 +354,7 @@ void LegTracker::recognise(uint32_t leg, const Sighting& s, Side from) {
   std::optional<uint32_t> first_seq;
   const LegHot& hot = store_.legs.hot(leg);
   if (hot.flags & opening) first_seq = store_.legs.cold(leg).isn[from] + 1;
-  const bool may_pair = forwarder_.has_neighbours() && hot.pair[PathSide::outer] == kNone && hot.pair[PathSide::inner] == kNone;
+  const bool may_pair = forwarder_.has_neighbours() && hot.has_no_pair();
   protocol_parser_.take(leg, store_.id_of(leg), s, from, first_seq, may_pair, payload_prefix_);
 }
 

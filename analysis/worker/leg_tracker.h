@@ -47,8 +47,7 @@ class LegTracker {
     using Hint = PairForwarder::Hint;
     if (const Hint hint = forwarder_.follow(leg, hot, s, from, same); hint != Hint::none) [[unlikely]]
       tell_hint(leg, hint == Hint::stranger ? LegEventType::stranger : LegEventType::sighted, s, from);
-    if (s.payload_length > 0 && hot.pair[PathSide::outer] == kNone && hot.pair[PathSide::inner] == kNone &&
-        forwarder_.has_neighbours()) [[unlikely]] {
+    if (forwarder_.has_neighbours() && s.payload_length > 0 && hot.has_no_pair()) [[unlikely]] {
       tell_turn(leg, s, from);
       tell_sum(leg, s, from);
     }

@@ -164,7 +164,7 @@ void PairForwarder::log(uint32_t leg, const Sighting& s, Side from, DuplicateSta
 bool PairForwarder::lacks_partner(uint32_t leg) const {
   const PointIndex point = store_.legs.key(leg).point;
   const LegHot& hot = store_.legs.hot(leg);
-  if (!has_neighbours()) return hot.pair[PathSide::outer] == kNone && hot.pair[PathSide::inner] == kNone;
+  if (!has_neighbours()) return hot.has_no_pair();
   const auto lacks = [&](PathSide side) { return has_point(point, side) && hot.pair[side] == kNone; };
   return lacks(PathSide::outer) || lacks(PathSide::inner);
 }

@@ -41,14 +41,11 @@ class PairForwarder {
   };
   // A packet that has been taken into its leg.
   [[gnu::always_inline]] Hint follow(uint32_t leg, const LegHot& hot, const Sighting& s, Side from, DuplicateState same) {
-    constexpr uint16_t opening = leg_flag::syn | leg_flag::syn_ack;
-    const Hint hint = (hot.flags & opening) ? Hint::none : hint_of(leg, s, from, same);
-    // A loop over kPathSides is not unrolled.
-    pass_on(hot, PathSide::outer, s, from, same);
-    pass_on(hot, PathSide::inner, s, from, same);
-    if (!(hot.flags & leg_flag::log_over)) [[unlikely]]
-      log(leg, s, from, same);
-    return hint;
+    if (!hot.has_no_pair()) {  // a loop over kPathSides is not unrolled
+      pass_on(hot, PathSide::outer, s, from, same);
+      pass_on(hot, PathSide::inner, s, from, same);
+    }
+    return is_settled(hot) ? Hint::none : follow_unsettled(leg, hot, s, from, same);
   }
   // The same of its SACK blocks. REQUIRES: it has some.
   void follow_sack(uint32_t leg, const Sighting& s, Side from);
@@ -59,6 +56,7 @@ class PairForwarder {
   // Forced inline: GCC deletes calls that only prefetch, as free of side effects.
   [[gnu::always_inline]] void prefetch(uint32_t leg) const {
     const LegHot& hot = store_.legs.hot(leg);
+    if (hot.has_no_pair()) return;
     prefetch(hot, PathSide::outer);
     prefetch(hot, PathSide::inner);
   }
@@ -84,6 +82,19 @@ class PairForwarder {
     } else {
       send_on(hot.pair_home[side], hot.pair[side], side, s, from, same);
     }
+  }
+  // Of its packets none is logged or hinted at any more: the log is over, and its opening was seen. In one compare, for it is
+  // asked of every packet: the log's bit is above those of the opening.
+  static bool is_settled(const LegHot& hot) {
+    constexpr uint16_t opening = leg_flag::syn | leg_flag::syn_ack;
+    static_assert(leg_flag::log_over > opening);
+    return (hot.flags & (leg_flag::log_over | opening)) > leg_flag::log_over;
+  }
+  Hint follow_unsettled(uint32_t leg, const LegHot& hot, const Sighting& s, Side from, DuplicateState same) {
+    constexpr uint16_t opening = leg_flag::syn | leg_flag::syn_ack;
+    const Hint hint = (hot.flags & opening) ? Hint::none : hint_of(leg, s, from, same);
+    if (!(hot.flags & leg_flag::log_over)) log(leg, s, from, same);
+    return hint;
   }
   Hint hint_of(uint32_t leg, const Sighting& s, Side from, DuplicateState same) const;
   void send_on(uint8_t home, uint32_t pair, PathSide side, const Sighting& s, Side from, DuplicateState same);

@@ -75,7 +75,10 @@ DecodeError layers::decode_link_type(uint16_t type, Bytes bytes, DecodedFrame& s
 DecodeError layers::decode_ethernet(Bytes bytes, DecodedFrame& sighting, Nest nest) {
   constexpr uint32_t kHeader = 14;
   if (bytes.captured < kHeader) return DecodeError::frame_too_short;
-  return decode_link_type(load16(bytes.data + 12), bytes.skip(kHeader), sighting, nest);
+  const uint16_t type = load16(bytes.data + 12);
+  if (type == ether_type::ipv4) [[likely]]
+    return decode_ipv4(bytes.skip(kHeader), sighting, nest);
+  return decode_link_type(type, bytes.skip(kHeader), sighting, nest);
 }
 
 DecodeError decode(const FrameView& frame, DecodedFrame& decoded, KeyFrom key_from) {

@@ -170,12 +170,9 @@ DecodeError decode_icmp(Bytes bytes, DecodedFrame& sighting) {
   return read_quote(bytes.skip(kHeader), sighting);
 }
 
-}  // namespace
-
-DecodeError decode_protocol(Bytes bytes, DecodedFrame& sighting, Nest nest) {
+// Apart, so that decode_protocol() keeps few registers for TCP.
+[[gnu::noinline]] DecodeError decode_other_protocol(Bytes bytes, DecodedFrame& sighting, Nest nest) {
   switch (sighting.protocol) {
-    case ip_protocol::tcp:
-      return decode_tcp(bytes, sighting);
     case ip_protocol::udp:
       return decode_udp(bytes, sighting, nest);
     case ip_protocol::icmp:
@@ -190,6 +187,14 @@ DecodeError decode_protocol(Bytes bytes, DecodedFrame& sighting, Nest nest) {
       sighting.payload_length = bytes.wire;
       return DecodeError::none;
   }
+}
+
+}  // namespace
+
+DecodeError decode_protocol(Bytes bytes, DecodedFrame& sighting, Nest nest) {
+  if (sighting.protocol == ip_protocol::tcp) [[likely]]
+    return decode_tcp(bytes, sighting);
+  return decode_other_protocol(bytes, sighting, nest);
 }
 
 }  // namespace parallax::layers

@@ -94,7 +94,8 @@ void take_long(State& state, const Sighting& s, Side from) {
 bool take_short(State& state, const Sighting& s, Side from) {
   const auto take = [&]<Side side>() {
     if (!take_on_fast_path<side>(state.hot, state.flow, s)) return false;
-    take_times_on_fast_path<side>(state.flow.times, state.hot, state.cold, s);
+    take_times_on_fast_path<side>(
+        state.flow.times, state.hot, [&]() -> const LegCold& { return state.cold; }, s);
     return true;
   };
   return from == Side::client ? take.operator()<Side::client>() : take.operator()<Side::server>();
