@@ -233,7 +233,6 @@ std::vector<std::string> Engine::Impl::bounds_hit() const {
   add("sack_blocks", sum(&WorkerCounters::sacks_not_compared), "acknowledgements whose SACK blocks were not compared");
   add("copies", sum(&WorkerCounters::copies_not_followed), "copies of packets of which nobody is told who made them");
   add("capture_traces", sum(&WorkerCounters::traces_refused), "times that a leg's copies and capture loss were not followed");
-  add("transit_sketches", sum(&WorkerCounters::sketches_missing), "pairs without transit times of their own");
   add("turns", correlator.proxy_transits().turns_not_told(),
       "later turns of connections through proxies that no transit times were told of");
   add("event_ring", sum(&WorkerCounters::events_dropped), "events dropped");

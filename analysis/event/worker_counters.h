@@ -38,7 +38,6 @@ struct alignas(64) WorkerCounters {
   Counter pending_overflows;    // packets whose fate could not be followed
   Counter copies_not_followed;  // packets that a point showed twice for which there was no room
   Counter sacks_not_compared;   // acknowledgements with SACK blocks for which there was no room
-  Counter sketches_missing;     // pairs without a transit sketch of their own
   Counter traces_refused;       // times that an odd leg got no trace
   Counter events_dropped, forwards_dropped;
   Counter recognitions_dropped;            // no room in the ring to the correlator

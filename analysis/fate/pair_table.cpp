@@ -19,10 +19,7 @@ PairTable::PairTable(uint8_t worker, const PairLimits& limits, const SensorView&
       notes_(notes),
       pairs_(limits.pairs),
       pair_notes_(limits.pairs),
-      pool_(limits.pending, limits.offline),
-      sketches_(limits.sketches) {
-  for (size_t i = sketches_.size(); i-- > 0;) free_sketches_.push_back(static_cast<uint32_t>(i));
-}
+      pool_(limits.pending, limits.offline) {}
 
 void PairTable::open(const Command& command) {
   if (command.pair >= pairs_.size()) pairs_.resize(std::max<size_t>(command.pair + 1, pairs_.size() * 2));  // offline only
@@ -44,17 +41,6 @@ void PairTable::open(const Command& command) {
     if (command.sequence_offset_known[sender]) pair.offset[sender].learn(command.sequence_offset[sender]);
     pair.offset[sender].take_in();  // nothing waits yet
   }
-  if (free_sketches_.empty() && limits_.offline) {
-    free_sketches_.push_back(static_cast<uint32_t>(sketches_.size()));
-    sketches_.emplace_back();
-  }
-  if (free_sketches_.empty()) {
-    counters_.sketches_missing.add();
-    return;
-  }
-  for (Half& half : pair.half) half.sketch = free_sketches_.back();
-  sketches_[free_sketches_.back()] = {};
-  free_sketches_.pop_back();
 }
 
 void PairTable::take(const PairSighting& s) {
@@ -104,8 +90,7 @@ inline void PairTable::take_packet(uint32_t number, uint8_t generation, const Pa
   if (enters) {
     entering(pair, sender, Pending(s));
   } else {
-    const Half& half = pair.half[sender];
-    if (half.sketch != kNone) sketches_[half.sketch][sender].prefetch(half.sketch_bucket);  // transits change little
+    __builtin_prefetch(&pair.transits[sender], 1);
     leaving(pair, sender, Pending(s));
   }
   if (pair.offset[Side::client].is_new() || pair.offset[Side::server].is_new()) [[unlikely]]
@@ -385,10 +370,7 @@ void PairTable::tell_changed(Pair& pair, Side sender, const Pending& in, const P
     return;
   }
   const int bucket = transit::bucket_of(static_cast<uint64_t>(transit));
-  if (half.sketch != kNone) {
-    sketches_[half.sketch][sender].add(transit, bucket);
-    half.sketch_bucket = static_cast<uint8_t>(bucket);
-  }
+  pair.transits[sender].add(transit, bucket);
   counters_.transit_sketch[device][direction].add(transit, bucket);
 }
 

@@ -24,7 +24,7 @@
 #include "analysis/model/engine_options.h"
 #include "analysis/model/sensor_view.h"
 #include "analysis/model/sequence.h"
-#include "analysis/model/transit_sketch.h"
+#include "analysis/model/transit_cells.h"
 #include "capture/core/large_table.h"
 #include "capture/core/outbox.h"
 
@@ -55,8 +55,7 @@ inline constexpr uint16_t kProved = 16;   // a copy that never entered
 
 struct PairLimits {
   size_t pairs;
-  size_t pending;   // packets waiting for their far side, over all pairs
-  size_t sketches;  // transit sketches, two a pair
+  size_t pending;  // packets waiting for their far side, over all pairs
   int64_t device_timeout_ns;
   bool offline;
   size_t points;  // of the path
@@ -144,9 +143,7 @@ class PairTable {
     int64_t newest_left_ns = kTimeMin;  // when the newest one that has left entered
     PacketQueue entered, early;         // seen entering; seen leaving first
     ChecksumShift checksum_shift;
-    uint32_t sketch = kNone;    // of transits
-    uint32_t end = 0;           // the highest that data has entered with; valid by has_end
-    uint8_t sketch_bucket = 0;  // where its last transit was counted
+    uint32_t end = 0;  // the highest that data has entered with; valid by has_end
     bool entering_seen : 1 = false;
     bool has_end : 1 = false;
     bool overlaps : 1 = false;  // of what waits in `entered`, some may be of the same bytes
@@ -170,6 +167,7 @@ class PairTable {
     bool is_inward : 1 = false;     // what clients send is counted toward the inside
     PathSide device{};              // on which side of the client's leg it is
     PerSide<Half> half;
+    PerSide<TransitCells> transits;  // read for those that leave
     // Read for few.
     uint64_t connection_id = 0;
     PerSide<uint32_t> segments_lost{}, lost{}, superseded{}, undecided{}, injected{}, unexplained{};  // see PacketFates
@@ -187,8 +185,7 @@ class PairTable {
     PerSide<NotFollowed> not_followed;
     PerSide<Exits> doubtful;
   };
-  // Of the 640 bytes that a paired connection may take; transit sketches come from their pool.
-  static_assert(sizeof(Pair) <= 576 && offsetof(Pair, connection_id) == 64 * kHotLines);
+  static_assert(sizeof(Pair) <= 704 && offsetof(Pair, transits) == 64 * kHotLines);
 
   // What a side sends enters by the leg on its side, and leaves by the other one.
   static PathSide device_side(const Pair& pair, Side of) { return of == Side::client ? pair.device : opposite(pair.device); }
@@ -340,8 +337,6 @@ class PairTable {
   LargeTable<Pair> pairs_;
   LargeTable<PacketQueue> pair_notes_;  // by pair, of few packets: see pair_note
   PacketPool pool_;
-  LargeTable<PerSide<TransitSketch<uint32_t>>> sketches_;
-  std::vector<uint32_t> free_sketches_;
   std::array<PerDirection<Passing>, kDevicesMax> crossed_{};
   std::array<PerDirection<Passing>, kPointsMax> missed_{};
   size_t sweep_at_ = 0, close_at_ = 0, used_ = 0;  // pairs beyond used_ have never been open

@@ -103,7 +103,6 @@ void PairTable::take_back(Pair& pair) {
 void PairTable::end(Pair& pair) {
   if (!events_.send(event_of(pair, FateEventType::closed))) counters_.events_dropped.add();
   while (notes_of(pair).head != kNone) pool_.pop(notes_of(pair));
-  if (const uint32_t sketch = pair.half[Side::client].sketch; sketch != kNone) free_sketches_.push_back(sketch);
   pair.open = false;
 }
 
@@ -511,8 +510,7 @@ FateEvent PairTable::event_of(const Pair& pair, FateEventType type) const {
     stats.uncertain_transits[sender] = pair.uncertain_transits[sender];
     stats.isn_offset[sender] = static_cast<int32_t>(pair.offset[sender].value());
     stats.offset_known[sender] = pair.offset[sender].known();
-    if (const uint32_t sketch = pair.half[sender].sketch; sketch != kNone && sketches_[sketch][sender].count() > 0)
-      stats.transit[sender] = sketches_[sketch][sender].distribution();
+    if (pair.transits[sender].count() > 0) stats.transit[sender] = pair.transits[sender].distribution();
   }
   stats.doubts = pair.doubts;
   stats.changes = pair.changes;

@@ -2,7 +2,8 @@
 //
 // Eight buckets an octave from 64 ns to 68 s, cut where multiples of 1/32 of the octave come nearest to powers of
 // 2^(1/8). The widest bucket is [1.53125, 1.6875), so its geometric middle is within sqrt(1.102) - 1 = 5.0 % of its values.
-// CounterT is Counter (one writer, any readers) for a device and uint32_t (one thread) for a single pair of legs.
+// CounterT is Counter (one writer, any readers) for a device and uint32_t (one thread) for its proxied connections; a single
+// pair of legs has TransitCells.
 #pragma once
 
 #include <algorithm>
@@ -40,11 +41,15 @@ constexpr int bucket_of(uint64_t ns) {
   const auto bits = std::bit_cast<uint64_t>(static_cast<double>(static_cast<int64_t>(ns)));
   return kBucketOf[(bits >> (kMantissaBits - 5)) - uint64_t{kBias + kFirstOctave} * 32];
 }
-inline int64_t middle_of(int bucket) {
-  if (bucket == 0) return (1 << kFirstOctave) / 2;
+// Where a bucket begins. The first one has everything below: as if it began two octaves lower.
+inline double begin_of(int bucket) {
+  if (bucket == 0) return 1 << (kFirstOctave - 2);
   const int octave = kFirstOctave + (bucket - 1) / kBucketsPerOctave, part = (bucket - 1) % kBucketsPerOctave;
-  const double low = 1 + kEdges[static_cast<size_t>(part)] / 32.0, high = 1 + kEdges[static_cast<size_t>(part) + 1] / 32.0;
-  return static_cast<int64_t>(std::ldexp(std::sqrt(low * high), octave));
+  return std::ldexp(1 + kEdges[static_cast<size_t>(part)] / 32.0, octave);
+}
+inline int64_t middle_of(int bucket) { return static_cast<int64_t>(std::sqrt(begin_of(bucket) * begin_of(bucket + 1))); }
+inline uint64_t rank_of(double quantile, uint64_t count) {
+  return std::max<uint64_t>(1, static_cast<uint64_t>(std::ceil(quantile * static_cast<double>(count))));
 }
 }  // namespace transit
 
@@ -58,7 +63,7 @@ struct TransitSum {
     return {.min_ns = min_ns, .median_ns = quantile(0.5), .p99_ns = quantile(0.99), .max_ns = max_ns, .count = count};
   }
   int64_t quantile(double q) const {
-    const auto rank = std::max<uint64_t>(1, static_cast<uint64_t>(std::ceil(q * static_cast<double>(count))));
+    const uint64_t rank = transit::rank_of(q, count);
     uint64_t seen = 0;
     for (size_t i = 0; i < buckets.size(); ++i) {
       seen += buckets[i];
@@ -81,7 +86,6 @@ class alignas(64) TransitSketch {
     if (ns > value(max_)) set(max_, ns);
     increment(count_);
   }
-  void prefetch(int bucket) const { __builtin_prefetch(&buckets_[static_cast<size_t>(bucket)], 1); }
   uint64_t count() const { return value(count_); }
   int64_t max_ns() const { return static_cast<int64_t>(value(max_)); }
 

@@ -17,7 +17,6 @@ constexpr size_t kPacketsPerSweptSlot = 128;
 PairLimits pair_limits(const EngineOptions& options) {
   return {.pairs = options.offline ? 1024 : pair_capacity(options),
           .pending = options.offline ? 4096 : std::max<size_t>(options.legs, 65536),
-          .sketches = options.offline ? 0 : std::min<size_t>(options.legs, 8192),
           .device_timeout_ns = options.device_timeout_ns,
           .offline = options.offline,
           .points = options.path.size()};
