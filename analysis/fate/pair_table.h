@@ -33,7 +33,10 @@ namespace parallax {
 // Pairs that one worker can be home to.
 inline size_t pair_capacity(const EngineOptions& options) {
   constexpr size_t most = (1u << pair_ref::kIndexBits) - 1;
-  return options.offline ? most : std::min(std::max<size_t>(options.legs, 64), most);
+  if (options.offline) return most;
+  // Along the path each but the last leg of a connection begins a pair; at one point two legs are one.
+  const size_t points = std::max<size_t>(options.path.size(), 2);
+  return std::clamp<size_t>(options.legs / points * (points - 1), 64, most);
 }
 
 // What has not left a device so long after it entered may be taken for lost where more time cannot be waited; and how much
