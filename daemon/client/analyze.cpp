@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <memory>
 #include <optional>
@@ -12,6 +13,7 @@
 #include "capture/decode/flow_filter.h"
 #include "capture/source/file_source.h"
 #include "config/loader.h"
+#include "daemon/client/connection_ladder.h"
 #include "daemon/client/point_files.h"
 #include "daemon/client/text_report.h"
 #include "daemon/message/key_from.h"
@@ -29,6 +31,16 @@ namespace parallax {
 namespace {
 
 constexpr size_t kBatch = 256;  // records taken from the engine at a time
+
+// By the locale of the environment: the first of these that is set (POSIX, 8.2).
+bool speaks_utf8() {
+  for (const char* name : {"LC_ALL", "LC_CTYPE", "LANG"}) {
+    const char* value = std::getenv(name);
+    if (value == nullptr || *value == 0) continue;
+    return strcasestr(value, "utf-8") != nullptr || strcasestr(value, "utf8") != nullptr;
+  }
+  return false;
+}
 
 class Analysis {
  public:
@@ -49,12 +61,12 @@ class Analysis {
       error(failure);
       return kExitFailed;
     }
-    write(pipeline);
+    const bool written = options_.ladder == 0 ? write(pipeline) : write_ladder(pipeline);
     if (std::fflush(out_) != 0 || std::ferror(out_) != 0) {
       error(fmt::format("the output could not be written: {}", std::strerror(errno)));
       return kExitFailed;
     }
-    return files_failed_ ? kExitFailed : kExitDone;
+    return files_failed_ || !written ? kExitFailed : kExitDone;
   }
 
  private:
@@ -73,6 +85,7 @@ class Analysis {
     if (options_.packets && options_.format != "json") {
       return usage("--packets writes a record for each packet and needs --format json");
     }
+    if (options_.ladder != 0 && options_.format != "text") return usage("--ladder is text and takes no --format json");
     if (options_.align_clocks != "auto" && options_.align_clocks != "off") {
       return usage(fmt::format("--align-clocks {}: must be auto or off", options_.align_clocks));
     }
@@ -232,7 +245,7 @@ class Analysis {
     engine.path = names_.points;
     engine.workers = options_.workers;
     engine.offline = true;
-    engine.record_packets = options_.packets;
+    engine.record_packets = options_.packets || options_.ladder != 0;
     engine.legs = config_.limits().legs();
     engine.half_open_legs = config_.limits().half_open_legs();
     engine.connections = config_.limits().connections();
@@ -245,7 +258,32 @@ class Analysis {
     return engine;
   }
 
-  void write(const OfflinePipeline& pipeline) {
+  bool write_ladder(const OfflinePipeline& pipeline) {
+    const Engine& engine = pipeline.engine();
+    const std::vector<ConnectionRecord> found = engine.connections(options_.ladder - 1, 1);
+    if (found.empty() || found.front().id != options_.ladder) {
+      const uint64_t known = engine.summary().connections;
+      error(fmt::format("--ladder {}: there is no such connection; {}", options_.ladder,
+                        known == 0 ? "none was seen" : fmt::format("there are {}, and --format json has their ids", known)));
+      return false;
+    }
+    for (const std::string& file : names_.ports) {
+      if (!can_be_surveyed(file)) warning(file + ": cannot be read twice, so that its packets are not shown");
+    }
+    const ConnectionRecord& connection = found.front();
+    std::vector<FindingRecord> findings;
+    for (const uint64_t id : connection.finding_ids) {
+      for (FindingRecord& finding : engine.findings(id - 1, 1)) findings.push_back(std::move(finding));
+    }
+    const LadderInput input{names_.ports, names_.points, key_from(config_.identity())};
+    std::string text = ladder_text(ladder_of(connection, engine.packets(), findings, input), {.ascii = !speaks_utf8()});
+    for (const FindingRecord& finding : findings)
+      text += wrapped(printable(fmt::format("[{}] {}: {}", finding.id, name_of(finding.kind), finding.summary)), 4, 0);
+    std::fwrite(text.data(), 1, text.size(), out_);
+    return true;
+  }
+
+  bool write(const OfflinePipeline& pipeline) {
     std::unique_ptr<RecordSink> sink;
     TextReport* report = nullptr;
     if (options_.format == "json") {
@@ -293,6 +331,7 @@ class Analysis {
       const std::string text = report->text();
       std::fwrite(text.data(), 1, text.size(), out_);
     }
+    return true;
   }
 
   // As of the first packets; what came of it later is in the warnings.

@@ -50,6 +50,10 @@ void add_analyze_command(CLI::App& app, int& exit_code) {
       ->option_text("FILE");
   command.add_option("-Y,--filter", options->filter, "analyse only what this BPF expression lets through")->option_text("BPF");
   command
+      .add_option("--ladder", options->ladder,
+                  "print the packets of this connection instead of the report: where each was seen, line by line")
+      ->option_text("CONNECTION");
+  command
       .add_option("--align-clocks", options->align_clocks,
                   "auto (default): bring the stamps of all points to one clock; off: take them as they stand")
       ->option_text("auto|off");

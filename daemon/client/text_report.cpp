@@ -15,7 +15,6 @@
 namespace parallax {
 namespace {
 
-constexpr size_t kColumns = 96;
 constexpr size_t kGroupsMax = 12;        // groups of findings
 constexpr size_t kFindingsPerGroup = 3;  // of one kind, place and origin
 constexpr int kEvidenceMax = 4;
@@ -27,32 +26,6 @@ template <typename Enumerator>
 std::string word(Enumerator value) {
   const auto* descriptor = google::protobuf::GetEnumDescriptor<Enumerator>()->FindValueByNumber(value);
   return descriptor != nullptr ? enum_text(*descriptor) : std::to_string(value);
-}
-
-// Breaks lines at blanks. What cannot be broken stands out.
-std::string wrapped(const std::string& text, size_t indent, size_t first_indent) {
-  std::string out(first_indent, ' ');
-  size_t column = first_indent;
-  bool at_start = true;
-  for (size_t begin = 0; begin < text.size();) {
-    size_t end = text.find(' ', begin);
-    if (end == std::string::npos) end = text.size();
-    const size_t length = end - begin;
-    if (!at_start && column + 1 + length > kColumns) {
-      out += '\n' + std::string(indent, ' ');
-      column = indent;
-      at_start = true;
-    }
-    if (!at_start) {
-      out += ' ';
-      ++column;
-    }
-    out.append(text, begin, length);
-    column += length;
-    at_start = false;
-    begin = end + 1;
-  }
-  return out + '\n';
 }
 
 // "2024-02-29 12:34:56.123", or without the day.
@@ -187,8 +160,11 @@ std::string group_text(const std::vector<const v1::Finding*>& group) {
               4, 2);
   for (size_t i = 0; i < group.size() && i < kFindingsPerGroup; ++i) {
     const v1::Finding& finding = *group[i];
-    text += wrapped(printable(fmt::format("[{}] {} (confidence {:.2f})", finding.id(), finding.summary(), finding.confidence())),
-                    8, 4);
+    const std::string see =
+        finding.connection_ids().empty() ? "" : fmt::format("; --ladder {} shows its packets", finding.connection_ids(0));
+    text += wrapped(
+        printable(fmt::format("[{}] {} (confidence {:.2f}{})", finding.id(), finding.summary(), finding.confidence(), see)), 8,
+        4);
     const int shown = std::min(finding.evidence_size(), kEvidenceMax);
     for (int j = 0; j < shown; ++j) text += wrapped(evidence_text(finding.evidence(j)), 10, 8);
     if (finding.evidence_size() > shown)

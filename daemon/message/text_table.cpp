@@ -85,4 +85,29 @@ std::string duration_text(double seconds) {
   return fmt::format("{} d {} h", whole / 86400, std::abs(whole / 3600 % 24));
 }
 
+std::string wrapped(const std::string& text, size_t indent, size_t first_indent) {
+  std::string out(first_indent, ' ');
+  size_t column = first_indent;
+  bool at_start = true;
+  for (size_t begin = 0; begin < text.size();) {
+    size_t end = text.find(' ', begin);
+    if (end == std::string::npos) end = text.size();
+    const size_t length = end - begin;
+    if (!at_start && column + 1 + length > kTextColumns) {
+      out += '\n' + std::string(indent, ' ');
+      column = indent;
+      at_start = true;
+    }
+    if (!at_start) {
+      out += ' ';
+      ++column;
+    }
+    out.append(text, begin, length);
+    column += length;
+    at_start = false;
+    begin = end + 1;
+  }
+  return out + '\n';
+}
+
 }  // namespace parallax

@@ -29,6 +29,10 @@ class TextTable {
 // What came from the wire may hold anything: control characters become '?', so that no terminal is steered.
 std::string printable(std::string_view text);
 
+// Breaks lines of more than kTextColumns at blanks; ends in a line break. What cannot be broken stands out.
+inline constexpr size_t kTextColumns = 96;
+std::string wrapped(const std::string& text, size_t indent, size_t first_indent);
+
 std::string count_text(uint64_t count);     // 1,234,567
 std::string bytes_text(uint64_t bytes);     // 1.5 MiB
 std::string duration_text(double seconds);  // 1.2 us, 35 ms, 4.0 s, 3 min 12 s, 2 d 3 h

@@ -314,6 +314,25 @@ TEST_F(AnalyzeTest, SynDroppedInTheDeviceIsFound) {
   EXPECT_EQ(json(points).exit_code, kExitDone) << "a finding is no failure";
 }
 
+TEST_F(AnalyzeTest, LadderShowsWhereEachPacketWasSeen) {
+  std::vector<Packet> inside = many(true, 2);
+  AnalyzeOptions options;
+  options.points = {"outside=" + write("a.pcap", pcap(many(false, 2)).bytes()),
+                    "inside=" + write("b.pcap", pcap(inside).bytes())};
+  options.ladder = 2;
+  setenv("LC_ALL", "C", 1);
+  const Outcome outcome = analyze(options);
+  EXPECT_EQ(outcome.exit_code, kExitDone) << outcome.err;
+  EXPECT_THAT(outcome.out, HasSubstr("connection 2: tcp, established, fin by "));
+  EXPECT_THAT(outcome.out,
+              HasSubstr("client     outside    inside     server\n    0.000000 |----------o==========o--------->|  SYN seq 0"));
+  options.ladder = 3;
+  const Outcome unknown = analyze(options);
+  EXPECT_EQ(unknown.exit_code, kExitFailed);
+  EXPECT_EQ(unknown.out, "");
+  EXPECT_THAT(unknown.err, HasSubstr("--ladder 3: there is no such connection; there are 2"));
+}
+
 // Connections that cross; and four SYNs of one more, of which the inside file holds no frame that the analysis can read as such.
 struct Silent {
   std::vector<Packet> outside = many(false, 5), inside = many(true, 5);
@@ -514,6 +533,11 @@ TEST_F(AnalyzeTest, WrongOptionsAreUsage) {
   EXPECT_EQ(error_of([](AnalyzeOptions& o) { o.workers = 0; }), "parallax: --workers 0: must be 1 to 64\n");
   EXPECT_EQ(error_of([](AnalyzeOptions& o) { o.align_clocks = "on"; }), "parallax: --align-clocks on: must be auto or off\n");
   EXPECT_THAT(error_of([](AnalyzeOptions& o) { o.packets = true; }), HasSubstr("needs --format json"));
+  EXPECT_THAT(error_of([](AnalyzeOptions& o) {
+                o.ladder = 1;
+                o.format = "json";
+              }),
+              HasSubstr("--ladder is text"));
   EXPECT_THAT(error_of([&](AnalyzeOptions& o) { o.points.push_back(point); }), HasSubstr("point \"here\" is given twice"));
 }
 
