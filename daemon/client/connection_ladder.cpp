@@ -35,7 +35,8 @@ std::map<FrameOf, Sighting> read_frames(const std::set<FrameOf>& wanted, const L
         if (!wanted.contains({port, raw.frame})) continue;
         --left;
         Sighting sighting{};
-        if (decode({raw.data, raw.captured_length, raw.wire_length, raw.link_type}, sighting, input.key_from) == DecodeError::none)
+        if (decode({raw.data, raw.captured_length, raw.wire_length, raw.link_type}, sighting, input.key_from) ==
+            DecodeError::none)
           found.emplace(FrameOf{port, raw.frame}, sighting);
       }
     }
@@ -62,9 +63,8 @@ class LaneOrder {
   size_t lane_of(const PacketRecord& packet) const {
     const size_t lane = lane_of_point(packet.point);
     if (!hairpin_ || lane < lane_of_point(*hairpin_)) return lane;
-    const bool is_first_leg =
-        std::none_of(connection_.legs.begin(), connection_.legs.begin() + packet.leg_index,
-                     [&](const LegRecord& leg) { return leg.point == packet.point; });
+    const bool is_first_leg = std::none_of(connection_.legs.begin(), connection_.legs.begin() + packet.leg_index,
+                                           [&](const LegRecord& leg) { return leg.point == packet.point; });
     return packet.point == *hairpin_ && is_first_leg ? lane : lane + 1;
   }
 
@@ -161,7 +161,8 @@ Ladder ladder_of(const ConnectionRecord& connection, const std::vector<PacketRec
     const auto frame = frames.find({packet->port, packet->frame});
     if (frame == frames.end()) continue;
     const size_t lane = lanes.lane_of(*packet);
-    LadderSighting sighting{.time_ns = packet->time_ns, .frame = packet->frame, .labels = packet->labels, .packet = frame->second};
+    LadderSighting sighting{
+        .time_ns = packet->time_ns, .frame = packet->frame, .labels = packet->labels, .packet = frame->second};
     const Side from = sender_of(connection.legs[packet->leg_index], frame->second);
     numbers.set(sighting, packet->leg_index, from);
     size_t at = ladder.steps.size();

@@ -13,7 +13,7 @@ namespace {
 
 constexpr size_t kColumns = 100, kTimeColumns = 13, kLanesColumns = 33;
 constexpr size_t kLaneLeast = 5, kLaneMost = 13;
-constexpr int64_t kGapNs = 500'000'000;       // of a longer one the line before it says how long
+constexpr int64_t kGapNs = 500'000'000;          // of a longer one the line before it says how long
 constexpr size_t kFirstKept = 8, kLastKept = 6;  // of a folded ladder
 
 // What lines are drawn with.
@@ -79,7 +79,8 @@ class Lanes {
       }
       if (begins_here) line[at(column(lane), apart_ / 2, forth)] = made_mark(step);
       if (ends_here) line[at(column(lane), apart_ / 2, forth)] = lost_mark(step);
-      if (!ends_here && lane + 1 == lanes_ - 1) line[at(column(lane), apart_ - 1, forth)] = forth ? strokes_.to_server : strokes_.to_client;
+      if (!ends_here && lane + 1 == lanes_ - 1)
+        line[at(column(lane), apart_ - 1, forth)] = forth ? strokes_.to_server : strokes_.to_client;
       if (lane >= 1 && seen(lane)) line[column(lane)] = strokes_.seen;
     }
     return join(line);
@@ -92,7 +93,9 @@ class Lanes {
     return line;
   }
   static size_t at(size_t column, size_t offset, bool forth) { return forth ? column + offset : column - offset; }
-  const char* lost_mark(const LadderStep& step) const { return has(step, PacketLabel::lost_in_device) ? strokes_.lost : strokes_.unknown; }
+  const char* lost_mark(const LadderStep& step) const {
+    return has(step, PacketLabel::lost_in_device) ? strokes_.lost : strokes_.unknown;
+  }
   const char* made_mark(const LadderStep& step) const {
     return has(step, PacketLabel::injected_by_device) ? strokes_.made : strokes_.unknown;
   }
@@ -147,10 +150,13 @@ std::string packet_text(const LadderStep& step) {
   if (s.protocol != ip_protocol::tcp) return fmt::format("{} bytes", s.payload_length);
   if (s.has(SightingFlag::later_fragment)) return fmt::format("fragment, {} bytes", s.payload_length);
   std::string text = flags_text(s.tcp_flags);
-  const auto add = [&](const char* name, uint32_t value) { text += fmt::format("{}{} {}", text.empty() ? "" : " ", name, value); };
+  const auto add = [&](const char* name, uint32_t value) {
+    text += fmt::format("{}{} {}", text.empty() ? "" : " ", name, value);
+  };
   if (s.payload_length > 0 || (s.tcp_flags & tcp_flag::turning)) add("seq", first.relative_seq);
   if (s.payload_length > 0) add("len", s.payload_length);
-  if ((s.tcp_flags & tcp_flag::ack) && s.payload_length == 0 && !(s.tcp_flags & tcp_flag::turning)) add("ack", first.relative_ack);
+  if ((s.tcp_flags & tcp_flag::ack) && s.payload_length == 0 && !(s.tcp_flags & tcp_flag::turning))
+    add("ack", first.relative_ack);
   if (s.tcp_flags & tcp_flag::syn) {
     add_change(text, "mss", step, [](const Sighting& packet) {
       return packet.options & tcp_option::mss ? std::optional<uint32_t>(packet.mss) : std::nullopt;

@@ -21,7 +21,7 @@ namespace parallax {
 struct LadderSighting {
   int64_t time_ns = 0;
   uint32_t frame = 0;
-  uint32_t labels = 0;                         // PacketLabel bits
+  uint32_t labels = 0;                          // PacketLabel bits
   uint32_t relative_seq = 0, relative_ack = 0;  // TCP: to the first of each side
   Sighting packet{};
 };
@@ -30,7 +30,7 @@ struct LadderSighting {
 struct LadderStep {
   Side from = Side::client;
   std::vector<std::optional<LadderSighting>> sightings{};  // by lane
-  bool decisive = false;                                 // a finding rests on it
+  bool decisive = false;                                   // a finding rests on it
 };
 
 struct Ladder {

@@ -52,8 +52,8 @@ TEST(Ladder, WhatIsLostEndsInTheDeviceAndWhatIsMadeBeginsThere) {
 }
 
 TEST(Ladder, ALongPauseIsSaid) {
-  EXPECT_EQ(drawn({step(Side::client, tcp_flag::ack, 10, {0, 0}), step(Side::client, tcp_flag::ack, 10, {3000, 3000},
-                                                                       bit(PacketLabel::retransmission))}),
+  EXPECT_EQ(drawn({step(Side::client, tcp_flag::ack, 10, {0, 0}),
+                   step(Side::client, tcp_flag::ack, 10, {3000, 3000}, bit(PacketLabel::retransmission))}),
             "             client     outside    inside     server\n"
             "    0.000000 |----------o==========o--------->|  seq 0 len 10 +0 ns #7/8\n"
             "             :          :          :          :  3.0 s\n"
