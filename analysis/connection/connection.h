@@ -57,6 +57,7 @@ struct LegState {
   std::optional<PacketFacts> refusal;                               // the last RST that refused any attempt
   uint32_t client_isn = 0;
   OfferedOptions client_options, server_options;
+  uint16_t ack_window = 0;  // of the packet that completed the handshake, unscaled
   LegSummary summary{};
   bool midstream = false;
   bool has_summary = false, over = false, evicted = false;

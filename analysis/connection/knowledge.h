@@ -19,6 +19,7 @@
 #include "analysis/model/model.h"
 #include "analysis/model/sensor_view.h"
 #include "analysis/model/sides.h"
+#include "analysis/model/transit_sketch.h"
 
 namespace parallax {
 
@@ -45,11 +46,12 @@ class Knowledge {
   };
   struct Device {
     uint64_t connections = 0, proxied = 0, resets = 0;
-    uint64_t renumbered = 0;            // openings that bore another initial sequence number on either side
-    uint64_t openings = 0;              // of these connections: those whose SYN was seen on both sides
-    PerDirection<uint64_t> answered{};  // SYNs that it answered itself, by the way they went
-    uint32_t changes = 0;               // DeviceChange bits, found on any connection
-    bool rewrites = false;              // addresses or ports of some connection
+    uint64_t renumbered = 0;                               // openings that bore another initial sequence number on either side
+    uint64_t openings = 0;                                 // of these connections: those whose SYN was seen on both sides
+    PerDirection<uint64_t> answered{};                     // SYNs that it answered itself, by the way they went
+    PerDirection<TransitSketch<uint32_t>> usual_transits;  // the median of each connection
+    uint32_t changes = 0;                                  // DeviceChange bits, found on any connection
+    bool rewrites = false;                                 // addresses or ports of some connection
     LruTable<AddressPair, uint64_t, AddressPairHash> address_map{kAddressMapMax};
   };
 
@@ -76,6 +78,18 @@ class Knowledge {
   }
   // What a device does is what it does to any of its connections.
   void device_changed(PointIndex a, PointIndex b, uint32_t changes) { device(a, b).changes |= changes; }
+
+  // What a connection's packets took to cross the device; and what they mostly take, of all connections, where enough of them are
+  // known. (Not for a look before the end, offline: the homes of the pairs tell of them in any order.)
+  void transits_learned(PointIndex a, PointIndex b, Direction direction, const Distribution& transit) {
+    if (transit.count > 0) device(a, b).usual_transits[direction].add(transit.median_ns);
+  }
+  std::optional<int64_t> usual_transit_ns(PointIndex a, PointIndex b, Direction direction) const {
+    constexpr uint64_t kConnectionsLeast = 8;
+    const TransitSketch<uint32_t>& transits = device(a, b).usual_transits[direction];
+    if (transits.count() < kConnectionsLeast) return std::nullopt;
+    return transits.distribution().median_ns;
+  }
 
   void passed(const PassageCount& count) { passages_.add(count); }
   // Whether what passed the point at that time may have been missed there, to go by the packets of connections that crossed. Not

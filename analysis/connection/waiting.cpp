@@ -26,9 +26,10 @@ bool all_was_seen(const LegState& leg, const SensorView& sensor) {
 
 }  // namespace
 
+WaitedLegs waited_legs(const Connection& connection) { return {nearest(connection, true), nearest(connection, false)}; }
+
 std::optional<WaitingRecord> waiting_of(const Connection& connection, const SensorView& sensor) {
-  const LegState* first = nearest(connection, true);
-  const LegState* last = nearest(connection, false);
+  const auto [first, last] = waited_legs(connection);
   if (!first || !last || !all_was_seen(*first, sensor) || !all_was_seen(*last, sensor)) return std::nullopt;
   const FlowTimesSummary &a = first->summary.times, &b = last->summary.times;
   if (a.turns != b.turns) return std::nullopt;

@@ -17,6 +17,13 @@
 
 namespace parallax {
 
+// The legs with turns that are nearest to the client and to the server, from which it is known. Both null: there are none.
+struct WaitedLegs {
+  const LegState* first = nullptr;
+  const LegState* last = nullptr;
+};
+WaitedLegs waited_legs(const Connection& connection);
+
 // Empty where there were no turns; where the sensor lost anything at either point while they went on; or where the two legs saw
 // different ones (so much was under way in both directions that each point had its own order).
 std::optional<WaitingRecord> waiting_of(const Connection& connection, const SensorView& sensor);

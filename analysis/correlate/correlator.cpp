@@ -182,6 +182,8 @@ void Correlator::take(const LegEvent& event) {
   if (event.packet.order_ns != kTimeMax) now_ns_ = std::max(now_ns_, event.packet.order_ns);
   if (event.type == LegEventType::opened) {
     open(event);
+  } else if (event.type == LegEventType::arp_request) {
+    runner_.take_arp_request(event);
   } else if (event.type == LegEventType::stranger) {
     runner_.take_stranger(event);
     if (store_.leg(event.leg.value()) != nullptr) take_sighted(event.leg.value(), event.packet);
@@ -198,6 +200,7 @@ void Correlator::open(const LegEvent& event) {
   pairer_.expire(now_ns);
   Connection& connection = store_.open(event);
   if (event.midstream) runner_.take_stranger(event);
+  runner_.take_opened(event);
   settle_client_side(connection);
   LegState& leg = connection.legs.front();
   if (leg.midstream) tallies_.count_handshake(leg, Outcome::midstream);
@@ -231,6 +234,7 @@ void Correlator::update(uint64_t leg_id, const LegEvent& event) {
   switch (event.type) {
     case LegEventType::opened:
     case LegEventType::stranger:
+    case LegEventType::arp_request:
       return;
     case LegEventType::sighted:
       take_sighted(leg_id, event.packet);
@@ -254,6 +258,7 @@ void Correlator::update(uint64_t leg_id, const LegEvent& event) {
       break;
     case LegEventType::established:
       leg.established = event.packet;
+      leg.ack_window = event.window;
       if (leg.has_syn())
         knowledge_.handshake_shown(leg.point, connection.direction_of(Side::server), leg.syn_ack.value_or(event.packet).order_ns,
                                    leg.syn_ack.has_value());
@@ -498,7 +503,12 @@ void Correlator::take(const FateEvent& event) {
     const LegState& client_side = connection->legs[crossing->client_leg];
     const LegState& server_side = connection->legs[crossing->server_leg];
     knowledge_.device_changed(client_side.point, server_side.point, changes_between(client_side, server_side, crossing->stats));
-    if (event.type == FateEventType::closed) knowledge_.offsets_learned(client_side, server_side, crossing->stats);
+    if (event.type == FateEventType::closed) {
+      knowledge_.offsets_learned(client_side, server_side, crossing->stats);
+      for (const Side sender : kSides)
+        knowledge_.transits_learned(client_side.point, server_side.point, connection->direction_of(sender),
+                                    crossing->stats.transit[sender]);
+    }
     // Offline at the end: how far the homes are by now depends on their number.
     if (!options_.offline && never_matched(*connection, *crossing))
       take_back(*connection, static_cast<size_t>(crossing - connection->crossings.data()), now_ns_);

@@ -17,6 +17,10 @@
 #include "analysis/connection/rival_openings.h"
 #include "analysis/connection/stranger_index.h"
 #include "analysis/detect/capture_totals.h"
+#include "analysis/detect/datagram_floods.h"
+#include "analysis/detect/held_segments.h"
+#include "analysis/detect/reply_sources.h"
+#include "analysis/detect/service_silence.h"
 #include "analysis/event/events.h"
 #include "analysis/finding/finding_group.h"
 #include "analysis/finding/observation.h"
@@ -34,6 +38,7 @@ struct DetectorView {
   const RivalOpenings& openings;
   const StrangerIndex& strangers;
   const CaptureTotals& capture;
+  const ReplySources& replies;
   int64_t now_ns;    // packet time: everything before it has been seen
   bool input_ended;  // there is no more to come
   bool fates_told;   // packets' fates are told as they are decided: live; offline all are told at the end
@@ -52,6 +57,22 @@ struct Verdicts {
     bool in_vain;
   };
   std::vector<Try> tried;  // see SourceTries
+  struct Hold {
+    Observation observation;  // as of device_delay
+    uint64_t direction;       // of which leg's data, and which way it goes
+    HeldSegments::Segment segment;
+  };
+  std::vector<Hold> held;  // see HeldSegments
+  struct Question {
+    Observation observation;  // of its service
+    bool is_answered;
+  };
+  std::vector<Question> asked;  // see ServiceSilence
+  struct Datagrams {
+    Observation observation;  // of its source
+    DatagramFloods::Count count;
+  };
+  std::vector<Datagrams> sent;  // see DatagramFloods
 
   void tell(Observation observation) { told.push_back(std::move(observation)); }
   void tell_if_many(Observation observation, bool in_vain) { tried.push_back({std::move(observation), in_vain}); }
@@ -80,6 +101,9 @@ struct Detector {
   void (*fate)(Connection&, const FateEvent&, const DetectorView&, Verdicts&) = nullptr;
   // What the legs of a point come to, and what became of the ports; asked four times a second live, offline once, at the end.
   void (*sum_up)(CaptureTotals&, const DetectorView&, Verdicts&) = nullptr;
+
+  // Told by a bounded object of the DetectorRunner, such as HeldSegments, of what another row or an event brings to it.
+  bool is_of_memory = false;
 
   // One sentence for a person: how many, what, where seen and where not, who.
   std::string (*sentence)(const FindingGroup&, const DetectorView&);

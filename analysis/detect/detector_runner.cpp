@@ -47,13 +47,14 @@ DetectorRunner::DetectorRunner(const EngineOptions& options, const SensorView& s
       fates_told_(!options.offline) {}
 
 DetectorView DetectorRunner::view(int64_t now_ns, bool input_ended) const {
-  return {options_, sensor_, store_, knowledge_, openings_, strangers_, capture_, now_ns, input_ended, fates_told_};
+  return {options_, sensor_, store_, knowledge_, openings_, strangers_, capture_, replies_, now_ns, input_ended, fates_told_};
 }
 
 int64_t DetectorRunner::due_ns(const Connection& connection) const {
   int64_t due_ns = kTimeMax;
+  const DetectorView now = view(now_ns_, false);
   for (const Detector* detector : detectors()) {
-    if (detector->due_ns) due_ns = std::min(due_ns, detector->due_ns(connection, view(now_ns_, false)));
+    if (detector->due_ns) due_ns = std::min(due_ns, detector->due_ns(connection, now));
   }
   return due_ns;
 }
@@ -90,9 +91,9 @@ void DetectorRunner::look(Connection& connection, int64_t now_ns, bool input_end
   if (connection.side_basis == SideBasis::guessed && connection.crossings.empty())
     settle_client_side(connection, sensor_, knowledge_, options_.path.size());
   Verdicts found;
+  const DetectorView now = view(now_ns, input_ended);
   for (const Detector* detector : detectors()) {
     if (detector->look == nullptr) continue;
-    const DetectorView now = view(now_ns, input_ended);
     if (input_ended || detector->due_ns(connection, now) <= now_ns) detector->look(connection, now, found);
   }
   take(found);
@@ -100,6 +101,12 @@ void DetectorRunner::look(Connection& connection, int64_t now_ns, bool input_end
 
 void DetectorRunner::take_report(const LegState& leg, const Connection& connection, const LegEvent& event) {
   capture_.take(leg, connection, event);
+}
+
+void DetectorRunner::take_arp_request(const LegEvent& event) {
+  Verdicts found;
+  arp_bursts_.take(event.packet, event.client.address, event.server.address, found.told);
+  if (!found.told.empty()) take(found);
 }
 
 void DetectorRunner::sum_up() {
@@ -288,6 +295,11 @@ void DetectorRunner::take(Verdicts& verdicts) {
       withdraw(*connection, [&](FindingKind kind, const Where&) { return kind == withdrawal.kind; });
   }
   for (auto& [observation, in_vain] : verdicts.tried) source_tries_.take(std::move(observation), in_vain, verdicts.told);
+  for (Verdicts::Hold& hold : verdicts.held)
+    held_segments_.take(hold.direction, hold.segment, std::move(hold.observation), verdicts.told);
+  for (auto& [observation, is_answered] : verdicts.asked)
+    service_silence_.take(std::move(observation), is_answered, verdicts.told);
+  for (auto& [observation, count] : verdicts.sent) datagram_floods_.take(std::move(observation), count, verdicts.told);
   for (Observation& observation : verdicts.told) {
     if (Connection* connection = store_.find(observation.connection_id)) {
       observation.leg_id = connection->legs.front().id.value();

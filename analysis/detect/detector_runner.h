@@ -19,8 +19,13 @@
 #include "analysis/connection/rival_openings.h"
 #include "analysis/connection/stranger_index.h"
 #include "analysis/connection/tallies.h"
+#include "analysis/detect/arp_bursts.h"
 #include "analysis/detect/capture_totals.h"
+#include "analysis/detect/datagram_floods.h"
 #include "analysis/detect/detector.h"
+#include "analysis/detect/held_segments.h"
+#include "analysis/detect/reply_sources.h"
+#include "analysis/detect/service_silence.h"
 #include "analysis/detect/source_tries.h"
 #include "analysis/finding/finding_store.h"
 #include "analysis/model/engine_options.h"
@@ -45,6 +50,9 @@ class DetectorRunner {
   void take_back(Connection& connection, const Crossing& crossing);
   // A packet of a leg met in midstream: see StrangerIndex.
   void take_stranger(const LegEvent& event) { strangers_.add(event); }
+  // The first packet of a leg; a request for an address.
+  void take_opened(const LegEvent& event) { replies_.add(event); }
+  void take_arp_request(const LegEvent& event);
   // What the capture did to a leg since its last report. REQUIRES: the leg has not taken the event's summary yet.
   void take_report(const LegState& leg, const Connection& connection, const LegEvent& event);
   // The input has ended; `last_ns` is the last time that a port covers. A part of what is left to do, of a few milliseconds: a
@@ -56,6 +64,11 @@ class DetectorRunner {
   // Offline: the packet of that port and frame was neither lost nor made by a device, whatever its home has noted.
   bool is_cleared(PortIndex port, uint32_t frame) const { return missed_.contains({port, frame}); }
   uint64_t sources_evicted() const { return source_tries_.evicted(); }
+  uint64_t datagram_sources_evicted() const {
+    return replies_.evicted() + service_silence_.evicted() + datagram_floods_.evicted();
+  }
+  uint64_t arp_stations_evicted() const { return arp_bursts_.evicted(); }
+  uint64_t held_segments_evicted() const { return held_segments_.evicted(); }
   uint64_t far_sightings_evicted() const { return far_sightings_.evicted(); }
 
  private:
@@ -117,6 +130,11 @@ class DetectorRunner {
   StrangerIndex strangers_;
   FarSightings far_sightings_;
   SourceTries source_tries_;
+  HeldSegments held_segments_;
+  ReplySources replies_;
+  ServiceSilence service_silence_;
+  DatagramFloods datagram_floods_;
+  ArpBursts arp_bursts_;
   std::set<std::pair<PortIndex, uint32_t>> missed_;  // offline: packets, by port and frame, that a home has wrongly decided on
   // Live, in packet time: what is summed up is told so often.
   static constexpr int64_t kSumUpEveryNs = 250'000'000;

@@ -66,8 +66,9 @@ enum class LegEventType : uint8_t {
   stranger,  // a further packet of a leg met in midstream that has no partner and no conversation: see stranger_index.h
   sighted,  // a further packet of a leg without an opening that lacks a partner: what passes a device unchanged shows which it is
   turn,     // the first data of a request or a response, of the first turns::kTold turns of a leg without a pair
-  progress,  // live: counts of a leg that goes on
-  closed,    // the leg is over: generation ended, idle, evicted, or the input ended
+  arp_request,  // of no leg: its client is the sender, its server the address that is asked for
+  progress,     // live: counts of a leg that goes on
+  closed,       // the leg is over: generation ended, idle, evicted, or the input ended
 };
 
 struct LegEvent {
@@ -176,6 +177,7 @@ struct CrossingStats {
   PerSide<uint64_t> lost;                // data segments
   PerSide<uint64_t> matched;             // packets
   PerSide<Distribution> transit;         // count 0: none
+  PerSide<uint8_t> held;                 // of matched: segments that were told as held, up to pair_wait::kHeldTold
   PerSide<uint64_t> uncertain_transits;  // of matched: the stamps cannot tell how long it took
   PerSide<int64_t> isn_offset;           // valid by offset_known
   PerSide<PacketFates> packets;
@@ -206,8 +208,10 @@ enum class FateEventType : uint8_t {
   reset_not_forwarded,
   reset_by_device,
   segment_altered,      // seen on both sides, with another payload
+  checksum_spoiled,     // seen on both sides, with a checksum that fits where it entered and does not where it left
   segment_reordered,    // left after one that had entered behind it
   duplicated,           // entered once and left twice; the packet is the copy, as it left
+  segment_held,         // it left pair_wait::kHeldNs or more after it had entered, and no copy of it did; decided_ns is when
   sack_not_translated,  // its acknowledgement number was moved, and its SACK blocks were not moved with it
   one_sided,            // no accusation: a packet of which one sighting lacks; told where a point beyond may have the third
   left_untranslated,    // the correlator's: what a home took for lost was seen at the far point under another name
@@ -217,7 +221,8 @@ enum class FateEventType : uint8_t {
 };
 // The packet was seen on both sides.
 constexpr bool is_of_both_sides(FateEventType type) {
-  return type == FateEventType::segment_altered || type == FateEventType::segment_reordered ||
+  return type == FateEventType::segment_altered || type == FateEventType::checksum_spoiled ||
+         type == FateEventType::segment_reordered || type == FateEventType::segment_held ||
          type == FateEventType::sack_not_translated;
 }
 // The first block and the acknowledgement number of a packet that crossed, as it left; and the block as it entered.

@@ -27,6 +27,7 @@ enum class RecognitionKind : uint8_t {
   proxy_header,      // source, destination (each an Endpoint as it lies in memory), authority, unique id
   dns,               // name in wire form
   first_bytes,       // those bytes: of a direction of an unpaired leg that begins with nothing of the above
+  named_address,     // the end of another connection that a server names (an Endpoint as it lies in memory)
   dhcp,              // hardware address, client's, requested, assigned address, host name
 };
 

@@ -324,8 +324,10 @@ void PairTable::matched(Pair& pair, Side sender, const Pending& in, const Pendin
   if (in.ip_id == 0 || in.ip_id != out.ip_id || in.length != out.length || out.seq - in.seq != pair.offset[sender].value())
     return;
   const bool is_comparable = in.checksum != 0 && out.checksum != 0 && in.window == out.window && in.tcp_flags == out.tcp_flags;
-  if (is_comparable && pair.half[sender].checksum_shift.is_altered(in.checksum, out.checksum)) [[unlikely]]
-    tell_changed(pair, sender, in, out, PacketLabel::altered_by_device, FateEventType::segment_altered);
+  if (is_comparable && pair.half[sender].checksum_shift.is_altered(in.checksum, out.checksum, limits_.offline)) [[unlikely]]
+    tell_changed(pair, sender, in, out, PacketLabel::altered_by_device,
+                 limits_.offline && out.checksum == ChecksumShift::kWrong ? FateEventType::checksum_spoiled
+                                                                          : FateEventType::segment_altered);
   if (is_late && stamps_tell_order(pair, sender, in, out)) [[unlikely]]
     tell_changed(pair, sender, in, out, PacketLabel::reordered_by_device, FateEventType::segment_reordered);
 }
@@ -363,11 +365,16 @@ void PairTable::tell_changed(Pair& pair, Side sender, const Pending& in, const P
   // A RST may be the device's own, and one of its sender's come later.
   if (transit < -(pair_wait::kLeastNs + in.stamp_uncertainty_ns + out.stamp_uncertainty_ns) && !in.has(tcp_flag::rst))
     pair.clocks_apart = true;
-  // A negative one says only that the clocks cannot tell, and so does one that a pause of the sensor may have made.
-  if (transit < 0 || int64_t{in.stamp_uncertainty_ns} + out.stamp_uncertainty_ns > pair_wait::kLeastNs) {
-    ++pair.uncertain_transits[sender];
-    counters.uncertain_transits.add();
-    return;
+  const bool is_uncertain = int64_t{in.stamp_uncertainty_ns} + out.stamp_uncertainty_ns > pair_wait::kLeastNs;
+  // Unsigned: below nothing is more than all.
+  if (static_cast<uint64_t>(transit) >= pair_wait::kHeldNs || is_uncertain) [[unlikely]] {
+    // A negative one says only that the clocks cannot tell, and so does one that a pause of the sensor may have made.
+    if (transit < 0 || is_uncertain) {
+      ++pair.uncertain_transits[sender];
+      counters.uncertain_transits.add();
+      return;
+    }
+    note_held(pair, sender, in, out);
   }
   const int bucket = transit::bucket_of(static_cast<uint64_t>(transit));
   pair.transits[sender].add(transit, bucket);

@@ -46,6 +46,9 @@ inline constexpr int64_t kLeastNs = 20'000'000;
 inline constexpr int64_t kTransitMargin = 16;
 inline constexpr int64_t kNearlyAllNs = 100'000'000;  // nearly all leave within that, or within the margin if that is longer
 inline constexpr uint64_t kTransitsKnown = 4;
+// A forwarder that works takes milliseconds at the most. Of each direction of a pair so many segments that took longer are told.
+inline constexpr int64_t kHeldNs = 100'000'000;
+inline constexpr uint8_t kHeldTold = 64;
 }  // namespace pair_wait
 
 // Bits that stand in the checksum of what is kept of few packets: of such as carry SACK blocks (with sack_note), and of copies.
@@ -180,6 +183,7 @@ class PairTable {
     PerSide<bool> fin_left{};
     PerSide<bool> loses_control{};  // the device does lose control packets: further ones are told at once
     PerSide<uint8_t> next_doubtful{};
+    PerSide<uint8_t> held{};  // see pair_wait::kHeldTold; goes no further than that
     PerSide<ControlLoss> control;
     PerSide<Repeated> repeated;
     PerSide<int64_t> reset_crossed_ns{kTimeMax, kTimeMax};  // when a RST of that side was forwarded: others do no harm
@@ -247,6 +251,7 @@ class PairTable {
   void note_changes(Pair& pair, Side sender, const Pending& in, const Pending& out);
   bool stamps_tell_order(const Pair& pair, Side sender, const Pending& in, const Pending& out) const;
   void tell_changed(Pair& pair, Side sender, const Pending& in, const Pending& out, PacketLabel label, FateEventType type);
+  void note_held(Pair& pair, Side sender, const Pending& in, const Pending& out);
   void count_transit(Pair& pair, Side sender, const Pending& in, const Pending& out);
   void mark_copies(Pair& pair, Side sender, const Pending& in, const Pending& out);
   // The device has let IP IDs pass, so that one that differs is another copy.

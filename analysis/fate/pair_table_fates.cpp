@@ -507,6 +507,7 @@ FateEvent PairTable::event_of(const Pair& pair, FateEventType type) const {
         .injected = pair.injected[sender],
         .unexplained = pair.unexplained[sender]};
     stats.undecided += pair.undecided[sender] + pair.unexplained[sender];
+    stats.held[sender] = pair.held[sender];
     stats.uncertain_transits[sender] = pair.uncertain_transits[sender];
     stats.isn_offset[sender] = static_cast<int32_t>(pair.offset[sender].value());
     stats.offset_known[sender] = pair.offset[sender].known();

@@ -1,5 +1,5 @@
 // What few packets bring, and what is kept of them beside the packets that wait: SACK blocks, which a device that moves sequence
-// numbers has to move as it moves the acknowledgement number; and copies.
+// numbers has to move as it moves the acknowledgement number; copies; and segments that were held back.
 #include "analysis/fate/pair_table.h"
 
 namespace parallax {
@@ -134,6 +134,17 @@ void PairTable::decide_copies(Pair& pair, int64_t now_ns) {
     if (notes_.wanted()) note(pair, copy, pair.point[opposite(sender)], PacketLabel::duplicated_by_device);
     tell(pair, sender, FateEventType::duplicated, copy, false, copy.order_ns + waited_ns);
   }
+}
+
+// ---- segments that were held back ----
+
+// Only where its ID says that it is no copy, sent again while the first one was lost.
+void PairTable::note_held(Pair& pair, Side sender, const Pending& in, const Pending& out) {
+  const bool is_segment = in.data && !pair.datagrams;
+  if (!is_segment || !have_same_id(in, out) || in.length != out.length || pair.clocks_apart) return;
+  if (pair.held[sender] >= pair_wait::kHeldTold) return;
+  ++pair.held[sender];
+  tell(pair, sender, FateEventType::segment_held, in, true, in.order_ns + (out.time_ns - in.time_ns));
 }
 
 }  // namespace parallax

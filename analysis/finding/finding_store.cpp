@@ -170,6 +170,8 @@ uint64_t FindingStore::observe(const Observation& o) {
   record.last_seen_ns = std::max(record.last_seen_ns, o.last_ns);
   record.confidence = std::max(record.confidence, o.confidence);
   if (o.time_lost_seconds > 0) record.time_lost_seconds = record.time_lost_seconds.value_or(0) + o.time_lost_seconds;
+  if (o.rate_per_second > record.rate_per_second.value_or(0)) record.rate_per_second = o.rate_per_second;
+  if (o.period_seconds > 0) record.period_seconds = o.period_seconds;  // the newest
   if (o.connection_id != 0 && !group.contributions.contains(o.connection_id)) {
     ++group.connections;
     if (record.connection_ids.size() < kFindingConnectionsMax) record.connection_ids.push_back(o.connection_id);

@@ -37,6 +37,8 @@ struct Observation {
   std::optional<ServerAt> server;     // whose answers to others say something about this one
   double confidence = 0;
   double time_lost_seconds = 0;  // 0: not applicable
+  double rate_per_second = 0;    // 0: not applicable; that of a finding is the highest
+  double period_seconds = 0;     // how far apart its repetitions are; 0: not applicable
   std::vector<Evidence> evidence;
   std::optional<Severity> severity;  // where it is not the kind's own; that of a finding only rises
   Doubt doubt = Doubt::none;         // why nobody is accused

@@ -104,7 +104,7 @@ struct alignas(64) LegCold {
   int64_t first_ns;                                      // stamp of the first packet
   int64_t rst_ns;                                        // order time of the last RST; 0: none
   int64_t syn_stamp_ns, syn_ack_stamp_ns, ack_stamp_ns;  // of the handshake; 0: not seen
-  PerSide<uint32_t> isn;
+  PerSide<uint32_t> isn;                                 // UDP: how many later fragments the side has sent
   PerSide<uint32_t> retransmissions;
   ListEnds log;  // of early sightings; valid by log_count
   uint16_t attempts;

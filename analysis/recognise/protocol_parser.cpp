@@ -7,6 +7,7 @@
 #include "analysis/protocol/dhcp_message.h"
 #include "analysis/protocol/dns_message.h"
 #include "analysis/protocol/http_head.h"
+#include "analysis/protocol/named_address.h"
 #include "analysis/protocol/proxy_header.h"
 #include "analysis/protocol/tls_hello.h"
 
@@ -19,6 +20,8 @@ constexpr uint8_t kMessagesMax = 96;    // told of a direction of a leg that has
 constexpr int kMessagesPerStep = 32;    // in one payload prefix or buffer
 constexpr uint64_t kBodyMax = 1 << 30;  // a body as long as that has no end that sequence numbers could tell
 constexpr uint8_t kTlsAlert = 21, kTlsHandshake = 22, kClientHello = 1, kServerHello = 2;
+constexpr uint8_t kRpcVersion = 5;
+constexpr uint16_t kFtpPassive = 227;
 constexpr size_t kWaitingMax = 64;      // live: messages that wait for room in the ring to the correlator
 constexpr size_t kFirstBytesLeast = 4;  // fewer say nothing
 constexpr size_t kTlsFirstBytes = 6;    // record header, and the type of the handshake message
@@ -217,6 +220,7 @@ ProtocolParser::Read ProtocolParser::read(State& state, const Packet& packet, ui
     const Read proxy = read_proxy(state, packet, seq, bytes, last);
     if (proxy.outcome != Outcome::nothing) return proxy;
   }
+  if (bytes[0] == '2' || bytes[0] == kRpcVersion) return read_named_address(state, packet, seq, bytes, bytes[0] == kRpcVersion);
   if (begins(bytes, "HTTP/")) {
     const Read response = read_response(state, packet, seq, bytes, last);
     if (response.outcome != Outcome::nothing) return response;
@@ -353,6 +357,19 @@ ProtocolParser::Read ProtocolParser::read_proxy(State& state, const Packet& pack
   event.add(3, as_text(header.unique_id), 128);
   send(state, event);
   return {Outcome::done, part ? static_cast<uint32_t>(bytes.size()) : header.header_length};
+}
+
+ProtocolParser::Read ProtocolParser::read_named_address(State& state, const Packet& packet, uint32_t seq, Bytes bytes,
+                                                        bool of_rpc) {
+  Endpoint end;
+  const ParseStatus status = of_rpc ? parse_rpc_endpoint_map(bytes, end) : parse_ftp_passive_reply(bytes, end);
+  if (status == ParseStatus::more) return {Outcome::more, 0};
+  if (status != ParseStatus::done) return {Outcome::nothing, 0};
+  RecognitionEvent event = event_of(packet, RecognitionKind::named_address, seq);
+  event.code = of_rpc ? kEndpointMapperPort : kFtpPassive;
+  event.add(0, bytes_of(end), sizeof(end));
+  send(state, event);
+  return {Outcome::done, static_cast<uint32_t>(bytes.size())};
 }
 
 ProtocolParser::Read ProtocolParser::read_dns_stream(State& state, const Packet& packet, uint32_t seq, Bytes bytes) {

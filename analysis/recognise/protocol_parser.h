@@ -91,6 +91,7 @@ class ProtocolParser {
   Read read_request(State& state, const Packet& packet, uint32_t seq, Bytes bytes, bool last);
   Read read_response(State& state, const Packet& packet, uint32_t seq, Bytes bytes, bool last);
   Read read_proxy(State& state, const Packet& packet, uint32_t seq, Bytes bytes, bool last);
+  Read read_named_address(State& state, const Packet& packet, uint32_t seq, Bytes bytes, bool of_rpc);
   Read read_dns_stream(State& state, const Packet& packet, uint32_t seq, Bytes bytes);
   void send_first_bytes(State& state, const Packet& packet, uint32_t seq, Bytes bytes);
   void send_dns(State& state, const Packet& packet, uint32_t seq, const DnsMessage& message);

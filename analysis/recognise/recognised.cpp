@@ -42,11 +42,22 @@ bool Recognised::take(const RecognitionEvent& event) {
     }
     case RecognitionKind::first_bytes:
       return true;  // of use while it is new, to find the leg beyond a proxy
+    case RecognitionKind::named_address:
+      return take_name(event);
     case RecognitionKind::dns:
       return take_dns(event);
     case RecognitionKind::dhcp:
       return take_dhcp(event);
   }
+  return true;
+}
+
+bool Recognised::take_name(const RecognitionEvent& event) {
+  if (names.size() >= kNamesMax) return false;
+  RecognisedName& name = names.emplace_back();
+  copy_to(event.text(0), name.end);
+  name.code = event.code;
+  name.order_ns = event.order_ns;
   return true;
 }
 

@@ -32,6 +32,7 @@ struct RecognisedRequest {
   uint16_t status = 0;                    // 0: no answer seen
   bool has_request = true;                // false: the answer alone was seen
   int64_t order_ns = 0, answered_ns = 0;  // of the packets that completed the two heads; 0: not seen
+  bool is_judged = false;                 // by detectors, where its answer is an error
   uint64_t log_line = 0;                  // of the access log that tells of it; 0: none
   std::string logged_client;              // whom that names as the client for whom a proxy asks; empty: nobody
 };
@@ -41,6 +42,12 @@ struct RecognisedProxy {
   bool has_endpoints = false;  // of the client that the proxy speaks for
   Endpoint source, destination;
   std::string authority, unique_id;
+};
+
+struct RecognisedName {  // of another connection's end
+  Endpoint end;
+  uint16_t code = 0;  // FTP's reply code, or the endpoint mapper's port
+  int64_t order_ns = 0;
 };
 
 struct RecognisedDns {
@@ -62,10 +69,12 @@ struct RecognisedDhcp {
 struct Recognised {
   static constexpr size_t kRequestsMax = 64;
   static constexpr size_t kExchangesMax = 16;  // DNS, DHCP
+  static constexpr size_t kNamesMax = 16;
 
   std::optional<RecognisedTls> tls;
   std::vector<RecognisedRequest> requests;  // in the order of the stream
   std::optional<RecognisedProxy> proxy;
+  std::vector<RecognisedName> names;
   std::vector<RecognisedDns> dns;
   std::vector<RecognisedDhcp> dhcp;
 
@@ -78,6 +87,7 @@ struct Recognised {
   void take_tls(const RecognitionEvent& event);
   bool take_request(const RecognitionEvent& event);
   bool take_response(const RecognitionEvent& event);
+  bool take_name(const RecognitionEvent& event);
   bool take_dns(const RecognitionEvent& event);
   bool take_dhcp(const RecognitionEvent& event);
 };

@@ -60,6 +60,7 @@ FlowTimesSummary summarize(const FlowTimes& times, const LegHot& hot, const LegC
     r.wait_max_ns[side] = int64_t{sums.wait_max[side]} * 1024;
     r.message_max[side] = sums.message_max[side];
     r.in_flight_max[side] = pace.in_flight_max[side];
+    r.payload_max[side] = static_cast<uint16_t>(pace.full_size[side] * 16);
     const bool begun = pace.state & turns::kBegun[side];
     r.stream_bytes[side] = begun ? pace.data_end[side] - (cold.isn[side] + 1) : 0;
     r.acknowledged[side] = !begun || ((hot.seen & leg_seen::max_ack[opposite(side)]) &&

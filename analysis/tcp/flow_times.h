@@ -32,6 +32,7 @@ struct FlowTimesSummary {
   PerSide<int64_t> wait_ns, network_ns, transfer_ns, wait_max_ns;
   PerSide<uint32_t> message_max, in_flight_max, first_flight;
   PerSide<uint32_t> stream_bytes;  // sent, each once, modulo 2^32; valid if first_flight_known
+  PerSide<uint16_t> payload_max;   // of one packet, at the least: in steps of 16, up to 4,080
   PerSide<bool> acknowledged;      // by the other side: all of it
   int64_t last_data_ns;            // the newest data; 0: none
   int64_t outstanding_ns;          // sum of time times requests outstanding

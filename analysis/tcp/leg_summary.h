@@ -23,7 +23,8 @@ struct LegSummary {
   int64_t syn_stamp_ns, syn_ack_stamp_ns, ack_stamp_ns;
   PerSide<uint64_t> bytes;
   PerSide<uint32_t> packets, retransmissions, isn;
-  uint16_t flags;  // leg_flag
+  PerSide<uint32_t> fragments;  // of datagrams: those of the packets that are not the first of theirs
+  uint16_t flags;               // leg_flag
   uint16_t attempts;
   ConnState conn_state;
   Close close;

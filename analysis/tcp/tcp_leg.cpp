@@ -285,10 +285,12 @@ LegStep udp_step(LegHot& hot, LegCold& cold, const Sighting& s, Side from, Dupli
   const bool order_open = s.time_ns - s.stamp_uncertainty_ns <= cold.first_ns;
   if (from == Side::server && hot.packets[Side::server] == 0 && order_open && s.source_port > s.destination_port) {
     flip(hot, cold);
+    cold.isn.flip();
     from = Side::client;
     step.what |= leg_step::flipped;
   }
   note_packet(hot, cold, s, from, same);
+  if (s.has(SightingFlag::later_fragment)) ++cold.isn[from];
   zeek::note_datagram(hot, cold, from);
   return step;
 }
@@ -326,7 +328,7 @@ LegSummary summarize(const LegHot& hot, const LegCold& cold, const TcpFlow* flow
   r.bytes = hot.bytes;
   r.packets = hot.packets;
   r.retransmissions = cold.retransmissions;
-  r.isn = cold.isn;
+  ((hot.flags & leg_flag::is_tcp) ? r.isn : r.fragments) = cold.isn;
   r.flags = hot.flags;
   r.attempts = cold.attempts;
   r.mss = cold.mss;

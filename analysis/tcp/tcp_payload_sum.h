@@ -9,11 +9,11 @@
 namespace parallax {
 
 // 1 to 65,535; 0: not known. Only of segments without options, of which a sighting holds all that is summed. Where the sender's
-// hardware had not filled in the checksum it is of no use, but then it differs at the next point.
+// hardware had not filled in the checksum it is of no use, but then it differs at the next point; 0xffff says that it is wrong.
 inline uint32_t tcp_payload_sum(const Sighting& s) {
   constexpr uint32_t kHeader = 20;
   constexpr uint16_t of_part = bit(SightingFlag::fragment) | bit(SightingFlag::outer_fragment);
-  if (!s.is_tcp() || s.options != 0 || (s.flags & of_part) || s.mss == 0) return 0;
+  if (!s.is_tcp() || s.options != 0 || (s.flags & of_part) || s.mss == 0 || s.mss == 0xffff) return 0;
   uint64_t sum = uint64_t{ip_protocol::tcp} + kHeader + s.payload_length + s.source_port + s.destination_port + s.seq + s.ack;
   sum += (kHeader / 4) << 12 | (s.has(SightingFlag::accurate_ecn) ? 0x100u : 0u) | s.tcp_flags;
   sum += s.window;

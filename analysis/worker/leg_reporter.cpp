@@ -88,4 +88,13 @@ bool LegReporter::tell(uint32_t leg, LegEventType type, const Sighting& s, Side 
   return false;
 }
 
+bool LegReporter::tell_arp_request(const Sighting& s) {
+  LegEvent event{};
+  event.type = LegEventType::arp_request;
+  event.packet = facts_of(s, Side::client);
+  event.client = {s.source, 0};
+  event.server = {s.destination, 0};
+  return events_.send(event, legs_told_);
+}
+
 }  // namespace parallax

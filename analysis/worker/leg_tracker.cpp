@@ -127,7 +127,8 @@ void LegTracker::take_burst(std::span<Sighting* const> burst) {
 
 // Any packet. `known`: its leg, if that is known already.
 void LegTracker::take(const Sighting& s, uint64_t hash, uint32_t known) {
-  if (s.has(SightingFlag::arp) || s.protocol == 0) return;
+  if (s.has(SightingFlag::arp)) return take_arp(s);
+  if (s.protocol == 0) return;
   if (s.protocol != ip_protocol::tcp && s.protocol != ip_protocol::udp) return;
   if (s.has(SightingFlag::later_fragment) && s.source_port == 0 && s.destination_port == 0) return;
   const OrientedKey key = leg_key_of(s);
@@ -145,6 +146,14 @@ void LegTracker::take(const Sighting& s, uint64_t hash, uint32_t known) {
     return;
   }
   take_leg_packet(s, key, hash, known != kNone ? known : store_.legs.find(hash, key.key));
+}
+
+// Requests alone: who asks much is told, not who answers.
+void LegTracker::take_arp(const Sighting& s) {
+  constexpr uint16_t kRequest = 1;
+  if (s.source_port != kRequest) return;
+  const bool has_room = offline_ || reporter_.ring_room() >= kHintRoomLeast;
+  if (!has_room || !reporter_.tell_arp_request(s)) counters_.hints_not_told.add();
 }
 
 void LegTracker::note_leg_packet(const Sighting& s, uint32_t leg, uint32_t labels) {

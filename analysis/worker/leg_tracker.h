@@ -38,6 +38,7 @@ class LegTracker {
   template <Side from>
   bool take_fast_path_from(const Sighting& s, uint32_t leg, LegHot& hot, TcpFlow& flow);
   void take(const Sighting& s, uint64_t hash, uint32_t known);
+  void take_arp(const Sighting& s);
   void take_later_fragment(const Sighting& s, const OrientedKey& key, uint32_t leg);
   void take_leg_packet(const Sighting& s, const OrientedKey& key, uint64_t hash, uint32_t leg);
   uint32_t open_after(uint32_t leg, const Sighting& s, const OrientedKey& key, uint64_t hash);

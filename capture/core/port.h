@@ -61,6 +61,8 @@ struct alignas(64) PortCounters {  // one writer: the rx worker
   Counter filtered;  // did not pass the analysis filter
   Counter arp;
   Counter unattributed_fragments;    // later fragments whose first one was not seen
+  Counter wrong_checksums;           // files: TCP segments whose checksum does not fit their bytes,
+  Counter offloaded_checksums;       // or was not filled in yet: captured before the network card did
   Counter payload_prefixes;          // payload prefixes handed on
   Counter payload_prefixes_dropped;  // no room for them, or to know them by; the packets themselves went on
   std::array<Counter, kDecodeErrorCount> decode_errors;

@@ -86,7 +86,8 @@ struct alignas(64) Sighting {
   std::array<uint32_t, 6> sack;  // up to three blocks, left and right edge each; 0,0 = none; see icmp_sender()
   uint32_t key;                  // outer VLAN, tunnel identifiers; 0 = none. Part of the leg's identity; see KeyFrom
   uint16_t mss;          // as offered; valid by `options`; of an icmp_quote: MTU of the next hop, or 0; of TCP that offers
-                         // none: the checksum, but of a first fragment the length of the TCP header
+                         // none: the checksum (0 and
+                         // 0xffff: see tcp_checksum.h), but of a first fragment the length of the TCP header
   uint8_t window_scale;  // as offered
   uint8_t options;       // tcp_option bits
 

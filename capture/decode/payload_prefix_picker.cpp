@@ -21,6 +21,10 @@ constexpr uint32_t word(const char (&text)[5]) {
          static_cast<uint32_t>(static_cast<uint8_t>(text[2])) << 8 | static_cast<uint8_t>(text[3]);
 }
 
+constexpr uint32_t kFtpReplyBytes = 128;
+constexpr uint32_t kRpcResponse = 0x05000203;  // DCE/RPC 5.0: a response in one fragment
+constexpr uint32_t kRpcHeader = 16, kRpcBytes = 1024;
+
 int32_t distance(uint32_t from, uint32_t to) { return static_cast<int32_t>(to - from); }
 
 // Behind the empty line that ends a head; 0: there is none. Lines may end in LF alone.
@@ -207,6 +211,10 @@ PayloadPrefixPicker::Extent PayloadPrefixPicker::message_extent(const Part& part
       return head_extent(part, false);
     case word("HTTP"):
       return part.length < 5 || part.data[4] == '/' ? head_extent(part, true) : Extent{};
+    case word("227 "):  // FTP's passive mode: one short line
+      return sized_extent(part, std::min(part.length, kFtpReplyBytes));
+    case kRpcResponse:
+      return rpc_extent(part);
     case word("PROX"):
     case 0x0d0a0d0a:
       return proxy_extent(part);
@@ -217,6 +225,12 @@ PayloadPrefixPicker::Extent PayloadPrefixPicker::message_extent(const Part& part
 
 PayloadPrefixPicker::Extent PayloadPrefixPicker::sized_extent(const Part& part, uint32_t size) {
   return {std::min(part.length, size), size, Kind::sized};
+}
+
+// Whoever sends it: that it is an endpoint mapper's is for the parser to say.
+PayloadPrefixPicker::Extent PayloadPrefixPicker::rpc_extent(const Part& part) {
+  if (part.length < kRpcHeader) return {};
+  return sized_extent(part, std::min<uint32_t>(static_cast<uint32_t>(part.data[8] | part.data[9] << 8), kRpcBytes));
 }
 
 // One record. Handshake records follow one another; alerts are of interest where they are not encrypted (then they have two

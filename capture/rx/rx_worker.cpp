@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "capture/decode/payload_prefix_picker.h"
+#include "capture/decode/tcp_checksum.h"
 
 namespace parallax {
 
@@ -196,7 +197,11 @@ bool RxWorker::poll_lane(Lane& lane) {
     report_losses(lane);
     if (!lane.is_file) report_outages(lane);
     take_burst(lane, count);
-    if (!lane.is_file) drop_what_does_not_fit(lane);
+    if (lane.is_file) {
+      check_checksums(lane);
+    } else {
+      drop_what_does_not_fit(lane);
+    }
   }
   const bool pushed = push_staged(lane);
   publish(lane);
@@ -339,6 +344,24 @@ inline void RxWorker::stage(Lane& lane, uint32_t payload_prefix_length) {
     lane.same_order_chunks += payload_prefix_chunks(payload_prefix_length);
   }
   row.places[row.end++] = static_cast<uint8_t>(staging.used++);
+}
+
+// Files only: it reads every byte. What does not fit says so where the checksum stands, and what was not filled in is none.
+void RxWorker::check_checksums(Lane& lane) {
+  PortCounters& counters = lane.channel.counters;
+  for (size_t i = 0; i < lane.staging->used; ++i) {
+    DecodedFrame& segment = lane.staging->frames[i];
+    const ChecksumState state = tcp_checksum_state(segment);
+    if (state == ChecksumState::wrong) {
+      segment.mss = kWrongChecksum;
+      counters.wrong_checksums.add();
+    } else if (state == ChecksumState::offloaded) {
+      segment.mss = 0;
+      counters.offloaded_checksums.add();
+    } else if (state == ChecksumState::right && segment.mss == kWrongChecksum) {
+      segment.mss = 0;  // the other zero, as some NATs write it
+    }
+  }
 }
 
 // Live only. What the rings refuse is in the loss log before any other packet of the burst is pushed.

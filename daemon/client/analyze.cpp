@@ -376,6 +376,9 @@ class Analysis {
           point.add_warnings(info.name + ": " + text);
           warning(point.warnings(point.warnings_size() - 1));
         }
+        const PortCounters& counters = pipeline.channels()[port]->counters;
+        point.set_wrong_checksums(point.wrong_checksums() + counters.wrong_checksums.get());
+        point.set_offloaded_checksums(point.offloaded_checksums() + counters.offloaded_checksums.get());
         report_if_unreadable(*pipeline.channels()[port]);
       }
       for (const std::string& name : link_types)

@@ -430,6 +430,11 @@ std::string TextReport::points() const {
                point.link_type().empty() ? "-" : point.link_type()});
     if (point.has_clock_uncertainty_seconds()) notes += wrapped(clock_text(point, points_.front().name()), 4, 2);
     for (const std::string& warning : point.warnings()) notes += wrapped(printable(warning), 4, 2);
+    if (point.offloaded_checksums() + point.wrong_checksums() > 0)
+      notes +=
+          wrapped(fmt::format("{}: of its TCP segments {} have a wrong checksum, and {} one that a host left to its network card",
+                              point.name(), point.wrong_checksums(), point.offloaded_checksums()),
+                  4, 2);
     if (point.decode_errors() > 0) {
       const std::map<std::string, uint64_t> reasons(point.decode_errors_by_reason().begin(),
                                                     point.decode_errors_by_reason().end());

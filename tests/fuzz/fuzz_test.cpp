@@ -191,6 +191,12 @@ std::vector<Bytes> proxy() {
   };
 }
 
+std::vector<Bytes> named() {
+  const Wire tower = Wire{1, 0, 7, 2, 0, 0xa1, 0xa0} + Wire{1, 0, 9, 4, 0, 10, 11, 2, 7};
+  return {text("227 Entering Passive Mode (10,11,2,7,161,160).\r\n"), text("227 =10,0,0,1,4,1\n"),
+          Wire{5, 0, 2, 3, 0x10, 0, 0, 0, 56, 0} + zeros(30) + tower};
+}
+
 std::vector<Bytes> dns() {
   const Wire question = dns_header(0x1234, 0x0100, 1, 0) + dns_name({"www", "example", "com"}) + be16(28) + be16(1);
   return {question, counted16(question),
@@ -308,6 +314,8 @@ TEST(Fuzz, TlsParserSurvivesArbitraryBytes) { run("tls", with_kept("tls", tls())
 TEST(Fuzz, HttpParserSurvivesArbitraryBytes) { run("http", with_kept("http", http()), fuzz::parse_http, 20'000); }
 
 TEST(Fuzz, ProxyHeaderParserSurvivesArbitraryBytes) { run("proxy", with_kept("proxy", proxy()), fuzz::parse_proxy, 30'000); }
+
+TEST(Fuzz, NamedAddressParsersSurviveArbitraryBytes) { run("named", with_kept("named", named()), fuzz::parse_named, 30'000); }
 
 TEST(Fuzz, NoMessageHarmsTheParserOfDns) { run("dns", with_kept("dns", dns()), fuzz::parse_dns, 20'000); }
 

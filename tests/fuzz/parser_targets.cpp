@@ -11,6 +11,7 @@
 #include "analysis/protocol/dhcp_message.h"
 #include "analysis/protocol/dns_message.h"
 #include "analysis/protocol/http_head.h"
+#include "analysis/protocol/named_address.h"
 #include "analysis/protocol/proxy_header.h"
 #include "analysis/protocol/tls_hello.h"
 #include "analysis/protocol/x509_names.h"
@@ -151,6 +152,10 @@ void describe(const ProxyHeader& x, Facts& facts) {
   REQUIRE(!x.local || !x.has_endpoints);
 }
 
+void describe(const Endpoint& x, Facts& facts) {
+  if (facts.final()) facts.endpoint("end", x);
+}
+
 void describe(const DnsMessage& x, Facts& facts) {
   if (x.has_header)
     facts.number("header", uint64_t{x.id} << 48 | uint64_t{x.flags} << 32 | uint64_t{x.question_count} << 16 | x.answer_count);
@@ -252,6 +257,11 @@ void parse_http(const uint8_t* data, size_t size) {
 }
 
 void parse_proxy(const uint8_t* data, size_t size) { check<ProxyHeader>(parse_proxy_header, {data, size}); }
+
+void parse_named(const uint8_t* data, size_t size) {
+  check<Endpoint>(parse_ftp_passive_reply, {data, size});
+  check<Endpoint>(parse_rpc_endpoint_map, {data, size});
+}
 
 void parse_dns(const uint8_t* data, size_t size) {
   check<DnsMessage>(parse_dns_message, {data, size});

@@ -28,6 +28,7 @@ void read_access_log(const uint8_t* data, size_t size);
 void parse_tls(const uint8_t* data, size_t size);
 void parse_http(const uint8_t* data, size_t size);
 void parse_proxy(const uint8_t* data, size_t size);
+void parse_named(const uint8_t* data, size_t size);
 void parse_dns(const uint8_t* data, size_t size);
 void parse_dhcp(const uint8_t* data, size_t size);
 

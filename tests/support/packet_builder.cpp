@@ -181,6 +181,22 @@ Frame in_vxlan(uint32_t vni, const Frame& inner) {
   return udp_frame({.source = address("10.255.0.1"), .destination = address("10.255.0.2")}, {49152, 4789}, payload);
 }
 
+std::vector<Frame> in_fragments(const Frame& whole) {
+  constexpr size_t kEthernet = 14, kHeaders = kEthernet + 20, kStep = 1480;
+  std::vector<Frame> fragments;
+  for (size_t at = kHeaders; at < whole.size(); at += kStep) {
+    const size_t length = std::min(kStep, whole.size() - at);
+    Frame& fragment = fragments.emplace_back(whole.begin(), whole.begin() + kHeaders);
+    put_bytes(fragment, std::span(whole).subspan(at, length));
+    const bool more = at + length < whole.size();
+    set16(fragment, kEthernet + 2, static_cast<uint16_t>(20 + length));
+    set16(fragment, kEthernet + 6, static_cast<uint16_t>((more ? 0x2000 : 0) | (at - kHeaders) / 8));
+    set16(fragment, kEthernet + 10, 0);
+    set16(fragment, kEthernet + 10, fold(sum16(std::span(fragment).subspan(kEthernet, 20))));
+  }
+  return fragments;
+}
+
 Frame arp_request_frame(const Address& sender, const Address& target) {
   Frame frame(6, 0xff);
   put_mac_of(frame, sender);

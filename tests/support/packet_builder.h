@@ -57,6 +57,8 @@ Frame udp_frame(const Ip& ip, const Udp& udp, std::span<const uint8_t> payload =
 Frame icmp_error_frame(const Ip& ip, uint8_t type, uint8_t code, const Frame& quoted);
 // `inner` in VXLAN, between two hosts of its own.
 Frame in_vxlan(uint32_t vni, const Frame& inner);
+// `whole` in fragments of 1,480 bytes of IP payload. REQUIRES: IPv4 in Ethernet, without VLAN.
+std::vector<Frame> in_fragments(const Frame& whole);
 Frame arp_request_frame(const Address& sender, const Address& target);
 
 // The bytes of a stream from `offset` on: the same stream and offset give the same bytes, whoever sends them and how often.

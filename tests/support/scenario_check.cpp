@@ -353,6 +353,8 @@ class Checker {
         if (f.confidence >= std::atof(take().c_str())) throw Failure{fmt::format("confidence is {}", f.confidence)};
       } else if (key == "lost") {
         equal("time_lost_seconds", f.time_lost_seconds ? fmt::format("{:.3f}", *f.time_lost_seconds) : "-", take());
+      } else if (key == "period") {
+        equal("period_seconds", f.period_seconds ? fmt::format("{:.3f}", *f.period_seconds) : "-", take());
       } else if (key == "evidence") {
         const std::string wanted = take();
         bool has = false;

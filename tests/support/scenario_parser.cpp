@@ -90,11 +90,13 @@ std::vector<std::string> split(const std::string& line) {
   return words;
 }
 
-// \r and \n as in C.
+// \r, \n and \xHH as in C.
 std::string unescaped(std::string text) {
   for (const auto& [escape, byte] : {std::pair{"\\r", "\r"}, std::pair{"\\n", "\n"}}) {
     for (size_t at = 0; (at = text.find(escape)) != std::string::npos;) text.replace(at, 2, byte);
   }
+  for (size_t at = 0; (at = text.find("\\x", at)) != std::string::npos; ++at)
+    text.replace(at, 4, 1, static_cast<char>(std::stoi(text.substr(at + 2, 2), nullptr, 16)));
   return text;
 }
 
@@ -164,6 +166,8 @@ class Parser {
       vxlan(words);
     } else if (verb == "span") {
       span_.at(point(words.take("a point"))) = true;
+    } else if (verb == "swapped") {
+      swapped_.at(point(words.take("a point"))) = true;
     } else if (verb == "sensor-loss") {
       sensor_loss(words);
     } else if (verb == "outage") {
@@ -210,7 +214,7 @@ class Parser {
         port.frames.push_back({from_ns, 0, bystander});
         port.frames.push_back({to_ns, 0, bystander});
         for (const Sent& sent : sent_) {
-          if (sent.point != p || (!span_.at(p) && sent.toward_inside != toward_inside)) continue;
+          if (sent.point != p || (!span_.at(p) && sent.toward_inside != (toward_inside != swapped_.at(p)))) continue;
           if (sent.frame.time_ns >= from_ns && sent.frame.time_ns <= to_ns) port.frames.push_back(sent.frame);
         }
         std::stable_sort(port.frames.begin(), port.frames.end(),
@@ -245,6 +249,7 @@ class Parser {
     while (!words.empty()) names.push_back(words.take("a point"));
     if (names.empty() || names.size() > kPointsMax) throw Failure{"a path has one to eight points"};
     span_.assign(names.size(), false);
+    swapped_.assign(names.size(), false);
     coverage_.resize(names.size());
     losses_.resize(names.size());
     outages_.resize(names.size());
@@ -344,12 +349,14 @@ class Parser {
   struct Line {
     std::vector<PointIndex> points;
     size_t from = 0, to = 0, payload_from = 0;  // indexes of aliases
-    std::string kind;                           // udp, icmp, or TCP flags
+    std::string kind;                           // udp, icmp, arp, or TCP flags
     Ip ip;
     Tcp tcp;
     std::optional<uint8_t> ttl;
-    bool ip_id_given = false, altered = false, keeps_sack = false;
-    bool has_checksum = true;
+    bool ip_id_given = false, altered = false, spoiled = false, keeps_sack = false;
+    bool has_checksum = true, is_fragmented = false;
+    uint32_t times = 1;  // that it is sent
+    int64_t every_ns = 0;
     int64_t transit_ns = 0, uncertainty_ns = 0;
     uint32_t seq = 0, length = 0;  // relative
     std::string text;              // its payload begins so
@@ -378,10 +385,13 @@ class Parser {
         throw Failure{"no such field of a packet: '" + key + "'"};
     }
     if ((line.tcp.flags & tcp_flag::ack) && !line.ack) throw Failure{"a segment with ACK (.) says `ack N`"};
-    if (!line.ip_id_given && !scenario_.endpoints[line.from].zero_ip_id) {
-      line.ip.id = static_cast<uint16_t>(1000 * (line.from + 1) + ++ip_ids_[line.from]);
+    for (uint32_t n = 0; n < line.times; ++n) {
+      if (n > 0) now_ns_ += line.every_ns;
+      if (!line.ip_id_given && !scenario_.endpoints[line.from].zero_ip_id) {
+        line.ip.id = static_cast<uint16_t>(1000 * (line.from + 1) + ++ip_ids_[line.from]);
+      }
+      for (size_t i = 0; i < line.points.size(); ++i) send(line, i);
     }
-    for (size_t i = 0; i < line.points.size(); ++i) send(line, i);
   }
 
   void kind(Words& words, Line& line) {
@@ -389,6 +399,9 @@ class Parser {
     if (line.kind == "udp") {
       line.length = number<uint32_t>(words.take("a length"));
       line.has_checksum = !words.accept("unsummed");
+      line.is_fragmented = words.accept("fragmented");
+    } else if (line.kind == "arp") {
+      return;
     } else if (line.kind == "icmp") {
       line.icmp_type = number<uint8_t>(words.take("a type"));
       line.icmp_code = number<uint8_t>(words.take("a code"));
@@ -418,10 +431,15 @@ class Parser {
       if (line.text.size() > line.length) throw Failure{fmt::format("the text has {} bytes", line.text.size())};
     } else if (key == "altered") {
       line.altered = true;
+    } else if (key == "spoiled") {
+      line.spoiled = true;
     } else if (key == "payload") {
       line.payload_from = alias(words.take("an endpoint"));
     } else if (key == "transit") {
       line.transit_ns = nanoseconds(words.take("seconds"));
+    } else if (key == "repeat") {
+      line.times = number<uint32_t>(words.take("a number"));
+      line.every_ns = nanoseconds(words.take("seconds"));
     } else if (key == "stamp") {
       line.uncertainty_ns = nanoseconds(words.take("seconds"));
     } else {
@@ -471,7 +489,9 @@ class Parser {
     std::vector<uint8_t> payload = stream_bytes(static_cast<uint32_t>(line.payload_from), line.seq, line.length);
     std::copy(line.text.begin(), line.text.end(), payload.begin());
     if (line.altered && i > 0 && !payload.empty()) payload.back() ^= 0x20;
-    if (line.kind == "udp") {
+    if (line.kind == "arp") {
+      frame.bytes = arp_request_frame(source.at[p].address, destination.at[p].address);
+    } else if (line.kind == "udp") {
       frame.bytes = udp_frame(line.ip, {source.at[p].port, destination.at[p].port, line.has_checksum}, payload);
     } else if (line.kind == "icmp") {
       const auto quoted = newest_.find({p, line.to, line.from});
@@ -488,8 +508,14 @@ class Parser {
       const uint32_t sack_isn = line.keeps_sack ? isn_of(line.points.front(), line.to, line.from) : peer_isn;
       for (const auto& [left, right] : line.sack) line.tcp.sack.push_back({sack_isn + left, sack_isn + right});
       frame.bytes = tcp_frame(line.ip, line.tcp, payload);
+      if (line.spoiled && i > 0) frame.bytes[frame.bytes.size() - payload.size() - 4] ^= 0x40;  // without options
     }
     newest_[{p, line.from, line.to}] = frame.bytes;
+    if (line.is_fragmented) {
+      for (Frame& fragment : in_fragments(frame.bytes))
+        sent_.push_back({p, !source.beyond_last, {frame.time_ns, frame.stamp_uncertainty_ns, std::move(fragment), 0}});
+      return;
+    }
     if (const auto vni = vni_.find(p); vni != vni_.end()) frame.bytes = in_vxlan(vni->second, frame.bytes);
     sent_.push_back({p, !source.beyond_last, std::move(frame)});
   }
@@ -506,7 +532,7 @@ class Parser {
   int64_t now_ns_ = kEpochNs;
   int64_t transit_ns_ = kTransitNs;
   int64_t stamp_uncertainty_ns_ = 0;
-  std::vector<bool> span_;
+  std::vector<bool> span_, swapped_;
   std::map<PointIndex, uint32_t> vni_;  // what the packets that follow are in
   std::vector<std::optional<std::pair<int64_t, int64_t>>> coverage_;
   std::vector<std::vector<SourceLoss>> losses_;

@@ -1,0 +1,34 @@
+#include "analysis/detect/datagram_floods.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace parallax {
+
+void DatagramFloods::tell(Sum& sum, const Series& series, Observation form, FindingKind kind, std::vector<Observation>& out) {
+  const double seconds = static_cast<double>(std::max<int64_t>(series.last_ns - series.first_ns, 1)) * 1e-9;
+  const double rate = static_cast<double>(sum.total) / seconds;
+  if (sum.untold == 0 || sum.total < kMany || rate < static_cast<double>(kRateLeast)) return;
+  form.kind = kind;
+  form.count = std::exchange(sum.untold, 0);
+  form.first_ns = series.first_ns;
+  form.last_ns = series.last_ns;
+  form.rate_per_second = rate;
+  out.push_back(std::move(form));
+}
+
+void DatagramFloods::take(Observation sent, const Count& count, std::vector<Observation>& out) {
+  Series& series = pairs_.use({sent.source.address, sent.service.address});
+  if (sent.first_ns > series.last_ns + kQuietNs)
+    series = Series{.first_ns = sent.first_ns, .last_ns = sent.last_ns, .datagrams = {}, .fragments = {}};
+  series.first_ns = std::min(series.first_ns, sent.first_ns);
+  series.last_ns = std::max(series.last_ns, sent.last_ns);
+  for (const auto& [sum, more] : {std::pair{&series.datagrams, count.datagrams}, std::pair{&series.fragments, count.fragments}}) {
+    sum->total += more;
+    sum->untold += more;
+  }
+  tell(series.datagrams, series, sent, FindingKind::datagram_flood, out);
+  tell(series.fragments, series, sent, FindingKind::fragment_flood, out);
+}
+
+}  // namespace parallax
