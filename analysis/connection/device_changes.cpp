@@ -47,4 +47,9 @@ DeviceKind kind_of(uint32_t changes) {
   return changes & bit(DeviceChange::ttl) ? DeviceKind::router : DeviceKind::unknown;
 }
 
+bool opens_its_own(const LegState& client_side, const LegState& server_side) {
+  return client_side.has_syn() && server_side.has_syn() && client_side.client_isn != server_side.client_isn &&
+         server_side.attempts.front().ttl > client_side.attempts.front().ttl;
+}
+
 }  // namespace parallax

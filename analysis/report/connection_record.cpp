@@ -81,7 +81,7 @@ CrossingRecord record_of(const Crossing& crossing, const Connection& c, const Se
   r.confidence = crossing.confidence;
   r.rivals = crossing.rivals;
   r.changes = changes_between(client_side, server_side, crossing.stats);
-  r.device_kind = crossing.is_proxied ? DeviceKind::proxy : kind_of(r.changes);
+  r.device_kind = crossing.is_proxied || opens_its_own(client_side, server_side) ? DeviceKind::proxy : kind_of(r.changes);
   for (const Side side : kSides) {
     r.lost[side] = crossing.stats.lost[side] - std::min(crossing.stats.lost[side], crossing.cleared[side]);
     if (crossing.stats.transit[side].count > 0) r.transit[side] = crossing.stats.transit[side];
