@@ -1,0 +1,34 @@
+// A station that asks for very many addresses at once: a scan of its own network, or a program that looks for all its neighbours.
+#include "analysis/detect/arp_bursts.h"
+#include "analysis/detect/detectors.h"
+#include "analysis/model/model.h"
+#include "analysis/model/text.h"
+
+namespace parallax::detect {
+namespace {
+
+std::string sentence(const FindingGroup& group, const DetectorView& view) {
+  const SentenceWords words(group, view.options.path);
+  const FindingRecord& r = group.record;
+  return "The station " + (group.only_source ? to_string(*group.only_source) : "?") + " at " + words.first + " sent " +
+         plural(r.count, "ARP request") + " in bursts of " + std::to_string(ArpBursts::kMany) + " or more within " +
+         duration_of(ArpBursts::kWithinNs) +
+         (r.last_seen_ns - r.first_seen_ns > ArpBursts::kWithinNs
+              ? ", over " + duration_of(r.last_seen_ns - r.first_seen_ns) + " in all."
+              : ", all of them within " + duration_of(r.last_seen_ns - r.first_seen_ns) + ".");
+}
+
+}  // namespace
+
+const Detector arp_burst = {
+    .kind = FindingKind::arp_burst,
+    .is_of_memory = true,
+    .sentence = sentence,
+    .page = {
+        .means = "A station asked for very many addresses of its network at once.",
+        .needs = "ARP at a point: 20 requests of one station, each for another address than the one before, within 10 ms.",
+        .errs = "A router behind which a whole network wakes up, and a monitoring system, do so of right.",
+        .next = "Look at what runs on that station: a worm, a scanner, or a program that discovers its neighbours. Switches that "
+                "limit ARP may disconnect it."}};
+
+}  // namespace parallax::detect
