@@ -290,7 +290,7 @@ constexpr std::array kMethods = {
     PairingMethodRow{PairingMethod::tcp_timestamp, kAcross, packet, true, true, sighted_timestamp_key, sighted_timestamp_score},
     PairingMethodRow{PairingMethod::tcp_timestamp, kWithin, packet, true, false, sighted_timestamp_key, hairpin_shifted_score},
     PairingMethodRow{PairingMethod::payload, kAcross, packet, true, true, summed_key, summed_score},
-    PairingMethodRow{PairingMethod::payload, kAcross, packet, true, true, datagram_key, datagram_score},
+    PairingMethodRow{PairingMethod::payload, kAcross, opening | packet, true, true, datagram_key, datagram_score},
     PairingMethodRow{PairingMethod::payload, kWithin, opening | packet, true, true, hairpin_datagram_key, hairpin_datagram_score},
     PairingMethodRow{PairingMethod::proxy_protocol, kAcross, message, false, false, proxy_key, proxy_score},
     PairingMethodRow{PairingMethod::tls_random, kAcross, message, false, true, tls_random_key, tls_random_score},
