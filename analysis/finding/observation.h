@@ -37,6 +37,10 @@ struct Observation {
   std::optional<ServerAt> server;     // whose answers to others say something about this one
   double confidence = 0;
   double time_lost_seconds = 0;  // 0: not applicable
+  int64_t duration_ns = 0;       // of what is said; 0: not applicable
+  int64_t period_ns = 0;         // 0: it does not come again and again
+  double rate_per_second = 0;    // 0: not applicable
+  uint64_t related_id = 0;       // a connection that has to do with it; 0: none
   std::vector<Evidence> evidence;
   std::optional<Severity> severity;  // where it is not the kind's own; that of a finding only rises
   Doubt doubt = Doubt::none;         // why nobody is accused
