@@ -17,6 +17,7 @@
 #include "analysis/connection/rival_openings.h"
 #include "analysis/connection/stranger_index.h"
 #include "analysis/detect/capture_totals.h"
+#include "analysis/detect/opened_from.h"
 #include "analysis/event/events.h"
 #include "analysis/finding/finding_group.h"
 #include "analysis/finding/observation.h"
@@ -34,6 +35,7 @@ struct DetectorView {
   const RivalOpenings& openings;
   const StrangerIndex& strangers;
   const CaptureTotals& capture;
+  const OpenedFrom& opened_from;
   int64_t now_ns;    // packet time: everything before it has been seen
   bool input_ended;  // there is no more to come
   bool fates_told;   // packets' fates are told as they are decided: live; offline all are told at the end
@@ -52,6 +54,16 @@ struct Verdicts {
     bool in_vain;
   };
   std::vector<Try> tried;  // see SourceTries
+
+  // A connection that came about, as its client sees it; across: which device it crossed first, unknown: none.
+  struct Accepted {
+    Endpoint client, service;
+    int64_t at_ns;
+    Where across;
+    PathSide client_side;
+  };
+  std::vector<Accepted> accepted;   // see ServiceLoads, SourceDrops
+  std::vector<Observation> opened;  // by a SYN: see Rhythms
 
   void tell(Observation observation) { told.push_back(std::move(observation)); }
   void tell_if_many(Observation observation, bool in_vain) { tried.push_back({std::move(observation), in_vain}); }
