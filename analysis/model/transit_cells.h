@@ -1,5 +1,5 @@
-// How long the packets of one pair of legs took in one direction, in one cache line: count, least and largest are exact, quantiles
-// within 5 %, or interpolated where they spread so far (over two octaves) that cells had to be made wider.
+// How long the packets of one pair of legs took in one direction, in one cache line: count, least and largest are exact,
+// quantiles within 5 %, or interpolated where they spread so far (over two octaves) that cells had to be made wider.
 //
 // A cell is a bucket of TransitSketch (once there are too many: two, four, ... of them side by side) and how many fell into it.
 // The transits of one connection fall into few buckets, and one far out has a cell of its own: it does not blur the others.
@@ -26,14 +26,14 @@ class alignas(64) TransitCells {
   void add(int64_t duration_ns, int bucket) {
     uint32_t places = with_bucket(bucket);
     while (places == 0) [[unlikely]] {
-      if (used_ < kCells) {
-        bucket_[used_] = static_cast<uint8_t>(bucket >> shift_);
-        hits_[used_++] = 0;
-      } else {
-        widen();
+        if (used_ < kCells) {
+          bucket_[used_] = static_cast<uint8_t>(bucket >> shift_);
+          hits_[used_++] = 0;
+        } else {
+          widen();
+        }
+        places = with_bucket(bucket);
       }
-      places = with_bucket(bucket);
-    }
     uint16_t& hits = hits_[static_cast<size_t>(std::countr_zero(places))];
     if (hits == 0xffff) [[unlikely]]
       halve();
