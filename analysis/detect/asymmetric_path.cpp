@@ -61,9 +61,6 @@ void look(Connection& c, const DetectorView& view, Verdicts& out) {
   Observation o;
   o.kind = FindingKind::asymmetric_path;
   o.where = beyond(leg.point);
-  if (found.whole != nullptr && found.whole->point != leg.point)
-    o.where = c.is_behind(*found.whole, leg) ? between(leg.point, found.whole->point) : between(found.whole->point, leg.point);
-  o.origin = Origin::path;
   o.direction = found.missing == Side::client ? FindingDirection::client_to_server : FindingDirection::server_to_client;
   o.connection_id = c.id;
   o.first_ns = leg.summary.first_ns;
