@@ -46,7 +46,7 @@ void tell_of_device(const Connection& c, const HalfOpen& open, const DetectorVie
   const Handshake::Stop far = handshake.stop_of(*open.far);
   const AbsenceProof proof = handshake.packet_absent(*open.near->established, far, false);
   // Beyond the device the client has shown its SYNs alone; and no filter has hidden the rest.
-  const bool has_syns_alone = open.far->has_summary && open.far->summary.packets[Side::client] <= open.far->attempt_count;
+  const bool has_syns_alone = !open.far->has_summary || open.far->summary.packets[Side::client] <= open.far->attempt_count;
   if (!proof.holds_for_all() || !has_syns_alone || view.options.filtered) return;
   Observation o = handshake.observation(FindingKind::handshake_incomplete);
   o.last_ns = open.near->established->time_ns;

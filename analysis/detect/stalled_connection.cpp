@@ -54,6 +54,8 @@ const LegState* next_of(const Connection& c, const Stall& stall) {
 
 Where where_of(const Connection& c, const Stall& stall, const DetectorView& view) {
   const LegState* next = next_of(c, stall);
+  const Cause* cause = cause_of(c);
+  if (next != nullptr && (cause == nullptr || cause->kind == FindingKind::control_segment_loss)) return {};  // it is not proved where the data ended
   if (next != nullptr && !is_proxied(c))
     return stall.mark.side == Side::client ? between(stall.furthest->point, next->point)
                                            : between(next->point, stall.furthest->point);
