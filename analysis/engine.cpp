@@ -99,6 +99,8 @@ std::vector<ConnectionRecord> Engine::connections(uint64_t after_id, size_t limi
     for (size_t i = 0; i < kRecordsAtOnce && it != all.end() && records.size() < limit; ++i, ++it) {
       records.push_back(record_of(it->second, impl_->sensor));
       records.back().shared_with = impl_->correlator.store().sharing(it->second);
+      if (const uint64_t successor = impl_->correlator.store().successor_of(it->second); successor != 0)
+        records.back().replaced_by = successor;
       after_id = it->first;
     }
     more = it != all.end();

@@ -10,6 +10,7 @@
 #include "analysis/event/events.h"
 #include "analysis/model/model.h"
 #include "analysis/recognise/recognised.h"
+#include "capture/core/port.h"
 
 namespace parallax {
 
@@ -36,6 +37,13 @@ class FindingKinds {
   static_assert(kFindingKindCount <= 64);
   static uint64_t bit_of(FindingKind kind) { return uint64_t{1} << static_cast<unsigned>(kind); }
   uint64_t bits_ = 0;
+};
+
+// Of a leg that stood still, or was silent for long.
+struct LegStops {
+  PerSide<StandstillMark> in_vain{}, window_closed{};  // by the side that sends, or whose window it is: the longest
+  std::optional<PacketFacts> resumed;                  // the last data that came after a long silence,
+  int64_t silence_ns = 0;                              // and how long that was
 };
 
 // What the correlator keeps of one leg.
@@ -71,9 +79,30 @@ struct LegState {
   std::vector<uint64_t> shared_with;  // legs (LegId::value()) beyond a proxy that carry messages of both: see kSharedMax
   std::vector<uint64_t> not_with;     // legs (LegId::value()) that it was paired with until that was taken back
   RivalKeys rival_keys{};
+  std::unique_ptr<LegStops> stops;  // null: it never stood still
+  LegBefore before{};               // on the same ends
+  uint64_t successor = 0;           // the leg (LegId::value()) that its client opened instead; 0: none
 
   bool has_syn() const { return attempt_count > 0; }
+  void note(const StandstillMark& mark) {
+    StandstillMark& longest = (mark.kind == StandstillKind::in_vain ? own_stops().in_vain : own_stops().window_closed)[mark.side];
+    if (mark.since_ns == longest.since_ns || mark.length_ns() > longest.length_ns()) longest = mark;
+  }
+  void note_resumed(const PacketFacts& packet, int64_t silence_ns) {
+    own_stops().resumed = packet;
+    own_stops().silence_ns = silence_ns;
+  }
+  StandstillMark in_vain(Side sender) const { return stops ? stops->in_vain[sender] : StandstillMark{}; }
+  StandstillMark window_closed(Side whose) const { return stops ? stops->window_closed[whose] : StandstillMark{}; }
+  // The last data that came after a long silence; null: none.
+  const PacketFacts* resumed() const { return stops && stops->resumed ? &*stops->resumed : nullptr; }
   bool is_paired() const { return paired[PathSide::outer] || paired[PathSide::inner] || paired_within; }
+
+ private:
+  LegStops& own_stops() {
+    if (!stops) stops = std::make_unique<LegStops>();
+    return *stops;
+  }
 };
 
 struct Crossing {
@@ -110,9 +139,11 @@ struct Connection {
   std::vector<uint64_t> finding_ids;
   bool client_outer = true;  // the client is on the side of the first point of the path
   SideBasis side_basis = SideBasis::guessed;
-  bool evicted = false;        // a bound took a leg of it: nothing is claimed
-  bool check_pending = false;  // a timer will look at it
-  FindingKinds told;           // a detector of connections is done with it: it has told of it, or there is nothing to tell
+  bool evicted = false;              // a bound took a leg of it: nothing is claimed
+  bool check_pending = false;        // a timer will look at it
+  int64_t first_lost_ns = kTimeMax;  // the first data that was told as lost in a device; kTimeMax: none was
+  Side first_lost_from = Side::client;
+  FindingKinds told;  // a detector of connections is done with it: it has told of it, or there is nothing to tell
   size_t legs_over = 0;
 
   // The crossing whose two legs are at one point; null: none.

@@ -20,6 +20,7 @@ Connection& ConnectionStore::open(const LegEvent& event) {
   leg.server = event.server;
   leg.first = event.packet;
   leg.midstream = event.midstream;
+  leg.before = event.news.before;
   places_[event.leg.value()] = {connection.id, 0};
   ++totals_.legs_opened[leg.point];
   return connection;

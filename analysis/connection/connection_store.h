@@ -55,6 +55,12 @@ class ConnectionStore {
   // their own, the one without the oldest leg. Returns it; null: everything still hangs together.
   Connection* disconnect(Connection& connection, size_t crossing);
 
+  // The connection that its client opened instead of it; 0: none is known.
+  uint64_t successor_of(const Connection& connection) const {
+    const uint64_t id = place_of(connection.client_leg().successor).connection_id;
+    return id == connection.id ? 0 : id;
+  }
+
   // What a message said. Kept within the bounds of the leg and of all: those of connections that ended longest ago go first.
   void take(const RecognitionEvent& event);
 

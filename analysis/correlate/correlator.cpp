@@ -239,12 +239,19 @@ void Correlator::update(uint64_t leg_id, const LegEvent& event) {
     case LegEventType::sighted:
       take_sighted(leg_id, event.packet);
       return;
+    case LegEventType::resumed:
+      leg.note_resumed(event.packet, event.news.silence_ns);
+      return;
+    case LegEventType::stood_still:
+      leg.note(event.news.standstill);
+      break;
     case LegEventType::turn:
       pair_by_turns(leg_id, event);
       proxy_transits_.take(leg_id, event);
       return;
     case LegEventType::attempt:
       note_attempt(leg, event);
+      if (leg.attempt_count == 1) successors_.note_opening(leg, store_);
       // Beyond these the last one's time is not kept.
       if (leg.attempt_count < LegState::kAttemptsKept) add_opening(leg, event.packet, leg.client_isn);
       find_partners(leg_id, pairing_trigger::opening, event.packet.order_ns);
@@ -279,6 +286,7 @@ void Correlator::update(uint64_t leg_id, const LegEvent& event) {
     case LegEventType::reset:
       leg.reset = event.packet;
       leg.reset_after_fin = event.after_fin;
+      successors_.note_reset(leg);
       break;
     case LegEventType::progress:
     case LegEventType::closed:

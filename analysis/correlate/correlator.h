@@ -12,6 +12,7 @@
 #include "analysis/connection/connection_store.h"
 #include "analysis/connection/knowledge.h"
 #include "analysis/connection/rival_openings.h"
+#include "analysis/connection/successors.h"
 #include "analysis/connection/tallies.h"
 #include "analysis/correlate/access_log_join.h"
 #include "analysis/correlate/message_pairer.h"
@@ -53,7 +54,8 @@ class Correlator {
   uint64_t far_sightings_forgotten() const { return runner_.far_sightings_evicted(); }
   uint64_t pairs_refused() const { return homes_.refused(); }
   uint64_t openings_forgotten() const {
-    return pairer_.evicted() + message_pairer_.evicted() + turn_pairer_.evicted() + services_.evicted() + openings_.evicted();
+    return pairer_.evicted() + message_pairer_.evicted() + turn_pairer_.evicted() + services_.evicted() + openings_.evicted() +
+           successors_.evicted();
   }
 
  private:
@@ -93,6 +95,7 @@ class Correlator {
   ConnectionStore store_;
   Knowledge knowledge_;
   RivalOpenings openings_;
+  Successors successors_;
   Pairer pairer_;
   PassageModels services_;
   MessagePairer message_pairer_;

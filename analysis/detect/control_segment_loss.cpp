@@ -12,6 +12,7 @@ std::string name_of_packet(const PacketFacts& packet) {
 }
 
 void fate(Connection& c, const FateEvent& event, const DetectorView&, Verdicts& out) {
+  c.told.insert(FindingKind::control_segment_loss);
   out.tell(fate_observation(c, event, FindingKind::control_segment_loss, name_of_packet(event.packet)));
 }
 

@@ -19,6 +19,7 @@
 #include "analysis/detect/capture_totals.h"
 #include "analysis/detect/datagram_floods.h"
 #include "analysis/detect/held_segments.h"
+#include "analysis/detect/opened_from.h"
 #include "analysis/detect/reply_sources.h"
 #include "analysis/detect/service_silence.h"
 #include "analysis/event/events.h"
@@ -39,6 +40,7 @@ struct DetectorView {
   const StrangerIndex& strangers;
   const CaptureTotals& capture;
   const ReplySources& replies;
+  const OpenedFrom& opened_from;
   int64_t now_ns;    // packet time: everything before it has been seen
   bool input_ended;  // there is no more to come
   bool fates_told;   // packets' fates are told as they are decided: live; offline all are told at the end
@@ -73,6 +75,16 @@ struct Verdicts {
     DatagramFloods::Count count;
   };
   std::vector<Datagrams> sent;  // see DatagramFloods
+
+  // A connection that came about, as its client sees it; across: which device it crossed first, unknown: none.
+  struct Accepted {
+    Endpoint client, service;
+    int64_t at_ns;
+    Where across;
+    PathSide client_side;
+  };
+  std::vector<Accepted> accepted;   // see ServiceLoads, SourceDrops
+  std::vector<Observation> opened;  // by a SYN: see Rhythms
 
   void tell(Observation observation) { told.push_back(std::move(observation)); }
   void tell_if_many(Observation observation, bool in_vain) { tried.push_back({std::move(observation), in_vain}); }

@@ -20,6 +20,12 @@ bool is_reset(FindingKind kind) {
   return kind == FindingKind::reset_by_device || kind == FindingKind::reset_by_client || kind == FindingKind::reset_by_server;
 }
 
+// What is looked at once the fates of its packets are known.
+bool has_aftermath(const Connection& connection) {
+  return std::any_of(connection.legs.begin(), connection.legs.end(),
+                     [](const LegState& leg) { return leg.reset.has_value() || leg.stops != nullptr; });
+}
+
 // A connection that got no answer is told long before its legs are over.
 void count_unanswered(Connection& connection, Tallies& tallies) {
   for (LegState& leg : connection.legs) {
@@ -47,7 +53,8 @@ DetectorRunner::DetectorRunner(const EngineOptions& options, const SensorView& s
       fates_told_(!options.offline) {}
 
 DetectorView DetectorRunner::view(int64_t now_ns, bool input_ended) const {
-  return {options_, sensor_, store_, knowledge_, openings_, strangers_, capture_, replies_, now_ns, input_ended, fates_told_};
+  return {options_, sensor_,  store_,       knowledge_, openings_,   strangers_,
+          capture_, replies_, opened_from_, now_ns,     input_ended, fates_told_};
 }
 
 int64_t DetectorRunner::due_ns(const Connection& connection) const {
@@ -300,11 +307,21 @@ void DetectorRunner::take(Verdicts& verdicts) {
   for (auto& [observation, is_answered] : verdicts.asked)
     service_silence_.take(std::move(observation), is_answered, verdicts.told);
   for (auto& [observation, count] : verdicts.sent) datagram_floods_.take(std::move(observation), count, verdicts.told);
+  for (const Verdicts::Accepted& accepted : verdicts.accepted) {
+    service_loads_.accepted(accepted.service, accepted.at_ns);
+    opened_from_.accepted(accepted.client_side);
+    source_drops_.passed(accepted.client.address, accepted.across, accepted.at_ns);
+  }
+  for (Observation& opened : verdicts.opened) rhythms_.take(std::move(opened), verdicts.told);
+  const uint64_t begun = service_loads_.begun() + source_drops_.begun();
   for (Observation& observation : verdicts.told) {
     if (Connection* connection = store_.find(observation.connection_id)) {
       observation.leg_id = connection->legs.front().id.value();
       if (observation.kind == FindingKind::syn_unanswered) count_unanswered(*connection, tallies_);
+      opened_from_.take(observation, connection->client_outer ? PathSide::outer : PathSide::inner);
     }
+    // What is the work of a saturated listener, or of a device that throttles, is told as theirs.
+    if (!source_drops_.take(observation)) service_loads_.take(observation);
     if (observation.doubt != Doubt::none) ++tallies_.unblamed[static_cast<size_t>(observation.doubt)];
     if (options_.offline && !finished_) {
       const std::tuple order(observation.first_ns, observation.connection_id, observation.kind);
@@ -312,6 +329,22 @@ void DetectorRunner::take(Verdicts& verdicts) {
     } else {
       store(std::move(observation));
     }
+  }
+  if (service_loads_.begun() + source_drops_.begun() != begun) take_over_what_waits();
+}
+
+// Offline: what was found before it was known that a listener is saturated, or a source throttled.
+void DetectorRunner::take_over_what_waits() {
+  std::vector<Observation> taken;
+  for (auto it = waiting_.begin(); it != waiting_.end();) {
+    const auto waiting = it++;
+    if (!source_drops_.explain(waiting->second) && !service_loads_.explain(waiting->second)) continue;
+    taken.push_back(std::move(waiting->second));
+    waiting_.erase(waiting);
+  }
+  for (Observation& observation : taken) {
+    const std::tuple order(observation.first_ns, observation.connection_id, observation.kind);
+    waiting_.insert({order, std::move(observation)});
   }
 }
 
@@ -409,11 +442,9 @@ bool DetectorRunner::end_next(int64_t last_ns) {
       }
       fates_told_ = true;
       return false;
-    case Ending::resets:  // who sent those that no fate explains
+    case Ending::aftermath:  // who sent the resets that no fate explains, and what losses have cost
       if (Connection* connection = next_connection()) {
-        if (std::any_of(connection->legs.begin(), connection->legs.end(),
-                        [](const LegState& leg) { return leg.reset.has_value(); }))
-          look(*connection, last_ns, true);
+        if (has_aftermath(*connection)) look(*connection, last_ns, true);
         return true;
       }
       if (options_.offline) findings_.close_all();

@@ -24,8 +24,12 @@
 #include "analysis/detect/datagram_floods.h"
 #include "analysis/detect/detector.h"
 #include "analysis/detect/held_segments.h"
+#include "analysis/detect/opened_from.h"
 #include "analysis/detect/reply_sources.h"
+#include "analysis/detect/rhythms.h"
+#include "analysis/detect/service_loads.h"
 #include "analysis/detect/service_silence.h"
+#include "analysis/detect/source_drops.h"
 #include "analysis/detect/source_tries.h"
 #include "analysis/finding/finding_store.h"
 #include "analysis/model/engine_options.h"
@@ -63,12 +67,14 @@ class DetectorRunner {
   const CaptureTotals& capture() const { return capture_; }
   // Offline: the packet of that port and frame was neither lost nor made by a device, whatever its home has noted.
   bool is_cleared(PortIndex port, uint32_t frame) const { return missed_.contains({port, frame}); }
-  uint64_t sources_evicted() const { return source_tries_.evicted(); }
   uint64_t datagram_sources_evicted() const {
     return replies_.evicted() + service_silence_.evicted() + datagram_floods_.evicted();
   }
   uint64_t arp_stations_evicted() const { return arp_bursts_.evicted(); }
   uint64_t held_segments_evicted() const { return held_segments_.evicted(); }
+  uint64_t sources_evicted() const {
+    return source_tries_.evicted() + source_drops_.evicted() + service_loads_.evicted() + rhythms_.evicted();
+  }
   uint64_t far_sightings_evicted() const { return far_sightings_.evicted(); }
 
  private:
@@ -88,8 +94,8 @@ class DetectorRunner {
   static constexpr int64_t kNeighbourTellsNs = 6'000'000'000;
   // Time, point, port and frame of the packet; where it was not seen.
   using FateOrder = std::tuple<int64_t, PointIndex, PortIndex, uint32_t, PointIndex, FateEventType>;
-  enum class Ending : uint8_t { timers, looks, observations, fates, resets, done };
-  static constexpr size_t kEndedAtOnce = 512;
+  enum class Ending : uint8_t { timers, looks, observations, fates, aftermath, done };
+  static constexpr size_t kEndedAtOnce = 384;
   bool end_next(int64_t last_ns);
   Connection* next_connection();
   void release_fates(int64_t before_ns);
@@ -108,6 +114,7 @@ class DetectorRunner {
   void look(Connection& connection, int64_t now_ns, bool input_ended);
   void sum_up();
   void take(Verdicts& verdicts);
+  void take_over_what_waits();
   template <typename Which>
   void withdraw(Connection& connection, Which&& which);
   void store(Observation observation);
@@ -135,6 +142,10 @@ class DetectorRunner {
   ServiceSilence service_silence_;
   DatagramFloods datagram_floods_;
   ArpBursts arp_bursts_;
+  SourceDrops source_drops_;
+  ServiceLoads service_loads_;
+  Rhythms rhythms_;
+  OpenedFrom opened_from_;
   std::set<std::pair<PortIndex, uint32_t>> missed_;  // offline: packets, by port and frame, that a home has wrongly decided on
   // Live, in packet time: what is summed up is told so often.
   static constexpr int64_t kSumUpEveryNs = 250'000'000;

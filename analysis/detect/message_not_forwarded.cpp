@@ -3,6 +3,8 @@
 
 #include "analysis/connection/relayed_stream.h"
 #include "analysis/detect/detectors.h"
+#include "analysis/detect/endings.h"
+#include "analysis/detect/handshake.h"
 #include "analysis/finding/evidence.h"
 #include "analysis/model/text.h"
 #include "analysis/tcp/tcp_leg.h"
@@ -12,13 +14,6 @@ namespace {
 
 constexpr double kNotTheProxys = 0.95;  // TLS, which it cannot have changed
 constexpr double kSameBeginning = 0.8;  // the first bytes were the same on both sides, and the protocol is not known
-
-// The letter of the history with which it began to end: F and R of the client, f and r of the server; 0: none.
-char first_end(const LegSummary& summary) {
-  const std::string_view history = history_of(summary);
-  const size_t at = history.find_first_of("FfRr");
-  return at == history.npos ? '\0' : history[at];
-}
 
 // The server has said all of its own accord, and the proxy has acknowledged it. What a server says when the proxy has closed (the
 // end of TLS, a farewell) need not be passed on.
@@ -52,13 +47,56 @@ int64_t last_ns(const Connection& c, const Crossing& crossing) {
 
 int64_t due_ns(const Connection& c, const DetectorView& view) {
   if (c.told.contains(FindingKind::message_not_forwarded)) return kTimeMax;
+  if (const auto close = device_close(c, view)) return close->closed_ns + view.options.device_timeout_ns;
   const Crossing* crossing = cut_crossing(c);
   return crossing == nullptr ? kTimeMax : last_ns(c, *crossing) + view.options.device_timeout_ns;
 }
 
+// "its TLS ServerHello", as far as it was recognised.
+std::string name_of_answer(const LegState& server_side, uint64_t left) {
+  const bool is_hello =
+      left == 0 && server_side.recognised && server_side.recognised->tls && server_side.recognised->tls->server_hello;
+  return is_hello ? "its TLS ServerHello" : left == 0 ? "its answer" : "the end of its answer";
+}
+
+// What the device had in hand when it closed.
+void not_forwarded_at_close(Connection& c, const DeviceClose& close, const DetectorView& view, Verdicts& out) {
+  const LegState& client_side = c.legs[close.crossing->client_leg];
+  const LegState& server_side = c.legs[close.crossing->server_leg];
+  AbsenceProof proof(view.sensor, client_side.point, c.direction_of(Side::server));
+  proof.expect(close.closed_ns - close.reaction_ns, std::max(close.closed_ns, client_side.summary.last_ns));
+  if (!proof.holds()) return;
+  const std::string name = name_of_answer(server_side, close.left);
+  const std::string entered = std::to_string(close.entered), left = std::to_string(close.left);
+  Observation o;
+  o.kind = FindingKind::message_not_forwarded;
+  o.where = between(client_side.point, server_side.point);
+  o.origin = Origin::device;
+  o.direction = FindingDirection::server_to_client;
+  o.service = c.client_leg().server;
+  o.source = c.client_leg().client;
+  o.connection_id = c.id;
+  o.first_ns = o.last_ns = close.closed_ns - close.reaction_ns;
+  o.confidence = kSure;
+  o.evidence.push_back({.kind = "payload",
+                        .point = server_side.point,
+                        .port = std::nullopt,
+                        .frame = 0,
+                        .time_ns = o.first_ns,
+                        .detail = name + ": " + entered + " bytes of the server's entered"});
+  o.evidence.push_back(proof.evidence(o.first_ns, left + " of them left before the device closed"));
+  o.remark = "Of one of them the server sent " + name + ", " + entered + " bytes, and " + left + " left toward the client.";
+  out.tell(std::move(o));
+}
+
 void look(Connection& c, const DetectorView& view, Verdicts& out) {
+  if (c.told.contains(FindingKind::message_not_forwarded)) return;
+  if (const auto close = device_close(c, view)) {
+    c.told.insert(FindingKind::message_not_forwarded);
+    return not_forwarded_at_close(c, *close, view, out);
+  }
   const Crossing* crossing = cut_crossing(c);
-  if (crossing == nullptr || c.told.contains(FindingKind::message_not_forwarded)) return;
+  if (crossing == nullptr) return;
   c.told.insert(FindingKind::message_not_forwarded);
   const auto kept = bytes_kept(c, *crossing, Side::server, view.sensor);
   if (kept.value_or(0) == 0) return;
@@ -95,8 +133,8 @@ void look(Connection& c, const DetectorView& view, Verdicts& out) {
 
 std::string sentence(const FindingGroup& group, const DetectorView& view) {
   const SentenceWords words(group, view.options.path);
-  return "The proxy between " + words.first + " and " + words.second + " closed " + words.connections +
-         " toward the client before it had passed on all that the server had sent and it had acknowledged." + words.remark;
+  return "The device between " + words.first + " and " + words.second + " closed " + words.connections +
+         " toward the client before it had passed on all that the server had sent." + words.remark;
 }
 
 }  // namespace
@@ -107,7 +145,8 @@ const Detector message_not_forwarded = {
     .look = look,
     .sentence = sentence,
     .page = {
-        .means = "A proxy took in the end of what the server sent, acknowledged it, and closed the client's connection without "
+        .means = "A device that ends both connections itself took in the end of what the server sent, acknowledged it, and "
+                 "closed the client's connection without "
                  "having passed it on: what the client has ends too early.",
         .needs = "The two connections paired, their handshakes and all of their bytes seen, both points covered to their end; a "
                  "stream that the proxy relays as it is: TLS that is not its own, or a protocol that is not recognised and "

@@ -22,7 +22,7 @@ void fate(Connection& c, const FateEvent& event, const DetectorView&, Verdicts& 
 std::string sentence(const FindingGroup& group, const DetectorView& view) {
   const SentenceWords words(group, view.options.path);
   return plural(group.record.count, "data segment") + " from the " + words.sender + " of " + words.connections + " left " +
-         words.device + " with another payload: by their checksums what came out is not what went in." + words.remark;
+         words.device + " with another payload: what came out is not what went in." + words.remark;
 }
 
 }  // namespace

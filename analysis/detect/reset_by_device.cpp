@@ -1,6 +1,7 @@
 // A RST that left the device and never entered it.
 #include "analysis/detect/detectors.h"
 #include "analysis/detect/fate_observation.h"
+#include "analysis/detect/idle_drop.h"
 #include "analysis/detect/reset_by_end.h"
 #include "analysis/finding/evidence.h"
 
@@ -9,7 +10,7 @@ namespace {
 
 void fate(Connection& c, const FateEvent& event, const DetectorView& view, Verdicts& out) {
   // A device that resets tells both ends, and after an end's own reset it does no harm: one finding a connection.
-  if (reset_is_told(c)) return;
+  if (reset_is_told(c) || tells_idle_drop(c, event, out)) return;
   c.told.insert(FindingKind::reset_by_device);
   Observation o = fate_observation(c, event, FindingKind::reset_by_device, "RST seq " + std::to_string(event.packet.seq));
   if (event.packet.from == Side::server) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "analysis/detect/standstills.h"
 #include "analysis/finding/evidence.h"
 #include "analysis/model/text.h"
 
@@ -18,10 +19,6 @@ constexpr double kUnknown = 0.5;
 
 template <Side end>
 constexpr FindingKind kKind = end == Side::client ? FindingKind::reset_by_client : FindingKind::reset_by_server;
-
-bool is_proxied(const Connection& c) {
-  return std::any_of(c.crossings.begin(), c.crossings.end(), [](const Crossing& crossing) { return crossing.is_proxied; });
-}
 
 // The leg that has shown the first RST of an established connection; null: none has, or there was a FIN before.
 const LegState* first_shown(const Connection& c) {
@@ -40,8 +37,12 @@ struct Reset {
   const PacketFacts* entered = nullptr;  // where that end's packets come in; null: it was not seen there
 };
 
+// It ended what had stood still: stalled_connection tells of it.
+bool ends_a_stall(const Connection& c) { return stall_of(c).mark.is_reset(); }
+
 template <Side end>
 Reset reset_of(const Connection& c, const DetectorView& view) {
+  if (ends_a_stall(c)) return {};
   // What a proxy's client gets from the server's end is the proxy's own, and what happens beyond is another connection's.
   if (is_proxied(c)) {
     const LegState& own = c.client_leg();

@@ -1,15 +1,28 @@
 // A RST that entered the device and never left it: the other end does not know that the connection is over.
+#include <algorithm>
+
 #include "analysis/detect/detectors.h"
 #include "analysis/detect/fate_observation.h"
+#include "analysis/detect/standstills.h"
 #include "analysis/model/text.h"
 
 namespace parallax::detect {
 namespace {
 
+// It was that end's data that came after the silence.
+bool has_resumed(const Connection& c, Side sender) {
+  return std::any_of(c.legs.begin(), c.legs.end(),
+                     [sender](const LegState& leg) { return leg.resumed() && leg.resumed()->from == sender; });
+}
+
 void fate(Connection& c, const FateEvent& event, const DetectorView&, Verdicts& out) {
   // After a reset of its own the device has forgotten the connection, and so has the end that it told: what the other end's
   // packets are answered with then is no news to anybody.
   if (c.told.contains(FindingKind::reset_by_device)) return;
+  // Nor is that with which an end gives up what the device had forgotten, or the other end had reset.
+  if (c.told.contains(FindingKind::reset_not_forwarded) && had_been_reset(c, event.packet)) return;
+  if (c.told.contains(FindingKind::idle_timeout_drop) && has_resumed(c, event.packet.from)) return;
+  c.told.insert(FindingKind::reset_not_forwarded);
   out.tell(fate_observation(c, event, FindingKind::reset_not_forwarded, "RST seq " + std::to_string(event.packet.seq)));
 }
 

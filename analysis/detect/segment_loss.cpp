@@ -1,12 +1,41 @@
 // Data that entered the device and never left it.
+#include <algorithm>
+
 #include "analysis/detect/detectors.h"
+#include "analysis/detect/endings.h"
 #include "analysis/detect/fate_observation.h"
+#include "analysis/detect/idle_drop.h"
+#include "analysis/detect/standstills.h"
 #include "analysis/model/text.h"
 
 namespace parallax::detect {
 namespace {
 
-void fate(Connection& c, const FateEvent& event, const DetectorView&, Verdicts& out) {
+// The device had closed the connection toward both ends: closed_by_device says so, and what it had in hand was not lost on the
+// way.
+bool is_of_close(const Connection& c, const PacketFacts& packet, const DetectorView& view) {
+  if (!c.told.contains(FindingKind::closed_by_device)) return false;
+  const auto close = device_close(c, view);
+  return close && packet.order_ns >= close->closed_ns - view.options.device_timeout_ns;
+}
+
+// Beyond the device the connection has never come about: its handshake's finding says why.
+bool is_not_open(const Connection& c) {
+  return c.told.contains(FindingKind::handshake_ack_mismatch) || c.told.contains(FindingKind::handshake_incomplete);
+}
+
+// Its receiver had reset the connection, and the device kept that to itself: then it has forgotten the connection as well, and
+// what it does with data for nobody is no fault of its own.
+bool is_for_nobody(const Connection& c, const PacketFacts& packet) {
+  return c.told.contains(FindingKind::reset_not_forwarded) && had_been_reset(c, packet);
+}
+
+void fate(Connection& c, const FateEvent& event, const DetectorView& view, Verdicts& out) {
+  if (is_not_open(c) || is_of_close(c, event.packet, view) || is_for_nobody(c, event.packet) || tells_idle_drop(c, event, out))
+    return;
+  if (c.first_lost_ns == kTimeMax) c.first_lost_from = event.packet.from;
+  c.first_lost_ns = std::min(c.first_lost_ns, event.packet.order_ns);
+  c.told.insert(FindingKind::segment_loss);
   out.tell(fate_observation(
       c, event, FindingKind::segment_loss,
       "segment seq " + std::to_string(event.packet.seq) + " length " + std::to_string(event.packet.payload_length)));

@@ -97,7 +97,7 @@ std::string sentence(const FindingGroup& group, const DetectorView& view) {
   const std::string attempts = plural(group.attempts, "attempt");
   if (group.record.origin == Origin::device)
     return words.connections + " refused with RST by " + words.device + ": " + attempts + "; the server beyond " + words.second +
-           " did not send it." + words.remark;
+           " did not send it." + words.remark + view.opened_from.remark_for(group, view.options.path);
   if (group.record.where.kind == Where::Kind::beyond)
     return words.connections + " refused with RST by the server beyond " + words.first + ": " + attempts + "." + words.remark;
   return words.connections + " refused with RST: " + attempts + "." + words.remark;

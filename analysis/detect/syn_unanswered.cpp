@@ -4,6 +4,7 @@
 
 #include "analysis/detect/detectors.h"
 #include "analysis/detect/handshake.h"
+#include "analysis/detect/port_reuse.h"
 #include "analysis/finding/evidence.h"
 #include "analysis/model/text.h"
 
@@ -73,7 +74,7 @@ void answer_lost(const Handshake& handshake, Observation o, const LegState& seen
   if (failed) out.tell(without_blame(std::move(o), *failed));
 }
 
-void unanswered(const Connection& c, const DetectorView& view, Verdicts& out) {
+void unanswered(Connection& c, const DetectorView& view, Verdicts& out) {
   const Handshake handshake(c, view);
   const LegState& a = handshake.client_leg();
   const LegState& d = handshake.deepest();
@@ -122,6 +123,7 @@ void unanswered(const Connection& c, const DetectorView& view, Verdicts& out) {
   if (&d != &a)
     o.evidence.push_back(present_at(
         d.attempts.front(), "SYN leaves the last point toward the server, ttl " + std::to_string(d.attempts.front().ttl)));
+  if (may_be_barred(c)) return tell_barred(c, std::move(o), out);
   out.tell(std::move(o));
 }
 
@@ -153,7 +155,7 @@ std::string sentence(const FindingGroup& group, const DetectorView& view) {
                                      : " The port answered " + plural(others, "other") +
                                            ": silence instead of a RST points to a filter on the server's host or beyond.";
       return words.connections + " got no answer to " + syns + ": seen to leave " + words.first + ", nothing came back there." +
-             remark;
+             remark + view.opened_from.remark_for(group, view.options.path);
     }
     case Where::Kind::unknown:
       return words.connections + ": no answer to " + syns + " was seen." + words.remark;
@@ -164,7 +166,7 @@ std::string sentence(const FindingGroup& group, const DetectorView& view) {
     return words.connections + " got no answer: the server's SYN-ACK was " + words.seen_entering + "; " + words.this_device +
            " dropped it." + words.remark;
   return words.connections + " got no answer: " + syns + " " + words.seen_entering + "; " + words.this_device + " dropped them." +
-         words.remark;
+         words.remark + view.opened_from.remark_for(group, view.options.path);
 }
 
 }  // namespace

@@ -15,6 +15,7 @@
 #include "analysis/model/vocabulary.h"
 #include "analysis/tcp/capture_trace.h"
 #include "analysis/tcp/leg_summary.h"
+#include "analysis/tcp/standstill.h"
 #include "capture/core/sighting.h"
 
 namespace parallax {
@@ -56,6 +57,18 @@ inline PacketFacts facts_of(const Sighting& s, Side from) {
       s.ttl,      s.tcp_flags, from};
 }
 
+// Of a leg that opens: the one before it on the same ends.
+struct LegBefore {
+  int64_t last_ns = 0;  // its last packet; 0: none is known
+  uint16_t flags = 0;   // leg_flag
+};
+// What some events of a leg say besides.
+struct LegNews {
+  LegBefore before{};           // opened
+  int64_t silence_ns = 0;       // resumed
+  StandstillMark standstill{};  // stood_still
+};
+
 enum class LegEventType : uint8_t {
   opened,   // first packet
   attempt,  // a further SYN of the same attempt or of a new one
@@ -67,6 +80,8 @@ enum class LegEventType : uint8_t {
   sighted,  // a further packet of a leg without an opening that lacks a partner: what passes a device unchanged shows which it is
   turn,     // the first data of a request or a response, of the first turns::kTold turns of a leg without a pair
   arp_request,  // of no leg: its client is the sender, its server the address that is asked for
+  stood_still,  // something has moved on that had stood still: standstill.h
+  resumed,      // data after a long silence of the leg
   progress,     // live: counts of a leg that goes on
   closed,       // the leg is over: generation ended, idle, evicted, or the input ended
 };
@@ -85,6 +100,7 @@ struct LegEvent {
   uint8_t window_scale;
   uint16_t mss, window;
   TurnMark turn;          // turn
+  LegNews news;           // opened, stood_still, resumed
   LegSummary summary;     // progress, closed
   CaptureReport capture;  // the same: since the last one
 };

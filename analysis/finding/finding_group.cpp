@@ -27,6 +27,12 @@ std::string FindingGroup::attempts_text(std::string_view noun) const {
   return proved == 0 || proved == attempts ? plural(attempts, noun) : std::to_string(proved) + " of " + plural(attempts, noun);
 }
 
+std::string FindingGroup::durations_text() const {
+  const std::string longest = seconds_of(static_cast<double>(longest_ns) / 1e9);
+  const std::string shortest = seconds_of(static_cast<double>(shortest_ns) / 1e9);
+  return shortest == longest ? longest : shortest + " to " + longest;
+}
+
 SentenceWords::SentenceWords(const FindingGroup& group, const std::vector<std::string>& path)
     : connections(plural(group.connections, "connection") + destination_of(group)),
       first(group.record.where.kind == Where::Kind::unknown ? "?" : path[group.record.where.first]),

@@ -1,6 +1,7 @@
 // A finding with what its sentence needs: observations that are one incident.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -26,6 +27,7 @@ struct FindingGroup {
   FindingRecord record;
   uint64_t connections = 0;  // also those beyond kFindingConnectionsMax
   uint64_t attempts = 0, proved = 0;
+  int64_t shortest_ns = 0, longest_ns = 0;         // Observation::duration_ns
   std::map<uint64_t, Contribution> contributions;  // by connection, the first kFindingConnectionsMax
   std::optional<ServerAt> server;
   std::optional<PortIndex> port;
@@ -49,6 +51,13 @@ struct FindingGroup {
     one_host &= *host == service.address;
   }
 
+  // "24 s", or "5 to 24 s".
+  std::string durations_text() const;
+  void take_duration(int64_t ns) {
+    if (ns == 0) return;
+    shortest_ns = shortest_ns == 0 ? ns : std::min(shortest_ns, ns);
+    longest_ns = std::max(longest_ns, ns);
+  }
   // "7 SYNs", or where not all of them prove what is said "6 of 7 SYNs".
   std::string attempts_text(std::string_view noun) const;
   bool toward_client() const { return record.direction == FindingDirection::server_to_client; }

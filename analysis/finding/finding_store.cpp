@@ -5,6 +5,22 @@
 
 namespace parallax {
 
+namespace {
+
+void note_related(FindingRecord& record, uint64_t id) {
+  auto& ids = record.related_connection_ids;
+  if (id == 0 || ids.size() >= kFindingConnectionsMax || std::find(ids.begin(), ids.end(), id) != ids.end()) return;
+  ids.push_back(id);
+}
+
+// What comes again and again may do so seldom.
+int64_t incident_gap_ns(const FindingRecord& record) {
+  constexpr double kPeriods = 3;
+  return std::max(kIncidentGapNs, static_cast<int64_t>(record.period_seconds.value_or(0) * kPeriods * 1e9));
+}
+
+}  // namespace
+
 std::string FindingStore::where_text(const Where& where) const {
   switch (where.kind) {
     case Where::Kind::beyond:
@@ -48,7 +64,7 @@ void FindingStore::make_room(FindingKind kind) {
 FindingGroup* FindingStore::open_group(uint64_t id, int64_t first_ns) {
   const auto group = groups_.find(id);
   const bool is_open = group != groups_.end() && group->second.record.state != FindingState::withdrawn &&
-                       first_ns <= group->second.record.last_seen_ns + kIncidentGapNs;
+                       first_ns <= group->second.record.last_seen_ns + incident_gap_ns(group->second.record);
   return is_open ? &group->second : nullptr;
 }
 
@@ -114,6 +130,9 @@ void FindingStore::absorb(FindingGroup& into, uint64_t id) {
   into.proved += from.proved;
   for (const Endpoint& service : from.services) into.count(service);
   into.contributions.merge(from.contributions);
+  into.take_duration(from.shortest_ns);
+  into.take_duration(from.longest_ns);
+  for (const uint64_t related : from.record.related_connection_ids) note_related(record, related);
   if (into.remark.empty()) into.remark = from.remark;
   ranks_of(record.kind).insert(rank_of(record));
   merged_.push_back({id, record.id, from.record.connection_ids});
@@ -190,6 +209,8 @@ uint64_t FindingStore::observe(const Observation& o) {
   if (group.only_source && *group.only_source != o.source.address) group.only_source.reset();
   if (!group.server) group.server = o.server;
   if (!group.port) group.port = o.port;
+  group.take_duration(o.duration_ns);
+  note_related(record, o.related_id);
   if (group.remark.empty()) group.remark = o.remark;
   ranks_of(record.kind).insert(rank_of(record));
   changed(group);

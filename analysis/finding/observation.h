@@ -39,6 +39,8 @@ struct Observation {
   double time_lost_seconds = 0;  // 0: not applicable
   double rate_per_second = 0;    // 0: not applicable; that of a finding is the highest
   double period_seconds = 0;     // how far apart its repetitions are; 0: not applicable
+  int64_t duration_ns = 0;       // of what is said; 0: not applicable
+  uint64_t related_id = 0;       // a connection that has to do with it; 0: none
   std::vector<Evidence> evidence;
   std::optional<Severity> severity;  // where it is not the kind's own; that of a finding only rises
   Doubt doubt = Doubt::none;         // why nobody is accused

@@ -33,6 +33,7 @@ inline constexpr uint16_t is_tcp = 512;
 inline constexpr uint16_t reported_stale = 1024;  // live: counts have changed since the last progress report
 inline constexpr uint16_t traced = 2048;          // has a CaptureTrace
 inline constexpr uint16_t rst_by_server = 4096;   // who sent the first RST of the attempt
+inline constexpr uint16_t standing = 16384;       // something stands still: standstill.h
 inline constexpr uint16_t told = 32768;           // the correlator knows of it, and is to be told of its end
 inline constexpr uint16_t log_over = 8192;        // early sightings are no longer kept: overflowed, or none can be of use
 }  // namespace leg_flag

@@ -140,7 +140,8 @@ struct ConnectionRecord {
   std::vector<HttpRequestRecord> http_requests;  // as the leg nearest to the client has seen them
   std::vector<DnsRecord> dns;
   std::vector<DhcpRecord> dhcp;
-  std::vector<uint64_t> shared_with;  // ids of the others whose messages went over one of its legs
+  std::vector<uint64_t> shared_with;    // ids of the others whose messages went over one of its legs
+  std::optional<uint64_t> replaced_by;  // the connection that the client opened instead of this one
   std::vector<uint64_t> finding_ids;
 };
 

@@ -3,6 +3,7 @@
 // A bare [0] does not say whether it is the client, the way in or the outer neighbour, and compiles for all three.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <type_traits>

@@ -7,7 +7,7 @@ namespace {
 
 bool leg_settled(const LegHot& hot, Side from) {
   constexpr uint16_t established_tcp = leg_flag::is_tcp | leg_flag::established;
-  return (hot.flags & (established_tcp | leg_flag::traced)) == established_tcp &&
+  return (hot.flags & (established_tcp | leg_flag::traced | leg_flag::standing)) == established_tcp &&
          (hot.seen & leg_seen::known) == leg_seen::known && hot.end_state(from) != TcpEndState::inactive &&
          hot.packets[from] != 0;
 }

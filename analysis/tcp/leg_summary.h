@@ -36,6 +36,8 @@ struct LegSummary {
   std::array<char, 18> history;
   PerSide<bool> is_whole;  // nothing of what the side has sent is known to be missing
   FlowTimesSummary times;
+  PerSide<int64_t> fin_ns;     // when the side's first FIN came; 0: none
+  PerSide<uint16_t> needless;  // segments that it sent though their bytes had arrived
 };
 
 }  // namespace parallax

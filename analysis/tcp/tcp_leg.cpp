@@ -267,7 +267,13 @@ static LegStep step_leg(LegHot& hot, LegCold& cold, TcpFlow& flow, const Sightin
 }
 
 LegStep tcp_step(LegHot& hot, LegCold& cold, TcpFlow& flow, const Sighting& s, Side from, DuplicateState same) {
-  const LegStep step = step_leg(hot, cold, flow, s, from, same);
+  const TcpFlow::Half& own = flow.half[from];
+  const uint32_t sent_us = (own.notes & flow_note::sent) ? own.sent_us : microseconds_of(s.time_ns);
+  LegStep step = step_leg(hot, cold, flow, s, from, same);
+  if (step.what & leg_step::flipped) from = opposite(from);
+  if (same == DuplicateState::fresh)
+    step.stood_still = standstill::take(flow, hot, s, from, step.labels, step.what & leg_step::sent_again, sent_us);
+  if (step.needless) standstill::note_needless(flow, opposite(from));
   settle_fast_path(hot, flow);
   return step;
 }
@@ -318,6 +324,11 @@ LegSummary summarize(const LegHot& hot, const LegCold& cold, const TcpFlow* flow
   if (flow) {
     r.times = summarize(flow->times, hot, cold);
     for (const Side side : kSides) r.is_whole[side] = is_whole(hot, *flow, side);
+    for (const Side side : kSides) {
+      const Standstill::Half& half = flow->standstill.half[side];
+      if (half.has_fin) r.fin_ns[side] = hot.last_ns - int64_t{microseconds_of(hot.last_ns) - half.fin_us} * 1000;
+      r.needless[side] = half.needless;
+    }
     r.window_scale_at_least = {flow->half[Side::client].scale_at_least, flow->half[Side::server].scale_at_least};
   }
   r.first_ns = cold.first_ns;

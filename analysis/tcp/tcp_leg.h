@@ -11,6 +11,7 @@
 #include "analysis/leg/leg.h"
 #include "analysis/tcp/capture_trace.h"
 #include "analysis/tcp/leg_summary.h"
+#include "analysis/tcp/standstill.h"
 #include "analysis/tcp/tcp_flow.h"
 
 namespace parallax {
@@ -34,9 +35,10 @@ inline constexpr uint32_t attempt = 1, syn_ack = 2, established = 4, refused = 8
 }
 
 struct LegStep {
-  uint32_t what = 0;                       // leg_step
-  uint32_t labels = 0;                     // PacketLabel bits
-  std::optional<TcpFlow::Again> needless;  // an earlier packet that the receiver had no need of
+  uint32_t what = 0;                          // leg_step
+  uint32_t labels = 0;                        // PacketLabel bits
+  std::optional<TcpFlow::Again> needless;     // an earlier packet that the receiver had no need of
+  std::optional<StandstillMark> stood_still;  // what has ended with it
 };
 
 // Which end of a new leg is the client. TCP: who sends the SYN or gets the SYN-ACK; in midstream the side whose port is not a

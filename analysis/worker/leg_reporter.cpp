@@ -53,12 +53,22 @@ void LegReporter::tell_progress(uint32_t leg, int64_t now_ns) {
   events_.send_now(summary_event(leg, LegEventType::progress, store_.no_packet(leg, now_ns), false));
 }
 
+// What stands still when the leg ends; where there is no room it is not told.
+void LegReporter::tell_what_stands(uint32_t leg, const PacketFacts& last) {
+  const TcpFlow* flow = store_.flow_of(leg);
+  if (flow == nullptr || !(store_.legs.hot(leg).flags & leg_flag::standing)) return;
+  LegEvent event = event_of(leg, LegEventType::stood_still, last);
+  event.news.standstill = standstill::lasting(*flow, store_.legs.hot(leg));
+  if (event.news.standstill.any() && !events_.send(event, legs_told_ + 1)) counters_.hints_not_told.add();
+}
+
 // There is always room for it: whatever else is told leaves room for the end of every leg that the correlator knows of.
 void LegReporter::tell_end(uint32_t leg, const PacketFacts& last, LegEnding ending) {
   LegHot& hot = store_.legs.hot(leg);
   if (!(hot.flags & leg_flag::told)) return;
   hot.flags &= static_cast<uint16_t>(~leg_flag::told);
   --legs_told_;
+  tell_what_stands(leg, last);
   const bool evicted = ending == LegEnding::evicted;
   LegEvent event = summary_event(leg, LegEventType::closed, last, evicted || ending == LegEnding::idle);  // followed no longer
   event.evicted = evicted;
@@ -67,12 +77,13 @@ void LegReporter::tell_end(uint32_t leg, const PacketFacts& last, LegEnding endi
 
 // A leg of which something cannot be told has ended, as far as the correlator can know: better than that it takes for silence
 // what was only not told. The sweep forgets such legs when there is room again.
-bool LegReporter::tell(uint32_t leg, LegEventType type, const Sighting& s, Side from, bool midstream) {
+bool LegReporter::tell(uint32_t leg, LegEventType type, const Sighting& s, Side from, bool midstream, const LegNews& news) {
   LegHot& hot = store_.legs.hot(leg);
   const bool opened = type == LegEventType::opened;
   if (!opened && !(hot.flags & leg_flag::told)) return true;
   LegEvent event = event_of(leg, type, facts_of(s, from));
   event.midstream = midstream;
+  event.news = news;
   event.options = s.options;
   event.window_scale = s.window_scale;
   event.mss = s.mss;

@@ -20,7 +20,7 @@ class LegReporter {
   LegReporter(const EngineOptions& options, EngineLinks& links, SensorView& sensor, WorkerCounters& counters, LegStore& store);
 
   // What a packet did. False: there was no room, and the correlator has been told of the leg's end instead, or never hears of it.
-  bool tell(uint32_t leg, LegEventType type, const Sighting& s, Side from, bool midstream = false);
+  bool tell(uint32_t leg, LegEventType type, const Sighting& s, Side from, bool midstream = false, const LegNews& news = {});
   // Of no leg; live, where there is little room, it is left out. False: it was.
   bool tell_arp_request(const Sighting& s);
   // REQUIRES: has_room().
@@ -36,6 +36,7 @@ class LegReporter {
   const LegEvent* first_waiting() const { return events_.first_waiting(); }
 
  private:
+  void tell_what_stands(uint32_t leg, const PacketFacts& last);
   LegEvent event_of(uint32_t leg, LegEventType type, const PacketFacts& packet) const;
   LegEvent summary_event(uint32_t leg, LegEventType type, const PacketFacts& at, bool idle);
   void add_report(LegEvent& event, bool over);

@@ -183,12 +183,14 @@ void LegTracker::take_later_fragment(const Sighting& s, const OrientedKey& key, 
 
 void LegTracker::take_leg_packet(const Sighting& s, const OrientedKey& key, uint64_t hash, uint32_t leg) {
   bool opened = leg == kNone, reused = false;
+  LegBefore before;
   if (opened) {
     leg = lifecycle_.open(s, key, hash);
   } else if (starts_new_leg(store_.legs.hot(leg), store_.legs.cold(leg), s, side_in(store_.legs.hot(leg), key),
                             touch_timeout_ns_)) [[unlikely]] {
     reused = s.protocol == ip_protocol::tcp && (s.tcp_flags & tcp_flag::syn) &&
              s.order_ns - store_.legs.hot(leg).last_ns < kPortMemoryNs;
+    if (reused) before = {store_.legs.hot(leg).last_ns, store_.legs.hot(leg).flags};
     leg = open_after(leg, s, key, hash);
     opened = true;
   }
@@ -218,7 +220,8 @@ void LegTracker::take_leg_packet(const Sighting& s, const OrientedKey& key, uint
   } else {
     same = store_.traces.take(hot, store_.legs.cold(leg), s, from);
     TcpFlow& flow = flow_of(leg, s);
-    uint8_t notes = s.order_ns - hot.last_ns > round_trip::kLongestNs ? times_note::paused : 0;
+    const int64_t silence_ns = s.order_ns - hot.last_ns;
+    uint8_t notes = silence_ns > round_trip::kLongestNs ? times_note::paused : 0;
     if (flow.half[from].holes > 0 && fills_hole(flow, from, {s.seq, s.seq + s.payload_length})) notes |= times_note::fills_hole;
     const bool prompt = is_prompt(flow, s, from), same_ack = repeats_acknowledgement(hot, flow, s, from);
     const LegStep step = tcp_step(hot, store_.legs.cold(leg), flow, s, from, same);
@@ -235,9 +238,13 @@ void LegTracker::take_leg_packet(const Sighting& s, const OrientedKey& key, uint
     if (same != DuplicateState::copy) note_times(flow.times, leg, s, from, step, notes);
     const bool handshake = step.what & (leg_step::attempt | leg_step::syn_ack);
     if (opened) {
-      tell(leg, LegEventType::opened, s, from, !handshake);
+      tell(leg, LegEventType::opened, s, from, !handshake, {.before = before});
       if (!handshake) store_.legs.move_to(leg, LegList::open);
     }
+    constexpr uint32_t not_data = bit(PacketLabel::keep_alive) | bit(PacketLabel::zero_window_probe);
+    if ((notes & times_note::paused) && s.payload_length > 0 && !(labels & not_data) && same == DuplicateState::fresh && !opened)
+      tell_hint(leg, LegEventType::resumed, s, from, {.silence_ns = silence_ns});
+    if (step.stood_still) tell_hint(leg, LegEventType::stood_still, s, from, {.standstill = *step.stood_still});
     if (step.what) {
       if ((step.what & leg_step::attempt) && !opened) tell(leg, LegEventType::attempt, s, from);
       if ((step.what & leg_step::syn_ack) && !opened) tell(leg, LegEventType::syn_ack, s, from);
@@ -395,17 +402,17 @@ void LegTracker::tell_sum(uint32_t leg, const Sighting& s, Side from) {
 
 // What may help to find a partner. Live, where there is little room, it is left out: nothing but a pairing rests on it, except
 // that a stranger may be the witness of a packet that seems lost.
-void LegTracker::tell_hint(uint32_t leg, LegEventType type, const Sighting& s, Side from) {
+void LegTracker::tell_hint(uint32_t leg, LegEventType type, const Sighting& s, Side from, const LegNews& news) {
   if (!offline_ && type != LegEventType::stranger && reporter_.ring_room() < kHintRoomLeast) {
     counters_.hints_not_told.add();
     return;
   }
-  tell(leg, type, s, from);
+  tell(leg, type, s, from, false, news);
 }
 
 // A leg of which something could not be told has ended for the correlator, and so for its pairs.
-void LegTracker::tell(uint32_t leg, LegEventType type, const Sighting& s, Side from, bool midstream) {
-  if (reporter_.tell(leg, type, s, from, midstream)) return;
+void LegTracker::tell(uint32_t leg, LegEventType type, const Sighting& s, Side from, bool midstream, const LegNews& news) {
+  if (reporter_.tell(leg, type, s, from, midstream, news)) return;
   forwarder_.leave_pairs(leg, PairSighting::Kind::end, facts_of(s, from));
   forwarder_.drop_log(leg);
 }

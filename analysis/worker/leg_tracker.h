@@ -42,7 +42,7 @@ class LegTracker {
   void take_later_fragment(const Sighting& s, const OrientedKey& key, uint32_t leg);
   void take_leg_packet(const Sighting& s, const OrientedKey& key, uint64_t hash, uint32_t leg);
   uint32_t open_after(uint32_t leg, const Sighting& s, const OrientedKey& key, uint64_t hash);
-  void tell(uint32_t leg, LegEventType type, const Sighting& s, Side from, bool midstream = false);
+  void tell(uint32_t leg, LegEventType type, const Sighting& s, Side from, bool midstream = false, const LegNews& news = {});
   // REQUIRES: two points or more.
   [[gnu::always_inline]] void follow(uint32_t leg, const LegHot& hot, const Sighting& s, Side from, DuplicateState same) {
     using Hint = PairForwarder::Hint;
@@ -55,7 +55,7 @@ class LegTracker {
   }
   void tell_turn(uint32_t leg, const Sighting& s, Side from);
   void tell_sum(uint32_t leg, const Sighting& s, Side from);
-  void tell_hint(uint32_t leg, LegEventType type, const Sighting& s, Side from);
+  void tell_hint(uint32_t leg, LegEventType type, const Sighting& s, Side from, const LegNews& news = {});
   TcpFlow& flow_of(uint32_t leg, const Sighting& s);
   TcpFlow& take_flow(uint32_t leg);
   uint32_t label_carried(uint32_t leg);

@@ -101,6 +101,7 @@ void set_tls(const TlsRecord& from, v1::Tls& to) {
 }
 
 void set_messages(const ConnectionRecord& from, v1::Connection& to) {
+  if (from.replaced_by) to.set_replaced_by(*from.replaced_by);
   to.mutable_shared_with()->Add(from.shared_with.begin(), from.shared_with.end());
   for (const HttpRequestRecord& request : from.http_requests) {
     v1::HttpRequest& message = *to.add_http_requests();

@@ -137,11 +137,11 @@ std::string describe(const Where& where, const std::vector<std::string>& path) {
 }
 
 std::string describe(const FindingRecord& f, const std::vector<std::string>& path) {
-  std::string text =
-      fmt::format("finding {} {} {} confidence {:.3f} {} origin {} direction {} count {} time {}..{} lost {} rate {} service {}",
-                  f.id, name_of(f.kind), name_of(f.severity), f.confidence, describe(f.where, path), name_of(f.origin),
-                  name_of(f.direction), f.count, f.first_seen_ns, f.last_seen_ns, optional_text(f.time_lost_seconds),
-                  optional_text(f.rate_per_second), f.service.value_or("-"));
+  std::string text = fmt::format(
+      "finding {} {} {} confidence {:.3f} {} origin {} direction {} count {} time {}..{} lost {} rate {} period {} service {}",
+      f.id, name_of(f.kind), name_of(f.severity), f.confidence, describe(f.where, path), name_of(f.origin), name_of(f.direction),
+      f.count, f.first_seen_ns, f.last_seen_ns, optional_text(f.time_lost_seconds), optional_text(f.rate_per_second),
+      optional_text(f.period_seconds), f.service.value_or("-"));
   text += fmt::format(" connections {} related {}\n", fmt::join(f.connection_ids, ","), fmt::join(f.related_connection_ids, ","));
   for (const Evidence& e : f.evidence) {
     text += fmt::format("    evidence {} at {} port {} frame {} time {}: {}\n", e.kind, path.at(e.point), optional_text(e.port),
@@ -170,9 +170,10 @@ static std::string describe_messages(const ConnectionRecord& c) {
 }
 
 std::string describe(const ConnectionRecord& c, const std::vector<std::string>& path) {
-  std::string text = fmt::format("connection {} {} {} > {} {} syn_attempts {} close {} by {} findings {}\n", c.id,
-                                 name_of(c.protocol), to_string(c.client), to_string(c.server), name_of(c.outcome),
-                                 c.syn_attempts, name_of(c.close), name_of(c.closed_by), fmt::join(c.finding_ids, ","));
+  std::string text =
+      fmt::format("connection {} {} {} > {} {} syn_attempts {} close {} by {} replaced by {} findings {}\n", c.id,
+                  name_of(c.protocol), to_string(c.client), to_string(c.server), name_of(c.outcome), c.syn_attempts,
+                  name_of(c.close), name_of(c.closed_by), optional_text(c.replaced_by), fmt::join(c.finding_ids, ","));
   for (const LegRecord& l : c.legs) {
     text += fmt::format(
         "    leg {} {} > {} {} history {} packets {} bytes {} retransmissions {} isn {} time {}..{} rtt {}/{} hops {}/{} turns "

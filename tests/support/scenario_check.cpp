@@ -163,6 +163,16 @@ class Checker {
         equal(key, c.crossings.size(), take());
       } else if (key == "findings") {
         equal(key, c.finding_ids.size(), take());
+      } else if (key == "replaced_by") {
+        if (accept("none")) {
+          if (c.replaced_by) throw Failure{fmt::format("it is replaced by {}", *c.replaced_by)};
+          continue;
+        }
+        const EndpointAlias& by = endpoint();
+        const auto is_it = [&](const ConnectionRecord& other) { return other.id == c.replaced_by; };
+        const auto found = std::find_if(output_.connections.begin(), output_.connections.end(), is_it);
+        if (found == output_.connections.end() || found->client != by.as_client_sees(by))
+          throw Failure{fmt::format("it is replaced by {}", c.replaced_by.value_or(0))};
       } else if (key == "waiting") {
         if (accept("none")) {
           if (c.waiting) throw Failure{"there is:\n" + describe(c, path_)};
@@ -360,6 +370,10 @@ class Checker {
         bool has = false;
         for (const Evidence& e : f.evidence) has |= e.kind == wanted;
         if (!has) throw Failure{"no evidence of kind " + wanted};
+      } else if (key == "rate") {
+        equal("rate_per_second", f.rate_per_second ? fmt::format("{:.0f}", *f.rate_per_second) : "-", take());
+      } else if (key == "related") {
+        equal(key, f.related_connection_ids.size(), take());
       } else if (key == "says") {
         const std::string wanted = take();
         if (f.summary.find(wanted) == std::string::npos) throw Failure{"its sentence does not say \"" + wanted + '"'};

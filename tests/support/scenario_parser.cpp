@@ -92,11 +92,13 @@ std::vector<std::string> split(const std::string& line) {
 
 // \r, \n and \xHH as in C.
 std::string unescaped(std::string text) {
+  for (size_t at = 0; (at = text.find("\\x", at)) != std::string::npos; ++at) {
+    if (at + 4 > text.size()) throw Failure{"\\x is followed by two digits"};
+    text.replace(at, 4, 1, static_cast<char>(std::stoi(text.substr(at + 2, 2), nullptr, 16)));
+  }
   for (const auto& [escape, byte] : {std::pair{"\\r", "\r"}, std::pair{"\\n", "\n"}}) {
     for (size_t at = 0; (at = text.find(escape)) != std::string::npos;) text.replace(at, 2, byte);
   }
-  for (size_t at = 0; (at = text.find("\\x", at)) != std::string::npos; ++at)
-    text.replace(at, 4, 1, static_cast<char>(std::stoi(text.substr(at + 2, 2), nullptr, 16)));
   return text;
 }
 

@@ -1,0 +1,69 @@
+#include "analysis/detect/source_drops.h"
+
+#include <algorithm>
+#include <cstdlib>
+
+#include "analysis/model/text.h"
+
+namespace parallax {
+namespace {
+
+constexpr double kConfidence = 0.85;
+
+bool is_dropped_syn(const Observation& o) {
+  return (o.kind == FindingKind::syn_unanswered || o.kind == FindingKind::syn_retried) && o.origin == Origin::device &&
+         o.where.kind == Where::Kind::between && o.direction == FindingDirection::client_to_server && o.doubt == Doubt::none;
+}
+
+}  // namespace
+
+uint64_t SourceDrops::key_of(const Address& source, const Where& across) {
+  return KeyedHash().add(source).add(uint64_t{across.first} << 8 | across.second).value();
+}
+
+SourceDrops::Count& SourceDrops::of(const Address& source, const Where& across, int64_t at_ns) {
+  Count& count = sources_.use(key_of(source, across));
+  count.begin_anew(at_ns);
+  return count;
+}
+
+void SourceDrops::passed(const Address& source, const Where& across, int64_t at_ns) {
+  if (across.kind != Where::Kind::between) return;
+  ++of(source, across, at_ns).passed;
+  Count& all = devices_[across];
+  all.begin_anew(at_ns);
+  ++all.passed;
+}
+
+bool SourceDrops::take(Observation& o) {
+  if (!is_dropped_syn(o)) return false;
+  Count& own = of(o.source.address, o.where, o.first_ns);
+  Count& all = devices_[o.where];
+  all.begin_anew(o.first_ns);
+  ++own.dropped;
+  ++all.dropped;
+  const bool goes_on = own.told_ns != 0 && o.first_ns <= own.told_ns + kWithinNs;
+  const uint32_t others = all.passed - std::min(all.passed, own.passed);
+  const uint32_t others_dropped = all.dropped - std::min(all.dropped, own.dropped);
+  const bool is_throttled = own.dropped >= kDroppedLeast && own.passed >= kPassedLeast && others >= kOthersLeast &&
+                            others_dropped * kOthersShare <= others;
+  if (!goes_on && !is_throttled) return false;
+  begun_ += !goes_on;
+  own.told_ns = std::max(own.told_ns, o.first_ns);
+  if (!goes_on) own.others = others, own.others_dropped = others_dropped, own.let_pass = own.passed;
+  return explain(o);
+}
+
+bool SourceDrops::explain(Observation& o) const {
+  const Count* own = is_dropped_syn(o) ? sources_.find(key_of(o.source.address, o.where)) : nullptr;
+  if (own == nullptr || own->told_ns == 0 || std::abs(o.first_ns - own->told_ns) > kWithinNs) return false;
+  o.kind = FindingKind::source_throttled;
+  o.is_of_source = true;
+  o.severity.reset();
+  o.confidence = std::min(o.confidence, kConfidence);
+  o.remark = "At the same time " + plural(own->let_pass, "connection") + " of it and " + plural(own->others, "connection") +
+             " of others passed" + (own->others_dropped == 0 ? ", and nobody else's was dropped." : ".");
+  return true;
+}
+
+}  // namespace parallax

@@ -1,0 +1,57 @@
+// Whose SYNs a device drops: one source of which some are dropped and some are not, while nobody else's are, is throttled. Told
+// as one finding, and its drops no longer by themselves.
+//
+// Fed with connections that crossed and with what is told of SYNs that a device dropped. The correlator's, one thread; bounded,
+// the source that was longest quiet goes first, counted.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <map>
+
+#include "analysis/finding/observation.h"
+#include "analysis/model/keyed_hash.h"
+#include "analysis/model/lru_table.h"
+
+namespace parallax {
+
+class SourceDrops {
+ public:
+  static constexpr size_t kSourcesMax = 1 << 11;
+  static constexpr int64_t kWithinNs = 60'000'000'000;
+  static constexpr uint32_t kDroppedLeast = 8, kPassedLeast = 8;  // of the source
+  static constexpr uint32_t kOthersLeast = 8;                     // connections of others that passed meanwhile
+  static constexpr uint32_t kOthersShare = 20;                    // of them one in so many may have been dropped
+
+  void passed(const Address& source, const Where& across, int64_t at_ns);
+  // A SYN that was dropped is counted. True: the device throttles its source, and it is now told so.
+  bool take(Observation& o);
+  // The same of one that was counted before.
+  bool explain(Observation& o) const;
+  // How many sources have been found to be throttled until now.
+  uint64_t begun() const { return begun_; }
+
+  uint64_t evicted() const { return sources_.evicted(); }
+
+ private:
+  struct Count {
+    int64_t since_ns = 0, told_ns = 0;        // told_ns: of the last drop that was told as a throttled source's; 0: none
+    uint32_t others = 0, others_dropped = 0;  // when it was found out
+    uint32_t let_pass = 0;
+    uint32_t passed = 0, dropped = 0;
+    void begin_anew(int64_t at_ns) {
+      if (at_ns <= since_ns + kWithinNs) return;
+      since_ns = at_ns;
+      passed = dropped = 0;
+    }
+  };
+  static uint64_t key_of(const Address& source, const Where& across);
+  Count& of(const Address& source, const Where& across, int64_t at_ns);
+
+  LruTable<uint64_t, Count, std::hash<uint64_t>> sources_{kSourcesMax};  // by source and device
+  std::map<Where, Count> devices_;                                       // of all sources
+  uint64_t begun_ = 0;
+};
+
+}  // namespace parallax

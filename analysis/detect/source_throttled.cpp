@@ -1,0 +1,32 @@
+// A device drops some of one source's SYNs, and nobody else's.
+#include "analysis/detect/detectors.h"
+#include "analysis/detect/handshake.h"
+#include "analysis/model/text.h"
+
+namespace parallax::detect {
+namespace {
+
+std::string sentence(const FindingGroup& group, const DetectorView& view) {
+  const SentenceWords words(group, view.options.path);
+  const std::string source = group.only_source ? to_string(*group.only_source) : std::string("one source");
+  return "The device between " + words.first + " and " + words.second + " throttles " + source + ": it dropped " +
+         group.attempts_text("SYN") + " of " + plural(group.connections, "connection") + " of it." + words.remark;
+}
+
+}  // namespace
+
+const Detector source_throttled = {
+    .kind = FindingKind::source_throttled,
+    .sentence = sentence,
+    .page = {
+        .means =
+            "A device drops some of the SYNs of one source and lets others of it pass, while it drops nobody else's: a limit of "
+            "connections for each source (flood protection, quotas). Behind a NAT many clients are one source. Told in place of "
+            "syn_unanswered and syn_retried for these SYNs.",
+        .needs =
+            "Within a minute eight connections of the source whose SYNs were proved to be dropped between the points, eight that "
+            "passed, and eight of other sources of which at most one in twenty was dropped.",
+        .errs = "A rule that bars one of the source's destinations looks alike if the source asks for others as well.",
+        .next = "Look at the device's limits for each source address, and make an exception for the NAT's."}};
+
+}  // namespace parallax::detect

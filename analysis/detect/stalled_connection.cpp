@@ -1,0 +1,146 @@
+// A connection that stood still: one end sent the same data again and again, and nothing of it was acknowledged. Where its cause
+// is told by a finding of its own, this one says what that has cost and accuses nobody.
+#include <algorithm>
+
+#include "analysis/detect/detectors.h"
+#include "analysis/detect/handshake.h"
+#include "analysis/detect/standstills.h"
+#include "analysis/finding/evidence.h"
+#include "analysis/model/text.h"
+
+namespace parallax::detect {
+namespace {
+
+// Until when a home has told of the data's fate, live: it looks at each pair every 5 s, and the leg may end before.
+constexpr int64_t kFateToldNs = 15'000'000'000;
+
+struct Cause {
+  FindingKind kind;
+  std::string_view words;
+};
+// The nearest one first.
+constexpr Cause kCauses[] = {
+    {FindingKind::idle_timeout_drop, "The device had forgotten it while it was idle."},
+    {FindingKind::reset_not_forwarded, "The other end had reset it, and the device kept that RST to itself."},
+    {FindingKind::handshake_ack_mismatch, "The device did not take the client's acknowledgement of the handshake."},
+    {FindingKind::handshake_incomplete, "The device had dropped the client's acknowledgement of the handshake."},
+    {FindingKind::segment_loss, "The device lost that data."},
+    {FindingKind::control_segment_loss, "The device lost the acknowledgements."},
+};
+
+int64_t due_ns(const Connection& c, const DetectorView& view) {
+  if (!view.fates_told || c.told.contains(FindingKind::stalled_connection)) return kTimeMax;
+  const Stall stall = stall_of(c);
+  if (stall.leg == nullptr) return kTimeMax;
+  if (stall.mark.end == StandstillEnd::lasts && !stall.leg->over) return kTimeMax;
+  return stall.mark.until_ns + kFateToldNs;
+}
+
+const Cause* cause_of(const Connection& c) {
+  const auto found =
+      std::find_if(std::begin(kCauses), std::end(kCauses), [&](const Cause& x) { return c.told.contains(x.kind); });
+  return found == std::end(kCauses) ? nullptr : found;
+}
+
+// The next leg of the connection on the data's way; null: none has shown it.
+const LegState* next_of(const Connection& c, const Stall& stall) {
+  const LegState* next = nullptr;
+  for (const LegState& leg : c.legs) {
+    if (!comes_before(c, *stall.furthest, leg, stall.mark.side)) continue;
+    if (next == nullptr || comes_before(c, leg, *next, stall.mark.side)) next = &leg;
+  }
+  return next;
+}
+
+Where where_of(const Connection& c, const Stall& stall, const DetectorView& view) {
+  const LegState* next = next_of(c, stall);
+  const Cause* cause = cause_of(c);
+  if (next != nullptr && (cause == nullptr || cause->kind == FindingKind::control_segment_loss))
+    return {};  // it is not proved where the data ended
+  if (next != nullptr && !is_proxied(c))
+    return stall.mark.side == Side::client ? between(stall.furthest->point, next->point)
+                                           : between(next->point, stall.furthest->point);
+  const bool is_inward = c.direction_of(stall.mark.side) == Direction::toward_inside;
+  const PointIndex last = is_inward ? static_cast<PointIndex>(view.options.path.size() - 1) : PointIndex{0};
+  return stall.furthest->point == last ? beyond(last) : Where{};
+}
+
+std::string ending_of(const StandstillMark& mark, bool is_replaced) {
+  const bool is_own = mark.end == (mark.side == Side::client ? StandstillEnd::reset_by_client : StandstillEnd::reset_by_server);
+  std::string text;
+  if (is_own) text = "It gave up with a RST";
+  if (mark.is_reset() && !is_own) text = "The other end gave up with a RST";
+  if (mark.end == StandstillEnd::over) text = "Then it went on";
+  if (text.empty()) return is_replaced ? "The client opened another connection instead. " : "";
+  return text + (is_replaced ? ", and the client opened another connection instead. " : ". ");
+}
+
+void look(Connection& c, const DetectorView& view, Verdicts& out) {
+  const Stall stall = stall_of(c);
+  if (!view.fates_told || c.told.contains(FindingKind::stalled_connection) || stall.leg == nullptr) return;
+  c.told.insert(FindingKind::stalled_connection);
+  const StandstillMark& mark = stall.mark;
+  const Cause* cause = cause_of(c);
+  const uint64_t successor = view.store.successor_of(c);
+  Observation o;
+  o.kind = FindingKind::stalled_connection;
+  o.where = where_of(c, stall, view);
+  o.direction = mark.side == Side::client ? FindingDirection::client_to_server : FindingDirection::server_to_client;
+  o.service = c.client_leg().server;
+  o.source = c.client_leg().client;
+  o.connection_id = c.id;
+  o.related_id = successor;
+  o.first_ns = mark.since_ns;
+  o.last_ns = mark.until_ns;
+  o.attempts = o.proved = mark.times;
+  o.time_lost_seconds = static_cast<double>(mark.length_ns()) / 1e9;
+  o.duration_ns = mark.length_ns();
+  o.confidence = c.side_basis == SideBasis::seen ? kSure : kInferred;
+  if (cause != nullptr) o.severity = Severity::notice;
+  o.evidence.push_back({.kind = "sequence",
+                        .point = stall.leg->point,
+                        .port = std::nullopt,
+                        .frame = 0,
+                        .time_ns = mark.since_ns,
+                        .detail = "seq " + std::to_string(mark.seq) + " sent again " + plural(mark.times, "time") +
+                                  ", the last acknowledgement before it says no more"});
+  if (cause != nullptr) {
+    o.evidence.push_back({.kind = "sequence",
+                          .point = stall.leg->point,
+                          .port = std::nullopt,
+                          .frame = 0,
+                          .time_ns = mark.since_ns,
+                          .detail = "follows from " + std::string(name_of(cause->kind))});
+  }
+  o.remark = ending_of(mark, successor != 0) + std::string(cause != nullptr ? cause->words : "");
+  while (o.remark.ends_with(' ')) o.remark.pop_back();
+  out.tell(std::move(o));
+}
+
+std::string sentence(const FindingGroup& group, const DetectorView& view) {
+  const SentenceWords words(group, view.options.path);
+  const std::string place = group.record.where.kind == Where::Kind::beyond ? ", seen to leave " + words.first + "," : "";
+  return words.connections + " stood still for " + group.durations_text() + ": the " + words.sender + " sent its data again " +
+         plural(group.attempts, "time") + place + " and nothing of it was acknowledged." + words.remark;
+}
+
+}  // namespace
+
+const Detector stalled_connection = {
+    .kind = FindingKind::stalled_connection,
+    .due_ns = due_ns,
+    .look = look,
+    .sentence = sentence,
+    .page = {
+        .means =
+            "An established connection stood still: one end sent the same data again and again, and the other end acknowledged "
+            "nothing of it. What that has cost is time_lost_seconds; if the client then opened another connection to the "
+            "same service, it is named (replaced_by of the connection).",
+        .needs = "The same data three times again over at least 3 s, each after a longer wait. Where a finding tells the cause "
+                 "(reset_not_forwarded, segment_loss), this one says so, is a notice, and accuses nobody.",
+        .errs = "Beyond the last point it is not known whether the data or its acknowledgement was lost, or the other end was "
+                "gone. The connection that replaced it is the client's next one to that service within 3 s; a client behind a "
+                "NAT may share its address with others.",
+        .next = "With a cause: look there. Without one: look beyond the point, at the other end or the network before it."}};
+
+}  // namespace parallax::detect

@@ -1,0 +1,125 @@
+#include "analysis/tcp/standstill.h"
+
+#include "analysis/model/sequence.h"
+#include "analysis/model/vocabulary.h"
+#include "analysis/tcp/tcp_flow.h"
+
+namespace parallax::standstill {
+namespace {
+
+using Half = Standstill::Half;
+
+constexpr int64_t kMillisecondNs = 1'000'000;
+constexpr uint32_t milliseconds_of(int64_t ns) { return static_cast<uint32_t>(static_cast<uint64_t>(ns) / kMillisecondNs); }
+
+// The moment `ms`, not long before `now_ns`.
+int64_t time_of(uint32_t ms, int64_t now_ns) { return now_ns - int64_t{milliseconds_of(now_ns) - ms} * kMillisecondNs; }
+
+void count(uint16_t& number) { number += number < UINT16_MAX; }
+
+StandstillMark in_vain(const Half& half, Side side, int64_t until_ns, StandstillEnd end) {
+  return {time_of(half.since_ms, until_ns), until_ns, half.acked, half.times, side, StandstillKind::in_vain, end};
+}
+StandstillMark window_closed(const Half& half, Side side, int64_t until_ns, StandstillEnd end) {
+  return {time_of(half.closed_ms, until_ns), until_ns, 0, half.probes, side, StandstillKind::window_closed, end};
+}
+
+bool is_told(const StandstillMark& mark) {
+  const uint16_t least = mark.kind == StandstillKind::in_vain ? kTimesLeast : 1;
+  return mark.times >= least && mark.length_ns() >= kToldMs * kMillisecondNs;
+}
+
+// The earliest data that the peer has not acknowledged, once more. While the peer's window is closed it is a probe, and a peer
+// that has closed waits for nothing.
+bool is_earliest_again(const TcpFlow& flow, const LegHot& hot, const Sighting& s, Side from, uint32_t labels) {
+  const Side peer = opposite(from);
+  if (s.payload_length == 0 || (labels & bit(PacketLabel::spurious_retransmission)) || !(hot.seen & leg_seen::max_ack[peer]) ||
+      flow.standstill.half[peer].is_closed || flow.standstill.half[peer].has_fin)
+    return false;
+  return sequence_at_or_before(s.seq, hot.max_ack[peer]) && sequence_before(hot.max_ack[peer], s.seq + s.payload_length);
+}
+
+void note_again(TcpFlow& flow, const LegHot& hot, const Sighting& s, Side from, uint32_t sent_us) {
+  Half& own = flow.standstill.half[from];
+  const uint32_t now_ms = milliseconds_of(s.time_ns), acked = hot.max_ack[opposite(from)];
+  if (own.times == 0 || own.acked != acked) {
+    own.times = 0;
+    own.acked = acked;
+    own.since_ms = now_ms - (microseconds_of(s.time_ns) - sent_us) / 1000;
+  }
+  count(own.times);
+  own.again_ms = now_ms;
+}
+
+void note_window(TcpFlow& flow, const Sighting& s, Side from, uint32_t labels, std::optional<StandstillMark>& ended) {
+  Half& own = flow.standstill.half[from];
+  if (own.is_closed && s.window != 0) {
+    ended = window_closed(own, from, s.time_ns, StandstillEnd::over);
+    own.is_closed = false;
+  } else if (!own.is_closed && (labels & bit(PacketLabel::zero_window))) {
+    own.is_closed = true;
+    own.closed_ms = milliseconds_of(s.time_ns);
+    own.probes = 0;
+  }
+  Half& peer = flow.standstill.half[opposite(from)];
+  constexpr uint32_t probe = bit(PacketLabel::zero_window_probe) | bit(PacketLabel::keep_alive);
+  if (peer.is_closed && (labels & probe)) count(peer.probes);
+}
+
+std::optional<StandstillMark> end_by_reset(TcpFlow& flow, const Sighting& s, Side from) {
+  const StandstillEnd end = from == Side::client ? StandstillEnd::reset_by_client : StandstillEnd::reset_by_server;
+  std::optional<StandstillMark> longest;
+  for (const Side side : kSides) {
+    Half& half = flow.standstill.half[side];
+    if (half.times > 0) longest = in_vain(half, side, s.time_ns, end);
+    if (half.is_closed && !longest) longest = window_closed(half, side, s.time_ns, end);
+    half.times = 0;
+    half.is_closed = false;
+  }
+  return longest;
+}
+
+}  // namespace
+
+std::optional<StandstillMark> take(TcpFlow& flow, LegHot& hot, const Sighting& s, Side from, uint32_t labels, bool sent_again,
+                                   uint32_t sent_us) {
+  if (labels & bit(PacketLabel::spurious_retransmission)) note_needless(flow, from);
+  if (sent_again && is_earliest_again(flow, hot, s, from, labels)) note_again(flow, hot, s, from, sent_us);
+  if ((s.tcp_flags & tcp_flag::fin) && !flow.standstill.half[from].has_fin) {
+    flow.standstill.half[from].has_fin = true;
+    flow.standstill.half[from].fin_us = microseconds_of(s.time_ns);
+  }
+  std::optional<StandstillMark> ended;
+  if (s.tcp_flags & tcp_flag::rst) {
+    ended = end_by_reset(flow, s, from);
+  } else {
+    note_window(flow, s, from, labels, ended);
+    const Side peer = opposite(from);
+    Half& waiting = flow.standstill.half[peer];
+    if (waiting.times > 0 && (s.tcp_flags & tcp_flag::ack) && sequence_before(waiting.acked, hot.max_ack[from])) {
+      ended = in_vain(waiting, peer, s.time_ns, StandstillEnd::over);
+      waiting.times = 0;
+    }
+  }
+  const auto stands = [](const Half& half) { return half.times > 0 || half.is_closed; };
+  hot.flags &= static_cast<uint16_t>(~leg_flag::standing);
+  if (stands(flow.standstill.half[Side::client]) || stands(flow.standstill.half[Side::server])) hot.flags |= leg_flag::standing;
+  return ended && is_told(*ended) ? ended : std::nullopt;
+}
+
+void note_needless(TcpFlow& flow, Side sender) { count(flow.standstill.half[sender].needless); }
+
+StandstillMark lasting(const TcpFlow& flow, const LegHot& hot) {
+  StandstillMark longest;
+  const auto consider = [&longest](const StandstillMark& mark) {
+    if (is_told(mark) && mark.length_ns() > longest.length_ns()) longest = mark;
+  };
+  for (const Side side : kSides) {
+    const Half& half = flow.standstill.half[side];
+    if (half.times > 0) consider(in_vain(half, side, time_of(half.again_ms, hot.last_ns), StandstillEnd::lasts));
+    if (half.is_closed) consider(window_closed(half, side, hot.last_ns, StandstillEnd::lasts));
+  }
+  return longest;
+}
+
+}  // namespace parallax::standstill
