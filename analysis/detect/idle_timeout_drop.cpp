@@ -81,6 +81,7 @@ bool tells_idle_drop(Connection& c, const FateEvent& event, Verdicts& out) {
 
 const Detector idle_timeout_drop = {
     .kind = FindingKind::idle_timeout_drop,
+    .is_of_memory = true,
     .sentence = sentence,
     .page = {
         .means =

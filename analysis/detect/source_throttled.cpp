@@ -17,6 +17,7 @@ std::string sentence(const FindingGroup& group, const DetectorView& view) {
 
 const Detector source_throttled = {
     .kind = FindingKind::source_throttled,
+    .is_of_memory = true,
     .sentence = sentence,
     .page = {
         .means =
