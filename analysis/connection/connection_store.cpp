@@ -21,7 +21,7 @@ Connection& ConnectionStore::open(const LegEvent& event) {
   leg.first = event.packet;
   leg.midstream = event.midstream;
   leg.before = event.news.before;
-  places_[event.leg.value()] = {connection.id, 0};
+  places_of(event.leg.value())[event.leg.value()] = {connection.id, 0};
   ++totals_.legs_opened[leg.point];
   return connection;
 }
@@ -54,12 +54,12 @@ void ConnectionStore::evict() {
 void ConnectionStore::forget(const Connection& connection) {
   for (const LegState& leg : connection.legs) {
     forget_messages(leg);
-    places_.erase(leg.id.value());
+    places_of(leg.id.value()).erase(leg.id.value());
   }
 }
 
 Connection& ConnectionStore::connect(uint64_t leg_id, uint64_t other_id) {
-  const uint64_t a = places_.at(leg_id).connection_id, b = places_.at(other_id).connection_id;
+  const uint64_t a = place_of(leg_id).connection_id, b = place_of(other_id).connection_id;
   const uint64_t into_id = std::min(a, b), from_id = std::max(a, b);
   Connection& into = connections_.at(into_id);
   Connection& from = connections_.at(from_id);
@@ -68,7 +68,7 @@ Connection& ConnectionStore::connect(uint64_t leg_id, uint64_t other_id) {
   const bool is_unknown = from_id + 1 == next_id_ && from.legs_over == 0 && !from.check_pending && from.finding_ids.empty();
   const size_t offset = into.legs.size();
   for (size_t i = 0; i < from.legs.size(); ++i) {
-    places_[from.legs[i].id.value()] = {into_id, offset + i};
+    places_of(from.legs[i].id.value())[from.legs[i].id.value()] = {into_id, offset + i};
     into.legs.push_back(std::move(from.legs[i]));
   }
   for (Crossing& crossing : from.crossings) {
@@ -167,7 +167,8 @@ Connection* ConnectionStore::disconnect(Connection& connection, size_t crossing)
   for (size_t i = 0; i < connection.legs.size(); ++i) {
     auto& legs = component[i] == 0 ? stay : other.legs;
     place[i] = legs.size();
-    if (const auto at = places_.find(connection.legs[i].id.value()); at != places_.end())
+    Places& places = places_of(connection.legs[i].id.value());
+    if (const auto at = places.find(connection.legs[i].id.value()); at != places.end())
       at->second = {component[i] == 0 ? connection.id : other.id, place[i]};
     legs.push_back(std::move(connection.legs[i]));
   }
@@ -229,8 +230,9 @@ void ConnectionStore::take(const RecognitionEvent& event) {
 }
 
 LegPlace ConnectionStore::place_of(uint64_t leg_id) const {
-  const auto it = places_.find(leg_id);
-  return it == places_.end() ? LegPlace{} : it->second;
+  const Places& places = places_.of(LegIdHash{}(leg_id));
+  const auto it = places.find(leg_id);
+  return it == places.end() ? LegPlace{} : it->second;
 }
 
 Connection* ConnectionStore::find(uint64_t connection_id) {

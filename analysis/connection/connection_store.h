@@ -16,6 +16,7 @@
 #include "analysis/event/recognition.h"
 #include "analysis/model/engine_options.h"
 #include "analysis/model/keyed_hash.h"
+#include "analysis/model/shards.h"
 
 namespace parallax {
 
@@ -90,7 +91,9 @@ class ConnectionStore {
   std::map<uint64_t, Connection> connections_;
   std::deque<uint64_t> over_;    // connections all of whose legs are over, oldest first
   size_t messages_gone_to_ = 0;  // into over_: what the connections before it have said is forgotten
-  std::unordered_map<uint64_t, LegPlace, LegIdHash> places_;
+  using Places = std::unordered_map<uint64_t, LegPlace, LegIdHash>;
+  Places& places_of(uint64_t leg_id) { return places_.of(LegIdHash{}(leg_id)); }
+  Shards<Places> places_;
   size_t recognised_bytes_ = 0;
   uint64_t next_id_ = 1;
   Totals totals_;

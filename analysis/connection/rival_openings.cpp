@@ -28,7 +28,10 @@ void RivalOpenings::add(LegState& leg, int64_t order_ns, uint32_t isn, PortDirec
 }
 
 void RivalOpenings::note(const Opening& opening, PathSide side) {
-  for (const uint64_t key : opening.keys) by_key_[on_side(key, side)][{opening.order_ns, opening.leg_id}] = opening.isn;
+  for (const uint64_t key : opening.keys) {
+    const uint64_t own = on_side(key, side);
+    by_key_.of(own)[own][{opening.order_ns, opening.leg_id}] = opening.isn;
+  }
 }
 
 // Only what is still kept by age: else nothing would forget it.
@@ -51,10 +54,11 @@ void RivalOpenings::note_all(const LegState& leg, PathSide side) {
 
 void RivalOpenings::forget(const Opening& opening, PathSide side) {
   for (const uint64_t key : opening.keys) {
-    const auto it = by_key_.find(on_side(key, side));
-    if (it == by_key_.end()) continue;
+    auto& openings = by_key_.of(on_side(key, side));
+    const auto it = openings.find(on_side(key, side));
+    if (it == openings.end()) continue;
     it->second.erase({opening.order_ns, opening.leg_id});
-    if (it->second.empty()) by_key_.erase(it);
+    if (it->second.empty()) openings.erase(it);
   }
 }
 
@@ -68,8 +72,9 @@ void RivalOpenings::remove(const LegState& leg, PointIndex partner) {
 
 bool RivalOpenings::any(const LegState& leg, const Query& query, int64_t from_ns, int64_t to_ns) const {
   const auto any_under = [&](uint64_t key) {
-    const auto openings = by_key_.find(key);
-    if (openings == by_key_.end()) return false;
+    const auto& alike = by_key_.of(key);
+    const auto openings = alike.find(key);
+    if (openings == alike.end()) return false;
     for (auto it = openings->second.lower_bound({from_ns, 0}); it != openings->second.end() && it->first.first <= to_ns; ++it) {
       const auto& [opening, isn] = *it;
       if (query.isn && *query.isn != isn) continue;

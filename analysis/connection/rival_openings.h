@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "analysis/connection/connection.h"
+#include "analysis/model/shards.h"
 #include "capture/core/port.h"
 
 namespace parallax {
@@ -68,7 +69,7 @@ class RivalOpenings {
   void note_all(const LegState& leg, PathSide side);
   void forget(const Opening& opening, PathSide side);
 
-  std::unordered_map<uint64_t, Openings, SameHash> by_key_;
+  Shards<std::unordered_map<uint64_t, Openings, SameHash>> by_key_;
   std::array<std::deque<Opening>, kPointsMax> by_age_;
   uint64_t evicted_ = 0;
 };

@@ -6,7 +6,7 @@ namespace parallax {
 
 void PairingIndex::add(uint64_t key, uint64_t leg_id, Window window, int64_t now_ns) {
   Aging& aging = windows_[window];
-  Chain& chain = aging.chains[key];
+  Chain& chain = aging.chains.of(key)[key];
   aging.entries.push_back({now_ns + kWindowNs[window], key, leg_id, chain.newest});
   chain.newest = aging.first + aging.entries.size() - 1;
   ++chain.size;
@@ -16,8 +16,9 @@ void PairingIndex::add(uint64_t key, uint64_t leg_id, Window window, int64_t now
 }
 
 void PairingIndex::forget_oldest(Aging& aging) {
-  const auto chain = aging.chains.find(aging.entries.front().key);
-  if (--chain->second.size == 0) aging.chains.erase(chain);
+  auto& chains = aging.chains.of(aging.entries.front().key);
+  const auto chain = chains.find(aging.entries.front().key);
+  if (--chain->second.size == 0) chains.erase(chain);
   aging.entries.pop_front();
   ++aging.first;
 }
@@ -31,8 +32,9 @@ void PairingIndex::expire(int64_t now_ns) {
 PairingIndex::Candidates PairingIndex::find(uint64_t key) const {
   Candidates found;
   for (const Aging& aging : windows_) {
-    const auto chain = aging.chains.find(key);
-    if (chain == aging.chains.end()) continue;
+    const auto& chains = aging.chains.of(key);
+    const auto chain = chains.find(key);
+    if (chain == chains.end()) continue;
     uint64_t number = chain->second.newest;
     size_t taken = 0;
     for (; taken < std::min(chain->second.size, kCandidatesMax); ++taken) {

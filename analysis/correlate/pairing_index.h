@@ -11,6 +11,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "analysis/model/shards.h"
 #include "analysis/model/sides.h"
 
 namespace parallax {
@@ -53,7 +54,7 @@ class PairingIndex {
   struct Aging {
     std::deque<Entry> entries;
     uint64_t first = 0;
-    std::unordered_map<uint64_t, Chain, SameHash> chains;
+    Shards<std::unordered_map<uint64_t, Chain, SameHash>> chains;
   };
   static void forget_oldest(Aging& aging);
 

@@ -263,8 +263,10 @@ TEST(PairingTakenBack, FreesThePairForTheNextOnes) {
     const SummaryRecord summary = sensor.engine().summary();
     EXPECT_EQ(summary.paired_connections, kConnections);
     for (const std::string& bound : summary.bounds_hit) EXPECT_FALSE(bound.starts_with("pairs")) << bound;
-    for (const FindingRecord& finding : sensor.engine().findings(0, SIZE_MAX))
+    for (const FindingRecord& finding : sensor.engine().findings(0, SIZE_MAX)) {
+      if (finding.severity < Severity::warning) continue;  // ports that are used again, a timer's rhythm: true, and harmless
       EXPECT_EQ(finding.kind, FindingKind::syn_unanswered) << finding.summary;
+    }
     for (const ConnectionRecord& connection : sensor.engine().connections(0, SIZE_MAX)) {
       for (const CrossingRecord& crossing : connection.crossings) {
         EXPECT_TRUE(crossing.transit[Side::server]) << connection.id;  // what the client sends leaves before it enters
