@@ -1,7 +1,6 @@
 #include "analysis/correlate/correlator.h"
 
 #include <algorithm>
-#include <chrono>
 #include <tuple>
 #include <utility>
 
@@ -14,9 +13,7 @@ namespace {
 
 constexpr size_t kLegsMax = 64;  // of one connection: a client's may go on over any number of others beyond a proxy
 constexpr size_t kStagedEvents = 4096;
-constexpr size_t kWorkAtOnce = 1024;  // events and timers of one poll
-// Nor longer than this: most events take microseconds, but one that makes a large table grow takes tens of milliseconds.
-constexpr std::chrono::milliseconds kTurnLongest{5};
+constexpr size_t kWorkAtOnce = 1024;          // events and timers of one poll
 constexpr size_t kConnectionsAtOnce = 16384;  // that are only passed by
 constexpr size_t kStagedRecognitions = 512;   // offline it grows
 
@@ -135,11 +132,7 @@ bool Correlator::poll() {
     staged_recognitions_[w].fill(*links_.recognitions[w]);
   }
   size_t worked = 0;
-  const auto turn_ends = std::chrono::steady_clock::now() + kTurnLongest;
-  while (worked < kWorkAtOnce && take_next(horizon_ns)) {
-    busy = true;
-    worked = std::chrono::steady_clock::now() < turn_ends ? worked + 1 : kWorkAtOnce;
-  }
+  for (; worked < kWorkAtOnce && take_next(horizon_ns); ++worked) busy = true;
   if (drained_until(staged_, horizon_ns) && drained_until(staged_recognitions_, horizon_ns) && horizon_ns != kTimeMin) {
     bool more = horizon_ns != kTimeMax;
     for (; more && worked < kWorkAtOnce; ++worked) more = runner_.fire_next(horizon_ns);
