@@ -16,16 +16,17 @@ constexpr int64_t kFateToldNs = 15'000'000'000;
 
 struct Cause {
   FindingKind kind;
+  bool proves_where;  // the data ended; else it may have passed there, and the sensor missed it
   std::string_view words;
 };
 // The nearest one first.
 constexpr Cause kCauses[] = {
-    {FindingKind::idle_timeout_drop, "The device had forgotten it while it was idle."},
-    {FindingKind::reset_not_forwarded, "The other end had reset it, and the device kept that RST to itself."},
-    {FindingKind::handshake_ack_mismatch, "The device did not take the client's acknowledgement of the handshake."},
-    {FindingKind::handshake_incomplete, "The device had dropped the client's acknowledgement of the handshake."},
-    {FindingKind::segment_loss, "The device lost that data."},
-    {FindingKind::control_segment_loss, "The device lost the acknowledgements."},
+    {FindingKind::idle_timeout_drop, true, "The device had forgotten it while it was idle."},
+    {FindingKind::reset_not_forwarded, false, "The other end had reset it, and the device kept that RST to itself."},
+    {FindingKind::handshake_ack_mismatch, false, "The device did not take the client's acknowledgement of the handshake."},
+    {FindingKind::handshake_incomplete, false, "The device had dropped the client's acknowledgement of the handshake."},
+    {FindingKind::segment_loss, true, "The device lost that data."},
+    {FindingKind::control_segment_loss, false, "The device lost the acknowledgements."},
 };
 
 int64_t due_ns(const Connection& c, const DetectorView& view) {
@@ -55,8 +56,7 @@ const LegState* next_of(const Connection& c, const Stall& stall) {
 Where where_of(const Connection& c, const Stall& stall, const DetectorView& view) {
   const LegState* next = next_of(c, stall);
   const Cause* cause = cause_of(c);
-  if (next != nullptr && (cause == nullptr || cause->kind == FindingKind::control_segment_loss))
-    return {};  // it is not proved where the data ended
+  if (next != nullptr && (cause == nullptr || !cause->proves_where)) return {};
   if (next != nullptr && !is_proxied(c))
     return stall.mark.side == Side::client ? between(stall.furthest->point, next->point)
                                            : between(next->point, stall.furthest->point);
