@@ -310,7 +310,7 @@ void DetectorRunner::take(Verdicts& verdicts) {
   for (const Verdicts::Accepted& accepted : verdicts.accepted) {
     service_loads_.accepted(accepted.service, accepted.at_ns);
     opened_from_.accepted(accepted.client_side);
-    source_drops_.passed(accepted.client.address, accepted.across, accepted.at_ns);
+    source_drops_.passed(accepted.client.address, accepted.service, accepted.across, accepted.at_ns);
   }
   for (Observation& opened : verdicts.opened) rhythms_.take(std::move(opened), verdicts.told);
   const uint64_t begun = service_loads_.begun() + source_drops_.begun();

@@ -17,29 +17,29 @@ bool is_dropped_syn(const Observation& o) {
 
 }  // namespace
 
-uint64_t SourceDrops::key_of(const Address& source, const Where& across) {
-  return KeyedHash().add(source).add(uint64_t{across.first} << 8 | across.second).value();
+uint64_t SourceDrops::key_of(const Endpoint& service, const Where& across) {
+  return KeyedHash().add(service).add(uint64_t{across.first} << 8 | across.second).value();
+}
+uint64_t SourceDrops::key_of(const Address& source, const Endpoint& service, const Where& across) {
+  return KeyedHash().add(source).add(key_of(service, across)).value();
 }
 
-SourceDrops::Count& SourceDrops::of(const Address& source, const Where& across, int64_t at_ns) {
-  Count& count = sources_.use(key_of(source, across));
+SourceDrops::Count& SourceDrops::of(Counts& counts, uint64_t key, int64_t at_ns) {
+  Count& count = counts.use(key);
   count.begin_anew(at_ns);
   return count;
 }
 
-void SourceDrops::passed(const Address& source, const Where& across, int64_t at_ns) {
+void SourceDrops::passed(const Address& source, const Endpoint& service, const Where& across, int64_t at_ns) {
   if (across.kind != Where::Kind::between) return;
-  ++of(source, across, at_ns).passed;
-  Count& all = devices_[across];
-  all.begin_anew(at_ns);
-  ++all.passed;
+  ++of(sources_, key_of(source, service, across), at_ns).passed;
+  ++of(services_, key_of(service, across), at_ns).passed;
 }
 
 bool SourceDrops::take(Observation& o) {
   if (!is_dropped_syn(o)) return false;
-  Count& own = of(o.source.address, o.where, o.first_ns);
-  Count& all = devices_[o.where];
-  all.begin_anew(o.first_ns);
+  Count& own = of(sources_, key_of(o.source.address, o.service, o.where), o.first_ns);
+  Count& all = of(services_, key_of(o.service, o.where), o.first_ns);
   ++own.dropped;
   ++all.dropped;
   const bool goes_on = own.told_ns != 0 && o.first_ns <= own.told_ns + kWithinNs;
@@ -55,7 +55,7 @@ bool SourceDrops::take(Observation& o) {
 }
 
 bool SourceDrops::explain(Observation& o) const {
-  const Count* own = is_dropped_syn(o) ? sources_.find(key_of(o.source.address, o.where)) : nullptr;
+  const Count* own = is_dropped_syn(o) ? sources_.find(key_of(o.source.address, o.service, o.where)) : nullptr;
   if (own == nullptr || own->told_ns == 0 || std::abs(o.first_ns - own->told_ns) > kWithinNs) return false;
   o.kind = FindingKind::source_throttled;
   o.is_of_source = true;

@@ -1,5 +1,5 @@
 // Whose SYNs a device drops: one source of which some are dropped and some are not, while nobody else's are, is throttled. Told
-// as one finding, and its drops no longer by themselves.
+// as one finding, and its drops no longer by themselves. To one service: a rule that drops what goes to another is no throttle.
 //
 // Fed with connections that crossed and with what is told of SYNs that a device dropped. The correlator's, one thread; bounded,
 // the source that was longest quiet goes first, counted.
@@ -8,7 +8,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
-#include <map>
 
 #include "analysis/finding/observation.h"
 #include "analysis/model/keyed_hash.h"
@@ -24,7 +23,7 @@ class SourceDrops {
   static constexpr uint32_t kOthersLeast = 8;                     // connections of others that passed meanwhile
   static constexpr uint32_t kOthersShare = 20;                    // of them one in so many may have been dropped
 
-  void passed(const Address& source, const Where& across, int64_t at_ns);
+  void passed(const Address& source, const Endpoint& service, const Where& across, int64_t at_ns);
   // A SYN that was dropped is counted. True: the device throttles its source, and it is now told so.
   bool take(Observation& o);
   // The same of one that was counted before.
@@ -32,7 +31,7 @@ class SourceDrops {
   // How many sources have been found to be throttled until now.
   uint64_t begun() const { return begun_; }
 
-  uint64_t evicted() const { return sources_.evicted(); }
+  uint64_t evicted() const { return sources_.evicted() + services_.evicted(); }
 
  private:
   struct Count {
@@ -46,11 +45,13 @@ class SourceDrops {
       passed = dropped = 0;
     }
   };
-  static uint64_t key_of(const Address& source, const Where& across);
-  Count& of(const Address& source, const Where& across, int64_t at_ns);
+  using Counts = LruTable<uint64_t, Count, std::hash<uint64_t>>;
+  static uint64_t key_of(const Endpoint& service, const Where& across);
+  static uint64_t key_of(const Address& source, const Endpoint& service, const Where& across);
+  static Count& of(Counts& counts, uint64_t key, int64_t at_ns);
 
-  LruTable<uint64_t, Count, std::hash<uint64_t>> sources_{kSourcesMax};  // by source and device
-  std::map<Where, Count> devices_;                                       // of all sources
+  Counts sources_{kSourcesMax};   // by source, service and device
+  Counts services_{kSourcesMax};  // by service and device: of all sources
   uint64_t begun_ = 0;
 };
 
