@@ -22,6 +22,11 @@ struct Offers {
     if (client_scales() != server_scales()) return true;
     return client_scales() && (syn_in.window_scale != syn_out.window_scale || answer_in.window_scale != answer_out.window_scale);
   }
+  // Otherwise an end believes in a smaller window than there is, and sends less than it may.
+  bool may_overrun() const {
+    return client_scales() != server_scales() || syn_out.window_scale > syn_in.window_scale ||
+           answer_out.window_scale > answer_in.window_scale;
+  }
   bool timestamps_differ() const {
     return (syn_in.timestamps && answer_out.timestamps) != (syn_out.timestamps && answer_in.timestamps);
   }
@@ -92,7 +97,8 @@ void look(Connection& c, const DetectorView& view, Verdicts& out) {
   o.where = between(a.point, b.point);
   o.origin = Origin::device;
   o.direction = FindingDirection::both;
-  o.severity = misleads ? Severity::warning : may_mislead ? Severity::notice : Severity::info;
+  const bool harms = misleads && offers.may_overrun();
+  o.severity = harms ? Severity::warning : misleads || may_mislead ? Severity::notice : Severity::info;
   if (misleads || may_mislead) o.service = c.client_leg().server;  // what harms nobody is one finding for the device
   o.connection_id = c.id;
   o.first_ns = a.attempts.front().time_ns;
@@ -109,7 +115,8 @@ void look(Connection& c, const DetectorView& view, Verdicts& out) {
   if (misleads) {
     o.remark +=
         " So the two ends do not agree on by how much windows are scaled, and the device does not translate them: one of "
-        "them sends too little, or more than there is room for.";
+        "them sends " +
+        std::string(harms ? "too little, or more than there is room for." : "less than it may.");
   } else if (offers.timestamps_differ()) {
     o.remark += " So one end takes timestamps for agreed on and the other does not.";
   } else if (may_mislead) {
