@@ -15,8 +15,7 @@ class ChecksumShift {
   static constexpr uint8_t kAgreeLeast = 4;   // in a row, before one that does not agree says anything
 
   // A segment that entered with one checksum and left with the other, and is the same in all that a device does not rewrite for
-  // all alike. True: its payload was altered, or the
-  // checksum was right and left wrong.
+  // all alike. True: its payload was altered, or the checksum was right and left wrong.
   // `are_checked`: kWrong means what it says; else it is a checksum as any other.
   bool is_altered(uint16_t in, uint16_t out, bool are_checked = false) {
     const uint16_t shift = difference(in, out);
