@@ -7,20 +7,22 @@
 
 #include <cstdint>
 
+#include "capture/core/sighting.h"
+
 namespace parallax {
 
 class ChecksumShift {
  public:
-  static constexpr uint16_t kWrong = 0xffff;  // in place of a checksum that does not fit its segment: no segment has it by right
-  static constexpr uint8_t kAgreeLeast = 4;   // in a row, before one that does not agree says anything
+  static constexpr uint8_t kAgreeLeast = 4;  // in a row, before one that does not agree says anything
 
   // A segment that entered with one checksum and left with the other, and is the same in all that a device does not rewrite for
   // all alike. True: its payload was altered, or the checksum was right and left wrong.
-  // `are_checked`: kWrong means what it says; else it is a checksum as any other.
+  // `are_checked`: kWrongChecksum means what it says; else it is a checksum as any other.
   bool is_altered(uint16_t in, uint16_t out, bool are_checked = false) {
     const uint16_t shift = difference(in, out);
     if (shift != shift_ || agreed_ == 0 || is_over_) [[unlikely]]
-      return are_checked && (in == kWrong || out == kWrong) ? in != kWrong && !is_over_ : is_altered_by(shift);
+      return are_checked && (in == kWrongChecksum || out == kWrongChecksum) ? in != kWrongChecksum && !is_over_
+                                                                            : is_altered_by(shift);
     agreed_ = static_cast<uint8_t>(agreed_ + (agreed_ < UINT8_MAX));
     return false;
   }

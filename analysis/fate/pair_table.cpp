@@ -325,9 +325,9 @@ void PairTable::matched(Pair& pair, Side sender, const Pending& in, const Pendin
     return;
   const bool is_comparable = in.checksum != 0 && out.checksum != 0 && in.window == out.window && in.tcp_flags == out.tcp_flags;
   if (is_comparable && pair.half[sender].checksum_shift.is_altered(in.checksum, out.checksum, limits_.offline)) [[unlikely]]
-    tell_changed(pair, sender, in, out, PacketLabel::altered_by_device,
-                 limits_.offline && out.checksum == ChecksumShift::kWrong ? FateEventType::checksum_spoiled
-                                                                          : FateEventType::segment_altered);
+    tell_changed(
+        pair, sender, in, out, PacketLabel::altered_by_device,
+        limits_.offline && out.checksum == kWrongChecksum ? FateEventType::checksum_spoiled : FateEventType::segment_altered);
   if (is_late && stamps_tell_order(pair, sender, in, out)) [[unlikely]]
     tell_changed(pair, sender, in, out, PacketLabel::reordered_by_device, FateEventType::segment_reordered);
 }

@@ -30,6 +30,10 @@ namespace ip_protocol {
 inline constexpr uint8_t icmp = 1, ipv4 = 4, tcp = 6, udp = 17, ipv6 = 41, gre = 47, icmpv6 = 58, mpls = 137;
 }
 
+// In place of a checksum that does not fit: no segment has it by right, for a sum in ones' complement of what is not all zeros is
+// not zero.
+inline constexpr uint16_t kWrongChecksum = 0xffff;
+
 enum class SightingFlag : uint16_t {
   ipv6 = 1 << 0,
   fragment = 1 << 1,           // any fragment

@@ -9,10 +9,6 @@
 
 namespace parallax {
 
-// In place of a checksum that does not fit: no segment has it by right, for a sum in ones' complement of what is not all zeros is
-// not zero.
-inline constexpr uint16_t kWrongChecksum = 0xffff;
-
 enum class ChecksumState : uint8_t {
   unknown,  // not all of it was captured, it has no data, or it is part of a datagram
   right,
