@@ -6,12 +6,13 @@
 #include <array>
 
 #include "analysis/model/vocabulary.h"
+#include "daemon/client/paint.h"
 #include "daemon/message/text_table.h"
 
 namespace parallax {
 namespace {
 
-constexpr size_t kColumns = 100, kTimeColumns = 13, kLanesColumns = 33;
+constexpr size_t kTimeColumns = 13, kLanesColumns = 27;
 constexpr size_t kLaneLeast = 5, kLaneMost = 13;
 constexpr int64_t kGapNs = 500'000'000;          // of a longer one the line before it says how long
 constexpr size_t kFirstKept = 8, kLastKept = 6;  // of a folded ladder
@@ -52,8 +53,11 @@ const LadderSighting& first_sighting(const LadderStep& step) {
 // Columns: the client, the points, the server. Cells between: what crosses there.
 class Lanes {
  public:
-  Lanes(size_t points, const Strokes& strokes)
-      : strokes_(strokes), apart_(std::clamp(kLanesColumns / (points + 1), kLaneLeast, kLaneMost)), lanes_(points + 2) {}
+  Lanes(size_t points, const Strokes& strokes, Paint paint)
+      : strokes_(strokes),
+        paint_(paint),
+        apart_(std::clamp(kLanesColumns / (points + 1), kLaneLeast, kLaneMost)),
+        lanes_(points + 2) {}
 
   size_t columns() const { return (lanes_ - 1) * apart_ + 1; }
   size_t apart() const { return apart_; }
@@ -77,8 +81,8 @@ class Lanes {
         const bool drawn = begins_here ? i > apart_ / 2 : ends_here ? i < apart_ / 2 : true;
         if (drawn) line[at(column(lane), i, forth)] = in_device ? strokes_.in_device : strokes_.before_point;
       }
-      if (begins_here) line[at(column(lane), apart_ / 2, forth)] = made_mark(step);
-      if (ends_here) line[at(column(lane), apart_ / 2, forth)] = lost_mark(step);
+      if (begins_here) line[at(column(lane), apart_ / 2, forth)] = paint_.alarm(made_mark(step));
+      if (ends_here) line[at(column(lane), apart_ / 2, forth)] = paint_.alarm(lost_mark(step));
       if (!ends_here && lane + 1 == lanes_ - 1)
         line[at(column(lane), apart_ - 1, forth)] = forth ? strokes_.to_server : strokes_.to_client;
       if (lane >= 1 && seen(lane)) line[column(lane)] = strokes_.seen;
@@ -106,6 +110,7 @@ class Lanes {
   }
 
   const Strokes& strokes_;
+  const Paint paint_;
   const size_t apart_, lanes_;
 };
 
@@ -166,6 +171,15 @@ std::string packet_text(const LadderStep& step) {
   return text;
 }
 
+// "spurious retrans.": retransmissions are what a ladder shows most of, and lines are short.
+std::string short_name(std::string_view label) {
+  constexpr std::string_view kLong = "retransmission";
+  std::string name(label);
+  std::replace(name.begin(), name.end(), '_', ' ');
+  if (const size_t at = name.find(kLong); at != std::string::npos) name.replace(at, kLong.size(), "retrans.");
+  return name;
+}
+
 // What is not said by the line itself, or by a label that says more.
 std::string labels_text(const LadderStep& step) {
   constexpr uint32_t drawn =
@@ -178,9 +192,7 @@ std::string labels_text(const LadderStep& step) {
   for (int i = 0; i < kPacketLabelCount; ++i) {
     const auto label = static_cast<PacketLabel>(i);
     if (!(labels & bit(label))) continue;
-    std::string name(name_of(label));
-    std::replace(name.begin(), name.end(), '_', ' ');
-    text += (text.empty() ? "" : ", ") + name;
+    text += (text.empty() ? "" : ", ") + short_name(name_of(label));
   }
   return text;
 }
@@ -238,11 +250,15 @@ std::string cut_with_dots(const std::string& text, size_t columns) {
 
 std::string ladder_text(const Ladder& ladder, const LadderStyle& style) {
   const Strokes& strokes = style.ascii ? kAscii : kUtf8;
-  const Lanes lanes(ladder.lanes.size(), strokes);
-  const size_t room = kColumns - kTimeColumns - lanes.columns() - 2;
+  const Paint paint(style.colour);
+  const Lanes lanes(ladder.lanes.size(), strokes, paint);
+  const size_t room = style.columns - kTimeColumns - lanes.columns() - 2;
   std::string text;
   for (const std::string& line : ladder.title) text += printable(line) + '\n';
 
+  std::string devices(kTimeColumns + lanes.apart(), ' ');
+  for (size_t lane = 1; lane < ladder.lanes.size(); ++lane) devices += fmt::format("{:^{}}", "device", lanes.apart());
+  if (ladder.lanes.size() > 1) text += devices.substr(0, devices.find_last_not_of(' ') + 1) + '\n';
   std::string names(kTimeColumns, ' ');
   std::vector<std::string> columns{"client"};
   columns.insert(columns.end(), ladder.lanes.begin(), ladder.lanes.end());
@@ -272,8 +288,8 @@ std::string ladder_text(const Ladder& ladder, const LadderStyle& style) {
     if (const std::string labels = labels_text(step); !labels.empty()) said += fmt::format(" [{}]", labels);
     const std::string rest = transit_text(step) + frames_text(step);
     said = cut_with_dots(said, room > rest.size() ? room - rest.size() : 0) + rest;
-    text += fmt::format("{}{:>11.6f} {}  {}\n", step.decisive ? "!" : " ", static_cast<double>(time_ns - *begin_ns) / 1e9,
-                        lanes.of(step), said);
+    text += fmt::format("{}{:>11.6f} {}  {}\n", step.decisive ? paint.alarm("!") : " ",
+                        static_cast<double>(time_ns - *begin_ns) / 1e9, lanes.of(step), said);
   }
   return text;
 }
