@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <map>
 #include <set>
 #include <unordered_map>
 
@@ -147,12 +148,13 @@ std::vector<DeviceRecord> Engine::devices() const {
     segments_cleared = impl_->correlator.tallies().segments_cleared;
     records = device_records(impl_->correlator.knowledge(), impl_->options.path.size());
     for (DeviceRecord& r : records) {
-      const PerDirection<uint64_t>& answered = impl_->correlator.knowledge().device(r.outer, r.inner).answered;
+      const Knowledge::Device& known = impl_->correlator.knowledge().device(r.outer, r.inner);
       const CaptureTotals& capture = impl_->correlator.capture();
       for (const Direction direction : kDirections) {
         const PointIndex enters = direction == Direction::toward_inside ? r.outer : r.inner;
         r.traffic[direction].entered = r.outer == r.inner ? 0 : entered(capture.at(enters), direction);
-        r.traffic[direction].answered_by_device = answered[direction];
+        r.traffic[direction].answered_by_device = known.answered[direction];
+        r.traffic[direction].lost = known.openings_dropped[direction];
         if (r.outer == r.inner) continue;
         if (const auto& by_turns = impl_->correlator.proxy_transits().at(r.outer)[direction]; by_turns.count() > 0)
           r.transit[direction] = by_turns.distribution();
@@ -283,6 +285,30 @@ SummaryRecord Engine::summary() const {
   return r;
 }
 
+namespace {
+// By connection and leg: how many of its first packets never left a device, to go by findings. Homes follow pairs, and these legs
+// have no partner.
+using LostOpenings = std::map<std::pair<uint64_t, uint32_t>, uint64_t>;
+
+LostOpenings lost_openings(const Correlator& correlator) {
+  LostOpenings lost;
+  for (const auto& [id, connection] : correlator.store().all()) {
+    for (const uint64_t finding_id : connection.finding_ids) {
+      const FindingGroup* group = correlator.findings().group(finding_id);
+      if (group == nullptr || !is_of_lost_openings(group->record.kind, group->record.where, group->record.direction)) continue;
+      const auto own = group->contributions.find(id);
+      if (own == group->contributions.end() || own->second.proved < own->second.attempts) continue;  // which is not known
+      for (uint32_t i = 0; i < connection.legs.size(); ++i) {
+        const LegState& leg = connection.legs[i];
+        const bool is_all_of_it = leg.protocol == ip_protocol::udp || leg.attempt_count == own->second.attempts;
+        if (leg.point == group->record.where.first && is_all_of_it) lost[{id, i}] = own->second.proved;
+      }
+    }
+  }
+  return lost;
+}
+}  // namespace
+
 std::vector<PacketRecord> Engine::packets(const std::function<bool()>& go_on) const {
   const StageMutex::Question lock(impl_->mutex);
   std::vector<PacketNote> notes;
@@ -337,6 +363,13 @@ std::vector<PacketRecord> Engine::packets(const std::function<bool()>& go_on) co
   for (const auto& [to, from] : origin_of) {
     if (!work.goes_on()) return {};
     id_of.emplace(from, 0), id_of.emplace(to, 0);
+  }
+  LostOpenings lost = lost_openings(impl_->correlator);
+  for (PacketRecord& record : records) {
+    const auto it = lost.empty() ? lost.end() : lost.find({record.connection_id, record.leg_index});
+    if (it == lost.end() || it->second == 0) continue;
+    record.labels |= bit(PacketLabel::lost_in_device);
+    --it->second;
   }
   uint64_t next_id = 1;
   for (const PacketRecord& record : records) {

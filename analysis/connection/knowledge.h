@@ -49,6 +49,7 @@ class Knowledge {
     uint64_t renumbered = 0;                               // openings that bore another initial sequence number on either side
     uint64_t openings = 0;                                 // of these connections: those whose SYN was seen on both sides
     PerDirection<uint64_t> answered{};                     // SYNs that it answered itself, by the way they went
+    PerDirection<uint64_t> openings_dropped{};             // SYNs and first datagrams that never left it, by the way they went
     PerDirection<TransitSketch<uint32_t>> usual_transits;  // the median of each connection
     uint32_t changes = 0;                                  // DeviceChange bits, found on any connection
     bool rewrites = false;                                 // addresses or ports of some connection
@@ -75,6 +76,11 @@ class Knowledge {
     device(client_side, server_side)
         .answered[client_side <= server_side ? Direction::toward_inside : Direction::toward_outside] +=
         static_cast<uint64_t>(more_syns);
+  }
+  void device_dropped_openings(PointIndex client_side, PointIndex server_side, int64_t more) {
+    device(client_side, server_side)
+        .openings_dropped[client_side <= server_side ? Direction::toward_inside : Direction::toward_outside] +=
+        static_cast<uint64_t>(more);
   }
   // What a device does is what it does to any of its connections.
   void device_changed(PointIndex a, PointIndex b, uint32_t changes) { device(a, b).changes |= changes; }

@@ -59,6 +59,7 @@ void question_lost(const Connection& c, const DetectorView& view, Verdicts& out)
   const AbsenceProof proof = path.packet_absent(a.first, *next, has_rival(c, a.first, *next, view));
   if (!proof.holds()) return;
   Observation o = lost(c, a.first, "first of " + plural(a.has_summary ? a.summary.packets[Side::client] : 1, "datagram") + ", ");
+  o.attempts = o.proved = 1;
   path.blame_device(o, path.stop_of(a), *next, proof,
                     "no datagram of this conversation within " + duration_of(view.options.device_timeout_ns));
   out.tell(std::move(o));

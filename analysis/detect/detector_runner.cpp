@@ -275,7 +275,7 @@ void DetectorRunner::withdraw(Connection& connection, Which&& which) {
     if (finding == nullptr || !which(finding->kind, finding->where)) return false;
     const auto taken = findings_.withdraw(id, connection.id);
     if (!taken) return false;
-    count_for_device(finding->kind, finding->where, -static_cast<int64_t>(taken->count), -static_cast<int64_t>(taken->attempts));
+    count_for_device(finding->kind, finding->where, finding->direction, *taken, -1);
     connection.told.erase(finding->kind);
     return true;
   });
@@ -372,9 +372,13 @@ void DetectorRunner::doubt_blind_points(Observation& o) const {
 }
 
 // What a device's record says that it did itself: as many as the findings tell.
-void DetectorRunner::count_for_device(FindingKind kind, const Where& where, int64_t connections, int64_t attempts) {
-  if (kind == FindingKind::reset_by_device) knowledge_.device_reset(where.first, where.second, connections);
-  if (kind == FindingKind::answered_by_device) knowledge_.device_answered(where.first, where.second, attempts);
+void DetectorRunner::count_for_device(FindingKind kind, const Where& where, FindingDirection direction,
+                                      const FindingGroup::Contribution& more, int sign) {
+  const auto signed_count = [sign](uint64_t count) { return sign * static_cast<int64_t>(count); };
+  if (kind == FindingKind::reset_by_device) knowledge_.device_reset(where.first, where.second, signed_count(more.count));
+  if (kind == FindingKind::answered_by_device) knowledge_.device_answered(where.first, where.second, signed_count(more.attempts));
+  if (is_of_lost_openings(kind, where, direction))
+    knowledge_.device_dropped_openings(where.first, where.second, signed_count(more.proved));
 }
 
 void DetectorRunner::store(Observation observation) {
@@ -384,8 +388,8 @@ void DetectorRunner::store(Observation observation) {
   doubt_blind_points(observation);
   // Nobody is harmed by an answer: without the device there is nothing to tell.
   if (observation.kind == FindingKind::answered_by_device && observation.doubt != Doubt::none) return;
-  count_for_device(observation.kind, observation.where, static_cast<int64_t>(observation.count),
-                   static_cast<int64_t>(observation.attempts));
+  count_for_device(observation.kind, observation.where, observation.direction,
+                   {.count = observation.count, .attempts = observation.attempts, .proved = observation.proved}, 1);
   if (is_reset(observation.kind)) ++tallies_.resets[static_cast<size_t>(observation.origin)];
   const uint64_t id = findings_.observe(observation);
   for (const FindingStore::Merged& merged : findings_.take_merged()) {

@@ -118,7 +118,8 @@ class DetectorRunner {
   template <typename Which>
   void withdraw(Connection& connection, Which&& which);
   void store(Observation observation);
-  void count_for_device(FindingKind kind, const Where& where, int64_t connections, int64_t attempts);
+  void count_for_device(FindingKind kind, const Where& where, FindingDirection direction, const FindingGroup::Contribution& more,
+                        int sign);
 
   const EngineOptions& options_;
   const SensorView& sensor_;

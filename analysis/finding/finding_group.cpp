@@ -1,6 +1,7 @@
 #include "analysis/finding/finding_group.h"
 
 #include <algorithm>
+#include <array>
 
 #include "analysis/model/text.h"
 
@@ -22,6 +23,13 @@ bool is_hairpin_at(const FindingGroup& group) {
 }
 
 }  // namespace
+
+bool is_of_lost_openings(FindingKind kind, const Where& where, FindingDirection direction) {
+  constexpr std::array kKinds{FindingKind::syn_unanswered, FindingKind::source_throttled,
+                              FindingKind::datagram_dropped_by_device};
+  return std::find(kKinds.begin(), kKinds.end(), kind) != kKinds.end() && where.kind == Where::Kind::between &&
+         direction == FindingDirection::client_to_server;
+}
 
 std::string FindingGroup::attempts_text(std::string_view noun) const {
   return proved == 0 || proved == attempts ? plural(attempts, noun) : std::to_string(proved) + " of " + plural(attempts, noun);

@@ -63,6 +63,10 @@ struct FindingGroup {
   bool toward_client() const { return record.direction == FindingDirection::server_to_client; }
 };
 
+// Whether it tells of SYNs or first datagrams that never left the device between two points: of packets that no pair has
+// followed, as their leg has no partner.
+bool is_of_lost_openings(FindingKind kind, const Where& where, FindingDirection direction);
+
 // The words that sentences share.
 struct SentenceWords {
   SentenceWords(const FindingGroup& group, const std::vector<std::string>& path);

@@ -239,8 +239,13 @@ std::optional<FindingGroup::Contribution> FindingStore::withdraw(uint64_t id, ui
 }
 
 const FindingRecord* FindingStore::find(uint64_t id) const {
-  const auto group = groups_.find(id);
-  return group == groups_.end() ? nullptr : &group->second.record;
+  const FindingGroup* found = group(id);
+  return found == nullptr ? nullptr : &found->record;
+}
+
+const FindingGroup* FindingStore::group(uint64_t id) const {
+  const auto found = groups_.find(id);
+  return found == groups_.end() ? nullptr : &found->second;
 }
 
 std::vector<FindingRecord> FindingStore::after(uint64_t id, size_t limit) const {

@@ -48,6 +48,7 @@ class FindingStore {
   // withdrawn: watchers are told, lists leave it out.
   std::optional<FindingGroup::Contribution> withdraw(uint64_t id, uint64_t connection_id);
   const FindingRecord* find(uint64_t id) const;
+  const FindingGroup* group(uint64_t id) const;
   // The input has ended: nothing more joins any finding.
   void close_all();
   // Since the last call.

@@ -121,14 +121,20 @@ ClockSegment Clock::load(uint64_t number) const {
 }
 
 int64_t Clock::at(uint64_t now_ticks) const {
+  if (const std::optional<int64_t> said = said_at(now_ticks)) return *said;
+  return load(version_.load(std::memory_order_acquire) / 2 - 1).at(now_ticks);
+}
+
+std::optional<int64_t> Clock::said_at(uint64_t now_ticks) const {
   for (;;) {
     const uint64_t number = version_.load(std::memory_order_acquire) / 2;
     const ClockSegment newest = load(number);
     if (version_.load(std::memory_order_acquire) > 2 * number + 2) continue;  // it was being overwritten
     if (static_cast<int64_t>(now_ticks - newest.ticks) >= 0) return newest.at(now_ticks);
     const ClockSegment former = load(number - 1);
-    const bool overwritten = version_.load(std::memory_order_acquire) > 2 * number;
-    return overwritten ? newest.at(now_ticks) : former.at(now_ticks);
+    const bool is_overwritten = version_.load(std::memory_order_acquire) > 2 * number;
+    if (is_overwritten || static_cast<int64_t>(now_ticks - former.ticks) < 0) return std::nullopt;
+    return former.at(now_ticks);
   }
 }
 

@@ -13,6 +13,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 
 namespace parallax {
 
@@ -79,7 +80,12 @@ class Clock {
   Clock();  // calibrates: takes about 30 ms
 
   // Any thread. About 20 ns.
-  int64_t now_ns() const { return at(ticks()); }
+  int64_t now_ns() const {
+    for (;;) {
+      if (const std::optional<int64_t> now = said_at(ticks())) return *now;
+    }
+  }
+  // Of times before the newest two segments it is the older one's answer: what the clock said then is not kept.
   int64_t at(uint64_t ticks) const;
 
   // One thread, about every second; does nothing where the last time was less than 250 ms ago.
@@ -103,6 +109,8 @@ class Clock {
     std::atomic<int64_t> utc_ns;
     std::atomic<double> ns_per_tick;
   };
+  // nullopt: the segment of that time is gone, as the reader was held up since it took its counter.
+  std::optional<int64_t> said_at(uint64_t ticks) const;
   void publish(const ClockSegment& segment);
   ClockSegment load(uint64_t number) const;
 

@@ -120,18 +120,19 @@ std::string device_verdict(const v1::Device& device, const Report& report) {
         name, plural(device.connections(), "connection", "connections"),
         took.empty() ? "" : " than what it took: by turns, a message passed it in a median of " + took));
   }
-  if (both.forwarded() == 0) return fmt::format("No packet was recognised on both sides of {}: nothing can be said about it.", name);
+  if (both.forwarded() == 0)
+    return fmt::format("No packet was recognised on both sides of {}: nothing can be said about it.", name);
   const std::string transit = medians_text(device, ", median transit ");
   const std::string thinned =
       both.superseded() == 0 ? "" : fmt::format(", {} were superseded by later ones", count_text(both.superseded()));
   const std::string crossed =
       fmt::format("{} of {} packets crossed{}{}", count_text(both.forwarded()), count_text(both.entered()), thinned, transit);
-  const std::string sentence =
-      both.undecided() == 0 ? fmt::format("{} is not the cause: {}.", name, crossed)
-                            : fmt::format("nothing points to {}: {}, but {} not accounted for: not followed, or at an edge of "
-                                          "the capture.",
-                                          name, crossed,
-                                          both.undecided() == 1 ? "1 is" : count_text(both.undecided()) + " are");
+  const std::string sentence = both.undecided() == 0
+                                   ? fmt::format("{} is not the cause: {}.", name, crossed)
+                                   : fmt::format(
+                                         "nothing points to {}: {}, but {} not accounted for: not followed, or at an edge of "
+                                         "the capture.",
+                                         name, crossed, both.undecided() == 1 ? "1 is" : count_text(both.undecided()) + " are");
   return (report.has_accusations() ? "" : "Nothing wrong was found" + failed_text(report) + ". ") + capitalized(sentence);
 }
 
@@ -161,8 +162,7 @@ void add_messages(const Report::Messages& messages, ReportLines& lines) {
     lines.push_back({1, fmt::format("DNS: {}; {}", plural(messages.dns_questions, "question", "questions"),
                                     names_text(messages.dns_rcodes))});
   }
-  if (messages.proxied > 0)
-    lines.push_back({1, "with a PROXY header: " + plural(messages.proxied, "connection", "connections")});
+  if (messages.proxied > 0) lines.push_back({1, "with a PROXY header: " + plural(messages.proxied, "connection", "connections")});
 }
 
 uint64_t count_in(const Report& report, const char* protocol, const char* outcome) {
@@ -205,7 +205,8 @@ ReportLines report_verdict(const Report& report) {
     if (!certain.empty()) say("Something is wrong: " + counts_text(certain) + '.');
     if (!possible.empty()) say("Something may be wrong, but is not certain: " + counts_text(possible) + '.');
   } else if (report.points().size() < 2 && report.devices().empty() && blind.empty()) {
-    say(fmt::format("Nothing wrong was found in {}{}. Packets were seen at one point only: what a device beyond it did with them "
+    say(
+        fmt::format("Nothing wrong was found in {}{}. Packets were seen at one point only: what a device beyond it did with them "
                     "cannot be told.",
                     plural(report.summary().connections(), "connection", "connections"), failed_text(report)));
   }
@@ -216,8 +217,9 @@ ReportLines report_verdict(const Report& report) {
   if (lines.empty()) {
     const bool unpaired = report.points().size() >= 2 && report.devices().empty();
     say("Nothing wrong was found" + failed_text(report) +
-        (unpaired ? "; but no connection was paired across the points, so that nothing can be said about what stands between them."
-                  : "."));
+        (unpaired
+             ? "; but no connection was paired across the points, so that nothing can be said about what stands between them."
+             : "."));
   }
   return lines;
 }
@@ -248,10 +250,11 @@ ReportLines report_connections(const Report& report) {
       lines.push_back({line.starts_with("access log") ? 1u : 2u, line});
   }
   if (report.points().size() < 2 && report.crossed().empty()) return lines;
-  lines.push_back({1, fmt::format("paired: {} of {}{}", count_text(summary.paired_connections()), count_text(summary.connections()),
-                                  report.points().size() > 1
-                                      ? fmt::format("; {} found no partner", plural(summary.unpaired_legs(), "leg", "legs"))
-                                      : "")});
+  lines.push_back(
+      {1, fmt::format("paired: {} of {}{}", count_text(summary.paired_connections()), count_text(summary.connections()),
+                      report.points().size() > 1
+                          ? fmt::format("; {} found no partner", plural(summary.unpaired_legs(), "leg", "legs"))
+                          : "")});
   for (const auto& [place, crossed] : report.crossed()) {
     lines.push_back({2, fmt::format("{}: {}{}", place, counts_text(crossed.methods),
                                     crossed.undecided == 0 ? ""
@@ -274,11 +277,11 @@ ReportLines report_device(const v1::Device& device) {
                           plural(traffic.entered(), "packet", "packets"),
                           has ? "; transit of messages, by turns: " + transit_text(transit) : "");
     } else {
-      text += fmt::format("{} entered, {} crossed, {} lost{}{}{}{}", count_text(traffic.entered()),
-                          count_text(traffic.forwarded()), count_text(traffic.lost()),
-                          share_text(traffic.answered_by_device(), "answered by the device"),
-                          share_text(traffic.superseded(), "superseded by later ones"),
-                          share_text(traffic.undecided(), "not accounted for"), has ? "; transit " + transit_text(transit) : "");
+      text +=
+          fmt::format("{} entered, {} crossed, {} lost{}{}{}{}", count_text(traffic.entered()), count_text(traffic.forwarded()),
+                      count_text(traffic.lost()), share_text(traffic.answered_by_device(), "answered by the device"),
+                      share_text(traffic.superseded(), "superseded by later ones"),
+                      share_text(traffic.undecided(), "not accounted for"), has ? "; transit " + transit_text(transit) : "");
     }
     lines.push_back({1, std::move(text)});
   };
@@ -295,9 +298,9 @@ ReportLines report_device(const v1::Device& device) {
                    [](const auto* a, const auto* b) { return a->connections() > b->connections(); });
   for (size_t i = 0; i < translated.size() && i < kAddressesMax; ++i) {
     const v1::AddressMapEntry& entry = *translated[i];
-    lines.push_back({1, fmt::format("{} is {} {}: {}", endpoint_text(entry.outside()), endpoint_text(entry.inside()),
-                                    is_hairpin(device) ? "behind it" : "inside",
-                                    plural(entry.connections(), "connection", "connections"))});
+    lines.push_back(
+        {1, fmt::format("{} is {} {}: {}", endpoint_text(entry.outside()), endpoint_text(entry.inside()),
+                        is_hairpin(device) ? "behind it" : "inside", plural(entry.connections(), "connection", "connections"))});
   }
   if (translated.size() > kAddressesMax)
     lines.push_back({1, fmt::format("and {} more addresses", translated.size() - kAddressesMax)});
@@ -348,7 +351,7 @@ ReportLines report_not_judged(const Report& report) {
   if (const std::string blind = blind_points(report); !blind.empty()) say(blind);
   if (report.points().size() == 1 && report.devices().empty())
     say("what a device beyond " + report.points().front().name() + " did: packets were seen at one point only");
-  if (report.points().size() > 1 && summary.unpaired_legs() > 0)
+  if (report.points().size() > 1 && report.devices().empty() && summary.unpaired_legs() > 0)
     say(fmt::format("{} found no partner: where the packets went cannot be told",
                     plural(summary.unpaired_legs(), "leg", "legs")));
   for (const v1::Device& device : report.devices()) {
@@ -357,7 +360,8 @@ ReportLines report_not_judged(const Report& report) {
                       plural(undecided, "packet", "packets")));
   }
   if (const uint64_t midstream = count_in(report, "tcp", "midstream"); midstream > 0)
-    say(fmt::format("how {} opened: open before the capture began", plural(midstream, "TCP connection was", "TCP connections were")));
+    say(fmt::format("how {} opened: open before the capture began",
+                    plural(midstream, "TCP connection was", "TCP connections were")));
   const auto& findings = report.findings();
   if (const auto doubtful = static_cast<uint64_t>(
           std::count_if(findings.begin(), findings.end(), [](const v1::Finding& f) { return !is_certain(f); }));
@@ -377,7 +381,8 @@ ReportLines report_clocks(const Report& report) {
   const bool is_doubted = std::any_of(findings.begin(), findings.end(),
                                       [](const v1::Finding& f) { return f.kind() == v1::FINDING_KIND_CLOCK_UNCERTAIN; });
   ReportLines lines;
-  if (is_doubted) lines.push_back({1, "the clocks of the points cannot be brought together for all of the time: see clock_uncertain"});
+  if (is_doubted)
+    lines.push_back({1, "the clocks of the points cannot be brought together for all of the time: see clock_uncertain"});
   for (size_t i = 1; i < points.size(); ++i) {
     if (is_doubted && !points[i].has_clock_uncertainty_seconds()) continue;
     lines.push_back({1, points[i].has_clock_uncertainty_seconds()

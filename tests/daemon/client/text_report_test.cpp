@@ -365,7 +365,6 @@ TEST(TextReport, ItEndsWithWhatWasFineAndWhatCouldNotBeJudged) {
   run.connection(v1::OUTCOME_ESTABLISHED);
   run.connection(v1::OUTCOME_MIDSTREAM);
   run.device().mutable_toward_inside()->set_undecided(3);
-  run.summary().set_unpaired_legs(1);
   run.finding(v1::FINDING_KIND_SEGMENT_LOSS, v1::SEVERITY_NOTICE).set_confidence(0.4);
   run.point(1).set_clock_uncertainty_seconds(25e-6);
   run.compare_clocks();
@@ -373,8 +372,8 @@ TEST(TextReport, ItEndsWithWhatWasFineAndWhatCouldNotBeJudged) {
   EXPECT_THAT(text, HasSubstr("What was fine: 1 of 2 TCP connections established; 1 of them closed with FIN "
                               "the device between outside and inside passed 990 of 990 packets "
                               "the sensor itself lost nothing, and no bound was hit "
-                              "What could not be judged: 1 leg found no partner: where the packets went cannot be told "
-                              "what the device between outside and inside did with 3 packets: not followed, or at an edge of the "
+                              "What could not be judged: what the device between outside and inside did with 3 packets: not "
+                              "followed, or at an edge of the "
                               "capture how 1 TCP connection was opened: open before the capture began "
                               "who is to blame for 1 finding of confidence below 0.5: its own evidence says what was missing "
                               "Clocks: inside: its clock is 0.000000 s ahead of that of outside, +- 25 us"));
