@@ -7,12 +7,49 @@
 namespace parallax {
 
 // At most four legs a bucket of seven on average: displacement is rare and short.
-LegTable::LegTable(size_t capacity) : near_(capacity), cold_(capacity) {
-  const size_t buckets = std::bit_ceil(std::max<size_t>(16, capacity / 4));
-  shift_ = 64 - std::countr_zero(buckets);
-  buckets_.resize(buckets + kReach);  // the last home bucket has its reach too
-  free_.reserve(capacity);
-  for (size_t i = capacity; i-- > 0;) free_.push_back(static_cast<uint32_t>(i));
+constexpr size_t kLegsPerBucket = 4;
+// What more buckets than that do not part has one hash.
+constexpr size_t kBucketsPerSlotMax = 4;
+
+LegTable::LegTable(size_t capacity, bool may_grow) : may_grow_(may_grow) {
+  add_slots(capacity);
+  make_buckets(std::bit_ceil(std::max<size_t>(16, capacity / kLegsPerBucket)));
+}
+
+void LegTable::add_slots(size_t count) {
+  const size_t begin = near_.size();
+  near_.resize(begin + count);
+  cold_.resize(begin + count);
+  free_.reserve(begin + count);
+  for (size_t i = begin + count; i-- > begin;) free_.push_back(static_cast<uint32_t>(i));
+}
+
+// Empty ones, into which all legs go. Where one finds no place, twice as many. REQUIRES: count is a power of two.
+void LegTable::make_buckets(size_t count) {
+  for (bool all_placed = false; !all_placed; count *= 2) {
+    shift_ = 64 - std::countr_zero(count);
+    buckets_.clear();
+    buckets_.resize(count + kReach);  // the last home bucket has its reach too
+    all_placed = true;
+    for (uint32_t index = 0; size_ > 0 && index < near_.size() && all_placed; ++index) all_placed = !live(index) || place(index);
+  }
+}
+
+// Into the first free place that its hash allows; false: there is none.
+bool LegTable::place(uint32_t index) {
+  const LegIdentity& identity = near_[index].identity;
+  const uint64_t hash = leg_hash(identity.flow_hash, identity.key.point);
+  const size_t home = bucket_of(hash);
+  for (size_t b = home; b <= home + kReach; ++b) {
+    for (size_t place = 0; place < kEntries; ++place) {
+      if (buckets_[b].indices[place] != kNone) continue;
+      buckets_[b].tags[place] = tag_of(hash);
+      buckets_[b].indices[place] = index;
+      if (b != home) ++buckets_[home].displaced;
+      return true;
+    }
+  }
+  return false;
 }
 
 uint32_t LegTable::find(uint64_t hash, const LegKey& key) const {
@@ -30,30 +67,27 @@ uint32_t LegTable::find(uint64_t hash, const LegKey& key) const {
 }
 
 uint32_t LegTable::insert(uint32_t flow_hash, const LegKey& key, LegList list) {
-  if (free_.empty()) return kNone;
-  const uint64_t hash = leg_hash(flow_hash, key.point);
-  const size_t home = bucket_of(hash);
-  for (size_t b = home; b <= home + kReach; ++b) {
-    for (size_t place = 0; place < kEntries; ++place) {
-      if (buckets_[b].indices[place] != kNone) continue;
-      const uint32_t index = free_.back();
-      free_.pop_back();
-      buckets_[b].tags[place] = tag_of(hash);
-      buckets_[b].indices[place] = index;
-      if (b != home) ++buckets_[home].displaced;
-      near_[index].hot = {};
-      cold_[index] = {};
-      LegIdentity& identity = near_[index].identity;
-      identity.key = key;
-      identity.flow_hash = flow_hash;
-      identity.flow = kNone;
-      identity.generation = identity.generation + 1;
-      link(index, list);
-      ++size_;
-      return index;
-    }
+  if (free_.empty() && may_grow_) {
+    add_slots(near_.size());
+    if (near_.size() > buckets_.size() * kLegsPerBucket) make_buckets(2 * (buckets_.size() - kReach));
   }
-  return kNone;
+  if (free_.empty()) return kNone;
+  const uint32_t index = free_.back();
+  LegIdentity& identity = near_[index].identity;
+  identity.key = key;
+  identity.flow_hash = flow_hash;
+  while (!place(index)) {
+    if (!may_grow_ || buckets_.size() > kBucketsPerSlotMax * near_.size()) return kNone;
+    make_buckets(2 * (buckets_.size() - kReach));
+  }
+  free_.pop_back();
+  near_[index].hot = {};
+  cold_[index] = {};
+  identity.flow = kNone;
+  identity.generation = identity.generation + 1;
+  link(index, list);
+  ++size_;
+  return index;
 }
 
 void LegTable::erase(uint32_t index) {

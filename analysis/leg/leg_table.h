@@ -1,8 +1,8 @@
-// The legs of one analysis worker: a hash table of fixed capacity with lists for expiry and eviction.
+// The legs of one analysis worker: a hash table with lists for expiry and eviction, of fixed capacity live, growing offline.
 //
-// Owned and used by one thread. Memory is taken in the constructor and never after. Buckets are one cache line of seven
-// (tag, index) pairs; an entry that does not fit into its home bucket goes into one of the next kReach, and the home counts
-// it, so that a look-up goes on only where it must. Slots of erased legs are reused with a new generation.
+// Owned and used by one thread. Memory is taken in the constructor, and where it may grow when it is full. Buckets are one cache
+// line of seven (tag, index) pairs; an entry that does not fit into its home bucket goes into one of the next kReach, and the
+// home counts it, so that a look-up goes on only where it must. Slots of erased legs are reused with a new generation.
 #pragma once
 
 #include <emmintrin.h>
@@ -23,8 +23,9 @@ enum class LegList : uint8_t { free_slot, closed, half_open, open, count };
 
 class LegTable {
  public:
-  explicit LegTable(size_t capacity);
+  explicit LegTable(size_t capacity, bool may_grow = false);
 
+  // Slots there are: indexes are below.
   size_t capacity() const { return near_.size(); }
   size_t size() const { return size_; }
   size_t size(LegList list) const { return lists_[static_cast<size_t>(list)].size; }
@@ -49,8 +50,9 @@ class LegTable {
   // Index of the leg, or kNone.
   uint32_t find(uint64_t hash, const LegKey& key) const;
 
-  // A new leg in `list`, its hot and cold parts zeroed. kNone: no slot, or no room near its bucket (evict and retry).
-  // REQUIRES: find(leg_hash(flow_hash, key.point), key) == kNone.
+  // A new leg in `list`, its hot and cold parts zeroed. kNone: no slot, or no room near its bucket (evict and retry); where the
+  // table may grow only if dozens of legs have one hash. References to legs do not hold beyond it then. REQUIRES:
+  // find(leg_hash(flow_hash, key.point), key) == kNone.
   uint32_t insert(uint32_t flow_hash, const LegKey& key, LegList list);
   void erase(uint32_t index);
 
@@ -101,7 +103,11 @@ class LegTable {
   static uint32_t tag_of(uint64_t hash) { return static_cast<uint32_t>(hash); }
   void unlink(uint32_t index);
   void link(uint32_t index, LegList list);
+  void add_slots(size_t count);
+  void make_buckets(size_t count);
+  bool place(uint32_t index);
 
+  const bool may_grow_;
   int shift_;
   LargeTable<Bucket> buckets_;
   // Side by side, since each packet needs both: one page less to look up (3 to 5 % of the pipeline with 100 k and 1 M

@@ -18,8 +18,9 @@ struct EngineOptions {
   bool offline = false;           // never drop; same output for any number of workers
   bool filtered = false;        // a filter keeps packets from the engine: where addresses are rewritten, perhaps on one side only
   bool record_packets = false;  // keep a PacketRecord for each packet (offline only)
-  size_t legs = 1 << 16;        // for each worker
-  size_t half_open_legs = 1 << 14;     // for each worker
+  bool bounded_offline = false;        // tests: what bounds the legs live does so offline, too
+  size_t legs = 1 << 16;               // for each worker; offline as many as there are, see bounds_legs()
+  size_t half_open_legs = 1 << 14;     // for each worker; of them
   size_t recognised_legs = 1 << 14;    // for each worker: legs whose messages are being read (live)
   size_t message_buffers = 512;        // for each worker, of 8 KiB: messages that are incomplete (live)
   size_t connections = 1 << 16;        // kept by the correlator (live)
@@ -29,6 +30,9 @@ struct EngineOptions {
   int64_t merge_wait_ns = 50'000'000;             // live: how long the merge waits for a port that says nothing
   int64_t device_timeout_ns = 1'000'000'000;
   int64_t idle_timeout_ns = 300'000'000'000;
+
+  // Offline nothing is evicted: memory follows what is open at once.
+  bool bounds_legs() const { return !offline || bounded_offline; }
 };
 
 // A pairing known beforehand (from the running daemon, when a slice is cut): legs with these ends belong together.

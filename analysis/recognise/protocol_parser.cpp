@@ -63,6 +63,7 @@ ProtocolParser::ProtocolParser(const ProtocolParserLimits& limits, SpscRing<Reco
 }
 
 ProtocolParser::State* ProtocolParser::state_of(uint32_t slot) {
+  if (slot >= state_of_slot_.size()) state_of_slot_.resize(std::max<size_t>(slot + 1, 2 * state_of_slot_.size()), kNone);
   uint32_t& index = state_of_slot_[slot];
   if (index != kNone) return &states_[index];
   if (free_states_.empty()) {
@@ -96,7 +97,7 @@ void ProtocolParser::take(uint32_t slot, LegId leg, const Sighting& s, Side from
 }
 
 void ProtocolParser::close(uint32_t slot, LegId leg, const PacketFacts& last) {
-  const uint32_t index = state_of_slot_[slot];
+  const uint32_t index = slot < state_of_slot_.size() ? state_of_slot_[slot] : kNone;
   if (index == kNone) return;
   State& state = states_[index];
   for (const Side side : kSides) {

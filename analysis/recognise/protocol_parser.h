@@ -20,7 +20,7 @@
 namespace parallax {
 
 struct ProtocolParserLimits {
-  size_t legs = 0;     // slots of the leg table
+  size_t legs = 0;     // slots of the leg table, at first
   size_t states = 0;   // legs of which something may be known at a time (live)
   size_t buffers = 0;  // messages that are incomplete at a time (live)
   bool offline = false;

@@ -17,7 +17,7 @@ LegLifecycle::LegLifecycle(const EngineOptions& options, EngineLinks& links, Wor
       recognitions_(*links.recognitions[store.worker]) {}
 
 uint32_t LegLifecycle::open(const Sighting& s, const OrientedKey& key, uint64_t hash) {
-  if (store_.legs.size(LegList::half_open) >= options_.half_open_legs) {
+  if (options_.bounds_legs() && store_.legs.size(LegList::half_open) >= options_.half_open_legs) {
     counters_.half_open_evicted.add();
     close(store_.legs.oldest(LegList::half_open), facts_of(s, Side::client), LegEnding::evicted);
   }

@@ -15,13 +15,17 @@
 namespace parallax {
 
 struct LegStore {
-  static constexpr size_t kLegsPerTrace = 16, kTracesLeast = 256;
+  static constexpr size_t kLegsPerTrace = 16, kTracesLeast = 256, kLegsAtFirst = 4096;
 
   LegStore(size_t worker, const EngineOptions& options)
       : worker(worker),
-        legs(options.legs),
-        flows(std::max<size_t>(options.legs, 64), options.offline),
+        legs(at_first(options), !options.bounds_legs()),
+        flows(std::max<size_t>(at_first(options), 64), options.offline),
         traces(options.offline ? 0 : std::max(options.legs / kLegsPerTrace, kTracesLeast), options.offline) {}
+
+  static size_t at_first(const EngineOptions& options) {
+    return options.bounds_legs() ? options.legs : std::min(options.legs, kLegsAtFirst);
+  }
 
   LegId id_of(uint32_t leg) const { return LegId::make(worker, leg, legs.generation(leg)); }
   bool is_alive(LegId id) const { return legs.live(id.index) && id_of(id.index) == id; }

@@ -66,7 +66,7 @@ PairForwarder::PairForwarder(const EngineOptions& options, EngineLinks& links, S
       counters_(counters),
       store_(store),
       pairs_(pairs),
-      log_(std::max(options.legs / 2, kLogSlotsLeast), options.offline),
+      log_(options.offline ? kLogSlotsLeast : std::max(options.legs / 2, kLogSlotsLeast), options.offline),
       markers_max_(waiting_max::markers(options)),
       commands_(1024, options.offline) {
   for (size_t w = 0; w < links.workers(); ++w)

@@ -52,6 +52,7 @@ TEST(SensorLoss, EvictedLegsAccuseNobody) {
     options.connections = 120;
     options.duration_ns = 200'000'000;
     Simulation simulation = simulate(options);
+    simulation.input.options.bounded_offline = true;
     simulation.input.options.legs = 64;
     simulation.input.options.half_open_legs = 16;
     const PipelineOutput output = run(simulation.input, 1);

@@ -74,11 +74,8 @@ class World final : public Network {
   }
 
   void plan(int index, TruthOfConnection& truth) {
-    static const std::array<Fault, 9> kChosen = {Fault::syn_dropped,        Fault::refused_by_device,   Fault::refused_by_server,
-                                                 Fault::filtered_by_server, Fault::data_dropped,        Fault::control_dropped,
-                                                 Fault::untranslated,       Fault::reset_not_forwarded, Fault::reset_injected};
     truth.client_inside = random_.chance(0.2);
-    truth.fault = random_.chance(options_.fault_share) ? kChosen[random_.below(kChosen.size())] : Fault::none;
+    truth.fault = random_.chance(options_.fault_share) ? options_.faults[random_.below(options_.faults.size())] : Fault::none;
     truth.faulty_device = static_cast<PointIndex>(random_.below(is_nat_.size()));
     truth.rewriter = rewriter_;
     // Of a device that nothing sees through, a packet that leaks looks like one of a connection that passes unchanged.

@@ -58,6 +58,9 @@ struct SimulatorOptions {
   bool rewrites = false;  // one device rewrites sequence numbers
   std::set<Disturbance> disturbances{};
   double fault_share = 0.4;  // of the connections
+  std::vector<Fault> faults{Fault::syn_dropped,        Fault::refused_by_device,   Fault::refused_by_server,
+                            Fault::filtered_by_server, Fault::data_dropped,        Fault::control_dropped,
+                            Fault::untranslated,       Fault::reset_not_forwarded, Fault::reset_injected};
   int64_t poll_gap_ns = 20'000;
   int64_t duration_ns = 3'000'000'000;  // within which connections are opened
 

@@ -55,5 +55,28 @@ TEST(LegTable, WhereAllAreEstablishedTheLongestIdleGoes) {
   EXPECT_NE(table.find(leg_hash(kFlowHash, 0), key_of(1)), kNone);
 }
 
+TEST(LegTable, OneThatMayGrowForgetsNothing) {
+  LegTable table(16, true);
+  constexpr uint32_t kLegs = 60'000;  // key_of() tells so many apart
+  std::vector<uint32_t> legs;
+  for (uint32_t i = 0; i < kLegs; ++i) {
+    legs.push_back(table.insert(i * 2'654'435'761u, key_of(i), LegList::half_open));
+    ASSERT_NE(legs.back(), kNone);
+    table.hot(legs.back()).last_ns = i;
+  }
+  EXPECT_EQ(table.size(), kLegs);
+  for (uint32_t i = 0; i < kLegs; ++i) {
+    ASSERT_EQ(table.find(leg_hash(i * 2'654'435'761u, 0), key_of(i)), legs[i]);
+    ASSERT_EQ(table.hot(legs[i]).last_ns, i);
+  }
+  EXPECT_EQ(table.oldest(LegList::half_open), legs.front());
+}
+
+TEST(LegTable, LegsOfOneHashAreBoundedAlsoWhereItMayGrow) {
+  LegTable table(4096, true);
+  for (uint32_t i = 0; i < 1000; ++i) insert(table, key_of(i), LegList::half_open, i);
+  EXPECT_EQ(table.size(), kNeighbourhood);
+}
+
 }  // namespace
 }  // namespace parallax
