@@ -6,6 +6,7 @@
 #include <array>
 #include <utility>
 
+#include "analysis/model/model.h"
 #include "daemon/message/text_table.h"
 
 namespace parallax {
@@ -26,25 +27,75 @@ std::string flags_text(uint8_t flags) {
   return text;
 }
 
-// "mss 1460>1380" where the device has changed it.
-template <typename Value>
-void add_change(std::string& text, const char* name, const LadderStep& step, Value&& value) {
-  std::optional<uint32_t> before;
-  const size_t count = step.sightings.size();
-  std::string changes;
-  for (size_t i = 0; i < count; ++i) {
-    const auto& sighting = step.sightings[step.from == Side::client ? i : count - 1 - i];
-    if (!sighting) continue;
-    const std::optional<uint32_t> now = value(sighting->packet);
-    if (!now) continue;
-    if (!before) {
-      changes = std::to_string(*now);
-    } else if (*before != *now) {
-      changes += fmt::format(">{}", *now);
-    }
+// The sightings in the order in which the packet passed.
+std::vector<const LadderSighting*> in_passing(const LadderStep& step) {
+  std::vector<const LadderSighting*> passed;
+  for (const auto& sighting : step.sightings) {
+    if (sighting) passed.push_back(&*sighting);
+  }
+  if (step.from == Side::server) std::reverse(passed.begin(), passed.end());
+  return passed;
+}
+
+// What a packet holds that a device may rewrite; nothing where it does not have it.
+using Field = std::optional<std::string> (*)(const Sighting&);
+
+std::optional<std::string> mss_of(const Sighting& s) {
+  const bool offers = s.is_tcp() && (s.tcp_flags & tcp_flag::syn) && (s.options & tcp_option::mss);
+  return offers ? std::optional(std::to_string(s.mss)) : std::nullopt;
+}
+std::optional<std::string> scale_of(const Sighting& s) {
+  return s.options & tcp_option::window_scale ? std::optional(std::to_string(s.window_scale)) : std::nullopt;
+}
+// Of a SYN, where all of them are known.
+std::optional<std::string> options_of(const Sighting& s) {
+  if (!s.is_tcp() || !(s.tcp_flags & tcp_flag::syn) || (s.options & tcp_option::cut)) return std::nullopt;
+  constexpr std::array<std::pair<uint8_t, const char*>, 5> kNames{{{tcp_option::mss, "MSS"},
+                                                                   {tcp_option::window_scale, "window scale"},
+                                                                   {tcp_option::sack_permitted, "SACK"},
+                                                                   {tcp_option::timestamps, "timestamps"},
+                                                                   {tcp_option::fast_open, "fast open"}}};
+  std::string text;
+  for (const auto& [option, name] : kNames) {
+    if (s.options & option) text += (text.empty() ? "" : "+") + std::string(name);
+  }
+  return text.empty() ? "none" : text;
+}
+template <auto Member>
+std::optional<std::string> of_tcp(const Sighting& s) {
+  return s.is_tcp() ? std::optional(std::to_string(s.*Member)) : std::nullopt;
+}
+
+constexpr std::array<std::pair<const char*, Field>, 10> kFields{{
+    {"source",
+     [](const Sighting& s) {
+       return std::optional(to_string(Endpoint{s.source, s.source_port}));
+     }},
+    {"destination",
+     [](const Sighting& s) {
+       return std::optional(to_string(Endpoint{s.destination, s.destination_port}));
+     }},
+    {"IP id", [](const Sighting& s) { return std::optional(std::to_string(s.ip_id)); }},
+    {"seq", of_tcp<&Sighting::seq>},
+    {"ack", [](const Sighting& s) { return s.tcp_flags & tcp_flag::ack ? of_tcp<&Sighting::ack>(s) : std::nullopt; }},
+    {"window", of_tcp<&Sighting::window>},
+    {"payload", [](const Sighting& s) { return std::optional(std::to_string(s.payload_length) + " bytes"); }},
+    {"MSS", mss_of},
+    {"window scale", scale_of},
+    {"options", options_of},
+}};
+
+// "1460>1380": each value that differs from the one before.
+std::string values_text(const LadderStep& step, Field field, const char* between) {
+  std::optional<std::string> before;
+  std::string text;
+  for (const LadderSighting* sighting : in_passing(step)) {
+    const std::optional<std::string> now = field(sighting->packet);
+    if (!now || before == now) continue;
+    text += (before ? between : "") + *now;
     before = now;
   }
-  if (before) text += fmt::format(" {} {}", name, changes);
+  return text;
 }
 
 bool is_told(const LadderStep& step) { return step.decisive || is_lost(step) || is_injected(step); }
@@ -115,11 +166,7 @@ std::string packet_text(const LadderStep& step) {
   if (s.payload_length > 0) add("len", s.payload_length);
   if ((s.tcp_flags & tcp_flag::ack) && s.payload_length == 0 && !(s.tcp_flags & tcp_flag::turning))
     add("ack", first.relative_ack);
-  if (s.tcp_flags & tcp_flag::syn) {
-    add_change(text, "mss", step, [](const Sighting& packet) {
-      return packet.options & tcp_option::mss ? std::optional<uint32_t>(packet.mss) : std::nullopt;
-    });
-  }
+  if (const std::string mss = values_text(step, mss_of, ">"); !mss.empty()) text += " mss " + mss;
   if (s.window == 0 && !(s.tcp_flags & tcp_flag::rst)) text += " win 0";
   return text;
 }
@@ -142,15 +189,26 @@ std::string labels_text(const LadderStep& step) {
   return text;
 }
 
+std::optional<int64_t> transit_ns(const LadderStep& step) {
+  const std::vector<const LadderSighting*> passed = in_passing(step);
+  if (passed.size() < 2) return std::nullopt;
+  const auto [first, last] =
+      std::minmax_element(passed.begin(), passed.end(), [](const auto* a, const auto* b) { return a->time_ns < b->time_ns; });
+  return (*last)->time_ns - (*first)->time_ns;
+}
+
 std::string transit_text(const LadderStep& step) {
-  std::optional<int64_t> first_ns, last_ns;
-  for (const auto& sighting : step.sightings) {
-    if (!sighting) continue;
-    first_ns = std::min(first_ns.value_or(sighting->time_ns), sighting->time_ns);
-    last_ns = std::max(last_ns.value_or(sighting->time_ns), sighting->time_ns);
+  const std::optional<int64_t> transit = transit_ns(step);
+  return transit ? duration_text(static_cast<double>(*transit) / 1e9) : "";
+}
+
+std::string rewritten_text(const LadderStep& step) {
+  std::string text;
+  for (const auto& [name, field] : kFields) {
+    if (const std::string values = values_text(step, field, " > "); values.find(" > ") != std::string::npos)
+      text += fmt::format("{}{} {}", text.empty() ? "" : ", ", name, values);
   }
-  const auto seen = std::count_if(step.sightings.begin(), step.sightings.end(), [](const auto& s) { return s.has_value(); });
-  return seen < 2 ? "" : duration_text(static_cast<double>(*last_ns - *first_ns) / 1e9);
+  return text;
 }
 
 std::string frames_text(const LadderStep& step) {

@@ -31,10 +31,14 @@ LadderSpan span_of(const LadderStep& step);
 inline bool is_lost(const LadderStep& step) { return has(step, PacketLabel::lost_in_device); }
 inline bool is_injected(const LadderStep& step) { return has(step, PacketLabel::injected_by_device); }
 
-std::string packet_text(const LadderStep& step);   // "SYN seq 0 mss 1460>1380": old and new where a device rewrote it
-std::string labels_text(const LadderStep& step);   // "fast retransmission"; empty: nothing that the drawing does not say
-std::string transit_text(const LadderStep& step);  // "31 us" from the first to the last sighting; empty: there is only one
-std::string frames_text(const LadderStep& step);   // "12/15" by lane, a dash where it was not seen
+std::string packet_text(const LadderStep& step);            // "SYN seq 0 mss 1460>1380": old and new where a device rewrote it
+std::string labels_text(const LadderStep& step);            // "fast retransmission"; empty: nothing that the drawing does not say
+std::optional<int64_t> transit_ns(const LadderStep& step);  // from the first to the last sighting; nothing: there is only one
+std::string transit_text(const LadderStep& step);           // "31 us"; empty: there is none
+// "source 10.0.0.1:5000 > 192.0.2.1:20000, MSS 1460 > 1380": what is not the same at all points that saw it, but for TTL and
+// checksum.
+std::string rewritten_text(const LadderStep& step);
+std::string frames_text(const LadderStep& step);  // "12/15" by lane, a dash where it was not seen
 
 // A line of the drawing: a packet, or what lies between two of them.
 struct LadderRow {
