@@ -1,6 +1,6 @@
 #include "capture/decode/tcp_checksum.h"
 
-#include <bit>
+#include <array>
 #include <cstring>
 
 #include "capture/core/bytes.h"
@@ -13,17 +13,23 @@ uint16_t folded(uint64_t sum) {
   while (sum > 0xffff) sum = (sum >> 16) + (sum & 0xffff);
   return static_cast<uint16_t>(sum);
 }
+// An addition and its carry for each eight bytes; 2^64 is one, modulo 0xffff.
 uint64_t sum_of(const uint8_t* data, size_t length) {
-  uint64_t sum = 0;
-  size_t at = 0;
-  for (; at + 4 <= length; at += 4) {
-    uint32_t word;
-    std::memcpy(&word, data + at, sizeof(word));
+  __extension__ unsigned __int128 sum = 0;
+  const auto add = [&sum](const uint8_t* at) {
+    uint64_t word;
+    std::memcpy(&word, at, sizeof(word));
     sum += word;
+  };
+  for (; length >= 32; data += 32, length -= 32) {
+    for (size_t at = 0; at < 32; at += 8) add(data + at);
   }
-  std::array<uint8_t, 4> rest{};
-  std::memcpy(rest.data(), data + at, length - at);
-  return sum + std::bit_cast<uint32_t>(rest);
+  for (; length >= 8; data += 8, length -= 8) add(data);
+  std::array<uint8_t, 8> rest{};
+  std::memcpy(rest.data(), data, length);
+  add(rest.data());
+  const auto low = static_cast<uint64_t>(sum);
+  return (low >> 32) + (low & 0xffffffff) + static_cast<uint64_t>(sum >> 64);
 }
 
 // Length of the header before the payload, told by what the header says; 0: it is not to be found.
@@ -41,9 +47,7 @@ uint32_t header_length(const DecodedFrame& s) {
 }  // namespace
 
 ChecksumState tcp_checksum_state(const DecodedFrame& s) {
-  constexpr uint16_t of_part = bit(SightingFlag::fragment) | bit(SightingFlag::outer_fragment);
-  const bool is_whole = s.payload_captured > 0 && s.payload_captured == s.payload_length;
-  if (!s.is_tcp() || (s.flags & of_part) || !is_whole || (s.options & tcp_option::mss)) return ChecksumState::unknown;
+  if (!can_check_checksum(s)) return ChecksumState::unknown;
   const uint32_t header = header_length(s);
   if (header == 0) return ChecksumState::unknown;
   const uint8_t* segment = s.payload - header;

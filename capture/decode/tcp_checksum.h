@@ -15,6 +15,15 @@ enum class ChecksumState : uint8_t {
   offloaded,  // not filled in yet: the sum of the pseudo-header alone, or none, as a host leaves it to its network card
   wrong,
 };
+// Of a segment that can_check_checksum() says no to: unknown.
 ChecksumState tcp_checksum_state(const DecodedFrame& segment);
+
+// In one branch, for most packets of most captures can not.
+inline bool can_check_checksum(const DecodedFrame& s) {
+  constexpr uint16_t kOther = bit(SightingFlag::fragment) | bit(SightingFlag::later_fragment) |
+                              bit(SightingFlag::outer_fragment) | bit(SightingFlag::icmp_quote);
+  return (s.payload_captured != 0) & (s.payload_captured == s.payload_length) & (s.protocol == ip_protocol::tcp) &
+         ((s.flags & kOther) == 0) & ((s.options & tcp_option::mss) == 0);
+}
 
 }  // namespace parallax

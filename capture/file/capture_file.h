@@ -56,6 +56,7 @@ class CaptureFile {
 
   // Those seen so far; all of them once finished().
   const std::vector<Interface>& interfaces() const { return interfaces_; }
+  uint64_t stored_bytes_read() const { return buffer_.stored_bytes_read(); }
   uint32_t packets() const { return packets_; }  // seen so far, also those passed over
   // Empty: the file is whole, as far as it was read. Stable once finished().
   std::string warning() const;

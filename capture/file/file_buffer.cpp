@@ -56,6 +56,11 @@ Result<FileBuffer> FileBuffer::open(const std::string& path) {
   return buffer;
 }
 
+uint64_t FileBuffer::stored_bytes_read() const {
+  const z_off_t at = ::gzoffset(file_.get());
+  return at < 0 ? 0 : static_cast<uint64_t>(at);
+}
+
 bool FileBuffer::refill(size_t count) {
   if (at_end_) return size() >= count;
   if (count > capacity_) {

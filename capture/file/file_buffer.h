@@ -23,6 +23,8 @@ class FileBuffer {
   size_t size() const { return end_ - begin_; }
   // Of the first byte of data(), in the file (uncompressed).
   uint64_t offset() const { return offset_; }
+  // How much of the file has been read, as it is stored: compressed.
+  uint64_t stored_bytes_read() const;
 
   // REQUIRES: count <= size().
   void consume(size_t count) { begin_ += count, offset_ += count; }

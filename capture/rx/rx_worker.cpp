@@ -351,6 +351,7 @@ void RxWorker::check_checksums(Lane& lane) {
   PortCounters& counters = lane.channel.counters;
   for (size_t i = 0; i < lane.staging->used; ++i) {
     DecodedFrame& segment = lane.staging->frames[i];
+    if (!can_check_checksum(segment)) continue;
     const ChecksumState state = tcp_checksum_state(segment);
     if (state == ChecksumState::wrong) {
       segment.mss = kWrongChecksum;

@@ -14,7 +14,9 @@
 #include "capture/source/file_source.h"
 #include "config/loader.h"
 #include "daemon/client/connection_ladder.h"
+#include "daemon/client/paint.h"
 #include "daemon/client/point_files.h"
+#include "daemon/client/progress.h"
 #include "daemon/client/text_report.h"
 #include "daemon/message/key_from.h"
 #include "daemon/message/record_sink.h"
@@ -31,6 +33,8 @@ namespace parallax {
 namespace {
 
 constexpr size_t kBatch = 256;  // records taken from the engine at a time
+// Of larger captures the report has no ladders, as for each packet of them 64 bytes would be kept: --ladder shows any one.
+constexpr uint64_t kLaddersBytesMax = 128 << 20;
 
 // By the locale of the environment: the first of these that is set (POSIX, 8.2).
 bool speaks_utf8() {
@@ -44,7 +48,7 @@ bool speaks_utf8() {
 
 class Analysis {
  public:
-  Analysis(const AnalyzeOptions& options, FILE* out, FILE* err) : options_(options), out_(out), err_(err) {}
+  Analysis(const AnalyzeOptions& options, FILE* out, FILE* err) : options_(options), out_(out), err_(err), progress_(err) {}
 
   int run() {
     if (!check_options() || !load_config() || !parse_points() || !load_access_log()) return kExitUsage;
@@ -55,9 +59,13 @@ class Analysis {
     }
     if (!compile_filter()) return kExitUsage;
     survey_files();
+    records_packets_ = options_.packets || options_.ladder != 0 || (options_.format == "text" && is_small());
     OfflinePipeline pipeline(std::move(inputs_), engine_options(), config_.limits().ring_slots(), filter_ ? &*filter_ : nullptr,
                              key_from(config_.identity()));
-    if (const std::string failure = pipeline.run(); !failure.empty()) {
+    progress_.begin("analysing", stored_bytes());
+    const std::string failure = pipeline.run([this] { progress_.at(bytes_read()); });
+    progress_.end();
+    if (!failure.empty()) {
       error(failure);
       return kExitFailed;
     }
@@ -146,6 +154,27 @@ class Analysis {
     }
   }
 
+  uint64_t stored_bytes() const {
+    uint64_t bytes = 0;
+    for (const std::string& file : names_.ports) bytes += can_be_surveyed(file) ? file_bytes(file) : 0;
+    return bytes;
+  }
+  uint64_t bytes_read() const {
+    uint64_t bytes = 0;
+    for (const FileSource* source : files_) bytes += source->file().stored_bytes_read();
+    return bytes;
+  }
+
+  // Small enough to keep what became of every packet, for the ladders of the report.
+  bool is_small() const {
+    uint64_t bytes = 0;
+    for (const OfflineInput& input : inputs_) {
+      if (!can_be_surveyed(input.name)) return false;
+      bytes += capture_bytes(input.name);
+    }
+    return bytes <= kLaddersBytesMax;
+  }
+
   // What has to be known before the analysis begins: which files follow one another, and whether the points' clocks agree.
   void survey_files() {
     const bool align = options_.align_clocks == "auto" && points_.size() > 1;
@@ -154,6 +183,8 @@ class Analysis {
     std::vector<FileActivity> activity(inputs_.size());
     uint32_t recordings = 0;
     bool comparable = align;
+    progress_.begin("looking at the clocks", stored_bytes());
+    uint64_t looked_at = 0;
     for (size_t point = 0; point < points_.size(); ++point) {
       std::vector<size_t> files;
       std::vector<TimeSpan> spans;
@@ -165,7 +196,9 @@ class Analysis {
                               inputs_[i].name));
           continue;
         }
-        const std::optional<FileSurvey> found = survey(inputs_[i].name, align ? &samples[point] : nullptr);
+        const std::optional<FileSurvey> found =
+            survey(inputs_[i].name, align ? &samples[point] : nullptr, [&](uint64_t bytes) { progress_.at(looked_at + bytes); });
+        looked_at += file_bytes(inputs_[i].name);
         if (!found) continue;
         files.push_back(i);
         spans.push_back(found->span);
@@ -181,6 +214,8 @@ class Analysis {
     clocks_ = comparable ? align_clocks(samples) : std::vector<PointClock>(points_.size());
     for (size_t i = 0; i < inputs_.size(); ++i) files_[i]->set_clock(clocks_[inputs_[i].point].correction);
     clock_notes_.resize(points_.size());
+    progress_.end();
+    clocks_compared_ = comparable;
     if (!comparable) return;
     const ClockLimits limits = clock_limits(samples, clocks_, stepped_ns);
     doubt_clocks(limits);
@@ -245,7 +280,7 @@ class Analysis {
     engine.path = names_.points;
     engine.workers = options_.workers;
     engine.offline = true;
-    engine.record_packets = options_.packets || options_.ladder != 0;
+    engine.record_packets = records_packets_;
     engine.legs = config_.limits().legs();
     engine.half_open_legs = config_.limits().half_open_legs();
     engine.connections = config_.limits().connections();
@@ -270,38 +305,55 @@ class Analysis {
     for (const std::string& file : names_.ports) {
       if (!can_be_surveyed(file)) warning(file + ": cannot be read twice, so that its packets are not shown");
     }
-    const ConnectionRecord& connection = found.front();
-    std::vector<FindingRecord> findings;
-    for (const uint64_t id : connection.finding_ids) {
-      for (FindingRecord& finding : engine.findings(id - 1, 1)) findings.push_back(std::move(finding));
+    const std::vector<uint64_t>& ids = found.front().finding_ids;
+    const std::vector<FindingRecord> findings = engine.findings(0, SIZE_MAX);
+    std::string text =
+        ladder_text(ladders(engine, found, findings).begin()->second, {.ascii = !speaks_utf8(), .colour = takes_colour(out_)});
+    for (const FindingRecord& finding : findings) {
+      if (std::find(ids.begin(), ids.end(), finding.id) != ids.end())
+        text += wrapped(printable(fmt::format("[{}] {}: {}", finding.id, name_of(finding.kind), finding.summary)), 4, 0);
     }
-    const LadderInput input{names_.ports, names_.points, key_from(config_.identity())};
-    std::string text = ladder_text(ladder_of(connection, engine.packets(), findings, input), {.ascii = !speaks_utf8()});
-    for (const FindingRecord& finding : findings)
-      text += wrapped(printable(fmt::format("[{}] {}: {}", finding.id, name_of(finding.kind), finding.summary)), 4, 0);
     std::fwrite(text.data(), 1, text.size(), out_);
     return true;
   }
 
+  Ladders ladders(const Engine& engine, const std::vector<ConnectionRecord>& connections,
+                  const std::vector<FindingRecord>& findings) const {
+    return ladders_of(connections, engine.packets(), findings, {names_.ports, names_.points, key_from(config_.identity())});
+  }
+
   bool write(const OfflinePipeline& pipeline) {
-    std::unique_ptr<RecordSink> sink;
-    TextReport* report = nullptr;
     if (options_.format == "json") {
-      sink = std::make_unique<JsonLines>(out_);
-    } else {
-      auto made = std::make_unique<TextReport>();
-      report = made.get();
-      sink = std::move(made);
+      JsonLines lines(out_);
+      add_records(pipeline, lines);
+      return true;
     }
+    Report report;
+    if (clocks_compared_) report.set_clocks_compared();
+    add_records(pipeline, report);
+    const Engine& engine = pipeline.engine();
+    std::vector<ConnectionRecord> examples;
+    if (records_packets_) {
+      for (const uint64_t id : report_examples(report)) {
+        for (ConnectionRecord& connection : engine.connections(id - 1, 1)) examples.push_back(std::move(connection));
+      }
+    }
+    const std::string text = text_report(report, ladders(engine, examples, engine.findings(0, SIZE_MAX)),
+                                         {.ascii = !speaks_utf8(), .colour = takes_colour(out_)});
+    std::fwrite(text.data(), 1, text.size(), out_);
+    return true;
+  }
+
+  void add_records(const OfflinePipeline& pipeline, RecordSink& sink) {
     v1::Record record;
-    write_points(pipeline, record, *sink);
+    add_points(pipeline, record, sink);
     const Engine& engine = pipeline.engine();
     for (uint64_t after = 0;;) {
       const std::vector<ConnectionRecord> batch = engine.connections(after, kBatch);
       if (batch.empty()) break;
       for (const ConnectionRecord& connection : batch) {
         *record.mutable_connection() = to_proto(connection, names_);
-        sink->add(record);
+        sink.add(record);
       }
       after = batch.back().id;
     }
@@ -311,27 +363,22 @@ class Analysis {
       for (const FindingRecord& finding : batch) {
         *record.mutable_finding() = to_proto(finding, names_);
         note_alignment(finding.where, *record.mutable_finding());
-        sink->add(record);
+        sink.add(record);
       }
       after = batch.back().id;
     }
     for (const DeviceRecord& device : engine.devices()) {
       *record.mutable_device() = to_proto(device, names_);
-      sink->add(record);
+      sink.add(record);
     }
     if (options_.packets) {
       for (const PacketRecord& packet : engine.packets()) {
         *record.mutable_packet() = to_proto(packet, names_);
-        sink->add(record);
+        sink.add(record);
       }
     }
     *record.mutable_summary() = to_proto(engine.summary());
-    sink->add(record);
-    if (report != nullptr) {
-      const std::string text = report->text();
-      std::fwrite(text.data(), 1, text.size(), out_);
-    }
-    return true;
+    sink.add(record);
   }
 
   // As of the first packets; what came of it later is in the warnings.
@@ -356,7 +403,7 @@ class Analysis {
                                     duration_text(static_cast<double>(clock.uncertainty_ns) / 1e9)));
   }
 
-  void write_points(const OfflinePipeline& pipeline, v1::Record& record, RecordSink& sink) {
+  void add_points(const OfflinePipeline& pipeline, v1::Record& record, RecordSink& sink) {
     const std::vector<PointRecord> points = pipeline.engine().points();
     for (size_t i = 0; i < points.size(); ++i) {
       v1::Point& point = *record.mutable_point();
@@ -407,6 +454,7 @@ class Analysis {
   const AnalyzeOptions& options_;
   FILE* const out_;
   FILE* const err_;
+  Progress progress_;
   v1::Config config_;
   std::vector<PointFiles> points_;
   std::shared_ptr<const AccessLog> access_log_;
@@ -416,6 +464,8 @@ class Analysis {
   std::vector<PointClock> clocks_;  // by point
   std::vector<std::vector<std::string>> clock_notes_;
   std::set<LinkType> link_types_;
+  bool clocks_compared_ = false;
+  bool records_packets_ = false;  // for packet records or ladders
   bool files_failed_ = false;
   std::optional<FlowFilter> filter_;
 };

@@ -23,6 +23,10 @@ the files are read twice for it; where the stamps cannot be of one clock, they a
 and the records say by how much, and how far that may be wrong: a constant asymmetry of the two ways cannot be seen.
 Where a clock was set in the middle, both sides of the step are aligned. Pipes are taken as they are.
 
+The report shows one example of each kind of finding as a ladder: client, points and server as columns, a line a packet. X: lost in
+the device; *: made by it; ?: seen on one side, and not known why; !: a finding rests on it. #3/4: its frame in the files of the
+points, from the client's side. Of captures of more than 128 MiB only --ladder shows them. Colours: on a terminal, unless NO_COLOR is set.
+
 --access-log FILE takes a web server's or proxy's own log, plain or gzip: the common and combined formats of Apache and
 nginx, haproxy's HTTP log, or W3C extended (IIS). Its requests are looked for among those captured, one to one, by method,
 target, status, time and client; what fits several is left alone. The client that it names (the address that connected, or

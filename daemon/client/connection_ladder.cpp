@@ -137,25 +137,17 @@ std::set<FrameOf> decisive_frames(const ConnectionRecord& connection, const std:
   return frames;
 }
 
-}  // namespace
-
-Ladder ladder_of(const ConnectionRecord& connection, const std::vector<PacketRecord>& packets,
-                 const std::vector<FindingRecord>& findings, const LadderInput& input) {
-  std::vector<const PacketRecord*> own;
-  std::set<FrameOf> wanted;
-  for (const PacketRecord& packet : packets) {
-    if (packet.connection_id != connection.id || own.size() == kPacketsMax) continue;
-    own.push_back(&packet);
-    wanted.insert({packet.port, packet.frame});
-  }
-  const std::map<FrameOf, Sighting> frames = read_frames(wanted, input);
+// `own`: its packets, in order.
+Ladder ladder_of(const ConnectionRecord& connection, const std::vector<const PacketRecord*>& own,
+                 const std::map<FrameOf, Sighting>& frames, const std::vector<FindingRecord>& findings,
+                 const std::vector<std::string>& points) {
   const std::set<FrameOf> decisive = decisive_frames(connection, findings);
-  const LaneOrder lanes(connection, input.points.size());
+  const LaneOrder lanes(connection, points.size());
   RelativeNumbers numbers(connection);
 
   Ladder ladder;
-  ladder.title = title_of(connection, input.points);
-  for (size_t lane = 0; lane < lanes.size(); ++lane) ladder.lanes.push_back(input.points[lanes.point_of(lane)]);
+  ladder.title = title_of(connection, points);
+  for (size_t lane = 0; lane < lanes.size(); ++lane) ladder.lanes.push_back(points[lanes.point_of(lane)]);
   std::unordered_map<uint64_t, size_t> step_of;  // by packet id
   for (const PacketRecord* packet : own) {
     const auto frame = frames.find({packet->port, packet->frame});
@@ -174,6 +166,26 @@ Ladder ladder_of(const ConnectionRecord& connection, const std::vector<PacketRec
     ladder.steps[at].decisive |= decisive.contains({packet->port, packet->frame});
   }
   return ladder;
+}
+
+}  // namespace
+
+Ladders ladders_of(const std::vector<ConnectionRecord>& connections, const std::vector<PacketRecord>& packets,
+                   const std::vector<FindingRecord>& findings, const LadderInput& input) {
+  std::unordered_map<uint64_t, std::vector<const PacketRecord*>> own;  // by connection
+  for (const ConnectionRecord& connection : connections) own[connection.id];
+  std::set<FrameOf> wanted;
+  for (const PacketRecord& packet : packets) {
+    const auto found = own.find(packet.connection_id);
+    if (found == own.end() || found->second.size() == kPacketsMax) continue;
+    found->second.push_back(&packet);
+    wanted.insert({packet.port, packet.frame});
+  }
+  const std::map<FrameOf, Sighting> frames = read_frames(wanted, input);
+  Ladders ladders;
+  for (const ConnectionRecord& connection : connections)
+    ladders.emplace(connection.id, ladder_of(connection, own[connection.id], frames, findings, input.points));
+  return ladders;
 }
 
 }  // namespace parallax

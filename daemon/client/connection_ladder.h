@@ -1,4 +1,4 @@
-// The ladder of one connection: its packets as the engine has recorded them, with what their headers say, which the files are
+// The ladders of connections: their packets as the engine has recorded them, with what their headers say, which the files are
 // read again for.
 #pragma once
 
@@ -19,7 +19,7 @@ struct LadderInput {
 };
 
 // `packets`: all that the engine has recorded. A file that cannot be read again leaves its packets out.
-Ladder ladder_of(const ConnectionRecord& connection, const std::vector<PacketRecord>& packets,
-                 const std::vector<FindingRecord>& findings, const LadderInput& input);
+Ladders ladders_of(const std::vector<ConnectionRecord>& connections, const std::vector<PacketRecord>& packets,
+                   const std::vector<FindingRecord>& findings, const LadderInput& input);
 
 }  // namespace parallax

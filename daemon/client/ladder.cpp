@@ -5,12 +5,13 @@
 #include <algorithm>
 
 #include "daemon/client/ladder_words.h"
+#include "daemon/client/paint.h"
 #include "daemon/message/text_table.h"
 
 namespace parallax {
 namespace {
 
-constexpr size_t kColumns = 100, kTimeColumns = 13, kLanesColumns = 33;
+constexpr size_t kTimeColumns = 13, kLanesColumns = 27;
 constexpr size_t kLaneLeast = 5, kLaneMost = 13;
 
 // What lines are drawn with.
@@ -25,8 +26,11 @@ constexpr Strokes kUtf8{"│", "─", "═", "●", "▶", "◀", "✗", "✱", 
 // Columns: the client, the points, the server. Cells between: what crosses there.
 class Lanes {
  public:
-  Lanes(size_t points, const Strokes& strokes)
-      : strokes_(strokes), apart_(std::clamp(kLanesColumns / (points + 1), kLaneLeast, kLaneMost)), lanes_(points + 2) {}
+  Lanes(size_t points, const Strokes& strokes, Paint paint)
+      : strokes_(strokes),
+        paint_(paint),
+        apart_(std::clamp(kLanesColumns / (points + 1), kLaneLeast, kLaneMost)),
+        lanes_(points + 2) {}
 
   size_t columns() const { return (lanes_ - 1) * apart_ + 1; }
   size_t apart() const { return apart_; }
@@ -46,8 +50,9 @@ class Lanes {
         const bool drawn = begins_here ? i > apart_ / 2 : ends_here ? i < apart_ / 2 : true;
         if (drawn) line[at(column(lane), i, forth)] = in_device ? strokes_.in_device : strokes_.before_point;
       }
-      if (begins_here) line[at(column(lane), apart_ / 2, forth)] = is_injected(step) ? strokes_.made : strokes_.unknown;
-      if (ends_here) line[at(column(lane), apart_ / 2, forth)] = is_lost(step) ? strokes_.lost : strokes_.unknown;
+      if (begins_here)
+        line[at(column(lane), apart_ / 2, forth)] = paint_.alarm(is_injected(step) ? strokes_.made : strokes_.unknown);
+      if (ends_here) line[at(column(lane), apart_ / 2, forth)] = paint_.alarm(is_lost(step) ? strokes_.lost : strokes_.unknown);
       if (!ends_here && lane + 1 == lanes_ - 1)
         line[at(column(lane), apart_ - 1, forth)] = forth ? strokes_.to_server : strokes_.to_client;
       if (lane >= 1 && is_seen(lane)) line[column(lane)] = strokes_.seen;
@@ -69,8 +74,16 @@ class Lanes {
   }
 
   const Strokes& strokes_;
+  const Paint paint_;
   const size_t apart_, lanes_;
 };
+
+// "spurious retrans.": retransmissions are what a ladder shows most of, and lines are short.
+std::string shortened(std::string labels) {
+  constexpr std::string_view kLong = "retransmission";
+  for (size_t at = 0; (at = labels.find(kLong, at)) != std::string::npos;) labels.replace(at, kLong.size(), "retrans.");
+  return labels;
+}
 
 std::string cut(std::string text, size_t columns) {
   if (text.size() > columns) text.resize(columns);
@@ -84,11 +97,15 @@ std::string cut_with_dots(const std::string& text, size_t columns) {
 
 std::string ladder_text(const Ladder& ladder, const LadderStyle& style) {
   const Strokes& strokes = style.ascii ? kAscii : kUtf8;
-  const Lanes lanes(ladder.lanes.size(), strokes);
-  const size_t room = kColumns - kTimeColumns - lanes.columns() - 2;
+  const Paint paint(style.colour);
+  const Lanes lanes(ladder.lanes.size(), strokes, paint);
+  const size_t room = style.columns - kTimeColumns - lanes.columns() - 2;
   std::string text;
   for (const std::string& line : ladder.title) text += printable(line) + '\n';
 
+  std::string devices(kTimeColumns + lanes.apart(), ' ');
+  for (size_t lane = 1; lane < ladder.lanes.size(); ++lane) devices += fmt::format("{:^{}}", "device", lanes.apart());
+  if (ladder.lanes.size() > 1) text += devices.substr(0, devices.find_last_not_of(' ') + 1) + '\n';
   std::string names(kTimeColumns, ' ');
   std::vector<std::string> columns{"client"};
   columns.insert(columns.end(), ladder.lanes.begin(), ladder.lanes.end());
@@ -103,12 +120,12 @@ std::string ladder_text(const Ladder& ladder, const LadderStyle& style) {
     }
     const LadderStep& step = *row.step;
     std::string said = packet_text(step);
-    if (const std::string labels = labels_text(step); !labels.empty()) said += fmt::format(" [{}]", labels);
+    if (const std::string labels = labels_text(step); !labels.empty()) said += fmt::format(" [{}]", shortened(labels));
     const std::string transit = transit_text(step);
     const std::string rest = (transit.empty() ? "" : " +" + transit) + " #" + frames_text(step);
     said = cut_with_dots(said, room > rest.size() ? room - rest.size() : 0) + rest;
-    text += fmt::format("{}{:>11.6f} {}  {}\n", step.decisive ? "!" : " ", static_cast<double>(row.since_begin_ns) / 1e9,
-                        lanes.of(step), said);
+    text += fmt::format("{}{:>11.6f} {}  {}\n", step.decisive ? paint.alarm("!") : " ",
+                        static_cast<double>(row.since_begin_ns) / 1e9, lanes.of(step), said);
   }
   return text;
 }

@@ -1,13 +1,12 @@
 // A connection as a ladder: who is on the path from the client to the server as columns, time downwards, one line a packet with
 // all its sightings, so that what was lost ends between two columns and what was made begins there.
 //
-//      0.000000  |----o=====o---->|   SYN seq 0 mss 1460  +31 us  outside #1, inside #1
-//
-// Text of at most 100 columns.
+//     0.000000 |--------o========o------->|  SYN seq 0 mss 1460 +31 us #1/1
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -39,8 +38,12 @@ struct Ladder {
   std::vector<LadderStep> steps;   // in order of time
 };
 
+using Ladders = std::map<uint64_t, Ladder>;  // by connection id
+
 struct LadderStyle {
   bool ascii = true;
+  bool colour = false;
+  size_t columns = 100;   // no line is longer
   size_t steps_max = 40;  // of more, those between that say nothing of their own are folded
 };
 

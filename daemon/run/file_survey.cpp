@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <array>
+#include <filesystem>
+#include <fstream>
 
 #include "capture/core/port_activity.h"
 #include "capture/decode/decode.h"
@@ -11,14 +13,17 @@
 
 namespace parallax {
 
-bool can_be_surveyed(const std::string& path) {
-  struct stat status {};
-  if (::stat(path.c_str(), &status) == 0) return S_ISREG(status.st_mode);
-  const size_t hash = path.rfind('#');
-  return hash != std::string::npos && ::stat(path.substr(0, hash).c_str(), &status) == 0 && S_ISREG(status.st_mode);
-}
-
 namespace {
+
+constexpr uint64_t kGzipRatio = 10;
+
+// Of the path itself, or without the #N that names an interface; empty: there is no such file.
+std::string regular_file(const std::string& path) {
+  struct stat status {};
+  if (::stat(path.c_str(), &status) == 0) return S_ISREG(status.st_mode) ? path : "";
+  const size_t hash = path.rfind('#');
+  return hash == std::string::npos ? "" : regular_file(path.substr(0, hash));
+}
 
 void add_to(std::vector<PacketBurst>& bursts, int64_t time_ns) {
   if (bursts.empty() || time_ns / PortActivity::kTickNs > bursts.back().newest_ns / PortActivity::kTickNs) {
@@ -31,12 +36,27 @@ void add_to(std::vector<PacketBurst>& bursts, int64_t time_ns) {
 
 }  // namespace
 
-std::optional<FileSurvey> survey(const std::string& path, ClockSamples* samples) {
+bool can_be_surveyed(const std::string& path) { return !regular_file(path).empty(); }
+
+uint64_t file_bytes(const std::string& path) {
+  std::error_code error;
+  const uintmax_t bytes = std::filesystem::file_size(regular_file(path), error);
+  return error ? 0 : bytes;
+}
+
+uint64_t capture_bytes(const std::string& path) {
+  std::ifstream in(regular_file(path), std::ios::binary);
+  const bool is_gzip = in.get() == 0x1f && in.get() == 0x8b;
+  return file_bytes(path) * (is_gzip ? kGzipRatio : 1);
+}
+
+std::optional<FileSurvey> survey(const std::string& path, ClockSamples* samples, const std::function<void(uint64_t)>& read) {
   Result<std::unique_ptr<FileSource>> source = FileSource::open(path);
   if (!source.ok()) return std::nullopt;  // told where it is opened for the analysis
   std::optional<FileSurvey> found;
   std::array<RawPacket, 64> burst;
-  while (!(*source)->finished()) {
+  for (uint32_t round = 0; !(*source)->finished(); ++round) {
+    if (read && round % 1024 == 0) read((*source)->file().stored_bytes_read());
     const size_t count = (*source)->poll(burst);
     for (size_t i = 0; i < count; ++i) {
       const RawPacket& packet = burst[i];

@@ -13,6 +13,7 @@ namespace {
 constexpr const char* kStandstill =
     "internal error: the analysis has come to a standstill before the end of its input; please report it";
 constexpr int kIdleRoundsMax = 100'000;
+constexpr uint32_t kRoundsBetween = 1024;  // calls of `going_on`
 constexpr std::chrono::seconds kIdleTimeMax{30};
 
 }  // namespace
@@ -37,12 +38,16 @@ OfflinePipeline::OfflinePipeline(std::vector<OfflineInput> inputs, EngineOptions
   engine_ = std::make_unique<Engine>(std::move(options), std::move(channels));
 }
 
-std::string OfflinePipeline::run() { return workers_ == 1 ? run_alone() : run_threads(); }
+std::string OfflinePipeline::run(const std::function<void()>& going_on) {
+  const std::function<void()> told = going_on ? going_on : [] {};
+  return workers_ == 1 ? run_alone(told) : run_threads(told);
+}
 
-std::string OfflinePipeline::run_alone() {
+std::string OfflinePipeline::run_alone(const std::function<void()>& going_on) {
   Pollable& worker = *engine_->workers().front();
   int idle_rounds = 0;
-  while (!engine_->finished()) {
+  for (uint32_t round = 0; !engine_->finished(); ++round) {
+    if (round % kRoundsBetween == 0) going_on();
     bool busy = rx_worker_->poll();
     busy |= worker.poll();
     busy |= engine_->correlator().poll();
@@ -52,7 +57,7 @@ std::string OfflinePipeline::run_alone() {
   return {};
 }
 
-std::string OfflinePipeline::run_threads() {
+std::string OfflinePipeline::run_threads(const std::function<void()>& going_on) {
   std::vector<std::unique_ptr<PollThread>> threads;
   for (Pollable* worker : engine_->workers()) {
     PollThreadOptions options;
@@ -64,7 +69,9 @@ std::string OfflinePipeline::run_threads() {
   using Clock = std::chrono::steady_clock;
   Clock::time_point last_busy = Clock::now();
   uint64_t busy_rounds_seen = 0;
+  uint32_t round = 0;
   for (int idle_rounds = 0; !engine_->finished();) {
+    if (round++ % kRoundsBetween == 0) going_on();
     bool busy = rx_worker_->poll();
     busy |= engine_->correlator().poll();
     idle_rounds = busy ? 0 : idle_rounds + 1;

@@ -6,6 +6,7 @@
 // correlator stay on it and each analysis worker has a thread. The results do not depend on it.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -34,8 +35,8 @@ class OfflinePipeline {
   OfflinePipeline(std::vector<OfflineInput> inputs, EngineOptions options, size_t ring_slots, const FlowFilter* filter,
                   KeyFrom key_from = KeyFrom::nothing);
 
-  // Empty: all input has been processed. Otherwise what went wrong.
-  std::string run();
+  // Empty: all input has been processed. Otherwise what went wrong. `going_on`: called every so many rounds.
+  std::string run(const std::function<void()>& going_on = {});
 
   const Engine& engine() const { return *engine_; }
   // By PortIndex: the inputs in their order.
@@ -43,8 +44,8 @@ class OfflinePipeline {
   const PacketSource& source(PortIndex port) const { return rx_worker_->source(port); }
 
  private:
-  std::string run_alone();
-  std::string run_threads();
+  std::string run_alone(const std::function<void()>& going_on);
+  std::string run_threads(const std::function<void()>& going_on);
 
   const size_t workers_;
   std::vector<std::unique_ptr<PortChannel>> channels_;

@@ -94,21 +94,28 @@ class Results {
   }
 
   v1::Summary& summary() { return summary_; }
+  void compare_clocks() { clocks_compared_ = true; }
+  Ladders& ladders() { return ladders_; }
+  TextStyle& style() { return style_; }
 
   std::string text() const {
-    TextReport report;
+    Report report;
+    if (clocks_compared_) report.set_clocks_compared();
     for (const v1::Record& record : points_) report.add(record);
     for (const v1::Record& record : records_) report.add(record);
     v1::Record last;
     *last.mutable_summary() = summary_;
     report.add(last);
-    return report.text();
+    return text_report(report, ladders_, style_);
   }
 
  private:
   std::vector<v1::Record> points_;
   std::deque<v1::Record> records_;
   v1::Summary summary_;
+  Ladders ladders_;
+  TextStyle style_;
+  bool clocks_compared_ = false;
   uint64_t findings_ = 0;
 };
 
@@ -139,7 +146,7 @@ TEST(TextReport, NothingWrongIsSaidWithTheNumbers) {
   EXPECT_THAT(text, HasSubstr("median transit 35 us toward inside and 41 us toward outside."));
   EXPECT_THAT(text, HasSubstr("Findings: none"));
   EXPECT_THAT(text, HasSubstr("paired: 2 of 2"));
-  EXPECT_THAT(text, HasSubstr("The sensor itself lost nothing, and no bound was hit."));
+  EXPECT_THAT(text, HasSubstr("the sensor itself lost nothing, and no bound was hit"));
 }
 
 TEST(TextReport, WhatAProxyTakesIsSaidToBeOfMessagesByTurns) {
@@ -299,6 +306,88 @@ TEST(TextReport, StaysShortForThousandsOfConnectionsAndFindings) {
   EXPECT_THAT(text, HasSubstr("tcp: 4,500 established, 500 refused"));
   EXPECT_THAT(text, HasSubstr("and 372 more of this kind"));
   EXPECT_THAT(text, HasSubstr("and 994 more addresses"));
+}
+
+Ladder ladder_of_a_lost_segment(uint64_t connection) {
+  LadderSighting seen{.time_ns = kStart, .frame = 12, .labels = 1u << static_cast<int>(PacketLabel::lost_in_device)};
+  seen.packet.protocol = ip_protocol::tcp;
+  seen.packet.tcp_flags = tcp_flag::ack;
+  seen.packet.payload_length = 100;
+  seen.packet.window = 500;
+  return {.title = {fmt::format("connection {}: tcp", connection)},
+          .lanes = {"outside", "inside"},
+          .steps = {{.from = Side::client, .sightings = {seen, std::nullopt}, .decisive = true}}};
+}
+
+TEST(TextReport, UnderEachKindOfFindingStandsAnExampleAsALadder) {
+  Results run;
+  run.finding(v1::FINDING_KIND_SEGMENT_LOSS, v1::SEVERITY_WARNING).add_connection_ids(7);
+  run.finding(v1::FINDING_KIND_SYN_RETRIED, v1::SEVERITY_NOTICE).add_connection_ids(8);
+  run.ladders()[7] = ladder_of_a_lost_segment(7);
+  const std::string text = run.text();
+  EXPECT_THAT(text, HasSubstr("    connection 7: tcp\n"
+                              "                           device\n"
+                              "                 client   outside  inside   server\n"
+                              "    !   0.000000 |--------o===X    |        |  seq 0 len 100 #12/-\n"));
+  EXPECT_THAT(text, Not(HasSubstr("--ladder 7")));
+  EXPECT_THAT(text, HasSubstr("; --ladder 8 shows its packets)")) << "of what has no ladder here";
+}
+
+TEST(TextReport, TheLadderOfAConnectionIsDrawnOnce) {
+  Results run;
+  run.finding(v1::FINDING_KIND_SEGMENT_LOSS, v1::SEVERITY_WARNING).add_connection_ids(7);
+  run.finding(v1::FINDING_KIND_STALLED_CONNECTION, v1::SEVERITY_NOTICE).add_connection_ids(7);
+  run.ladders()[7] = ladder_of_a_lost_segment(7);
+  const std::string text = run.text();
+  EXPECT_EQ(text.find("seq 0 len 100"), text.rfind("seq 0 len 100"));
+  EXPECT_THAT(text, HasSubstr("    connection 7: its packets stand above\n"));
+}
+
+TEST(TextReport, ColoursAreForTerminals) {
+  Results run;
+  run.finding(v1::FINDING_KIND_SEGMENT_LOSS, v1::SEVERITY_WARNING).add_connection_ids(7);
+  run.ladders()[7] = ladder_of_a_lost_segment(7);
+  EXPECT_THAT(run.text(), Not(HasSubstr("\x1b")));
+  run.style().colour = true;
+  EXPECT_THAT(run.text(), HasSubstr("  \x1b[1;31mwarning\x1b[0m  segment_loss"));
+  EXPECT_THAT(run.text(), HasSubstr("o===\x1b[1;31mX\x1b[0m"));
+}
+
+TEST(TextReport, TimeLostIsAddedUp) {
+  Results run;
+  run.finding(v1::FINDING_KIND_SYN_RETRIED, v1::SEVERITY_NOTICE).set_time_lost_seconds(1.5);
+  run.finding(v1::FINDING_KIND_SYN_RETRIED, v1::SEVERITY_NOTICE).set_time_lost_seconds(2.5);
+  EXPECT_THAT(run.text(), HasSubstr("by: device; 2 times in 2 findings; 4.0 s lost\n"));
+}
+
+TEST(TextReport, ItEndsWithWhatWasFineAndWhatCouldNotBeJudged) {
+  Results run;
+  run.connection(v1::OUTCOME_ESTABLISHED);
+  run.connection(v1::OUTCOME_MIDSTREAM);
+  run.device().mutable_toward_inside()->set_undecided(3);
+  run.summary().set_unpaired_legs(1);
+  run.finding(v1::FINDING_KIND_SEGMENT_LOSS, v1::SEVERITY_NOTICE).set_confidence(0.4);
+  run.point(1).set_clock_uncertainty_seconds(25e-6);
+  run.compare_clocks();
+  const std::string text = unwrapped(run.text());
+  EXPECT_THAT(text, HasSubstr("What was fine: 1 of 2 TCP connections established; 1 of them closed with FIN "
+                              "the device between outside and inside passed 990 of 990 packets "
+                              "the sensor itself lost nothing, and no bound was hit "
+                              "What could not be judged: 1 leg found no partner: where the packets went cannot be told "
+                              "what the device between outside and inside did with 3 packets: not followed, or at an edge of the "
+                              "capture how 1 TCP connection was opened: open before the capture began "
+                              "who is to blame for 1 finding of confidence below 0.5: its own evidence says what was missing "
+                              "Clocks: inside: its clock is 0.000000 s ahead of that of outside, +- 25 us"));
+}
+
+TEST(TextReport, ClocksThatWereNotComparedAreNotSaidToAgree) {
+  Results run;
+  EXPECT_THAT(run.text(), HasSubstr("stamps are taken as they stand"));
+  run.compare_clocks();
+  EXPECT_THAT(run.text(), HasSubstr("inside: nothing says that its clock differs from that of outside"));
+  run.finding(v1::FINDING_KIND_CLOCK_UNCERTAIN, v1::SEVERITY_WARNING);
+  EXPECT_THAT(run.text(), HasSubstr("see clock_uncertain"));
+  EXPECT_THAT(run.text(), Not(HasSubstr("nothing says that its clock differs")));
 }
 
 TEST(TextReport, WhatCameFromTheWireSteersNoTerminal) {

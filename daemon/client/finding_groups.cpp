@@ -1,0 +1,61 @@
+#include "daemon/client/finding_groups.h"
+
+#include <algorithm>
+#include <map>
+#include <string>
+#include <tuple>
+
+#include "daemon/message/to_proto.h"
+
+namespace parallax {
+namespace {
+
+auto key_of(const v1::Finding& finding) {
+  return std::make_tuple(-static_cast<int>(finding.severity()), static_cast<int>(finding.kind()), where_text(finding.where()),
+                         static_cast<int>(finding.origin()));
+}
+
+auto weight_of(const FindingsAlike& group) {
+  return std::make_tuple(group.first().severity(),
+                         std::any_of(group.findings.begin(), group.findings.end(), [](auto* f) { return is_certain(*f); }),
+                         group.count());
+}
+
+}  // namespace
+
+bool is_certain(const v1::Finding& finding) { return finding.confidence() >= 0.5; }
+
+uint64_t FindingsAlike::count() const {
+  uint64_t count = 0;
+  for (const v1::Finding* finding : findings) count += finding->count();
+  return count;
+}
+
+double FindingsAlike::time_lost_seconds() const {
+  double seconds = 0;
+  for (const v1::Finding* finding : findings) seconds += finding->time_lost_seconds();
+  return seconds;
+}
+
+uint64_t FindingsAlike::example() const {
+  for (const v1::Finding* finding : findings) {
+    if (!finding->connection_ids().empty()) return finding->connection_ids(0);
+  }
+  return 0;
+}
+
+std::vector<FindingsAlike> group_findings(const std::vector<v1::Finding>& findings) {
+  std::map<decltype(key_of(findings.front())), FindingsAlike> alike;
+  for (const v1::Finding& finding : findings) alike[key_of(finding)].findings.push_back(&finding);
+  std::vector<FindingsAlike> groups;
+  for (auto& [key, group] : alike) groups.push_back(std::move(group));
+  for (FindingsAlike& group : groups) {
+    std::stable_sort(group.findings.begin(), group.findings.end(),
+                     [](const v1::Finding* a, const v1::Finding* b) { return a->count() > b->count(); });
+  }
+  std::stable_sort(groups.begin(), groups.end(),
+                   [](const FindingsAlike& a, const FindingsAlike& b) { return weight_of(a) > weight_of(b); });
+  return groups;
+}
+
+}  // namespace parallax

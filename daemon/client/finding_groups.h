@@ -1,0 +1,27 @@
+// Findings as a report shows them: those of one kind, place and origin are one group, and what is worst comes first.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "parallax/v1/types.pb.h"
+
+namespace parallax {
+
+// The engine says below one half where it could not make sure, and accuses nobody.
+bool is_certain(const v1::Finding& finding);
+
+struct FindingsAlike {
+  std::vector<const v1::Finding*> findings;  // at least one; the most frequent first
+
+  const v1::Finding& first() const { return *findings.front(); }
+  uint64_t count() const;
+  double time_lost_seconds() const;
+  // The connection whose packets show what they are about; 0: they are about none.
+  uint64_t example() const;
+};
+
+// By severity, certain ones first, then by how often. Points into `findings`.
+std::vector<FindingsAlike> group_findings(const std::vector<v1::Finding>& findings);
+
+}  // namespace parallax

@@ -1,0 +1,390 @@
+#include "daemon/client/report_sections.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cctype>
+#include <cmath>
+
+#include "daemon/client/access_log_text.h"
+#include "daemon/client/finding_groups.h"
+#include "daemon/client/report_words.h"
+#include "daemon/message/text_table.h"
+
+namespace parallax {
+namespace {
+
+constexpr size_t kAddressesMax = 6;
+
+std::string capitalized(std::string sentence) {
+  sentence[0] = static_cast<char>(std::toupper(static_cast<unsigned char>(sentence[0])));
+  return sentence;
+}
+
+std::string device_name(const v1::Device& device) { return "the device " + place_of(device); }
+bool is_hairpin(const v1::Device& device) { return device.between(0) == device.between(1); }
+// In which direction; a hairpin's packets come from the same side either way.
+std::string way_text(const v1::Device& device, Direction direction) {
+  const bool is_inward = direction == Direction::toward_inside;
+  if (is_hairpin(device)) return is_inward ? "from clients" : "from servers";
+  return "toward " + device.between(is_inward ? 1 : 0);
+}
+
+// Both ways together.
+v1::DeviceTraffic traffic_of(const v1::Device& device) {
+  v1::DeviceTraffic sum = device.toward_inside();
+  const v1::DeviceTraffic& other = device.toward_outside();
+  sum.set_entered(sum.entered() + other.entered());
+  sum.set_forwarded(sum.forwarded() + other.forwarded());
+  sum.set_lost(sum.lost() + other.lost());
+  sum.set_answered_by_device(sum.answered_by_device() + other.answered_by_device());
+  sum.set_superseded(sum.superseded() + other.superseded());
+  sum.set_undecided(sum.undecided() + other.undecided());
+  return sum;
+}
+
+// A proxy of whose packets none is the same on both sides.
+bool ends_connections(const v1::Device& device) {
+  return device.kind() == v1::DEVICE_KIND_PROXY && traffic_of(device).forwarded() == 0;
+}
+
+// "<before>35 us toward inside and 41 us toward outside", each way that can be told; or nothing.
+std::string medians_text(const v1::Device& device, const char* before) {
+  std::string text;
+  const auto add = [&](bool has, const v1::Distribution& transit, Direction direction) {
+    if (!has || !clocks_can_tell(transit)) return;
+    text += fmt::format("{}{} {}", text.empty() ? before : " and ", duration_text(transit.median()), way_text(device, direction));
+  };
+  add(device.has_transit_toward_inside_seconds(), device.transit_toward_inside_seconds(), Direction::toward_inside);
+  add(device.has_transit_toward_outside_seconds(), device.transit_toward_outside_seconds(), Direction::toward_outside);
+  return text;
+}
+
+// ", 12 not accounted for", or nothing.
+std::string share_text(uint64_t count, const char* what) {
+  return count == 0 ? "" : fmt::format(", {} {}", count_text(count), what);
+}
+
+// Points of which not one packet could be decoded, as a sentence; empty: there is none. No all-clear is given then.
+std::string blind_points(const Report& report) {
+  std::string names;
+  for (const v1::Point& point : report.points()) {
+    if (point.packets() > 0 && point.decode_errors() >= point.packets())
+      names += fmt::format("{}{} (link type {})", names.empty() ? "" : ", ", point.name(), point.link_type());
+  }
+  return names.empty() ? "" : "No packet could be decoded at " + names + ": nothing can be said about what passed there.";
+}
+
+// What did not come about, and yet nothing can be said against anyone: ", but 3 refused" must not go under.
+std::string failed_text(const Report& report) {
+  const auto tcp = report.outcomes().find("tcp");
+  if (tcp == report.outcomes().end()) return {};
+  Report::Counts failed;
+  for (const char* outcome : {"refused", "unanswered", "incomplete"}) {
+    if (const auto found = tcp->second.find(outcome); found != tcp->second.end()) failed.insert(*found);
+  }
+  return failed.empty() ? "" : ", but of the TCP connections " + counts_text(failed);
+}
+
+bool is_accused(const v1::Device& device, const Report& report) {
+  const auto& findings = report.findings();
+  return std::any_of(findings.begin(), findings.end(), [&](const v1::Finding& finding) {
+    const auto& where = finding.where().between();
+    return finding.severity() >= v1::SEVERITY_WARNING && finding.origin() == v1::ORIGIN_DEVICE &&
+           where.size() == device.between_size() && std::is_permutation(where.begin(), where.end(), device.between().begin());
+  });
+}
+
+// "The device between ... took part": what it lost, answered or reset, of which no finding accuses it. Empty: nothing.
+std::string part_text(const v1::Device& device, const v1::DeviceTraffic& both) {
+  std::string what;
+  const auto add = [&what](uint64_t count, const char* one, const char* many) {
+    if (count > 0) what += fmt::format("{}{}", what.empty() ? "" : ", ", plural(count, one, many));
+  };
+  add(both.lost(), "packet did not leave it", "packets did not leave it");
+  add(both.answered_by_device(), "SYN was answered by it", "SYNs were answered by it");
+  add(device.resets_originated(), "RST was its own", "RSTs were its own");
+  return what;
+}
+
+std::string device_verdict(const v1::Device& device, const Report& report) {
+  const std::string name = device_name(device);
+  const v1::DeviceTraffic both = traffic_of(device);
+  if (const std::string part = part_text(device, both); !part.empty())
+    return capitalized(fmt::format("{} took part in what is seen: {}.", name, part));
+  if (ends_connections(device)) {
+    const std::string took = device.transit_is_by_turns() ? medians_text(device, "") : "";
+    return capitalized(fmt::format(
+        "{} ends connections and makes its own: {} were paired across it, and their packets are not followed, so that nothing "
+        "more can be said about it{}.",
+        name, plural(device.connections(), "connection", "connections"),
+        took.empty() ? "" : " than what it took: by turns, a message passed it in a median of " + took));
+  }
+  if (both.forwarded() == 0) return fmt::format("No packet was recognised on both sides of {}: nothing can be said about it.", name);
+  const std::string transit = medians_text(device, ", median transit ");
+  const std::string thinned =
+      both.superseded() == 0 ? "" : fmt::format(", {} were superseded by later ones", count_text(both.superseded()));
+  const std::string crossed =
+      fmt::format("{} of {} packets crossed{}{}", count_text(both.forwarded()), count_text(both.entered()), thinned, transit);
+  const std::string sentence =
+      both.undecided() == 0 ? fmt::format("{} is not the cause: {}.", name, crossed)
+                            : fmt::format("nothing points to {}: {}, but {} not accounted for: not followed, or at an edge of "
+                                          "the capture.",
+                                          name, crossed,
+                                          both.undecided() == 1 ? "1 is" : count_text(both.undecided()) + " are");
+  return (report.has_accusations() ? "" : "Nothing wrong was found" + failed_text(report) + ". ") + capitalized(sentence);
+}
+
+std::string clock_text(const v1::Point& point, const std::string& first) {
+  const double ahead = point.clock_offset_seconds();
+  const std::string drift =
+      point.clock_drift_ppm() != 0 ? fmt::format(" at first, drift {:+.2f} ppm", point.clock_drift_ppm()) : "";
+  return fmt::format(
+      "{}: its clock is {:.6f} s {} that of {}{}, +- {} (how the shortest round trip is shared between the two ways cannot be "
+      "seen); all times are by the latter",
+      point.name(), std::abs(ahead), ahead < 0 ? "behind" : "ahead of", first, drift,
+      duration_text(point.clock_uncertainty_seconds()));
+}
+
+void add_messages(const Report::Messages& messages, ReportLines& lines) {
+  if (messages.tls_connections > 0) {
+    lines.push_back({1, fmt::format("TLS: {}{}{}{}", plural(messages.tls_connections, "connection", "connections"),
+                                    messages.tls_names.empty() ? "" : "; to ", names_text(messages.tls_names),
+                                    messages.alerts.empty() ? "" : "; alerts: " + names_text(messages.alerts))});
+  }
+  if (messages.http_requests > 0) {
+    lines.push_back({1, fmt::format("HTTP: {}; status {}{}{}", plural(messages.http_requests, "request", "requests"),
+                                    names_text(messages.http_statuses), messages.http_hosts.empty() ? "" : "; to ",
+                                    names_text(messages.http_hosts))});
+  }
+  if (messages.dns_questions > 0) {
+    lines.push_back({1, fmt::format("DNS: {}; {}", plural(messages.dns_questions, "question", "questions"),
+                                    names_text(messages.dns_rcodes))});
+  }
+  if (messages.proxied > 0)
+    lines.push_back({1, "with a PROXY header: " + plural(messages.proxied, "connection", "connections")});
+}
+
+uint64_t count_in(const Report& report, const char* protocol, const char* outcome) {
+  const auto outcomes = report.outcomes().find(protocol);
+  if (outcomes == report.outcomes().end()) return 0;
+  const auto found = outcomes->second.find(outcome);
+  return found == outcomes->second.end() ? 0 : found->second;
+}
+
+}  // namespace
+
+std::string report_headline(const Report& report) {
+  std::string day;
+  for (const v1::Point& point : report.points()) {
+    if (point.packets() == 0) continue;
+    const std::string begins = short_time(point.first_seen(), true).substr(0, 10);
+    if (day.empty() || begins < day) day = begins;
+  }
+  const v1::Summary& summary = report.summary();
+  return fmt::format("Parallax: {} at {}, {}{}{}", plural(summary.packets(), "packet", "packets"),
+                     plural(report.points().size(), "point", "points"),
+                     plural(summary.connections(), "connection", "connections"), day.empty() ? "" : "; ", day);
+}
+
+ReportLines report_verdict(const Report& report) {
+  ReportLines lines;
+  const auto say = [&lines](std::string sentence) { lines.push_back({0, std::move(sentence)}); };
+  const std::string blind = blind_points(report);
+  if (!blind.empty()) say(blind);
+  if (report.summary().packets() == 0) {
+    say("No packet could be analysed.");
+    return lines;
+  }
+  if (report.has_accusations()) {
+    Report::Counts certain, possible;
+    for (const v1::Finding& finding : report.findings()) {
+      if (finding.severity() < v1::SEVERITY_WARNING) continue;
+      (is_certain(finding) ? certain : possible)[word(finding.kind()) + ' ' + where_text(finding.where())] += finding.count();
+    }
+    if (!certain.empty()) say("Something is wrong: " + counts_text(certain) + '.');
+    if (!possible.empty()) say("Something may be wrong, but is not certain: " + counts_text(possible) + '.');
+  } else if (report.points().size() < 2 && report.devices().empty() && blind.empty()) {
+    say(fmt::format("Nothing wrong was found in {}{}. Packets were seen at one point only: what a device beyond it did with them "
+                    "cannot be told.",
+                    plural(report.summary().connections(), "connection", "connections"), failed_text(report)));
+  }
+  if (!blind.empty()) return lines;
+  for (const v1::Device& device : report.devices()) {
+    if (device.between_size() == 2 && !is_accused(device, report)) say(device_verdict(device, report));
+  }
+  if (lines.empty()) {
+    const bool unpaired = report.points().size() >= 2 && report.devices().empty();
+    say("Nothing wrong was found" + failed_text(report) +
+        (unpaired ? "; but no connection was paired across the points, so that nothing can be said about what stands between them."
+                  : "."));
+  }
+  return lines;
+}
+
+ReportLines report_point_notes(const Report& report) {
+  ReportLines lines;
+  for (const v1::Point& point : report.points()) {
+    for (const std::string& warning : point.warnings()) lines.push_back({1, warning});
+    if (point.offloaded_checksums() + point.wrong_checksums() > 0)
+      lines.push_back(
+          {1, fmt::format("{}: of its TCP segments {} have a wrong checksum, and {} one that a host left to its network card",
+                          point.name(), point.wrong_checksums(), point.offloaded_checksums())});
+  }
+  return lines;
+}
+
+ReportLines report_connections(const Report& report) {
+  const v1::Summary& summary = report.summary();
+  if (summary.connections() == 0) return {{0, "Connections: none"}};
+  ReportLines lines{{0, "Connections: " + counts_text(report.protocols())}};
+  for (const auto& [protocol, outcomes] : report.outcomes()) lines.push_back({1, protocol + ": " + counts_text(outcomes)});
+  if (!report.closes().empty()) lines.push_back({1, "closed (of the established): " + counts_text(report.closes())});
+  if (report.retransmissions() > 0)
+    lines.push_back({1, fmt::format("retransmissions: {}, counted at each point", count_text(report.retransmissions()))});
+  add_messages(report.messages(), lines);
+  if (summary.has_access_log()) {
+    for (const std::string& line : access_log_lines(summary.access_log()))
+      lines.push_back({line.starts_with("access log") ? 1u : 2u, line});
+  }
+  if (report.points().size() < 2 && report.crossed().empty()) return lines;
+  lines.push_back({1, fmt::format("paired: {} of {}{}", count_text(summary.paired_connections()), count_text(summary.connections()),
+                                  report.points().size() > 1
+                                      ? fmt::format("; {} found no partner", plural(summary.unpaired_legs(), "leg", "legs"))
+                                      : "")});
+  for (const auto& [place, crossed] : report.crossed()) {
+    lines.push_back({2, fmt::format("{}: {}{}", place, counts_text(crossed.methods),
+                                    crossed.undecided == 0 ? ""
+                                                           : fmt::format("; the fate of {} was not followed",
+                                                                         plural(crossed.undecided, "packet", "packets")))});
+  }
+  return lines;
+}
+
+ReportLines report_device(const v1::Device& device) {
+  std::string changes;
+  for (int i = 0; i < device.changes_size(); ++i) changes += (i > 0 ? ", " : "; changes ") + word(device.changes(i));
+  ReportLines lines{{0, fmt::format("Device {}: {}, {}{}", place_of(device), word(device.kind()),
+                                    plural(device.connections(), "connection", "connections"), changes)}};
+  const auto way = [&](Direction direction, bool has, const v1::Distribution& transit, const v1::DeviceTraffic& traffic) {
+    if (traffic.entered() == 0) return;
+    std::string text = way_text(device, direction) + ": ";
+    if (ends_connections(device)) {
+      text += fmt::format("{} came to it; what it made of them is another connection's{}",
+                          plural(traffic.entered(), "packet", "packets"),
+                          has ? "; transit of messages, by turns: " + transit_text(transit) : "");
+    } else {
+      text += fmt::format("{} entered, {} crossed, {} lost{}{}{}{}", count_text(traffic.entered()),
+                          count_text(traffic.forwarded()), count_text(traffic.lost()),
+                          share_text(traffic.answered_by_device(), "answered by the device"),
+                          share_text(traffic.superseded(), "superseded by later ones"),
+                          share_text(traffic.undecided(), "not accounted for"), has ? "; transit " + transit_text(transit) : "");
+    }
+    lines.push_back({1, std::move(text)});
+  };
+  way(Direction::toward_inside, device.has_transit_toward_inside_seconds(), device.transit_toward_inside_seconds(),
+      device.toward_inside());
+  way(Direction::toward_outside, device.has_transit_toward_outside_seconds(), device.transit_toward_outside_seconds(),
+      device.toward_outside());
+  if (device.resets_originated() > 0) lines.push_back({1, "resets of its own: " + count_text(device.resets_originated())});
+  std::vector<const v1::AddressMapEntry*> translated;
+  for (const v1::AddressMapEntry& entry : device.address_map()) {
+    if (endpoint_text(entry.outside()) != endpoint_text(entry.inside())) translated.push_back(&entry);
+  }
+  std::stable_sort(translated.begin(), translated.end(),
+                   [](const auto* a, const auto* b) { return a->connections() > b->connections(); });
+  for (size_t i = 0; i < translated.size() && i < kAddressesMax; ++i) {
+    const v1::AddressMapEntry& entry = *translated[i];
+    lines.push_back({1, fmt::format("{} is {} {}: {}", endpoint_text(entry.outside()), endpoint_text(entry.inside()),
+                                    is_hairpin(device) ? "behind it" : "inside",
+                                    plural(entry.connections(), "connection", "connections"))});
+  }
+  if (translated.size() > kAddressesMax)
+    lines.push_back({1, fmt::format("and {} more addresses", translated.size() - kAddressesMax)});
+  return lines;
+}
+
+ReportLines report_fine(const Report& report) {
+  ReportLines lines;
+  if (const auto tcp = report.protocols().find("tcp"); tcp != report.protocols().end()) {
+    const auto closed = [&](const char* close) {
+      uint64_t sum = 0;
+      for (const auto& [name, count] : report.closes()) sum += name.starts_with(close) ? count : 0;
+      return sum;
+    };
+    if (const uint64_t established = count_in(report, "tcp", "established"); established > 0)
+      lines.push_back({1, fmt::format("{} of {} established; {} of them closed with FIN", count_text(established),
+                                      plural(tcp->second, "TCP connection", "TCP connections"), count_text(closed("fin")))});
+  }
+  if (const auto udp = report.protocols().find("udp"); udp != report.protocols().end()) {
+    if (const uint64_t answered = count_in(report, "udp", "answered"); answered > 0)
+      lines.push_back({1, fmt::format("{} of {} answered", count_text(answered),
+                                      plural(udp->second, "UDP conversation", "UDP conversations"))});
+  }
+  for (const v1::Device& device : report.devices()) {
+    const v1::DeviceTraffic both = traffic_of(device);
+    if (device.between_size() == 2 && both.forwarded() > 0)
+      lines.push_back({1, fmt::format("{} passed {} of {}", device_name(device), count_text(both.forwarded()),
+                                      plural(both.entered(), "packet", "packets"))});
+  }
+  if (report.summary().sensor_loss() == 0 && report.summary().bounds_hit().empty())
+    lines.push_back({1, "the sensor itself lost nothing, and no bound was hit"});
+  return lines;
+}
+
+ReportLines report_not_judged(const Report& report) {
+  ReportLines lines;
+  const auto say = [&lines](std::string text) { lines.push_back({1, std::move(text)}); };
+  const v1::Summary& summary = report.summary();
+  if (summary.sensor_loss() > 0) say(plural(summary.sensor_loss(), "packet", "packets") + " lost by the sensor itself");
+  for (const v1::Point& point : report.points()) {
+    if (point.capture_loss_segments() > 0)
+      say(fmt::format("{}: {} acknowledged and never seen: packets are missing from this capture", point.name(),
+                      plural(point.capture_loss_segments(), "segment was", "segments were")));
+    if (point.decode_errors() > 0)
+      say(fmt::format("{}: {} could not be decoded: {}", point.name(), plural(point.decode_errors(), "packet", "packets"),
+                      counts_text({point.decode_errors_by_reason().begin(), point.decode_errors_by_reason().end()})));
+  }
+  if (const std::string blind = blind_points(report); !blind.empty()) say(blind);
+  if (report.points().size() == 1 && report.devices().empty())
+    say("what a device beyond " + report.points().front().name() + " did: packets were seen at one point only");
+  if (report.points().size() > 1 && summary.unpaired_legs() > 0)
+    say(fmt::format("{} found no partner: where the packets went cannot be told",
+                    plural(summary.unpaired_legs(), "leg", "legs")));
+  for (const v1::Device& device : report.devices()) {
+    if (const uint64_t undecided = traffic_of(device).undecided(); device.between_size() == 2 && undecided > 0)
+      say(fmt::format("what {} did with {}: not followed, or at an edge of the capture", device_name(device),
+                      plural(undecided, "packet", "packets")));
+  }
+  if (const uint64_t midstream = count_in(report, "tcp", "midstream"); midstream > 0)
+    say(fmt::format("how {} opened: open before the capture began", plural(midstream, "TCP connection was", "TCP connections were")));
+  const auto& findings = report.findings();
+  if (const auto doubtful = static_cast<uint64_t>(
+          std::count_if(findings.begin(), findings.end(), [](const v1::Finding& f) { return !is_certain(f); }));
+      doubtful > 0)
+    say(fmt::format("who is to blame for {} of confidence below 0.5: {} own evidence says what was missing",
+                    plural(doubtful, "finding", "findings"), doubtful == 1 ? "its" : "their"));
+  for (const std::string& bound : summary.bounds_hit()) say("bound hit: " + bound);
+  return lines;
+}
+
+ReportLines report_clocks(const Report& report) {
+  const auto& points = report.points();
+  if (points.size() < 2) return {{1, "one point: no verdict rests on the clocks of two"}};
+  if (!report.clocks_compared())
+    return {{1, "stamps are taken as they stand: the clocks of the points were not compared with each other"}};
+  const auto& findings = report.findings();
+  const bool is_doubted = std::any_of(findings.begin(), findings.end(),
+                                      [](const v1::Finding& f) { return f.kind() == v1::FINDING_KIND_CLOCK_UNCERTAIN; });
+  ReportLines lines;
+  if (is_doubted) lines.push_back({1, "the clocks of the points cannot be brought together for all of the time: see clock_uncertain"});
+  for (size_t i = 1; i < points.size(); ++i) {
+    if (is_doubted && !points[i].has_clock_uncertainty_seconds()) continue;
+    lines.push_back({1, points[i].has_clock_uncertainty_seconds()
+                            ? clock_text(points[i], points.front().name())
+                            : points[i].name() + ": nothing says that its clock differs from that of " + points.front().name()});
+  }
+  return lines;
+}
+
+}  // namespace parallax
