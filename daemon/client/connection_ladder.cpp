@@ -35,9 +35,11 @@ std::map<FrameOf, Sighting> read_frames(const std::set<FrameOf>& wanted, const L
         if (!wanted.contains({port, raw.frame})) continue;
         --left;
         Sighting sighting{};
-        if (decode({raw.data, raw.captured_length, raw.wire_length, raw.link_type}, sighting, input.key_from) ==
+        if (decode({raw.data, raw.captured_length, raw.wire_length, raw.link_type}, sighting, input.key_from) !=
             DecodeError::none)
-          found.emplace(FrameOf{port, raw.frame}, sighting);
+          continue;
+        sighting.port = port;
+        found.emplace(FrameOf{port, raw.frame}, sighting);
       }
     }
     it = end;
@@ -140,13 +142,15 @@ std::set<FrameOf> decisive_frames(const ConnectionRecord& connection, const std:
 // `own`: its packets, in order.
 Ladder ladder_of(const ConnectionRecord& connection, const std::vector<const PacketRecord*>& own,
                  const std::map<FrameOf, Sighting>& frames, const std::vector<FindingRecord>& findings,
-                 const std::vector<std::string>& points) {
+                 const LadderInput& input) {
+  const std::vector<std::string>& points = input.points;
   const std::set<FrameOf> decisive = decisive_frames(connection, findings);
   const LaneOrder lanes(connection, points.size());
   RelativeNumbers numbers(connection);
 
   Ladder ladder;
   ladder.title = title_of(connection, points);
+  ladder.files = input.files;
   for (size_t lane = 0; lane < lanes.size(); ++lane) ladder.lanes.push_back(points[lanes.point_of(lane)]);
   std::unordered_map<uint64_t, size_t> step_of;  // by packet id
   for (const PacketRecord* packet : own) {
@@ -184,7 +188,7 @@ Ladders ladders_of(const std::vector<ConnectionRecord>& connections, const std::
   const std::map<FrameOf, Sighting> frames = read_frames(wanted, input);
   Ladders ladders;
   for (const ConnectionRecord& connection : connections)
-    ladders.emplace(connection.id, ladder_of(connection, own[connection.id], frames, findings, input.points));
+    ladders.emplace(connection.id, ladder_of(connection, own[connection.id], frames, findings, input));
   return ladders;
 }
 

@@ -10,6 +10,7 @@
 #include "analysis/model/model.h"
 #include "daemon/client/ladder_words.h"
 #include "daemon/client/page/html.h"
+#include "daemon/client/report_words.h"
 #include "daemon/message/time_text.h"
 
 namespace parallax {
@@ -97,6 +98,7 @@ class LadderDrawing {
     }
     // What stands between two points.
     for (size_t i = 1; i + 2 < names.size(); ++i) {
+      out += text_at(lane_x(i) + apart_ / 2, 34, "device", "title middle");
       out += fmt::format("<rect class=\"device\" x=\"{:.1f}\" y=\"24\" width=\"{:.1f}\" height=\"{:.0f}\"/>", lane_x(i) + 14,
                          apart_ - 28, height - 28);
     }
@@ -167,8 +169,7 @@ class LadderDrawing {
     std::string text = packet_text(step);
     for (size_t lane = 0; lane < step.sightings.size(); ++lane) {
       text += "; ";
-      text +=
-          step.sightings[lane] ? sighting_text(*step.sightings[lane], ladder_.lanes[lane]) : ladder_.lanes[lane] + ": not seen";
+      text += step.sightings[lane] ? sighting_text(ladder_, lane, *step.sightings[lane]) : ladder_.lanes[lane] + ": not seen";
     }
     return text;
   }
@@ -181,11 +182,17 @@ class LadderDrawing {
 
 }  // namespace
 
-std::string sighting_text(const LadderSighting& sighting, const std::string& point) {
+std::string file_of(const Ladder& ladder, const LadderSighting& sighting) {
+  return sighting.packet.port < ladder.files.size() ? file_name(ladder.files[sighting.packet.port]) : "";
+}
+
+std::string sighting_text(const Ladder& ladder, size_t lane, const LadderSighting& sighting) {
   const Sighting& s = sighting.packet;
-  std::string text = fmt::format("{}: {}, frame {}, {} > {}, TTL {}, IP id {}", point, time_text_ns(sighting.time_ns),
-                                 sighting.frame, to_string(Endpoint{s.source, s.source_port}),
-                                 to_string(Endpoint{s.destination, s.destination_port}), s.ttl, s.ip_id);
+  const std::string file = file_of(ladder, sighting);
+  std::string text =
+      fmt::format("{}: {}, frame {}{}, {} > {}, TTL {}, IP id {}", ladder.lanes[lane], time_text_ns(sighting.time_ns),
+                  sighting.frame, file.empty() ? "" : " of " + file, to_string(Endpoint{s.source, s.source_port}),
+                  to_string(Endpoint{s.destination, s.destination_port}), s.ttl, s.ip_id);
   if (s.is_tcp()) text += fmt::format(", seq {}, ack {}, window {}", s.seq, s.ack, s.window);
   return text;
 }

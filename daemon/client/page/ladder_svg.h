@@ -15,7 +15,8 @@ inline constexpr size_t kSvgStepsMax = 60;  // of more, those between that say n
 std::string ladder_svg(const Ladder& ladder);
 std::string ladder_legend(const Ladder& ladder);  // what its marks mean, those that occur
 
-// What was seen of a packet at a point: "outside: 2024-02-29T12:34:56.001Z, frame 7, 10.0.0.1:5000 > ...".
-std::string sighting_text(const LadderSighting& sighting, const std::string& point);
+// What was seen of a packet at a point: "outside: 2024-02-29T12:34:56.001Z, frame 7 of a.pcap, 10.0.0.1:5000 > ...".
+std::string sighting_text(const Ladder& ladder, size_t lane, const LadderSighting& sighting);
+std::string file_of(const Ladder& ladder, const LadderSighting& sighting);  // without its folders; empty: not known
 
 }  // namespace parallax

@@ -13,6 +13,7 @@ std::string packet_table(const Ladder& ladder, const std::string& id) {
   std::vector<HtmlTable::Column> columns{{"seconds", "number"}, {"from"}, {"packet", "exact"}, {"labels"}, {"transit", "number"}};
   for (const std::string& lane : ladder.lanes) {
     columns.push_back({"frame at " + lane, "number"});
+    columns.push_back({"of file"});
     columns.push_back({"time at " + lane + " (UTC)", "exact"});
   }
   columns.push_back({"rewritten, old > new", "words"});
@@ -27,6 +28,7 @@ std::string packet_table(const Ladder& ladder, const std::string& id) {
                                 {transit_text(step), std::to_string(transit_ns(step).value_or(0))}};
     for (const auto& sighting : step.sightings) {
       cells.push_back(sighting ? HtmlCell{std::to_string(sighting->frame)} : text_cell("-"));
+      cells.push_back(text_cell(sighting ? file_of(ladder, *sighting) : ""));
       cells.push_back(text_cell(sighting ? time_text_ns(sighting->time_ns) : "not seen"));
     }
     cells.push_back(text_cell(rewritten_text(step)));

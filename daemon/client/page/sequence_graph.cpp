@@ -238,7 +238,7 @@ class Graph {
   std::string title_of(const Drawn& drawn) const {
     std::string text = packet_text(*drawn.step);
     if (const std::string labels = labels_text(*drawn.step); !labels.empty()) text += " [" + labels + ']';
-    return escaped(text + "; " + sighting_text(*drawn.sighting, ladder_.lanes[drawn.lane]));
+    return escaped(text + "; " + sighting_text(ladder_, drawn.lane, *drawn.sighting));
   }
 
   std::string legend() const {

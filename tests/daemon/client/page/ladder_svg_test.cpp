@@ -53,6 +53,15 @@ TEST(LadderSvg, TheLegendHasOnlyWhatOccurs) {
   EXPECT_THAT(legend, Not(HasSubstr("lost in the device")));
 }
 
+TEST(LadderSvg, FramesAreOfTheFileThatHoldsThem) {
+  Ladder tapped = ladder({ladder_step(Side::client, tcp_flag::syn, 0, {0, 1})});
+  tapped.files = {"/captures/tap0.pcap", "/captures/tap1.pcap", "/captures/span.pcap"};
+  tapped.steps[0].sightings[1]->packet.port = 2;
+  EXPECT_THAT(ladder_svg(tapped), HasSubstr("frame 7 of tap0.pcap"));
+  EXPECT_THAT(ladder_svg(tapped), HasSubstr("frame 8 of span.pcap"));
+  EXPECT_THAT(packet_table(tapped, "t"), HasSubstr(">8</td><td>span.pcap</td>"));
+}
+
 TEST(LadderSvg, NamesOfPointsAreText) {
   Ladder hostile = ladder({ladder_step(Side::client, tcp_flag::syn, 0, {0, 1})});
   hostile.lanes = {"<script>", "\"><img>"};
