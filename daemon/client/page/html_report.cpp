@@ -72,11 +72,20 @@ class Page {
   }
 
   std::string verdict() const {
-    v1::Severity worst = v1::SEVERITY_UNSPECIFIED;
-    for (const v1::Finding& finding : report_.findings()) worst = std::max(worst, finding.severity());
-    std::string out = fmt::format("<div class=\"verdict {}\">\n", worst >= v1::SEVERITY_WARNING ? word(worst) : "good");
+    std::string out = "<div class=\"verdict " + verdict_class() + "\">\n";
     for (const auto& [level, sentence] : report_verdict(report_)) out += "<p>" + escaped(sentence) + "</p>\n";
     return out + "</div>\n";
+  }
+
+  // Green is for an all-clear alone.
+  std::string verdict_class() const {
+    v1::Severity worst = v1::SEVERITY_UNSPECIFIED;
+    for (const v1::Finding& finding : report_.findings()) worst = std::max(worst, finding.severity());
+    if (worst >= v1::SEVERITY_NOTICE) return word(worst);
+    const bool saw_nothing = std::any_of(report_.points().begin(), report_.points().end(), [](const v1::Point& point) {
+      return point.packets() > 0 && point.decode_errors() >= point.packets();
+    });
+    return saw_nothing || report_.summary().packets() == 0 ? "info" : "good";
   }
 
   // What the page holds, and the groups of findings at one look.

@@ -93,14 +93,14 @@ class LadderDrawing {
     std::string out = text_at(width_of(13), 16, "seconds", "title end");
     for (size_t i = 0; i < names.size(); ++i) {
       const bool is_point = i > 0 && i + 1 < names.size();
-      out += text_at(lane_x(i), 16, cut_to_lane(names[i]), "title middle");
+      out += text_at(lane_x(i), 16, cut_to_lane(names[i]), is_point ? "title middle" : "aside middle");
       out += line_between(lane_x(i), 24, lane_x(i), height - 4, is_point ? "lane point" : "lane");
     }
     // What stands between two points.
     for (size_t i = 1; i + 2 < names.size(); ++i) {
-      out += text_at(lane_x(i) + apart_ / 2, 34, "device", "title middle");
       out += fmt::format("<rect class=\"device\" x=\"{:.1f}\" y=\"24\" width=\"{:.1f}\" height=\"{:.0f}\"/>", lane_x(i) + 14,
                          apart_ - 28, height - 28);
+      out += text_at(lane_x(i) + apart_ / 2, 34, "device", "aside middle");
     }
     for (size_t i = 0; i < kTitles.size(); ++i) out += text_at(text_x_[i], 16, kTitles[i], "title");
     return out;

@@ -126,7 +126,11 @@ class Graph {
     for (size_t lane = 0; lane < ladder_.lanes.size(); ++lane) out += acknowledged(lane);
     for (const Drawn& drawn : segments_) out += bracket(drawn);
     for (const Drawn& drawn : segments_) out += marked(drawn);
-    for (const Drawn& drawn : acks_) out += marked(drawn);
+    for (const Drawn& drawn : acks_) {
+      // What carries data, opens or closes is marked in the graph of its own direction.
+      const Sighting& s = drawn.sighting->packet;
+      if (s.payload_length == 0 && !(s.tcp_flags & tcp_flag::turning)) out += marked(drawn);
+    }
     return out + "</svg></div>" + legend() + "</figure>\n";
   }
 
@@ -192,7 +196,7 @@ class Graph {
                       x, kTop, bottom, bottom + 17, at);
     }
     out += fmt::format("<path class=\"axis\" d=\"M{} {}V{}H{}\"/>", kLeft, kTop, bottom, right);
-    out += fmt::format("<text class=\"middle\" x=\"{:.0f}\" y=\"{}\">{} since {} UTC</text>", (kLeft + right) / 2, kHeight - 8,
+    out += fmt::format("<text class=\"middle\" x=\"{:.0f}\" y=\"{}\">{} since {}</text>", (kLeft + right) / 2, kHeight - 8,
                        unit_.name, escaped(time_text_ns(begin_ns_)));
     const double middle = (kTop + bottom) / 2;
     out += fmt::format("<text class=\"middle\" transform=\"translate(14 {}) rotate(-90)\">relative sequence number, bytes</text>",

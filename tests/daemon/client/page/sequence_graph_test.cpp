@@ -45,7 +45,7 @@ TEST(SequenceGraph, SegmentsOfBothPointsStandOverEachOther) {
   EXPECT_EQ(segments_at(1, html), 2u);
   EXPECT_EQ(count_of("<path class=\"ack p", html), 2u + 2u);  // and in the legend
   EXPECT_THAT(html, HasSubstr("client to server"));
-  EXPECT_THAT(html, HasSubstr("ms since 1970-01-01T00:00:00Z UTC"));
+  EXPECT_THAT(html, HasSubstr("ms since 1970-01-01T00:00:00Z<"));
 }
 
 TEST(SequenceGraph, EachDirectionWithDataHasItsOwn) {
@@ -64,6 +64,16 @@ TEST(SequenceGraph, WhatWasLostAndSentAgainIsMarkedOnce) {
   EXPECT_EQ(count_of("<path class=\"mark again\" transform", html), 1u);
   EXPECT_THAT(html, HasSubstr("lost in the device"));
   EXPECT_THAT(html, Not(HasSubstr("injected by the device")));
+}
+
+TEST(SequenceGraph, WhatTheOtherDirectionLostIsMarkedWhereItIsDataOrNothingButAnAcknowledgement) {
+  const uint32_t lost = bit(PacketLabel::lost_in_device);
+  const std::string html = drawn({numbered(ladder_step(Side::client, kAck, 100, {0, 1}), 1, 1),
+                                  numbered(ladder_step(Side::server, kAck, 50, {-1, 2}, lost), 1, 101),
+                                  numbered(ladder_step(Side::server, kAck, 0, {-1, 3}, lost), 51, 101)});
+  const size_t second = html.find("server to client");
+  EXPECT_EQ(count_of("<path class=\"mark lost\" transform", html.substr(0, second)), 1u);
+  EXPECT_EQ(count_of("<path class=\"mark lost\" transform", html.substr(second)), 1u);
 }
 
 // RFC 9293, 3.4: numbers wrap; and a keep-alive repeats the byte before the first.
