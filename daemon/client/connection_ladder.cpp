@@ -79,7 +79,8 @@ class LaneOrder {
   std::optional<PointIndex> hairpin_;
 };
 
-// Sequence numbers of each leg relative to its initial ones, or where these were not seen to the first.
+// Sequence numbers of each leg relative to its initial ones. Where these were not seen: to those by which another leg that shows
+// the same packet counts, so that a byte has one number at all points; or else to the first.
 class RelativeNumbers {
  public:
   explicit RelativeNumbers(const ConnectionRecord& connection) : first_(connection.legs.size()) {
@@ -89,10 +90,12 @@ class RelativeNumbers {
       }
     }
   }
-  void set(LadderSighting& sighting, size_t leg, Side from) {
+  // `elsewhere`: the same packet at another point; null: none so far.
+  void set(LadderSighting& sighting, size_t leg, Side from, const LadderSighting* elsewhere) {
     const Sighting& s = sighting.packet;
-    if (!first_[leg][from]) first_[leg][from] = s.seq;
-    if (!first_[leg][opposite(from)] && (s.tcp_flags & tcp_flag::ack)) first_[leg][opposite(from)] = s.ack;
+    if (!first_[leg][from]) first_[leg][from] = s.seq - (elsewhere ? elsewhere->relative_seq : 0);
+    if (!first_[leg][opposite(from)] && (s.tcp_flags & tcp_flag::ack))
+      first_[leg][opposite(from)] = s.ack - (elsewhere ? elsewhere->relative_ack : 0);
     sighting.relative_seq = s.seq - *first_[leg][from];
     sighting.relative_ack = s.ack - first_[leg][opposite(from)].value_or(0);
   }
@@ -160,14 +163,17 @@ Ladder ladder_of(const ConnectionRecord& connection, const std::vector<const Pac
     LadderSighting sighting{
         .time_ns = packet->time_ns, .frame = packet->frame, .labels = packet->labels, .packet = frame->second};
     const Side from = sender_of(connection.legs[packet->leg_index], frame->second);
-    numbers.set(sighting, packet->leg_index, from);
     size_t at = ladder.steps.size();
     if (packet->packet_id != 0) at = step_of.try_emplace(packet->packet_id, at).first->second;
     if (at < ladder.steps.size() && ladder.steps[at].sightings[lane]) at = ladder.steps.size();  // shown twice by its point
     if (at == ladder.steps.size())
       ladder.steps.push_back({.from = from, .sightings = std::vector<std::optional<LadderSighting>>(lanes.size())});
-    ladder.steps[at].sightings[lane] = sighting;
-    ladder.steps[at].decisive |= decisive.contains({packet->port, packet->frame});
+    LadderStep& step = ladder.steps[at];
+    const auto elsewhere =
+        std::find_if(step.sightings.begin(), step.sightings.end(), [](const auto& s) { return s.has_value(); });
+    numbers.set(sighting, packet->leg_index, from, elsewhere == step.sightings.end() ? nullptr : &**elsewhere);
+    step.sightings[lane] = sighting;
+    step.decisive |= decisive.contains({packet->port, packet->frame});
   }
   return ladder;
 }

@@ -29,6 +29,33 @@ struct Outcome {
   std::string out, err;
 };
 
+// A pcap of one connection at a point `transit_us` behind the client.
+class Capture {
+ public:
+  explicit Capture(uint32_t transit_us) : transit_us_(transit_us) { bytes_.pcap_header(0xa1b2c3d4); }
+
+  void add(bool from_client, uint32_t ms, uint8_t flags, uint32_t seq, uint32_t ack, const std::string& text) {
+    test::Ip ip;
+    ip.source = test::address(from_client ? "198.51.100.7" : "192.0.2.80");
+    ip.destination = test::address(from_client ? "192.0.2.80" : "198.51.100.7");
+    test::Tcp tcp;
+    tcp.source_port = from_client ? 40000 : 80;
+    tcp.destination_port = from_client ? 80 : 40000;
+    tcp.seq = seq;
+    tcp.ack = ack;
+    tcp.flags = flags;
+    const test::Frame frame = test::tcp_frame(ip, tcp, std::vector<uint8_t>(text.begin(), text.end()));
+    const uint32_t microseconds = ms * 1000 + (from_client ? transit_us_ : 500 - transit_us_);
+    bytes_.pcap_packet(1'709'210'096 + microseconds / 1'000'000, microseconds % 1'000'000, frame,
+                       static_cast<uint32_t>(frame.size()));
+  }
+  std::string bytes() const { return {bytes_.bytes().begin(), bytes_.bytes().end()}; }
+
+ private:
+  const uint32_t transit_us_;
+  test::CaptureBytes bytes_{false};
+};
+
 class AnalyzeHtmlTest : public testing::Test {
  protected:
   std::string path(const std::string& name) const { return directory_.path() + '/' + name; }
@@ -47,34 +74,19 @@ class AnalyzeHtmlTest : public testing::Test {
     return names;
   }
 
-  // A request to a host of this name and its answer, as seen at a point `transit_us` behind the client.
-  std::string capture(const std::string& file, uint32_t transit_us, const std::string& host = "lab.example") const {
-    test::CaptureBytes bytes(false);
-    bytes.pcap_header(0xa1b2c3d4);
-    const auto send = [&](bool from_client, uint32_t ms, uint8_t flags, uint32_t seq, uint32_t ack, const std::string& text) {
-      test::Ip ip;
-      ip.source = test::address(from_client ? "198.51.100.7" : "192.0.2.80");
-      ip.destination = test::address(from_client ? "192.0.2.80" : "198.51.100.7");
-      test::Tcp tcp;
-      tcp.source_port = from_client ? 40000 : 80;
-      tcp.destination_port = from_client ? 80 : 40000;
-      tcp.seq = seq;
-      tcp.ack = ack;
-      tcp.flags = flags;
-      const test::Frame frame = test::tcp_frame(ip, tcp, std::vector<uint8_t>(text.begin(), text.end()));
-      const uint32_t microseconds = ms * 1000 + (from_client ? transit_us : 500 - transit_us);
-      bytes.pcap_packet(1'709'210'096, microseconds, frame, static_cast<uint32_t>(frame.size()));
-    };
+  // A request to a host of this name, its answer, and a reset.
+  std::string request(const std::string& file, uint32_t transit_us, const std::string& host = "lab.example") const {
+    Capture capture(transit_us);
     using namespace tcp_flag;
-    const std::string request = "GET /" + host + " HTTP/1.1\r\nHost: " + host + "\r\n\r\n";
-    const auto asked = 1001 + static_cast<uint32_t>(request.size());
-    send(true, 0, syn, 1000, 0, "");
-    send(false, 1, syn | ack, 7000, 1001, "");
-    send(true, 2, ack, 1001, 7001, "");
-    send(true, 3, ack | psh, 1001, 7001, request);
-    send(false, 4, ack | psh, 7001, asked, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
-    send(false, 5, ack | rst, 7041, asked, "");
-    return write(file, std::string(bytes.bytes().begin(), bytes.bytes().end()));
+    const std::string text = "GET /" + host + " HTTP/1.1\r\nHost: " + host + "\r\n\r\n";
+    const auto asked = 1001 + static_cast<uint32_t>(text.size());
+    capture.add(true, 0, syn, 1000, 0, "");
+    capture.add(false, 1, syn | ack, 7000, 1001, "");
+    capture.add(true, 2, ack, 1001, 7001, "");
+    capture.add(true, 3, ack | psh, 1001, 7001, text);
+    capture.add(false, 4, ack | psh, 7001, asked, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+    capture.add(false, 5, ack | rst, 7041, asked, "");
+    return write(file, capture.bytes());
   }
 
   Outcome analyze(const AnalyzeOptions& options) const {
@@ -97,7 +109,7 @@ class AnalyzeHtmlTest : public testing::Test {
 
 TEST_F(AnalyzeHtmlTest, PageIsWrittenBesideWhatStandardOutputGets) {
   AnalyzeOptions options;
-  options.points = {"outside=" + capture("a.pcap", 0), "inside=" + capture("b.pcap", 100)};
+  options.points = {"outside=" + request("a.pcap", 0), "inside=" + request("b.pcap", 100)};
   for (const char* format : {"text", "json"}) {
     options.format = format;
     options.html_file.clear();
@@ -116,7 +128,7 @@ TEST_F(AnalyzeHtmlTest, PageIsWrittenBesideWhatStandardOutputGets) {
 
 TEST_F(AnalyzeHtmlTest, NamesInPacketsAndOfFilesStayText) {
   AnalyzeOptions options;
-  options.points = {"outside=" + capture("<script>a.pcap", 0, "<script>alert(1)</script>"), "inside=" + capture("b.pcap", 100)};
+  options.points = {"outside=" + request("<script>a.pcap", 0, "<script>alert(1)</script>"), "inside=" + request("b.pcap", 100)};
   options.html_file = path("report.html");
   EXPECT_EQ(analyze(options).exit_code, kExitDone);
   const std::string page = content_of("report.html");
@@ -126,7 +138,7 @@ TEST_F(AnalyzeHtmlTest, NamesInPacketsAndOfFilesStayText) {
 
 TEST_F(AnalyzeHtmlTest, PageThatCannotBeWrittenIsAnErrorBeforeTheWork) {
   AnalyzeOptions options;
-  options.points = {"here=" + capture("a.pcap", 0)};
+  options.points = {"here=" + request("a.pcap", 0)};
   const std::string before = content_of("a.pcap");
   for (const auto& [file, reason] : std::map<std::string, std::string>{{path("missing/report.html"), "No such file or directory"},
                                                                        {directory_.path(), "it is there and no regular file"},
@@ -149,14 +161,14 @@ TEST_F(AnalyzeHtmlTest, PageThatWasThereStaysUntilTheNewOneIsWhole) {
   EXPECT_EQ(analyze(options).exit_code, kExitUsage);
   EXPECT_EQ(content_of("report.html"), "old");
   EXPECT_EQ(files(), std::set<std::string>{"report.html"});
-  options.points = {"here=" + capture("a.pcap", 0)};
+  options.points = {"here=" + request("a.pcap", 0)};
   EXPECT_EQ(analyze(options).exit_code, kExitDone);
   EXPECT_THAT(content_of("report.html"), StartsWith("<!DOCTYPE html>"));
 }
 
 TEST_F(AnalyzeHtmlTest, IsOfTheWholeReport) {
   AnalyzeOptions options;
-  options.points = {"here=" + capture("a.pcap", 0)};
+  options.points = {"here=" + request("a.pcap", 0)};
   options.html_file = path("report.html");
   options.ladder = 1;
   const Outcome outcome = analyze(options);
