@@ -2,6 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <set>
+#include <utility>
+#include <vector>
+
 #include "daemon/client/ladder_words.h"
 #include "daemon/client/page/html_table.h"
 #include "daemon/client/page/ladder_svg.h"
@@ -9,30 +13,47 @@
 
 namespace parallax {
 
-std::string packet_table(const Ladder& ladder, const std::string& id) {
-  std::vector<HtmlTable::Column> columns{{"seconds", "number"}, {"from"}, {"packet", "exact"}, {"labels"}, {"transit", "number"}};
-  for (const std::string& lane : ladder.lanes) {
-    columns.push_back({"frame at " + lane, "number"});
-    columns.push_back({"of file"});
-    columns.push_back({"time at " + lane + " (UTC)", "exact"});
+namespace {
+
+// Whether a frame number at this point is not enough to find the packet.
+bool has_several_files(const Ladder& ladder, size_t lane) {
+  std::set<PortIndex> ports;
+  for (const LadderStep& step : ladder.steps) {
+    if (step.sightings[lane]) ports.insert(step.sightings[lane]->packet.port);
   }
-  columns.push_back({"rewritten, old > new", "words"});
+  return ports.size() > 1;
+}
+
+}  // namespace
+
+std::string packet_table(const Ladder& ladder, const std::string& id) {
+  std::vector<HtmlTable::Column> columns{
+      {"seconds", "number"}, {"from"}, {"packet", "exact words"}, {"rewritten, old > new", "words"}, {"transit", "number"}};
+  std::vector<bool> names_files;
+  for (size_t lane = 0; lane < ladder.lanes.size(); ++lane) {
+    names_files.push_back(has_several_files(ladder, lane));
+    columns.push_back({"frame at " + ladder.lanes[lane], "number"});
+    if (names_files[lane]) columns.push_back({"of file"});
+    columns.push_back({"time at " + ladder.lanes[lane] + " (UTC)", "exact"});
+  }
   HtmlTable table(id, columns);
   for (const LadderRow& row : rows_of(ladder, kSvgStepsMax)) {
     if (row.step == nullptr) continue;
     const LadderStep& step = *row.step;
+    std::string said = packet_text(step);
+    if (const std::string labels = labels_text(step); !labels.empty()) said += " [" + labels + ']';
     std::vector<HtmlCell> cells{{fmt::format("{:.6f}", static_cast<double>(row.since_begin_ns) / 1e9)},
                                 text_cell(step.from == Side::client ? "client" : "server"),
-                                text_cell(packet_text(step)),
-                                text_cell(labels_text(step)),
+                                text_cell(said),
+                                text_cell(rewritten_text(step)),
                                 {transit_text(step), std::to_string(transit_ns(step).value_or(0))}};
-    for (const auto& sighting : step.sightings) {
+    for (size_t lane = 0; lane < step.sightings.size(); ++lane) {
+      const auto& sighting = step.sightings[lane];
       cells.push_back(sighting ? HtmlCell{std::to_string(sighting->frame)} : text_cell("-"));
-      cells.push_back(text_cell(sighting ? file_of(ladder, *sighting) : ""));
+      if (names_files[lane]) cells.push_back(text_cell(sighting ? file_of(ladder, *sighting) : ""));
       cells.push_back(text_cell(sighting ? time_text_ns(sighting->time_ns) : "not seen"));
     }
-    cells.push_back(text_cell(rewritten_text(step)));
-    table.add(cells);
+    table.add(std::move(cells));
   }
   return table.html();
 }

@@ -11,16 +11,13 @@ takes nothing but Python's own library.
 import fcntl
 import json
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-
 
 class Browser:
-    def __init__(self, program, profile):
+    def __init__(self, profile):
         read_here, write_there = os.pipe()
         read_there, write_here = os.pipe()
 
@@ -31,7 +28,7 @@ class Browser:
                 os.dup2(end, number)
 
         self.process = subprocess.Popen(
-            [program, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
+            ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
              "--remote-debugging-pipe", f"--user-data-dir={profile}", "about:blank"],
             close_fds=False, preexec_fn=give_pipes, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         os.close(read_there)
@@ -84,9 +81,8 @@ def complaint_of(event):
 def main():
     url = "file://" + os.path.abspath(sys.argv[1])
     script = sys.stdin.read()
-    program = next(path for path in map(shutil.which, BROWSERS) if path)
     with tempfile.TemporaryDirectory(prefix="parallax-browser-", ignore_cleanup_errors=True) as profile:
-        browser = Browser(program, profile)
+        browser = Browser(profile)
         target = browser.call("Target.createTarget", url="about:blank")["targetId"]
         session = browser.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         for domain in ("Page", "Network", "Runtime", "Log"):
