@@ -98,6 +98,7 @@ class Analysis {
       return usage("--packets writes a record for each packet and needs --format json");
     }
     if (options_.ladder != 0 && options_.format != "text") return usage("--ladder is text and takes no --format json");
+    if (options_.html_file == "-") return usage("--html -: must be a file; standard output has what --format asks for");
     if (options_.ladder != 0 && !options_.html_file.empty()) return usage("--html is of the whole report and takes no --ladder");
     if (options_.align_clocks != "auto" && options_.align_clocks != "off") {
       return usage(fmt::format("--align-clocks {}: must be auto or off", options_.align_clocks));

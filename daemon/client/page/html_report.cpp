@@ -88,7 +88,7 @@ class Page {
     return saw_nothing || report_.summary().packets() == 0 ? "info" : "good";
   }
 
-  // What the page holds, and the groups of findings at one look.
+  // What the page holds.
   std::string contents() const {
     constexpr std::array<std::pair<const char*, const char*>, 7> kSections{{{"findings", "Findings"},
                                                                             {"points", "Points"},

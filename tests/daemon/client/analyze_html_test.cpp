@@ -166,6 +166,15 @@ TEST_F(AnalyzeHtmlTest, PageThatWasThereStaysUntilTheNewOneIsWhole) {
   EXPECT_THAT(content_of("report.html"), StartsWith("<!DOCTYPE html>"));
 }
 
+TEST_F(AnalyzeHtmlTest, StandardOutputIsNoPlaceForIt) {
+  AnalyzeOptions options;
+  options.points = {"here=" + request("a.pcap", 0)};
+  options.html_file = "-";
+  const Outcome outcome = analyze(options);
+  EXPECT_EQ(outcome.exit_code, kExitUsage);
+  EXPECT_THAT(outcome.err, HasSubstr("--html -: must be a file"));
+}
+
 TEST_F(AnalyzeHtmlTest, IsOfTheWholeReport) {
   AnalyzeOptions options;
   options.points = {"here=" + request("a.pcap", 0)};
