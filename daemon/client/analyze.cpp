@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <set>
@@ -14,10 +15,12 @@
 #include "capture/source/file_source.h"
 #include "config/loader.h"
 #include "daemon/client/connection_ladder.h"
+#include "daemon/client/page/html_report.h"
 #include "daemon/client/paint.h"
 #include "daemon/client/point_files.h"
 #include "daemon/client/progress.h"
 #include "daemon/client/text_report.h"
+#include "daemon/client/whole_file.h"
 #include "daemon/message/key_from.h"
 #include "daemon/message/record_sink.h"
 #include "daemon/message/text_table.h"
@@ -52,6 +55,7 @@ class Analysis {
 
   int run() {
     if (!check_options() || !load_config() || !parse_points() || !load_access_log()) return kExitUsage;
+    if (!open_page()) return kExitFailed;
     open_files();
     if (inputs_.empty()) {
       error("no input could be read");
@@ -59,7 +63,7 @@ class Analysis {
     }
     if (!compile_filter()) return kExitUsage;
     survey_files();
-    records_packets_ = options_.packets || options_.ladder != 0 || (options_.format == "text" && is_small());
+    records_packets_ = options_.packets || options_.ladder != 0 || (wants_report() && is_small());
     OfflinePipeline pipeline(std::move(inputs_), engine_options(), config_.limits().ring_slots(), filter_ ? &*filter_ : nullptr,
                              key_from(config_.identity()));
     progress_.begin("analysing", stored_bytes());
@@ -94,6 +98,8 @@ class Analysis {
       return usage("--packets writes a record for each packet and needs --format json");
     }
     if (options_.ladder != 0 && options_.format != "text") return usage("--ladder is text and takes no --format json");
+    if (options_.html_file == "-") return usage("--html -: must be a file; standard output has what --format asks for");
+    if (options_.ladder != 0 && !options_.html_file.empty()) return usage("--html is of the whole report and takes no --ladder");
     if (options_.align_clocks != "auto" && options_.align_clocks != "off") {
       return usage(fmt::format("--align-clocks {}: must be auto or off", options_.align_clocks));
     }
@@ -135,6 +141,27 @@ class Analysis {
     access_log_ = std::make_shared<const AccessLog>(std::move(*log));
     return true;
   }
+
+  bool open_page() {
+    if (options_.html_file.empty()) return true;
+    for (const PointFiles& point : points_) {
+      for (const std::string& file : point.files) {
+        std::error_code none;
+        if (!std::filesystem::equivalent(options_.html_file, file.substr(0, file.find('#')), none)) continue;
+        error(fmt::format("--html {}: is a capture that is to be read", options_.html_file));
+        return false;
+      }
+    }
+    Result<std::unique_ptr<WholeFile>> page = WholeFile::open(options_.html_file);
+    if (!page.ok()) {
+      error("--html " + page.error());
+      return false;
+    }
+    page_ = std::move(*page);
+    return true;
+  }
+
+  bool wants_report() const { return options_.ladder == 0 && (options_.format == "text" || page_ != nullptr); }
 
   // A file that cannot be read is said and counted, and the others are analysed.
   void open_files() {
@@ -323,25 +350,34 @@ class Analysis {
   }
 
   bool write(const OfflinePipeline& pipeline) {
-    if (options_.format == "json") {
-      JsonLines lines(out_);
-      add_records(pipeline, lines);
-      return true;
-    }
     Report report;
     if (clocks_compared_) report.set_clocks_compared();
-    add_records(pipeline, report);
-    const Engine& engine = pipeline.engine();
-    std::vector<ConnectionRecord> examples;
-    if (records_packets_) {
-      for (const uint64_t id : report_examples(report)) {
-        for (ConnectionRecord& connection : engine.connections(id - 1, 1)) examples.push_back(std::move(connection));
-      }
+    ConnectionList connections;
+    JsonLines lines(out_);
+    RecordSinks sinks;
+    if (options_.format == "json") sinks.join(lines);
+    if (wants_report()) sinks.join(report);
+    if (page_ != nullptr) sinks.join(connections);
+    add_records(pipeline, sinks);
+    if (!wants_report()) return true;
+    const Ladders examples = example_ladders(pipeline.engine(), report);
+    if (options_.format == "text") {
+      const std::string text = text_report(report, examples, {.ascii = !speaks_utf8(), .colour = takes_colour(out_)});
+      std::fwrite(text.data(), 1, text.size(), out_);
     }
-    const std::string text = text_report(report, ladders(engine, examples, engine.findings(0, SIZE_MAX)),
-                                         {.ascii = !speaks_utf8(), .colour = takes_colour(out_)});
-    std::fwrite(text.data(), 1, text.size(), out_);
-    return true;
+    if (page_ == nullptr) return true;
+    const std::string failure = page_->put(html_report(report, examples, connections));
+    if (!failure.empty()) error("--html " + failure);
+    return failure.empty();
+  }
+
+  Ladders example_ladders(const Engine& engine, const Report& report) const {
+    if (!records_packets_) return {};
+    std::vector<ConnectionRecord> examples;
+    for (const uint64_t id : report_examples(report)) {
+      for (ConnectionRecord& connection : engine.connections(id - 1, 1)) examples.push_back(std::move(connection));
+    }
+    return ladders(engine, examples, engine.findings(0, SIZE_MAX));
   }
 
   void add_records(const OfflinePipeline& pipeline, RecordSink& sink) {
@@ -464,6 +500,7 @@ class Analysis {
   std::vector<PointClock> clocks_;  // by point
   std::vector<std::vector<std::string>> clock_notes_;
   std::set<LinkType> link_types_;
+  std::unique_ptr<WholeFile> page_;  // null: none was asked for
   bool clocks_compared_ = false;
   bool records_packets_ = false;  // for packet records or ladders
   bool files_failed_ = false;

@@ -16,6 +16,7 @@ struct AnalyzeOptions {
   std::string filter;  // BPF; empty: that of the configuration
   std::string align_clocks = "auto";
   std::string access_log;  // file; empty: none
+  std::string html_file;   // the report as a page, besides; empty: none
   uint64_t ladder = 0;     // the connection of which to print the ladder, instead of the report; 0: none
   size_t workers = 1;
 };

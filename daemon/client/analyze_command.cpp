@@ -27,6 +27,12 @@ The report shows one example of each kind of finding as a ladder: client, points
 the device; *: made by it; ?: seen on one side, and not known why; !: a finding rests on it. #3/4: its frame in the files of the
 points, from the client's side. Of captures of more than 128 MiB only --ladder shows them. Colours: on a terminal, unless NO_COLOR is set.
 
+--html FILE writes the same report as one page that needs no network and no other file: each example also as a time-sequence graph
+with both points over each other, its packets as a table with what was rewritten (old > new), and the 1,000 connections to look at
+first. Standard output has what --format asks for besides.
+
+  parallax analyze outside=a.pcap inside=b.pcap --html report.html
+
 --access-log FILE takes a web server's or proxy's own log, plain or gzip: the common and combined formats of Apache and
 nginx, haproxy's HTTP log, or W3C extended (IIS). Its requests are looked for among those captured, one to one, by method,
 target, status, time and client; what fits several is left alone. The client that it names (the address that connected, or
@@ -53,6 +59,10 @@ void add_analyze_command(CLI::App& app, int& exit_code) {
   command.add_option("--config", options->config_file, "take limits, timing and filter from this configuration")
       ->option_text("FILE");
   command.add_option("-Y,--filter", options->filter, "analyse only what this BPF expression lets through")->option_text("BPF");
+  command
+      .add_option("--html", options->html_file,
+                  "write the report as a page for a browser to this file, too: graphs, tables that sort")
+      ->option_text("FILE");
   command
       .add_option("--ladder", options->ladder,
                   "print the packets of this connection instead of the report: where each was seen, line by line")

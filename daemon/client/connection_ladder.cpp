@@ -35,9 +35,11 @@ std::map<FrameOf, Sighting> read_frames(const std::set<FrameOf>& wanted, const L
         if (!wanted.contains({port, raw.frame})) continue;
         --left;
         Sighting sighting{};
-        if (decode({raw.data, raw.captured_length, raw.wire_length, raw.link_type}, sighting, input.key_from) ==
+        if (decode({raw.data, raw.captured_length, raw.wire_length, raw.link_type}, sighting, input.key_from) !=
             DecodeError::none)
-          found.emplace(FrameOf{port, raw.frame}, sighting);
+          continue;
+        sighting.port = port;
+        found.emplace(FrameOf{port, raw.frame}, sighting);
       }
     }
     it = end;
@@ -77,7 +79,8 @@ class LaneOrder {
   std::optional<PointIndex> hairpin_;
 };
 
-// Sequence numbers of each leg relative to its initial ones, or where these were not seen to the first.
+// Sequence numbers of each leg relative to its initial ones. Where these were not seen: to those by which another leg that shows
+// the same packet counts, so that a byte has one number at all points; or else to the first.
 class RelativeNumbers {
  public:
   explicit RelativeNumbers(const ConnectionRecord& connection) : first_(connection.legs.size()) {
@@ -87,10 +90,12 @@ class RelativeNumbers {
       }
     }
   }
-  void set(LadderSighting& sighting, size_t leg, Side from) {
+  // `elsewhere`: the same packet at another point; null: none so far.
+  void set(LadderSighting& sighting, size_t leg, Side from, const LadderSighting* elsewhere) {
     const Sighting& s = sighting.packet;
-    if (!first_[leg][from]) first_[leg][from] = s.seq;
-    if (!first_[leg][opposite(from)] && (s.tcp_flags & tcp_flag::ack)) first_[leg][opposite(from)] = s.ack;
+    if (!first_[leg][from]) first_[leg][from] = s.seq - (elsewhere ? elsewhere->relative_seq : 0);
+    if (!first_[leg][opposite(from)] && (s.tcp_flags & tcp_flag::ack))
+      first_[leg][opposite(from)] = s.ack - (elsewhere ? elsewhere->relative_ack : 0);
     sighting.relative_seq = s.seq - *first_[leg][from];
     sighting.relative_ack = s.ack - first_[leg][opposite(from)].value_or(0);
   }
@@ -140,13 +145,15 @@ std::set<FrameOf> decisive_frames(const ConnectionRecord& connection, const std:
 // `own`: its packets, in order.
 Ladder ladder_of(const ConnectionRecord& connection, const std::vector<const PacketRecord*>& own,
                  const std::map<FrameOf, Sighting>& frames, const std::vector<FindingRecord>& findings,
-                 const std::vector<std::string>& points) {
+                 const LadderInput& input) {
+  const std::vector<std::string>& points = input.points;
   const std::set<FrameOf> decisive = decisive_frames(connection, findings);
   const LaneOrder lanes(connection, points.size());
   RelativeNumbers numbers(connection);
 
   Ladder ladder;
   ladder.title = title_of(connection, points);
+  ladder.files = input.files;
   for (size_t lane = 0; lane < lanes.size(); ++lane) ladder.lanes.push_back(points[lanes.point_of(lane)]);
   std::unordered_map<uint64_t, size_t> step_of;  // by packet id
   for (const PacketRecord* packet : own) {
@@ -156,14 +163,17 @@ Ladder ladder_of(const ConnectionRecord& connection, const std::vector<const Pac
     LadderSighting sighting{
         .time_ns = packet->time_ns, .frame = packet->frame, .labels = packet->labels, .packet = frame->second};
     const Side from = sender_of(connection.legs[packet->leg_index], frame->second);
-    numbers.set(sighting, packet->leg_index, from);
     size_t at = ladder.steps.size();
     if (packet->packet_id != 0) at = step_of.try_emplace(packet->packet_id, at).first->second;
     if (at < ladder.steps.size() && ladder.steps[at].sightings[lane]) at = ladder.steps.size();  // shown twice by its point
     if (at == ladder.steps.size())
       ladder.steps.push_back({.from = from, .sightings = std::vector<std::optional<LadderSighting>>(lanes.size())});
-    ladder.steps[at].sightings[lane] = sighting;
-    ladder.steps[at].decisive |= decisive.contains({packet->port, packet->frame});
+    LadderStep& step = ladder.steps[at];
+    const auto elsewhere =
+        std::find_if(step.sightings.begin(), step.sightings.end(), [](const auto& s) { return s.has_value(); });
+    numbers.set(sighting, packet->leg_index, from, elsewhere == step.sightings.end() ? nullptr : &**elsewhere);
+    step.sightings[lane] = sighting;
+    step.decisive |= decisive.contains({packet->port, packet->frame});
   }
   return ladder;
 }
@@ -184,7 +194,7 @@ Ladders ladders_of(const std::vector<ConnectionRecord>& connections, const std::
   const std::map<FrameOf, Sighting> frames = read_frames(wanted, input);
   Ladders ladders;
   for (const ConnectionRecord& connection : connections)
-    ladders.emplace(connection.id, ladder_of(connection, own[connection.id], frames, findings, input.points));
+    ladders.emplace(connection.id, ladder_of(connection, own[connection.id], frames, findings, input));
   return ladders;
 }
 

@@ -1,10 +1,14 @@
 #include "daemon/client/finding_groups.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <map>
 #include <string>
 #include <tuple>
 
+#include "daemon/client/report_words.h"
+#include "daemon/message/text_table.h"
 #include "daemon/message/to_proto.h"
 
 namespace parallax {
@@ -42,6 +46,15 @@ uint64_t FindingsAlike::example() const {
     if (!finding->connection_ids().empty()) return finding->connection_ids(0);
   }
   return 0;
+}
+
+std::string heading_words(const FindingsAlike& group) {
+  const v1::Finding& first = group.first();
+  const double lost = group.time_lost_seconds();
+  return fmt::format("{}; by: {}; {}{}{}", where_text(first.where()), word(first.origin()),
+                     plural(group.count(), "time", "times"),
+                     group.findings.size() > 1 ? fmt::format(" in {} findings", group.findings.size()) : "",
+                     lost > 0 ? fmt::format("; {} lost", duration_text(lost)) : "");
 }
 
 std::vector<FindingsAlike> group_findings(const std::vector<v1::Finding>& findings) {

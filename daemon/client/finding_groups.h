@@ -1,7 +1,9 @@
 // Findings as a report shows them: those of one kind, place and origin are one group, and what is worst comes first.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "parallax/v1/types.pb.h"
@@ -20,6 +22,14 @@ struct FindingsAlike {
   // The connection whose packets show what they are about; 0: they are about none.
   uint64_t example() const;
 };
+
+// What stands behind the kind in its heading: "between outside and inside; by: device; 11 times in 2 findings; 17.5 s lost".
+std::string heading_words(const FindingsAlike& group);
+
+// How much of it a report shows whole.
+inline constexpr size_t kGroupsMax = 12;
+inline constexpr size_t kFindingsPerGroup = 3;
+inline constexpr int kEvidenceMax = 4;
 
 // By severity, certain ones first, then by how often. Points into `findings`.
 std::vector<FindingsAlike> group_findings(const std::vector<v1::Finding>& findings);

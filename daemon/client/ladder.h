@@ -33,9 +33,10 @@ struct LadderStep {
 };
 
 struct Ladder {
-  std::vector<std::string> title;  // lines
-  std::vector<std::string> lanes;  // points from the client's side to the server's
-  std::vector<LadderStep> steps;   // in order of time
+  std::vector<std::string> title;    // lines
+  std::vector<std::string> lanes;    // points from the client's side to the server's
+  std::vector<LadderStep> steps;     // in order of time
+  std::vector<std::string> files{};  // by Sighting::port: of which its frame is
 };
 
 using Ladders = std::map<uint64_t, Ladder>;  // by connection id

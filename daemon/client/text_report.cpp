@@ -15,9 +15,6 @@
 namespace parallax {
 namespace {
 
-constexpr size_t kGroupsMax = 12;
-constexpr size_t kFindingsPerGroup = 3;
-constexpr int kEvidenceMax = 4;
 constexpr size_t kLadderSteps = 16, kLadderIndent = 4;
 
 std::string lines_text(const ReportLines& lines) {
@@ -70,13 +67,8 @@ class Layout {
 
   std::string group_text(const FindingsAlike& group) const {
     const v1::Finding& first = group.first();
-    const double lost = group.time_lost_seconds();
     std::string heading =
-        wrapped(fmt::format("{}  {}  {}; by: {}; {}{}{}", word(first.severity()), word(first.kind()), where_text(first.where()),
-                            word(first.origin()), plural(group.count(), "time", "times"),
-                            group.findings.size() > 1 ? fmt::format(" in {} findings", group.findings.size()) : "",
-                            lost > 0 ? fmt::format("; {} lost", duration_text(lost)) : ""),
-                4, 2);
+        wrapped(fmt::format("{}  {}  {}", word(first.severity()), word(first.kind()), heading_words(group)), 4, 2);
     std::string text = paint_severity(std::move(heading), first.severity());
     for (size_t i = 0; i < group.findings.size() && i < kFindingsPerGroup; ++i) text += finding_text(*group.findings[i]);
     if (group.findings.size() > kFindingsPerGroup)

@@ -5,6 +5,7 @@
 
 #include <cstdio>
 #include <string>
+#include <vector>
 
 #include "parallax/v1/types.pb.h"
 
@@ -14,6 +15,18 @@ class RecordSink {
  public:
   virtual ~RecordSink() = default;
   virtual void add(const v1::Record& record) = 0;
+};
+
+// To several at once.
+class RecordSinks : public RecordSink {
+ public:
+  void join(RecordSink& sink) { sinks_.push_back(&sink); }
+  void add(const v1::Record& record) override {
+    for (RecordSink* sink : sinks_) sink->add(record);
+  }
+
+ private:
+  std::vector<RecordSink*> sinks_;
 };
 
 // One JSON object a line, written at once: nothing is held.

@@ -4,37 +4,20 @@
 #include <gtest/gtest.h>
 
 #include "analysis/model/vocabulary.h"
+#include "tests/support/ladder_steps.h"
 
 namespace parallax {
 namespace {
 
-constexpr int64_t kMs = 1'000'000;
-
-LadderStep step(Side from, uint8_t flags, uint32_t length, std::vector<int64_t> seen_ms, uint32_t labels = 0) {
-  LadderStep step;
-  step.from = from;
-  uint32_t frame = 7;
-  for (const int64_t ms : seen_ms) {
-    step.sightings.emplace_back();
-    if (ms < 0) continue;
-    LadderSighting& sighting = step.sightings.back().emplace();
-    sighting.time_ns = ms * kMs;
-    sighting.frame = frame++;
-    sighting.labels = labels;
-    sighting.packet.protocol = ip_protocol::tcp;
-    sighting.packet.tcp_flags = flags;
-    sighting.packet.payload_length = length;
-    sighting.packet.window = 500;
-  }
-  return step;
-}
+using test::ladder_step;
 
 std::string drawn(std::vector<LadderStep> steps, LadderStyle style = {}) {
   return ladder_text({.title = {}, .lanes = {"outside", "inside"}, .steps = std::move(steps)}, style);
 }
 
 TEST(Ladder, EachPacketIsALineWithItsSightings) {
-  EXPECT_EQ(drawn({step(Side::client, tcp_flag::syn, 0, {1000, 1001}), step(Side::server, tcp_flag::ack, 120, {1031, 1030})}),
+  EXPECT_EQ(drawn({ladder_step(Side::client, tcp_flag::syn, 0, {1000, 1001}),
+                   ladder_step(Side::server, tcp_flag::ack, 120, {1031, 1030})}),
             "                       device\n"
             "             client   outside  inside   server\n"
             "    0.000000 |--------o========o------->|  SYN seq 0 +1 ms #7/8\n"
@@ -42,10 +25,10 @@ TEST(Ladder, EachPacketIsALineWithItsSightings) {
 }
 
 TEST(Ladder, WhatIsLostEndsInTheDeviceAndWhatIsMadeBeginsThere) {
-  LadderStep lost = step(Side::client, tcp_flag::ack, 10, {0, -1}, bit(PacketLabel::lost_in_device));
+  LadderStep lost = ladder_step(Side::client, tcp_flag::ack, 10, {0, -1}, bit(PacketLabel::lost_in_device));
   lost.decisive = true;
-  EXPECT_EQ(drawn({lost, step(Side::server, tcp_flag::rst, 0, {1, -1}, bit(PacketLabel::injected_by_device)),
-                   step(Side::client, tcp_flag::ack, 0, {2, -1})}),
+  EXPECT_EQ(drawn({lost, ladder_step(Side::server, tcp_flag::rst, 0, {1, -1}, bit(PacketLabel::injected_by_device)),
+                   ladder_step(Side::client, tcp_flag::ack, 0, {2, -1})}),
             "                       device\n"
             "             client   outside  inside   server\n"
             "!   0.000000 |--------o===X    |        |  seq 0 len 10 #7/-\n"
@@ -54,8 +37,8 @@ TEST(Ladder, WhatIsLostEndsInTheDeviceAndWhatIsMadeBeginsThere) {
 }
 
 TEST(Ladder, ALongPauseIsSaid) {
-  EXPECT_EQ(drawn({step(Side::client, tcp_flag::ack, 10, {0, 0}),
-                   step(Side::client, tcp_flag::ack, 10, {3000, 3000}, bit(PacketLabel::retransmission))}),
+  EXPECT_EQ(drawn({ladder_step(Side::client, tcp_flag::ack, 10, {0, 0}),
+                   ladder_step(Side::client, tcp_flag::ack, 10, {3000, 3000}, bit(PacketLabel::retransmission))}),
             "                       device\n"
             "             client   outside  inside   server\n"
             "    0.000000 |--------o========o------->|  seq 0 len 10 +0 ns #7/8\n"
@@ -65,8 +48,8 @@ TEST(Ladder, ALongPauseIsSaid) {
 
 TEST(Ladder, ManyPacketsAreFoldedButNotThoseThatMatter) {
   std::vector<LadderStep> steps;
-  for (int64_t i = 0; i < 100; ++i) steps.push_back(step(Side::client, tcp_flag::ack, 10, {i, i}));
-  steps[50] = step(Side::client, tcp_flag::ack, 10, {50, -1}, bit(PacketLabel::lost_in_device));
+  for (int64_t i = 0; i < 100; ++i) steps.push_back(ladder_step(Side::client, tcp_flag::ack, 10, {i, i}));
+  steps[50] = ladder_step(Side::client, tcp_flag::ack, 10, {50, -1}, bit(PacketLabel::lost_in_device));
   const std::string text = drawn(steps, {.ascii = true, .steps_max = 20});
   EXPECT_NE(text.find("o===X"), std::string::npos);
   EXPECT_NE(text.find(":  41 packets\n"), std::string::npos);
@@ -75,7 +58,7 @@ TEST(Ladder, ManyPacketsAreFoldedButNotThoseThatMatter) {
 }
 
 TEST(Ladder, WhatADeviceRewritesShowsOldAndNew) {
-  LadderStep syn = step(Side::client, tcp_flag::syn, 0, {0, 0});
+  LadderStep syn = ladder_step(Side::client, tcp_flag::syn, 0, {0, 0});
   for (auto& sighting : syn.sightings) sighting->packet.options = tcp_option::mss;
   syn.sightings[0]->packet.mss = 1460;
   syn.sightings[1]->packet.mss = 1380;
@@ -86,8 +69,8 @@ TEST(Ladder, NoLineIsLongerThanAHundredColumns) {
   for (const size_t points : {1u, 2u, 3u, 8u}) {
     Ladder ladder;
     for (size_t i = 0; i < points; ++i) ladder.lanes.push_back("a point with a long name");
-    ladder.steps.push_back(step(Side::client, tcp_flag::ack, 1'000'000, std::vector<int64_t>(points, 100'000'000),
-                                bit(PacketLabel::timeout_retransmission) | bit(PacketLabel::needless_retransmission)));
+    ladder.steps.push_back(ladder_step(Side::client, tcp_flag::ack, 1'000'000, std::vector<int64_t>(points, 100'000'000),
+                                       bit(PacketLabel::timeout_retransmission) | bit(PacketLabel::needless_retransmission)));
     const std::string text = ladder_text(ladder, {});
     for (size_t begin = 0; begin < text.size();) {
       const size_t end = text.find('\n', begin);

@@ -1,0 +1,30 @@
+# Puts the page's style sheet and script into a C++ file, with their hashes as the page's Content-Security-Policy wants them.
+set(page ${CMAKE_CURRENT_LIST_DIR})
+
+# The hexadecimal digits of SHA-256 (32 bytes) as Base64 (RFC 4648).
+function(base64_of hex result)
+  set(alphabet ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/)
+  set(text "")
+  foreach(at RANGE 0 60 6)
+    string(SUBSTRING "${hex}00" ${at} 6 digits)
+    math(EXPR value "0x${digits}")
+    foreach(shift 18 12 6 0)
+      math(EXPR index "(${value} >> ${shift}) & 63")
+      string(SUBSTRING ${alphabet} ${index} 1 letter)
+      string(APPEND text ${letter})
+    endforeach()
+  endforeach()
+  string(SUBSTRING ${text} 0 43 text) # 256 bits; the 44th letter would be of the padding
+  set(${result} "${text}=" PARENT_SCOPE)
+endfunction()
+
+foreach(asset style:report.css script:report.js)
+  string(REPLACE ":" ";" asset ${asset})
+  list(GET asset 0 name)
+  list(GET asset 1 file)
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${page}/${file})
+  file(READ ${page}/${file} ${name})
+  string(SHA256 digest "${${name}}")
+  base64_of(${digest} ${name}_hash)
+endforeach()
+configure_file(${page}/page_assets.cpp.in ${CMAKE_CURRENT_BINARY_DIR}/page_assets.cpp @ONLY)
