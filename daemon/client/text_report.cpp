@@ -8,6 +8,7 @@
 
 #include "config/enum_text.h"
 #include "daemon/client/access_log_text.h"
+#include "daemon/client/not_looked_for.h"
 #include "daemon/message/text_table.h"
 #include "daemon/message/time_text.h"
 #include "daemon/message/to_proto.h"
@@ -567,8 +568,10 @@ std::string TextReport::sensor() const {
   }
   if (const std::string blind = blind_points(); !blind.empty()) text += wrapped(blind, 4, 2);
   for (const std::string& bound : summary_.bounds_hit()) text += wrapped("bound hit: " + bound, 4, 2);
-  if (text.empty()) return "The sensor itself lost nothing, and no bound was hit.\n";
-  return "The sensor itself: what is said above is less certain because of\n" + text;
+  text = text.empty() ? "The sensor itself lost nothing, and no bound was hit.\n"
+                      : "The sensor itself: what is said above is less certain because of\n" + text;
+  if (const std::string off = not_looked_for(summary_); !off.empty()) text += wrapped(off, 2, 0);
+  return text;
 }
 
 }  // namespace parallax
