@@ -26,9 +26,8 @@ const Detector arp_burst = {
     .sentence = sentence,
     .page = {
         .means = "A station asked for very many addresses of its network at once.",
-        .needs =
-            "ARP at a point: {arp_burst_requests} requests of one station, each for another address than the one before, within "
-            "{arp_burst_within}.",
+        .needs = "ARP at a point: {arp_burst_requests} requests of one station, each for another address than the one before, "
+                 "within {arp_burst_within}.",
         .errs = "A router behind which a whole network wakes up, and a monitoring system, do so of right.",
         .next = "Look at what runs on that station: a worm, a scanner, or a program that discovers its neighbours. Switches that "
                 "limit ARP may disconnect it."}};

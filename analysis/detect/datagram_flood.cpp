@@ -71,9 +71,8 @@ const Detector datagram_flood = {
         .means = "One host sends very many datagrams to one address, from which nothing comes back: an attack, or a program that "
                  "has gone astray.",
         .needs = "{datagram_flood_datagrams} datagrams, {datagram_flood_per_second} a second or more on the average, from one "
-                 "address to another (not a multicast group), and "
-                 "no answer to any of these conversations at any point, while others who ask from there are answered. Live, once "
-                 "the conversation is over.",
+                 "address to another (not a multicast group), and no answer to any of these conversations at any point, while "
+                 "others who ask from there are answered. Live, once the conversation is over.",
         .errs = "Media, logs or a measurement of throughput that go one way at such a rate look the same.",
         .next = "Look at what runs on the source, and limit what it may send."}};
 

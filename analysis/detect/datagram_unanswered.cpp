@@ -90,11 +90,9 @@ const Detector datagram_unanswered = {
     .sentence = sentence,
     .page = {
         .means = "Questions to a service that answers in datagrams (DNS, NTP, SNMP, RADIUS and the like) got no answer.",
-        .needs =
-            "At least {datagram_unanswered_conversations} conversations in a row with the same service, none of them answered, "
-            "the client's point covered "
-            "for the time in which the answer should have come, and showing answers to others. What the device has dropped is "
-            "told of the device instead.",
+        .needs = "At least {datagram_unanswered_conversations} conversations in a row with the same service, none of them "
+                 "answered, the client's point covered for the time in which the answer should have come, and showing answers "
+                 "to others. What the device has dropped is told of the device instead.",
         .errs = "A service that does not answer whom it does not know (SNMP with another community, RADIUS with another secret) "
                 "does so of right. Answers may take a path that is not watched.",
         .next = "Ask the service from its own host; look at the filter there, and at what lies behind the last point."}};

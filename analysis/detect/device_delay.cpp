@@ -75,10 +75,8 @@ const Detector device_delay = {
                  "than it mostly takes.",
         .needs = "The connection followed across the device, IP IDs that it leaves alone (or else a copy that was sent again "
                  "could be taken for the first one), stamps that are certain to 20 ms, and within {device_delay_within} "
-                 "{device_delay_holds} times that "
-                 "segments were held for 0.1 s or more and for {device_delay_times_usual} times the median of the connection, or "
-                 "of the medians of all "
-                 "connections across the device.",
+                 "{device_delay_holds} times that segments were held for 0.1 s or more and for {device_delay_times_usual} times "
+                 "the median of the connection, or of the medians of all connections across the device.",
         .errs = "Whatever else is between the two points is called the device. A queue in front of a narrow link, which all "
                 "packets of the connection wait in, is told only where other connections do not.",
         .next = "Look at the device's load at these times, at what it inspects of that traffic, and at its queues."}};

@@ -27,8 +27,7 @@ const Detector fragment_flood = {
             "One host sends very many IP fragments to one address, from which nothing comes back: each has to be put together "
             "by whoever inspects it.",
         .needs = "{fragment_flood_fragments} fragments that are not the first of their datagram, {fragment_flood_per_second} a "
-                 "second or more on the average, from one address "
-                 "to another, and no answer.",
+                 "second or more on the average, from one address to another, and no answer.",
         .errs = "Media in large datagrams that go one way look the same.",
         .next = "Look at what runs on the source. Devices mostly can limit fragments apart from other packets."}};
 

@@ -91,8 +91,8 @@ const Detector idle_timeout_drop = {
             "left it, or the device answered it with a RST. Both ends still believe in the connection. Told in place of "
             "the losses (segment_loss, reset_by_device) that follow from it.",
         .needs = "The connection paired across the device, {idle_timeout_drop_silence} or more without a packet, then two data "
-                 "segments of one side of which "
-                 "the device lost each, or its RST within 1 s, and nothing of that side on the far side since.",
+                 "segments of one side of which the device lost each, or its RST within 1 s, and nothing of that side on the "
+                 "far side since.",
         .errs = "A path that broke during the silence looks the same. Keep-alives count as packets: what a device drops between "
                 "them is told as segment_loss.",
         .next =

@@ -50,11 +50,8 @@ const Detector listener_saturated = {
             "answered. rate_per_second is what it accepts; first_seen is when it began. Told in place of syn_refused, "
             "syn_unanswered and syn_retried for what failed because of it.",
         .needs = "For 5 s in a row at least {listener_saturated_accepted_per_second} accepted connections a second, none of "
-                 "these seconds with more than twice the "
-                 "accepted of "
-                 "another, {listener_saturated_failed_percent} % of the attempts failing beyond the last point, and before it "
-                 "seconds with fewer attempts and "
-                 "none that failed.",
+                 "these seconds with more than twice the accepted of another, {listener_saturated_failed_percent} % of the "
+                 "attempts failing beyond the last point, and before it seconds with fewer attempts and none that failed.",
         .errs = "A load balancer with one dead server behind it fails a share of the attempts, too, but not from a moment on at "
                 "which "
                 "they climbed.",

@@ -60,10 +60,9 @@ const Detector slow_client = {
         .means = "A program at the client's end fetched or sent much data request by request, and most of the time went by while "
                  "it had an answer and had not asked for the next thing yet.",
         .needs = "A TCP connection seen from its beginning to its end, with at least {slow_client_turns} turns and 4 KiB for "
-                 "each on the average; "
-                 "{slow_client_mean} to 2 s between an answer's end and the next request beside the round trip to the client, "
-                 "and none of more "
-                 "than {slow_client_longest}; nine times as much in all as everything else took.",
+                 "each on the average; {slow_client_mean} to 2 s between an answer's end and the next request beside the round "
+                 "trip to the client, and none of more than {slow_client_longest}; nine times as much in all as everything else "
+                 "took.",
         .errs = "A program that is meant to pace itself (a player, a backup with a limit) is not at fault.",
         .next = "Look at what the client does with what it gets: its disk, its processor, a scanner that looks at each file."}};
 

@@ -66,10 +66,9 @@ const Detector slow_path = {
         .means = "Client and server both answer at once, and yet each waits for the other: the time went by on the way, once "
                  "for each turn. To the client the server looks slow, to the server the client.",
         .needs = "A TCP connection seen from its beginning to its end, with at least {slow_path_turns} turns, {slow_path_mean} "
-                 "of network time for each on "
-                 "the average, {slow_path_total} in all, and three fifths of all the time that the connection took. The place is "
-                 "the part of "
-                 "the way that took most; the shares of the others are in the sentence.",
+                 "of network time for each on the average, {slow_path_total} in all, and three fifths of all the time that the "
+                 "connection took. The place is the part of the way that took most; the shares of the others are in the "
+                 "sentence.",
         .errs = "What data that was lost before the point and sent again took counts as the network's, up to when it was sent.",
         .next = "Bring the two ends nearer together, or have the application ask for more at once. Between two points it may "
                 "be the distance or the device; device_delay tells of that where it takes longer than it mostly does."}};

@@ -94,12 +94,10 @@ const Detector slow_server = {
         .means = "The time between a client's requests and the server's answers went by beyond the last point, and was not that "
                  "of the way there and back, or the server began to answer and then held the rest back.",
         .needs = "A TCP connection seen from its beginning to its end, with at least {slow_server_turns} turns, of which each "
-                 "took {slow_server_mean} more than "
-                 "the round trip to the server on the average, and not one alone; the longest not more than "
-                 "{slow_server_longest}. Or answers "
-                 "that are all of the same size, of which a quarter or more was on its way at once, and that took eight times "
-                 "longer than the round trips explain: then the server is not accused by name, for a device beyond the point "
-                 "may shape its traffic.",
+                 "took {slow_server_mean} more than the round trip to the server on the average, and not one alone; the longest "
+                 "not more than {slow_server_longest}. Or answers that are all of the same size, of which a quarter or more was "
+                 "on its way at once, and that took eight times longer than the round trips explain: then the server is not "
+                 "accused by name, for a device beyond the point may shape its traffic.",
         .errs =
             "A server that waits for something to happen before it answers (a long poll, a chat) is not slow. Of protocols in "
             "which the server need not answer, what it says next is taken for the answer.",

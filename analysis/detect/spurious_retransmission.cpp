@@ -103,9 +103,8 @@ const Detector spurious_retransmission = {
             "A sender repeated data that had arrived. Nothing was lost, but it costs bandwidth, and the sender slows down as if "
             "there had been a loss.",
         .needs = "{spurious_retransmission_segments} such segments of one side of a connection, and "
-                 "{spurious_retransmission_percent} % of its "
-                 "packets: repeated after their acknowledgement "
-                 "had passed the point nearest to the sender, or reported by the receiver as come twice (D-SACK).",
+                 "{spurious_retransmission_percent} % of its packets: repeated after their acknowledgement had passed the point "
+                 "nearest to the sender, or reported by the receiver as come twice (D-SACK).",
         .errs = "An acknowledgement that is lost between the point and the sender has the same effect. So nobody is named unless "
                 "round trips tell that the sender's timer was too short for them.",
         .next =

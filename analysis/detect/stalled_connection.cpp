@@ -139,8 +139,8 @@ const Detector stalled_connection = {
             "nothing of it. What that has cost is time_lost_seconds; if the client then opened another connection to the "
             "same service, it is named (replaced_by of the connection).",
         .needs = "The same data three times again over at least {stalled_connection_least}, each after a longer wait. Where a "
-                 "finding tells the cause "
-                 "(reset_not_forwarded, segment_loss), this one says so, is a notice, and accuses nobody.",
+                 "finding tells the cause (reset_not_forwarded, segment_loss), this one says so, is a notice, and accuses "
+                 "nobody.",
         .errs = "Beyond the last point it is not known whether the data or its acknowledgement was lost, or the other end was "
                 "gone. The connection that replaced it is the client's next one to that service within 3 s; a client behind a "
                 "NAT may share its address with others.",

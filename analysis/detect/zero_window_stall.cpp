@@ -122,8 +122,7 @@ const Detector zero_window_stall = {
         .means = "One end of a connection announced a window of 0, its receive buffer being full, and kept it closed while data "
                  "waited for it: its program did not read.",
         .needs = "The window's closing and opening at the point nearest to that end, at least {zero_window_stall_least} between "
-                 "the two, and a probe of "
-                 "the other end's meanwhile, which it sends only if it has data to send.",
+                 "the two, and a probe of the other end's meanwhile, which it sends only if it has data to send.",
         .errs = "Some programs stop reading on purpose: a player whose buffer is full, a printer that prints.",
         .next =
             "Look at the program at that end: what it was doing instead of reading, and whether its disk or its own servers were "
