@@ -282,6 +282,10 @@ SummaryRecord Engine::summary() const {
     r.findings_by_kind[std::string(name_of(std::get<0>(key)))] += count;
   r.sensor_loss = impl_->sensor.lost();
   r.bounds_hit = impl_->bounds_hit();
+  for (int i = 0; i < kFindingKindCount; ++i) {
+    const auto kind = static_cast<FindingKind>(i);
+    if (impl_->options.detectors->off.contains(kind)) r.not_looked_for.push_back(kind);
+  }
   return r;
 }
 

@@ -59,6 +59,8 @@ class Checks {
     api();
     metrics();
     eal();
+    detectors();
+    thresholds();
     return std::move(problems_);
   }
 
@@ -209,6 +211,34 @@ class Checks {
                                    " is missing (a PEM file)");
       }
     }
+  }
+
+  void detectors() {
+    std::map<int, std::string> by_kind;  // -> the field that has it
+    for (int i = 0; i < config_.detectors().severities_size(); ++i) {
+      const v1::KindSeverityConfig& one = config_.detectors().severities(i);
+      const std::string field = "detectors.severities[" + std::to_string(i) + ']';
+      if (one.kind() == v1::FINDING_KIND_UNSPECIFIED) problem(field + ".kind", field + ".kind is missing: the kind of finding");
+      if (one.severity() == v1::SEVERITY_UNSPECIFIED)
+        problem(field + ".severity", field + ".severity is missing: info, notice, warning or critical");
+      if (const auto [other, is_new] = by_kind.emplace(one.kind(), field); !is_new)
+        problem(field + ".kind", field + ".kind: " + other->second + " is of that kind already; each kind once");
+    }
+  }
+
+  void thresholds() {
+    const v1::ThresholdsConfig& t = config_.thresholds();
+    at_least("slow_server_longest_seconds", t.slow_server_longest_seconds(), "slow_server_mean_seconds",
+             t.slow_server_mean_seconds());
+    at_least("slow_client_longest_seconds", t.slow_client_longest_seconds(), "slow_client_mean_seconds",
+             t.slow_client_mean_seconds());
+  }
+
+  // A longest wait below the mean one would turn the detector off without a word.
+  void at_least(const std::string& name, double value, const std::string& other, double least) {
+    if (value >= least) return;
+    problem("thresholds." + name, "thresholds." + name + ": " + print_seconds(value) + " is less than thresholds." + other +
+                                      " (" + print_seconds(least) + "), and nothing would be told");
   }
 
   void metrics() {

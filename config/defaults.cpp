@@ -2,6 +2,51 @@
 
 namespace parallax {
 
+namespace {
+
+// As in analysis/model/thresholds.def.
+void set_thresholds(v1::ThresholdsConfig& thresholds) {
+  thresholds.set_slow_server_turns(4);
+  thresholds.set_slow_server_mean_seconds(0.2);
+  thresholds.set_slow_server_longest_seconds(10);
+  thresholds.set_slow_client_turns(20);
+  thresholds.set_slow_client_mean_seconds(0.1);
+  thresholds.set_slow_client_longest_seconds(10);
+  thresholds.set_slow_path_turns(8);
+  thresholds.set_slow_path_mean_seconds(0.05);
+  thresholds.set_slow_path_total_seconds(0.5);
+  thresholds.set_zero_window_stall_least_seconds(1);
+  thresholds.set_zero_window_stall_warning_seconds(5);
+  thresholds.set_stalled_connection_least_seconds(3);
+  thresholds.set_idle_timeout_drop_silence_seconds(30);
+  thresholds.set_device_delay_holds(4);
+  thresholds.set_device_delay_within_seconds(600);
+  thresholds.set_device_delay_times_usual(16);
+  thresholds.set_spurious_retransmission_segments(5);
+  thresholds.set_spurious_retransmission_percent(2);
+  thresholds.set_spurious_retransmission_notice_percent(10);
+  thresholds.set_arp_burst_requests(20);
+  thresholds.set_arp_burst_within_seconds(0.01);
+  thresholds.set_datagram_unanswered_conversations(3);
+  thresholds.set_datagram_flood_datagrams(1000);
+  thresholds.set_datagram_flood_per_second(500);
+  thresholds.set_fragment_flood_fragments(1000);
+  thresholds.set_fragment_flood_per_second(500);
+  thresholds.set_periodic_connections_openings(5);
+  thresholds.set_periodic_connections_period_seconds(10);
+  thresholds.set_listener_saturated_accepted_per_second(5);
+  thresholds.set_listener_saturated_failed_percent(20);
+  thresholds.set_source_throttled_dropped(8);
+  thresholds.set_source_throttled_passed(8);
+  thresholds.set_fan_out_tries(16);
+  thresholds.set_fan_out_percent(25);
+  thresholds.set_fan_out_within_seconds(60);
+  thresholds.set_capture_loss_warning_segments(10);
+  thresholds.set_capture_loss_warning_percent(1);
+}
+
+}  // namespace
+
 v1::Config default_config() {
   v1::Config config;
   config.mutable_sensor()->set_name("parallax");
@@ -34,6 +79,8 @@ v1::Config default_config() {
   config.mutable_metrics()->set_address("127.0.0.1:9464");
   config.mutable_eal()->set_memory_mib(512);
   config.mutable_service();
+  config.mutable_detectors();
+  set_thresholds(*config.mutable_thresholds());
   return config;
 }
 

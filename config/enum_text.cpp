@@ -1,6 +1,7 @@
 #include "config/enum_text.h"
 
 #include <string_view>
+#include <utility>
 
 namespace parallax {
 namespace {
@@ -28,6 +29,14 @@ std::string enum_text(const google::protobuf::EnumValueDescriptor& value) {
   std::string text(name);
   for (char& c : text) c = to_lower(c);
   return text;
+}
+
+std::vector<std::string> enum_words(const google::protobuf::EnumDescriptor& type) {
+  std::vector<std::string> words;
+  for (int i = 0; i < type.value_count(); ++i) {
+    if (std::string word = enum_text(*type.value(i)); word != "unspecified") words.push_back(std::move(word));
+  }
+  return words;
 }
 
 const google::protobuf::EnumValueDescriptor* find_enum_value(const google::protobuf::EnumDescriptor& type,

@@ -5,10 +5,14 @@
 #include <google/protobuf/descriptor.h>
 
 #include <string>
+#include <vector>
 
 namespace parallax {
 
 std::string enum_text(const google::protobuf::EnumValueDescriptor& value);
+
+// All that people can write: not the zero value that says that nothing was.
+std::vector<std::string> enum_words(const google::protobuf::EnumDescriptor& type);
 
 // Null: `text` is none of them.
 const google::protobuf::EnumValueDescriptor* find_enum_value(const google::protobuf::EnumDescriptor& type,

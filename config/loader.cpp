@@ -24,6 +24,7 @@ namespace {
 using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
 
+constexpr size_t kWordsListed = 16;                 // of more it helps to name the nearest
 constexpr std::streamsize kFileBytesMax = 1 << 20;  // a configuration of more is another file by mistake
 
 std::string kind_of(const YAML::Node& node) {
@@ -48,9 +49,8 @@ std::string expected(const FieldDescriptor& field) {
     case FieldDescriptor::CPPTYPE_STRING:
       return "a string";
     case FieldDescriptor::CPPTYPE_ENUM: {
-      std::vector<std::string> values;
-      for (int i = 0; i < field.enum_type()->value_count(); ++i) values.push_back(enum_text(*field.enum_type()->value(i)));
-      return one_of(values);
+      const std::vector<std::string> words = enum_words(*field.enum_type());
+      return words.size() <= kWordsListed ? one_of(words) : "a word such as " + words.front();
     }
     case FieldDescriptor::CPPTYPE_DOUBLE:
       return unit == v1::UNIT_SECONDS ? "a duration such as 250ms, 10s or 5m" : "a number";
@@ -135,8 +135,10 @@ class Mapper {
       const std::string field_path = path.empty() ? key : path + '.' + key;
       const FieldDescriptor* field = message.GetDescriptor()->FindFieldByName(key);
       if (field == nullptr) {
-        error(entry.first.Mark(), "unknown key \"" + key + '"' + (path.empty() ? "" : " in " + path) + did_you_mean(key, known) +
-                                      "; known are " + all_of(known));
+        const std::string hint = did_you_mean(key, known);
+        const bool lists = hint.empty() || known.size() <= kWordsListed;
+        error(entry.first.Mark(), "unknown key \"" + key + '"' + (path.empty() ? "" : " in " + path) + hint +
+                                      (lists ? "; known are " + all_of(known) : ""));
       } else if (const auto [first, is_new] = seen.emplace(key, entry.first.Mark()); !is_new) {
         error(entry.first.Mark(),
               field_path + " stands here a second time; the first is in line " + std::to_string(first->second.line + 1));
@@ -199,12 +201,10 @@ class Mapper {
         repeated ? reflection.AddBool(&message, &field, text == "true") : reflection.SetBool(&message, &field, text == "true");
         return;
       case FieldDescriptor::CPPTYPE_ENUM: {
+        const std::vector<std::string> words = enum_words(*field.enum_type());
+        if (std::find(words.begin(), words.end(), text) == words.end())
+          return wrong(node, field, path, did_you_mean(text, words));
         const auto* value = find_enum_value(*field.enum_type(), text);
-        if (value == nullptr) {
-          std::vector<std::string> values;
-          for (int i = 0; i < field.enum_type()->value_count(); ++i) values.push_back(enum_text(*field.enum_type()->value(i)));
-          return wrong(node, field, path, did_you_mean(text, values));
-        }
         repeated ? reflection.AddEnum(&message, &field, value) : reflection.SetEnum(&message, &field, value);
         return;
       }

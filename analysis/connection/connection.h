@@ -8,6 +8,7 @@
 
 #include "analysis/connection/leg_turns.h"
 #include "analysis/event/events.h"
+#include "analysis/model/finding_kinds.h"
 #include "analysis/model/model.h"
 #include "analysis/recognise/recognised.h"
 #include "capture/core/port.h"
@@ -16,28 +17,6 @@ namespace parallax {
 
 // Under which an opening without a partner is found; see rival_openings.h.
 using RivalKeys = std::array<uint64_t, 3>;
-
-// Kinds of finding, one bit each.
-class FindingKinds {
- public:
-  bool contains(FindingKind kind) const { return bits_ & bit_of(kind); }
-  // False: it was there already.
-  bool insert(FindingKind kind) {
-    const bool is_new = !contains(kind);
-    bits_ |= bit_of(kind);
-    return is_new;
-  }
-  void erase(FindingKind kind) { bits_ &= ~bit_of(kind); }
-  FindingKinds& operator|=(FindingKinds other) {
-    bits_ |= other.bits_;
-    return *this;
-  }
-
- private:
-  static_assert(kFindingKindCount <= 64);
-  static uint64_t bit_of(FindingKind kind) { return uint64_t{1} << static_cast<unsigned>(kind); }
-  uint64_t bits_ = 0;
-};
 
 // Of a leg that stood still, or was silent for long.
 struct LegStops {

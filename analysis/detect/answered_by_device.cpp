@@ -114,7 +114,7 @@ void judge_request(const Connection& c, const RecognisedRequest& request, PointI
       shown(request.method) + ' ' + shown(request.target) + " answered with " + std::to_string(request.status);
   Observation o;
   o.kind = FindingKind::answered_by_device;
-  o.severity = request.status >= 500 ? Severity::warning : Severity::notice;
+  if (request.status >= 500) o.severity = Severity::warning;
   o.where = between(a.point, next);
   o.origin = Origin::device;
   o.direction = FindingDirection::server_to_client;
@@ -170,6 +170,8 @@ std::string sentence(const FindingGroup& group, const DetectorView& view) {
 
 const Detector answered_by_device = {
     .kind = FindingKind::answered_by_device,
+    .severity = Severity::notice,
+    .other_severities = {{Severity::warning, "with an HTTP status of 500 or above"}},
     .due_ns = due_ns,
     .look = look,
     .sentence = sentence,

@@ -1,5 +1,4 @@
 // A station that asks for very many addresses at once: a scan of its own network, or a program that looks for all its neighbours.
-#include "analysis/detect/arp_bursts.h"
 #include "analysis/detect/detectors.h"
 #include "analysis/model/model.h"
 #include "analysis/model/text.h"
@@ -11,9 +10,9 @@ std::string sentence(const FindingGroup& group, const DetectorView& view) {
   const SentenceWords words(group, view.options.path);
   const FindingRecord& r = group.record;
   return "The station " + (group.only_source ? to_string(*group.only_source) : "?") + " at " + words.first + " sent " +
-         plural(r.count, "ARP request") + " in bursts of " + std::to_string(ArpBursts::kMany) + " or more within " +
-         duration_of(ArpBursts::kWithinNs) +
-         (r.last_seen_ns - r.first_seen_ns > ArpBursts::kWithinNs
+         plural(r.count, "ARP request") + " in bursts of " + std::to_string(view.thresholds.arp_burst_requests) +
+         " or more within " + duration_of(view.thresholds.arp_burst_within_ns) +
+         (r.last_seen_ns - r.first_seen_ns > view.thresholds.arp_burst_within_ns
               ? ", over " + duration_of(r.last_seen_ns - r.first_seen_ns) + " in all."
               : ", all of them within " + duration_of(r.last_seen_ns - r.first_seen_ns) + ".");
 }
@@ -22,11 +21,13 @@ std::string sentence(const FindingGroup& group, const DetectorView& view) {
 
 const Detector arp_burst = {
     .kind = FindingKind::arp_burst,
+    .severity = Severity::notice,
     .is_of_memory = true,
     .sentence = sentence,
     .page = {
         .means = "A station asked for very many addresses of its network at once.",
-        .needs = "ARP at a point: 20 requests of one station, each for another address than the one before, within 10 ms.",
+        .needs = "ARP at a point: {arp_burst_requests} requests of one station, each for another address than the one before, "
+                 "within {arp_burst_within}.",
         .errs = "A router behind which a whole network wakes up, and a monitoring system, do so of right.",
         .next = "Look at what runs on that station: a worm, a scanner, or a program that discovers its neighbours. Switches that "
                 "limit ARP may disconnect it."}};

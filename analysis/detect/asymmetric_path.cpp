@@ -89,6 +89,7 @@ std::string sentence(const FindingGroup& group, const DetectorView& view) {
 
 const Detector asymmetric_path = {
     .kind = FindingKind::asymmetric_path,
+    .severity = Severity::notice,
     .due_ns = due_ns,
     .look = look,
     .sentence = sentence,

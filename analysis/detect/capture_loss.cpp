@@ -6,20 +6,19 @@
 namespace parallax::detect {
 namespace {
 
-constexpr uint64_t kManyShare = 100;    // one byte in so many is a warning,
-constexpr uint64_t kManySegments = 10;  // if it is so many segments
-
 void sum_up(CaptureTotals& totals, const DetectorView& view, Verdicts& out) {
   for (size_t i = 0; i < view.options.path.size(); ++i) {
     const auto point = static_cast<PointIndex>(i);
     CaptureTotals::Point& p = totals.at(point);
     if (p.missed.empty()) continue;
-    const bool many = p.missed_segments >= kManySegments && p.missed_bytes * kManyShare >= p.missed_bytes + p.seen_bytes;
+    const Thresholds& t = view.thresholds;
+    const bool many = p.missed_segments >= t.capture_loss_warning_segments &&
+                      is_share(p.missed_bytes, p.missed_bytes + p.seen_bytes, t.capture_loss_warning_percent);
     Observation form;
     form.kind = FindingKind::capture_loss;
     form.where = {Where::Kind::beyond, point, 0};
     form.origin = Origin::sensor;
-    form.severity = many ? Severity::warning : Severity::notice;
+    if (!many) form.severity = Severity::notice;
     form.confidence = 0.95;
     p.missed.tell(form, out.told);
   }
@@ -40,6 +39,10 @@ std::string sentence(const FindingGroup& group, const DetectorView& view) {
 
 const Detector capture_loss = {
     .kind = FindingKind::capture_loss,
+    .severity = Severity::warning,
+    .other_severities =
+        {{Severity::notice,
+          "below {capture_loss_warning_segments} segments or {capture_loss_warning_percent} % of the data at the point"}},
     .sum_up = sum_up,
     .sentence = sentence,
     .page = {

@@ -30,6 +30,7 @@ std::string sentence(const FindingGroup& group, const DetectorView& view) {
 
 const Detector checksum_spoiled = {
     .kind = FindingKind::checksum_spoiled,
+    .severity = Severity::warning,
     .fate_type = FateEventType::checksum_spoiled,
     .fate = fate,
     .sentence = sentence,

@@ -53,6 +53,7 @@ std::string sentence(const FindingGroup& group, const DetectorView& view) {
 
 const Detector clock_uncertain = {
     .kind = FindingKind::clock_uncertain,
+    .severity = Severity::warning,
     .sum_up = sum_up,
     .sentence = sentence,
     .page = {

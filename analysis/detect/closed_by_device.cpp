@@ -66,6 +66,8 @@ std::string sentence(const FindingGroup& group, const DetectorView& view) {
 
 const Detector closed_by_device = {
     .kind = FindingKind::closed_by_device,
+    .severity = Severity::warning,
+    .informs_others = true,
     .due_ns = due_ns,
     .look = look,
     .sentence = sentence,

@@ -27,6 +27,8 @@ std::string sentence(const FindingGroup& group, const DetectorView& view) {
 
 const Detector control_segment_loss = {
     .kind = FindingKind::control_segment_loss,
+    .severity = Severity::warning,
+    .informs_others = true,
     .fate_type = FateEventType::control_segment_lost,
     .fate = fate,
     .sentence = sentence,

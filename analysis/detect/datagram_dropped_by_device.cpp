@@ -100,6 +100,7 @@ std::string sentence(const FindingGroup& group, const DetectorView& view) {
 
 const Detector datagram_dropped_by_device = {
     .kind = kKind,
+    .severity = Severity::warning,
     .due_ns = due_ns,
     .look = look,
     .fate_type = FateEventType::datagram_lost,

@@ -62,15 +62,17 @@ std::string sentence(const FindingGroup& group, const DetectorView& view) {
 
 const Detector datagram_flood = {
     .kind = FindingKind::datagram_flood,
+    .severity = Severity::warning,
+    .informs_others = true,
     .due_ns = due_ns,
     .look = look,
     .sentence = sentence,
     .page = {
         .means = "One host sends very many datagrams to one address, from which nothing comes back: an attack, or a program that "
                  "has gone astray.",
-        .needs = "1000 datagrams, 500 a second or more on the average, from one address to another (not a multicast group), and "
-                 "no answer to any of these conversations at any point, while others who ask from there are answered. Live, once "
-                 "the conversation is over.",
+        .needs = "{datagram_flood_datagrams} datagrams, {datagram_flood_per_second} a second or more on the average, from one "
+                 "address to another (not a multicast group), and no answer to any of these conversations at any point, while "
+                 "others who ask from there are answered. Live, once the conversation is over.",
         .errs = "Media, logs or a measurement of throughput that go one way at such a rate look the same.",
         .next = "Look at what runs on the source, and limit what it may send."}};
 

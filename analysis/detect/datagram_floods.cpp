@@ -5,11 +5,11 @@
 
 namespace parallax {
 
-void DatagramFloods::tell(Sum& sum, const Series& series, Observation form, FindingKind kind, std::vector<Observation>& out) {
+void DatagramFloods::tell(Sum& sum, const Series& series, Observation form, const Flood& flood, std::vector<Observation>& out) {
   const double seconds = static_cast<double>(std::max<int64_t>(series.last_ns - series.first_ns, 1)) * 1e-9;
   const double rate = static_cast<double>(sum.total) / seconds;
-  if (sum.untold == 0 || sum.total < kMany || rate < static_cast<double>(kRateLeast)) return;
-  form.kind = kind;
+  if (sum.untold == 0 || sum.total < flood.least || rate < flood.per_second) return;
+  form.kind = flood.kind;
   form.count = std::exchange(sum.untold, 0);
   form.first_ns = series.first_ns;
   form.last_ns = series.last_ns;
@@ -17,7 +17,7 @@ void DatagramFloods::tell(Sum& sum, const Series& series, Observation form, Find
   out.push_back(std::move(form));
 }
 
-void DatagramFloods::take(Observation sent, const Count& count, std::vector<Observation>& out) {
+void DatagramFloods::take(Observation sent, const Count& count, const Thresholds& thresholds, std::vector<Observation>& out) {
   Series& series = pairs_.use({sent.source.address, sent.service.address});
   if (sent.first_ns > series.last_ns + kQuietNs)
     series = Series{.first_ns = sent.first_ns, .last_ns = sent.last_ns, .datagrams = {}, .fragments = {}};
@@ -27,8 +27,11 @@ void DatagramFloods::take(Observation sent, const Count& count, std::vector<Obse
     sum->total += more;
     sum->untold += more;
   }
-  tell(series.datagrams, series, sent, FindingKind::datagram_flood, out);
-  tell(series.fragments, series, sent, FindingKind::fragment_flood, out);
+  const Thresholds& t = thresholds;
+  tell(series.datagrams, series, sent, {FindingKind::datagram_flood, t.datagram_flood_datagrams, t.datagram_flood_per_second},
+       out);
+  tell(series.fragments, series, sent, {FindingKind::fragment_flood, t.fragment_flood_fragments, t.fragment_flood_per_second},
+       out);
 }
 
 }  // namespace parallax

@@ -10,16 +10,13 @@
 #include "analysis/finding/observation.h"
 #include "analysis/model/keyed_hash.h"
 #include "analysis/model/lru_table.h"
+#include "analysis/model/thresholds.h"
 
 namespace parallax {
 
 class DatagramFloods {
  public:
   static constexpr size_t kPairsMax = 1 << 11;
-  // More than what media, logs and measurements send from one host to another that does not answer: of datagrams, or of what they
-  // were cut into, so many, and so many a second.
-  static constexpr uint64_t kMany = 1000;
-  static constexpr uint64_t kRateLeast = 500;
   static constexpr int64_t kQuietNs = 10'000'000'000;  // after which it is another flood
 
   struct Count {
@@ -28,7 +25,7 @@ class DatagramFloods {
 
   // What one conversation has shown, as `datagram_flood` from `sent.source` to `sent.service`. Appends to `out` what is to be
   // told now, as `datagram_flood` and as `fragment_flood`.
-  void take(Observation sent, const Count& count, std::vector<Observation>& out);
+  void take(Observation sent, const Count& count, const Thresholds& thresholds, std::vector<Observation>& out);
 
   uint64_t evicted() const { return pairs_.evicted(); }
 
@@ -47,7 +44,11 @@ class DatagramFloods {
     int64_t first_ns = 0, last_ns = INT64_MIN / 2;
     Sum datagrams, fragments;
   };
-  static void tell(Sum& sum, const Series& series, Observation form, FindingKind kind, std::vector<Observation>& out);
+  struct Flood {
+    FindingKind kind;
+    uint32_t least, per_second;
+  };
+  static void tell(Sum& sum, const Series& series, Observation form, const Flood& flood, std::vector<Observation>& out);
 
   LruTable<Pair, Series, PairHash> pairs_{kPairsMax};
 };

@@ -84,15 +84,15 @@ std::string sentence(const FindingGroup& group, const DetectorView& view) {
 
 const Detector datagram_unanswered = {
     .kind = kKind,
+    .severity = Severity::notice,
     .due_ns = due_ns,
     .look = look,
     .sentence = sentence,
     .page = {
         .means = "Questions to a service that answers in datagrams (DNS, NTP, SNMP, RADIUS and the like) got no answer.",
-        .needs =
-            "At least three conversations in a row with the same service, none of them answered, the client's point covered "
-            "for the time in which the answer should have come, and showing answers to others. What the device has dropped is "
-            "told of the device instead.",
+        .needs = "At least {datagram_unanswered_conversations} conversations in a row with the same service, none of them "
+                 "answered, the client's point covered for the time in which the answer should have come, and showing answers "
+                 "to others. What the device has dropped is told of the device instead.",
         .errs = "A service that does not answer whom it does not know (SNMP with another community, RADIUS with another secret) "
                 "does so of right. Answers may take a path that is not watched.",
         .next = "Ask the service from its own host; look at the filter there, and at what lies behind the last point."}};

@@ -33,6 +33,7 @@ namespace parallax {
 // What is known when a detector is asked.
 struct DetectorView {
   const EngineOptions& options;
+  const Thresholds& thresholds;
   const SensorView& sensor;
   const ConnectionStore& store;
   const Knowledge& knowledge;
@@ -91,7 +92,13 @@ struct Verdicts {
   void withdraw(FindingKind kind, uint64_t connection_id) { withdrawn.push_back({kind, connection_id}); }
 };
 
-// What the documentation says of the kind, a paragraph each.
+// A severity that some of a kind's findings have, and which: "below {zero_window_stall_warning}".
+struct SeverityRule {
+  Severity severity;
+  std::string_view when;
+};
+
+// What the documentation says of the kind, a paragraph each. `{name}` is replaced by the threshold of that name.
 struct DetectorPage {
   std::string_view means;  // what happened
   std::string_view needs;  // what must be seen for it
@@ -100,7 +107,15 @@ struct DetectorPage {
 };
 
 struct Detector {
+  static constexpr size_t kOtherSeveritiesMax = 2;
+
   FindingKind kind;
+  Severity severity;  // of an observation that says none
+  // Others that one may say; a finding has the highest of its observations. Those that are not used have no `when`.
+  SeverityRule other_severities[kOtherSeveritiesMax] = {};
+  // Whether other rows tell what depends on it: they read what it has done in Connection::told, it takes back what they told, or
+  // they look at what it brings to a memory. Then it is asked even when the kind is off, and what it tells is dropped.
+  bool informs_others = false;
 
   // ---- triggers; null where the kind has none of that sort ----
   // A connection's opening: when to look at it, in packet time (kTimeMax: not for now), and what is found then. Asked again

@@ -1,6 +1,7 @@
 #include "analysis/detect/detector_runner.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "analysis/connection/client_side.h"
@@ -33,11 +34,21 @@ void count_unanswered(Connection& connection, Tallies& tallies) {
   }
 }
 
+// All but those whose kind is off and on which no other depends.
+std::vector<const Detector*> rows_to_ask(FindingKinds off) {
+  std::vector<const Detector*> rows;
+  std::copy_if(detectors().begin(), detectors().end(), std::back_inserter(rows),
+               [off](const Detector* detector) { return detector->informs_others || !off.contains(detector->kind); });
+  return rows;
+}
+
 }  // namespace
 
 DetectorRunner::DetectorRunner(const EngineOptions& options, const SensorView& sensor, ConnectionStore& store,
                                Knowledge& knowledge, const RivalOpenings& openings, Tallies& tallies, FateOwner owner)
     : options_(options),
+      settings_(options.detectors),
+      asked_(rows_to_ask(settings_->off)),
       sensor_(sensor),
       store_(store),
       knowledge_(knowledge),
@@ -53,14 +64,14 @@ DetectorRunner::DetectorRunner(const EngineOptions& options, const SensorView& s
       fates_told_(!options.offline) {}
 
 DetectorView DetectorRunner::view(int64_t now_ns, bool input_ended) const {
-  return {options_, sensor_,  store_,       knowledge_, openings_,   strangers_,
-          capture_, replies_, opened_from_, now_ns,     input_ended, fates_told_};
+  return {options_, settings_->thresholds, sensor_, store_,      knowledge_, openings_, strangers_, capture_,
+          replies_, opened_from_,          now_ns,  input_ended, fates_told_};
 }
 
 int64_t DetectorRunner::due_ns(const Connection& connection) const {
   int64_t due_ns = kTimeMax;
   const DetectorView now = view(now_ns_, false);
-  for (const Detector* detector : detectors()) {
+  for (const Detector* detector : asked_) {
     if (detector->due_ns) due_ns = std::min(due_ns, detector->due_ns(connection, now));
   }
   return due_ns;
@@ -99,7 +110,7 @@ void DetectorRunner::look(Connection& connection, int64_t now_ns, bool input_end
     settle_client_side(connection, sensor_, knowledge_, options_.path.size());
   Verdicts found;
   const DetectorView now = view(now_ns, input_ended);
-  for (const Detector* detector : detectors()) {
+  for (const Detector* detector : asked_) {
     if (detector->look == nullptr) continue;
     if (input_ended || detector->due_ns(connection, now) <= now_ns) detector->look(connection, now, found);
   }
@@ -111,14 +122,15 @@ void DetectorRunner::take_report(const LegState& leg, const Connection& connecti
 }
 
 void DetectorRunner::take_arp_request(const LegEvent& event) {
+  if (settings_->off.contains(FindingKind::arp_burst)) return;
   Verdicts found;
-  arp_bursts_.take(event.packet, event.client.address, event.server.address, found.told);
+  arp_bursts_.take(event.packet, event.client.address, event.server.address, settings_->thresholds, found.told);
   if (!found.told.empty()) take(found);
 }
 
 void DetectorRunner::sum_up() {
   Verdicts found;
-  for (const Detector* detector : detectors()) {
+  for (const Detector* detector : asked_) {
     if (detector->sum_up) detector->sum_up(capture_, view(now_ns_, finished_), found);
   }
   take(found);
@@ -255,7 +267,7 @@ void DetectorRunner::tell_fate(Connection& connection, FateEvent event) {
     ++tallies_.segments_lost[device][travel];
   }
   Verdicts found;
-  for (const Detector* detector : detectors()) {
+  for (const Detector* detector : asked_) {
     if (detector->fate_type == event.type) detector->fate(connection, event, view(now_ns_, finished_), found);
   }
   take(found);
@@ -279,6 +291,10 @@ void DetectorRunner::withdraw(Connection& connection, Which&& which) {
     connection.told.erase(finding->kind);
     return true;
   });
+  // What was told of a kind that is off has left no finding by which to know it.
+  for (const Detector* detector : detectors()) {
+    if (settings_->off.contains(detector->kind) && which(detector->kind, Where{})) connection.told.erase(detector->kind);
+  }
 }
 
 // What rests on a packet's fate is told of its place. A handshake is seen as a whole.
@@ -301,18 +317,21 @@ void DetectorRunner::take(Verdicts& verdicts) {
     if (Connection* connection = store_.find(withdrawal.connection_id))
       withdraw(*connection, [&](FindingKind kind, const Where&) { return kind == withdrawal.kind; });
   }
-  for (auto& [observation, in_vain] : verdicts.tried) source_tries_.take(std::move(observation), in_vain, verdicts.told);
+  const Thresholds& thresholds = settings_->thresholds;
+  for (auto& [observation, in_vain] : verdicts.tried)
+    source_tries_.take(std::move(observation), in_vain, thresholds, verdicts.told);
   for (Verdicts::Hold& hold : verdicts.held)
-    held_segments_.take(hold.direction, hold.segment, std::move(hold.observation), verdicts.told);
+    held_segments_.take(hold.direction, hold.segment, std::move(hold.observation), thresholds, verdicts.told);
   for (auto& [observation, is_answered] : verdicts.asked)
-    service_silence_.take(std::move(observation), is_answered, verdicts.told);
-  for (auto& [observation, count] : verdicts.sent) datagram_floods_.take(std::move(observation), count, verdicts.told);
+    service_silence_.take(std::move(observation), is_answered, thresholds, verdicts.told);
+  for (auto& [observation, count] : verdicts.sent)
+    datagram_floods_.take(std::move(observation), count, thresholds, verdicts.told);
   for (const Verdicts::Accepted& accepted : verdicts.accepted) {
     service_loads_.accepted(accepted.service, accepted.at_ns);
     opened_from_.accepted(accepted.client_side);
     source_drops_.passed(accepted.client.address, accepted.service, accepted.across, accepted.at_ns);
   }
-  for (Observation& opened : verdicts.opened) rhythms_.take(std::move(opened), verdicts.told);
+  for (Observation& opened : verdicts.opened) rhythms_.take(std::move(opened), thresholds, verdicts.told);
   const uint64_t begun = service_loads_.begun() + source_drops_.begun();
   for (Observation& observation : verdicts.told) {
     if (Connection* connection = store_.find(observation.connection_id)) {
@@ -321,7 +340,7 @@ void DetectorRunner::take(Verdicts& verdicts) {
       opened_from_.take(observation, connection->client_outer ? PathSide::outer : PathSide::inner);
     }
     // What is the work of a saturated listener, or of a device that throttles, is told as theirs.
-    if (!source_drops_.take(observation)) service_loads_.take(observation);
+    if (!source_drops_.take(observation, thresholds)) service_loads_.take(observation, thresholds);
     if (observation.doubt != Doubt::none) ++tallies_.unblamed[static_cast<size_t>(observation.doubt)];
     if (options_.offline && !finished_) {
       const std::tuple order(observation.first_ns, observation.connection_id, observation.kind);
@@ -381,7 +400,15 @@ void DetectorRunner::count_for_device(FindingKind kind, const Where& where, Find
     knowledge_.device_dropped_openings(where.first, where.second, signed_count(more.proved));
 }
 
+// As configured, as its detector says, or as its row says.
+Severity DetectorRunner::severity_of(const Observation& observation) const {
+  const auto configured = settings_->severities.find(observation.kind);
+  if (configured != settings_->severities.end()) return configured->second;
+  return observation.severity.value_or(detector_of(observation.kind)->severity);
+}
+
 void DetectorRunner::store(Observation observation) {
+  if (settings_->off.contains(observation.kind)) return;
   // Its connection may have become part of another since.
   if (const LegPlace place = store_.place_of(observation.leg_id); observation.connection_id != 0 && place.connection_id != 0)
     observation.connection_id = place.connection_id;
@@ -391,6 +418,7 @@ void DetectorRunner::store(Observation observation) {
   count_for_device(observation.kind, observation.where, observation.direction,
                    {.count = observation.count, .attempts = observation.attempts, .proved = observation.proved}, 1);
   if (is_reset(observation.kind)) ++tallies_.resets[static_cast<size_t>(observation.origin)];
+  observation.severity = severity_of(observation);
   const uint64_t id = findings_.observe(observation);
   for (const FindingStore::Merged& merged : findings_.take_merged()) {
     for (const uint64_t connection_id : merged.connection_ids) {

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <memory>
 #include <queue>
 #include <set>
 #include <tuple>
@@ -118,10 +119,13 @@ class DetectorRunner {
   template <typename Which>
   void withdraw(Connection& connection, Which&& which);
   void store(Observation observation);
+  Severity severity_of(const Observation& observation) const;
   void count_for_device(FindingKind kind, const Where& where, FindingDirection direction, const FindingGroup::Contribution& more,
                         int sign);
 
   const EngineOptions& options_;
+  const std::shared_ptr<const DetectorSettings> settings_;
+  const std::vector<const Detector*> asked_;  // in the table's order
   const SensorView& sensor_;
   ConnectionStore& store_;
   Knowledge& knowledge_;

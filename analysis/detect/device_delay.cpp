@@ -36,7 +36,7 @@ bool is_in_time(const Connection& c, const FateEvent& event, const DetectorView&
 void fate(Connection& c, const FateEvent& event, const DetectorView& view, Verdicts& out) {
   const auto usual = usual_ns(c, event, view);
   const int64_t took_ns = event.decided_ns - event.packet.order_ns;
-  if (!usual || took_ns < kHeldTimesUsual * *usual || !is_in_time(c, event, view)) return;
+  if (!usual || took_ns < view.thresholds.device_delay_times_usual * *usual || !is_in_time(c, event, view)) return;
   Observation o = crossing_observation(
       c, event, FindingKind::device_delay,
       "segment seq " + std::to_string(event.packet.seq) + " length " + std::to_string(event.packet.payload_length));
@@ -65,6 +65,8 @@ std::string sentence(const FindingGroup& group, const DetectorView& view) {
 
 const Detector device_delay = {
     .kind = FindingKind::device_delay,
+    .severity = Severity::warning,
+    .informs_others = true,
     .fate_type = FateEventType::segment_held,
     .fate = fate,
     .sentence = sentence,
@@ -72,9 +74,9 @@ const Detector device_delay = {
         .means = "TCP segments left the device a tenth of a second or more after they had entered it, which is many times longer "
                  "than it mostly takes.",
         .needs = "The connection followed across the device, IP IDs that it leaves alone (or else a copy that was sent again "
-                 "could be taken for the first one), stamps that are certain to 20 ms, and within ten minutes four times that "
-                 "segments were held for 0.1 s or more and for 16 times the median of the connection, or of the medians of all "
-                 "connections across the device.",
+                 "could be taken for the first one), stamps that are certain to 20 ms, and within {device_delay_within} "
+                 "{device_delay_holds} times that segments were held for 0.1 s or more and for {device_delay_times_usual} times "
+                 "the median of the connection, or of the medians of all connections across the device.",
         .errs = "Whatever else is between the two points is called the device. A queue in front of a narrow link, which all "
                 "packets of the connection wait in, is told only where other connections do not.",
         .next = "Look at the device's load at these times, at what it inspects of that traffic, and at its queues."}};

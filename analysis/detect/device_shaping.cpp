@@ -23,14 +23,15 @@ std::string sentence(const FindingGroup& group, const DetectorView& view) {
 
 const Detector device_shaping = {
     .kind = FindingKind::device_shaping,
+    .severity = Severity::warning,
     .is_of_memory = true,
     .sentence = sentence,
     .page = {
         .means =
             "The device held segments back again and again, each time for about as long, after about as much time or as many "
             "bytes: so does one that shapes the traffic or limits its rate.",
-        .needs = "What device_delay needs; of the first four holds the delays within a quarter of each other, and so the times "
-                 "between them or the bytes between them.",
+        .needs = "What device_delay needs; of the first {device_delay_holds} holds the delays within a quarter of each other, "
+                 "and so the times between them or the bytes between them.",
         .errs = "A device that waits for something else at such intervals (more data to inspect, a timer) looks the same.",
         .next = "Look at the device's QoS policies for that traffic, and at what it waits for after so many bytes."}};
 

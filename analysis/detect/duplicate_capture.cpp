@@ -54,6 +54,8 @@ std::string sentence(const FindingGroup& group, const DetectorView& view) {
 
 const Detector duplicate_capture = {
     .kind = FindingKind::duplicate_capture,
+    .severity = Severity::notice,
+    .informs_others = true,
     .sum_up = sum_up,
     .sentence = sentence,
     .page = {

@@ -34,7 +34,6 @@ void sum_up(CaptureTotals& totals, const DetectorView& view, Verdicts& out) {
     Observation form;
     form.kind = FindingKind::duplicated_by_device;
     form.where = {Where::Kind::between, doubled->before, doubled->behind};
-    form.severity = Severity::notice;
     form.confidence = 0.45;
     p.copied.tell(form, out.told);
   }
@@ -46,7 +45,6 @@ void fate(Connection& c, const FateEvent& event, const DetectorView&, Verdicts& 
   Observation o = fate_observation(c, event, FindingKind::duplicated_by_device,
                                    "copy of the " + what + " seq " + std::to_string(packet.seq) + " length " +
                                        std::to_string(packet.payload_length) + " ack " + std::to_string(packet.ack));
-  o.severity = Severity::notice;
   o.confidence = 0.9;
   out.tell(std::move(o));
 }
@@ -73,6 +71,7 @@ std::string sentence(const FindingGroup& group, const DetectorView& view) {
 
 const Detector duplicated_by_device = {
     .kind = FindingKind::duplicated_by_device,
+    .severity = Severity::notice,
     .fate_type = FateEventType::duplicated,
     .fate = fate,
     .sum_up = sum_up,

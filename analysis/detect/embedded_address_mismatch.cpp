@@ -109,6 +109,8 @@ std::string sentence(const FindingGroup& group, const DetectorView& view) {
 
 const Detector embedded_address_mismatch = {
     .kind = kKind,
+    .severity = Severity::warning,
+    .other_severities = {{Severity::notice, "where the device has passed the answer on, or that is not known"}},
     .due_ns = due_ns,
     .look = look,
     .sentence = sentence,

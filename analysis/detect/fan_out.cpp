@@ -103,6 +103,7 @@ std::string sentence(const FindingGroup& group, const DetectorView& view) {
 
 const Detector fan_out = {
     .kind = FindingKind::fan_out,
+    .severity = Severity::info,
     .due_ns = due_ns,
     .look = look,
     .sentence = sentence,
@@ -110,11 +111,10 @@ const Detector fan_out = {
         .means =
             "One host opened connections or sent small datagrams to many hosts and many ports, and got no conversation out of "
             "them: a scan, or a peer-to-peer program that looks for its peers. One finding for each source.",
-        .needs = "16 tries in vain within a minute, each at another host and another port, and at least one of all its tries in "
-                 "four in vain: refused, or not answered while the point nearest to the source covered the time (1 s after "
-                 "a datagram, 0.3 s at the end of a capture). Many hosts on one port, as a resolver, a proxy or a browser asks "
-                 "them, are none, nor are "
-                 "many ports of one host.",
+        .needs = "{fan_out_tries} tries in vain within {fan_out_within}, each at another host and another port, and at least "
+                 "{fan_out_percent} % of all its tries in vain: refused, or not answered while the point nearest to the source "
+                 "covered the time (1 s after a datagram, 0.3 s at the end of a capture). Many hosts on one port, as a "
+                 "resolver, a proxy or a browser asks them, are none, nor are many ports of one host.",
         .errs = "A NAT or proxy whose own clients are not watched is told in their place. A server whose clients never answer, "
                 "met in its midst, looks like a source. Answers may take a path that is not watched.",
         .next = "Look at what runs on that host. An inventory or monitoring system does the same on purpose."}};

@@ -1,5 +1,9 @@
 #include "analysis/detect/findings_page.h"
 
+#include <cstdio>
+#include <string>
+#include <vector>
+
 #include "analysis/detect/detector.h"
 
 namespace parallax {
@@ -14,18 +18,75 @@ constexpr const char* kHead =
     "every\n"
     "port that could have carried the packet covers the time, no witness says that it came all the same, and its path is known. "
     "Where\n"
-    "one of these fails the fact is told without blame, with the reason.\n";
+    "one of these fails the fact is told without blame, with the reason.\n\n"
+    "Numbers are those of the defaults: the `thresholds` of the configuration set them, and `detectors` turns kinds off or "
+    "gives\n"
+    "them another severity (see `config/parallax.yaml`).\n";
+
+// 0.2 s, 10 ms
+std::string seconds_text(int64_t ns) {
+  char text[32];
+  const bool is_short = ns < 100'000'000;
+  std::snprintf(text, sizeof text, is_short ? "%g ms" : "%g s", static_cast<double>(ns) / (is_short ? 1e6 : 1e9));
+  return text;
+}
+
+struct NamedThreshold {
+  std::string name;     // as in the rows
+  std::string setting;  // as in the configuration
+  std::string value;    // unless configured
+};
+
+const std::vector<NamedThreshold>& named_thresholds() {
+  static const std::vector<NamedThreshold> all = {
+#define SECONDS(name, ns) {#name, #name "_seconds", seconds_text(ns)},
+#define NUMBER(name, number) {#name, #name, std::to_string(number)},
+#include "analysis/model/thresholds.def"
+#undef NUMBER
+#undef SECONDS
+  };
+  return all;
+}
+
+std::string with_values(std::string_view text) {
+  std::string out(text);
+  for (const NamedThreshold& threshold : named_thresholds()) {
+    const std::string place = '{' + threshold.name + '}';
+    for (size_t at; (at = out.find(place)) != std::string::npos;) out.replace(at, place.size(), threshold.value);
+  }
+  return out;
+}
+
+std::string severity_text(const Detector& detector) {
+  std::string text(name_of(detector.severity));
+  for (const SeverityRule& rule : detector.other_severities) {
+    if (!rule.when.empty()) text += "; " + std::string(name_of(rule.severity)) + ' ' + with_values(rule.when);
+  }
+  return text + '.';
+}
+
+// Which thresholds move it; empty: none.
+std::string settings_text(const Detector& detector) {
+  const std::string prefix = std::string(name_of(detector.kind)) + '_';
+  std::string text;
+  for (const NamedThreshold& threshold : named_thresholds()) {
+    if (threshold.name.starts_with(prefix))
+      text += (text.empty() ? "`" : ", `") + threshold.setting + "` (" + threshold.value + ')';
+  }
+  return text;
+}
 
 void add_section(std::string& page, const Detector& detector) {
   page += "\n## " + std::string(name_of(detector.kind)) + "\n\n";
-  page += "Severity: " + std::string(name_of(default_severity(detector.kind))) + ", unless the finding says otherwise.\n\n";
+  page += "Severity: " + severity_text(detector) + "\n\n";
   const auto add = [&page](const char* title, std::string_view text) {
-    page += "**" + std::string(title) + "** " + std::string(text) + "\n\n";
+    page += "**" + std::string(title) + "** " + with_values(text) + "\n\n";
   };
   add("What it means.", detector.page.means);
   add("What is needed to see it.", detector.page.needs);
   add("How it can be wrong.", detector.page.errs);
   add("What to do next.", detector.page.next);
+  if (const std::string settings = settings_text(detector); !settings.empty()) add("Thresholds.", settings + '.');
   page.pop_back();  // one blank line before the next heading is that heading's
 }
 

@@ -19,14 +19,15 @@ std::string sentence(const FindingGroup& group, const DetectorView& view) {
 
 const Detector fragment_flood = {
     .kind = FindingKind::fragment_flood,
+    .severity = Severity::warning,
     .is_of_memory = true,
     .sentence = sentence,
     .page = {
         .means =
             "One host sends very many IP fragments to one address, from which nothing comes back: each has to be put together "
             "by whoever inspects it.",
-        .needs = "1000 fragments that are not the first of their datagram, 500 a second or more on the average, from one address "
-                 "to another, and no answer.",
+        .needs = "{fragment_flood_fragments} fragments that are not the first of their datagram, {fragment_flood_per_second} a "
+                 "second or more on the average, from one address to another, and no answer.",
         .errs = "Media in large datagrams that go one way look the same.",
         .next = "Look at what runs on the source. Devices mostly can limit fragments apart from other packets."}};
 

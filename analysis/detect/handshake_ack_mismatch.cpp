@@ -93,6 +93,8 @@ std::string sentence(const FindingGroup& group, const DetectorView& view) {
 
 const Detector handshake_ack_mismatch = {
     .kind = FindingKind::handshake_ack_mismatch,
+    .severity = Severity::warning,
+    .informs_others = true,
     .due_ns = due_ns,
     .look = look,
     .sentence = sentence,

@@ -102,6 +102,8 @@ std::string sentence(const FindingGroup& group, const DetectorView& view) {
 
 const Detector handshake_incomplete = {
     .kind = FindingKind::handshake_incomplete,
+    .severity = Severity::notice,
+    .informs_others = true,
     .due_ns = due_ns,
     .look = look,
     .sentence = sentence,

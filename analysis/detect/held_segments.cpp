@@ -56,7 +56,8 @@ Observation HeldSegments::observation_of(Hold hold, const Series& series) {
   return o;
 }
 
-void HeldSegments::take(uint64_t direction, const Segment& segment, Observation held, std::vector<Observation>& out) {
+void HeldSegments::take(uint64_t direction, const Segment& segment, Observation held, const Thresholds& thresholds,
+                        std::vector<Observation>& out) {
   Series& series = directions_.use(direction);
   const bool is_same_hold = segment.entered_ns <= series.left_ns;
   series.left_ns = std::max(series.left_ns, segment.left_ns);
@@ -65,9 +66,11 @@ void HeldSegments::take(uint64_t direction, const Segment& segment, Observation 
     out.push_back(observation_of({segment, std::move(held)}, series));
     return;
   }
-  std::erase_if(series.kept, [&](const Hold& hold) { return hold.segment.entered_ns + kWithinNs < segment.entered_ns; });
+  std::erase_if(series.kept, [&](const Hold& hold) {
+    return hold.segment.entered_ns + thresholds.device_delay_within_ns < segment.entered_ns;
+  });
   series.kept.push_back({segment, std::move(held)});
-  if (series.kept.size() < kMany) return;
+  if (series.kept.size() < thresholds.device_delay_holds) return;
   decide(series);
   for (Hold& hold : series.kept) out.push_back(observation_of(std::move(hold), series));
   series.kept.clear();

@@ -12,14 +12,13 @@
 #include "analysis/finding/observation.h"
 #include "analysis/model/keyed_hash.h"
 #include "analysis/model/lru_table.h"
+#include "analysis/model/thresholds.h"
 
 namespace parallax {
 
 class HeldSegments {
  public:
   static constexpr size_t kDirectionsMax = 1 << 11;
-  static constexpr size_t kMany = 4;                     // holds: fewer are a hiccup
-  static constexpr int64_t kWithinNs = 600'000'000'000;  // that many
 
   struct Segment {
     int64_t entered_ns = 0, left_ns = 0;
@@ -29,7 +28,8 @@ class HeldSegments {
 
   // REQUIRES: the segments of a direction come in order. Appends to `out` what is to be told now, as `device_delay` or as
   // `device_shaping`.
-  void take(uint64_t direction, const Segment& segment, Observation held, std::vector<Observation>& out);
+  void take(uint64_t direction, const Segment& segment, Observation held, const Thresholds& thresholds,
+            std::vector<Observation>& out);
 
   uint64_t evicted() const { return directions_.evicted(); }
 

@@ -7,6 +7,6 @@ namespace parallax::detect {
 
 // Whether the packet, of which the fate tells (data that was lost, or a RST of the device's own), is told as part of that. What
 // was told of the first such packet as a loss is taken back.
-bool tells_idle_drop(Connection& connection, const FateEvent& event, Verdicts& out);
+bool tells_idle_drop(Connection& connection, const FateEvent& event, const DetectorView& view, Verdicts& out);
 
 }  // namespace parallax::detect

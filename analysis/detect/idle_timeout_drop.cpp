@@ -10,7 +10,7 @@
 namespace parallax::detect {
 namespace {
 
-// Devices forget sooner, too, but the timeouts that people set for TCP begin at a minute; half of it leaves room for keep-alives.
+// Devices forget sooner, too, but the timeouts that people set for TCP begin at a minute.
 constexpr int64_t kUsualTimeoutNs = 60'000'000'000;
 constexpr double kSureOfIt = 0.95, kShortSilence = 0.8;
 // In which a device answers what it does not know.
@@ -46,12 +46,13 @@ std::string sentence(const FindingGroup& group, const DetectorView& view) {
 
 }  // namespace
 
-bool tells_idle_drop(Connection& c, const FateEvent& event, Verdicts& out) {
+bool tells_idle_drop(Connection& c, const FateEvent& event, const DetectorView& view, Verdicts& out) {
   const bool is_answer = event.type == FateEventType::reset_by_device;
   const PacketFacts& packet = event.packet;
   const Side sender = is_answer ? opposite(packet.from) : packet.from;
   const LegState* leg = silent_leg(c, packet.point, event.absent_at, sender, packet.order_ns);
-  if (leg == nullptr || !is_first_loss(c, *leg)) return false;
+  if (leg == nullptr || leg->stops->silence_ns < view.thresholds.idle_timeout_drop_silence_ns || !is_first_loss(c, *leg))
+    return false;
   if (is_answer && packet.order_ns > leg->resumed()->order_ns + kAnswerNs) return false;
   const bool is_told = c.told.contains(FindingKind::idle_timeout_drop);
   // One segment may be lost like any other, and nothing have followed it.
@@ -81,6 +82,7 @@ bool tells_idle_drop(Connection& c, const FateEvent& event, Verdicts& out) {
 
 const Detector idle_timeout_drop = {
     .kind = FindingKind::idle_timeout_drop,
+    .severity = Severity::warning,
     .is_of_memory = true,
     .sentence = sentence,
     .page = {
@@ -88,9 +90,9 @@ const Detector idle_timeout_drop = {
             "A connection was silent for long, and the device forgot it meanwhile: the next data entered the device and never "
             "left it, or the device answered it with a RST. Both ends still believe in the connection. Told in place of "
             "the losses (segment_loss, reset_by_device) that follow from it.",
-        .needs =
-            "The connection paired across the device, 30 s or more without a packet, then two data segments of one side of which "
-            "the device lost each, or its RST within 1 s, and nothing of that side on the far side since.",
+        .needs = "The connection paired across the device, {idle_timeout_drop_silence} or more without a packet, then two data "
+                 "segments of one side of which the device lost each, or its RST within 1 s, and nothing of that side on the "
+                 "far side since.",
         .errs = "A path that broke during the silence looks the same. Keep-alives count as packets: what a device drops between "
                 "them is told as segment_loss.",
         .next =

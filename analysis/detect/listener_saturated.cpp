@@ -39,6 +39,8 @@ std::string sentence(const FindingGroup& group, const DetectorView& view) {
 
 const Detector listener_saturated = {
     .kind = FindingKind::listener_saturated,
+    .severity = Severity::warning,
+    .informs_others = true,
     .due_ns = due_ns,
     .look = look,
     .sentence = sentence,
@@ -47,10 +49,9 @@ const Detector listener_saturated = {
             "A service accepts a steady number of connections a second while attempts climb over it: the rest is refused or not "
             "answered. rate_per_second is what it accepts; first_seen is when it began. Told in place of syn_refused, "
             "syn_unanswered and syn_retried for what failed because of it.",
-        .needs = "For 5 s in a row at least 5 accepted connections a second, none of these seconds with more than twice the "
-                 "accepted of "
-                 "another, one attempt in five failing beyond the last point, and before it seconds with fewer attempts and "
-                 "none that failed.",
+        .needs = "For 5 s in a row at least {listener_saturated_accepted_per_second} accepted connections a second, none of "
+                 "these seconds with more than twice the accepted of another, {listener_saturated_failed_percent} % of the "
+                 "attempts failing beyond the last point, and before it seconds with fewer attempts and none that failed.",
         .errs = "A load balancer with one dead server behind it fails a share of the attempts, too, but not from a moment on at "
                 "which "
                 "they climbed.",

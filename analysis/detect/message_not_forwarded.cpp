@@ -141,6 +141,7 @@ std::string sentence(const FindingGroup& group, const DetectorView& view) {
 
 const Detector message_not_forwarded = {
     .kind = FindingKind::message_not_forwarded,
+    .severity = Severity::warning,
     .due_ns = due_ns,
     .look = look,
     .sentence = sentence,

@@ -136,6 +136,9 @@ std::string sentence(const FindingGroup& group, const DetectorView& view) {
 
 const Detector options_rewritten = {
     .kind = FindingKind::options_rewritten,
+    .severity = Severity::info,
+    .other_severities = {{Severity::notice, "where the two ends may misunderstand each other"},
+                         {Severity::warning, "where one may send more than the other has room for"}},
     .due_ns = due_ns,
     .look = look,
     .sentence = sentence,

@@ -63,6 +63,7 @@ std::string sentence(const FindingGroup& group, const DetectorView& view) {
 
 const Detector oversize_frames = {
     .kind = kKind,
+    .severity = Severity::info,
     .due_ns = due_ns,
     .look = look,
     .sentence = sentence,

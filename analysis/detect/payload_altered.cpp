@@ -29,6 +29,7 @@ std::string sentence(const FindingGroup& group, const DetectorView& view) {
 
 const Detector payload_altered = {
     .kind = FindingKind::payload_altered,
+    .severity = Severity::warning,
     .fate_type = FateEventType::segment_altered,
     .fate = fate,
     .sentence = sentence,

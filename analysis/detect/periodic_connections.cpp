@@ -48,6 +48,7 @@ std::string sentence(const FindingGroup& group, const DetectorView& view) {
 
 const Detector periodic_connections = {
     .kind = FindingKind::periodic_connections,
+    .severity = Severity::info,
     .due_ns = due_ns,
     .look = look,
     .sentence = sentence,
@@ -55,9 +56,8 @@ const Detector periodic_connections = {
         .means =
             "A client opens connections to a service at even intervals (period_seconds): something that runs on a timer, such as "
             "monitoring, a scheduled job, a browser election, or a program that reports to its maker.",
-        .needs = "Five openings, each the same time after the one before, give or take one part in 25 or half a second, at least "
-                 "10 s; "
-                 "several within 5 s count as one.",
+        .needs = "{periodic_connections_openings} openings, each the same time after the one before, give or take one part in "
+                 "25 or half a second, at least {periodic_connections_period}; several within 5 s count as one.",
         .errs = "A person at work may be as regular for an hour.",
         .next = "If nobody knows of it, look on that client at what runs at those times."}};
 

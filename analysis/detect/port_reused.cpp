@@ -90,6 +90,8 @@ void tell_barred(Connection& c, Observation o, Verdicts& out) {
 
 const Detector port_reused = {
     .kind = FindingKind::port_reused,
+    .severity = Severity::info,
+    .other_severities = {{Severity::warning, "where the server does not answer"}},
     .due_ns = due_ns,
     .look = look,
     .sentence = sentence,

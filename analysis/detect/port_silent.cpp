@@ -38,6 +38,7 @@ std::string sentence(const FindingGroup& group, const DetectorView& view) {
 
 const Detector port_silent = {
     .kind = FindingKind::port_silent,
+    .severity = Severity::warning,
     .sum_up = sum_up,
     .sentence = sentence,
     .page = {

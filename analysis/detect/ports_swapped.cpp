@@ -73,6 +73,7 @@ std::string sentence(const FindingGroup& group, const DetectorView& view) {
 
 const Detector ports_swapped = {
     .kind = kKind,
+    .severity = Severity::warning,
     .due_ns = due_ns,
     .look = look,
     .sentence = sentence,

@@ -10,7 +10,6 @@ void fate(Connection& c, const FateEvent& event, const DetectorView&, Verdicts& 
   Observation o = crossing_observation(
       c, event, FindingKind::reordered_by_device,
       "segment seq " + std::to_string(event.packet.seq) + " length " + std::to_string(event.packet.payload_length));
-  o.severity = Severity::notice;
   o.evidence.push_back({.kind = "sequence",
                         .point = event.absent_at,
                         .port = std::nullopt,
@@ -30,6 +29,7 @@ std::string sentence(const FindingGroup& group, const DetectorView& view) {
 
 const Detector reordered_by_device = {
     .kind = FindingKind::reordered_by_device,
+    .severity = Severity::notice,
     .fate_type = FateEventType::segment_reordered,
     .fate = fate,
     .sentence = sentence,

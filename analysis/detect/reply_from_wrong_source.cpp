@@ -103,6 +103,8 @@ std::string sentence(const FindingGroup& group, const DetectorView& view) {
 
 const Detector reply_from_wrong_source = {
     .kind = kKind,
+    .severity = Severity::warning,
+    .informs_others = true,
     .due_ns = due_ns,
     .look = look,
     .sentence = sentence,

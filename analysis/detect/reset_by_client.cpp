@@ -6,6 +6,8 @@ namespace parallax::detect {
 
 const Detector reset_by_client = {
     .kind = FindingKind::reset_by_client,
+    .severity = Severity::notice,
+    .informs_others = true,
     .due_ns = reset_due_ns<Side::client>,
     .look = reset_look<Side::client>,
     .sentence = reset_sentence,

@@ -10,7 +10,7 @@ namespace {
 
 void fate(Connection& c, const FateEvent& event, const DetectorView& view, Verdicts& out) {
   // A device that resets tells both ends, and after an end's own reset it does no harm: one finding a connection.
-  if (reset_is_told(c) || tells_idle_drop(c, event, out)) return;
+  if (reset_is_told(c) || tells_idle_drop(c, event, view, out)) return;
   c.told.insert(FindingKind::reset_by_device);
   Observation o = fate_observation(c, event, FindingKind::reset_by_device, "RST seq " + std::to_string(event.packet.seq));
   if (event.packet.from == Side::server) {
@@ -30,6 +30,8 @@ std::string sentence(const FindingGroup& group, const DetectorView& view) {
 
 const Detector reset_by_device = {
     .kind = FindingKind::reset_by_device,
+    .severity = Severity::warning,
+    .informs_others = true,
     .fate_type = FateEventType::reset_by_device,
     .fate = fate,
     .sentence = sentence,

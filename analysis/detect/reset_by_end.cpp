@@ -38,11 +38,11 @@ struct Reset {
 };
 
 // It ended what had stood still: stalled_connection tells of it.
-bool ends_a_stall(const Connection& c) { return stall_of(c).mark.is_reset(); }
+bool ends_a_stall(const Connection& c, const DetectorView& view) { return stall_of(c, view.thresholds).mark.is_reset(); }
 
 template <Side end>
 Reset reset_of(const Connection& c, const DetectorView& view) {
-  if (ends_a_stall(c)) return {};
+  if (ends_a_stall(c, view)) return {};
   // What a proxy's client gets from the server's end is the proxy's own, and what happens beyond is another connection's.
   if (is_proxied(c)) {
     const LegState& own = c.client_leg();

@@ -6,6 +6,8 @@ namespace parallax::detect {
 
 const Detector reset_by_server = {
     .kind = FindingKind::reset_by_server,
+    .severity = Severity::notice,
+    .informs_others = true,
     .due_ns = reset_due_ns<Side::server>,
     .look = reset_look<Side::server>,
     .sentence = reset_sentence,

@@ -36,6 +36,8 @@ std::string sentence(const FindingGroup& group, const DetectorView& view) {
 
 const Detector reset_not_forwarded = {
     .kind = FindingKind::reset_not_forwarded,
+    .severity = Severity::warning,
+    .informs_others = true,
     .fate_type = FateEventType::reset_not_forwarded,
     .fate = fate,
     .sentence = sentence,

@@ -5,44 +5,40 @@
 #include <utility>
 
 namespace parallax {
-namespace {
 
-// The middle interval, if all are about as long; 0: they are not.
-int64_t period_of(const std::array<int64_t, Rhythms::kTimes>& times) {
-  std::array<int64_t, Rhythms::kTimes - 1> intervals;
-  for (size_t i = 0; i < intervals.size(); ++i) intervals[i] = times[i + 1] - times[i];
+// The middle interval, if all are about as long; 0: they are not, or too few times are known.
+int64_t Rhythms::period_of(const std::vector<Time>& times, const Thresholds& thresholds) {
+  if (times.size() < thresholds.periodic_connections_openings) return 0;
+  std::vector<int64_t> intervals(times.size() - 1);
+  for (size_t i = 0; i < intervals.size(); ++i) intervals[i] = times[i + 1].at_ns - times[i].at_ns;
   std::sort(intervals.begin(), intervals.end());
   const int64_t middle = intervals[intervals.size() / 2];
-  const int64_t slack = std::max(middle / Rhythms::kEven, Rhythms::kSlackNs);
+  const int64_t slack = std::max(middle / kEven, kSlackNs);
   const bool is_even = middle - intervals.front() <= slack && intervals.back() - middle <= slack;
-  return is_even && middle >= Rhythms::kPeriodLeastNs ? middle : 0;
+  return is_even && middle >= thresholds.periodic_connections_period_ns ? middle : 0;
 }
 
-}  // namespace
-
-void Rhythms::take(Observation opening, std::vector<Observation>& out) {
+void Rhythms::take(Observation opening, const Thresholds& thresholds, std::vector<Observation>& out) {
   Pair& pair = pairs_.use(KeyedHash().add(opening.source.address).add(opening.service).value());
+  std::vector<Time>& times = pair.times;
   const int64_t at_ns = opening.first_ns;
-  if (pair.kept > 0 && at_ns <= pair.times[pair.kept - 1] + kTogetherNs) {
-    ++pair.openings[pair.kept - 1];
+  if (!times.empty() && at_ns <= times.back().at_ns + kTogetherNs) {
+    ++times.back().openings;
     if (!pair.is_told) return;
-    opening.period_seconds = static_cast<double>(period_of(pair.times)) / 1e9;
+    opening.period_seconds = static_cast<double>(period_of(times, thresholds)) / 1e9;
     out.push_back(std::move(opening));
     return;
   }
-  if (pair.kept == kTimes) {
-    std::move(pair.times.begin() + 1, pair.times.end(), pair.times.begin());
-    std::move(pair.openings.begin() + 1, pair.openings.end(), pair.openings.begin());
-    --pair.kept;
-  }
-  pair.times[pair.kept] = at_ns;
-  pair.openings[pair.kept++] = 1;
-  opening.period_seconds = pair.kept == kTimes ? static_cast<double>(period_of(pair.times)) / 1e9 : 0;
+  times.push_back({at_ns, 1});
+  const size_t many = thresholds.periodic_connections_openings;
+  if (times.size() > many) times.erase(times.begin(), times.end() - static_cast<ptrdiff_t>(many));
+  opening.period_seconds = static_cast<double>(period_of(times, thresholds)) / 1e9;
   const bool was_told = std::exchange(pair.is_told, opening.period_seconds > 0);
   if (!pair.is_told) return;
   if (!was_told) {
-    opening.first_ns = pair.times.front();
-    opening.count = opening.attempts = std::accumulate(pair.openings.begin(), pair.openings.end(), uint64_t{0});
+    opening.first_ns = times.front().at_ns;
+    opening.count = opening.attempts = std::accumulate(times.begin(), times.end(), uint64_t{0},
+                                                       [](uint64_t sum, const Time& time) { return sum + time.openings; });
   }
   out.push_back(std::move(opening));
 }

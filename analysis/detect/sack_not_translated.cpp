@@ -44,6 +44,7 @@ std::string sentence(const FindingGroup& group, const DetectorView& view) {
 
 const Detector sack_not_translated = {
     .kind = FindingKind::sack_not_translated,
+    .severity = Severity::warning,
     .fate_type = FateEventType::sack_not_translated,
     .fate = fate,
     .sentence = sentence,

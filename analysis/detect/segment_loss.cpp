@@ -31,7 +31,8 @@ bool is_for_nobody(const Connection& c, const PacketFacts& packet) {
 }
 
 void fate(Connection& c, const FateEvent& event, const DetectorView& view, Verdicts& out) {
-  if (is_not_open(c) || is_of_close(c, event.packet, view) || is_for_nobody(c, event.packet) || tells_idle_drop(c, event, out))
+  if (is_not_open(c) || is_of_close(c, event.packet, view) || is_for_nobody(c, event.packet) ||
+      tells_idle_drop(c, event, view, out))
     return;
   if (c.first_lost_ns == kTimeMax) c.first_lost_from = event.packet.from;
   c.first_lost_ns = std::min(c.first_lost_ns, event.packet.order_ns);
@@ -51,6 +52,8 @@ std::string sentence(const FindingGroup& group, const DetectorView& view) {
 
 const Detector segment_loss = {
     .kind = FindingKind::segment_loss,
+    .severity = Severity::warning,
+    .informs_others = true,
     .fate_type = FateEventType::segment_lost,
     .fate = fate,
     .sentence = sentence,

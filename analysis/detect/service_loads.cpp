@@ -44,7 +44,7 @@ void ServiceLoads::accepted(const Endpoint& service, int64_t at_ns) {
 }
 
 // Attempts climb over what is accepted, which stays what it is; and before that nothing failed.
-void ServiceLoads::judge(Service& service, int64_t until) {
+void ServiceLoads::judge(Service& service, int64_t until, const Thresholds& thresholds) {
   uint64_t accepted = 0, failed = 0;
   uint32_t least = UINT32_MAX, most = 0;
   for (int64_t number = until - kWindow + 1; number <= until; ++number) {
@@ -55,8 +55,8 @@ void ServiceLoads::judge(Service& service, int64_t until) {
     least = std::min(least, second->accepted);
     most = std::max(most, second->accepted);
   }
-  const bool is_steady = least >= kAcceptedLeast && most <= 2 * least;
-  if (!is_steady || failed * kFailedShare < accepted + failed) return;
+  const bool is_steady = least >= thresholds.listener_saturated_accepted_per_second && most <= 2 * least;
+  if (!is_steady || !is_share(failed, accepted + failed, thresholds.listener_saturated_failed_percent)) return;
   // Back to where it began: seconds without a failure, with fewer attempts.
   int64_t since = until - kWindow + 1;
   const auto fails = [&](int64_t number) { return service.find(number) != nullptr && service.find(number)->failed > 0; };
@@ -79,13 +79,13 @@ void ServiceLoads::judge(Service& service, int64_t until) {
   service.accept_rate = static_cast<uint32_t>((accepted + static_cast<uint64_t>(kWindow) / 2) / static_cast<uint64_t>(kWindow));
 }
 
-bool ServiceLoads::take(Observation& o) {
+bool ServiceLoads::take(Observation& o, const Thresholds& thresholds) {
   if (!is_of_listener(o)) return false;
   Service& service = services_.use(o.service);
   const int64_t number = o.first_ns / kSecondNs;
   if (o.kind == FindingKind::syn_retried) accepted(o.service, o.last_ns);
   if (Second* second = service.at(number)) second->failed += failures_of(o);
-  judge(service, number);
+  judge(service, number, thresholds);
   return explain(o);
 }
 

@@ -12,6 +12,7 @@
 #include "analysis/finding/observation.h"
 #include "analysis/model/keyed_hash.h"
 #include "analysis/model/lru_table.h"
+#include "analysis/model/thresholds.h"
 
 namespace parallax {
 
@@ -19,13 +20,11 @@ class ServiceLoads {
  public:
   static constexpr size_t kServicesMax = 1 << 10;
   static constexpr size_t kSecondsKept = 128;
-  static constexpr int64_t kWindow = 5;          // seconds for which it must go on
-  static constexpr uint32_t kAcceptedLeast = 5;  // a second: of fewer nothing can be said
-  static constexpr uint32_t kFailedShare = 5;    // of all attempts one in so many fails
+  static constexpr int64_t kWindow = 5;  // seconds for which it must go on
 
   void accepted(const Endpoint& service, int64_t at_ns);
   // An attempt that failed is counted. True: it failed because the service was saturated, and is now told so.
-  bool take(Observation& o);
+  bool take(Observation& o, const Thresholds& thresholds);
   // The same of one that was counted before.
   bool explain(Observation& o) const;
   // How many services have become saturated until now.
@@ -47,7 +46,7 @@ class ServiceLoads {
     Second* at(int64_t number);
     const Second* find(int64_t number) const;
   };
-  void judge(Service& service, int64_t until);
+  void judge(Service& service, int64_t until, const Thresholds& thresholds);
 
   LruTable<Endpoint, Service, KeyedHashOf<Endpoint>> services_{kServicesMax};
   uint64_t begun_ = 0;

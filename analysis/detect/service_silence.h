@@ -11,17 +11,17 @@
 #include "analysis/finding/observation.h"
 #include "analysis/model/keyed_hash.h"
 #include "analysis/model/lru_table.h"
+#include "analysis/model/thresholds.h"
 
 namespace parallax {
 
 class ServiceSilence {
  public:
   static constexpr size_t kServicesMax = 1 << 11;
-  static constexpr size_t kMany = 3;                     // conversations in a row
-  static constexpr int64_t kWithinNs = 300'000'000'000;  // of each other
+  static constexpr int64_t kWithinNs = 300'000'000'000;  // conversations in a row, of each other
 
   // A question to `asked.service`. Appends to `out` what is to be told now: those before, too, where this is one too many.
-  void take(Observation asked, bool is_answered, std::vector<Observation>& out) {
+  void take(Observation asked, bool is_answered, const Thresholds& thresholds, std::vector<Observation>& out) {
     Service& service = services_.use(asked.service);
     if (is_answered || asked.first_ns > service.last_ns + kWithinNs) service = {};
     if (is_answered) return;
@@ -31,7 +31,7 @@ class ServiceSilence {
       return;
     }
     service.kept.push_back(std::move(asked));
-    if (service.kept.size() < kMany) return;
+    if (service.kept.size() < thresholds.datagram_unanswered_conversations) return;
     for (Observation& before : service.kept) out.push_back(std::move(before));
     service.kept.clear();
     service.is_told = true;

@@ -10,10 +10,6 @@
 namespace parallax::detect {
 namespace {
 
-// One turn over a long way is no fault, nor are the few of a web page. So many, one after the other, are waited for; and of ways
-// below 50 ms (a country's width, there and back) it takes more of them than a connection mostly has.
-constexpr uint32_t kTurnsLeast = 8;
-constexpr int64_t kMeanNs = 50'000'000, kLeastNs = 500'000'000;
 // Of all the time from the first data to the last.
 constexpr int64_t kShareOf = 5, kShare = 3;
 
@@ -21,10 +17,11 @@ int64_t due_ns(const Connection& c, const DetectorView& view) {
   return c.told.contains(FindingKind::slow_path) ? kTimeMax : turn_times_due_ns(c, view);
 }
 
-bool is_slow(const TurnTimes& times) {
+bool is_slow(const TurnTimes& times, const Thresholds& limits) {
   const FlowTimesSummary& t = times.first->summary.times;
   const int64_t network_ns = times.network_ns(), transfer_ns = t.transfer_ns[Side::client] + t.transfer_ns[Side::server];
-  return times.turns() >= kTurnsLeast && network_ns >= std::max(kLeastNs, kMeanNs * times.turns()) &&
+  return times.turns() >= limits.slow_path_turns &&
+         network_ns >= std::max(limits.slow_path_total_ns, limits.slow_path_mean_ns * times.turns()) &&
          kShareOf * network_ns >= kShare * (times.waited_ns() + transfer_ns);
 }
 
@@ -39,7 +36,7 @@ Where longest_part(const TurnTimes& times) {
 void look(Connection& c, const DetectorView& view, Verdicts& out) {
   if (!c.told.insert(FindingKind::slow_path)) return;
   const auto times = turn_times_of(c, view);
-  if (!times || times->asks_for_few_at_a_time() || !is_slow(*times)) return;
+  if (!times || times->asks_for_few_at_a_time() || !is_slow(*times, view.thresholds)) return;
   Observation o = turn_times_observation(c, *times, FindingKind::slow_path, times->network_ns(), view);
   o.where = longest_part(*times);
   o.origin = Origin::path;
@@ -61,15 +58,17 @@ std::string sentence(const FindingGroup& group, const DetectorView& view) {
 
 const Detector slow_path = {
     .kind = FindingKind::slow_path,
+    .severity = Severity::notice,
     .due_ns = due_ns,
     .look = look,
     .sentence = sentence,
     .page = {
         .means = "Client and server both answer at once, and yet each waits for the other: the time went by on the way, once "
                  "for each turn. To the client the server looks slow, to the server the client.",
-        .needs = "A TCP connection seen from its beginning to its end, with at least 8 turns, 50 ms of network time for each on "
-                 "the average, 0.5 s in all, and three fifths of all the time that the connection took. The place is the part of "
-                 "the way that took most; the shares of the others are in the sentence.",
+        .needs = "A TCP connection seen from its beginning to its end, with at least {slow_path_turns} turns, {slow_path_mean} "
+                 "of network time for each on the average, {slow_path_total} in all, and three fifths of all the time that the "
+                 "connection took. The place is the part of the way that took most; the shares of the others are in the "
+                 "sentence.",
         .errs = "What data that was lost before the point and sent again took counts as the network's, up to when it was sent.",
         .next = "Bring the two ends nearer together, or have the application ask for more at once. Between two points it may "
                 "be the distance or the device; device_delay tells of that where it takes longer than it mostly does."}};

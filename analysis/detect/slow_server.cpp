@@ -7,11 +7,8 @@
 namespace parallax::detect {
 namespace {
 
-// Longer than it takes to notice, turn by turn; and not one long answer alone, which may be due to what was asked.
-constexpr uint32_t kTurnsLeast = 4;
-constexpr int64_t kMeanNs = 200'000'000, kBesideLongestNs = 500'000'000;
-// What waits longer waits for something to happen, as a poll or a subscription does.
-constexpr int64_t kLongestNs = 10'000'000'000;
+// Not one long answer alone, which may be due to what was asked.
+constexpr int64_t kBesideLongestNs = 500'000'000;
 // Of blocks, all of one size, that could have gone out at once: a good part of one has been on its way at a time.
 constexpr uint64_t kBlockBytesLeast = 16 * 1024, kInFlightShare = 4;
 // And it took so many times longer than the round trips that so many flights take.
@@ -21,8 +18,9 @@ double seconds(int64_t ns) { return static_cast<double>(ns) * 1e-9; }
 
 std::optional<Observation> slow_to_answer(const Connection& c, const TurnTimes& times, const DetectorView& view) {
   const int64_t server_ns = times.parts.server_ns, longest_ns = times.last->summary.times.wait_max_ns[Side::server];
-  if (times.turns() < kTurnsLeast || server_ns < kMeanNs * times.turns() || server_ns - longest_ns < kBesideLongestNs ||
-      longest_ns > kLongestNs || server_ns < times.network_ns())
+  const Thresholds& t = view.thresholds;
+  if (times.turns() < t.slow_server_turns || server_ns < t.slow_server_mean_ns * times.turns() ||
+      server_ns - longest_ns < kBesideLongestNs || longest_ns > t.slow_server_longest_ns || server_ns < times.network_ns())
     return std::nullopt;
   Observation o = turn_times_observation(c, times, FindingKind::slow_server, server_ns, view);
   o.origin = Origin::server;
@@ -35,13 +33,15 @@ std::optional<Observation> holds_the_rest_back(const Connection& c, const TurnTi
   const FlowTimesSummary& t = leg.summary.times;
   const uint64_t turns = times.turns(), block = t.message_max[Side::server], bytes = leg.summary.bytes[Side::server];
   const bool are_blocks = block >= kBlockBytesLeast && block * turns <= bytes + bytes / 32;
-  if (turns < kTurnsLeast || !are_blocks || leg.summary.retransmissions[Side::server] > 0 ||
+  const Thresholds& limits = view.thresholds;
+  if (turns < limits.slow_server_turns || !are_blocks || leg.summary.retransmissions[Side::server] > 0 ||
       t.in_flight_max[Side::server] < block / kInFlightShare)
     return std::nullopt;
   const int64_t took_ns = t.transfer_ns[Side::server] / static_cast<int64_t>(turns);
   const auto flights = static_cast<int64_t>(1 + block / t.in_flight_max[Side::server]);
   const int64_t trip_ns = t.trips[Side::client].smoothed_ns + t.trips[Side::server].smoothed_ns;
-  if (took_ns < kMeanNs || took_ns > kLongestNs || took_ns < kTimes * flights * trip_ns) return std::nullopt;
+  if (took_ns < limits.slow_server_mean_ns || took_ns > limits.slow_server_longest_ns || took_ns < kTimes * flights * trip_ns)
+    return std::nullopt;
 
   const int64_t lost_ns = t.transfer_ns[Side::server] - static_cast<int64_t>(turns) * flights * trip_ns;
   Observation o = turn_times_observation(c, times, FindingKind::slow_server, lost_ns, view);
@@ -86,17 +86,18 @@ std::string sentence(const FindingGroup& group, const DetectorView& view) {
 
 const Detector slow_server = {
     .kind = FindingKind::slow_server,
+    .severity = Severity::notice,
     .due_ns = due_ns,
     .look = look,
     .sentence = sentence,
     .page = {
         .means = "The time between a client's requests and the server's answers went by beyond the last point, and was not that "
                  "of the way there and back, or the server began to answer and then held the rest back.",
-        .needs = "A TCP connection seen from its beginning to its end, with at least 4 turns, of which each took 0.2 s more than "
-                 "the round trip to the server on the average, and not one alone; the longest not more than 10 s. Or answers "
-                 "that are all of the same size, of which a quarter or more was on its way at once, and that took eight times "
-                 "longer than the round trips explain: then the server is not accused by name, for a device beyond the point "
-                 "may shape its traffic.",
+        .needs = "A TCP connection seen from its beginning to its end, with at least {slow_server_turns} turns, of which each "
+                 "took {slow_server_mean} more than the round trip to the server on the average, and not one alone; the longest "
+                 "not more than {slow_server_longest}. Or answers that are all of the same size, of which a quarter or more was "
+                 "on its way at once, and that took eight times longer than the round trips explain: then the server is not "
+                 "accused by name, for a device beyond the point may shape its traffic.",
         .errs =
             "A server that waits for something to happen before it answers (a long poll, a chat) is not slow. Of protocols in "
             "which the server need not answer, what it says next is taken for the answer.",

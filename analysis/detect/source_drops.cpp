@@ -36,7 +36,7 @@ void SourceDrops::passed(const Address& source, const Endpoint& service, const W
   ++of(services_, key_of(service, across), at_ns).passed;
 }
 
-bool SourceDrops::take(Observation& o) {
+bool SourceDrops::take(Observation& o, const Thresholds& thresholds) {
   if (!is_dropped_syn(o)) return false;
   Count& own = of(sources_, key_of(o.source.address, o.service, o.where), o.first_ns);
   Count& all = of(services_, key_of(o.service, o.where), o.first_ns);
@@ -45,7 +45,8 @@ bool SourceDrops::take(Observation& o) {
   const bool goes_on = own.told_ns != 0 && o.first_ns <= own.told_ns + kWithinNs;
   const uint32_t others = all.passed - std::min(all.passed, own.passed);
   const uint32_t others_dropped = all.dropped - std::min(all.dropped, own.dropped);
-  const bool is_throttled = own.dropped >= kDroppedLeast && own.passed >= kPassedLeast && others >= kOthersLeast &&
+  const bool is_throttled = own.dropped >= thresholds.source_throttled_dropped &&
+                            own.passed >= thresholds.source_throttled_passed && others >= kOthersLeast &&
                             others_dropped * kOthersShare <= others;
   if (!goes_on && !is_throttled) return false;
   begun_ += !goes_on;

@@ -12,6 +12,7 @@
 #include "analysis/finding/observation.h"
 #include "analysis/model/keyed_hash.h"
 #include "analysis/model/lru_table.h"
+#include "analysis/model/thresholds.h"
 
 namespace parallax {
 
@@ -19,13 +20,12 @@ class SourceDrops {
  public:
   static constexpr size_t kSourcesMax = 1 << 11;
   static constexpr int64_t kWithinNs = 60'000'000'000;
-  static constexpr uint32_t kDroppedLeast = 8, kPassedLeast = 8;  // of the source
-  static constexpr uint32_t kOthersLeast = 8;                     // connections of others that passed meanwhile
-  static constexpr uint32_t kOthersShare = 20;                    // of them one in so many may have been dropped
+  static constexpr uint32_t kOthersLeast = 8;   // connections of others that passed meanwhile
+  static constexpr uint32_t kOthersShare = 20;  // of them one in so many may have been dropped
 
   void passed(const Address& source, const Endpoint& service, const Where& across, int64_t at_ns);
   // A SYN that was dropped is counted. True: the device throttles its source, and it is now told so.
-  bool take(Observation& o);
+  bool take(Observation& o, const Thresholds& thresholds);
   // The same of one that was counted before.
   bool explain(Observation& o) const;
   // How many sources have been found to be throttled until now.

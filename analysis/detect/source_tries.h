@@ -11,18 +11,17 @@
 #include "analysis/finding/observation.h"
 #include "analysis/model/keyed_hash.h"
 #include "analysis/model/lru_table.h"
+#include "analysis/model/thresholds.h"
 
 namespace parallax {
 
 class SourceTries {
  public:
   static constexpr size_t kSourcesMax = 1 << 11;
-  static constexpr size_t kMany = 16;                   // hosts, and ports
-  static constexpr uint64_t kVainShare = 4;             // of all tries one in so many: others come to conversations
-  static constexpr int64_t kWithinNs = 60'000'000'000;  // that many; and what has been told goes on until so long a silence
 
   // A try of the source at the service. Appends to `out` what is to be told now: those before, too, where this is one too many.
-  void take(Observation tried, bool in_vain, std::vector<Observation>& out);
+  // What has been told goes on until a silence of fan_out_within.
+  void take(Observation tried, bool in_vain, const Thresholds& thresholds, std::vector<Observation>& out);
 
   uint64_t evicted() const { return sources_.evicted(); }
 

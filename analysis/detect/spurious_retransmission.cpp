@@ -9,11 +9,6 @@
 namespace parallax::detect {
 namespace {
 
-// A few are ordinary: an acknowledgement that is late, or lost. Many, and a share that costs something, have a reason.
-constexpr uint32_t kLeast = 5;
-constexpr uint32_t kShare = 50;        // of the side's packets one in so many
-constexpr uint32_t kNoticeShare = 10;  // from one in so many it is a notice
-
 struct Needless {
   const LegState* leg = nullptr;  // null: none worth telling
   Side sender = Side::client;
@@ -21,7 +16,7 @@ struct Needless {
 };
 
 // As the leg nearest to the sender shows it: there an acknowledgement that has passed is nearly back.
-Needless needless_of(const Connection& c) {
+Needless needless_of(const Connection& c, const Thresholds& t) {
   Needless most;
   for (const Side sender : kSides) {
     const LegState* nearest = nullptr;
@@ -30,15 +25,17 @@ Needless needless_of(const Connection& c) {
     }
     if (nearest == nullptr) continue;
     const uint32_t count = nearest->summary.needless[sender], packets = nearest->summary.packets[sender];
-    if (count >= kLeast && count * kShare >= packets && count > most.count) most = {nearest, sender, count, packets};
+    const bool are_many =
+        count >= t.spurious_retransmission_segments && is_share(count, packets, t.spurious_retransmission_percent);
+    if (are_many && count > most.count) most = {nearest, sender, count, packets};
   }
   return most;
 }
 
-int64_t due_ns(const Connection& c, const DetectorView&) {
+int64_t due_ns(const Connection& c, const DetectorView& view) {
   const bool is_over = std::all_of(c.legs.begin(), c.legs.end(), [](const LegState& leg) { return leg.over; });
   if (!is_over || c.told.contains(FindingKind::spurious_retransmission)) return kTimeMax;
-  const Needless needless = needless_of(c);
+  const Needless needless = needless_of(c, view.thresholds);
   return needless.leg == nullptr ? kTimeMax : needless.leg->summary.last_ns;
 }
 
@@ -51,7 +48,7 @@ bool is_by_timer(const FlowTimesSummary::Trip& trip) {
 
 void look(Connection& c, const DetectorView& view, Verdicts& out) {
   if (!view.input_ended && due_ns(c, view) == kTimeMax) return;
-  const Needless needless = needless_of(c);
+  const Needless needless = needless_of(c, view.thresholds);
   if (needless.leg == nullptr || c.told.contains(FindingKind::spurious_retransmission)) return;
   c.told.insert(FindingKind::spurious_retransmission);
   const LegState& leg = *needless.leg;
@@ -67,7 +64,8 @@ void look(Connection& c, const DetectorView& view, Verdicts& out) {
   o.count = o.proved = needless.count;
   o.attempts = needless.packets;
   o.confidence = kInferred;
-  o.severity = needless.count * kNoticeShare >= needless.packets ? Severity::notice : Severity::info;
+  if (!is_share(needless.count, needless.packets, view.thresholds.spurious_retransmission_notice_percent))
+    o.severity = Severity::info;
   o.evidence.push_back(
       {.kind = "sequence",
        .point = leg.point,
@@ -95,6 +93,8 @@ std::string sentence(const FindingGroup& group, const DetectorView& view) {
 
 const Detector spurious_retransmission = {
     .kind = FindingKind::spurious_retransmission,
+    .severity = Severity::notice,
+    .other_severities = {{Severity::info, "below {spurious_retransmission_notice_percent} % of the packets"}},
     .due_ns = due_ns,
     .look = look,
     .sentence = sentence,
@@ -102,10 +102,9 @@ const Detector spurious_retransmission = {
         .means =
             "A sender repeated data that had arrived. Nothing was lost, but it costs bandwidth, and the sender slows down as if "
             "there had been a loss.",
-        .needs =
-            "Five such segments of one side of a connection, and one in 50 of its packets: repeated after their acknowledgement "
-            "had passed the point nearest to the sender, or reported by the receiver as come twice (D-SACK). From one in "
-            "ten on it is a notice.",
+        .needs = "{spurious_retransmission_segments} such segments of one side of a connection, and "
+                 "{spurious_retransmission_percent} % of its packets: repeated after their acknowledgement had passed the point "
+                 "nearest to the sender, or reported by the receiver as come twice (D-SACK).",
         .errs = "An acknowledgement that is lost between the point and the sender has the same effect. So nobody is named unless "
                 "round trips tell that the sender's timer was too short for them.",
         .next =

@@ -31,7 +31,7 @@ constexpr Cause kCauses[] = {
 
 int64_t due_ns(const Connection& c, const DetectorView& view) {
   if (!view.fates_told || c.told.contains(FindingKind::stalled_connection)) return kTimeMax;
-  const Stall stall = stall_of(c);
+  const Stall stall = stall_of(c, view.thresholds);
   if (stall.leg == nullptr) return kTimeMax;
   if (stall.mark.end == StandstillEnd::lasts && !stall.leg->over) return kTimeMax;
   return stall.mark.until_ns + kFateToldNs;
@@ -76,7 +76,7 @@ std::string ending_of(const StandstillMark& mark, bool is_replaced) {
 }
 
 void look(Connection& c, const DetectorView& view, Verdicts& out) {
-  const Stall stall = stall_of(c);
+  const Stall stall = stall_of(c, view.thresholds);
   if (!view.fates_told || c.told.contains(FindingKind::stalled_connection) || stall.leg == nullptr) return;
   c.told.insert(FindingKind::stalled_connection);
   const StandstillMark& mark = stall.mark;
@@ -128,6 +128,8 @@ std::string sentence(const FindingGroup& group, const DetectorView& view) {
 
 const Detector stalled_connection = {
     .kind = FindingKind::stalled_connection,
+    .severity = Severity::warning,
+    .other_severities = {{Severity::notice, "where a finding of its own tells the cause"}},
     .due_ns = due_ns,
     .look = look,
     .sentence = sentence,
@@ -136,8 +138,9 @@ const Detector stalled_connection = {
             "An established connection stood still: one end sent the same data again and again, and the other end acknowledged "
             "nothing of it. What that has cost is time_lost_seconds; if the client then opened another connection to the "
             "same service, it is named (replaced_by of the connection).",
-        .needs = "The same data three times again over at least 3 s, each after a longer wait. Where a finding tells the cause "
-                 "(reset_not_forwarded, segment_loss), this one says so, is a notice, and accuses nobody.",
+        .needs = "The same data three times again over at least {stalled_connection_least}, each after a longer wait. Where a "
+                 "finding tells the cause (reset_not_forwarded, segment_loss), this one says so, is a notice, and accuses "
+                 "nobody.",
         .errs = "Beyond the last point it is not known whether the data or its acknowledgement was lost, or the other end was "
                 "gone. The connection that replaced it is the client's next one to that service within 3 s; a client behind a "
                 "NAT may share its address with others.",

@@ -28,13 +28,13 @@ bool comes_before(const Connection& c, const LegState& a, const LegState& b, Sid
   return sender == Side::client ? c.is_behind(b, a) : c.is_behind(a, b);
 }
 
-Stall stall_of(const Connection& c) {
+Stall stall_of(const Connection& c, const Thresholds& thresholds) {
   Stall best;
   for (const LegState& leg : c.legs) {
     if (!leg.stops) continue;
     for (const Side sender : kSides) {
       const StandstillMark mark = leg.in_vain(sender);
-      if (mark.length_ns() < Stall::kLeastNs || mark.times < Stall::kTimesLeast) continue;
+      if (mark.length_ns() < thresholds.stalled_connection_least_ns || mark.times < Stall::kTimesLeast) continue;
       const int64_t longer_ns = mark.length_ns() - best.mark.length_ns();
       const bool is_nearer = best.leg != nullptr && best.mark.side == sender && comes_before(c, leg, *best.leg, sender);
       if (longer_ns > kSlackNs || best.leg == nullptr || (is_nearer && longer_ns > -kSlackNs)) best = {&leg, &leg, mark};

@@ -2,14 +2,13 @@
 #pragma once
 
 #include "analysis/connection/connection.h"
+#include "analysis/model/thresholds.h"
 
 namespace parallax {
 
 // Data sent again and again in vain: as the leg nearest to its sender shows it, and the furthest leg on its way that has shown
 // it.
 struct Stall {
-  // The first timeouts of a sender are soon over: what makes up for an ordinary loss is no stall.
-  static constexpr int64_t kLeastNs = 3'000'000'000;
   static constexpr uint16_t kTimesLeast = 3;  // sent twice again, a segment may have been lost twice
 
   const LegState* leg = nullptr;  // null: there is none
@@ -18,7 +17,7 @@ struct Stall {
 };
 
 // The longest one.
-Stall stall_of(const Connection& connection);
+Stall stall_of(const Connection& connection, const Thresholds& thresholds);
 // Of two legs, whether `a` comes first on the way of what the side sends.
 bool comes_before(const Connection& connection, const LegState& a, const LegState& b, Side sender);
 // Whether the other end has reset the connection before the packet was sent.

@@ -107,6 +107,8 @@ std::string sentence(const FindingGroup& group, const DetectorView& view) {
 
 const Detector syn_refused = {
     .kind = FindingKind::syn_refused,
+    .severity = Severity::warning,
+    .informs_others = true,
     .due_ns = due_ns,
     .look = look,
     .sentence = sentence,

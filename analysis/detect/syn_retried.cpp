@@ -113,6 +113,8 @@ std::string sentence(const FindingGroup& group, const DetectorView& view) {
 
 const Detector syn_retried = {
     .kind = FindingKind::syn_retried,
+    .severity = Severity::notice,
+    .informs_others = true,
     .due_ns = due_ns,
     .look = look,
     .sentence = sentence,

@@ -173,6 +173,8 @@ std::string sentence(const FindingGroup& group, const DetectorView& view) {
 
 const Detector syn_unanswered = {
     .kind = FindingKind::syn_unanswered,
+    .severity = Severity::warning,
+    .informs_others = true,
     .due_ns = due_ns,
     .look = look,
     .sentence = sentence,

@@ -41,6 +41,7 @@ std::string sentence(const FindingGroup& group, const DetectorView& view) {
 
 const Detector translation_missed = {
     .kind = FindingKind::translation_missed,
+    .severity = Severity::warning,
     .fate_type = FateEventType::left_untranslated,
     .fate = fate,
     .sentence = sentence,

@@ -20,7 +20,8 @@ bool lost_or_held(const Connection& c, const Crossing& crossing, Side sender, co
   const auto usual = view.knowledge.usual_transit_ns(c.legs[crossing.client_leg].point, c.legs[crossing.server_leg].point,
                                                      c.direction_of(sender));
   const bool is_held =
-      crossing.stats.held[sender] > 0 && own.max_ns >= kHeldTimesUsual * std::min(own.median_ns, usual.value_or(own.median_ns));
+      crossing.stats.held[sender] > 0 &&
+      own.max_ns >= view.thresholds.device_delay_times_usual * std::min(own.median_ns, usual.value_or(own.median_ns));
   return crossing.stats.lost[sender] > 0 || is_held;
 }
 

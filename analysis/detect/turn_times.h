@@ -12,9 +12,6 @@
 
 namespace parallax {
 
-// A queue that fills up makes a packet wait some times longer in a device than usual. What waits so many times longer is held.
-inline constexpr int64_t kHeldTimesUsual = 16;
-
 struct TurnTimes {
   WaitingRecord parts;
   const LegState* first = nullptr;  // nearest to the client

@@ -9,8 +9,6 @@
 namespace parallax::detect {
 namespace {
 
-// A reader that is busy for a moment closes its window, too; people notice a second, and are called for more.
-constexpr int64_t kLeastNs = 1'000'000'000, kWarningNs = 5'000'000'000;
 // By how much two points may differ about one window.
 constexpr int64_t kSlackNs = 100'000'000;
 
@@ -20,13 +18,13 @@ struct Closed {
 };
 
 // The longest, as the leg shows it that is nearest to the end whose window it is.
-Closed longest(const Connection& c) {
+Closed longest(const Connection& c, const DetectorView& view) {
   Closed best;
   for (const LegState& leg : c.legs) {
     if (!leg.stops) continue;
     for (const Side side : kSides) {
       const StandstillMark mark = leg.window_closed(side);
-      if (mark.length_ns() < kLeastNs || mark.times == 0) continue;
+      if (mark.length_ns() < view.thresholds.zero_window_stall_least_ns || mark.times == 0) continue;
       const int64_t longer_ns = mark.length_ns() - best.mark.length_ns();
       const bool is_nearer = best.leg != nullptr && best.mark.side == side && comes_before(c, leg, *best.leg, side);
       if (best.leg == nullptr || longer_ns > kSlackNs || (is_nearer && longer_ns > -kSlackNs)) best = {&leg, mark};
@@ -48,15 +46,15 @@ bool is_nearest(const Connection& c, const Closed& closed) {
                       [&](const LegState& leg) { return comes_before(c, leg, *closed.leg, closed.mark.side); });
 }
 
-int64_t due_ns(const Connection& c, const DetectorView&) {
+int64_t due_ns(const Connection& c, const DetectorView& view) {
   if (c.told.contains(FindingKind::zero_window_stall)) return kTimeMax;
-  const Closed closed = longest(c);
+  const Closed closed = longest(c, view);
   if (closed.leg == nullptr || (closed.mark.end == StandstillEnd::lasts && !closed.leg->over)) return kTimeMax;
   return closed.mark.until_ns;
 }
 
-void look(Connection& c, const DetectorView&, Verdicts& out) {
-  const Closed closed = longest(c);
+void look(Connection& c, const DetectorView& view, Verdicts& out) {
+  const Closed closed = longest(c, view);
   if (closed.leg == nullptr || c.told.contains(FindingKind::zero_window_stall)) return;
   c.told.insert(FindingKind::zero_window_stall);
   const StandstillMark& mark = closed.mark;
@@ -84,7 +82,7 @@ void look(Connection& c, const DetectorView&, Verdicts& out) {
   o.duration_ns = mark.length_ns();
   o.time_lost_seconds = static_cast<double>(mark.length_ns()) / 1e9;
   o.confidence = c.side_basis == SideBasis::seen ? kSure : kInferred;
-  o.severity = mark.length_ns() >= kWarningNs ? Severity::warning : Severity::notice;
+  if (mark.length_ns() < view.thresholds.zero_window_stall_warning_ns) o.severity = Severity::notice;
   o.evidence.push_back({.kind = "option",
                         .point = closed.leg->point,
                         .port = std::nullopt,
@@ -115,15 +113,16 @@ std::string sentence(const FindingGroup& group, const DetectorView& view) {
 
 const Detector zero_window_stall = {
     .kind = FindingKind::zero_window_stall,
+    .severity = Severity::warning,
+    .other_severities = {{Severity::notice, "below {zero_window_stall_warning}"}},
     .due_ns = due_ns,
     .look = look,
     .sentence = sentence,
     .page = {
         .means = "One end of a connection announced a window of 0, its receive buffer being full, and kept it closed while data "
                  "waited for it: its program did not read.",
-        .needs =
-            "The window's closing and opening at the point nearest to that end, at least 1 s between the two, and a probe of "
-            "the other end's meanwhile, which it sends only if it has data to send. From 5 s on it is a warning.",
+        .needs = "The window's closing and opening at the point nearest to that end, at least {zero_window_stall_least} between "
+                 "the two, and a probe of the other end's meanwhile, which it sends only if it has data to send.",
         .errs = "Some programs stop reading on purpose: a player whose buffer is full, a printer that prints.",
         .next =
             "Look at the program at that end: what it was doing instead of reading, and whether its disk or its own servers were "

@@ -75,7 +75,7 @@ FindingGroup& FindingStore::new_group(const Observation& o) {
   FindingRecord& record = group.record;
   record.id = id;
   record.kind = o.kind;
-  record.severity = o.severity.value_or(default_severity(o.kind));
+  record.severity = *o.severity;
   record.where = o.where;
   record.origin = o.origin;
   record.direction = o.direction;
@@ -182,7 +182,7 @@ uint64_t FindingStore::observe(const Observation& o) {
   ranks_of(record.kind).erase(rank_of(record));
   if (record.count > 0) record.state = FindingState::updated;
   record.count += o.count;
-  if (o.severity) record.severity = std::max(record.severity, *o.severity);
+  record.severity = std::max(record.severity, *o.severity);
   group.attempts += o.attempts;
   group.proved += o.proved;
   record.first_seen_ns = std::min(record.first_seen_ns, o.first_ns);

@@ -42,7 +42,7 @@ class FindingStore {
   FindingStore(std::vector<std::string> path, size_t capacity, Sentence sentence)
       : path_(std::move(path)), capacity_(capacity), sentence_(std::move(sentence)) {}
 
-  // The id of the finding that it went into.
+  // The id of the finding that it went into. REQUIRES: the observation says its severity.
   uint64_t observe(const Observation& observation);
   // Takes back what this finding tells of the connection, and returns it; empty: nothing. A finding with nothing left is
   // withdrawn: watchers are told, lists leave it out.

@@ -42,7 +42,7 @@ struct Observation {
   int64_t duration_ns = 0;       // of what is said; 0: not applicable
   uint64_t related_id = 0;       // a connection that has to do with it; 0: none
   std::vector<Evidence> evidence;
-  std::optional<Severity> severity;  // where it is not the kind's own; that of a finding only rises
+  std::optional<Severity> severity;  // where it is not that of the detector's row; that of a finding only rises
   Doubt doubt = Doubt::none;         // why nobody is accused
   std::vector<Absence> absences;     // that it rests on: of all, or
   bool rests_on_any = false;         // of each for itself

@@ -235,7 +235,8 @@ struct SummaryRecord {
   uint64_t packets = 0, connections = 0, paired_connections = 0, unpaired_legs = 0;
   std::map<std::string, uint64_t> findings_by_kind;
   uint64_t sensor_loss = 0;
-  std::vector<std::string> bounds_hit;  // "legs: 12 evicted"
+  std::vector<std::string> bounds_hit;      // "legs: 12 evicted"
+  std::vector<FindingKind> not_looked_for;  // kinds that are off
   std::optional<AccessLogRecord> access_log;
 };
 

@@ -14,18 +14,9 @@ std::string_view name_in(const std::array<std::string_view, N>& names, E value) 
 
 }  // namespace
 
-Severity default_severity(FindingKind kind) {
-  static constexpr auto severities = std::to_array<Severity>({
-#define X(name, severity) Severity::severity,
-#include "analysis/model/finding_kinds.def"
-#undef X
-  });
-  return severities[static_cast<size_t>(kind)];
-}
-
 std::string_view name_of(FindingKind value) {
   static constexpr auto names = std::to_array<std::string_view>({
-#define X(name, severity) #name,
+#define X(name) #name,
 #include "analysis/model/finding_kinds.def"
 #undef X
   });

@@ -11,12 +11,12 @@
 namespace parallax {
 
 enum class FindingKind : uint8_t {
-#define X(name, severity) name,
+#define X(name) name,
 #include "analysis/model/finding_kinds.def"
 #undef X
 };
 inline constexpr int kFindingKindCount = 0
-#define X(name, severity) +1
+#define X(name) +1
 #include "analysis/model/finding_kinds.def"
 #undef X
     ;
@@ -90,8 +90,6 @@ enum class DeviceChange : uint8_t {  // used as bit numbers
 };
 inline constexpr int kDeviceChangeCount = 13;
 constexpr uint32_t bit(DeviceChange change) { return 1u << static_cast<unsigned>(change); }
-
-Severity default_severity(FindingKind kind);
 
 std::string_view name_of(FindingKind value);
 std::string_view name_of(PacketLabel value);

@@ -7,6 +7,7 @@
 #include <sstream>
 #include <string_view>
 
+#include "analysis/detect/detector.h"
 #include "daemon/api/listen_address.h"
 
 namespace parallax {
@@ -214,7 +215,7 @@ void add_findings(Page& page, const SensorState& state, const EngineCounters& co
   for (int kind = 0; kind < kFindingKindCount; ++kind) {
     const auto finding_kind = static_cast<FindingKind>(kind);
     for (const std::string& place : places(state.path))
-      findings.try_emplace({finding_kind, place, default_severity(finding_kind)}, 0);
+      findings.try_emplace({finding_kind, place, detector_of(finding_kind)->severity}, 0);
   }
   page.open("findings_total", MetricType::Counter, "Findings raised.");
   for (const auto& [key, count] : findings) {

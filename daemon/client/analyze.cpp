@@ -28,6 +28,7 @@
 #include "daemon/message/to_proto.h"
 #include "daemon/run/access_log_file.h"
 #include "daemon/run/clock_alignment.h"
+#include "daemon/run/detector_settings.h"
 #include "daemon/run/file_survey.h"
 #include "daemon/run/offline_pipeline.h"
 #include "daemon/run/recordings.h"
@@ -317,6 +318,7 @@ class Analysis {
     engine.access_log = access_log_;
     engine.device_timeout_ns = ns(config_.timing().device_timeout_seconds());
     engine.idle_timeout_ns = ns(config_.timing().idle_timeout_seconds());
+    engine.detectors = detector_settings(config_);
     return engine;
   }
 

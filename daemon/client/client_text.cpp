@@ -7,6 +7,7 @@
 #include <map>
 
 #include "config/enum_text.h"
+#include "daemon/client/not_looked_for.h"
 #include "daemon/message/to_proto.h"
 
 namespace parallax {
@@ -120,6 +121,7 @@ std::string status_text(const v1::Status& status) {
     if (count != 0) findings += fmt::format("{}{} {}", findings.empty() ? "" : ", ", printable(kind), count_text(count));
   }
   text += fmt::format("Findings: {}\n", findings.empty() ? "none" : findings);
+  if (const std::string off = not_looked_for(summary); !off.empty()) text += off + '\n';
   for (const std::string& bound : summary.bounds_hit()) text += fmt::format("Bound hit: {}\n", printable(bound));
   return text;
 }

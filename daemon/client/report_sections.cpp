@@ -8,6 +8,7 @@
 
 #include "daemon/client/access_log_text.h"
 #include "daemon/client/finding_groups.h"
+#include "daemon/client/not_looked_for.h"
 #include "daemon/client/report_words.h"
 #include "daemon/message/text_table.h"
 
@@ -369,6 +370,7 @@ ReportLines report_not_judged(const Report& report) {
     say(fmt::format("who is to blame for {} of confidence below 0.5: {} own evidence says what was missing",
                     plural(doubtful, "finding", "findings"), doubtful == 1 ? "its" : "their"));
   for (const std::string& bound : summary.bounds_hit()) say("bound hit: " + bound);
+  if (const std::string off = not_looked_for(summary); !off.empty()) say(off);
   return lines;
 }
 

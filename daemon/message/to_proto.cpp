@@ -404,6 +404,7 @@ v1::Summary to_proto(const SummaryRecord& record) {
   for (const auto& [kind, count] : record.findings_by_kind) (*message.mutable_findings_by_kind())[kind] = count;
   message.set_sensor_loss(record.sensor_loss);
   for (const std::string& bound : record.bounds_hit) message.add_bounds_hit(bound);
+  for (const FindingKind kind : record.not_looked_for) message.add_not_looked_for(to_proto(kind));
   if (record.access_log) set_access_log(*record.access_log, *message.mutable_access_log());
   return message;
 }

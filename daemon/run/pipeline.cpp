@@ -11,6 +11,7 @@
 #include "capture/source/eal.h"
 #include "capture/source/open_source.h"
 #include "daemon/message/key_from.h"
+#include "daemon/run/detector_settings.h"
 #include "daemon/run/log.h"
 
 namespace parallax {
@@ -219,6 +220,7 @@ void Pipeline::make_engine(const v1::Config& config) {
   options.filtered = !config.filter().analysis().empty();
   options.device_timeout_ns = to_ns(config.timing().device_timeout_seconds());
   options.idle_timeout_ns = to_ns(config.timing().idle_timeout_seconds());
+  options.detectors = detector_settings(config);
   engine_ = std::make_unique<Engine>(options, state_.channels);
   state_.engine = engine_.get();
 }

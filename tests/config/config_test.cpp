@@ -67,6 +67,8 @@ TEST(Config, ShippedSampleLoadsWithItsCommentedKeysToo) {
   EXPECT_TRUE(MessageDifferencer::Equals(loaded.config.timing(), defaults.timing()));
   EXPECT_TRUE(MessageDifferencer::Equals(loaded.config.limits(), defaults.limits()));
   EXPECT_TRUE(MessageDifferencer::Equals(loaded.config.identity(), defaults.identity()));
+  EXPECT_TRUE(MessageDifferencer::Equals(loaded.config.thresholds(), defaults.thresholds()));
+  EXPECT_TRUE(MessageDifferencer::Equals(loaded.config.detectors(), defaults.detectors()));
   EXPECT_EQ(loaded.config.spool().snaplen(), defaults.spool().snaplen());
   EXPECT_EQ(loaded.config.service().user(), "parallax");
 }
@@ -98,6 +100,8 @@ filter: { analysis: "tcp port 443 or (vlan and udp)", spool: "not port 22" }
 timing: { merge_wait_seconds: 1.7ms, device_timeout_seconds: 0.1, idle_timeout_seconds: 5m, kernel_delivery_seconds: 0 }
 identity: { tunnel: true }
 limits: { ring_slots: 64 }
+detectors: { off: [arp_burst, fan_out], severities: [{ kind: slow_server, severity: info }] }
+thresholds: { slow_server_mean_seconds: 350ms, fan_out_tries: 40, capture_loss_warning_percent: 0 }
 metrics: { address: "" }
 eal: { huge_pages: true, arguments: ["--log-level=8", "-a", "0000:3b:00.0"] }
 service: { user: parallax }
@@ -115,6 +119,36 @@ TEST(Config, DefaultsPrintAndLoadBack) {
   const LoadedConfig loaded = load(config_to_yaml(default_config()), ConfigUse::offline);
   EXPECT_EQ(loaded.error_text(), "");
   EXPECT_TRUE(MessageDifferencer::Equals(loaded.config, default_config()));
+}
+
+TEST(Config, DetectorsAreNamedByTheirKind) {
+  EXPECT_EQ(errors_with("detectors: { off: [slow_client, arp_brust] }\n"),
+            "p.yaml:4:33: detectors.off[1]: expected a word such as syn_unanswered, not \"arp_brust\" (did you mean "
+            "\"arp_burst\"?)\n");
+  EXPECT_THAT(errors_with("detectors: { off: [unspecified] }\n"), HasSubstr("p.yaml:4:20: detectors.off[0]: expected a word"));
+  EXPECT_THAT(
+      errors_with("detectors:\n  severities: [{ kind: slow_server, severity: grave }]\n"),
+      HasSubstr("p.yaml:5:47: detectors.severities[0].severity: expected info, notice, warning or critical, not \"grave\""));
+  EXPECT_EQ(errors_with("detectors:\n  severities: [{ severity: info }, { kind: slow_path }]\n"),
+            "p.yaml:5:16: detectors.severities[0].kind is missing: the kind of finding\n"
+            "p.yaml:5:36: detectors.severities[1].severity is missing: info, notice, warning or critical\n");
+  const std::string twice = "[{ kind: slow_path, severity: info }, { kind: slow_path, severity: notice }]";
+  EXPECT_EQ(errors_with("detectors: { severities: " + twice + " }\n"),
+            "p.yaml:4:72: detectors.severities[1].kind: detectors.severities[0] is of that kind already; each kind once\n");
+}
+
+TEST(Config, ThresholdsHaveBounds) {
+  EXPECT_EQ(errors_with("thresholds:\n  arp_burst_requests: 1\n"),
+            "p.yaml:5:23: thresholds.arp_burst_requests: 1 is too small; at least 2\n");
+  EXPECT_EQ(errors_with("thresholds:\n  zero_window_stall_least_seconds: 200ms\n"),
+            "p.yaml:5:36: thresholds.zero_window_stall_least_seconds: 200ms is too small; at least 1s\n");
+  EXPECT_THAT(
+      errors_with("thresholds:\n  slow_server_mean: 1s\n"),
+      HasSubstr("p.yaml:5:3: unknown key \"slow_server_mean\" in thresholds (did you mean \"slow_server_mean_seconds\"?)\n"));
+  EXPECT_EQ(
+      errors_with("thresholds: { slow_server_longest_seconds: 100ms }\n"),
+      "p.yaml:4:44: thresholds.slow_server_longest_seconds: 0.1s is less than thresholds.slow_server_mean_seconds (0.2s), and "
+      "nothing would be told\n");
 }
 
 TEST(Config, ZeroSaysSomethingElseThanAbsent) {
@@ -145,7 +179,7 @@ INSTANTIATE_TEST_SUITE_P(
         Refused{"UnknownTopKey", "wrokers: { count: 2 }\n",
                 "p.yaml:4:1: unknown key \"wrokers\" (did you mean \"workers\"?); known are sensor, path, ports, workers, spool, "
                 "filter, "
-                "timing, limits, api, metrics, eal, service, identity"},
+                "timing, limits, api, metrics, eal, service, identity, detectors, thresholds"},
         Refused{"UnknownKeyInSection", "workers:\n  coutn: 2\n",
                 "p.yaml:5:3: unknown key \"coutn\" in workers (did you mean \"count\"?); known are count, rx_count, cores"},
         Refused{"UnknownKeyWithoutNeighbour", "sensor: { frobnicate: 1 }\n",

@@ -6,6 +6,7 @@
 #include <map>
 #include <sstream>
 
+#include "tests/support/engine_words.h"
 #include "tests/support/scenario.h"
 
 namespace parallax::test {
@@ -327,24 +328,9 @@ class Parser {
   }
 
   void engine(Words& words) {
-    EngineOptions& options = scenario_.input.options;
-    while (!words.empty()) {
-      const std::string key = words.take("an option");
-      const std::string value = words.take("its value");
-      if (key == "legs") {
-        options.legs = number<size_t>(value);
-      } else if (key == "half_open_legs") {
-        options.half_open_legs = number<size_t>(value);
-      } else if (key == "device_timeout") {
-        options.device_timeout_ns = nanoseconds(value);
-      } else if (key == "idle_timeout") {
-        options.idle_timeout_ns = nanoseconds(value);
-      } else if (key == "key" && value == "tunnel") {
-        scenario_.input.key_from = KeyFrom::tunnel;
-      } else {
-        throw Failure{"no such engine option: '" + key + "'"};
-      }
-    }
+    std::vector<std::string> options;
+    while (!words.empty()) options.push_back(words.take("an option"));
+    if (const std::string error = set_engine_options(scenario_.input, options); !error.empty()) throw Failure{error};
   }
 
   // What a packet line says, before it is put onto the points.

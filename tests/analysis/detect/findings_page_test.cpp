@@ -22,6 +22,17 @@ TEST(FindingsPage, IsMadeFromTheTable) {
   EXPECT_EQ(page.str(), findings_page()) << "run ./dev docs";
 }
 
+// No `{name}` is left over, and every threshold is listed with its kind.
+TEST(FindingsPage, NamesEveryThreshold) {
+  const std::string page = findings_page();
+  EXPECT_EQ(page.find_first_of("{}"), std::string::npos);
+#define SECONDS(name, ns) EXPECT_NE(page.find("`" #name "_seconds` ("), std::string::npos) << #name;
+#define NUMBER(name, number) EXPECT_NE(page.find("`" #name "` ("), std::string::npos) << #name;
+#include "analysis/model/thresholds.def"
+#undef NUMBER
+#undef SECONDS
+}
+
 TEST(Detectors, EveryRowIsComplete) {
   for (const Detector* detector : detectors()) {
     SCOPED_TRACE(name_of(detector->kind));

@@ -29,12 +29,13 @@ Observation attempt(uint32_t source, uint32_t host, uint32_t port, int64_t time_
 
 class SourceTriesTest : public testing::Test {
  protected:
-  static constexpr uint32_t kMany = SourceTries::kMany;
+  static constexpr Thresholds kThresholds{};
+  static constexpr uint32_t kMany = kThresholds.fan_out_tries;
 
   // How many observations the try has brought.
   size_t take(uint32_t source, uint32_t host, uint32_t port, int64_t time_ns, bool in_vain = true) {
     told_.clear();
-    tries_.take(attempt(source, host, port, time_ns), in_vain, told_);
+    tries_.take(attempt(source, host, port, time_ns), in_vain, kThresholds, told_);
     return told_.size();
   }
 
@@ -67,13 +68,13 @@ TEST_F(SourceTriesTest, OnePortOrOneHostIsNone) {
 }
 
 TEST_F(SourceTriesTest, MostOfItsTriesComeToConversations) {
-  for (uint32_t i = 0; i < kMany * SourceTries::kVainShare; ++i) take(1, i, 443, 0, false);
+  for (uint32_t i = 0; i < kMany * 100 / kThresholds.fan_out_percent; ++i) take(1, i, 443, 0, false);
   for (uint32_t i = 1; i <= kMany; ++i) EXPECT_EQ(take(1, i, i, 0), 0u);
 }
 
 TEST_F(SourceTriesTest, SlowOnesAreForgotten) {
   for (uint32_t i = 1; i < kMany; ++i) take(1, i, i, 0);
-  EXPECT_EQ(take(1, kMany, kMany, SourceTries::kWithinNs + 1), 0u);
+  EXPECT_EQ(take(1, kMany, kMany, kThresholds.fan_out_within_ns + 1), 0u);
 }
 
 TEST_F(SourceTriesTest, TheSourceThatWasLongestQuietGoesFirst) {

@@ -1,0 +1,32 @@
+// A set of finding kinds.
+#pragma once
+
+#include <cstdint>
+
+#include "analysis/model/vocabulary.h"
+
+namespace parallax {
+
+// One bit each.
+class FindingKinds {
+ public:
+  bool contains(FindingKind kind) const { return bits_ & bit_of(kind); }
+  // False: it was there already.
+  bool insert(FindingKind kind) {
+    const bool is_new = !contains(kind);
+    bits_ |= bit_of(kind);
+    return is_new;
+  }
+  void erase(FindingKind kind) { bits_ &= ~bit_of(kind); }
+  FindingKinds& operator|=(FindingKinds other) {
+    bits_ |= other.bits_;
+    return *this;
+  }
+
+ private:
+  static_assert(kFindingKindCount <= 64);
+  static uint64_t bit_of(FindingKind kind) { return uint64_t{1} << static_cast<unsigned>(kind); }
+  uint64_t bits_ = 0;
+};
+
+}  // namespace parallax
