@@ -61,7 +61,10 @@ void look(Connection& c, const DetectorView&, Verdicts& out) {
 
 std::string sentence(const FindingGroup& group, const DetectorView& view) {
   const SentenceWords words(group, view.options.path);
-  return words.connections + " came from a port that had been used " + group.durations_text() + " before." + words.remark;
+
+  return words.connections + std::string(by_number(group.connections, " reused a source port ", " reused source ports ")) +
+         group.durations_text() + " after " + std::string(by_number(group.connections, "its", "their")) + " last use." +
+         words.remark;
 }
 
 }  // namespace

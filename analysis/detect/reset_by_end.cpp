@@ -125,9 +125,10 @@ void reset_look(Connection& c, const DetectorView& view, Verdicts& out) {
 
 std::string reset_sentence(const FindingGroup& group, const DetectorView& view) {
   const SentenceWords words(group, view.options.path);
-  const bool known = group.record.where.kind == Where::Kind::beyond;
-  return words.connections + " reset " + (known ? "by the " : "in the name of the ") + words.sender +
-         (known ? " beyond " + words.first : "") + ", before any FIN." + words.remark;
+  if (group.record.where.kind == Where::Kind::beyond)
+    return "The " + words.sender + " beyond " + words.first + " reset " + words.connections + " before any FIN." + words.remark;
+  return words.connections + std::string(by_number(group.connections, " was", " were")) + " reset in the name of the " +
+         words.sender + " before any FIN." + words.remark;
 }
 
 template int64_t reset_due_ns<Side::client>(const Connection&, const DetectorView&);

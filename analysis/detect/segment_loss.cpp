@@ -43,8 +43,9 @@ void fate(Connection& c, const FateEvent& event, const DetectorView& view, Verdi
 
 std::string sentence(const FindingGroup& group, const DetectorView& view) {
   const SentenceWords words(group, view.options.path);
-  return plural(group.record.count, "data segment") + " from the " + words.sender + " of " + words.connections + " " +
-         words.seen_entering + "; lost in " + words.this_device + "." + words.remark;
+
+  return words.device + " lost " + plural(group.record.count, "data segment") + " from the " + words.sender + " of " +
+         words.connections + ": " + words.seen_entering + "." + words.remark;
 }
 
 }  // namespace

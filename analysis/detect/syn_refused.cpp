@@ -94,13 +94,15 @@ void look(Connection& c, const DetectorView& view, Verdicts& out) {
 
 std::string sentence(const FindingGroup& group, const DetectorView& view) {
   const SentenceWords words(group, view.options.path);
-  const std::string attempts = plural(group.attempts, "attempt");
+  const std::string attempts = "with a RST (" + plural(group.attempts, "attempt") + ")";
   if (group.record.origin == Origin::device)
-    return words.connections + " refused with RST by " + words.device + ": " + attempts + "; the server beyond " + words.second +
-           " did not send it." + words.remark + view.opened_from.remark_for(group, view.options.path);
+    return words.device + " refused " + words.connections + " " + attempts + ": " +
+           std::string(by_number(group.attempts, "the RST", "the RSTs")) + " did not come from the server beyond " +
+           words.second + "." + words.remark + view.opened_from.remark_for(group, view.options.path);
   if (group.record.where.kind == Where::Kind::beyond)
-    return words.connections + " refused with RST by the server beyond " + words.first + ": " + attempts + "." + words.remark;
-  return words.connections + " refused with RST: " + attempts + "." + words.remark;
+    return "The server beyond " + words.first + " refused " + words.connections + " " + attempts + "." + words.remark;
+  return words.connections + std::string(by_number(group.connections, " was", " were")) + " refused " + attempts + "." +
+         words.remark;
 }
 
 }  // namespace
