@@ -4,6 +4,7 @@
 
 #include "analysis/detect/detectors.h"
 #include "analysis/detect/handshake.h"
+#include "analysis/detect/named_answer.h"
 #include "analysis/model/text.h"
 #include "analysis/protocol/named_address.h"
 
@@ -110,6 +111,12 @@ std::string sentence(const FindingGroup& group, const DetectorView& view) {
 }
 
 }  // namespace
+
+bool is_of_named_answer(const Connection& c, const PacketFacts& packet) {
+  const LegState& b = c.server_leg();
+  const RecognisedName* name = packet.from == Side::server && packet.point == b.point ? mismatch_of(b) : nullptr;
+  return name != nullptr && name->seq - packet.seq < packet.payload_length;
+}
 
 const Detector embedded_address_mismatch = {
     .kind = kKind,

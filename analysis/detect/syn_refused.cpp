@@ -9,15 +9,25 @@
 namespace parallax::detect {
 namespace {
 
+// A later attempt was accepted: syn_retried tells of it, and what the refusal cost.
+bool is_accepted_later(const LegState& a) {
+  return a.established && a.refusal && a.attempts.back().order_ns > a.refusal->order_ns;
+}
+bool is_refuted(const Connection& c) {
+  const LegState& a = c.client_leg();
+  return c.told.contains(FindingKind::syn_refused) && a.has_syn() && is_accepted_later(a);
+}
+
 // The refusal that is not told yet: of the last attempt; or of one that was accepted all the same, which somebody else refused.
 bool is_open_question(const Connection& c) {
   const LegState& a = c.client_leg();
   if (c.evicted || !a.has_syn() || c.told.contains(FindingKind::syn_refused) || c.told.contains(FindingKind::syn_unanswered))
     return false;
-  return a.established ? a.refusal && !a.refused : a.refused && !a.reset;
+  return a.established ? a.refusal && !a.refused && !is_accepted_later(a) : a.refused && !a.reset;
 }
 
 int64_t due_ns(const Connection& c, const DetectorView& view) {
+  if (is_refuted(c)) return c.client_leg().established->order_ns;
   if (!is_open_question(c)) return kTimeMax;
   const LegState& a = c.client_leg();
   return (a.established ? a.established : a.refused)->order_ns + view.options.device_timeout_ns;
@@ -87,6 +97,10 @@ void refused(const Connection& c, const DetectorView& view, Verdicts& out) {
 }
 
 void look(Connection& c, const DetectorView& view, Verdicts& out) {
+  if (is_refuted(c)) {
+    c.told.erase(FindingKind::syn_refused);
+    return out.withdraw(FindingKind::syn_refused, c.id);
+  }
   if (!is_open_question(c)) return;
   c.told.insert(FindingKind::syn_refused);
   refused(c, view, out);

@@ -1,0 +1,11 @@
+// An answer that names another address than the one it was asked at: embedded_address_mismatch tells of it, and of what became of it.
+#pragma once
+
+#include "analysis/connection/connection.h"
+
+namespace parallax::detect {
+
+// Whether the packet carries the beginning of such an answer.
+bool is_of_named_answer(const Connection& c, const PacketFacts& packet);
+
+}  // namespace parallax::detect
