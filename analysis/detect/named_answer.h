@@ -1,4 +1,5 @@
-// An answer that names another address than the one it was asked at: embedded_address_mismatch tells of it, and of what became of it.
+// An answer that names another address than the one it was asked at: embedded_address_mismatch tells of it, and of what became of
+// it.
 #pragma once
 
 #include "analysis/connection/connection.h"

@@ -1,4 +1,5 @@
-// Cases of docs/cases.md that need files: scenarios through `parallax analyze`, with a clock for each capture, and what it counts.
+// Cases of docs/cases.md that need files: scenarios through `parallax analyze`, with a clock for each capture, and what it
+// counts.
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <google/protobuf/util/json_util.h>
@@ -56,7 +57,8 @@ class CasesAnalyzeTest : public testing::Test {
       test::CaptureBytes bytes(false);
       bytes.pcap_header(0xa1b23c4d);
       for (const test::TimedFrame& frame : frames) {
-        const auto drifted = static_cast<int64_t>(static_cast<double>(frame.time_ns - frames.front().time_ns) * clock.drift_ppm * 1e-6);
+        const auto drifted =
+            static_cast<int64_t>(static_cast<double>(frame.time_ns - frames.front().time_ns) * clock.drift_ppm * 1e-6);
         const int64_t stamp = frame.time_ns + drifted + static_cast<int64_t>(clock.ahead_seconds * 1e9);
         bytes.pcap_packet(static_cast<uint32_t>(stamp / 1'000'000'000), static_cast<uint32_t>(stamp % 1'000'000'000), frame.bytes,
                           static_cast<uint32_t>(frame.bytes.size()));
@@ -102,10 +104,12 @@ std::string others() {
   std::string text;
   for (int i = 0; i < 20; ++i) {
     const double at = 1 + 7.3 * i;
-    text += fmt::format("endpoint o{0} 10.0.0.{1}:50000 beyond pc ttl 128\nat eth2 o{0} is 198.51.100.7:{2}\nat bigip o{0} is 198.51.100.7:{2}\n", i,
-                        110 + i, 20000 + i);
     text += fmt::format(
-        "@{0:.4f} pc eth2 bigip o{4} > server S 0\n@{1:.4f} bigip eth2 pc server > o{4} S. 0 ack 1\n@{2:.4f} pc eth2 bigip o{4} > server . 1 ack 1\n"
+        "endpoint o{0} 10.0.0.{1}:50000 beyond pc ttl 128\nat eth2 o{0} is 198.51.100.7:{2}\nat bigip o{0} is 198.51.100.7:{2}\n",
+        i, 110 + i, 20000 + i);
+    text += fmt::format(
+        "@{0:.4f} pc eth2 bigip o{4} > server S 0\n@{1:.4f} bigip eth2 pc server > o{4} S. 0 ack 1\n@{2:.4f} pc eth2 bigip o{4} "
+        "> server . 1 ack 1\n"
         "@{2:.4f} pc eth2 bigip o{4} > server P. 1:201 ack 1\n@{3:.4f} bigip eth2 pc server > o{4} P. 1:901 ack 201\n",
         at, at + 0.002, at + 0.003, at + 0.02, i);
   }
@@ -125,7 +129,8 @@ TEST_F(CasesAnalyzeTest, ThreeClocksAreAlignedAndThenItIsAsIfOnOne) {
   const test::Scenario booking = scenario("stalled_connection/posts_in_vain_until_another_connection", others());
   write(booking);
   const auto on_one_clock = sentences(records());
-  EXPECT_EQ(on_one_clock.size(), 4u);  // what became of the RST, of the connection and of its data, and that the server had sent a RST
+  EXPECT_EQ(on_one_clock.size(),
+            4u);  // what became of the RST, of the connection and of its data, and that the server had sent a RST
   constexpr double kDriftPpm = 0.008 / 86400 * 1e6;
   write(booking, {{0, 0}, {-41.828, kDriftPpm}, {-41.828 + 152.117, -kDriftPpm}});
   const std::vector<v1::Record> all = records();

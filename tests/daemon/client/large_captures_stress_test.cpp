@@ -1,5 +1,6 @@
-// Two captures of a stress test, each of 2.7 million packets: 37,000 connections of two servers, of which one accepts a hundred a second
-// and refuses what is more from 90 s on, amid the conversations of others. The report stays short, and a filter narrows it.
+// Two captures of a stress test, each of 2.7 million packets: 37,000 connections of two servers, of which one accepts a hundred a
+// second and refuses what is more from 90 s on, amid the conversations of others. The report stays short, and a filter narrows
+// it.
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -27,7 +28,7 @@ using testing::Not;
 constexpr uint32_t kStart = 1'709'210'096;
 constexpr int kSeconds = 270, kSteadySeconds = 90, kAccepted = 100;
 constexpr int kRefusedMore = 37;  // a second, with each 90 s that have passed
-constexpr int kStreams = 40;  // conversations of others
+constexpr int kStreams = 40;      // conversations of others
 constexpr int kStreamPackets = 2'400'000 / kStreams;
 constexpr int64_t kTransitNs = 7'000;
 
@@ -111,7 +112,8 @@ class Plan {
 
  private:
   void send(const Planned& p) {
-    test::Ip ip{.source = p.toward_server ? p.client : p.server, .destination = p.toward_server ? p.server : p.client, .ttl = 128};
+    test::Ip ip{
+        .source = p.toward_server ? p.client : p.server, .destination = p.toward_server ? p.server : p.client, .ttl = 128};
     ip.id = static_cast<uint16_t>(++ids_[p.toward_server]);
     test::Tcp tcp{.source_port = p.toward_server ? p.port : uint16_t{8080},
                   .destination_port = p.toward_server ? uint16_t{8080} : p.port,
@@ -165,7 +167,8 @@ TEST(LargeCaptures, ASaturatedServerAmongOthers) {
       }
       for (int stream = 0; stream < kStreams; ++stream) {
         const int each = kStreamPackets / 2 / kSeconds;
-        for (int i = 0; i < each; ++i) plan.exchange(second * 1'000'000'000LL + stream * 20'000 + i * (990'000'000LL / each), stream, second * each + i);
+        for (int i = 0; i < each; ++i)
+          plan.exchange(second * 1'000'000'000LL + stream * 20'000 + i * (990'000'000LL / each), stream, second * each + i);
       }
       plan.send_until((second + 1) * 1'000'000'000LL - 100'000'000);
     }
