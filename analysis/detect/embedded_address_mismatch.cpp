@@ -118,6 +118,11 @@ bool is_of_named_answer(const Connection& c, const PacketFacts& packet) {
   return name != nullptr && name->seq - packet.seq < packet.payload_length;
 }
 
+bool is_named_answer_kept(const Connection& c) {
+  const LegState &a = c.client_leg(), &b = c.server_leg();
+  return a.point != b.point && !has_names(a) && mismatch_of(b) != nullptr;
+}
+
 const Detector embedded_address_mismatch = {
     .kind = kKind,
     .due_ns = due_ns,

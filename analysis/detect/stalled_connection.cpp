@@ -4,6 +4,7 @@
 
 #include "analysis/detect/detectors.h"
 #include "analysis/detect/handshake.h"
+#include "analysis/detect/named_answer.h"
 #include "analysis/detect/standstills.h"
 #include "analysis/finding/evidence.h"
 #include "analysis/model/text.h"
@@ -23,6 +24,7 @@ struct Cause {
 constexpr Cause kCauses[] = {
     {FindingKind::idle_timeout_drop, true, "The device had forgotten it."},
     {FindingKind::reset_not_forwarded, false, "The other end had reset it, but the device kept the RST to itself."},
+    {FindingKind::embedded_address_mismatch, false, "The device did not forward the answer, which names another address."},
     {FindingKind::handshake_ack_mismatch, false, "The device did not take the client's acknowledgement of the handshake."},
     {FindingKind::handshake_incomplete, false, "The device had dropped the client's acknowledgement of the handshake."},
     {FindingKind::segment_loss, true, "The device lost that data."},
@@ -37,9 +39,12 @@ int64_t due_ns(const Connection& c, const DetectorView& view) {
   return stall.mark.until_ns + kFateToldNs;
 }
 
+bool is_told(const Connection& c, FindingKind kind) {
+  return kind == FindingKind::embedded_address_mismatch ? is_named_answer_kept(c) : c.told.contains(kind);
+}
+
 const Cause* cause_of(const Connection& c) {
-  const auto found =
-      std::find_if(std::begin(kCauses), std::end(kCauses), [&](const Cause& x) { return c.told.contains(x.kind); });
+  const auto found = std::find_if(std::begin(kCauses), std::end(kCauses), [&](const Cause& x) { return is_told(c, x.kind); });
   return found == std::end(kCauses) ? nullptr : found;
 }
 
