@@ -111,7 +111,7 @@ void judge_request(const Connection& c, const RecognisedRequest& request, PointI
       .expect(request.order_ns, request.answered_ns);
   if (!proof.holds() || has_gone_on(request, next, view.store)) return;
   const std::string what =
-      shown(request.method) + ' ' + shown(request.target) + " answered with " + std::to_string(request.status);
+      shown(request.method) + ' ' + shown(request.target) + " was answered with " + std::to_string(request.status);
   Observation o;
   o.kind = FindingKind::answered_by_device;
   if (request.status >= 500) o.severity = Severity::warning;
@@ -126,7 +126,7 @@ void judge_request(const Connection& c, const RecognisedRequest& request, PointI
   o.evidence.push_back(
       {.kind = "present_at", .point = a.point, .port = std::nullopt, .frame = 0, .time_ns = request.answered_ns, .detail = what});
   o.evidence.push_back(proof.evidence(request.answered_ns, "no request, and no attempt to connect, since it was asked"));
-  o.remark = "One of them: " + what + '.';
+  o.remark = what + '.';
   out.tell(std::move(o));
 }
 
@@ -156,14 +156,15 @@ void look(Connection& c, const DetectorView& view, Verdicts& out) {
 
 std::string sentence(const FindingGroup& group, const DetectorView& view) {
   const SentenceWords words(group, view.options.path);
+
   if (group.attempts == 0) {
-    return "The device between " + words.first + " and " + words.second + " answered " + plural(group.record.count, "request") +
-           " of " + words.connections + " with an error of its own: nothing went on to " + words.second + " for " +
-           (group.record.count == 1 ? "it." : "them.") + words.remark;
+    const uint64_t count = group.record.count;
+    return words.device + " answered " + plural(count, "request") + " of " + words.connections +
+           " with an error of its own: nothing went to " + words.second + " for " + std::string(by_number(count, "it", "them")) +
+           "." + words.example;
   }
-  return "The device between " + words.first + " and " + words.second + " answered the SYNs of " + words.connections +
-         " itself: the SYN-ACKs seen at " + words.first + " did not come from " + words.second + ", and no SYN went there." +
-         words.remark;
+  return words.device + " answered " + plural(group.attempts, "SYN") + " of " + words.connections +
+         " in the server's place: no SYN went to " + words.second + ", and no SYN-ACK came from there." + words.remark;
 }
 
 }  // namespace

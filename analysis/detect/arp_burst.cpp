@@ -9,12 +9,13 @@ namespace {
 std::string sentence(const FindingGroup& group, const DetectorView& view) {
   const SentenceWords words(group, view.options.path);
   const FindingRecord& r = group.record;
-  return "The station " + (group.only_source ? to_string(*group.only_source) : "?") + " at " + words.first + " sent " +
-         plural(r.count, "ARP request") + " in bursts of " + std::to_string(view.thresholds.arp_burst_requests) +
-         " or more within " + duration_of(view.thresholds.arp_burst_within_ns) +
-         (r.last_seen_ns - r.first_seen_ns > view.thresholds.arp_burst_within_ns
-              ? ", over " + duration_of(r.last_seen_ns - r.first_seen_ns) + " in all."
-              : ", all of them within " + duration_of(r.last_seen_ns - r.first_seen_ns) + ".");
+  const int64_t lasted_ns = r.last_seen_ns - r.first_seen_ns;
+  const int64_t within_ns = view.thresholds.arp_burst_within_ns;
+  return "Station " + (group.only_source ? to_string(*group.only_source) : "?") + " at " + words.first + " sent " +
+         plural(r.count, "ARP request") + " within " + duration_of(lasted_ns) +
+         (lasted_ns > within_ns ? ", in bursts of at least " + std::to_string(view.thresholds.arp_burst_requests) + " within " +
+                                      duration_of(within_ns) + "."
+                                : ".");
 }
 
 }  // namespace

@@ -67,8 +67,6 @@ void look(Connection& c, const DetectorView& view, Verdicts& out) {
   o.last_ns = leg.summary.last_ns;
   o.attempts = o.proved = leg.summary.packets[opposite(found.missing)];
   o.confidence = found.whole != nullptr ? kSure : kInferred;
-  o.remark = "It takes another path, or the mirror at " + view.options.path[leg.point] +
-             " shows one direction only; no loss is claimed.";
   o.evidence.push_back(proof.evidence(
       leg.summary.first_ns, "no packet of the " +
                                 std::string(name_of(found.missing == Side::client ? Origin::client : Origin::server)) + ", and " +
@@ -78,11 +76,11 @@ void look(Connection& c, const DetectorView& view, Verdicts& out) {
 
 std::string sentence(const FindingGroup& group, const DetectorView& view) {
   const SentenceWords words(group, view.options.path);
-  const bool is_between = group.record.where.kind == Where::Kind::between;
-  return "Of " + plural(group.connections, "connection") + " one direction was seen " +
-         (is_between ? "between " + words.first + " and " + words.second : "at " + words.first) + ": what the " + words.sender +
-         (group.connections == 1 ? " sends" : "s send") + " does not pass there, though the " + words.receiver +
-         (group.connections == 1 ? " goes" : "s go") + " on." + words.remark;
+  const bool is_between = group.record.where.kind == Where::Kind::between, is_one = group.connections == 1;
+  return "Only the " + words.receiver + (is_one ? "'s" : "s'") + " packets of " + plural(group.connections, "connection") +
+         " were seen " + (is_between ? "between " + words.first + " and " + words.second : "at " + words.first) + ": the " +
+         words.sender + (is_one ? "'s" : "s'") +
+         ", which arrive, take another path, or the mirror there shows one direction only. No loss is claimed.";
 }
 
 }  // namespace

@@ -27,12 +27,15 @@ void sum_up(CaptureTotals& totals, const DetectorView& view, Verdicts& out) {
 std::string sentence(const FindingGroup& group, const DetectorView& view) {
   const PointIndex point = group.record.where.first;
   const CaptureTotals::Point& p = view.capture.at(point);
-  const std::string own = p.own_segments == 0 ? "."
-                                              : "; " + std::to_string(p.own_segments) +
-                                                    " of them on connections during which the sensor itself lost packets there.";
-  return "the capture at " + view.options.path[point] + " missed " + plural(p.missed_segments, "data segment") + " (" +
+  const bool is_one = p.missed_segments == 1;
+  const std::string own =
+      p.own_segments == 0 ? "." : "; " + std::to_string(p.own_segments) + " while the sensor itself lost packets there.";
+  return "The capture at " + view.options.path[point] + " missed " + plural(p.missed_segments, "data segment") + " (" +
          plural(p.missed_bytes, "byte") + ", " + percent(p.missed_bytes, p.missed_bytes + p.seen_bytes) +
-         " of the data there): their receiver acknowledged them, so they were delivered and no device dropped them" + own;
+         " of the data there): " +
+         (is_one ? "its receiver acknowledged it, so it was delivered and no device dropped it"
+                 : "their receivers acknowledged them, so they were delivered and no device dropped them") +
+         own;
 }
 
 }  // namespace

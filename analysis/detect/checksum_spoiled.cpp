@@ -21,9 +21,10 @@ void fate(Connection& c, const FateEvent& event, const DetectorView&, Verdicts& 
 
 std::string sentence(const FindingGroup& group, const DetectorView& view) {
   const SentenceWords words(group, view.options.path);
-  return plural(group.record.count, "data segment") + " from the " + words.sender + " of " + words.connections + " entered " +
-         words.device + " with a right checksum and left it with a wrong one: the " + words.receiver +
-         " throws such segments away." + words.remark;
+
+  return words.device + " spoiled the checksum of " + plural(group.record.count, "data segment") + " from the " + words.sender +
+         " of " + words.connections + ": right at " + words.source + ", wrong at " + words.target + ", so the " + words.receiver +
+         " discards " + std::string(by_number(group.record.count, "it", "them")) + "." + words.remark;
 }
 
 }  // namespace

@@ -43,10 +43,10 @@ std::string sentence(const FindingGroup& group, const DetectorView& view) {
   const FindingRecord& r = group.record;
   const std::string& first = view.options.path[r.where.first];
   const std::string clocks = r.where.kind == Where::Kind::between
-                                 ? "stamps of " + first + " and " + view.options.path[r.where.second] + " cannot be compared"
-                                 : "stamps of " + first + " cannot be compared with others";
+                                 ? "Timestamps at " + first + " and " + view.options.path[r.where.second] + " cannot be compared"
+                                 : "Timestamps at " + first + " cannot be compared with others";
   const std::string times = r.count == 1 ? "" : ", " + plural(r.count, "time");
-  return clocks + " (" + r.evidence.front().detail + times + "): what was not seen there meanwhile was not absent.";
+  return clocks + " (" + r.evidence.front().detail + times + "): nothing counts as lost for not having been seen then.";
 }
 
 }  // namespace

@@ -49,16 +49,16 @@ void look(Connection& c, const DetectorView& view, Verdicts& out) {
                                   "FIN " + duration_of(close->reaction_ns) +
                                       " after the server's data, while the client's round trip is " +
                                       duration_of(*close->client_ns) + ": it cannot come from there"));
-    o.remark = "The FIN came " + duration_of(close->reaction_ns) + " after the server's data; a round trip to the client takes " +
-               duration_of(*close->client_ns) + ".";
+    o.remark = "the FIN came " + duration_of(close->reaction_ns) + " after the server's data, and the client is " +
+               duration_of(*close->client_ns) + " away.";
   }
   out.tell(std::move(o));
 }
 
 std::string sentence(const FindingGroup& group, const DetectorView& view) {
   const SentenceWords words(group, view.options.path);
-  return words.connections + " closed by " + words.device +
-         " toward both ends, each of which saw the other one close, while an answer was on its way." + words.remark +
+
+  return words.device + " closed " + words.connections + " toward both ends; each saw the other close." + words.example +
          view.opened_from.remark_for(group, view.options.path);
 }
 

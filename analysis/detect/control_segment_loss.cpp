@@ -18,9 +18,9 @@ void fate(Connection& c, const FateEvent& event, const DetectorView&, Verdicts& 
 
 std::string sentence(const FindingGroup& group, const DetectorView& view) {
   const SentenceWords words(group, view.options.path);
-  return plural(group.record.count, "control packet") + " (acknowledgements, FINs) from the " + words.sender + " of " +
-         words.connections + " " + words.seen_entering + "; " + words.this_device + " dropped them, and the " + words.receiver +
-         " went without." + words.remark;
+
+  return words.device + " dropped " + plural(group.record.count, "control packet") + " (ACKs, FINs) from the " + words.sender +
+         " of " + words.connections + ": " + words.seen_entering + ". The " + words.receiver + " went without." + words.remark;
 }
 
 }  // namespace

@@ -91,9 +91,9 @@ void look(Connection& c, const DetectorView& view, Verdicts& out) {
 
 std::string sentence(const FindingGroup& group, const DetectorView& view) {
   const SentenceWords words(group, view.options.path);
-  return plural(group.record.count, "datagram") + " from the " + words.sender + " of " + words.connections + " " +
-         words.seen_entering + "; " + words.this_device + " dropped " + (group.record.count == 1 ? "it." : "them.") +
-         words.remark;
+
+  return words.device + " dropped " + plural(group.record.count, "datagram") + " from the " + words.sender + " of " +
+         words.connections + ": " + words.seen_entering + "." + words.remark;
 }
 
 }  // namespace

@@ -55,7 +55,7 @@ std::string sentence(const FindingGroup& group, const DetectorView& view) {
   return to_string(*group.only_source) + " beyond " + words.first + " sent " + plural(r.count, "datagram") + " to " +
          (group.one_host && group.host ? to_string(*group.host) : plural(group.hosts.size(), "host")) + " within " +
          duration_of(r.last_seen_ns - r.first_seen_ns) + ", up to " +
-         std::to_string(static_cast<uint64_t>(r.rate_per_second.value_or(0))) + " a second, and none was answered.";
+         std::to_string(static_cast<uint64_t>(r.rate_per_second.value_or(0))) + " a second, and nothing came back.";
 }
 
 }  // namespace

@@ -76,8 +76,9 @@ void look(Connection& c, const DetectorView& view, Verdicts& out) {
 
 std::string sentence(const FindingGroup& group, const DetectorView& view) {
   const SentenceWords words(group, view.options.path);
-  return plural(group.attempts, "datagram") + " of " + words.connections + " went on beyond " + words.first +
-         ", and none was answered." + words.remark;
+
+  return plural(group.attempts, "datagram") + " of " + words.connections + " passed " + words.first +
+         ", and no answer came back." + words.remark;
 }
 
 }  // namespace

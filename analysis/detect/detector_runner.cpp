@@ -254,7 +254,8 @@ void DetectorRunner::clear(Connection& connection, const FateEvent& event) {
 
 void DetectorRunner::tell_fate(Connection& connection, FateEvent event) {
   if (!is_of_both_sides(event.type) && strangers_.find(event, options_.device_timeout_ns)) {
-    if (event.type == FateEventType::reset_by_device) return;  // it did enter: the stranger's peer has sent it
+    // It did enter: the stranger's peer has sent it.
+    if (event.type == FateEventType::reset_by_device) return clear(connection, event);
     event.type = FateEventType::left_untranslated;
   }
   if (const Doubt doubt = doubt_of(connection, event); doubt != Doubt::none) {

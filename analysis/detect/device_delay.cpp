@@ -55,10 +55,10 @@ void fate(Connection& c, const FateEvent& event, const DetectorView& view, Verdi
 std::string sentence(const FindingGroup& group, const DetectorView& view) {
   const SentenceWords words(group, view.options.path);
   const double lost = group.record.time_lost_seconds.value_or(0);
-  return "The " + words.device.substr(4) + " held data from the " + words.sender + " of " + words.connections + " back " +
+  return words.device + " delayed data from the " + words.sender + " of " + words.connections + " " +
          plural(group.record.count, "time") + ", by " +
-         seconds_of(lost / static_cast<double>(std::max<uint64_t>(1, group.record.count))) + " on the average, " +
-         seconds_of(lost) + " in all: much longer than it mostly does." + words.remark;
+         seconds_of(lost / static_cast<double>(std::max<uint64_t>(1, group.record.count))) + " on average and " +
+         seconds_of(lost) + " in all: far longer than it usually takes." + words.remark;
 }
 
 }  // namespace

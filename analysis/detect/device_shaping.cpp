@@ -12,11 +12,10 @@ std::string sentence(const FindingGroup& group, const DetectorView& view) {
   const SentenceWords words(group, view.options.path);
   const FindingRecord& r = group.record;
   const double lost = r.time_lost_seconds.value_or(0);
-  return "The " + words.device.substr(4) + " holds data from the " + words.sender + " of " + words.connections +
-         " back at regular intervals, as a shaper does: " + plural(r.count, "time") + ", one every " +
-         seconds_of(r.period_seconds.value_or(0)) + ", by " +
+  return words.device + " delayed data from the " + words.sender + " of " + words.connections + " " + plural(r.count, "time") +
+         ", as a shaper does: every " + seconds_of(r.period_seconds.value_or(0)) + " by " +
          seconds_of(lost / static_cast<double>(std::max<uint64_t>(1, r.count))) + ", " + seconds_of(lost) + " in all." +
-         words.remark;
+         words.example;
 }
 
 }  // namespace

@@ -40,14 +40,14 @@ std::string sentence(const FindingGroup& group, const DetectorView& view) {
   const CaptureTotals::Point& p = view.capture.at(point);
   const uint64_t copies = p.copies[Direction::toward_inside] + p.copies[Direction::toward_outside],
                  packets = p.packets[Direction::toward_inside] + p.packets[Direction::toward_outside];
-  std::string text = view.options.path[point] + " shows packets twice: " + std::to_string(copies) + " of " +
+  std::string text = "The capture at " + view.options.path[point] + " shows packets twice: " + std::to_string(copies) + " of " +
                      plural(packets, "packet") + " (" + percent(copies, packets) + ") are copies of the one before";
   if (p.routed_copies == copies) {
     text += ", each with another TTL, as before and after routing";
   } else if (p.routed_copies > 0) {
     text += ", " + std::to_string(p.routed_copies) + " with another TTL, as before and after routing";
   }
-  return text + "; they count neither as retransmissions nor in losses.";
+  return text + ". They count neither as retransmissions nor as losses.";
 }
 
 }  // namespace

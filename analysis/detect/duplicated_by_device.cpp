@@ -52,19 +52,16 @@ void fate(Connection& c, const FateEvent& event, const DetectorView&, Verdicts& 
 std::string sentence(const FindingGroup& group, const DetectorView& view) {
   if (group.record.origin == Origin::device) {
     const SentenceWords words(group, view.options.path);
-    return plural(group.record.count, "packet") + " from the " + words.sender + " of " + words.connections +
-           " left the device once more than they entered it: once at " + words.source + ", twice at " + words.target + "." +
-           words.remark;
+    return words.device + " duplicated " + plural(group.record.count, "packet") + " from the " + words.sender + " of " +
+           words.connections + ": seen once at " + words.source + ", twice at " + words.target + "." + words.remark;
   }
   const Where& where = group.record.where;
   const std::string &before = view.options.path[where.first], &behind = view.options.path[where.second];
   const Direction travel = where.first < where.second ? Direction::toward_inside : Direction::toward_outside;
   const CaptureTotals::Point& p = view.capture.at(where.second);
-  return behind + " shows " + std::to_string(p.copies[travel]) + " of " + plural(p.packets[travel], "packet") +
-         " that come from " + before + " twice, where " + before +
-         " shows them once: the device between sends them twice, or the capture behind it shows them twice. They count neither "
-         "as "
-         "retransmissions nor in losses, and their bytes once.";
+  return std::to_string(p.copies[travel]) + " of " + plural(p.packets[travel], "packet") + " from " + before +
+         " were seen once there and twice at " + behind + ": the device between duplicates them, or the capture at " + behind +
+         " shows them twice. They count neither as retransmissions nor as losses.";
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 
 #include "analysis/detect/detectors.h"
 #include "analysis/detect/handshake.h"
+#include "analysis/detect/named_answer.h"
 #include "analysis/model/text.h"
 #include "analysis/protocol/named_address.h"
 
@@ -59,11 +60,14 @@ Observation observation_of(const Connection& c, const LegState& leg, const Recog
   o.connection_id = c.id;
   o.first_ns = o.last_ns = name.order_ns;
   o.confidence = kInferred;
-  const std::string named = std::string(message_of(name)) + " names " + to_string(name.end) +
-                            ", and the server that was asked is " + to_string(leg.server.address);
-  o.evidence.push_back(
-      {.kind = "payload", .point = leg.point, .port = std::nullopt, .frame = 0, .time_ns = name.order_ns, .detail = named});
-  o.remark = "In one of them " + named + '.';
+  const std::string named = std::string(message_of(name)) + " names " + to_string(name.end);
+  o.evidence.push_back({.kind = "payload",
+                        .point = leg.point,
+                        .port = std::nullopt,
+                        .frame = 0,
+                        .time_ns = name.order_ns,
+                        .detail = named + ", while the server that was asked is " + to_string(leg.server.address)});
+  o.remark = named + '.';
   return o;
 }
 
@@ -82,8 +86,8 @@ void look(Connection& c, const DetectorView& view, Verdicts& out) {
         o.absences = proof.absences();
         o.evidence.push_back(proof.evidence(
             name->order_ns, "the answer did not come there within " + duration_of(view.options.device_timeout_ns)));
-        o.remark += " The device between " + view.options.path[a.point] + " and " + view.options.path[b.point] +
-                    " did not pass that answer on.";
+        o.remark +=
+            " The device between " + view.options.path[a.point] + " and " + view.options.path[b.point] + " did not forward it.";
       }
     }
     out.tell(std::move(o));
@@ -94,18 +98,30 @@ void look(Connection& c, const DetectorView& view, Verdicts& out) {
   Observation o = observation_of(c, a, *name);
   o.where = between(a.point, b.point);
   o.origin = Origin::device;
-  o.remark += " The device has rewritten the server's address, but not the one in the answer.";
   out.tell(std::move(o));
 }
 
 std::string sentence(const FindingGroup& group, const DetectorView& view) {
   const SentenceWords words(group, view.options.path);
-  const bool is_between = group.record.where.kind == Where::Kind::between;
-  return "The server of " + words.connections + " named another address than the one that it was asked under, as seen " +
-         (is_between ? "at " + words.first + " and not at " + words.second : "at " + words.first) + '.' + words.remark;
+  if (group.record.where.kind == Where::Kind::between)
+    return words.device + " rewrote the server's address on " + words.connections + ", but not within its " +
+           std::string(by_number(group.connections, "answer", "answers")) + "." + words.example;
+  return "The server beyond " + words.first + " named another address in its " +
+         std::string(by_number(group.connections, "answer", "answers")) + " on " + words.connections + "." + words.example;
 }
 
 }  // namespace
+
+bool is_of_named_answer(const Connection& c, const PacketFacts& packet) {
+  const LegState& b = c.server_leg();
+  const RecognisedName* name = packet.from == Side::server && packet.point == b.point ? mismatch_of(b) : nullptr;
+  return name != nullptr && name->seq - packet.seq < packet.payload_length;
+}
+
+bool is_named_answer_kept(const Connection& c) {
+  const LegState &a = c.client_leg(), &b = c.server_leg();
+  return a.point != b.point && !has_names(a) && mismatch_of(b) != nullptr;
+}
 
 const Detector embedded_address_mismatch = {
     .kind = kKind,

@@ -96,7 +96,7 @@ std::string sentence(const FindingGroup& group, const DetectorView& view) {
   const std::string at_least = group.proved < group.attempts || group.is_full() ? "at least " : "";
   return to_string(*group.only_source) + " beyond " + words.first + " tried " + at_least + plural(group.hosts.size(), "host") +
          " and " + plural(group.ports.size(), "port") + " within " + duration_of(r.last_seen_ns - r.first_seen_ns) + ": " +
-         plural(group.attempts, "attempt") + ", none of which was answered with more than a refusal.";
+         plural(group.attempts, "attempt") + ", all of them refused or unanswered.";
 }
 
 }  // namespace

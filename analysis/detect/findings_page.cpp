@@ -18,7 +18,7 @@ constexpr const char* kHead =
     "every\n"
     "port that could have carried the packet covers the time, no witness says that it came all the same, and its path is known. "
     "Where\n"
-    "one of these fails the fact is told without blame, with the reason.\n\n"
+    "one of these fails the fact is told without blame, with the reason. The examples are what the scenario named says.\n\n"
     "Numbers are those of the defaults: the `thresholds` of the configuration set them, and `detectors` turns kinds off or "
     "gives\n"
     "them another severity (see `config/parallax.yaml`).\n";
@@ -76,12 +76,13 @@ std::string settings_text(const Detector& detector) {
   return text;
 }
 
-void add_section(std::string& page, const Detector& detector) {
+void add_section(std::string& page, const Detector& detector, const FindingExample& example) {
   page += "\n## " + std::string(name_of(detector.kind)) + "\n\n";
   page += "Severity: " + severity_text(detector) + "\n\n";
   const auto add = [&page](const char* title, std::string_view text) {
     page += "**" + std::string(title) + "** " + with_values(text) + "\n\n";
   };
+  page += "> " + example.sentence + "\n>\n> (`" + example.scenario + "`)\n\n";
   add("What it means.", detector.page.means);
   add("What is needed to see it.", detector.page.needs);
   add("How it can be wrong.", detector.page.errs);
@@ -92,14 +93,9 @@ void add_section(std::string& page, const Detector& detector) {
 
 }  // namespace
 
-std::string findings_page() {
+std::string findings_page(const std::function<FindingExample(FindingKind)>& example_of) {
   std::string page = kHead;
-  for (const Detector* detector : detectors()) add_section(page, *detector);
-  page += "\n## Kinds that nothing detects yet\n\n";
-  for (int i = 0; i < kFindingKindCount; ++i) {
-    const auto kind = static_cast<FindingKind>(i);
-    if (detector_of(kind) == nullptr) page += "- `" + std::string(name_of(kind)) + "`\n";
-  }
+  for (const Detector* detector : detectors()) add_section(page, *detector, example_of(detector->kind));
   return page;
 }
 

@@ -9,10 +9,11 @@ namespace {
 std::string sentence(const FindingGroup& group, const DetectorView& view) {
   const SentenceWords words(group, view.options.path);
   const FindingRecord& r = group.record;
-  return to_string(*group.only_source) + " beyond " + words.first + " sent datagrams to " +
-         (group.one_host && group.host ? to_string(*group.host) : plural(group.hosts.size(), "host")) + " that are cut into " +
-         plural(r.count, "fragment") + " besides their first ones within " + duration_of(r.last_seen_ns - r.first_seen_ns) +
-         ", up to " + std::to_string(static_cast<uint64_t>(r.rate_per_second.value_or(0))) + " a second, and none was answered.";
+  return to_string(*group.only_source) + " beyond " + words.first + " sent " + plural(r.count, "fragment") + " of datagrams to " +
+         (group.one_host && group.host ? to_string(*group.host) : plural(group.hosts.size(), "host")) + " within " +
+         duration_of(r.last_seen_ns - r.first_seen_ns) + ", up to " +
+         std::to_string(static_cast<uint64_t>(r.rate_per_second.value_or(0))) +
+         " a second (first fragments not counted), and nothing came back.";
 }
 
 }  // namespace

@@ -283,8 +283,7 @@ void Handshake::blame_device(Observation& o, Stop client_side, Stop server_side,
   if (o.direction == FindingDirection::server_to_client) return;
   if (has_gone_on()) return;
   o.confidence *= kElsewhere;
-  o.remark =
-      "No connection to that address has been seen to cross, so that it may lie on a side of the device that is not watched.";
+  o.remark = "Nothing crosses to that address: it may lie on a side that is not watched.";
 }
 
 void Handshake::add_ttl_evidence(Observation& o, const PacketFacts& rst) const {

@@ -43,8 +43,7 @@ Observation of_answer(const Connection& c, const Altered& answer, const Handshak
   o.confidence = c.side_basis == SideBasis::seen ? kSure : kInferred;
   o.evidence.push_back(present_at(in, "SYN-ACK seq " + std::to_string(in.seq) + " with " + bytes_of(in)));
   o.evidence.push_back(present_at(out, "the same with " + bytes_of(out)));
-  o.remark = "It was the SYN-ACK of one of them: it entered with " + bytes_of(in) + " of data and left with " +
-             std::to_string(out.payload_length) + ".";
+  o.remark = "the SYN-ACK entered with " + bytes_of(in) + " and left with " + std::to_string(out.payload_length) + ".";
   return o;
 }
 
@@ -70,8 +69,7 @@ void look(Connection& c, const DetectorView& view, Verdicts& out) {
        .frame = ack.frame,
        .time_ns = ack.time_ns,
        .detail = std::to_string(ack.ack - open.near->syn_ack->seq - 1) + " more than the SYN-ACK's number and one"});
-  o.remark = "One acknowledged " + given + " where the server expects " + wanted + ", for its SYN-ACK reached the client with " +
-             bytes_of(*answer.near->syn_ack) + " of data that the server had not sent.";
+  o.remark = "It acknowledges " + given + ", where the server expects " + wanted + ".";
   if (proof.holds()) {
     handshake.blame_device(o, handshake.stop_of(*open.near), far, proof, "no acknowledgement of the client");
   } else {
@@ -84,9 +82,11 @@ void look(Connection& c, const DetectorView& view, Verdicts& out) {
 
 std::string sentence(const FindingGroup& group, const DetectorView& view) {
   const SentenceWords words(group, view.options.path);
-  const std::string what = words.connections + " never came about: the client's acknowledgement of the SYN-ACK does not fit it";
-  if (group.record.where.kind != Where::Kind::between) return what + "." + words.remark;
-  return what + " and was " + words.seen_entering + "; " + words.this_device + " dropped it." + words.remark;
+  if (group.record.where.kind != Where::Kind::between)
+    return words.connections + " never came about: the client acknowledged another SYN-ACK than the server had sent." +
+           words.remark;
+  return words.device + " dropped the client's ACK in the handshake of " + words.connections + ": " + words.seen_entering + "." +
+         words.remark;
 }
 
 }  // namespace

@@ -87,15 +87,15 @@ std::string sentence(const FindingGroup& group, const DetectorView& view) {
   const SentenceWords words(group, view.options.path);
   switch (group.record.where.kind) {
     case Where::Kind::between:
-      return words.connections + " half open: the client's acknowledgement of the SYN-ACK was " + words.seen_entering + "; " +
-             words.this_device + " dropped it." + words.remark;
+      return words.device + " dropped the client's ACK in the handshake of " + words.connections + ": " + words.seen_entering +
+             "." + words.remark;
     case Where::Kind::beyond:
-      return words.connections + " half open: the server's SYN-ACK had passed " + words.first +
-             " toward the client, and nothing came back from there." + words.remark;
+      return words.connections + " stayed half open: the server's SYN-ACK passed " + words.first +
+             " toward the client, and nothing came back." + words.remark;
     case Where::Kind::unknown:
       break;
   }
-  return words.connections + " half open: the server's SYN-ACK was never acknowledged." + words.remark;
+  return words.connections + " stayed half open: no acknowledgement of the server's SYN-ACK was seen." + words.remark;
 }
 
 }  // namespace

@@ -40,9 +40,7 @@ void HeldSegments::decide(Series& series) {
   series.is_regular = are_alike(delays) && (of_bytes || are_alike(intervals));
   if (!series.is_regular) return;
   series.period_seconds = seconds(middle_of(intervals));
-  if (of_bytes)
-    series.kept.front().observation.remark =
-        "Of one of them a piece in every " + std::to_string(middle_of(bytes)) + " bytes waits.";
+  if (of_bytes) series.kept.front().observation.remark = "one piece in " + std::to_string(middle_of(bytes)) + " bytes waited.";
 }
 
 Observation HeldSegments::observation_of(Hold hold, const Series& series) {

@@ -39,9 +39,10 @@ bool is_first_loss(const Connection& c, const LegState& leg) { return c.first_lo
 
 std::string sentence(const FindingGroup& group, const DetectorView& view) {
   const SentenceWords words(group, view.options.path);
-  return "The device between " + words.first + " and " + words.second + " had forgotten " + words.connections + " after " +
-         group.durations_text() + " without a packet: " + plural(group.record.count, "data segment") + " from the " +
-         words.sender + " " + words.seen_entering + "." + words.remark;
+
+  return words.device + " forgot " + words.connections + ", idle for " + group.durations_text() + ", and dropped " +
+         plural(group.record.count, "data segment") + " from the " + words.sender + ": " + words.seen_entering + "." +
+         words.remark;
 }
 
 }  // namespace
@@ -75,7 +76,7 @@ bool tells_idle_drop(Connection& c, const FateEvent& event, const DetectorView& 
                                                                 " without a packet, seq " + std::to_string(first.seq) +
                                                                 " length " + std::to_string(first.payload_length)));
   }
-  if (is_answer) o.remark = "It answered with a RST in the other end's name.";
+  if (is_answer) o.remark = "It answered with a RST.";
   out.tell(std::move(o));
   return true;
 }

@@ -29,10 +29,9 @@ void look(Connection& c, const DetectorView& view, Verdicts& out) {
 std::string sentence(const FindingGroup& group, const DetectorView& view) {
   const SentenceWords words(group, view.options.path);
   const double rate = group.record.rate_per_second.value_or(0);
-  return group.record.service.value_or("?") + " beyond " + words.first + " accepts about " +
-         std::to_string(static_cast<uint64_t>(rate + 0.5)) +
-         " connections a second and no more: " + plural(group.attempts, "further SYN") + " of " +
-         plural(group.connections, "connection") + " were refused or not answered." + words.remark;
+  return "The server " + group.record.service.value_or("?") + " beyond " + words.first + " accepts no more than about " +
+         std::to_string(static_cast<uint64_t>(rate + 0.5)) + " connections a second: " + plural(group.attempts, "further SYN") +
+         " of " + plural(group.connections, "connection") + " were refused or not answered." + words.remark;
 }
 
 }  // namespace

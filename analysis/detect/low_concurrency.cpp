@@ -25,17 +25,16 @@ void look(Connection& c, const DetectorView& view, Verdicts& out) {
   // As many as it takes that the first is there when the last has been asked for.
   const int64_t transfer_ns = std::max<int64_t>(1, times->transfer_ns());
   const auto would_fit = static_cast<uint64_t>(times->at_a_time() * (times->waited_ns() + transfer_ns) / transfer_ns);
-  o.remark = "One of them asked for blocks of " + std::to_string(times->block_bytes()) + " bytes, at most " +
-             std::to_string(times->at_a_time()) + " at a time; at the pace at which they came " + std::to_string(would_fit) +
-             " would have fit. " + o.remark;
+  o.remark = "it asked for at most " + plural(times->at_a_time(), "block") + " of " + std::to_string(times->block_bytes()) +
+             " bytes at a time; " + std::to_string(would_fit) + " would fit.";
   out.tell(std::move(o));
 }
 
 std::string sentence(const FindingGroup& group, const DetectorView& view) {
   const SentenceWords words(group, view.options.path);
   const double lost = group.record.time_lost_seconds.value_or(0);
-  return "The client beyond " + words.first + " of " + words.connections + " asked for too little at a time: over " +
-         plural(group.attempts, "turn") + " nothing was on its way for " + seconds_of(lost) + " in all." + words.remark;
+  return "The client beyond " + words.first + " asked for too little at a time on " + words.connections + ": " +
+         seconds_of(lost) + " of idle path over " + plural(group.attempts, "turn") + "." + words.example;
 }
 
 }  // namespace

@@ -85,7 +85,7 @@ void not_forwarded_at_close(Connection& c, const DeviceClose& close, const Detec
                         .time_ns = o.first_ns,
                         .detail = name + ": " + entered + " bytes of the server's entered"});
   o.evidence.push_back(proof.evidence(o.first_ns, left + " of them left before the device closed"));
-  o.remark = "Of one of them the server sent " + name + ", " + entered + " bytes, and " + left + " left toward the client.";
+  o.remark = "the server sent " + name + ", " + entered + " bytes, and " + left + " left toward the client.";
   out.tell(std::move(o));
 }
 
@@ -127,14 +127,14 @@ void look(Connection& c, const DetectorView& view, Verdicts& out) {
                         .detail = "the server sent " + entered + " bytes and closed; the device acknowledged all"});
   o.evidence.push_back(proof.evidence(entered_ns, std::to_string(*kept) + " of them; " + left +
                                                       " left, all acknowledged by the client, before the device closed"));
-  o.remark = "Of one of them the server sent " + entered + " bytes, and " + left + " left toward the client.";
+  o.remark = "the server sent " + entered + " bytes, and " + left + " left toward the client.";
   out.tell(std::move(o));
 }
 
 std::string sentence(const FindingGroup& group, const DetectorView& view) {
   const SentenceWords words(group, view.options.path);
-  return "The device between " + words.first + " and " + words.second + " closed " + words.connections +
-         " toward the client before it had passed on all that the server had sent." + words.remark;
+
+  return words.device + " closed " + words.connections + " with data from the server still in hand." + words.example;
 }
 
 }  // namespace

@@ -36,8 +36,8 @@ std::string OpenedFrom::remark_for(const FindingGroup& group, const std::vector<
       accepted_[side] <= failed_after_[side] && failed > 0 && accepted_[other] > 0 && failed_[other] + failed_after_[other] == 0;
   if (!is_this_way_alone) return "";
   const auto name = [&](PathSide of) { return of == PathSide::outer ? path.front() : path.back(); };
-  return " Only this direction fails: of those opened from beyond " + name(side) + " none came about, and " +
-         plural(accepted_[other], "connection") + " opened from beyond " + name(other) + " did.";
+  return " Only this direction fails: no connection from beyond " + name(side) + " came about, but " +
+         std::to_string(accepted_[other]) + " from beyond " + name(other) + " did.";
 }
 
 }  // namespace parallax

@@ -48,17 +48,18 @@ void compare(std::vector<std::string>& changes, const std::string& packet, const
     const bool unknown = (in.cut && was == absent) || (out.cut && is == absent);
     const auto text = [absent](int value) { return value == absent ? std::string("none") : std::to_string(value); };
     if (was != is && !unknown)
-      changes.push_back(std::string(name) + " of the " + packet + " from " + text(was) + " to " + text(is));
+      changes.push_back("changed the " + std::string(name) + " of the " + packet + " from " + text(was) + " to " + text(is));
   };
   const auto flag = [&](const char* name, bool was, bool is) {
     const bool unknown = (in.cut && !was) || (out.cut && !is);
-    if (was != is && !unknown) changes.push_back(std::string(name) + (is ? " added to the " : " removed from the ") + packet);
+    if (was != is && !unknown)
+      changes.push_back((is ? "added " : "removed ") + std::string(name) + (is ? " to the " : " from the ") + packet);
   };
   option("MSS", in.mss, out.mss, 0);
   option("window scale", in.window_scale, out.window_scale, -1);
   flag("SACK", in.sack, out.sack);
   flag("timestamps", in.timestamps, out.timestamps);
-  if (in.ecn != out.ecn) changes.push_back(std::string("ECN") + (out.ecn ? " added to the " : " removed from the ") + packet);
+  if (in.ecn != out.ecn) changes.push_back((out.ecn ? "added ECN to the " : "removed ECN from the ") + packet);
 }
 
 std::string list_of(const std::vector<std::string>& changes) {
@@ -111,16 +112,13 @@ void look(Connection& c, const DetectorView& view, Verdicts& out) {
                         .frame = a.attempts.front().frame,
                         .time_ns = o.first_ns,
                         .detail = changed});
-  o.remark = "Of one of them: " + changed + ".";
+  o.remark = "it " + changed + ".";
   if (misleads) {
-    o.remark +=
-        " So the two ends do not agree on by how much windows are scaled, and the device does not translate them: one of "
-        "them sends " +
-        std::string(harms ? "too little, or more than there is room for." : "less than it may.");
+    o.remark += " The ends disagree: one sends " + std::string(harms ? "too little or too much." : "less than it may.");
   } else if (offers.timestamps_differ()) {
-    o.remark += " So one end takes timestamps for agreed on and the other does not.";
+    o.remark += " One end believes that timestamps were agreed on, the other does not.";
   } else if (may_mislead) {
-    o.remark += " A larger MSS than an end has offered makes the other one send it larger segments than it takes.";
+    o.remark += " With an MSS larger than offered, an end gets segments larger than it accepts.";
   }
   out.tell(std::move(o));
 }
@@ -128,8 +126,8 @@ void look(Connection& c, const DetectorView& view, Verdicts& out) {
 std::string sentence(const FindingGroup& group, const DetectorView& view) {
   const SentenceWords words(group, view.options.path);
   const std::string of = group.record.service ? words.connections : plural(group.connections, "connection");
-  return "The " + words.device.substr(4) + " rewrote TCP options in the handshakes of " + of +
-         (group.record.severity == Severity::info ? ", which harms nobody by itself." : ".") + words.remark;
+  return words.device + " rewrote TCP options of " + of +
+         (group.record.severity == Severity::info ? ", which does no harm by itself." : ".") + words.example;
 }
 
 }  // namespace

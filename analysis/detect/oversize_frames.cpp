@@ -42,21 +42,24 @@ void look(Connection& c, const DetectorView&, Verdicts& out) {
     o.first_ns = leg.summary.first_ns;
     o.last_ns = leg.summary.last_ns;
     o.confidence = kSure;
-    const std::string detail = "segments of " + std::to_string(largest) + " bytes and more of data, where an MSS of " +
-                               std::to_string(std::min(leg.summary.mss[Side::client], leg.summary.mss[Side::server])) +
-                               " was offered";
-    o.evidence.push_back(
-        {.kind = "payload", .point = leg.point, .port = std::nullopt, .frame = 0, .time_ns = o.first_ns, .detail = detail});
-    o.remark = "One of them has " + detail + ".";
+    const std::string detail = std::to_string(largest) + " bytes or more where the MSS is " +
+                               std::to_string(std::min(leg.summary.mss[Side::client], leg.summary.mss[Side::server]));
+    o.evidence.push_back({.kind = "payload",
+                          .point = leg.point,
+                          .port = std::nullopt,
+                          .frame = 0,
+                          .time_ns = o.first_ns,
+                          .detail = "segments of " + detail});
+    o.remark = "there are " + detail + ".";
     out.tell(std::move(o));
   }
 }
 
 std::string sentence(const FindingGroup& group, const DetectorView& view) {
-  return view.options.path[group.record.where.first] + " shows segments of " + plural(group.connections, "connection") +
-         " that are larger than their receivers take: they were captured where a host puts segments together (GRO, LRO) or has "
-         "its network card cut them up (TSO), and were never on the wire like this. No device is to blame." +
-         (group.remark.empty() ? "" : ' ' + group.remark);
+  const SentenceWords words(group, view.options.path);
+  return "The capture at " + words.first + " shows segments of " + plural(group.connections, "connection") + " larger than " +
+         std::string(by_number(group.connections, "its receiver accepts", "their receivers accept")) +
+         ", as with offload (TSO, GRO): no device is to blame." + words.example;
 }
 
 }  // namespace

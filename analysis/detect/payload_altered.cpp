@@ -6,6 +6,16 @@
 namespace parallax::detect {
 namespace {
 
+// Where in the stream of its side the segment begins; empty: the beginning was not seen.
+std::optional<uint32_t> offset_of(const Connection& c, const PacketFacts& packet) {
+  for (const LegState& leg : c.legs) {
+    if (leg.point != packet.point || !leg.has_syn() || (packet.from == Side::server && !leg.syn_ack)) continue;
+    const uint32_t first = packet.from == Side::client ? leg.attempts.back().seq : leg.syn_ack->seq;
+    return packet.seq - first - 1;
+  }
+  return std::nullopt;
+}
+
 void fate(Connection& c, const FateEvent& event, const DetectorView&, Verdicts& out) {
   Observation o = crossing_observation(
       c, event, FindingKind::payload_altered,
@@ -16,13 +26,19 @@ void fate(Connection& c, const FateEvent& event, const DetectorView&, Verdicts& 
                         .frame = 0,
                         .time_ns = event.packet.time_ns,
                         .detail = "its checksum was changed by another amount than those of the segments before it"});
+  if (const auto offset = offset_of(c, event.packet)) {
+    o.evidence.back().detail += "; it begins at byte " + std::to_string(*offset) + " of what the " +
+                                (event.packet.from == Side::client ? "client" : "server") + " sent";
+    o.remark = "the first one begins at byte " + std::to_string(*offset) + ".";
+  }
   out.tell(std::move(o));
 }
 
 std::string sentence(const FindingGroup& group, const DetectorView& view) {
   const SentenceWords words(group, view.options.path);
-  return plural(group.record.count, "data segment") + " from the " + words.sender + " of " + words.connections + " left " +
-         words.device + " with another payload: what came out is not what went in." + words.remark;
+
+  return words.device + " altered the payload of " + plural(group.record.count, "data segment") + " from the " + words.sender +
+         " of " + words.connections + ": what left is not what entered." + words.example;
 }
 
 }  // namespace

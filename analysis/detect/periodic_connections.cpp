@@ -38,7 +38,7 @@ void look(Connection& c, const DetectorView& view, Verdicts& out) {
 
 std::string sentence(const FindingGroup& group, const DetectorView& view) {
   const SentenceWords words(group, view.options.path);
-  const std::string source = group.only_source ? to_string(*group.only_source) : std::string("a client");
+  const std::string source = group.only_source ? to_string(*group.only_source) : std::string("A client");
   return source + " beyond " + words.first + " opens a connection to " + group.record.service.value_or("?") + " every " +
          seconds_of(group.record.period_seconds.value_or(0)) + ": " + plural(group.record.count, "connection") + " so far." +
          words.remark;

@@ -54,14 +54,17 @@ void look(Connection& c, const DetectorView&, Verdicts& out) {
   o.evidence.push_back(
       present_at(syn, "SYN " + duration_of(apart_ns) + " after the last packet of the connection before, " + ending));
   o.remark = a.before.flags & leg_flag::reset ? "Harmless: " + ending + "."
-             : a.established || a.syn_ack     ? "Harmless: it was accepted; the one before was " + ending + "."
-                                              : "The one before was " + ending + ".";
+             : a.established || a.syn_ack     ? "Harmless: accepted. Last use: " + ending + "."
+                                              : "Last use: " + ending + ".";
   out.tell(std::move(o));
 }
 
 std::string sentence(const FindingGroup& group, const DetectorView& view) {
   const SentenceWords words(group, view.options.path);
-  return words.connections + " came from a port that had been used " + group.durations_text() + " before." + words.remark;
+
+  return words.connections + std::string(by_number(group.connections, " reused a source port ", " reused source ports ")) +
+         group.durations_text() + " after " + std::string(by_number(group.connections, "its", "their")) + " last use." +
+         words.remark;
 }
 
 }  // namespace
@@ -83,7 +86,7 @@ void tell_barred(Connection& c, Observation o, Verdicts& out) {
   const std::string ending = ending_of(a.before.flags);
   o.evidence.push_back(present_at(
       a.attempts.front(), "SYN " + duration_of(o.duration_ns) + " after the last packet of the connection before, " + ending));
-  o.remark = "The one before was " + ending + " and may still be in TIME_WAIT at the server, which did not answer " +
+  o.remark = "Last use: " + ending + ", perhaps still in TIME_WAIT at the server, which did not answer " +
              plural(o.attempts, "SYN") + ".";
   out.tell(std::move(o));
 }

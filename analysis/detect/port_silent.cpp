@@ -29,9 +29,12 @@ void sum_up(CaptureTotals& totals, const DetectorView& view, Verdicts& out) {
 
 std::string sentence(const FindingGroup& group, const DetectorView& view) {
   const FindingRecord& r = group.record;
+  const int64_t lasted_ns = r.last_seen_ns - r.first_seen_ns;
   const std::string times = r.count == 1 ? "" : ", " + plural(r.count, "time");
-  return "port " + view.sensor.channels()[*group.port]->info.name + " at " + view.options.path[r.where.first] +
-         " showed nothing (" + r.evidence.front().detail + times + "): what was not seen there meanwhile was not absent.";
+  return "Port " + view.sensor.channels()[*group.port]->info.name + " at " + view.options.path[r.where.first] +
+         " showed nothing (" + r.evidence.front().detail + times + ")" +
+         (lasted_ns > 0 && r.count == 1 ? " for " + duration_of(lasted_ns) : "") +
+         ": nothing counts as lost for not having been seen there then.";
 }
 
 }  // namespace

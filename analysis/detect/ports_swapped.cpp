@@ -64,9 +64,9 @@ std::string sentence(const FindingGroup& group, const DetectorView& view) {
   const std::string point = view.options.path[group.record.where.first];
   const PortInfo& port = view.sensor.channels()[*group.port]->info;
   const bool inward = port.direction == PortDirection::toward_inside;
-  return "Port " + port.name + " of " + point + " is configured as toward the " + (inward ? "inside" : "outside") +
-         ", but the SYNs of " + plural(group.connections, "connection") + " came by it on their way to the " +
-         (inward ? "outside" : "inside") + ", by their TTLs: the ports of that TAP are the wrong way round.";
+  return "Port " + port.name + " at " + point + " is configured as toward the " + (inward ? "inside" : "outside") +
+         ", but by their TTLs the SYNs of " + plural(group.connections, "connection") + " passed it on their way to the " +
+         (inward ? "outside" : "inside") + ": the ports of that TAP are the wrong way round.";
 }
 
 }  // namespace

@@ -21,8 +21,10 @@ void fate(Connection& c, const FateEvent& event, const DetectorView&, Verdicts& 
 
 std::string sentence(const FindingGroup& group, const DetectorView& view) {
   const SentenceWords words(group, view.options.path);
-  return plural(group.record.count, "data segment") + " from the " + words.sender + " of " + words.connections + " left " +
-         words.device + " behind others that had entered it later." + words.remark;
+
+  return words.device + " reordered " + plural(group.record.count, "data segment") + " from the " + words.sender + " of " +
+         words.connections + ": " + std::string(by_number(group.record.count, "it", "they")) +
+         " left behind others that had entered later." + words.remark;
 }
 
 }  // namespace

@@ -65,7 +65,7 @@ void tell_dropped(const Connection& c, const LegState& leg, const ReplySources::
   o.absences = proof.absences();
   o.evidence.push_back(present_at(reply.packet, "answer from " + to_string(reply.from)));
   o.evidence.push_back(proof.evidence(reply.packet.time_ns, "not seen within " + duration_of(view.options.device_timeout_ns)));
-  o.remark = "Its source was not the address that had been asked.";
+  o.remark = "The source was not the address that had been asked.";
   out.tell(std::move(o));
 }
 
@@ -94,9 +94,11 @@ void look(Connection& c, const DetectorView& view, Verdicts& out) {
 
 std::string sentence(const FindingGroup& group, const DetectorView& view) {
   const SentenceWords words(group, view.options.path);
-  return "The questions of " + words.connections + " were answered from " + (group.server ? to_string(group.server->end) : "?") +
-         ", another address than the one that was asked, as seen at " + words.first +
-         ": a firewall or a NAT does not know whose such an answer is." + words.remark;
+
+  return "The " + std::string(by_number(group.connections, "question", "questions")) + " of " + words.connections + " " +
+         std::string(by_number(group.connections, "was", "were")) + " answered from " +
+         (group.server ? to_string(group.server->end) : "?") + " instead, as seen at " + words.first +
+         ": a firewall or NAT cannot match such answers." + words.remark;
 }
 
 }  // namespace

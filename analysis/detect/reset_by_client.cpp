@@ -7,6 +7,7 @@ namespace parallax::detect {
 const Detector reset_by_client = {
     .kind = FindingKind::reset_by_client,
     .severity = Severity::notice,
+    .other_severities = {{Severity::info, "where it had acknowledged all that the server had sent"}},
     .informs_others = true,
     .due_ns = reset_due_ns<Side::client>,
     .look = reset_look<Side::client>,

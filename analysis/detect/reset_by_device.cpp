@@ -22,8 +22,9 @@ void fate(Connection& c, const FateEvent& event, const DetectorView& view, Verdi
 
 std::string sentence(const FindingGroup& group, const DetectorView& view) {
   const SentenceWords words(group, view.options.path);
-  return words.connections + " reset by " + words.device + ": RST toward the " + words.receiver + " " + words.seen_leaving + "." +
-         words.remark;
+
+  return words.device + " reset " + words.connections + ": a RST toward the " + words.receiver + " was " + words.seen_leaving +
+         "." + words.remark;
 }
 
 }  // namespace

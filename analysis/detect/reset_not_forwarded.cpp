@@ -28,8 +28,9 @@ void fate(Connection& c, const FateEvent& event, const DetectorView&, Verdicts& 
 
 std::string sentence(const FindingGroup& group, const DetectorView& view) {
   const SentenceWords words(group, view.options.path);
-  return plural(group.record.count, "RST") + " of the " + words.sender + " on " + words.connections + " " + words.seen_entering +
-         "; " + words.this_device + " did not forward it, so that the " + words.receiver + " does not know." + words.remark;
+
+  return words.device + " did not forward " + plural(group.record.count, "RST") + " from the " + words.sender + " of " +
+         words.connections + ": " + words.seen_entering + ", so the " + words.receiver + " does not know." + words.remark;
 }
 
 }  // namespace

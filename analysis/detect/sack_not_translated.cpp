@@ -34,10 +34,10 @@ void fate(Connection& c, const FateEvent& event, const DetectorView&, Verdicts& 
 
 std::string sentence(const FindingGroup& group, const DetectorView& view) {
   const SentenceWords words(group, view.options.path);
-  return "the device rewrites the sequence numbers of " + words.connections + ", but not the SACK blocks of " +
-         plural(group.record.count, "acknowledgement") + " from the " + words.sender + ": they are right at " + words.source +
-         ", and at " + words.target + " they name bytes that the " + words.receiver +
-         " never sent. It cannot use them, and may drop the acknowledgement with them: then losses cost timeouts." + words.remark;
+
+  return words.device + " translates the sequence numbers of " + words.connections + " but not the SACK blocks of " +
+         plural(group.record.count, "ACK") + " from the " + words.sender + ": at " + words.target +
+         " they name bytes never sent." + words.remark;
 }
 
 }  // namespace

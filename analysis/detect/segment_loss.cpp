@@ -5,6 +5,7 @@
 #include "analysis/detect/endings.h"
 #include "analysis/detect/fate_observation.h"
 #include "analysis/detect/idle_drop.h"
+#include "analysis/detect/named_answer.h"
 #include "analysis/detect/standstills.h"
 #include "analysis/model/text.h"
 
@@ -32,7 +33,7 @@ bool is_for_nobody(const Connection& c, const PacketFacts& packet) {
 
 void fate(Connection& c, const FateEvent& event, const DetectorView& view, Verdicts& out) {
   if (is_not_open(c) || is_of_close(c, event.packet, view) || is_for_nobody(c, event.packet) ||
-      tells_idle_drop(c, event, view, out))
+      is_of_named_answer(c, event.packet) || tells_idle_drop(c, event, view, out))
     return;
   if (c.first_lost_ns == kTimeMax) c.first_lost_from = event.packet.from;
   c.first_lost_ns = std::min(c.first_lost_ns, event.packet.order_ns);
@@ -44,8 +45,9 @@ void fate(Connection& c, const FateEvent& event, const DetectorView& view, Verdi
 
 std::string sentence(const FindingGroup& group, const DetectorView& view) {
   const SentenceWords words(group, view.options.path);
-  return plural(group.record.count, "data segment") + " from the " + words.sender + " of " + words.connections + " " +
-         words.seen_entering + "; lost in " + words.this_device + "." + words.remark;
+
+  return words.device + " lost " + plural(group.record.count, "data segment") + " from the " + words.sender + " of " +
+         words.connections + ": " + words.seen_entering + "." + words.remark;
 }
 
 }  // namespace

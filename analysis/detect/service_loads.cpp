@@ -104,7 +104,7 @@ bool ServiceLoads::explain(Observation& o) const {
   o.confidence = std::min(o.confidence, kConfidence);
   o.rate_per_second = service.accept_rate;
   o.remark = "It began " + seconds_of(static_cast<double>(service.saturated_since - service.first_second)) +
-             " after the first connection to it that was seen.";
+             " after the first connection.";
   return true;
 }
 

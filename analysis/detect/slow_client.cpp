@@ -42,10 +42,10 @@ void look(Connection& c, const DetectorView& view, Verdicts& out) {
 std::string sentence(const FindingGroup& group, const DetectorView& view) {
   const SentenceWords words(group, view.options.path);
   const double lost = group.record.time_lost_seconds.value_or(0);
-  return "The client beyond " + words.first + " of " + words.connections + " let the server wait: " + seconds_of(lost) +
+  return "The client beyond " + words.first + " of " + words.connections + " kept the server waiting: " + seconds_of(lost) +
          " over " + plural(group.attempts, "turn") + ", " +
          seconds_of(lost / static_cast<double>(std::max<uint64_t>(1, group.attempts))) +
-         " before each request, beside the way there and back." + words.remark;
+         " before each request, not counting the round trips." + words.example;
 }
 
 }  // namespace

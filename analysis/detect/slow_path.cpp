@@ -48,10 +48,10 @@ std::string sentence(const FindingGroup& group, const DetectorView& view) {
   const SentenceWords words(group, view.options.path);
   const double lost = group.record.time_lost_seconds.value_or(0);
   const bool is_between = group.record.where.kind == Where::Kind::between;
-  return "Neither end of " + words.connections + " is slow, the way between them is: " + seconds_of(lost) + " over " +
-         plural(group.attempts, "turn") + ", " + seconds_of(lost / static_cast<double>(std::max<uint64_t>(1, group.attempts))) +
-         " each, most of it " + (is_between ? "between " + words.first + " and " + words.second : "beyond " + words.first) + '.' +
-         words.remark;
+  return "Neither end of " + words.connections + " is slow, the path is, mostly " +
+         (is_between ? "from " + words.first + " to " + words.second : "beyond " + words.first) + ": " + seconds_of(lost) +
+         " over " + plural(group.attempts, "turn") + ", " +
+         seconds_of(lost / static_cast<double>(std::max<uint64_t>(1, group.attempts))) + " each." + words.example;
 }
 
 }  // namespace

@@ -49,11 +49,10 @@ std::optional<Observation> holds_the_rest_back(const Connection& c, const TurnTi
   o.confidence = kInferred;
   const int64_t cycle_ns = t.transfer_ns[Side::server] + t.wait_ns[Side::server] + t.wait_ns[Side::client];
   o.period_seconds = seconds(cycle_ns / static_cast<int64_t>(turns));
-  o.remark = "It answers in blocks of " + std::to_string(block) + " bytes, one every " + seconds_of(o.period_seconds) +
-             ", and each took " + duration_of(took_ns) + " from its first byte to its last, where " +
-             plural(static_cast<uint64_t>(flights), "round trip") + " of " + duration_of(trip_ns) +
-             " would do: the server holds the rest of it back, or something on its side of " + view.options.path[leg.point] +
-             " does.";
+  o.remark = "blocks of " + std::to_string(block) + " bytes, one every " + seconds_of(o.period_seconds) + ", took " +
+             duration_of(took_ns) + " each, where " + plural(static_cast<uint64_t>(flights), "round trip") + " of " +
+             duration_of(trip_ns) + " would do: the server, or something beyond " + view.options.path[leg.point] +
+             ", holds the rest back.";
   return o;
 }
 
@@ -76,10 +75,9 @@ void look(Connection& c, const DetectorView& view, Verdicts& out) {
 std::string sentence(const FindingGroup& group, const DetectorView& view) {
   const SentenceWords words(group, view.options.path);
   const double lost = group.record.time_lost_seconds.value_or(0);
-  return "The answers to " + words.connections + " were slow to come from beyond " + words.first + ": " + seconds_of(lost) +
-         " over " + plural(group.attempts, "turn") + ", " +
-         seconds_of(lost / static_cast<double>(std::max<uint64_t>(1, group.attempts))) + " each, beside the way there and back." +
-         words.remark;
+  return "Answers on " + words.connections + " came slowly from beyond " + words.first + ": " + seconds_of(lost) + " over " +
+         plural(group.attempts, "turn") + ", " + seconds_of(lost / static_cast<double>(std::max<uint64_t>(1, group.attempts))) +
+         " each, not counting the round trips." + words.example;
 }
 
 }  // namespace

@@ -62,7 +62,7 @@ bool SourceDrops::explain(Observation& o) const {
   o.is_of_source = true;
   o.severity.reset();
   o.confidence = std::min(o.confidence, kConfidence);
-  o.remark = "At the same time " + plural(own->let_pass, "connection") + " of it and " + plural(own->others, "connection") +
+  o.remark = "Meanwhile " + std::to_string(own->let_pass) + " of its connections and " + std::to_string(own->others) +
              " of others passed" + (own->others_dropped == 0 ? ", and nobody else's was dropped." : ".");
   return true;
 }

@@ -9,8 +9,8 @@ namespace {
 std::string sentence(const FindingGroup& group, const DetectorView& view) {
   const SentenceWords words(group, view.options.path);
   const std::string source = group.only_source ? to_string(*group.only_source) : std::string("one source");
-  return "The device between " + words.first + " and " + words.second + " throttles " + source + ": it dropped " +
-         group.attempts_text("SYN") + " of " + plural(group.connections, "connection") + " of it." + words.remark;
+  return words.device + " throttles " + source + ": it dropped " + group.attempts_text("SYN") + " of " +
+         std::to_string(group.connections) + " of its connections." + words.remark;
 }
 
 }  // namespace

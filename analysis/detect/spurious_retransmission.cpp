@@ -77,16 +77,17 @@ void look(Connection& c, const DetectorView& view, Verdicts& out) {
   const auto& trip = leg.summary.times.trips[opposite(needless.sender)];
   if (is_by_timer(trip)) {
     o.origin = needless.sender == Side::client ? Origin::client : Origin::server;
-    o.remark = "Round trips from " + view.options.path[leg.point] + " to the receiver took " + duration_of(trip.min_ns) + " to " +
-               duration_of(trip.max_ns) + ": its timer ran out before the acknowledgement was back.";
+    o.remark = "Round trips from " + view.options.path[leg.point] + " took " + duration_of(trip.min_ns) + " to " +
+               duration_of(trip.max_ns) + ": its timer ran out before the ACK was back.";
   }
   out.tell(std::move(o));
 }
 
 std::string sentence(const FindingGroup& group, const DetectorView& view) {
   const SentenceWords words(group, view.options.path);
-  return "The " + words.sender + " of " + words.connections + " sent " + plural(group.record.count, "segment") +
-         " again that had arrived (" + percent(group.record.count, group.attempts) + " of its packets)." + words.remark;
+
+  return "The " + words.sender + " of " + words.connections + " repeated " + plural(group.record.count, "segment") +
+         " that had arrived (" + percent(group.record.count, group.attempts) + " of its packets)." + words.remark;
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 
 #include "analysis/detect/detectors.h"
 #include "analysis/detect/handshake.h"
+#include "analysis/detect/named_answer.h"
 #include "analysis/detect/standstills.h"
 #include "analysis/finding/evidence.h"
 #include "analysis/model/text.h"
@@ -21,8 +22,9 @@ struct Cause {
 };
 // The nearest one first.
 constexpr Cause kCauses[] = {
-    {FindingKind::idle_timeout_drop, true, "The device had forgotten it while it was idle."},
-    {FindingKind::reset_not_forwarded, false, "The other end had reset it, and the device kept that RST to itself."},
+    {FindingKind::idle_timeout_drop, true, "The device had forgotten it."},
+    {FindingKind::reset_not_forwarded, false, "The other end had reset it, but the device kept the RST to itself."},
+    {FindingKind::embedded_address_mismatch, false, "The device did not forward the answer, which names another address."},
     {FindingKind::handshake_ack_mismatch, false, "The device did not take the client's acknowledgement of the handshake."},
     {FindingKind::handshake_incomplete, false, "The device had dropped the client's acknowledgement of the handshake."},
     {FindingKind::segment_loss, true, "The device lost that data."},
@@ -37,9 +39,12 @@ int64_t due_ns(const Connection& c, const DetectorView& view) {
   return stall.mark.until_ns + kFateToldNs;
 }
 
+bool is_told(const Connection& c, FindingKind kind) {
+  return kind == FindingKind::embedded_address_mismatch ? is_named_answer_kept(c) : c.told.contains(kind);
+}
+
 const Cause* cause_of(const Connection& c) {
-  const auto found =
-      std::find_if(std::begin(kCauses), std::end(kCauses), [&](const Cause& x) { return c.told.contains(x.kind); });
+  const auto found = std::find_if(std::begin(kCauses), std::end(kCauses), [&](const Cause& x) { return is_told(c, x.kind); });
   return found == std::end(kCauses) ? nullptr : found;
 }
 
@@ -68,11 +73,12 @@ Where where_of(const Connection& c, const Stall& stall, const DetectorView& view
 std::string ending_of(const StandstillMark& mark, bool is_replaced) {
   const bool is_own = mark.end == (mark.side == Side::client ? StandstillEnd::reset_by_client : StandstillEnd::reset_by_server);
   std::string text;
+  if (is_own && is_replaced && mark.side == Side::client) return "It gave up with a RST and opened another connection. ";
   if (is_own) text = "It gave up with a RST";
   if (mark.is_reset() && !is_own) text = "The other end gave up with a RST";
   if (mark.end == StandstillEnd::over) text = "Then it went on";
-  if (text.empty()) return is_replaced ? "The client opened another connection instead. " : "";
-  return text + (is_replaced ? ", and the client opened another connection instead. " : ". ");
+  if (text.empty()) return is_replaced ? "The client opened another connection. " : "";
+  return text + (is_replaced ? ", and the client opened another connection. " : ". ");
 }
 
 void look(Connection& c, const DetectorView& view, Verdicts& out) {
@@ -119,9 +125,9 @@ void look(Connection& c, const DetectorView& view, Verdicts& out) {
 
 std::string sentence(const FindingGroup& group, const DetectorView& view) {
   const SentenceWords words(group, view.options.path);
-  const std::string place = group.record.where.kind == Where::Kind::beyond ? ", seen to leave " + words.first + "," : "";
-  return words.connections + " stood still for " + group.durations_text() + ": the " + words.sender + " sent its data again " +
-         plural(group.attempts, "time") + place + " and nothing of it was acknowledged." + words.remark;
+  const std::string place = group.record.where.kind == Where::Kind::beyond ? ", seen to pass " + words.first + ", " : " ";
+  return words.connections + " stood still for " + group.durations_text() + ": the " + words.sender + " repeated its data " +
+         plural(group.attempts, "time") + place + "without getting an ACK." + words.remark;
 }
 
 }  // namespace

@@ -9,15 +9,25 @@
 namespace parallax::detect {
 namespace {
 
+// A later attempt was accepted: syn_retried tells of it, and what the refusal cost.
+bool is_accepted_later(const LegState& a) {
+  return a.established && a.refusal && a.attempts.back().order_ns > a.refusal->order_ns;
+}
+bool is_refuted(const Connection& c) {
+  const LegState& a = c.client_leg();
+  return c.told.contains(FindingKind::syn_refused) && a.has_syn() && is_accepted_later(a);
+}
+
 // The refusal that is not told yet: of the last attempt; or of one that was accepted all the same, which somebody else refused.
 bool is_open_question(const Connection& c) {
   const LegState& a = c.client_leg();
   if (c.evicted || !a.has_syn() || c.told.contains(FindingKind::syn_refused) || c.told.contains(FindingKind::syn_unanswered))
     return false;
-  return a.established ? a.refusal && !a.refused : a.refused && !a.reset;
+  return a.established ? a.refusal && !a.refused && !is_accepted_later(a) : a.refused && !a.reset;
 }
 
 int64_t due_ns(const Connection& c, const DetectorView& view) {
+  if (is_refuted(c)) return c.client_leg().established->order_ns;
   if (!is_open_question(c)) return kTimeMax;
   const LegState& a = c.client_leg();
   return (a.established ? a.established : a.refused)->order_ns + view.options.device_timeout_ns;
@@ -87,6 +97,10 @@ void refused(const Connection& c, const DetectorView& view, Verdicts& out) {
 }
 
 void look(Connection& c, const DetectorView& view, Verdicts& out) {
+  if (is_refuted(c)) {
+    c.told.erase(FindingKind::syn_refused);
+    return out.withdraw(FindingKind::syn_refused, c.id);
+  }
   if (!is_open_question(c)) return;
   c.told.insert(FindingKind::syn_refused);
   refused(c, view, out);
@@ -94,13 +108,15 @@ void look(Connection& c, const DetectorView& view, Verdicts& out) {
 
 std::string sentence(const FindingGroup& group, const DetectorView& view) {
   const SentenceWords words(group, view.options.path);
-  const std::string attempts = plural(group.attempts, "attempt");
+  const std::string attempts = "with a RST (" + plural(group.attempts, "attempt") + ")";
   if (group.record.origin == Origin::device)
-    return words.connections + " refused with RST by " + words.device + ": " + attempts + "; the server beyond " + words.second +
-           " did not send it." + words.remark + view.opened_from.remark_for(group, view.options.path);
+    return words.device + " refused " + words.connections + " " + attempts + ": " +
+           std::string(by_number(group.attempts, "the RST", "the RSTs")) + " did not come from the server beyond " +
+           words.second + "." + words.remark + view.opened_from.remark_for(group, view.options.path);
   if (group.record.where.kind == Where::Kind::beyond)
-    return words.connections + " refused with RST by the server beyond " + words.first + ": " + attempts + "." + words.remark;
-  return words.connections + " refused with RST: " + attempts + "." + words.remark;
+    return "The server beyond " + words.first + " refused " + words.connections + " " + attempts + "." + words.remark;
+  return words.connections + std::string(by_number(group.connections, " was", " were")) + " refused " + attempts + "." +
+         words.remark;
 }
 
 }  // namespace

@@ -94,19 +94,18 @@ void look(Connection& c, const DetectorView& view, Verdicts& out) {
 
 std::string sentence(const FindingGroup& group, const DetectorView& view) {
   const SentenceWords words(group, view.options.path);
-  const std::string text = words.connections + " needed more than one SYN (" + std::to_string(group.attempts) +
-                           " in all), which cost " + seconds_of(group.record.time_lost_seconds.value_or(0));
-  const bool by_device = group.record.origin == Origin::device;
-  const std::string device = "; " + words.device + " dropped the ";
-  if (by_device && group.toward_client()) return text + device + "SYN-ACK." + words.remark;
-  if (by_device) return text + device + "earlier ones." + words.remark;
-  if (group.record.where.kind == Where::Kind::beyond && group.toward_client())
-    return text + "; the server's SYN-ACK had passed " + words.first + " and was lost between there and the client." +
-           words.remark;
-  if (group.record.where.kind == Where::Kind::beyond)
-    return text + "; the earlier ones left " + words.first + " and were " +
-           (group.record.origin == Origin::server ? "refused by the server" : "not answered") + " beyond it." + words.remark;
-  return text + "." + words.remark;
+  const uint64_t earlier = group.attempts - std::min(group.attempts, group.connections);
+  const std::string cost = seconds_of(group.record.time_lost_seconds.value_or(0));
+  if (group.record.origin == Origin::device)
+    return words.device + " dropped " + (group.toward_client() ? "the server's SYN-ACK to " : plural(earlier, "SYN") + " of ") +
+           words.connections + ", which came about only with a later one: that cost " + cost + "." + words.remark;
+  const std::string text = words.connections + " needed " + plural(group.attempts, "SYN") + " to come about, which cost " + cost;
+  if (group.record.where.kind != Where::Kind::beyond) return text + "." + words.remark;
+  if (group.toward_client())
+    return text + ": the server's SYN-ACK passed " + words.first + " and was lost between there and the client." + words.remark;
+  return text + ": " + std::string(by_number(earlier, "the earlier one", "the earlier ones")) + " passed " + words.first +
+         " and " + std::string(by_number(earlier, "was ", "were ")) +
+         (group.record.origin == Origin::server ? "refused by the server" : "not answered") + " beyond it." + words.remark;
 }
 
 }  // namespace

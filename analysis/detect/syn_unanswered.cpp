@@ -150,23 +150,23 @@ std::string sentence(const FindingGroup& group, const DetectorView& view) {
   switch (group.record.where.kind) {
     case Where::Kind::beyond: {
       const uint64_t others = group.server ? view.knowledge.answers_of(group.server->point, group.server->end) : 0;
-      const std::string remark = others == 0
-                                     ? words.remark
-                                     : " The port answered " + plural(others, "other") +
-                                           ": silence instead of a RST points to a filter on the server's host or beyond.";
-      return words.connections + " got no answer to " + syns + ": seen to leave " + words.first + ", nothing came back there." +
-             remark + view.opened_from.remark_for(group, view.options.path);
+      const std::string remark =
+          others == 0 ? words.remark
+                      : " The port answered " + plural(others, "other") +
+                            ": silence instead of a RST points to a filter on the server's host or beyond " + words.first + ".";
+      return words.connections + " got no answer to " + syns + " that passed " + words.first + "." + remark +
+             view.opened_from.remark_for(group, view.options.path);
     }
     case Where::Kind::unknown:
-      return words.connections + ": no answer to " + syns + " was seen." + words.remark;
+      return "No answer to " + syns + " of " + words.connections + " was seen." + words.remark;
     case Where::Kind::between:
       break;
   }
   if (group.toward_client())
-    return words.connections + " got no answer: the server's SYN-ACK was " + words.seen_entering + "; " + words.this_device +
-           " dropped it." + words.remark;
-  return words.connections + " got no answer: " + syns + " " + words.seen_entering + "; " + words.this_device + " dropped them." +
-         words.remark + view.opened_from.remark_for(group, view.options.path);
+    return words.device + " dropped the server's SYN-ACK to " + words.connections + ": " + words.seen_entering + "." +
+           words.remark;
+  return words.device + " dropped " + syns + " of " + words.connections + ": " + words.seen_entering + "." + words.remark +
+         view.opened_from.remark_for(group, view.options.path);
 }
 
 }  // namespace

@@ -32,9 +32,10 @@ void fate(Connection& c, const FateEvent& event, const DetectorView& view, Verdi
 
 std::string sentence(const FindingGroup& group, const DetectorView& view) {
   const SentenceWords words(group, view.options.path);
-  return plural(group.record.count, "packet") + " from the " + words.sender + " of " + words.connections +
-         " entered the device at " + words.source + " and left it at " + words.target + " without translation: the " +
-         words.receiver + " knows no such connection." + words.remark;
+
+  return words.device + " forwarded " + plural(group.record.count, "packet") + " from the " + words.sender + " of " +
+         words.connections + " without translation, as seen at " + words.target + ": the " + words.receiver +
+         " knows no such connection." + words.remark;
 }
 
 }  // namespace

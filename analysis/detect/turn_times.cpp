@@ -54,10 +54,17 @@ bool TurnTimes::asks_for_few_at_a_time() const {
 
 std::string TurnTimes::shares(const DetectorView& view) const {
   const std::string &near = view.options.path[first->point], &far = view.options.path[last->point];
-  const auto of = [this](int64_t part_ns) { return share(part_ns, waited_ns()); };
-  std::string text = "client " + of(parts.client_ns) + ", network toward it " + of(parts.before_device_ns);
-  if (first != last) text += ", between " + near + " and " + far + ' ' + of(parts.device_ns);
-  return text + ", network toward the server " + of(parts.after_device_ns) + ", server " + of(parts.server_ns);
+  const std::pair<std::string, int64_t> parts_of_path[] = {{"client", parts.client_ns},
+                                                           {"network to the client", parts.before_device_ns},
+                                                           {"between " + near + " and " + far, parts.device_ns},
+                                                           {"network to the server", parts.after_device_ns},
+                                                           {"server", parts.server_ns}};
+  std::string text;
+  for (const auto& [name, ns] : parts_of_path) {
+    const std::string part = share(ns, waited_ns());
+    if (part != "0 %") text += (text.empty() ? "" : ", ") + name + ' ' + part;
+  }
+  return text;
 }
 
 std::optional<TurnTimes> turn_times_of(const Connection& c, const DetectorView& view) {
@@ -99,7 +106,7 @@ Observation turn_times_observation(const Connection& c, const TurnTimes& times, 
        .frame = 0,
        .time_ns = o.last_ns,
        .detail = plural(times.turns(), "turn") + ", " + duration_of(times.waited_ns()) + " between them: " + shares});
-  o.remark = "Of the time between the data of one of them: " + shares + ".";
+  o.remark = "its time: " + shares + ".";
   return o;
 }
 

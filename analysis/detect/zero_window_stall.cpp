@@ -104,9 +104,8 @@ std::string sentence(const FindingGroup& group, const DetectorView& view) {
   const std::string whose = where.kind == Where::Kind::beyond    ? "the " + words.receiver + " beyond " + words.first
                             : where.kind == Where::Kind::between ? "the proxy between " + words.first + " and " + words.second
                                                                  : "the " + words.receiver + "'s side";
-  return words.connections + " had to wait for " + group.durations_text() + ": " + whose +
-         " had closed its window (it took no more data), and the " + words.sender + " asked again " +
-         plural(group.attempts, "time") + "." + words.remark;
+  return words.connections + " had to wait for " + group.durations_text() + ": " + whose + " had closed its window, and the " +
+         words.sender + " probed it " + plural(group.attempts, "time") + "." + words.remark;
 }
 
 }  // namespace

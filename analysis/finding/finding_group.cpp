@@ -2,17 +2,18 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 
 #include "analysis/model/text.h"
 
 namespace parallax {
 namespace {
 
-// "to 203.0.113.80:80", or of one client's attempts at many services "of 192.0.2.66 to 5000 ports of 203.0.113.80".
+// "to 203.0.113.80:80", or of one client's attempts at many services "from 192.0.2.66 to 5000 ports of 203.0.113.80".
 std::string destination_of(const FindingGroup& group) {
   if (!group.is_spread) return " to " + group.record.service.value_or("?");
   const std::string at_least = group.is_full() ? "at least " : "";
-  return " of " + to_string(*group.only_source) + " to " + at_least +
+  return " from " + to_string(*group.only_source) + " to " + at_least +
          (group.one_host ? plural(group.services.size(), "port") + " of " + to_string(*group.host)
                          : plural(group.services.size(), "service"));
 }
@@ -47,14 +48,21 @@ SentenceWords::SentenceWords(const FindingGroup& group, const std::vector<std::s
       second(group.record.where.kind == Where::Kind::between ? path[group.record.where.second] : "?"),
       source(group.toward_client() ? second : first),
       target(group.toward_client() ? first : second),
-      device(is_hairpin_at(group) ? "the device at " + first : "the device between " + first + " and " + second),
-      this_device(is_hairpin_at(group) ? "the device" : "the device between"),
+      device(is_hairpin_at(group) ? "The device at " + first : "The device between " + first + " and " + second),
       seen_entering("seen at " + source +
                     (is_hairpin_at(group) ? " on the way to the device, never on the way from it" : ", never at " + target)),
       seen_leaving("seen at " + target +
                    (is_hairpin_at(group) ? " on the way from the device, never on the way to it" : ", never at " + source)),
       sender(group.toward_client() ? "server" : "client"),
       receiver(group.toward_client() ? "client" : "server"),
-      remark(group.remark.empty() ? "" : ' ' + group.remark) {}
+      remark(group.remark.empty() ? "" : ' ' + group.remark),
+      example(remark) {
+  if (example.empty()) return;
+  if (group.connections == 1) {
+    example[1] = static_cast<char>(std::toupper(static_cast<unsigned char>(example[1])));
+  } else {
+    example = " For example," + example;
+  }
+}
 
 }  // namespace parallax

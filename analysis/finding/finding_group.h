@@ -74,13 +74,13 @@ struct SentenceWords {
   std::string connections;     // "3 connections to 203.0.113.80:80"
   std::string first, second;   // the points of the place: beyond, or between, the client's side first; "?" where there is none
   std::string source, target;  // where packets of the finding's direction enter the device between, and where they leave it
-  std::string device;          // "the device between outside and inside"; of a hairpin "the device at inside"
-  std::string this_device;     // the same where its points have just been named: "the device between"; of a hairpin "the device"
+  std::string device;          // at the beginning: "The device between outside and inside"; of a hairpin "The device at inside"
   std::string seen_entering;   // of packets that it lost: "seen at outside, never at inside"
   std::string seen_leaving;    // of packets that it made
   std::string sender;          // "client" or "server", by direction
   std::string receiver;
-  std::string remark;  // with a blank before it, or empty
+  std::string remark;   // with a blank before it, or empty
+  std::string example;  // the same of a remark that is a clause about one connection: "For example, ..." where there are several
 };
 
 }  // namespace parallax

@@ -57,6 +57,7 @@ bool Recognised::take_name(const RecognitionEvent& event) {
   RecognisedName& name = names.emplace_back();
   copy_to(event.text(0), name.end);
   name.code = event.code;
+  name.seq = event.seq;
   name.order_ns = event.order_ns;
   return true;
 }

@@ -47,6 +47,7 @@ struct RecognisedProxy {
 struct RecognisedName {  // of another connection's end
   Endpoint end;
   uint16_t code = 0;  // FTP's reply code, or the endpoint mapper's port
+  uint32_t seq = 0;   // where the answer begins that names it
   int64_t order_ns = 0;
 };
 

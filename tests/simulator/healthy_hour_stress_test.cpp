@@ -1,5 +1,5 @@
-// An hour of healthy traffic: segments lost and overtaken on the way, resets, connections that stay open or are cut off, ports that
-// are closed or filtered. Nobody is woken for anything that is not so.
+// An hour of healthy traffic: segments lost and overtaken on the way, resets, connections that stay open or are cut off, ports
+// that are closed or filtered. Nobody is woken for anything that is not so.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -50,7 +50,8 @@ TEST_P(HealthyHour, WarnsOfNothingThatIsNotSo) {
     const bool wakes_people = finding.severity >= Severity::warning;
     EXPECT_FALSE(wakes_people && !is_true(finding, simulation)) << describe(finding, simulation.input.options.path);
     const bool is_so = finding.kind == FindingKind::reordered_by_device;  // it holds some back, as devices with several queues do
-    EXPECT_TRUE(is_so || finding.origin != Origin::device) << "it did no wrong: " << describe(finding, simulation.input.options.path);
+    EXPECT_TRUE(is_so || finding.origin != Origin::device)
+        << "it did no wrong: " << describe(finding, simulation.input.options.path);
   }
   for (const auto& [kind, count] : told) std::printf("%s %lu\n", std::string(name_of(kind)).c_str(), count);
 }

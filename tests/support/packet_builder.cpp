@@ -197,6 +197,18 @@ std::vector<Frame> in_fragments(const Frame& whole) {
   return fragments;
 }
 
+void leave_to_network_card(Frame& frame, size_t payload_length, size_t mss) {
+  constexpr size_t kIp = 14, kTcp = kIp + 20;
+  const bool is_cut_up_later = payload_length > mss;
+  uint32_t sum = ip_protocol::tcp + (is_cut_up_later ? 0 : static_cast<uint32_t>(frame.size() - kTcp));
+  for (size_t at = kIp + 12; at < kTcp; at += 2) sum += static_cast<uint32_t>(frame[at] << 8 | frame[at + 1]);
+  while (sum >> 16) sum = (sum & 0xffff) + (sum >> 16);
+  set16(frame, kTcp + 16, static_cast<uint16_t>(sum));
+  if (!is_cut_up_later) return;
+  set16(frame, kIp + 2, 0);
+  set16(frame, kIp + 10, 0);
+}
+
 Frame arp_request_frame(const Address& sender, const Address& target) {
   Frame frame(6, 0xff);
   put_mac_of(frame, sender);

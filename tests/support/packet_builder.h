@@ -57,6 +57,10 @@ Frame udp_frame(const Ip& ip, const Udp& udp, std::span<const uint8_t> payload =
 Frame icmp_error_frame(const Ip& ip, uint8_t type, uint8_t code, const Frame& quoted);
 // `inner` in VXLAN, between two hosts of its own.
 Frame in_vxlan(uint32_t vni, const Frame& inner);
+// As a capture on the sending host shows a TCP segment whose checksum it leaves to its network card: the sum of the pseudo-header
+// stands there. With more than `mss` bytes of data it leaves cutting up to the card as well, and the IP header has neither length
+// nor checksum. REQUIRES: IPv4 in Ethernet, without VLAN.
+void leave_to_network_card(Frame& frame, size_t payload_length, size_t mss = 1460);
 // `whole` in fragments of 1,480 bytes of IP payload. REQUIRES: IPv4 in Ethernet, without VLAN.
 std::vector<Frame> in_fragments(const Frame& whole);
 Frame arp_request_frame(const Address& sender, const Address& target);

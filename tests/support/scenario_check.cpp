@@ -287,6 +287,8 @@ class Checker {
         crossing_pair(key, found->transit, [](const Distribution& d) { return std::to_string(d.count); });
       } else if (key == "kept") {
         crossing_pair(key, found->bytes_kept, [](uint64_t bytes) { return std::to_string(bytes); });
+      } else if (key == "isn_offset") {
+        crossing_pair(key, found->isn_offset, [](int64_t offset) { return std::to_string(offset); });
       } else if (key == "changes") {
         changes(found->changes, take());
       } else {

@@ -8,6 +8,7 @@
 
 #include "tests/support/engine_words.h"
 #include "tests/support/scenario.h"
+#include "tests/support/scenario_words.h"
 
 namespace parallax::test {
 namespace {
@@ -18,89 +19,12 @@ constexpr int64_t kEpochNs = 1'700'000'000'000'000'000;
 constexpr int64_t kCoverBeforeNs = 1'000'000'000, kCoverAfterNs = 10'000'000'000;
 constexpr int64_t kTransitNs = 50'000;
 
-struct Failure {
-  std::string text;
-};
-
-template <typename T>
-T number(const std::string& word) {
-  T value{};
-  const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), value);
-  if (error != std::errc{} || end != word.data() + word.size()) throw Failure{"not a number: '" + word + "'"};
-  return value;
-}
-int64_t nanoseconds(const std::string& word) {
-  return std::llround(number<double>(word[0] == '+' ? word.substr(1) : word) * 1e9);
-}
-
 Endpoint parse_endpoint(const std::string& word) {
   const size_t colon = word.rfind(':');
   if (colon == std::string::npos) throw Failure{"expected ADDRESS:PORT, got '" + word + "'"};
   std::string host = word.substr(0, colon);
   if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
   return {address(host), number<uint16_t>(word.substr(colon + 1))};
-}
-
-// The words of a line, read from the left.
-class Words {
- public:
-  explicit Words(std::vector<std::string> words) : words_(std::move(words)) {}
-  bool empty() const { return next_ == words_.size(); }
-  const std::string& peek() const {
-    static const std::string kNothing;
-    return empty() ? kNothing : words_[next_];
-  }
-  std::string take(const char* what) {
-    if (empty()) throw Failure{std::string("expected ") + what + " at the end of the line"};
-    return words_[next_++];
-  }
-  bool accept(std::string_view word) {
-    if (peek() != word || empty()) return false;
-    ++next_;
-    return true;
-  }
-  void require(std::string_view word) {
-    if (!accept(word)) throw Failure{"expected '" + std::string(word) + "', got '" + peek() + "'"};
-  }
-  std::vector<std::string> rest() const { return {words_.begin() + static_cast<ptrdiff_t>(next_), words_.end()}; }
-
- private:
-  std::vector<std::string> words_;
-  size_t next_ = 0;
-};
-
-// Words are parted by spaces; "..." keeps its spaces; # begins a comment.
-std::vector<std::string> split(const std::string& line) {
-  std::vector<std::string> words;
-  for (size_t i = 0; i < line.size();) {
-    if (line[i] == ' ') {
-      ++i;
-    } else if (line[i] == '#') {
-      break;
-    } else if (line[i] == '"') {
-      const size_t end = line.find('"', i + 1);
-      if (end == std::string::npos) throw Failure{"a quotation without its end"};
-      words.push_back(line.substr(i + 1, end - i - 1));
-      i = end + 1;
-    } else {
-      const size_t end = std::min(line.find(' ', i), line.size());
-      words.push_back(line.substr(i, end - i));
-      i = end;
-    }
-  }
-  return words;
-}
-
-// \r, \n and \xHH as in C.
-std::string unescaped(std::string text) {
-  for (size_t at = 0; (at = text.find("\\x", at)) != std::string::npos; ++at) {
-    if (at + 4 > text.size()) throw Failure{"\\x is followed by two digits"};
-    text.replace(at, 4, 1, static_cast<char>(std::stoi(text.substr(at + 2, 2), nullptr, 16)));
-  }
-  for (const auto& [escape, byte] : {std::pair{"\\r", "\r"}, std::pair{"\\n", "\n"}}) {
-    for (size_t at = 0; (at = text.find(escape)) != std::string::npos;) text.replace(at, 2, byte);
-  }
-  return text;
 }
 
 uint8_t parse_tcp_flags(const std::string& word) {
@@ -343,7 +267,8 @@ class Parser {
     std::optional<uint8_t> ttl;
     bool ip_id_given = false, altered = false, spoiled = false, keeps_sack = false;
     bool has_checksum = true, is_fragmented = false;
-    uint32_t times = 1;  // that it is sent
+    std::optional<PointIndex> offloaded_at;  // captured there before the network card has filled in length and checksum
+    uint32_t times = 1;                      // that it is sent
     int64_t every_ns = 0;
     int64_t transit_ns = 0, uncertainty_ns = 0;
     uint32_t seq = 0, length = 0;  // relative
@@ -421,6 +346,8 @@ class Parser {
       line.altered = true;
     } else if (key == "spoiled") {
       line.spoiled = true;
+    } else if (key == "offloaded") {
+      line.offloaded_at = point(words.take("a point"));
     } else if (key == "payload") {
       line.payload_from = alias(words.take("an endpoint"));
     } else if (key == "transit") {
@@ -497,6 +424,7 @@ class Parser {
       for (const auto& [left, right] : line.sack) line.tcp.sack.push_back({sack_isn + left, sack_isn + right});
       frame.bytes = tcp_frame(line.ip, line.tcp, payload);
       if (line.spoiled && i > 0) frame.bytes[frame.bytes.size() - payload.size() - 4] ^= 0x40;  // without options
+      if (line.offloaded_at == p) leave_to_network_card(frame.bytes, payload.size());
     }
     newest_[{p, line.from, line.to}] = frame.bytes;
     if (line.is_fragmented) {

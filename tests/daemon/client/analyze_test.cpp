@@ -468,7 +468,7 @@ TEST_F(AnalyzeTest, BlameOnBothSidesOfAStepRestsOnAlignedClocks) {
   for (const v1::Record& record : all) {
     if (!record.has_finding()) continue;
     const v1::Finding& finding = record.finding();
-    is_uncertain |= finding.summary().starts_with("stamps of outside and inside cannot be compared (system clock set)");
+    is_uncertain |= finding.summary().starts_with("Timestamps at outside and inside cannot be compared (system clock set)");
     if (finding.where().between_size() != 2 || finding.summary().find("SYN") == std::string::npos) continue;
     is_blamed = true;
     EXPECT_THAT(finding.evidence(finding.evidence_size() - 1).detail(), HasSubstr("its clock was aligned to that of outside"));
@@ -491,7 +491,7 @@ TEST_F(AnalyzeTest, OffsetsThatCannotBeToldAreSaid) {
   EXPECT_THAT(all[1].point().warnings(0),
               HasSubstr("the offset of its clock cannot be told: both show packets of one direction"));
   EXPECT_THAT(outcome.out,
-              HasSubstr("stamps of outside and inside cannot be compared (packets left before they came, and it stays"));
+              HasSubstr("Timestamps at outside and inside cannot be compared (packets left before they came, and it stays"));
 }
 
 TEST_F(AnalyzeTest, FilterChoosesPackets) {
