@@ -60,6 +60,12 @@ DecodeError take_later_fragment(Bytes bytes, uint16_t offset, DecodedFrame& sigh
   return DecodeError::none;
 }
 
+// REQUIRES: protocol is set. (SACK blocks stand in the same place.)
+void note_span(uint32_t offset, uint32_t length, bool more, DecodedFrame& sighting) {
+  set(sighting, SightingFlag::fragment);
+  if (sighting.protocol != ip_protocol::tcp) sighting.set_fragment_span({offset * 8, offset * 8 + length, !more});
+}
+
 }  // namespace
 
 Address mapped_ipv4(const uint8_t* address) {
@@ -113,7 +119,7 @@ DecodeError decode_ipv4(Bytes bytes, DecodedFrame& sighting, Nest nest) {
   if (fragment & kDontFragment) set(sighting, SightingFlag::dont_fragment);
   const Bytes payload = bytes.first(total).skip(header);
   if (fragment & (kMoreFragments | kOffset)) [[unlikely]] {
-    set(sighting, SightingFlag::fragment);
+    note_span(fragment & kOffset, payload.wire, fragment & kMoreFragments, sighting);
     if (fragment & kOffset) return take_later_fragment(payload, fragment & kOffset, sighting);
   }
   return decode_protocol(payload, sighting, nest);
@@ -135,7 +141,9 @@ DecodeError walk_extension_headers(Bytes& bytes, Ipv6Chain& chain) {
       const uint16_t offset_and_more = load16(p + 2);
       chain.fragment_offset = offset_and_more >> 3;
       chain.fragmented = (offset_and_more & 0xfff9) != 0;  // an atomic fragment (RFC 6946) is a whole packet
+      chain.more_fragments = (offset_and_more & 1) != 0;
       chain.id = load16(p + 6);
+      chain.fragment_length = bytes.wire - 8;
     } else {
       // RFC 4302 counts the authentication header in units of four, less two; the others are in units of eight, less one.
       length = kind == kAuthentication ? (p[1] + 2u) * 4 : (p[1] + 1u) * 8;
@@ -168,13 +176,13 @@ DecodeError decode_ipv6(Bytes bytes, DecodedFrame& sighting, Nest nest) {
   std::memcpy(sighting.source.data(), p + 8, 16);
   std::memcpy(sighting.destination.data(), p + 24, 16);
   Bytes payload = bytes.skip(kHeader).first(length);
-  Ipv6Chain chain{p[6], false, 0, 0};
+  Ipv6Chain chain{.protocol = p[6]};
   const DecodeError error = walk_extension_headers(payload, chain);
   if (error != DecodeError::none) return error;
   sighting.protocol = chain.protocol;
   sighting.ip_id = chain.id;
   if (chain.fragmented) {
-    set(sighting, SightingFlag::fragment);
+    note_span(chain.fragment_offset, chain.fragment_length, chain.more_fragments, sighting);
     if (chain.fragment_offset != 0) return take_later_fragment(payload, chain.fragment_offset, sighting);
   }
   return decode_protocol(payload, sighting, nest);

@@ -81,6 +81,8 @@ DecodeError decode_udp(Bytes bytes, DecodedFrame& sighting, Nest nest) {
   sighting.source_port = load16(p);
   sighting.destination_port = load16(p + 2);
   sighting.seq = payload_sum(p, sighting);
+  if (sighting.has(SightingFlag::fragment)) [[unlikely]]
+    sighting.ack = std::max<uint32_t>(load16(p + 4), kHeader) - kHeader;
   note_payload(bytes.first(length).skip(kHeader), sighting);
   if (!is_tunnel_port(sighting.source_port, sighting.destination_port)) [[likely]]
     return DecodeError::none;

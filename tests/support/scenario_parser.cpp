@@ -1,12 +1,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
-#include <cmath>
 #include <map>
+#include <numeric>
 #include <sstream>
 
 #include "tests/support/scenario.h"
+#include "tests/support/scenario_words.h"
 
 namespace parallax::test {
 namespace {
@@ -16,57 +16,6 @@ constexpr int64_t kEpochNs = 1'700'000'000'000'000'000;
 // Unless `coverage` says otherwise, every point watches from a second before the first packet to this long after the last.
 constexpr int64_t kCoverBeforeNs = 1'000'000'000, kCoverAfterNs = 10'000'000'000;
 constexpr int64_t kTransitNs = 50'000;
-
-struct Failure {
-  std::string text;
-};
-
-template <typename T>
-T number(const std::string& word) {
-  T value{};
-  const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), value);
-  if (error != std::errc{} || end != word.data() + word.size()) throw Failure{"not a number: '" + word + "'"};
-  return value;
-}
-int64_t nanoseconds(const std::string& word) {
-  return std::llround(number<double>(word[0] == '+' ? word.substr(1) : word) * 1e9);
-}
-
-Endpoint parse_endpoint(const std::string& word) {
-  const size_t colon = word.rfind(':');
-  if (colon == std::string::npos) throw Failure{"expected ADDRESS:PORT, got '" + word + "'"};
-  std::string host = word.substr(0, colon);
-  if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
-  return {address(host), number<uint16_t>(word.substr(colon + 1))};
-}
-
-// The words of a line, read from the left.
-class Words {
- public:
-  explicit Words(std::vector<std::string> words) : words_(std::move(words)) {}
-  bool empty() const { return next_ == words_.size(); }
-  const std::string& peek() const {
-    static const std::string kNothing;
-    return empty() ? kNothing : words_[next_];
-  }
-  std::string take(const char* what) {
-    if (empty()) throw Failure{std::string("expected ") + what + " at the end of the line"};
-    return words_[next_++];
-  }
-  bool accept(std::string_view word) {
-    if (peek() != word || empty()) return false;
-    ++next_;
-    return true;
-  }
-  void require(std::string_view word) {
-    if (!accept(word)) throw Failure{"expected '" + std::string(word) + "', got '" + peek() + "'"};
-  }
-  std::vector<std::string> rest() const { return {words_.begin() + static_cast<ptrdiff_t>(next_), words_.end()}; }
-
- private:
-  std::vector<std::string> words_;
-  size_t next_ = 0;
-};
 
 // Words are parted by spaces; "..." keeps its spaces; # begins a comment.
 std::vector<std::string> split(const std::string& line) {
@@ -357,7 +306,9 @@ class Parser {
     std::optional<uint8_t> ttl;
     bool ip_id_given = false, altered = false, spoiled = false, keeps_sack = false;
     bool has_checksum = true, is_fragmented = false;
-    uint32_t times = 1;  // that it is sent
+    std::map<PointIndex, std::vector<size_t>> fragments;  // that the point sees, of those 1 to ...; none: a packet in one piece
+    std::map<PointIndex, size_t> fragment_size;           // bytes of IP payload
+    uint32_t times = 1;                                   // that it is sent
     int64_t every_ns = 0;
     int64_t transit_ns = 0, uncertainty_ns = 0;
     uint32_t seq = 0, length = 0;  // relative
@@ -365,6 +316,8 @@ class Parser {
     std::optional<uint32_t> ack;
     std::vector<std::pair<uint32_t, uint32_t>> sack;
     uint8_t icmp_type = 0, icmp_code = 0;
+    uint16_t icmp_mtu = 0;
+    std::optional<size_t> about;  // index of alias: where the packet was going that an ICMP error quotes; none: to its sender
   };
 
   // TIME POINT... FROM > TO  FLAGS SEQ[:END] ... | udp LENGTH [unsummed] | icmp TYPE CODE
@@ -407,6 +360,8 @@ class Parser {
     } else if (line.kind == "icmp") {
       line.icmp_type = number<uint8_t>(words.take("a type"));
       line.icmp_code = number<uint8_t>(words.take("a code"));
+      if (words.accept("mtu")) line.icmp_mtu = number<uint16_t>(words.take("a number"));
+      if (words.accept("about")) line.about = alias(words.take("an endpoint"));
     } else {
       line.tcp.flags = parse_tcp_flags(line.kind);
       if (!words.empty() && std::isdigit(static_cast<unsigned char>(words.peek()[0]))) {
@@ -428,6 +383,15 @@ class Parser {
       line.ip.traffic_class = number<uint8_t>(words.take("a number"));
     } else if (key == "vlan") {
       line.ip.vlan = number<uint16_t>(words.take("a VLAN"));
+    } else if (key == "fragments") {
+      std::vector<size_t>& shown = line.fragments[point(words.take("a point"))];
+      if (words.accept("whole")) return true;
+      while (!words.empty() && std::isdigit(static_cast<unsigned char>(words.peek()[0])))
+        shown.push_back(number<size_t>(words.take("a number")));
+      if (shown.empty()) throw Failure{"which fragments does the point see?"};
+    } else if (key == "fragment-size") {
+      const PointIndex p = point(words.take("a point"));
+      line.fragment_size[p] = number<size_t>(words.take("a number"));
     } else if (key == "begins") {
       line.text = unescaped(words.take("a text"));
       if (line.text.size() > line.length) throw Failure{fmt::format("the text has {} bytes", line.text.size())};
@@ -496,10 +460,10 @@ class Parser {
     } else if (line.kind == "udp") {
       frame.bytes = udp_frame(line.ip, {source.at[p].port, destination.at[p].port, line.has_checksum}, payload);
     } else if (line.kind == "icmp") {
-      const auto quoted = newest_.find({p, line.to, line.from});
+      const auto quoted = newest_.find({p, line.to, line.about.value_or(line.from)});
       if (quoted == newest_.end())
         throw Failure{"an ICMP error quotes a packet that came the other way, and there was none at this point"};
-      frame.bytes = icmp_error_frame(line.ip, line.icmp_type, line.icmp_code, quoted->second);
+      frame.bytes = icmp_error_frame(line.ip, {line.icmp_type, line.icmp_code, line.icmp_mtu}, quoted->second);
     } else {
       const uint32_t peer_isn = isn_of(p, line.to, line.from);
       line.tcp.source_port = source.at[p].port;
@@ -513,9 +477,16 @@ class Parser {
       if (line.spoiled && i > 0) frame.bytes[frame.bytes.size() - payload.size() - 4] ^= 0x40;  // without options
     }
     newest_[{p, line.from, line.to}] = frame.bytes;
-    if (line.is_fragmented) {
-      for (Frame& fragment : in_fragments(frame.bytes))
-        sent_.push_back({p, !source.beyond_last, {frame.time_ns, frame.stamp_uncertainty_ns, std::move(fragment), 0}});
+    const auto shown = line.fragments.find(p);
+    if (line.is_fragmented && (shown == line.fragments.end() || !shown->second.empty())) {
+      const auto size = line.fragment_size.find(p);
+      const std::vector<Frame> all = in_fragments(frame.bytes, size == line.fragment_size.end() ? 1480 : size->second);
+      std::vector<size_t> numbers(all.size());
+      std::iota(numbers.begin(), numbers.end(), size_t{1});
+      for (const size_t number : shown == line.fragments.end() ? numbers : shown->second) {
+        if (number < 1 || number > all.size()) throw Failure{fmt::format("there are {} fragments", all.size())};
+        sent_.push_back({p, !source.beyond_last, {frame.time_ns, frame.stamp_uncertainty_ns, all[number - 1], 0}});
+      }
       return;
     }
     if (const auto vni = vni_.find(p); vni != vni_.end()) frame.bytes = in_vxlan(vni->second, frame.bytes);
