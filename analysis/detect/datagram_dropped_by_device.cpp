@@ -3,6 +3,7 @@
 #include "analysis/detect/detectors.h"
 #include "analysis/detect/fate_observation.h"
 #include "analysis/detect/handshake.h"
+#include "analysis/detect/icmp_errors.h"
 #include "analysis/finding/evidence.h"
 #include "analysis/model/service_port.h"
 #include "analysis/model/text.h"
@@ -66,6 +67,10 @@ void question_lost(const Connection& c, const DetectorView& view, Verdicts& out)
   Observation o = lost(c, a.first, "first of " + plural(a.has_summary ? a.summary.packets[Side::client] : 1, "datagram") + ", ");
   path.blame_device(o, path.stop_of(a), *next, proof,
                     "no datagram of this conversation within " + duration_of(view.options.device_timeout_ns));
+  if (const IcmpSighting* icmp = icmp_refusal(a)) {
+    o.evidence.push_back(icmp_evidence(*icmp));
+    o.remark += (o.remark.empty() ? "" : " ") + std::string("The client was told: ") + text_of(icmp->error) + ".";
+  }
   out.tell(std::move(o));
 }
 
