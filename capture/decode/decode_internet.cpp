@@ -66,6 +66,15 @@ void note_span(uint32_t offset, uint32_t length, bool more, DecodedFrame& sighti
   if (sighting.protocol != ip_protocol::tcp) sighting.set_fragment_span({offset * 8, offset * 8 + length, !more});
 }
 
+constexpr uint16_t kDontFragment = 0x4000, kMoreFragments = 0x2000, kFragmentOffset = 0x1fff;  // of IPv4
+
+// `flags`: with the offset. Apart, so that decode_ipv4() keeps few registers for what is no fragment.
+[[gnu::noinline]] DecodeError decode_ipv4_fragment(Bytes payload, uint16_t flags, DecodedFrame& sighting, Nest nest) {
+  const uint16_t offset = flags & kFragmentOffset;
+  note_span(offset, payload.wire, flags & kMoreFragments, sighting);
+  return offset != 0 ? take_later_fragment(payload, offset, sighting) : decode_protocol(payload, sighting, nest);
+}
+
 }  // namespace
 
 Address mapped_ipv4(const uint8_t* address) {
@@ -94,7 +103,6 @@ DecodeError decode_network(uint16_t type, Bytes bytes, DecodedFrame& sighting, N
 
 DecodeError decode_ipv4(Bytes bytes, DecodedFrame& sighting, Nest nest) {
   constexpr uint32_t kHeader = 20;
-  constexpr uint16_t kDontFragment = 0x4000, kMoreFragments = 0x2000, kOffset = 0x1fff;
   const uint8_t* p = bytes.data;
   if (bytes.captured < kHeader) return DecodeError::ip_header_cut;
   if (p[0] >> 4 != 4) return DecodeError::ip_version_wrong;
@@ -118,10 +126,8 @@ DecodeError decode_ipv4(Bytes bytes, DecodedFrame& sighting, Nest nest) {
   const uint16_t fragment = load16(p + 6);
   if (fragment & kDontFragment) set(sighting, SightingFlag::dont_fragment);
   const Bytes payload = bytes.first(total).skip(header);
-  if (fragment & (kMoreFragments | kOffset)) [[unlikely]] {
-    note_span(fragment & kOffset, payload.wire, fragment & kMoreFragments, sighting);
-    if (fragment & kOffset) return take_later_fragment(payload, fragment & kOffset, sighting);
-  }
+  if (fragment & (kMoreFragments | kFragmentOffset)) [[unlikely]]
+    return decode_ipv4_fragment(payload, fragment, sighting, nest);
   return decode_protocol(payload, sighting, nest);
 }
 
