@@ -232,9 +232,11 @@ class PairTable {
   void note_acknowledgement(Pair& pair, Side sender, bool enters, uint32_t ack, uint16_t window, uint8_t tcp_flags);
   void entering(Pair& pair, Side sender, Pending in);
   void leaving(Pair& pair, Side sender, const Pending& out);
+  // Of a datagram without a checksum; if it has one on the other side, nothing follows from the two.
+  static bool is_hash(uint32_t datagram) { return datagram >> 31 != 0; }
   static bool matches(const Pair& pair, Side sender, const Pending& in, const Pending& out) {
     if ((in.tcp_flags ^ out.tcp_flags) & kShapeFlags || in.length != out.length) return false;
-    if (pair.datagrams) return in.seq == out.seq || in.seq == 0 || out.seq == 0;
+    if (pair.datagrams) return in.seq == out.seq || in.seq == 0 || out.seq == 0 || is_hash(in.seq) != is_hash(out.seq);
     if (in.has(tcp_flag::syn)) return true;  // a device that rewrites sequences teaches its offset here
     if (!pair.offset[sender].known())
       return in.has(tcp_flag::rst) && in.seq == out.seq;  // may be all that a direction ever shows
