@@ -259,7 +259,7 @@ class Verdict:
     def _judge_datagrams(self):
         lost, early = self.truth.lost_datagrams()
         true, found, invented = sum(lost.values()), 0, []
-        if true + early != self.truth.dropped and not (self.shape.idle or self.shape.meanwhile):  # what has been forgotten is dropped by no rule
+        if true + early != self.truth.dropped and not (self.shape.idle or self.shape.meanwhile or self.shape.fragments):  # forgotten: dropped by no rule
             self.notes.append("the ends miss %d datagrams, the device has dropped %d" % (true + early, self.truth.dropped))
         left, labelled = lost.copy(), set()
         for point, number, connection in self.answer.lost:
