@@ -149,7 +149,13 @@ PairForwarder::Hint PairForwarder::hint_of(uint32_t leg, const Sighting& s, Side
   const uint16_t logged = hot.flags & leg_flag::log_over ? 0 : store_.legs.cold(leg).log_count;
   const bool is_first = logged > 0 && logged < kFirstHints;  // but the very first, which is known
   const bool answered = hot.packets[opposite(from)] > 0 && !(hot.flags & leg_flag::reset);
-  if (s.protocol == ip_protocol::udp) return is_first ? Hint::sighted : Hint::none;
+  if (s.protocol == ip_protocol::udp) {
+    // A fragmented one has been logged before, with its first fragment.
+    const PerSide<uint32_t>& fragments = store_.legs.cold(leg).isn;
+    const uint16_t hints = fragments[Side::client] + fragments[Side::server] > 0 ? 2 * kFirstHints : kFirstHints;
+    const uint16_t own = s.has(SightingFlag::fragment) ? 1 : 0;
+    return logged > own && logged < hints ? Hint::sighted : Hint::none;
+  }
   if (is_first && !answered) return Hint::stranger;
   const uint32_t mixed = (s.seq ^ s.ack) * 0x9E3779B1u;
   return is_first || mixed >> (32 - kSampleBits) == 0 ? Hint::sighted : Hint::none;
