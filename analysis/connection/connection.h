@@ -25,10 +25,18 @@ struct LegStops {
   int64_t silence_ns = 0;                              // and how long that was
 };
 
+// An ICMP error about a packet of a leg, as the leg's point has shown it. packet.seq is of what it quotes, packet.from the side
+// that the quoted packet was to reach.
+struct IcmpSighting {
+  PacketFacts packet{};
+  IcmpError error{};
+};
+
 // What the correlator keeps of one leg.
 struct LegState {
   static constexpr size_t kAttemptsKept = 16;
   static constexpr size_t kSightedMax = 8;
+  static constexpr size_t kIcmpKept = 8;
   static constexpr size_t kSharedMax = 64;  // a proxy's connection to its server may carry messages of any number of clients
 
   LegId id;
@@ -58,6 +66,7 @@ struct LegState {
   std::vector<uint64_t> shared_with;  // legs (LegId::value()) beyond a proxy that carry messages of both: see kSharedMax
   std::vector<uint64_t> not_with;     // legs (LegId::value()) that it was paired with until that was taken back
   RivalKeys rival_keys{};
+  std::vector<IcmpSighting> icmp;   // errors about its packets, the first kIcmpKept
   std::unique_ptr<LegStops> stops;  // null: it never stood still
   LegBefore before{};               // on the same ends
   uint64_t successor = 0;           // the leg (LegId::value()) that its client opened instead; 0: none

@@ -245,6 +245,9 @@ void Correlator::update(uint64_t leg_id, const LegEvent& event) {
     case LegEventType::stood_still:
       leg.note(event.news.standstill);
       break;
+    case LegEventType::icmp_error:
+      if (leg.icmp.size() < LegState::kIcmpKept) leg.icmp.push_back({event.packet, event.news.icmp});
+      break;
     case LegEventType::turn:
       pair_by_turns(leg_id, event);
       proxy_transits_.take(leg_id, event);

@@ -3,6 +3,7 @@
 #include "analysis/detect/detectors.h"
 #include "analysis/detect/fate_observation.h"
 #include "analysis/detect/handshake.h"
+#include "analysis/detect/icmp_errors.h"
 #include "analysis/finding/evidence.h"
 #include "analysis/model/service_port.h"
 #include "analysis/model/text.h"
@@ -15,7 +16,12 @@ constexpr auto kKind = FindingKind::datagram_dropped_by_device;
 std::string datagram_of(uint32_t length) { return "datagram of " + plural(length, "byte"); }
 
 void fate(Connection& c, const FateEvent& event, const DetectorView&, Verdicts& out) {
-  out.tell(fate_observation(c, event, kKind, datagram_of(event.packet.payload_length)));
+  std::string what = datagram_of(event.packet.payload_length);
+  if (event.fragments != Fragments::none) what += " in fragments";
+  if (event.fragments == Fragments::first_left) what += ", of which only the first was seen to leave";
+  Observation o = fate_observation(c, event, kKind, what);
+  if (event.fragments == Fragments::first_left) o.remark = "Of fragmented ones it let the first fragment pass, and not the rest.";
+  out.tell(std::move(o));
 }
 
 // The client has asked, and its point has shown no answer.
@@ -62,6 +68,10 @@ void question_lost(const Connection& c, const DetectorView& view, Verdicts& out)
   o.attempts = o.proved = 1;
   path.blame_device(o, path.stop_of(a), *next, proof,
                     "no datagram of this conversation within " + duration_of(view.options.device_timeout_ns));
+  if (const IcmpSighting* icmp = icmp_refusal(a)) {
+    o.evidence.push_back(icmp_evidence(*icmp));
+    o.remark += (o.remark.empty() ? "" : " ") + std::string("The client was told: ") + text_of(icmp->error) + ".";
+  }
   out.tell(std::move(o));
 }
 
@@ -107,7 +117,7 @@ const Detector datagram_dropped_by_device = {
     .fate = fate,
     .sentence = sentence,
     .page = {
-        .means = "UDP datagrams entered the device and never left it.",
+        .means = "UDP datagrams entered the device and never left it; of fragmented ones all fragments, or all but the first.",
         .needs = "Both points covered for the time in which the datagram should have left. Of a conversation, that it is paired "
                  "across "
                  "the device and that something of the same direction has crossed, and where the device renames its ends, that "
@@ -115,9 +125,11 @@ const Detector datagram_dropped_by_device = {
                  "device, and no datagram there that may be its continuation.",
         .errs = "A device that answers from a cache, or changes all of a datagram, drops nothing. One that spreads the datagrams "
                 "of a conversation over several servers, and renames the client too, looks as if it dropped what goes to all but "
-                "one. Fragments are not followed.",
+                "one. Of a fragmented datagram nothing is said before all of it has entered, nor where the far point may have "
+                "been captured with a filter for ports, which hides all fragments but the first.",
         .next =
             "Look at the device's rules and logs for that address and port, at limits of its sessions and of its rates, and at "
-            "how soon it forgets idle UDP sessions."}};
+            "how soon it forgets idle UDP sessions. If only fragmented ones vanish, at its rule for fragments, or let the sender "
+            "send less (EDNS buffer size, IKE fragmentation)."}};
 
 }  // namespace parallax::detect

@@ -5,6 +5,7 @@
 #include "analysis/detect/datagram_question.h"
 #include "analysis/detect/detectors.h"
 #include "analysis/detect/handshake.h"
+#include "analysis/detect/icmp_errors.h"
 #include "analysis/finding/evidence.h"
 #include "analysis/model/text.h"
 
@@ -71,6 +72,11 @@ void look(Connection& c, const DetectorView& view, Verdicts& out) {
   o.evidence.push_back(present_at(a.first, "question of " + plural(a.first.payload_length, "byte")));
   if (last.point != a.point) o.evidence.push_back(present_at(last.first, "the same, on its way on"));
   o.evidence.push_back(proof.evidence(a.first.time_ns, "no answer within " + duration_of(view.options.device_timeout_ns)));
+  if (const IcmpSighting* icmp = icmp_refusal(last)) {
+    o.origin = origin_of(*icmp, last);
+    o.evidence.push_back(icmp_evidence(*icmp));
+    o.remark = "Instead came " + text_of(icmp->error) + ".";
+  }
   out.asked.push_back({std::move(o), false});
 }
 

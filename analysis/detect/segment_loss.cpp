@@ -4,6 +4,7 @@
 #include "analysis/detect/detectors.h"
 #include "analysis/detect/endings.h"
 #include "analysis/detect/fate_observation.h"
+#include "analysis/detect/icmp_errors.h"
 #include "analysis/detect/idle_drop.h"
 #include "analysis/detect/named_answer.h"
 #include "analysis/detect/standstills.h"
@@ -31,6 +32,21 @@ bool is_for_nobody(const Connection& c, const PacketFacts& packet) {
   return c.told.contains(FindingKind::reset_not_forwarded) && had_been_reset(c, packet);
 }
 
+// Too large for what lies beyond, and its sender was told so at once, as path MTU discovery has it (RFC 1191).
+const IcmpSighting* request_for_less(const Connection& c, const PacketFacts& packet) {
+  for (const LegState& leg : c.legs) {
+    if (leg.point != packet.point) continue;
+    constexpr uint32_t kHeaders = 40;  // at the least
+    const auto found = std::find_if(leg.icmp.begin(), leg.icmp.end(), [&](const IcmpSighting& icmp) {
+      const bool is_of_it = icmp.packet.from != packet.from && icmp.packet.seq == packet.seq &&
+                            packet.order_ns - packet.stamp_uncertainty_ns <= icmp.packet.order_ns;
+      return is_of_it && icmp.error.meaning == IcmpMeaning::too_big && packet.payload_length + kHeaders > icmp.error.mtu;
+    });
+    if (found != leg.icmp.end()) return &*found;
+  }
+  return nullptr;
+}
+
 void fate(Connection& c, const FateEvent& event, const DetectorView& view, Verdicts& out) {
   if (is_not_open(c) || is_of_close(c, event.packet, view) || is_for_nobody(c, event.packet) ||
       is_of_named_answer(c, event.packet) || tells_idle_drop(c, event, view, out))
@@ -38,9 +54,16 @@ void fate(Connection& c, const FateEvent& event, const DetectorView& view, Verdi
   if (c.first_lost_ns == kTimeMax) c.first_lost_from = event.packet.from;
   c.first_lost_ns = std::min(c.first_lost_ns, event.packet.order_ns);
   c.told.insert(FindingKind::segment_loss);
-  out.tell(fate_observation(
+  Observation o = fate_observation(
       c, event, FindingKind::segment_loss,
-      "segment seq " + std::to_string(event.packet.seq) + " length " + std::to_string(event.packet.payload_length)));
+      "segment seq " + std::to_string(event.packet.seq) + " length " + std::to_string(event.packet.payload_length));
+  o.severity = default_severity(FindingKind::segment_loss);
+  if (const IcmpSighting* icmp = request_for_less(c, event.packet)) {
+    o.severity = Severity::info;
+    o.evidence.push_back(icmp_evidence(*icmp));
+    o.remark = "Its sender was asked for smaller packets: " + text_of(icmp->error) + ".";
+  }
+  out.tell(std::move(o));
 }
 
 std::string sentence(const FindingGroup& group, const DetectorView& view) {

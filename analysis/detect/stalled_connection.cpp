@@ -4,6 +4,7 @@
 
 #include "analysis/detect/detectors.h"
 #include "analysis/detect/handshake.h"
+#include "analysis/detect/icmp_errors.h"
 #include "analysis/detect/named_answer.h"
 #include "analysis/detect/standstills.h"
 #include "analysis/finding/evidence.h"
@@ -81,6 +82,32 @@ std::string ending_of(const StandstillMark& mark, bool is_replaced) {
   return text + (is_replaced ? ", and the client opened another connection. " : ". ");
 }
 
+// A router beyond has said why the data did not arrive: whether the sender was told, or the device has kept that from it.
+void take_icmp(const Connection& c, const Stall& stall, const DetectorView& view, Observation& o) {
+  constexpr int64_t kBeforeNs = 1'000'000'000;  // the first one was about data that had not yet been sent again
+  const StandstillMark& mark = stall.mark;
+  const IcmpTrace trace = trace_icmp(c, mark.side, mark.since_ns - kBeforeNs, mark.until_ns);
+  if (trace.icmp == nullptr) return;
+  const std::string sender = mark.side == Side::client ? "client" : "server";
+  o.evidence.push_back(icmp_evidence(*trace.icmp));
+  if (trace.missing == nullptr) {
+    o.remark += " The " + sender + " was told why: " + text_of(trace.icmp->error) + ".";
+    return;
+  }
+  const AbsenceProof proof = icmp_absent(c, trace, mark.side, view);
+  if (!proof.holds()) {
+    o.remark += " It was answered with " + text_of(trace.icmp->error) + ".";
+    return;
+  }
+  o.where = mark.side == Side::client ? between(trace.missing->point, trace.seen->point)
+                                      : between(trace.seen->point, trace.missing->point);
+  o.origin = Origin::device;
+  o.evidence.push_back(proof.evidence(trace.icmp->packet.time_ns,
+                                      "the ICMP error was not seen within " + duration_of(view.options.device_timeout_ns)));
+  o.absences = proof.absences();
+  o.remark += " The device dropped what would have told the " + sender + " why: " + text_of(trace.icmp->error) + ".";
+}
+
 void look(Connection& c, const DetectorView& view, Verdicts& out) {
   const Stall stall = stall_of(c, view.thresholds);
   if (!view.fates_told || c.told.contains(FindingKind::stalled_connection) || stall.leg == nullptr) return;
@@ -120,6 +147,8 @@ void look(Connection& c, const DetectorView& view, Verdicts& out) {
   }
   o.remark = ending_of(mark, successor != 0) + std::string(cause != nullptr ? cause->words : "");
   while (o.remark.ends_with(' ')) o.remark.pop_back();
+  if (cause == nullptr) take_icmp(c, stall, view, o);
+  if (o.remark.starts_with(' ')) o.remark.erase(0, 1);
   out.tell(std::move(o));
 }
 
@@ -146,10 +175,12 @@ const Detector stalled_connection = {
             "same service, it is named (replaced_by of the connection).",
         .needs = "The same data three times again over at least {stalled_connection_least}, each after a longer wait. Where a "
                  "finding tells the cause (reset_not_forwarded, segment_loss), this one says so, is a notice, and accuses "
-                 "nobody.",
+                 "nobody. The device is accused where an ICMP error about that data (fragmentation needed: the path beyond takes "
+                 "only smaller packets) came to it and did not leave it, at a point that shows ICMP errors.",
         .errs = "Beyond the last point it is not known whether the data or its acknowledgement was lost, or the other end was "
                 "gone. The connection that replaced it is the client's next one to that service within 3 s; a client behind a "
                 "NAT may share its address with others.",
-        .next = "With a cause: look there. Without one: look beyond the point, at the other end or the network before it."}};
+        .next = "With a cause: look there. Where the device dropped an ICMP error, let it pass those of type 3 (ICMPv6: 1 to 4). "
+                "Else look beyond the point, at the other end or the network before it."}};
 
 }  // namespace parallax::detect

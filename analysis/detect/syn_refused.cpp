@@ -1,8 +1,9 @@
-// A RST instead of an answer: by the server, or by the device in its name.
+// A RST or an ICMP error instead of an answer: by the server, by the device in its name, or by a router on the way.
 #include <algorithm>
 
 #include "analysis/detect/detectors.h"
 #include "analysis/detect/handshake.h"
+#include "analysis/detect/icmp_errors.h"
 #include "analysis/finding/evidence.h"
 #include "analysis/model/text.h"
 
@@ -17,20 +18,28 @@ bool is_refuted(const Connection& c) {
   const LegState& a = c.client_leg();
   return c.told.contains(FindingKind::syn_refused) && a.has_syn() && is_accepted_later(a);
 }
+// A RST, or nothing but an ICMP error.
+const PacketFacts* refusal_of(const LegState& leg) {
+  if (leg.refusal) return &*leg.refusal;
+  const IcmpSighting* icmp = leg.syn_ack ? nullptr : icmp_refusal(leg);
+  return icmp != nullptr ? &icmp->packet : nullptr;
+}
 
 // The refusal that is not told yet: of the last attempt; or of one that was accepted all the same, which somebody else refused.
 bool is_open_question(const Connection& c) {
   const LegState& a = c.client_leg();
   if (c.evicted || !a.has_syn() || c.told.contains(FindingKind::syn_refused) || c.told.contains(FindingKind::syn_unanswered))
     return false;
-  return a.established ? a.refusal && !a.refused && !is_accepted_later(a) : a.refused && !a.reset;
+  if (a.established) return a.refusal && !a.refused && !is_accepted_later(a);
+  return a.refused ? !a.reset : !a.refusal && refusal_of(a) != nullptr;
 }
 
 int64_t due_ns(const Connection& c, const DetectorView& view) {
   if (is_refuted(c)) return c.client_leg().established->order_ns;
   if (!is_open_question(c)) return kTimeMax;
   const LegState& a = c.client_leg();
-  return (a.established ? a.established : a.refused)->order_ns + view.options.device_timeout_ns;
+  const PacketFacts& last = a.established ? *a.established : a.refused ? *a.refused : *refusal_of(a);
+  return last.order_ns + view.options.device_timeout_ns;
 }
 
 // The SYN that the RST answers: the last one before it.
@@ -53,47 +62,55 @@ void refused(const Connection& c, const DetectorView& view, Verdicts& out) {
   const Handshake handshake(c, view);
   const LegState& a = handshake.client_leg();
   const LegState& d = handshake.deepest();
-  const PacketFacts& rst = *a.refusal;
-  if (!is_answer(a, rst)) return;
+  const PacketFacts& rst = *refusal_of(a);
+  const IcmpSighting* icmp = a.refusal ? nullptr : icmp_refusal(a);
+  if (icmp == nullptr && !is_answer(a, rst)) return;
+  const std::string what = icmp != nullptr ? "ICMP error" : "RST";
   Observation o = handshake.observation(FindingKind::syn_refused);
   o.attempts = o.proved = std::max<uint64_t>(1, a.refusal_count);
   o.last_ns = rst.time_ns;
-  o.evidence.push_back(present_at(rst, "RST to the client " + duration_of(rst.time_ns - refused_syn(a, rst).time_ns) +
+  o.evidence.push_back(present_at(rst, what + " to the client " + duration_of(rst.time_ns - refused_syn(a, rst).time_ns) +
                                            " after its SYN, ttl " + std::to_string(rst.ttl)));
+  if (icmp != nullptr) o.evidence.push_back(icmp_evidence(*icmp));
+  const auto tell = [&](Observation told) {
+    if (icmp != nullptr) told.remark = "It said: " + text_of(icmp->error) + "." + (told.remark.empty() ? "" : " ") + told.remark;
+    out.tell(std::move(told));
+  };
 
   // Its server accepted it, and reset the connection later: the point nearest to the client has missed the answer.
   const auto was_accepted = [&](const LegState& leg) {
     return leg.syn_ack && leg.syn_ack->order_ns <= rst.order_ns && leg.reset;
   };
   if (was_accepted(d)) return;
-  if (!d.refusal) {
+  const PacketFacts* at_deepest = refusal_of(d);
+  if (at_deepest == nullptr) {
     // The SYN went further than the RST came from.
     const PacketFacts& syn = d.attempts.back();
     const Handshake::Stop stop = handshake.stop_of(d);
     const AbsenceProof proof = handshake.answer_absent(syn, stop, std::max<int64_t>(0, rst.order_ns - syn.order_ns));
-    if (!proof.holds()) return out.tell(without_blame(std::move(o), proof));
+    if (!proof.holds()) return tell(without_blame(std::move(o), proof));
     o.evidence.push_back(present_at(syn, "the SYN was forwarded"));
-    handshake.blame_device(o, *handshake.toward_client(stop), stop, proof, "no RST from the server");
-    handshake.add_ttl_evidence(o, rst);
-    return out.tell(std::move(o));
+    handshake.blame_device(o, *handshake.toward_client(stop), stop, proof, "no " + what + " from the server");
+    if (icmp == nullptr) handshake.add_ttl_evidence(o, rst);
+    return tell(std::move(o));
   }
   const auto next = handshake.toward_server(handshake.stop_of(d));
   if (!next) {
     o.where = beyond(d.point);
-    o.origin = Origin::server;
+    o.origin = icmp != nullptr && !d.refusal ? origin_of(*icmp_refusal(d), d) : Origin::server;
     if (&d != &a)
       o.evidence.push_back(
-          present_at(*d.refusal, "the same refusal comes from the server's side, ttl " + std::to_string(d.refusal->ttl)));
-    return out.tell(std::move(o));
+          present_at(*at_deepest, "the same refusal comes from the server's side, ttl " + std::to_string(at_deepest->ttl)));
+    return tell(std::move(o));
   }
   AbsenceProof proof = handshake.syns_absent_before(d, *next, rst);
   // Neither the ports nor other connections tell that the server is beyond the device: any host on this side may have answered.
   proof.unless(c.side_basis != SideBasis::seen && !next->is_turned && !view.knowledge.has_crossed(d.point, d.server.address),
                Doubt::path_unknown);
-  if (!proof.holds_for_all()) return out.tell(without_blame(std::move(o), proof));
-  handshake.blame_device(o, handshake.stop_of(d), *next, proof, "no SYN of this connection before the RST");
-  handshake.add_ttl_evidence(o, rst);
-  out.tell(std::move(o));
+  if (!proof.holds_for_all()) return tell(without_blame(std::move(o), proof));
+  handshake.blame_device(o, handshake.stop_of(d), *next, proof, "no SYN of this connection before the " + what);
+  if (icmp == nullptr) handshake.add_ttl_evidence(o, rst);
+  tell(std::move(o));
 }
 
 void look(Connection& c, const DetectorView& view, Verdicts& out) {
@@ -108,13 +125,16 @@ void look(Connection& c, const DetectorView& view, Verdicts& out) {
 
 std::string sentence(const FindingGroup& group, const DetectorView& view) {
   const SentenceWords words(group, view.options.path);
-  const std::string attempts = "with a RST (" + plural(group.attempts, "attempt") + ")";
+  const std::string with = has_icmp_evidence(group.record.evidence) ? "with an ICMP error (" : "with a RST (";
+  const std::string attempts = with + plural(group.attempts, "attempt") + ")";
   if (group.record.origin == Origin::device)
     return words.device + " refused " + words.connections + " " + attempts + ": " +
-           std::string(by_number(group.attempts, "the RST", "the RSTs")) + " did not come from the server beyond " +
+           std::string(by_number(group.attempts, "the answer", "the answers")) + " did not come from the server beyond " +
            words.second + "." + words.remark + view.opened_from.remark_for(group, view.options.path);
-  if (group.record.where.kind == Where::Kind::beyond)
-    return "The server beyond " + words.first + " refused " + words.connections + " " + attempts + "." + words.remark;
+  if (group.record.where.kind == Where::Kind::beyond) {
+    const std::string who = group.record.origin == Origin::path ? "A router beyond " : "The server beyond ";
+    return who + words.first + " refused " + words.connections + " " + attempts + "." + words.remark;
+  }
   return words.connections + std::string(by_number(group.connections, " was", " were")) + " refused " + attempts + "." +
          words.remark;
 }
@@ -129,11 +149,13 @@ const Detector syn_refused = {
     .look = look,
     .sentence = sentence,
     .page = {
-        .means = "A client's SYN was answered with a RST.",
+        .means = "A client's SYN was answered with a RST, or with an ICMP error (unreachable, prohibited).",
         .needs =
             "SYN and RST at the client's side. The server is named where the RST came in at the last point, the device where "
-            "the SYN never reached the far side, or no RST came from there.",
+            "the SYN never reached the far side, or no RST came from there. The same of an ICMP error; one that comes in at the "
+            "last point from another address than the server's is a router's.",
         .errs = "A host that is not watched, on the client's side of the device, may have sent the RST.",
-        .next = "By the server: nothing listens on that port. By the device: look at its reject rules."}};
+        .next = "By the server: nothing listens on that port. By the device: look at its reject rules. By a router: look at what "
+                "the ICMP error says, and at its routes and filters."}};
 
 }  // namespace parallax::detect

@@ -10,6 +10,7 @@
 #include <type_traits>
 
 #include "analysis/leg/leg.h"
+#include "analysis/model/icmp_error.h"
 #include "analysis/model/model.h"
 #include "analysis/model/sides.h"
 #include "analysis/model/vocabulary.h"
@@ -67,6 +68,7 @@ struct LegNews {
   LegBefore before{};           // opened
   int64_t silence_ns = 0;       // resumed
   StandstillMark standstill{};  // stood_still
+  IcmpError icmp{};             // icmp_error
 };
 
 enum class LegEventType : uint8_t {
@@ -80,6 +82,7 @@ enum class LegEventType : uint8_t {
   sighted,  // a further packet of a leg without an opening that lacks a partner: what passes a device unchanged shows which it is
   turn,     // the first data of a request or a response, of the first turns::kTold turns of a leg without a pair
   arp_request,  // of no leg: its client is the sender, its server the address that is asked for
+  icmp_error,   // an ICMP error quotes a packet of the leg. It goes to whoever sent that, as what the other side sends
   stood_still,  // something has moved on that had stood still: standstill.h
   resumed,      // data after a long silence of the leg
   progress,     // live: counts of a leg that goes on
@@ -108,7 +111,7 @@ static_assert(std::is_trivially_copyable_v<LegEvent>);
 
 // A packet of a paired leg, on its way to the home of the pair. One cache line.
 struct alignas(64) PairSighting {
-  enum class Kind : uint8_t { packet, begin, end, abandon, taken_back, sack };
+  enum class Kind : uint8_t { packet, begin, end, abandon, taken_back, sack, first_fragment };
   int64_t release_ns;  // when it was released to the home: its order time, or for the log of early ones that of the pairing
   int64_t order_ns;    // begin: before all that was logged
   int64_t time_ns;     // begin: fates hold from then on
@@ -125,10 +128,20 @@ struct alignas(64) PairSighting {
   uint8_t pair_generation;
   DuplicateState same;  // as a packet that the point has shown already
   PathSide device;      // on which side of its leg the device is that the pair crosses
-  uint16_t window;      // unscaled
+  uint16_t window;      // unscaled; of a datagram whether it came in fragments
   uint16_t checksum;    // TCP; 0: none that could be compared
 };
 static_assert(sizeof(PairSighting) == 64);
+
+// A fragmented datagram as if it had come in one piece: with the fragment that completes it, or, as far as it is known by then,
+// with its first one. REQUIRES: a fragment of UDP.
+inline Sighting as_datagram(const Sighting& fragment) {
+  Sighting whole = fragment;
+  if (fragment.ack != 0) whole.payload_length = fragment.ack;
+  whole.ack = 0;
+  whole.window = 1;
+  return whole;
+}
 
 // Of a segment with data: what SACK blocks and MSS a device rewrites differs from segment to segment. 0: none.
 inline uint16_t comparable_checksum(const Sighting& s) {
@@ -138,6 +151,8 @@ inline uint16_t comparable_checksum(const Sighting& s) {
 }
 inline uint16_t comparable_checksum(const PairSighting& s) { return s.checksum; }
 
+// Kind::first_fragment tells that a datagram has begun to pass a point, with the facts that it will have there if the rest comes.
+//
 // Kind::sack follows the packet that carries SACK blocks, with the same facts. The first block's edges stand in payload_length
 // and stamp_uncertainty_ns, and in checksum whether a block holds what the peer has never sent, as numbered at that point.
 namespace sack_note {
@@ -241,6 +256,8 @@ constexpr bool is_of_both_sides(FateEventType type) {
          type == FateEventType::segment_reordered || type == FateEventType::segment_held ||
          type == FateEventType::sack_not_translated;
 }
+// Of a lost datagram: whether it came in fragments, and whether its first one did leave.
+enum class Fragments : uint8_t { none, none_left, first_left };
 // The first block and the acknowledgement number of a packet that crossed, as it left; and the block as it entered.
 struct SackCrossing {
   uint32_t left_entered, right_entered;
@@ -261,6 +278,7 @@ struct FateEvent {
   CrossingStats stats;     // progress, closed
   PassageCount passage{};  // passage
   SackCrossing sack{};     // sack_not_translated
+  Fragments fragments{};   // datagram_lost
 };
 
 }  // namespace parallax

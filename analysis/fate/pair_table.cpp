@@ -65,6 +65,9 @@ void PairTable::take(const PairSighting& s) {
     case PairSighting::Kind::sack:
       if (pair.ended == 0) take_sack(pair, s);
       return;
+    case PairSighting::Kind::first_fragment:
+      if (pair.ended == 0) take_first_fragment(pair, s);
+      return;
     case PairSighting::Kind::packet:
       return;
   }
@@ -305,16 +308,21 @@ void PairTable::matched(Pair& pair, Side sender, const Pending& in, const Pendin
   ++pair.half[sender].matched;
   count_transit(pair, sender, in, out);
   if (in.data && !pair.datagrams) note_changes(pair, sender, in, out);
-  if (pair.may_move) {
-    pair.first_matched_ns = std::min(pair.first_matched_ns, in.order_ns);
-    pair.last_matched_ns = std::max(pair.last_matched_ns, in.order_ns);
-    tell_datagrams(pair, limits_.device_timeout_ns);
-  }
+  if (pair.datagrams) [[unlikely]]
+    match_datagram(pair, sender, in, out);
   if (out.data && !pair.datagrams) mark_copies(pair, sender, in, out);
   if (notes_.wanted()) {
     note(pair, in, pair.point[sender], PacketLabel::forwarded);
     note(pair, out, pair.point[opposite(sender)], PacketLabel::forwarded, &in);
   }
+}
+
+void PairTable::match_datagram(Pair& pair, Side sender, const Pending& in, const Pending& out) {
+  if (out.window != 0) forget_first_fragment(pair, sender, out);
+  if (!pair.may_move) return;
+  pair.first_matched_ns = std::min(pair.first_matched_ns, in.order_ns);
+  pair.last_matched_ns = std::max(pair.last_matched_ns, in.order_ns);
+  tell_datagrams(pair, limits_.device_timeout_ns);
 }
 
 // What became of a segment besides that it left. Of several copies only the ID tells which it is.
@@ -468,7 +476,7 @@ void PairTable::sweep(size_t budget, int64_t now_ns, int64_t round_ns) {
     Pair& pair = pairs_[sweep_at_++];
     if (!pair.open) continue;
     uint32_t sum = 0;
-    drop_sacks(pair, now_ns - limits_.device_timeout_ns);
+    drop_notes(pair, now_ns);
     for (const Side sender : kSides) {
       expire(pair, sender, now_ns);
       sum += static_cast<uint32_t>(pair.half[sender].matched) + pair.lost[sender] + pair.superseded[sender] +

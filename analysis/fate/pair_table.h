@@ -51,12 +51,14 @@ inline constexpr int64_t kHeldNs = 100'000'000;
 inline constexpr uint8_t kHeldTold = 64;
 }  // namespace pair_wait
 
-// Bits that stand in the checksum of what is kept of few packets: of such as carry SACK blocks (with sack_note), and of copies.
+// Bits that stand in the checksum of what is kept of few packets: of such as carry SACK blocks (with sack_note), of copies, and
+// of datagrams that have begun to leave.
 namespace pair_note {
 inline constexpr uint16_t kEnters = 2;    // seen where it enters the device
 inline constexpr uint16_t kOfServer = 4;  // sent by it
 inline constexpr uint16_t kCopy = 8;      // shown by a point that had shown it before
 inline constexpr uint16_t kProved = 16;   // a copy that never entered
+inline constexpr uint16_t kFirst = 32;    // the first fragment of a datagram, seen where it leaves the device
 }  // namespace pair_note
 
 struct PairLimits {
@@ -210,7 +212,10 @@ class PairTable {
   // What few packets bring: pair_table_notes.cpp.
   void take_sack(Pair& pair, const PairSighting& s);
   void compare_sacks(const Pair& pair, Side sender, const Pending& in, const Pending& out);
-  void drop_sacks(Pair& pair, int64_t before_ns);
+  void drop_notes(Pair& pair, int64_t now_ns);
+  void take_first_fragment(Pair& pair, const PairSighting& s);
+  bool first_has_left(Pair& pair, Side sender, const Pending& in);
+  void forget_first_fragment(Pair& pair, Side sender, const Pending& out);
   void take_copy(Pair& pair, Side sender, bool enters, const Pending& copy);
   PacketQueue& notes_of(const Pair& pair) { return pair_notes_[number_of(pair)]; }
   bool take_other_copy(Pair& pair, Side sender, bool enters, const Pending& copy);
@@ -227,9 +232,11 @@ class PairTable {
   void note_acknowledgement(Pair& pair, Side sender, bool enters, uint32_t ack, uint16_t window, uint8_t tcp_flags);
   void entering(Pair& pair, Side sender, Pending in);
   void leaving(Pair& pair, Side sender, const Pending& out);
+  // Of a datagram without a checksum; if it has one on the other side, nothing follows from the two.
+  static bool is_hash(uint32_t datagram) { return datagram >> 31 != 0; }
   static bool matches(const Pair& pair, Side sender, const Pending& in, const Pending& out) {
     if ((in.tcp_flags ^ out.tcp_flags) & kShapeFlags || in.length != out.length) return false;
-    if (pair.datagrams) return in.seq == out.seq || in.seq == 0 || out.seq == 0;
+    if (pair.datagrams) return in.seq == out.seq || in.seq == 0 || out.seq == 0 || is_hash(in.seq) != is_hash(out.seq);
     if (in.has(tcp_flag::syn)) return true;  // a device that rewrites sequences teaches its offset here
     if (!pair.offset[sender].known())
       return in.has(tcp_flag::rst) && in.seq == out.seq;  // may be all that a direction ever shows
@@ -252,6 +259,7 @@ class PairTable {
   bool stamps_tell_order(const Pair& pair, Side sender, const Pending& in, const Pending& out) const;
   void tell_changed(Pair& pair, Side sender, const Pending& in, const Pending& out, PacketLabel label, FateEventType type);
   void note_held(Pair& pair, Side sender, const Pending& in, const Pending& out);
+  void match_datagram(Pair& pair, Side sender, const Pending& in, const Pending& out);
   void count_transit(Pair& pair, Side sender, const Pending& in, const Pending& out);
   void mark_copies(Pair& pair, Side sender, const Pending& in, const Pending& out);
   // The device has let IP IDs pass, so that one that differs is another copy.
@@ -301,6 +309,7 @@ class PairTable {
   bool is_superseded(const Pair& pair, Side sender, const Pending& in) const;
   void lose_control(Pair& pair, Side sender, const Pending& in, int64_t decided_ns);
   void lose_datagram(Pair& pair, Side sender, const Pending& in, int64_t waited_ns);
+  void tell_datagram(Pair& pair, Side sender, const Pending& in, int64_t waited_ns);
   void tell_datagrams(Pair& pair, int64_t waited_ns);
   void forgive_control(Pair& pair, Side sender);
   void tell_control(Pair& pair, Side sender, int64_t decided_ns);
@@ -315,7 +324,7 @@ class PairTable {
   bool has_point_beyond(const Pair& pair, Side seen_at) const;
   void tell_one_sided(const Pair& pair, Side sender, const Pending& p, bool lost, int64_t decided_ns);
   void tell(const Pair& pair, Side sender, FateEventType type, const Pending& p, bool lost, int64_t decided_ns,
-            const SackCrossing& sack = {});
+            const SackCrossing& sack = {}, Fragments fragments = {});
   FateEvent event_of(const Pair& pair, FateEventType type) const;
   void count_passage(Passing& passing, DeviceIndex device, Direction direction, bool seen, int64_t order_ns) {
     // Unsigned: times before the tick are far beyond it.

@@ -169,8 +169,10 @@ AbsenceProof PairTable::absence_of(Pair& pair, Side sender, const Pending& in, i
   const int64_t from = in.order_ns - in.stamp_uncertainty_ns, to = in.order_ns + waited_ns;
   AbsenceProof proof(sensor_, leaves, ports_of(pair, sender));
   const bool reset = in.has(tcp_flag::rst);
+  const bool has_begun = pair.datagrams && first_has_left(pair, sender, in);
   proof.unless(!reset && !in.has(tcp_flag::syn) && !pair.offset[sender].known(), Doubt::offset_unknown);
-  proof.unless(!reset && !in.has(tcp_flag::syn) && pair.half[sender].matched == 0, Doubt::path_unknown);
+  proof.unless(!reset && !in.has(tcp_flag::syn) && pair.half[sender].matched == 0 && !has_begun, Doubt::path_unknown);
+  proof.unless(has_begun && !sensor_.shows_later_fragments(leaves, to), Doubt::may_be_hidden);
   proof.unless(pair.clocks_apart || (reset && nothing_matched(pair)), Doubt::clock_uncertain);
   // Acknowledged by the receiver, though no copy of it was seen leaving: then it did leave, and the sensor missed it.
   const bool takes_numbers = in.data || in.has(tcp_flag::fin);
@@ -237,6 +239,7 @@ void PairTable::decide_lost(Pair& pair, Side sender, const Pending& in, int64_t 
 // port, and all that follow: a leg of its own. What crosses under the one name before and after shows that it has not.
 void PairTable::lose_datagram(Pair& pair, Side sender, const Pending& in, int64_t waited_ns) {
   PacketQueue& held = pair.control[sender].held;
+  if (first_has_left(pair, sender, in)) return tell_datagram(pair, sender, in, waited_ns);
   if (pair.may_move && in.order_ns < pair.first_matched_ns) return leave_undecided(pair, sender, Doubt::rival);
   if (held.size >= kControlHeld) {
     pool_.pop(held);
@@ -249,15 +252,20 @@ void PairTable::lose_datagram(Pair& pair, Side sender, const Pending& in, int64_
 void PairTable::tell_datagrams(Pair& pair, int64_t waited_ns) {
   for (const Side sender : kSides) {
     PacketQueue& held = pair.control[sender].held;
-    while (held.head != kNone && (!pair.may_move || pool_[held.head].order_ns < pair.last_matched_ns)) {
-      const Pending in = pool_.pop(held);
-      if (notes_.wanted()) note(pair, in, pair.point[sender], PacketLabel::lost_in_device);
-      ++pair.lost[sender];
-      ++pair.segments_lost[sender];
-      counters_of(pair, sender).lost.add();
-      tell(pair, sender, FateEventType::datagram_lost, in, true, in.order_ns + waited_ns);
-    }
+    while (held.head != kNone && (!pair.may_move || pool_[held.head].order_ns < pair.last_matched_ns))
+      tell_datagram(pair, sender, pool_.pop(held), waited_ns);
   }
+}
+
+void PairTable::tell_datagram(Pair& pair, Side sender, const Pending& in, int64_t waited_ns) {
+  if (notes_.wanted()) note(pair, in, pair.point[sender], PacketLabel::lost_in_device);
+  ++pair.lost[sender];
+  ++pair.segments_lost[sender];
+  counters_of(pair, sender).lost.add();
+  const Fragments fragments = first_has_left(pair, sender, in) ? Fragments::first_left
+                              : in.window != 0                 ? Fragments::none_left
+                                                               : Fragments::none;
+  tell(pair, sender, FateEventType::datagram_lost, in, true, in.order_ns + waited_ns, {}, fragments);
 }
 
 // ---- control packets ----
@@ -416,7 +424,7 @@ void PairTable::tell_one_sided(const Pair& pair, Side sender, const Pending& p, 
 
 // `lost`: seen entering and absent where it leaves; else the other way round.
 void PairTable::tell(const Pair& pair, Side sender, FateEventType type, const Pending& p, bool lost, int64_t decided_ns,
-                     const SackCrossing& sack) {
+                     const SackCrossing& sack, Fragments fragments) {
   const Side seen_at = lost ? sender : opposite(sender);
   const FateEvent event{.type = type,
                         .home = worker_,
@@ -443,7 +451,8 @@ void PairTable::tell(const Pair& pair, Side sender, FateEventType type, const Pe
                         .absent_at = pair.point[opposite(seen_at)],
                         .seq_at_absent = lost ? p.seq + pair.offset[sender].value() : p.seq - pair.offset[sender].value(),
                         .stats = {},
-                        .sack = sack};
+                        .sack = sack,
+                        .fragments = fragments};
   // It may be lost: room is kept for the end of every pair.
   if (!events_.send(event, limits_.pairs)) counters_.events_dropped.add();
 }

@@ -1,5 +1,5 @@
 // What few packets bring, and what is kept of them beside the packets that wait: SACK blocks, which a device that moves sequence
-// numbers has to move as it moves the acknowledgement number; copies; and segments that were held back.
+// numbers has to move as it moves the acknowledgement number; copies; segments that were held back; and first fragments.
 #include "analysis/fate/pair_table.h"
 
 namespace parallax {
@@ -23,12 +23,14 @@ bool are_one_packet(const SequenceOffset& own, const SequenceOffset& peer, const
 
 }  // namespace
 
-// ---- SACK blocks ----
-
-void PairTable::drop_sacks(Pair& pair, int64_t before_ns) {
+// Those that say nothing any more: a first fragment does until it has been decided what became of the whole.
+void PairTable::drop_notes(Pair& pair, int64_t now_ns) {
   for (uint32_t previous = kNone, node = notes_of(pair).head; node != kNone;) {
-    const uint32_t next = pool_[node].next;
-    if (!is(pool_[node], pair_note::kCopy) && pool_[node].order_ns < before_ns) {
+    const Pending& note = pool_[node];
+    const uint32_t next = note.next;
+    const int64_t kept_ns =
+        is(note, pair_note::kFirst) ? 2 * limits_.device_timeout_ns + note.stamp_uncertainty_ns : limits_.device_timeout_ns;
+    if (!is(note, pair_note::kCopy) && note.order_ns < now_ns - kept_ns) {
       pool_.remove(notes_of(pair), previous, node);
     } else {
       previous = node;
@@ -36,6 +38,8 @@ void PairTable::drop_sacks(Pair& pair, int64_t before_ns) {
     node = next;
   }
 }
+
+// ---- SACK blocks ----
 
 // Waits for its other sighting. Where the device moves no numbers there is nothing to compare.
 void PairTable::take_sack(Pair& pair, const PairSighting& s) {
@@ -45,7 +49,7 @@ void PairTable::take_sack(Pair& pair, const PairSighting& s) {
   const bool enters = s.device == device_side(pair, sender);
   Pending note(s);
   note.checksum |= bits_of(sender, enters);
-  drop_sacks(pair, s.order_ns - limits_.device_timeout_ns);
+  drop_notes(pair, s.order_ns);
   // With IDs the same one, without the first that can be.
   uint32_t best = kNone, before_best = kNone;
   for (uint32_t previous = kNone, node = notes_of(pair).head; node != kNone; previous = node, node = pool_[node].next) {
@@ -145,6 +149,38 @@ void PairTable::note_held(Pair& pair, Side sender, const Pending& in, const Pend
   if (pair.held[sender] >= pair_wait::kHeldTold) return;
   ++pair.held[sender];
   tell(pair, sender, FateEventType::segment_held, in, true, in.order_ns + (out.time_ns - in.time_ns));
+}
+
+// ---- first fragments ----
+
+// Kept until the whole datagram has left, or is given up. Where there is no room it may have been that of any.
+void PairTable::take_first_fragment(Pair& pair, const PairSighting& s) {
+  if (s.device == device_side(pair, s.from)) return;
+  drop_notes(pair, s.order_ns);
+  Pending note(s);
+  note.checksum = static_cast<uint16_t>(bits_of(s.from, false) | pair_note::kFirst);
+  if (notes_of(pair).size < kNotesHeld && pool_.append(notes_of(pair), note)) return;
+  pair.not_followed[s.from].add(s.order_ns, 2 * limits_.device_timeout_ns);
+  counters_.pending_overflows.add();
+}
+
+bool PairTable::first_has_left(Pair& pair, Side sender, const Pending& in) {
+  for (uint32_t node = notes_of(pair).head; node != kNone; node = pool_[node].next) {
+    const Pending& note = pool_[node];
+    if (is(note, pair_note::kFirst) && sender_of(note) == sender && matches(pair, sender, in, note)) return true;
+  }
+  return false;
+}
+
+void PairTable::forget_first_fragment(Pair& pair, Side sender, const Pending& out) {
+  for (uint32_t previous = kNone, node = notes_of(pair).head; node != kNone; previous = node, node = pool_[node].next) {
+    const Pending& note = pool_[node];
+    if (!is(note, pair_note::kFirst) || sender_of(note) != sender || note.seq != out.seq || note.length != out.length ||
+        note.ip_id != out.ip_id)
+      continue;
+    pool_.remove(notes_of(pair), previous, node);
+    return;
+  }
 }
 
 }  // namespace parallax

@@ -67,6 +67,15 @@ class SensorView {
     });
   }
 
+  // Whether the point shows fragments besides first ones, or ICMP errors, as far as is known by then. A file may have been
+  // captured with a filter that leaves them out.
+  bool shows_later_fragments(PointIndex point, int64_t until_ns) const {
+    return shows(point, &PortChannel::first_later_fragment_ns, until_ns);
+  }
+  bool shows_icmp_errors(PointIndex point, int64_t until_ns) const {
+    return shows(point, &PortChannel::first_icmp_error_ns, until_ns);
+  }
+
   // Whether nothing of either direction was missed at the point meanwhile. No claim of an absence: those are AbsenceProof's.
   bool saw_everything(PointIndex point, int64_t from_ns, int64_t to_ns) const {
     return covers(point, PortDirection::both, from_ns, to_ns);
@@ -81,6 +90,13 @@ class SensorView {
   }
 
  private:
+  bool shows(PointIndex point, std::atomic<int64_t> PortChannel::*first_ns, int64_t until_ns) const {
+    return std::any_of(channels_.begin(), channels_.end(), [&](const PortChannel* channel) {
+      const bool is_shown = !channel->is_file || (channel->*first_ns).load(std::memory_order_acquire) <= until_ns;
+      return channel->info.point == point && is_shown;
+    });
+  }
+
   // One after the other: the files of a recording; live a single port.
   using Line = std::vector<PortChannel*>;
   Line& line_of(const PortChannel& channel) {

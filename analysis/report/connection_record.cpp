@@ -7,6 +7,7 @@
 #include "analysis/connection/device_changes.h"
 #include "analysis/connection/relayed_stream.h"
 #include "analysis/connection/waiting.h"
+#include "analysis/detect/icmp_errors.h"
 #include "analysis/report/recognised_record.h"
 #include "analysis/tcp/tcp_leg.h"
 
@@ -106,7 +107,7 @@ Outcome outcome_of(const Connection& c) {
                : Outcome::one_way;
   if (a.established) return Outcome::established;
   if (a.midstream) return Outcome::midstream;
-  if (a.refused) return Outcome::refused;
+  if (a.refused || (!a.refusal && !a.syn_ack && icmp_refusal(a) != nullptr)) return Outcome::refused;
   if (a.syn_ack || a.reset || !a.has_syn()) return Outcome::incomplete;
   return Outcome::unanswered;
 }

@@ -304,7 +304,8 @@ CaptureReport CaptureTraces::report(const LegHot& hot, const LegCold& cold, bool
 }
 
 DuplicateState CaptureTraces::take_datagram(LegHot& hot, LegCold& cold, const Sighting& s, Side from) {
-  if (s.has(SightingFlag::fragment) || s.ip_id == 0) return DuplicateState::fresh;
+  const bool is_whole = !s.has(SightingFlag::fragment) || s.has(SightingFlag::completes_datagram);
+  if (!is_whole || s.ip_id == 0) return DuplicateState::fresh;
   const uint8_t known = kDatagramKnown[from], ids_repeat = kIdsRepeat[from];
   const uint32_t print = static_cast<uint32_t>(s.ip_id) << 16 | (s.payload_length & 0xffff);
   const uint32_t now_us = static_cast<uint32_t>(s.order_ns / 1000) | 1;  // 0: it has had its copy

@@ -136,7 +136,8 @@ void LegTracker::take(const Sighting& s, uint64_t hash, uint32_t known) {
     if (const uint32_t leg = store_.legs.find(hash, key.key); leg != kNone) take_later_fragment(s, key, leg);
     return;
   }
-  if (s.has(SightingFlag::icmp_quote) || (s.has(SightingFlag::later_fragment) && s.protocol == ip_protocol::tcp)) {
+  if (s.has(SightingFlag::icmp_quote)) return take_icmp_error(s, key, store_.legs.find(hash, key.key));
+  if (s.has(SightingFlag::later_fragment) && s.protocol == ip_protocol::tcp) {
     // Attributed to its leg, but not a packet of its sequence space.
     const bool completes = s.has(SightingFlag::tunnelled) && s.has(SightingFlag::later_fragment);
     const uint32_t leg = notes_.wanted() || completes ? store_.legs.find(hash, key.key) : kNone;
@@ -146,6 +147,14 @@ void LegTracker::take(const Sighting& s, uint64_t hash, uint32_t known) {
     return;
   }
   take_leg_packet(s, key, hash, known != kNone ? known : store_.legs.find(hash, key.key));
+}
+
+// Belongs to the leg of the packet that it quotes, and is none of its packets.
+void LegTracker::take_icmp_error(const Sighting& s, const OrientedKey& key, uint32_t leg) {
+  if (leg == kNone) return;
+  if (notes_.wanted()) note_leg_packet(s, leg, 0);
+  const Side about = side_in(store_.legs.hot(leg), key);
+  tell_hint(leg, LegEventType::icmp_error, s, opposite(about), {.icmp = icmp_error_of(s)});
 }
 
 // Requests alone: who asks much is told, not who answers.
@@ -212,10 +221,11 @@ void LegTracker::take_leg_packet(const Sighting& s, const OrientedKey& key, uint
       forwarder_.leave_pairs(leg, PairSighting::Kind::abandon, facts_of(s, from));
       forwarder_.drop_log(leg);
     }
-    if (opened) tell(leg, LegEventType::opened, s, from);
+    const auto told = [&s] { return s.has(SightingFlag::fragment) ? as_datagram(s) : s; };
+    if (opened) tell(leg, LegEventType::opened, told(), from);
     if (!was_answered && hot.packets[Side::client] > 0 && hot.packets[Side::server] > 0) {
       store_.legs.move_to(leg, LegList::open);
-      tell(leg, LegEventType::established, s, from);
+      tell(leg, LegEventType::established, told(), from);
     }
   } else {
     same = store_.traces.take(hot, store_.legs.cold(leg), s, from);
@@ -264,11 +274,17 @@ void LegTracker::take_leg_packet(const Sighting& s, const OrientedKey& key, uint
   if (notes_.wanted()) note_leg_packet(s, leg, labels);
   if (!payload_prefix_.empty()) [[unlikely]]
     recognise(leg, s, from);
-  // A device may put a datagram together and cut it up anew.
-  if (s.protocol == ip_protocol::tcp || !s.has(SightingFlag::fragment))
-    follow(leg, hot, s, from, says_again && same == DuplicateState::fresh ? DuplicateState::again : same);
+  if (s.protocol == ip_protocol::udp && s.has(SightingFlag::fragment)) [[unlikely]]
+    return follow_fragment(leg, hot, s, from, same);
+  follow(leg, hot, s, from, says_again && same == DuplicateState::fresh ? DuplicateState::again : same);
   if ((s.options & tcp_option::sack) && s.is_tcp() && same == DuplicateState::fresh) [[unlikely]]
     forwarder_.follow_sack(leg, s, from);
+}
+
+// A device may put a datagram together and cut it up anew, so that it is followed as a whole, once all of it has come.
+void LegTracker::follow_fragment(uint32_t leg, const LegHot& hot, const Sighting& s, Side from, DuplicateState same) {
+  if (s.has(SightingFlag::completes_datagram)) return follow(leg, hot, as_datagram(s), from, same);
+  if (!s.has(SightingFlag::later_fragment)) forwarder_.follow_first_fragment(leg, s, from);
 }
 
 // The leg is over, and `s` opens the next one on its five-tuple; in midstream that goes on with the sequence numbers.

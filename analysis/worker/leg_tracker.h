@@ -39,6 +39,7 @@ class LegTracker {
   bool take_fast_path_from(const Sighting& s, uint32_t leg, LegHot& hot, TcpFlow& flow);
   void take(const Sighting& s, uint64_t hash, uint32_t known);
   void take_arp(const Sighting& s);
+  void take_icmp_error(const Sighting& s, const OrientedKey& key, uint32_t leg);
   void take_later_fragment(const Sighting& s, const OrientedKey& key, uint32_t leg);
   void take_leg_packet(const Sighting& s, const OrientedKey& key, uint64_t hash, uint32_t leg);
   uint32_t open_after(uint32_t leg, const Sighting& s, const OrientedKey& key, uint64_t hash);
@@ -53,6 +54,7 @@ class LegTracker {
       tell_sum(leg, s, from);
     }
   }
+  void follow_fragment(uint32_t leg, const LegHot& hot, const Sighting& s, Side from, DuplicateState same);
   void tell_turn(uint32_t leg, const Sighting& s, Side from);
   void tell_sum(uint32_t leg, const Sighting& s, Side from);
   void tell_hint(uint32_t leg, LegEventType type, const Sighting& s, Side from, const LegNews& news = {});

@@ -110,14 +110,25 @@ void PairForwarder::carry_out_commands(int64_t now_ns, int64_t not_before_ns) {
 
 void PairForwarder::follow_sack(uint32_t leg, const Sighting& s, Side from) {
   const LegHot& hot = store_.legs.hot(leg);
-  LegCold& cold = store_.legs.cold(leg);
   const bool knows_peer = hot.seen & leg_seen::next_seq[opposite(from)];
   if (!knows_peer || s.sack[0] == s.sack[1]) return;
   PairSighting note = pair_sighting_of(s, from, DuplicateState::fresh);
   note.kind = PairSighting::Kind::sack;
   note.payload_length = s.sack[0];
   note.stamp_uncertainty_ns = s.sack[1];
-  note.checksum = any_outside(hot, cold, s, from) ? sack_note::kOutside : uint16_t{0};
+  note.checksum = any_outside(hot, store_.legs.cold(leg), s, from) ? sack_note::kOutside : uint16_t{0};
+  send_note(leg, note);
+}
+
+void PairForwarder::follow_first_fragment(uint32_t leg, const Sighting& s, Side from) {
+  PairSighting note = pair_sighting_of(as_datagram(s), from, DuplicateState::fresh);
+  note.kind = PairSighting::Kind::first_fragment;
+  send_note(leg, note);
+}
+
+void PairForwarder::send_note(uint32_t leg, PairSighting note) {
+  const LegHot& hot = store_.legs.hot(leg);
+  LegCold& cold = store_.legs.cold(leg);
   for (const PathSide side : kPathSides) {
     if (hot.pair[side] == kNone) continue;
     note.pair = pair_ref::index(hot.pair[side]);
@@ -138,7 +149,13 @@ PairForwarder::Hint PairForwarder::hint_of(uint32_t leg, const Sighting& s, Side
   const uint16_t logged = hot.flags & leg_flag::log_over ? 0 : store_.legs.cold(leg).log_count;
   const bool is_first = logged > 0 && logged < kFirstHints;  // but the very first, which is known
   const bool answered = hot.packets[opposite(from)] > 0 && !(hot.flags & leg_flag::reset);
-  if (s.protocol == ip_protocol::udp) return is_first ? Hint::sighted : Hint::none;
+  if (s.protocol == ip_protocol::udp) {
+    // A fragmented one has been logged before, with its first fragment.
+    const PerSide<uint32_t>& fragments = store_.legs.cold(leg).isn;
+    const uint16_t hints = fragments[Side::client] + fragments[Side::server] > 0 ? 2 * kFirstHints : kFirstHints;
+    const uint16_t own = s.has(SightingFlag::fragment) ? 1 : 0;
+    return logged > own && logged < hints ? Hint::sighted : Hint::none;
+  }
   if (is_first && !answered) return Hint::stranger;
   const uint32_t mixed = (s.seq ^ s.ack) * 0x9E3779B1u;
   return is_first || mixed >> (32 - kSampleBits) == 0 ? Hint::sighted : Hint::none;
@@ -184,7 +201,9 @@ void PairForwarder::send(uint8_t home, const PairSighting& s) {
     pairs_.take(s);
     return;
   }
-  const bool is_packet = s.kind == PairSighting::Kind::packet, may_be_lost = is_packet || s.kind == PairSighting::Kind::sack;
+  using Kind = PairSighting::Kind;
+  const bool is_packet = s.kind == Kind::packet || s.kind == Kind::first_fragment,
+             may_be_lost = is_packet || s.kind == Kind::sack;
   if (homes_[home].send(s, may_be_lost ? markers_max_ : 0)) return;
   counters_.forwards_dropped.add();
   if (is_packet) sensor_.worker_loss(worker_, s.point).add(s.order_ns, s.order_ns, 1);

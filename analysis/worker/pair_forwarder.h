@@ -49,6 +49,8 @@ class PairForwarder {
   }
   // The same of its SACK blocks. REQUIRES: it has some.
   void follow_sack(uint32_t leg, const Sighting& s, Side from);
+  // The first fragment of a datagram, of which more is to come.
+  void follow_first_fragment(uint32_t leg, const Sighting& s, Side from);
   // `at`: its place in the order of packets, the same at the home whether there is a queue between or not.
   void leave_pairs(uint32_t leg, PairSighting::Kind kind, const PacketFacts& at);
   void drop_log(uint32_t leg);
@@ -98,6 +100,7 @@ class PairForwarder {
   }
   Hint hint_of(uint32_t leg, const Sighting& s, Side from, DuplicateState same) const;
   void send_on(uint8_t home, uint32_t pair, PathSide side, const Sighting& s, Side from, DuplicateState same);
+  void send_note(uint32_t leg, PairSighting note);
   void log(uint32_t leg, const Sighting& s, Side from, DuplicateState same);
   bool lacks_partner(uint32_t leg) const;
   void carry_out_commands(int64_t now_ns, int64_t not_before_ns);

@@ -60,7 +60,7 @@ struct alignas(64) PortCounters {  // one writer: the rx worker
   Counter bytes;     // on the wire
   Counter filtered;  // did not pass the analysis filter
   Counter arp;
-  Counter unattributed_fragments;    // later fragments whose first one was not seen
+  Counter unattributed_fragments;    // later fragments whose first one had not been seen
   Counter wrong_checksums;           // files: TCP segments whose checksum does not fit their bytes,
   Counter offloaded_checksums;       // or was not filled in yet: captured before the network card did
   Counter payload_prefixes;          // payload prefixes handed on
@@ -96,6 +96,9 @@ class PortChannel {
   OutageLog outages;   // written by the rx worker: link down, paused, clock step
   OutageLog silences;  // written by whoever watches all ports together (PortWatch)
   std::atomic<bool> link_up{true};
+  // Order times of the first fragment that is not the first one of its packet, and of the first ICMP error: what a file that was
+  // captured with a filter for ports or protocols lacks. kTimeMax: none so far.
+  std::atomic<int64_t> first_later_fragment_ns{kTimeMax}, first_icmp_error_ns{kTimeMax};
   bool is_file = false;  // set before any thread runs: it is waited for, however far behind it is
   // A port that was not emptied for longer than this was held up, which is an outage. What its stamps are worth otherwise, they
   // say.

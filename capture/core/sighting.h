@@ -50,6 +50,7 @@ enum class SightingFlag : uint16_t {
   tunnelled = 1 << 12,           // all of this is of a packet inside a tunnel
   outer_fragment = 1 << 13,      // and the packet around it was fragmented: this is its first fragment, with the headers of the
                                  // inner packet; lengths are those of the whole inner packet, of which the frame holds less
+  completes_datagram = 1 << 14,  // UDP: with this fragment, first or later, all of its datagram has been seen at this port
 };
 constexpr uint16_t bit(SightingFlag f) { return static_cast<uint16_t>(f); }
 
@@ -60,14 +61,21 @@ inline constexpr uint8_t mss = 1, window_scale = 2, sack_permitted = 4, sack = 8
     other = 128;
 }
 
+// Which bytes of what was fragmented a fragment holds, and whether it is the last of them.
+struct FragmentSpan {
+  uint32_t begin, end;
+  uint32_t is_last;
+};
+
 struct alignas(64) Sighting {
   // --- hot line ---
   int64_t time_ns;   // UTC, as stamped
   int64_t order_ns;  // the greatest time_ns of its port so far: files may run backwards, the order does not
   uint32_t frame;    // 1-based in its file; live: counts the port's packets, modulo 2^32
   uint32_t seq;      // of a later fragment of TCP: its offset, until the fragment table makes it the number of its first byte; of
-                     // UDP the sum of its payload, which a NAT leaves alone: see payload_sum() of decode_transport.cpp
-  uint32_t ack;
+                     // UDP the sum of its payload, which a NAT leaves alone: see payload_sum() of decode_transport.cpp. Of a
+                     // fragmented datagram the first fragment and the one that completes it have that of all of it
+  uint32_t ack;      // the same two: how much payload the whole datagram has
   uint32_t tsval;
   uint32_t tsecr;
   uint32_t payload_length;        // of the transport, on the wire (also where the capture was cut short)
@@ -87,7 +95,7 @@ struct alignas(64) Sighting {
   // --- cold line ---
   Address source;
   Address destination;
-  std::array<uint32_t, 6> sack;  // up to three blocks, left and right edge each; 0,0 = none; see icmp_sender()
+  std::array<uint32_t, 6> sack;  // up to three blocks, left and right edge each; 0,0 = none; see icmp_sender(), fragment_span()
   uint32_t key;                  // outer VLAN, tunnel identifiers; 0 = none. Part of the leg's identity; see KeyFrom
   uint16_t mss;          // as offered; valid by `options`; of an icmp_quote: MTU of the next hop, or 0; of TCP that offers
                          // none: the checksum (0 and
@@ -103,6 +111,9 @@ struct alignas(64) Sighting {
     return sender;
   }
   void set_icmp_sender(const Address& sender) { std::memcpy(sack.data(), sender.data(), sizeof(sender)); }
+  // The same place. REQUIRES: a fragment, neither of TCP nor an icmp_quote.
+  FragmentSpan fragment_span() const { return {sack[0], sack[1], sack[2]}; }
+  void set_fragment_span(const FragmentSpan& span) { sack = {span.begin, span.end, span.is_last, 0, 0, 0}; }
 
   bool is_tcp() const {
     return protocol == ip_protocol::tcp && !has(SightingFlag::icmp_quote) && !has(SightingFlag::later_fragment);

@@ -60,6 +60,21 @@ DecodeError take_later_fragment(Bytes bytes, uint16_t offset, DecodedFrame& sigh
   return DecodeError::none;
 }
 
+// REQUIRES: protocol is set. (SACK blocks stand in the same place.)
+void note_span(uint32_t offset, uint32_t length, bool more, DecodedFrame& sighting) {
+  set(sighting, SightingFlag::fragment);
+  if (sighting.protocol != ip_protocol::tcp) sighting.set_fragment_span({offset * 8, offset * 8 + length, !more});
+}
+
+constexpr uint16_t kDontFragment = 0x4000, kMoreFragments = 0x2000, kFragmentOffset = 0x1fff;  // of IPv4
+
+// `flags`: with the offset. Apart, so that decode_ipv4() keeps few registers for what is no fragment.
+[[gnu::noinline]] DecodeError decode_ipv4_fragment(Bytes payload, uint16_t flags, DecodedFrame& sighting, Nest nest) {
+  const uint16_t offset = flags & kFragmentOffset;
+  note_span(offset, payload.wire, flags & kMoreFragments, sighting);
+  return offset != 0 ? take_later_fragment(payload, offset, sighting) : decode_protocol(payload, sighting, nest);
+}
+
 }  // namespace
 
 Address mapped_ipv4(const uint8_t* address) {
@@ -88,7 +103,6 @@ DecodeError decode_network(uint16_t type, Bytes bytes, DecodedFrame& sighting, N
 
 DecodeError decode_ipv4(Bytes bytes, DecodedFrame& sighting, Nest nest) {
   constexpr uint32_t kHeader = 20;
-  constexpr uint16_t kDontFragment = 0x4000, kMoreFragments = 0x2000, kOffset = 0x1fff;
   const uint8_t* p = bytes.data;
   if (bytes.captured < kHeader) return DecodeError::ip_header_cut;
   if (p[0] >> 4 != 4) return DecodeError::ip_version_wrong;
@@ -112,10 +126,8 @@ DecodeError decode_ipv4(Bytes bytes, DecodedFrame& sighting, Nest nest) {
   const uint16_t fragment = load16(p + 6);
   if (fragment & kDontFragment) set(sighting, SightingFlag::dont_fragment);
   const Bytes payload = bytes.first(total).skip(header);
-  if (fragment & (kMoreFragments | kOffset)) [[unlikely]] {
-    set(sighting, SightingFlag::fragment);
-    if (fragment & kOffset) return take_later_fragment(payload, fragment & kOffset, sighting);
-  }
+  if (fragment & (kMoreFragments | kFragmentOffset)) [[unlikely]]
+    return decode_ipv4_fragment(payload, fragment, sighting, nest);
   return decode_protocol(payload, sighting, nest);
 }
 
@@ -135,7 +147,9 @@ DecodeError walk_extension_headers(Bytes& bytes, Ipv6Chain& chain) {
       const uint16_t offset_and_more = load16(p + 2);
       chain.fragment_offset = offset_and_more >> 3;
       chain.fragmented = (offset_and_more & 0xfff9) != 0;  // an atomic fragment (RFC 6946) is a whole packet
+      chain.more_fragments = (offset_and_more & 1) != 0;
       chain.id = load16(p + 6);
+      chain.fragment_length = bytes.wire - 8;
     } else {
       // RFC 4302 counts the authentication header in units of four, less two; the others are in units of eight, less one.
       length = kind == kAuthentication ? (p[1] + 2u) * 4 : (p[1] + 1u) * 8;
@@ -168,13 +182,13 @@ DecodeError decode_ipv6(Bytes bytes, DecodedFrame& sighting, Nest nest) {
   std::memcpy(sighting.source.data(), p + 8, 16);
   std::memcpy(sighting.destination.data(), p + 24, 16);
   Bytes payload = bytes.skip(kHeader).first(length);
-  Ipv6Chain chain{p[6], false, 0, 0};
+  Ipv6Chain chain{.protocol = p[6]};
   const DecodeError error = walk_extension_headers(payload, chain);
   if (error != DecodeError::none) return error;
   sighting.protocol = chain.protocol;
   sighting.ip_id = chain.id;
   if (chain.fragmented) {
-    set(sighting, SightingFlag::fragment);
+    note_span(chain.fragment_offset, chain.fragment_length, chain.more_fragments, sighting);
     if (chain.fragment_offset != 0) return take_later_fragment(payload, chain.fragment_offset, sighting);
   }
   return decode_protocol(payload, sighting, nest);

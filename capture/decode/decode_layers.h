@@ -164,10 +164,11 @@ inline bool extend_cut_frame(uint32_t length, Bytes& bytes, Sighting& sighting, 
 // The chain of IPv6 extension headers, in a packet or in the quote of one. On success `bytes` begin with the header of
 // `protocol`.
 struct Ipv6Chain {
-  uint8_t protocol;
-  bool fragmented;
-  uint16_t fragment_offset;  // in units of eight bytes
-  uint16_t id;
+  uint8_t protocol = 0;
+  bool fragmented = false, more_fragments = false;
+  uint16_t fragment_offset = 0;  // in units of eight bytes
+  uint16_t id = 0;
+  uint32_t fragment_length = 0;  // of what was split
 };
 DecodeError walk_extension_headers(Bytes& bytes, Ipv6Chain& chain);
 

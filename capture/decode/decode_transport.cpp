@@ -1,4 +1,6 @@
 // TCP (RFC 9293), UDP (RFC 768), ICMP (RFC 792) and ICMPv6 (RFC 4443) with the packets that their errors quote.
+#include <nmmintrin.h>
+
 #include <algorithm>
 
 #include "capture/core/bytes.h"
@@ -69,6 +71,21 @@ uint32_t payload_sum(const uint8_t* p, const DecodedFrame& sighting) {
   return rest % 0xffff + 1;
 }
 
+// In place of that sum where there is no checksum: a hash of the first bytes, which a NAT leaves alone as well. Protocols that go
+// without have the ID of a connection or the number of a packet there (QUIC, RTP). Larger than any sum, so that the two are not
+// taken for each other. 0: too little of it was captured, which at the other point need not be so. REQUIRES: `payload` begins
+// behind the UDP header; `length` is that of the datagram's whole payload.
+uint32_t first_bytes_hash(Bytes payload, uint32_t length) {
+  constexpr uint32_t kBytes = 64, kIsHash = 1u << 31;
+  const uint32_t count = std::min(length, kBytes);
+  if (count == 0 || payload.captured < count) return 0;
+  uint64_t hash = length;
+  uint32_t at = 0;
+  for (; at + 8 <= count; at += 8) hash = _mm_crc32_u64(hash, load_native<uint64_t>(payload.data + at));
+  for (; at < count; ++at) hash = _mm_crc32_u8(static_cast<uint32_t>(hash), payload.data[at]);
+  return static_cast<uint32_t>(hash) | kIsHash;
+}
+
 DecodeError decode_udp(Bytes bytes, DecodedFrame& sighting, Nest nest) {
   constexpr uint32_t kHeader = 8;
   const uint8_t* p = bytes.data;
@@ -81,9 +98,14 @@ DecodeError decode_udp(Bytes bytes, DecodedFrame& sighting, Nest nest) {
   sighting.source_port = load16(p);
   sighting.destination_port = load16(p + 2);
   sighting.seq = payload_sum(p, sighting);
-  note_payload(bytes.first(length).skip(kHeader), sighting);
-  if (!is_tunnel_port(sighting.source_port, sighting.destination_port)) [[likely]]
+  if (sighting.has(SightingFlag::fragment)) [[unlikely]]
+    sighting.ack = std::max<uint32_t>(load16(p + 4), kHeader) - kHeader;
+  const Bytes payload = bytes.first(length).skip(kHeader);
+  note_payload(payload, sighting);
+  if (!is_tunnel_port(sighting.source_port, sighting.destination_port)) [[likely]] {
+    if (sighting.seq == 0) sighting.seq = first_bytes_hash(payload, std::max(payload.wire, sighting.ack));
     return DecodeError::none;
+  }
   // Of a first fragment the datagram's own length, so that what it encloses is held to that.
   const uint32_t whole = std::max<uint32_t>(length, load16(p + 4));
   return decode_udp_tunnel(Bytes{p, std::min(bytes.captured, length), whole}.skip(kHeader), sighting, nest);

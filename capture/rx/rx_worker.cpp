@@ -14,6 +14,7 @@ static constexpr size_t kSameOrderMax = 32;
 // The same for the rings of payload prefixes: one that has no room for the longest then always holds two times.
 static constexpr size_t kSameOrderChunksMax = PayloadPrefixRing::kChunksMin - 2 * payload_prefix_chunks(kPayloadPrefixBytesMax);
 static constexpr int64_t kWorstStampNs = 1'000'000'000;
+static constexpr uint16_t kAnyFragment = bit(SightingFlag::fragment) | bit(SightingFlag::outer_fragment);
 static constexpr int64_t kSilenceSpooledNs = 100'000'000;  // how often the spool is told that a silence goes on
 
 // Sightings on their way into the rings: a burst of them, and for each analysis worker a row of those that are for it.
@@ -324,12 +325,24 @@ inline DecodedFrame* RxWorker::decode_packet(Lane& lane, const RawPacket& packet
   sighting.port = lane.index;
   sighting.point = lane.point;
   if (sighting.has(SightingFlag::arp)) counters.arp.add();
-  constexpr uint16_t kAnyFragment = bit(SightingFlag::fragment) | bit(SightingFlag::outer_fragment);
-  if ((sighting.flags & kAnyFragment) != 0 && !lane.fragments.attribute(frame, sighting)) {
-    counters.unattributed_fragments.add();
-    hide(lane, packet);
-  }
+  constexpr uint16_t kUnusual = kAnyFragment | bit(SightingFlag::icmp_quote);
+  if ((sighting.flags & kUnusual) != 0) [[unlikely]]
+    take_unusual(lane, packet, frame);
   return &sighting;
+}
+
+// The frame that was decoded last.
+void RxWorker::take_unusual(Lane& lane, const RawPacket& packet, const FrameView& frame) {
+  DecodedFrame& sighting = lane.staging->frames[lane.staging->used];
+  const auto note_first = [&](SightingFlag what, std::atomic<int64_t>& first_ns) {
+    if (sighting.has(what) && first_ns.load(std::memory_order_relaxed) == kTimeMax)
+      first_ns.store(sighting.order_ns, std::memory_order_release);
+  };
+  note_first(SightingFlag::later_fragment, lane.channel.first_later_fragment_ns);
+  note_first(SightingFlag::icmp_quote, lane.channel.first_icmp_error_ns);
+  if (!(sighting.flags & kAnyFragment) || lane.fragments.attribute(frame, sighting)) return;
+  lane.channel.counters.unattributed_fragments.add();
+  hide(lane, packet);
 }
 
 // Takes the frame that was decoded last into its row.

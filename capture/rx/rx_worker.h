@@ -68,6 +68,7 @@ class RxWorker : public Pollable {
   void take_burst(Lane& lane, size_t count);
   bool filter(Lane& lane, const RawPacket& packet);
   DecodedFrame* decode_packet(Lane& lane, const RawPacket& packet, int64_t order_ns);
+  void take_unusual(Lane& lane, const RawPacket& packet, const FrameView& frame);
   void stage(Lane& lane, uint32_t payload_prefix_length);
   void report_losses(Lane& lane);
   void hide(Lane& lane, const RawPacket& packet);

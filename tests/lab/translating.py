@@ -42,6 +42,7 @@ DNAT = "ip daddr %s dnat to %s" % (PUBLIC, SERVER)
 TO_DEVICE = "iifname outside ip daddr %s udp dport 53 redirect" % SERVER
 # Of TCP only segments that surely carry data: what else is lost need not be told.
 DROP = ("ip protocol udp numgen random mod 40 == 7 counter name dropped drop", "tcp flags & (syn | rst | fin) == 0 meta length > 100 numgen random mod 50 == 7 counter name dropped drop")
+DROP_LATER = "iifname outside ip frag-off & 0x1fff != 0 counter name dropped drop"
 FLUSH = ("conntrack", "-F")
 # Each datagram to another server, without conntrack.
 SPREAD = "iifname outside udp dport 514 notrack ip daddr set numgen inc mod 2 map { 0 : %s, 1 : %s }" % (SERVER, SECOND_SERVER)
@@ -65,6 +66,7 @@ class Shape:
     source: str = ""
     forward: tuple = ()
     raw: str = ""
+    fragments: str = ""          # a rule that sees fragments, before conntrack puts them together
     services: tuple = UDP
     hairpin: bool = False        # clients and servers on one link
     resolves: bool = False       # the device has a resolver of its own, that asks the servers'
@@ -100,6 +102,7 @@ SHAPES = [
     Shape("udp-flushed-drop", **BOTH, meanwhile=FLUSH, forward=DROP, held=Held(lost=0.5)),
     Shape("udp-spread", asks=PUBLIC, raw=SPREAD, services=("lines",), held=Held()),
     Shape("udp-large-drop", **BOTH, large=True, forward=DROP, services=("calls",), held=Held(lost=0.7)),
+    Shape("udp-fragments-drop", **BOTH, large=True, fragments=DROP_LATER, services=("calls",), held=Held(lost=0.75)),
     Shape("dns-both-drop", **BOTH, forward=DROP, services=("names",), held=Held(lost=0.0)),
     Shape("dns-forwarder", asks=PROXY, resolves=True, names=80, services=("names", "time"), held=Held(0.9)),
     Shape("dns-redirected", destination=TO_DEVICE, resolves=True, names=80, services=("names", "time"), held=Held(0.9)),
@@ -142,6 +145,10 @@ def rules(shape):
     return f"""
 table ip lab {{
   counter dropped {{ }}
+  chain fragments {{
+    type filter hook prerouting priority -450;
+    {shape.fragments}
+  }}
   chain raw {{
     type filter hook prerouting priority raw;
     {shape.raw}

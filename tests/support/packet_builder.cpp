@@ -158,14 +158,15 @@ Frame udp_frame(const Ip& ip, const Udp& udp, std::span<const uint8_t> payload) 
   return frame;
 }
 
-Frame icmp_error_frame(const Ip& ip, uint8_t type, uint8_t code, const Frame& quoted) {
+Frame icmp_error_frame(const Ip& ip, const Icmp& icmp, const Frame& quoted) {
   const bool v4 = is_ipv4(ip.source);
   const size_t network = kEthernetLength + (quoted[12] == 0x81 && quoted[13] == 0 ? 4 : 0);
   const size_t quote_length = std::min(quoted.size() - network, static_cast<size_t>(v4 ? 28 : 48));
   Frame frame;
   const uint8_t protocol = v4 ? ip_protocol::icmp : ip_protocol::icmpv6;
   const size_t transport = put_headers(frame, ip, protocol, 8 + quote_length);
-  frame.insert(frame.end(), {type, code, 0, 0, 0, 0, 0, 0});
+  frame.insert(frame.end(), {icmp.type, icmp.code, 0, 0, 0, 0});
+  put16(frame, icmp.mtu);
   put_bytes(frame, std::span(quoted).subspan(network, quote_length));
   const uint64_t pseudo = v4 ? 0 : pseudo_header_sum(ip, protocol, 8 + quote_length);
   set16(frame, transport + 2, fold(sum16(std::span(frame).subspan(transport), pseudo)));
@@ -181,18 +182,29 @@ Frame in_vxlan(uint32_t vni, const Frame& inner) {
   return udp_frame({.source = address("10.255.0.1"), .destination = address("10.255.0.2")}, {49152, 4789}, payload);
 }
 
-std::vector<Frame> in_fragments(const Frame& whole) {
-  constexpr size_t kEthernet = 14, kHeaders = kEthernet + 20, kStep = 1480;
+std::vector<Frame> in_fragments(const Frame& whole, size_t step) {
+  constexpr uint8_t kFragmentHeader = 44;
+  const bool is_ipv4 = whole[kEthernetLength] >> 4 == 4;
+  const size_t begins = kEthernetLength + (is_ipv4 ? 20 : 40);
   std::vector<Frame> fragments;
-  for (size_t at = kHeaders; at < whole.size(); at += kStep) {
-    const size_t length = std::min(kStep, whole.size() - at);
-    Frame& fragment = fragments.emplace_back(whole.begin(), whole.begin() + kHeaders);
-    put_bytes(fragment, std::span(whole).subspan(at, length));
+  for (size_t at = begins; at < whole.size(); at += step) {
+    const size_t length = std::min(step, whole.size() - at), offset = at - begins;
     const bool more = at + length < whole.size();
-    set16(fragment, kEthernet + 2, static_cast<uint16_t>(20 + length));
-    set16(fragment, kEthernet + 6, static_cast<uint16_t>((more ? 0x2000 : 0) | (at - kHeaders) / 8));
-    set16(fragment, kEthernet + 10, 0);
-    set16(fragment, kEthernet + 10, fold(sum16(std::span(fragment).subspan(kEthernet, 20))));
+    Frame& fragment = fragments.emplace_back(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(begins));
+    if (is_ipv4) {
+      set16(fragment, kEthernetLength + 2, static_cast<uint16_t>(20 + length));
+      set16(fragment, kEthernetLength + 6, static_cast<uint16_t>((more ? 0x2000 : 0) | offset / 8));
+      set16(fragment, kEthernetLength + 10, 0);
+      set16(fragment, kEthernetLength + 10, fold(sum16(std::span(fragment).subspan(kEthernetLength, 20))));
+    } else {
+      set16(fragment, kEthernetLength + 4, static_cast<uint16_t>(8 + length));
+      fragment[kEthernetLength + 6] = kFragmentHeader;
+      fragment.insert(fragment.end(), {whole[kEthernetLength + 6], 0});
+      put16(fragment, static_cast<uint16_t>(offset | (more ? 1 : 0)));
+      // The same for all of a packet, and of packets that differ mostly another.
+      put32(fragment, static_cast<uint32_t>(sum16(std::span(whole).subspan(begins)) % 0xffff + 1));
+    }
+    put_bytes(fragment, std::span(whole).subspan(at, length));
   }
   return fragments;
 }

@@ -51,18 +51,24 @@ struct Udp {
   bool has_checksum = true;
 };
 
+struct Icmp {
+  uint8_t type = 0, code = 0;
+  uint16_t mtu = 0;  // of the next hop
+};
+
 Frame tcp_frame(const Ip& ip, const Tcp& tcp, std::span<const uint8_t> payload = {});
 Frame udp_frame(const Ip& ip, const Udp& udp, std::span<const uint8_t> payload = {});
-// An ICMP (or ICMPv6) error of `type` and `code` that quotes the network header of `quoted` and eight bytes after it.
-Frame icmp_error_frame(const Ip& ip, uint8_t type, uint8_t code, const Frame& quoted);
+// An ICMP (or ICMPv6) error that quotes the network header of `quoted` and eight bytes after it.
+Frame icmp_error_frame(const Ip& ip, const Icmp& icmp, const Frame& quoted);
 // `inner` in VXLAN, between two hosts of its own.
 Frame in_vxlan(uint32_t vni, const Frame& inner);
 // As a capture on the sending host shows a TCP segment whose checksum it leaves to its network card: the sum of the pseudo-header
 // stands there. With more than `mss` bytes of data it leaves cutting up to the card as well, and the IP header has neither length
 // nor checksum. REQUIRES: IPv4 in Ethernet, without VLAN.
 void leave_to_network_card(Frame& frame, size_t payload_length, size_t mss = 1460);
-// `whole` in fragments of 1,480 bytes of IP payload. REQUIRES: IPv4 in Ethernet, without VLAN.
-std::vector<Frame> in_fragments(const Frame& whole);
+// `whole` in fragments of `step` bytes of IP payload. REQUIRES: IP in Ethernet, without VLAN and IPv6 extension headers; `step`
+// is a multiple of eight.
+std::vector<Frame> in_fragments(const Frame& whole, size_t step = 1480);
 Frame arp_request_frame(const Address& sender, const Address& target);
 
 // The bytes of a stream from `offset` on: the same stream and offset give the same bytes, whoever sends them and how often.

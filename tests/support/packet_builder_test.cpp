@@ -84,7 +84,7 @@ TEST(PacketBuilder, DatagramsErrorsAndVlans) {
   EXPECT_EQ(udp.payload_length, 60u);
 
   const Ip asked = between("192.0.2.1", "198.51.100.9"), refused = between("198.51.100.9", "192.0.2.1");
-  const Sighting error = decoded(icmp_error_frame(refused, 3, 3, udp_frame(asked, {5000, 53})));
+  const Sighting error = decoded(icmp_error_frame(refused, {3, 3}, udp_frame(asked, {5000, 53})));
   EXPECT_TRUE(error.has(SightingFlag::icmp_quote));
   EXPECT_EQ(error.protocol, ip_protocol::udp);
   EXPECT_TRUE(decoded(arp_request_frame(address("192.0.2.1"), address("192.0.2.2"))).has(SightingFlag::arp));

@@ -1,9 +1,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
-#include <cmath>
 #include <map>
+#include <numeric>
 #include <sstream>
 
 #include "tests/support/engine_words.h"
@@ -18,14 +17,6 @@ constexpr int64_t kEpochNs = 1'700'000'000'000'000'000;
 // Unless `coverage` says otherwise, every point watches from a second before the first packet to this long after the last.
 constexpr int64_t kCoverBeforeNs = 1'000'000'000, kCoverAfterNs = 10'000'000'000;
 constexpr int64_t kTransitNs = 50'000;
-
-Endpoint parse_endpoint(const std::string& word) {
-  const size_t colon = word.rfind(':');
-  if (colon == std::string::npos) throw Failure{"expected ADDRESS:PORT, got '" + word + "'"};
-  std::string host = word.substr(0, colon);
-  if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
-  return {address(host), number<uint16_t>(word.substr(colon + 1))};
-}
 
 uint8_t parse_tcp_flags(const std::string& word) {
   uint8_t flags = 0;
@@ -268,7 +259,9 @@ class Parser {
     bool ip_id_given = false, altered = false, spoiled = false, keeps_sack = false;
     bool has_checksum = true, is_fragmented = false;
     std::optional<PointIndex> offloaded_at;  // captured there before the network card has filled in length and checksum
-    uint32_t times = 1;                      // that it is sent
+    std::map<PointIndex, std::vector<size_t>> fragments;  // that the point sees, of those 1 to ...; none: a packet in one piece
+    std::map<PointIndex, size_t> fragment_size;           // bytes of IP payload
+    uint32_t times = 1;                                   // that it is sent
     int64_t every_ns = 0;
     int64_t transit_ns = 0, uncertainty_ns = 0;
     uint32_t seq = 0, length = 0;  // relative
@@ -276,6 +269,8 @@ class Parser {
     std::optional<uint32_t> ack;
     std::vector<std::pair<uint32_t, uint32_t>> sack;
     uint8_t icmp_type = 0, icmp_code = 0;
+    uint16_t icmp_mtu = 0;
+    std::optional<size_t> about;  // index of alias: where the packet was going that an ICMP error quotes; none: to its sender
   };
 
   // TIME POINT... FROM > TO  FLAGS SEQ[:END] ... | udp LENGTH [unsummed] | icmp TYPE CODE
@@ -318,6 +313,8 @@ class Parser {
     } else if (line.kind == "icmp") {
       line.icmp_type = number<uint8_t>(words.take("a type"));
       line.icmp_code = number<uint8_t>(words.take("a code"));
+      if (words.accept("mtu")) line.icmp_mtu = number<uint16_t>(words.take("a number"));
+      if (words.accept("about")) line.about = alias(words.take("an endpoint"));
     } else {
       line.tcp.flags = parse_tcp_flags(line.kind);
       if (!words.empty() && std::isdigit(static_cast<unsigned char>(words.peek()[0]))) {
@@ -339,6 +336,15 @@ class Parser {
       line.ip.traffic_class = number<uint8_t>(words.take("a number"));
     } else if (key == "vlan") {
       line.ip.vlan = number<uint16_t>(words.take("a VLAN"));
+    } else if (key == "fragments") {
+      std::vector<size_t>& shown = line.fragments[point(words.take("a point"))];
+      if (words.accept("whole")) return true;
+      while (!words.empty() && std::isdigit(static_cast<unsigned char>(words.peek()[0])))
+        shown.push_back(number<size_t>(words.take("a number")));
+      if (shown.empty()) throw Failure{"which fragments does the point see?"};
+    } else if (key == "fragment-size") {
+      const PointIndex p = point(words.take("a point"));
+      line.fragment_size[p] = number<size_t>(words.take("a number"));
     } else if (key == "begins") {
       line.text = unescaped(words.take("a text"));
       if (line.text.size() > line.length) throw Failure{fmt::format("the text has {} bytes", line.text.size())};
@@ -409,10 +415,10 @@ class Parser {
     } else if (line.kind == "udp") {
       frame.bytes = udp_frame(line.ip, {source.at[p].port, destination.at[p].port, line.has_checksum}, payload);
     } else if (line.kind == "icmp") {
-      const auto quoted = newest_.find({p, line.to, line.from});
+      const auto quoted = newest_.find({p, line.to, line.about.value_or(line.from)});
       if (quoted == newest_.end())
         throw Failure{"an ICMP error quotes a packet that came the other way, and there was none at this point"};
-      frame.bytes = icmp_error_frame(line.ip, line.icmp_type, line.icmp_code, quoted->second);
+      frame.bytes = icmp_error_frame(line.ip, {line.icmp_type, line.icmp_code, line.icmp_mtu}, quoted->second);
     } else {
       const uint32_t peer_isn = isn_of(p, line.to, line.from);
       line.tcp.source_port = source.at[p].port;
@@ -427,9 +433,16 @@ class Parser {
       if (line.offloaded_at == p) leave_to_network_card(frame.bytes, payload.size());
     }
     newest_[{p, line.from, line.to}] = frame.bytes;
-    if (line.is_fragmented) {
-      for (Frame& fragment : in_fragments(frame.bytes))
-        sent_.push_back({p, !source.beyond_last, {frame.time_ns, frame.stamp_uncertainty_ns, std::move(fragment), 0}});
+    const auto shown = line.fragments.find(p);
+    if (line.is_fragmented && (shown == line.fragments.end() || !shown->second.empty())) {
+      const auto size = line.fragment_size.find(p);
+      const std::vector<Frame> all = in_fragments(frame.bytes, size == line.fragment_size.end() ? 1480 : size->second);
+      std::vector<size_t> numbers(all.size());
+      std::iota(numbers.begin(), numbers.end(), size_t{1});
+      for (const size_t number : shown == line.fragments.end() ? numbers : shown->second) {
+        if (number < 1 || number > all.size()) throw Failure{fmt::format("there are {} fragments", all.size())};
+        sent_.push_back({p, !source.beyond_last, {frame.time_ns, frame.stamp_uncertainty_ns, all[number - 1], 0}});
+      }
       return;
     }
     if (const auto vni = vni_.find(p); vni != vni_.end()) frame.bytes = in_vxlan(vni->second, frame.bytes);

@@ -7,7 +7,11 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
+
+#include "analysis/model/model.h"
+#include "tests/support/packet_builder.h"
 
 namespace parallax::test {
 
@@ -25,6 +29,14 @@ T number(const std::string& word) {
 }
 inline int64_t nanoseconds(const std::string& word) {
   return std::llround(number<double>(word[0] == '+' ? word.substr(1) : word) * 1e9);
+}
+
+inline Endpoint parse_endpoint(const std::string& word) {
+  const size_t colon = word.rfind(':');
+  if (colon == std::string::npos) throw Failure{"expected ADDRESS:PORT, got '" + word + "'"};
+  std::string host = word.substr(0, colon);
+  if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
+  return {address(host), number<uint16_t>(word.substr(colon + 1))};
 }
 
 // The words of a line, read from the left.

@@ -64,7 +64,7 @@ TEST(Decode, WhatTheCaptureKnowsIsLeftAlone) {
   s.time_ns = 1, s.order_ns = 2, s.frame = 3, s.stamp_uncertainty_ns = 4, s.port = 5, s.point = 6;
   s.seq = s.tsval = s.window = s.ip_id = s.key = s.mss = s.options = 9;
   s.sack.fill(9);
-  const Wire frame = ipv4_frame(17, udp(5) + kPayload);
+  const Wire frame = ipv4_frame(17, udp(0));
   ASSERT_EQ(
       decode({frame.data(), static_cast<uint32_t>(frame.size()), static_cast<uint32_t>(frame.size()), LinkType::ethernet}, s),
       DecodeError::none);
@@ -75,6 +75,26 @@ TEST(Decode, WhatTheCaptureKnowsIsLeftAlone) {
   EXPECT_EQ(s.port, 5);
   EXPECT_EQ(s.point, 6);
   EXPECT_EQ(s.seq + s.tsval + s.window + s.key + s.mss + s.options + s.sack[0] + s.sack[5], 0u);
+}
+
+TEST(Decode, DatagramsWithoutChecksumAreKnownByTheirFirstBytes) {
+  const auto sum = [](uint32_t length, uint8_t first, uint8_t behind, uint32_t captured = 0) {
+    Wire payload = zeros(length);
+    payload[0] = first;
+    if (length > 64) payload[64] = behind;
+    Wire frame = ipv4_frame(17, udp(length) + payload);
+    const auto whole = static_cast<uint32_t>(frame.size());
+    if (captured > 0) frame.resize(frame.size() - length + captured);
+    return decoded(frame, LinkType::ethernet, whole).sighting.seq;
+  };
+  EXPECT_EQ(sum(100, 1, 2) >> 31, 1u);  // no sum has that bit
+  EXPECT_NE(sum(100, 1, 2), sum(100, 3, 2));
+  EXPECT_NE(sum(100, 1, 2), sum(101, 1, 2));
+  EXPECT_EQ(sum(100, 1, 2), sum(100, 1, 3));
+  EXPECT_EQ(sum(100, 1, 2), sum(100, 1, 0, 64));
+  EXPECT_EQ(sum(100, 1, 2, 63), 0u) << "another point may have captured more";
+  EXPECT_NE(sum(5, 1, 0), 0u);
+  EXPECT_NE(sum(5, 1, 0), sum(5, 2, 0));
 }
 
 TEST(Decode, ThePayloadBeginsBehindTheTransportHeader) {

@@ -101,6 +101,56 @@ TEST(FragmentTable, ReusedIdMeansTheNewerPacket) {
   EXPECT_EQ(table.replaced().get(), 0u);
 }
 
+TEST(FragmentTable, DatagramIsCompleteOnceAndBearsItsSum) {
+  FragmentTable table;
+  Sighting first = first_fragment(7, 0), later = later_fragment(7, kSecond), again = later;
+  EXPECT_TRUE(table.attribute(first));
+  EXPECT_TRUE(table.attribute(later));
+  EXPECT_TRUE(table.attribute(again));
+  EXPECT_FALSE(first.has(SightingFlag::completes_datagram));
+  EXPECT_TRUE(later.has(SightingFlag::completes_datagram));
+  EXPECT_FALSE(again.has(SightingFlag::completes_datagram));
+  EXPECT_EQ(first.ack, 8192u);
+  EXPECT_EQ(later.ack, first.ack);
+  EXPECT_EQ(later.seq, first.seq);
+}
+
+TEST(FragmentTable, FirstFragmentCompletesWhatHasOvertakenIt) {
+  FragmentTable table;
+  Sighting later = later_fragment(7, 0), first = first_fragment(7, 1000), again = later_fragment(7, 2000);
+  EXPECT_FALSE(table.attribute(later));
+  EXPECT_TRUE(table.attribute(first));
+  EXPECT_TRUE(first.has(SightingFlag::completes_datagram));
+  EXPECT_TRUE(table.attribute(again));
+  EXPECT_FALSE(again.has(SightingFlag::completes_datagram));
+}
+
+TEST(FragmentTable, OfAnEarlierDatagramWithThatIdNothingCounts) {
+  FragmentTable table;
+  Sighting later = later_fragment(7, 0), first = first_fragment(7, FragmentTable::kOvertakenNs + 1);
+  EXPECT_FALSE(table.attribute(later));
+  EXPECT_TRUE(table.attribute(first));
+  EXPECT_FALSE(first.has(SightingFlag::completes_datagram));
+  // And one of which the rest was lost.
+  Sighting renewed = first_fragment(7, 3 * kSecond), rest = later_fragment(7, 3 * kSecond);
+  EXPECT_TRUE(table.attribute(renewed));
+  EXPECT_TRUE(table.attribute(rest));
+  EXPECT_TRUE(rest.has(SightingFlag::completes_datagram));
+}
+
+TEST(FragmentTable, CompleteOnesAreReplacedFirst) {
+  FragmentTable table(8);  // one set
+  for (uint16_t id = 0; id < 8; ++id) {
+    Sighting first = first_fragment(id, id * 1000);
+    table.attribute(first);
+  }
+  Sighting rest = later_fragment(5, 20'000), more = first_fragment(8, 20'000), oldest = later_fragment(0, 30'000);
+  table.attribute(rest);
+  table.attribute(more);
+  EXPECT_EQ(table.replaced().get(), 0u);
+  EXPECT_TRUE(table.attribute(oldest));
+}
+
 TEST(FragmentTable, OldestIsReplacedWhereFull) {
   FragmentTable table(8);  // one set
   for (uint16_t id = 0; id < 12; ++id) {
@@ -124,6 +174,7 @@ TEST(FragmentTable, InIpv6TheProtocolIsThatOfTheFirst) {
   EXPECT_EQ(later.protocol, 17);
   EXPECT_EQ(later.destination_port, 53);
   EXPECT_EQ(later.flow_hash, flow_hash(later));
+  EXPECT_TRUE(later.has(SightingFlag::completes_datagram));
 }
 
 TEST(FragmentTable, FragmentedIcmpErrorIsNotRememberedUnderWhatItQuotes) {

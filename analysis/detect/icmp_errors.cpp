@@ -1,0 +1,86 @@
+#include "analysis/detect/icmp_errors.h"
+
+#include <algorithm>
+
+#include "analysis/detect/standstills.h"
+
+namespace parallax {
+namespace {
+
+constexpr std::string_view kIcmp = "icmp";
+
+// A packet that is too big is sent again and again and never comes; the others may be about a single one.
+int weight_of(const IcmpError& error) {
+  return error.meaning == IcmpMeaning::too_big ? 2 : error.meaning != IcmpMeaning::other ? 1 : 0;
+}
+
+}  // namespace
+
+const IcmpSighting* icmp_refusal(const LegState& leg) {
+  const auto is_of_opening = [&](const PacketFacts& packet) {
+    return leg.protocol != ip_protocol::tcp ||
+           std::any_of(leg.attempts.begin(), leg.attempts.end(), [&](const PacketFacts& syn) { return syn.seq == packet.seq; });
+  };
+  const auto found = std::find_if(leg.icmp.begin(), leg.icmp.end(), [&](const IcmpSighting& icmp) {
+    return icmp.packet.from == Side::server && icmp.error.refuses() && is_of_opening(icmp.packet);
+  });
+  return found == leg.icmp.end() ? nullptr : &*found;
+}
+
+Origin origin_of(const IcmpSighting& refusal, const LegState& leg) {
+  return refusal.error.sender == leg.server.address ? Origin::server : Origin::path;
+}
+
+Evidence icmp_evidence(const IcmpSighting& icmp) {
+  return {.kind = std::string(kIcmp),
+          .point = icmp.packet.point,
+          .port = icmp.packet.port,
+          .frame = icmp.packet.frame,
+          .time_ns = icmp.packet.time_ns,
+          .detail = text_of(icmp.error) + ", ttl " + std::to_string(icmp.packet.ttl)};
+}
+
+bool has_icmp_evidence(const std::vector<Evidence>& evidence) {
+  return std::any_of(evidence.begin(), evidence.end(), [](const Evidence& e) { return e.kind == kIcmp; });
+}
+
+IcmpTrace trace_icmp(const Connection& c, Side sender, int64_t from_ns, int64_t to_ns) {
+  const auto best_of = [&](const LegState& leg) {
+    const IcmpSighting* best = nullptr;
+    for (const IcmpSighting& icmp : leg.icmp) {
+      const PacketFacts& packet = icmp.packet;
+      if (packet.from == sender || packet.order_ns < from_ns || packet.order_ns > to_ns) continue;
+      if (best == nullptr || weight_of(icmp.error) > weight_of(best->error)) best = &icmp;
+    }
+    return best;
+  };
+  IcmpTrace trace;
+  for (const LegState& leg : c.legs) {
+    const IcmpSighting* icmp = best_of(leg);
+    if (icmp == nullptr) continue;
+    const int more = trace.icmp == nullptr ? 1 : weight_of(icmp->error) - weight_of(trace.icmp->error);
+    if (more > 0 || (more == 0 && comes_before(c, leg, *trace.seen, sender))) trace = {icmp, &leg, nullptr};
+  }
+  if (trace.icmp == nullptr || is_proxied(c)) return trace;
+  for (const LegState& leg : c.legs) {
+    if (!comes_before(c, leg, *trace.seen, sender)) continue;
+    if (trace.missing == nullptr || comes_before(c, *trace.missing, leg, sender)) trace.missing = &leg;
+  }
+  return trace;
+}
+
+AbsenceProof icmp_absent(const Connection& c, const IcmpTrace& trace, Side sender, const DetectorView& view) {
+  const PacketFacts& packet = trace.icmp->packet;
+  const PointIndex point = trace.missing->point;
+  const Direction back = c.direction_of(opposite(sender));
+  const int64_t from_ns = packet.order_ns - packet.stamp_uncertainty_ns, to_ns = packet.order_ns + view.options.device_timeout_ns;
+  AbsenceProof proof(view.sensor, point, c.hairpin() != nullptr ? PortDirection::both : port_direction(back));
+  proof.unless(trace.missing->icmp.size() >= LegState::kIcmpKept, Doubt::rival)
+      .unless(view.options.filtered || !view.sensor.shows_icmp_errors(point, to_ns), Doubt::may_be_hidden)
+      .unless(view.knowledge.misses(point, back, from_ns, to_ns), Doubt::not_covered)
+      .unless(c.side_basis == SideBasis::guessed, Doubt::path_unknown)
+      .expect(from_ns, to_ns);
+  return proof;
+}
+
+}  // namespace parallax
