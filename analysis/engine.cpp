@@ -237,8 +237,6 @@ std::vector<std::string> Engine::Impl::bounds_hit() const {
   add("sack_blocks", sum(&WorkerCounters::sacks_not_compared), "acknowledgements whose SACK blocks were not compared");
   add("copies", sum(&WorkerCounters::copies_not_followed), "copies of packets of which nobody is told who made them");
   add("capture_traces", sum(&WorkerCounters::traces_refused), "times that a leg's copies and capture loss were not followed");
-  add("turns", correlator.proxy_transits().turns_not_told(),
-      "later turns of connections through proxies that no transit times were told of");
   add("event_ring", sum(&WorkerCounters::events_dropped), "events dropped");
   add("forward_ring", sum(&WorkerCounters::forwards_dropped), "packets not followed");
   uint64_t payload_prefixes_dropped = 0;
@@ -252,6 +250,8 @@ std::vector<std::string> Engine::Impl::bounds_hit() const {
   add("recognition_ring", sum(&WorkerCounters::recognitions_dropped), "messages dropped");
   add("recognised", correlator.store().totals().recognitions_refused, "messages not kept");
   add("recognised_of_ended", correlator.store().totals().messages_forgotten, "ended connections whose messages were forgotten");
+  add("shared_connections", correlator.store().totals().sharings_forgotten,
+      "connections that carried messages over one that many share, named no more by that one");
   add("pairs", correlator.pairs_refused(), "pairs whose packets were not followed");
   add("pairing_index", correlator.openings_forgotten(), "openings forgotten early");
   add("knowledge", correlator.knowledge().evicted(), "addresses forgotten");

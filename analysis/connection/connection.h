@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "analysis/connection/leg_turns.h"
+#include "analysis/connection/turn_transits.h"
 #include "analysis/event/events.h"
 #include "analysis/model/finding_kinds.h"
 #include "analysis/model/model.h"
@@ -37,7 +38,7 @@ struct LegState {
   static constexpr size_t kAttemptsKept = 16;
   static constexpr size_t kSightedMax = 8;
   static constexpr size_t kIcmpKept = 8;
-  static constexpr size_t kSharedMax = 64;  // a proxy's connection to its server may carry messages of any number of clients
+  static constexpr size_t kSharedMax = 1024;  // a proxy's connection to its server may carry messages of any number of clients
 
   LegId id;
   PointIndex point = 0;
@@ -63,7 +64,7 @@ struct LegState {
   std::unique_ptr<LegTurns> turns;               // null: none were told
   PerPathSide<bool> paired{};                    // with the next point on that side
   bool paired_within = false;                    // with another leg of its own point
-  std::vector<uint64_t> shared_with;  // legs (LegId::value()) beyond a proxy that carry messages of both: see kSharedMax
+  std::vector<uint64_t> shared_with;  // legs (LegId::value()) that it shares messages with: the last kSharedMax, the newest last
   std::vector<uint64_t> not_with;     // legs (LegId::value()) that it was paired with until that was taken back
   RivalKeys rival_keys{};
   std::vector<IcmpSighting> icmp;   // errors about its packets, the first kIcmpKept
@@ -107,7 +108,7 @@ struct Crossing {
   CrossingStats stats{};
   // Through a proxy, of what the side sends: how long each message took (proxy_transits.h), and by how many turns the client's
   // side is ahead of the server's.
-  PerSide<std::vector<int64_t>> turn_transits_ns{};
+  PerSide<TurnTransits> turn_transits{};
   std::optional<int32_t> turn_shift{};
   PerSide<uint64_t> cleared{};  // of stats.lost: data segments that were not proved to be lost, as more than its home has shown
 };

@@ -1,6 +1,7 @@
 #include "analysis/connection/connection_store.h"
 
 #include <algorithm>
+#include <iterator>
 #include <numeric>
 #include <utility>
 
@@ -102,10 +103,17 @@ void ConnectionStore::mark_paired(LegState& leg, LegState& other) {
 bool ConnectionStore::share(LegState& leg, LegState& beyond) {
   const auto add = [this](LegState& to, const LegState& other) {
     auto& others = to.shared_with;
-    if (std::find(others.begin(), others.end(), other.id.value()) != others.end()) return false;
+    if (const auto known = std::find(others.rbegin(), others.rend(), other.id.value()); known != others.rend()) {
+      std::rotate(std::prev(known.base()), known.base(), others.end());  // the newest now
+      return false;
+    }
     if (others.size() >= LegState::kSharedMax)
       std::erase_if(others, [this](uint64_t id) { return place_of(id).connection_id == 0; });  // evicted
-    if (others.size() < LegState::kSharedMax) others.push_back(other.id.value());
+    if (others.size() >= LegState::kSharedMax) {
+      others.erase(others.begin());
+      ++totals_.sharings_forgotten;
+    }
+    others.push_back(other.id.value());
     return true;
   };
   const bool is_new = add(leg, beyond);

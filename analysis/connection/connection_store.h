@@ -31,6 +31,7 @@ class ConnectionStore {
     uint64_t connections = 0, paired_connections = 0, evicted = 0;
     std::array<uint64_t, kPointsMax> legs_opened{}, legs_paired{};
     uint64_t recognitions_refused = 0, messages_over = 0;  // no room in all; of one leg
+    uint64_t sharings_forgotten = 0;                       // of legs that carry messages of more than LegState::kSharedMax
     uint64_t messages_forgotten = 0;                       // ended connections whose messages made room for others
   };
 

@@ -11,7 +11,6 @@
 namespace parallax {
 namespace {
 
-constexpr size_t kLegsMax = 64;  // of one connection: a client's may go on over any number of others beyond a proxy
 constexpr size_t kStagedEvents = 4096;
 constexpr size_t kWorkAtOnce = 1024;          // events and timers of one poll
 constexpr size_t kConnectionsAtOnce = 16384;  // that are only passed by
@@ -248,8 +247,12 @@ void Correlator::update(uint64_t leg_id, const LegEvent& event) {
     case LegEventType::icmp_error:
       if (leg.icmp.size() < LegState::kIcmpKept) leg.icmp.push_back({event.packet, event.news.icmp});
       break;
+    case LegEventType::written:
+      for (const TurnPairer::Match& match : turn_pairer_.take_written(leg, event, options_.path.size()))
+        pair_by_turns(leg_id, match, event.packet.order_ns);
+      return;
     case LegEventType::turn:
-      pair_by_turns(leg_id, event);
+      pair_by_turns(leg_id, turn_pairer_.take(leg, event, options_.path.size()), event.packet.order_ns);
       proxy_transits_.take(leg_id, event);
       return;
     case LegEventType::attempt:
@@ -473,36 +476,13 @@ void Correlator::take(const RecognitionEvent& event) {
   if (Pairer::keys_shown(*leg, pairing_trigger::message) > shown && !event.closing)
     find_partners(event.leg.value(), pairing_trigger::message, event.order_ns);
   if (!event.closing && options_.path.size() > 1) {
-    for (const MessagePairer::Match& match : message_pairer_.take(*store_.leg(event.leg.value()), event, options_.path.size()))
-      pair_by_message(event.leg.value(), match, event.order_ns);
+    const auto matches = message_pairer_.take(*store_.leg(event.leg.value()), event, options_.path.size());
+    if (const uint64_t asks = asked_for(event); asks != 0) turn_pairer_.asks(event.leg.value(), asks, names_client(event));
+    if (event.from == Side::client) {
+      for (const auto& [client, beyond] : message_pairer_.passed_on()) turn_pairer_.explain(client, beyond);
+    }
+    for (const MessagePairer::Match& match : matches) pair_by_message(match, event.order_ns);
   }
-}
-
-void Correlator::pair_by_turns(uint64_t leg_id, const LegEvent& event) {
-  const TurnPairer::Match match = turn_pairer_.take(*store_.leg(leg_id), event, options_.path.size());
-  if (match.leg_id == 0) return;
-  pair(leg_id, {match.leg_id, PairingMethod::timing, match.keeps_packets, match.confidence, match.rivals}, event.packet.order_ns);
-  runner_.schedule(*store_.connection_of(leg_id));
-}
-
-// The leg that has shown the message first is nearer to who sent it. A connection beyond the proxy that carries messages of
-// others already is shared with them; a client's may go on over several.
-void Correlator::pair_by_message(uint64_t leg_id, const MessagePairer::Match& match, int64_t now_ns) {
-  if (store_.place_of(leg_id).connection_id == store_.place_of(match.leg_id).connection_id) return;
-  LegState &leg = *store_.leg(leg_id), &first = *store_.leg(match.leg_id);
-  const bool is_taken = leg.paired[path_side(leg.point, first.point)];
-  const bool first_is_taken = first.paired[path_side(first.point, leg.point)];
-  const bool is_guess = store_.connection_of(leg_id)->side_basis == SideBasis::guessed;
-  if (is_guess && (is_taken || first_is_taken)) return;  // which way the message went is not known
-  const bool is_full = store_.connection_of(leg_id)->legs.size() + store_.connection_of(match.leg_id)->legs.size() > kLegsMax;
-  if (!is_full && (!is_taken || (!first_is_taken && store_.connection_of(leg_id)->client_outer == (first.point > leg.point)))) {
-    pair(leg_id, {match.leg_id, match.method, match.keeps_packets, match.confidence, match.rivals}, now_ns);
-    runner_.schedule(*store_.connection_of(leg_id));
-    return;
-  }
-  if (!store_.share(first, leg)) return;
-  services_.of(first.server).learn_sharing(leg.server, match.method);
-  ++tallies_.pairings[static_cast<size_t>(match.method)];
 }
 
 // ---- fates, and the end ----
@@ -546,44 +526,6 @@ bool Correlator::take_back_what_never_matched() {
     }
   }
   return true;
-}
-
-// At the end, when it is known of every request what was answered, and what else might be meant.
-void Correlator::join_access_log() {
-  AccessLogJoin log(*options_.access_log, store_, options_.path.size());
-  for (const AccessLogJoin::Join& join : log.joins()) {
-    const AccessLogJoin::ClientLeg match = log.client_leg_of(join);
-    if (match.client_leg_id == 0) continue;
-    if (store_.place_of(match.leg_id).connection_id == store_.place_of(match.client_leg_id).connection_id) {
-      ++log.record().pairings_confirmed;
-    } else if (pair_by_log(log, match)) {
-      ++log.record().pairings;
-    }
-  }
-  access_log_ = log.record();
-}
-
-// A pairing by times alone gives way where the log names another client, and never the one that was found.
-bool Correlator::pair_by_log(AccessLogJoin& log, const AccessLogJoin::ClientLeg& match) {
-  const Connection& connection = *store_.connection_of(match.leg_id);
-  for (size_t i = 0; i < connection.crossings.size(); ++i) {
-    const Crossing& crossing = connection.crossings[i];
-    if (connection.legs[crossing.server_leg].id.value() != match.leg_id || crossing.method != PairingMethod::timing) continue;
-    if (log.names(match.leg_id, connection.legs[crossing.client_leg].client.address)) continue;
-    take_back(*store_.connection_of(match.leg_id), i, now_ns_);
-    ++log.record().pairings_taken_back;
-    break;
-  }
-  const LegState &beyond = *store_.leg(match.leg_id), &client = *store_.leg(match.client_leg_id);
-  const uint64_t before = tallies_.pairings[static_cast<size_t>(PairingMethod::forwarded_header)];
-  if (client.first.order_ns > beyond.first.order_ns && !beyond.is_paired()) {
-    // It was opened for another, who is not known.
-    if (store_.share(*store_.leg(match.client_leg_id), *store_.leg(match.leg_id)))
-      ++tallies_.pairings[static_cast<size_t>(PairingMethod::forwarded_header)];
-  } else {
-    pair_by_message(match.leg_id, {match.client_leg_id, PairingMethod::forwarded_header, match.confidence}, now_ns_);
-  }
-  return tallies_.pairings[static_cast<size_t>(PairingMethod::forwarded_header)] > before;
 }
 
 void Correlator::finish_some() {

@@ -15,10 +15,11 @@ class DelayModel {
  public:
   static constexpr int64_t kLongestNs = 10'000'000'000;  // what took longer is not expected at all
 
-  void learn(int64_t delay_ns) {
+  // `share`: how probable it is that it took so long.
+  void learn(int64_t delay_ns, double share = 1) {
     if (delay_ns < 0 || delay_ns > kLongestNs) return;
-    ++seen_[bucket_of(delay_ns)];
-    ++sum_;
+    seen_[bucket_of(delay_ns)] += share;
+    sum_ += share;
   }
 
   // Probability per second that a message takes so long, where the stamps may be wrong by so much either way.
@@ -47,14 +48,14 @@ class DelayModel {
   static constexpr size_t kBuckets = 24;     // up to 16 s
   static constexpr double kExpected = 12.0;  // observations that the expectation weighs: any power of two is as likely as another
 
-  double mass(size_t bucket) const { return (seen_[bucket] + kExpected / kBuckets) / (static_cast<double>(sum_) + kExpected); }
+  double mass(size_t bucket) const { return (seen_[bucket] + kExpected / kBuckets) / (sum_ + kExpected); }
   static size_t bucket_of(int64_t delay_ns) {
     const auto us = static_cast<uint64_t>(delay_ns / 1000);
     return std::min<size_t>(us == 0 ? 0 : static_cast<size_t>(std::bit_width(us) - 1), kBuckets - 1);
   }
 
-  std::array<uint32_t, kBuckets> seen_{};
-  uint64_t sum_ = 0;
+  std::array<double, kBuckets> seen_{};
+  double sum_ = 0;
 };
 
 }  // namespace parallax

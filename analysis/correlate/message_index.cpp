@@ -71,7 +71,7 @@ double MessageIndex::rate(uint64_t key, PointIndex point, int64_t now_ns) const 
     const Entry& entry = entries_[number - first_entry_];
     number = entry.previous;
     const Message& shown = message(entry.message);
-    if (shown.point != point) continue;
+    if (shown.point != point || shown.named) continue;
     const double ago_s = static_cast<double>(now_ns - shown.order_ns) * 1e-9;
     if (ago_s > kLateS) break;
     ++count;

@@ -30,6 +30,7 @@ class MessageIndex {
     uint32_t seq = 0;  // TCP
     PointIndex point = 0;
     bool taken = false;
+    bool named = false;  // it names its client, by whom alone it is looked for
   };
   struct Candidates {
     std::vector<Message> messages;  // the newest first, at most kCandidatesMax
@@ -41,7 +42,7 @@ class MessageIndex {
   void expire(int64_t now_ns);
   // That were shown at `point` and not taken.
   Candidates find(uint64_t key, PointIndex point) const;
-  // How many a second `point` shows under the key, taken or not, of late.
+  // How many a second `point` shows under the key, taken or not, of late. Of those that are looked for by more than a name.
   double rate(uint64_t key, PointIndex point, int64_t now_ns) const;
   // How many a second of them nobody takes.
   double rate_of_untaken(uint64_t key, PointIndex point) const {

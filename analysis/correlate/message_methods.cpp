@@ -11,7 +11,7 @@ namespace {
 
 using Keys = std::vector<uint64_t>;
 
-enum class Salt : uint64_t { forwarded = 0x101, request, dns, dns_name, dhcp, first_bytes };
+enum class Salt : uint64_t { forwarded = 0x101, request_to_host, request, dns, dns_name, dhcp, first_bytes };
 
 KeyedHash salted(Salt salt) { return KeyedHash().add(static_cast<uint64_t>(salt)); }
 
@@ -57,6 +57,15 @@ Keys forwarded_keys(const LegState& leg, const RecognitionEvent& event) {
 
 // ---- what is asked for, by itself ----
 
+// Most proxies leave the Host alone: those that do not are found without it.
+Keys host_request_keys(const LegState&, const RecognitionEvent& event) {
+  if (event.text(1).empty()) return {};
+  KeyedHash hash = salted(Salt::request_to_host);
+  add_text(hash, event.text(0));
+  add_text(hash, event.text(1));
+  return {add_text(hash, event.text(4)).value()};
+}
+
 Keys request_keys(const LegState&, const RecognitionEvent& event) {
   KeyedHash hash = salted(Salt::request);
   add_text(hash, event.text(0));
@@ -98,18 +107,27 @@ Keys first_bytes_keys(const LegState&, const RecognitionEvent& event) {
 bool always(const RecognitionEvent&) { return true; }
 bool names_nobody(const RecognitionEvent& event) { return !names_client(event); }
 
+// The turns (TurnPairer) have a word, too, of requests that are not clear: that may wait.
+constexpr double kLeast = 0.8, kLeastOfRequests = 0.9;
+
 constexpr std::array kMethods = {
-    MessageMethodRow{PairingMethod::forwarded_header, RecognitionKind::http_request, 0.02, forwarded_keys, names_client},
-    MessageMethodRow{PairingMethod::application_id, RecognitionKind::dns, 0.02, dns_keys, always},
-    MessageMethodRow{PairingMethod::application_id, RecognitionKind::dhcp, 0.02, dhcp_keys, always},
-    MessageMethodRow{PairingMethod::payload, RecognitionKind::http_request, 0.5, request_keys, names_nobody},
-    MessageMethodRow{PairingMethod::payload, RecognitionKind::dns, 0.5, dns_name_keys, always},
-    MessageMethodRow{PairingMethod::payload, RecognitionKind::first_bytes, 0.5, first_bytes_keys, always},
+    MessageMethodRow{PairingMethod::forwarded_header, RecognitionKind::http_request, 0.02, kLeast, forwarded_keys, names_client},
+    MessageMethodRow{PairingMethod::application_id, RecognitionKind::dns, 0.02, kLeast, dns_keys, always},
+    MessageMethodRow{PairingMethod::application_id, RecognitionKind::dhcp, 0.02, kLeast, dhcp_keys, always},
+    MessageMethodRow{PairingMethod::payload, RecognitionKind::http_request, 0.5, kLeastOfRequests, host_request_keys,
+                     names_nobody},
+    MessageMethodRow{PairingMethod::payload, RecognitionKind::http_request, 0.5, kLeastOfRequests, request_keys, names_nobody},
+    MessageMethodRow{PairingMethod::payload, RecognitionKind::dns, 0.5, kLeast, dns_name_keys, always},
+    MessageMethodRow{PairingMethod::payload, RecognitionKind::first_bytes, 0.5, kLeast, first_bytes_keys, always},
 };
 
 }  // namespace
 
 std::span<const MessageMethodRow> message_methods() { return kMethods; }
+
+uint64_t asked_for(const RecognitionEvent& event) {
+  return event.kind == RecognitionKind::http_request ? request_keys({}, event).front() : 0;
+}
 
 bool names_client(const RecognitionEvent& event) {
   return event.kind == RecognitionKind::http_request && (!event.text(2).empty() || !event.text(3).empty());

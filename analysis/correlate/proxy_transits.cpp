@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <memory>
 #include <optional>
+#include <span>
 
 #include "analysis/connection/relayed_stream.h"
 #include "analysis/tcp/turns.h"
@@ -14,6 +15,7 @@ namespace {
 constexpr int64_t kUncertaintyNsMax = 20'000'000;
 // A TLS handshake takes two exchanges at most; with the third one what comes first is what the proxy passes on.
 constexpr uint32_t kHandshakeExchanges = 2;
+constexpr size_t kSharingMax = 64;  // that may share a connection at the same time
 
 bool contains(const Exchange& own, const Exchange& inner) {
   return own.response_ns != 0 && own.request_ns <= inner.request_ns && inner.response_ns <= own.response_ns;
@@ -105,14 +107,9 @@ void ProxyTransits::end(uint64_t leg_id) {
   if (!leg.turns) return;
   leg.turns->end(leg.summary);
   Connection& connection = *store_.connection_of(leg_id);
-  bool is_proxied = false;
   for (Crossing& crossing : connection.crossings) {
-    if (!crossing.is_proxied) continue;
-    const bool is_client_side = connection.legs[crossing.client_leg].id == leg.id;
-    is_proxied |= is_client_side || connection.legs[crossing.server_leg].id == leg.id;
-    if (connection.legs[crossing.server_leg].id == leg.id) compare(connection, crossing);
+    if (crossing.is_proxied && connection.legs[crossing.server_leg].id == leg.id) compare(connection, crossing);
   }
-  if (is_proxied && leg.summary.times.turns > turns::kTold) turns_not_told_ += leg.summary.times.turns - turns::kTold;
 }
 
 void ProxyTransits::compare(Connection& connection, Crossing& crossing) {
@@ -156,8 +153,6 @@ void ProxyTransits::compare(Connection& connection, Crossing& crossing, const Ex
 
 bool ProxyTransits::is_alone(const Connection& connection, const LegState& client, const LegState& server, const Exchange& own,
                              const Exchange& inner) const {
-  // Of more clients than are kept nobody knows who else may be meant.
-  if (std::max(client.shared_with.size(), server.shared_with.size()) >= LegState::kSharedMax) return false;
   const auto competes = [&](const LegState& leg) {
     if (leg.point == server.point) {
       return any_exchange(leg, [&](const Exchange& e) {
@@ -171,14 +166,18 @@ bool ProxyTransits::is_alone(const Connection& connection, const LegState& clien
     const LegState* leg = store_.leg(id);
     return leg != nullptr && competes(*leg);
   };
-  return std::none_of(connection.legs.begin(), connection.legs.end(), competes) &&
-         std::none_of(client.shared_with.begin(), client.shared_with.end(), competes_by_id) &&
-         std::none_of(server.shared_with.begin(), server.shared_with.end(), competes_by_id);
+  // Whoever shares it just now is among the newest.
+  const auto competes_by_sharing = [&](const LegState& leg) {
+    const auto newest = std::span(leg.shared_with).last(std::min(leg.shared_with.size(), kSharingMax));
+    return std::any_of(newest.begin(), newest.end(), competes_by_id);
+  };
+  return std::none_of(connection.legs.begin(), connection.legs.end(), competes) && !competes_by_sharing(client) &&
+         !competes_by_sharing(server);
 }
 
 void ProxyTransits::add(const Connection& connection, Crossing& crossing, Side sender, int64_t transit_ns) {
   if (transit_ns < 0) return;
-  crossing.turn_transits_ns[sender].push_back(transit_ns);
+  crossing.turn_transits[sender].add(transit_ns);
   const PointIndex outer = std::min(connection.legs[crossing.client_leg].point, connection.legs[crossing.server_leg].point);
   sums_[outer][connection.direction_of(sender)].add(transit_ns);
 }

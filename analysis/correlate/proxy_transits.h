@@ -11,7 +11,7 @@
 // connection has one around it, both sides show the same request where they show any, and otherwise the exchanges of both sides
 // keep step. Of a turn in which anything was missed or sent again, on either side, nothing is said.
 //
-// The correlator's, one thread. Bounded by the turns that a leg tells of (turns::kTold), and LegTurns::kKept.
+// The correlator's, one thread. Bounded by LegTurns::kKept.
 #pragma once
 
 #include <array>
@@ -34,7 +34,6 @@ class ProxyTransits {
 
   // Of all connections through the device behind that outer point.
   const PerDirection<TransitSketch<uint32_t>>& at(PointIndex outer) const { return sums_[outer]; }
-  uint64_t turns_not_told() const { return turns_not_told_; }
 
  private:
   void compare(Connection& connection, Crossing& crossing);
@@ -46,7 +45,6 @@ class ProxyTransits {
   ConnectionStore& store_;
   const SensorView& sensor_;
   std::array<PerDirection<TransitSketch<uint32_t>>, kPointsMax> sums_{};
-  uint64_t turns_not_told_ = 0;
 };
 
 }  // namespace parallax

@@ -80,7 +80,8 @@ enum class LegEventType : uint8_t {
   reset,     // RST after the handshake, or by the client
   stranger,  // a further packet of a leg met in midstream that has no partner and no conversation: see stranger_index.h
   sighted,  // a further packet of a leg without an opening that lacks a partner: what passes a device unchanged shows which it is
-  turn,     // the first data of a request or a response, of the first turns::kTold turns of a leg without a pair
+  turn,     // the first data of a request or a response, of a leg without a followed pair
+  written,  // the same of what either side of a leg that is multiplexed writes at once, whosever turn it is
   arp_request,  // of no leg: its client is the sender, its server the address that is asked for
   icmp_error,   // an ICMP error quotes a packet of the leg. It goes to whoever sent that, as what the other side sends
   stood_still,  // something has moved on that had stood still: standstill.h

@@ -24,7 +24,8 @@ constexpr uint8_t kRpcVersion = 5;
 constexpr uint16_t kFtpPassive = 227;
 constexpr size_t kWaitingMax = 64;      // live: messages that wait for room in the ring to the correlator
 constexpr size_t kFirstBytesLeast = 4;  // fewer say nothing
-constexpr size_t kTlsFirstBytes = 6;    // record header, and the type of the handshake message
+constexpr std::string_view kHttp2 = "h2", kHttp2Preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";  // RFC 9113, 3.4
+constexpr size_t kTlsFirstBytes = 6;  // record header, and the type of the handshake message
 
 template <typename T>
 std::string_view bytes_of(const T& value) {
@@ -226,6 +227,10 @@ ProtocolParser::Read ProtocolParser::read(State& state, const Packet& packet, ui
     const Read response = read_response(state, packet, seq, bytes, last);
     if (response.outcome != Outcome::nothing) return response;
   }
+  if (bytes.size() >= kHttp2Preface.size() && begins(bytes, kHttp2Preface)) {
+    state.is_multiplexed = true;
+    return {Outcome::nothing, 0};
+  }
   return read_request(state, packet, seq, bytes, last);
 }
 
@@ -261,6 +266,7 @@ ProtocolParser::Read ProtocolParser::read_client_hello(State& state, const Packe
   event.add(1, text_of(hello.session_id), hello.session_id.bytes.size());
   event.add(2, hello.sni.view(), 255);
   event.add(3, hello.alpn.view(), 64);
+  state.is_multiplexed = hello.alpn.view() == kHttp2;
   send(state, event);
   ++stream.client_hellos;
   return {Outcome::done, static_cast<uint32_t>(bytes.size())};

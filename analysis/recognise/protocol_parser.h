@@ -38,6 +38,12 @@ class ProtocolParser {
   // whose place in the order is `last`.
   void close(uint32_t slot, LegId leg, const PacketFacts& last);
 
+  // Whether several requests may be on their way on the leg at once (HTTP/2): its client has offered that before all else, or
+  // speaks it.
+  bool is_multiplexed(uint32_t slot) const {
+    return state_of_slot_[slot] != kNone && states_[state_of_slot_[slot]].is_multiplexed;
+  }
+
   Outbox<RecognitionEvent>& outbox() { return outbox_; }
 
  private:
@@ -55,6 +61,7 @@ class ProtocolParser {
   struct State {
     PerSide<Stream> streams;
     bool may_pair = false;
+    bool is_multiplexed = false;
     bool tls_secret = false;  // the server's hello was told: what follows looks like handshakes and is encrypted
   };
   // A packet, or the end of its leg.

@@ -60,18 +60,6 @@ LegRecord record_of(const LegState& leg) {
   return r;
 }
 
-// Exact: they are few.
-std::optional<Distribution> distribution_of(std::vector<int64_t> times_ns) {
-  if (times_ns.empty()) return std::nullopt;
-  std::sort(times_ns.begin(), times_ns.end());
-  const size_t count = times_ns.size();
-  return Distribution{.min_ns = times_ns.front(),
-                      .median_ns = times_ns[(count - 1) / 2],
-                      .p99_ns = times_ns[(count * 99 + 99) / 100 - 1],
-                      .max_ns = times_ns.back(),
-                      .count = count};
-}
-
 CrossingRecord record_of(const Crossing& crossing, const Connection& c, const SensorView& sensor) {
   const LegState& client_side = c.legs[crossing.client_leg];
   const LegState& server_side = c.legs[crossing.server_leg];
@@ -87,7 +75,7 @@ CrossingRecord record_of(const Crossing& crossing, const Connection& c, const Se
     r.lost[side] = crossing.stats.lost[side] - std::min(crossing.stats.lost[side], crossing.cleared[side]);
     if (crossing.stats.transit[side].count > 0) r.transit[side] = crossing.stats.transit[side];
     if (crossing.is_proxied) {
-      r.transit[side] = distribution_of(crossing.turn_transits_ns[side]);
+      r.transit[side] = crossing.turn_transits[side].distribution();
       r.bytes_kept[side] = bytes_kept(c, crossing, side, sensor);
     }
   }

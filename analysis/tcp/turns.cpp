@@ -70,6 +70,7 @@ template <Side from>
   const bool ends = (s.tcp_flags & tcp_flag::psh) && size < std::max<uint32_t>(pace.full_size[from], kFullSizeLeast);
   if (pace.full_size[from] < size) pace.full_size[from] = static_cast<uint8_t>(size);
   uint32_t state = pace.state | kBegun[from];
+  state = state & kOpen[from] ? state & ~uint32_t{turn_state::begins} : state | turn_state::begins;
   if (from == Side::client) {
     if (!(state & open_client)) count_request(pace, sums);
     state |= unanswered;

@@ -59,6 +59,7 @@ inline constexpr uint16_t open_client = 32, open_server = 64;   // its last mess
 // first_flight holds a tick, until what the first acknowledgement called for may come; or the bytes
 inline constexpr uint16_t acked_client = 128, acked_server = 256;
 inline constexpr uint16_t measured_client = 512, measured_server = 1024;
+inline constexpr uint16_t begins = 2048;  // the newest data begins a message of its side: the one before had ended
 }  // namespace turn_state
 
 struct alignas(64) TurnSums {
@@ -75,9 +76,6 @@ struct alignas(64) TurnSums {
 static_assert(sizeof(TurnSums) == 64);
 
 namespace turns {
-
-// Of how many turns of a leg without a followed pair the correlator is told each message.
-inline constexpr uint32_t kTold = 64;
 
 inline constexpr PerSide<uint16_t> kBegun{turn_state::begun_client, turn_state::begun_server};
 

@@ -394,12 +394,11 @@ void LegTracker::recognise(uint32_t leg, const Sighting& s, Side from) {
 void LegTracker::tell_turn(uint32_t leg, const Sighting& s, Side from) {
   const uint32_t flow = store_.legs.flow(leg);
   if (flow == kNone || s.protocol != ip_protocol::tcp) return;
-  const FlowTimes& times = store_.flows[flow].times;
+  const TurnPace& pace = store_.flows[flow].times.pace;
+  if (pace.last_tick != to_ticks(s.time_ns)) return;
   const uint16_t going_on = from == Side::client ? turn_state::request : turn_state::response;
-  if (!(times.pace.state & going_on) || times.pace.message_bytes != s.payload_length ||
-      times.pace.last_tick != to_ticks(s.time_ns) || times.sums.turns > turns::kTold)
-    return;
-  tell_hint(leg, LegEventType::turn, s, from);
+  if ((pace.state & turn_state::begins) && protocol_parser_.is_multiplexed(leg)) tell_hint(leg, LegEventType::written, s, from);
+  if ((pace.state & going_on) && pace.message_bytes == s.payload_length) tell_hint(leg, LegEventType::turn, s, from);
 }
 
 // The first data of a connection without timestamps, with the sum of its payload in their place: what a device leaves alone that

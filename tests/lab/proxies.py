@@ -9,6 +9,7 @@ Every request carries a number that only the clients and the servers look at; fr
 behind what Parallax reads. Prints a table; exits with 1 where it falls short, with 77 where the machine lacks something.
 """
 import collections
+import importlib.util
 import json
 import os
 import shutil
@@ -28,7 +29,7 @@ SKIPPED = 77
 CLIENTS = ["198.51.100.%d" % host for host in range(10, 18)]
 CLIENTS_6 = ["2001:db8:1::%d" % host for host in range(10, 18)]
 PROXY, PROXY_6, PROXY_INSIDE, SERVER = "198.51.100.1", "2001:db8:1::1", "10.20.0.1", "10.20.0.2"
-RAW, BANNER, HTTP, TLS, CLOSING = 9001, 9002, 9003, 9004, 9005  # the servers' ports
+RAW, BANNER, HTTP, TLS, CLOSING, POOLED, BEHIND_2 = 9001, 9002, 9003, 9004, 9005, 9006, 9007  # the servers' ports
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class Shape:
     port: int            # of the proxy
     software: str
     config: str          # of its listener; SERVER stands for the server's address
-    speaks: str          # raw, banner, http, tls: what the client does
+    speaks: str          # raw, banner, http, tls, h2c, h2 (in TLS): what the client does
     server: int          # the server's port
     recall: float        # at least, of the clients' connections
     requests: int = 1    # on one connection
@@ -46,6 +47,7 @@ class Shape:
     held: float = 0      # seconds that the proxy holds each request back
     passes_tls: bool = False  # its handshake, too, is of those that take part
     timed: float = 0.6   # at least, of the clients' connections: those whose transit is told each way
+    streams: int = 1     # h2: requests that are on their way at once
 
 
 def haproxy(mode, server, options=(), bind="", target=""):
@@ -54,6 +56,9 @@ def haproxy(mode, server, options=(), bind="", target=""):
 
 
 SECURE = " ssl crt FOLDER/both.pem"
+SECURE_2 = SECURE + " alpn h2"
+POOL = "upstream pool { server SERVER:%d; keepalive 16; } " % POOLED
+TO_POOL = "location / { proxy_pass http://pool; proxy_http_version 1.1; proxy_set_header Connection \"\"; %s}"
 HELD = 0.02
 PAUSE = ["http-request lua.pause"]
 SHAPES = [
@@ -68,11 +73,23 @@ SHAPES = [
     Shape("haproxy http, Forwarded", 7012, "haproxy",
           haproxy("http", HTTP, ["http-request set-header Forwarded for=%[src]", "http-reuse never"]), "http", HTTP, 0.99, requests=3),
     Shape("haproxy http, pool, X-Forwarded-For", 7013, "haproxy", haproxy("http", HTTP, ["option forwardfor", "http-reuse always"]), "http", HTTP, 0.99, requests=3, timed=0),
+    Shape("haproxy http, pool, one request each", 7015, "haproxy", haproxy("http", POOLED, ["http-reuse always"]), "http", POOLED, 0.8, timed=0),
+    Shape("haproxy http, pool, one request each, X-Forwarded-For", 7016, "haproxy", haproxy("http", POOLED, ["option forwardfor", "http-reuse always"]), "http", POOLED, 0.95, timed=0),
     Shape("haproxy http, IPv6 to IPv4, X-Forwarded-For", 7014, "haproxy", haproxy("http", HTTP, ["option forwardfor"]), "http", HTTP, 0.99, family=6),
     Shape("haproxy http, TLS outside alone", 7030, "haproxy", haproxy("http", HTTP, ["http-reuse never"], bind=SECURE), "tls", HTTP, 0.9, requests=3, precision=0.97),
     Shape("haproxy tcp, TLS outside alone", 7031, "haproxy", haproxy("tcp", HTTP, bind=SECURE), "tls", HTTP, 0.9, requests=2, precision=0.97),
     Shape("haproxy http, other TLS inside", 7032, "haproxy",
           haproxy("http", TLS, ["http-reuse never"], bind=SECURE, target=" ssl verify none"), "tls", TLS, 0.9, requests=3, precision=0.97),
+    Shape("haproxy http, TLS outside alone, pool, one request each", 7033, "haproxy", haproxy("http", POOLED, ["http-reuse always"], bind=SECURE), "tls", POOLED, 0.2,
+          precision=0.97, timed=0),
+    Shape("haproxy http, HTTP/2 outside in the clear", 7060, "haproxy", haproxy("http", BEHIND_2, ["http-reuse never"], bind=" proto h2"), "h2c", BEHIND_2, 0.7, requests=3,
+          precision=0.97, timed=0),
+    Shape("haproxy http, HTTP/2 outside in TLS", 7061, "haproxy", haproxy("http", BEHIND_2, ["http-reuse never"], bind=SECURE_2), "h2", BEHIND_2, 0.7, requests=3,
+          precision=0.97, timed=0),
+    Shape("haproxy http, HTTP/2 outside in TLS, four at once", 7062, "haproxy", haproxy("http", BEHIND_2, ["http-reuse never"], bind=SECURE_2), "h2", BEHIND_2, 0.8, requests=3,
+          precision=0.95, timed=0, streams=4),
+    Shape("haproxy http, HTTP/2 outside in TLS, pool", 7063, "haproxy", haproxy("http", BEHIND_2, ["http-reuse always"], bind=SECURE_2), "h2", BEHIND_2, 0.35, requests=3,
+          precision=0.97, timed=0),
     Shape("haproxy tcp, until 40 ms held", 7040, "haproxy",
           haproxy("tcp", RAW).replace("  bind", "  tcp-request inspect-delay 40ms\n  tcp-request content accept if WAIT_END\n  bind"), "raw", RAW, 0.9, requests=3),
     Shape("haproxy http, requests held", 7041, "haproxy", haproxy("http", HTTP, ["option forwardfor", "http-reuse never", *PAUSE]), "http", HTTP, 0.99, requests=3,
@@ -87,6 +104,14 @@ SHAPES = [
           "listen PORT; location / { proxy_pass http://SERVER:%d; proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for; }" % HTTP, "http", HTTP, 0.99, requests=2),
     Shape("nginx http, X-Real-IP", 7024, "nginx",
           "listen PORT; location / { proxy_pass http://SERVER:%d; proxy_set_header X-Real-IP $remote_addr; }" % HTTP, "http", HTTP, 0.99, requests=2),
+    Shape("nginx http, pool, one request each", 7025, "nginx", "listen PORT; " + TO_POOL % "", "http", POOLED, 0.8, timed=0),
+    Shape("nginx http, pool, one request each, X-Forwarded-For", 7026, "nginx", "listen PORT; " + TO_POOL % "proxy_set_header X-Forwarded-For $remote_addr; ", "http", POOLED, 0.95,
+          timed=0),
+    Shape("nginx http, HTTP/2 outside in the clear", 7027, "nginx", "listen PORT http2; location / { proxy_pass http://SERVER:%d; }" % BEHIND_2, "h2c", BEHIND_2, 0.65, requests=2,
+          precision=0.97, timed=0),
+    Shape("nginx http, HTTP/2 outside in TLS", 7028, "nginx",
+          "listen PORT ssl http2; ssl_certificate FOLDER/cert.pem; ssl_certificate_key FOLDER/key.pem; location / { proxy_pass http://SERVER:%d; }" % BEHIND_2, "h2", BEHIND_2, 0.65, requests=2,
+          precision=0.97, timed=0),
 ]
 
 
@@ -146,11 +171,12 @@ stream {
 %s
 }
 http {
+  POOL
   access_log %s/nginx.access;
   client_body_temp_path %s/body; proxy_temp_path %s/proxy; fastcgi_temp_path %s/fcgi; uwsgi_temp_path %s/uwsgi; scgi_temp_path %s/scgi;
 %s
 }
-""" % ("load_module modules/ngx_stream_module.so;" if Path("/usr/lib/nginx/modules/ngx_stream_module.so").exists() else "",
+""".replace("POOL", POOL.replace("SERVER", SERVER)) % ("load_module modules/ngx_stream_module.so;" if Path("/usr/lib/nginx/modules/ngx_stream_module.so").exists() else "",
        folder, folder, listeners("stream", lambda s, c: "  server { %s }" % c), *[folder] * 6, listeners("nginx", lambda s, c: "  server { %s }" % c)))
 
 
@@ -169,7 +195,7 @@ def capture(network, folder, shapes, seconds, rate):
                 for point in ("outside", "inside")]
     try:
         time.sleep(1.5)
-        plan = [{"name": s.name, "port": s.port, "speaks": s.speaks, "requests": s.requests, "family": s.family} for s in shapes]
+        plan = [{"name": s.name, "port": s.port, "speaks": s.speaks, "requests": s.requests, "family": s.family, "streams": s.streams} for s in shapes]
         (folder / "plan.json").write_text(json.dumps(plan))
         network.clients.run([sys.executable, "-B", here, "ask", str(folder), str(seconds), str(rate)])
         time.sleep(1.5)
@@ -251,6 +277,38 @@ def report(shapes, truth, told, methods):
     return short
 
 
+def report_links(shapes, truth, connections):
+    """Connections inside that carry requests of each client, one by one: found among its own legs or those of what it is shared_with. Prints a table of all shapes."""
+    inside = {c["id"]: {end(leg["client"]) for leg in c["legs"] if leg["point"] == "inside"} for c in connections}
+    of_client = {(end(leg["client"]), leg["server"]["port"]): c for c in connections for leg in c["legs"] if leg["point"] == "outside"}
+    clients = {c["id"]: set() for c in connections}
+    for client, c in of_client.items():
+        clients[c["id"]].add(client)
+    everywhere = {client: beyond for shape in truth.values() for client, beyond in shape.items()}
+    short = []
+    print("\n%-62s %6s %6s %6s   %-10s %s" % ("connections inside that each client used", "right", "wrong", "missed", "precision", "recall"))
+    for shape in shapes:
+        right = wrong = missed = 0
+        for client, beyond in truth[shape.name].items():
+            c = of_client.get(client)
+            if c is None:
+                missed += len(beyond)
+                continue
+            used = set().union(*(everywhere.get(each, set()) for each in clients[c["id"]]))
+            others = c.get("shared_with", [])
+            named = inside[c["id"]].union(*(inside.get(other, set()) for other in others))
+            # A connection that it is shared with may have several, of which one is meant; or is itself a client's, that used one of its own.
+            used_by = lambda other: set().union(*(everywhere.get(each, set()) for each in clients.get(other, ())))
+            right += len(beyond & named)
+            missed += len(beyond - named)
+            wrong += len(inside[c["id"]] - used) + sum(1 for other in others if not inside.get(other, set()) & used and not used_by(other) & inside[c["id"]])
+        precision, recall = right / max(1, right + wrong), right / max(1, right + missed)
+        print("%-62s %6d %6d %6d   %-10.4f %.4f%s" % (shape.name, right, wrong, missed, precision, recall, "" if precision >= shape.precision else "   SHORT"))
+        if precision < shape.precision:
+            short.append(shape.name + ", links")
+    return short
+
+
 def records_of(bin_folder, folder, options=()):
     done = subprocess.run([str(Path(bin_folder, "parallax")), "analyze", "outside=%s" % (folder / "outside.pcap"), "inside=%s" % (folder / "inside.pcap"), "--format", "json", *options],
                           capture_output=True, text=True, check=False)
@@ -274,7 +332,7 @@ def judge(bin_folder, folder, shapes, options=()):
                     pairings[end(leg["client"]), leg["server"]["port"]] = (c["crossings"][0]["pairing"]["method"], c["crossings"][0]["pairing"]["confidence"])
                 methods[end(leg["client"]), leg["server"]["port"]] = c["crossings"][0]["pairing"]["method"] if c.get("crossings") else "shared" if c.get("shared_with") else "-"
     truth, told = truth_of(folder), told_of(connections)
-    short = report(shapes, truth, told, methods)
+    short = report(shapes, truth, told, methods) + report_links(shapes, truth, connections)
     calibration(shapes, truth, told, pairings)
     findings = [record["finding"] for record in records if "finding" in record]
     return short + proxies_transit.judge(folder, shapes, connections, end) + proxies_transit.judge_streams(folder, connections, findings, end)
@@ -331,6 +389,9 @@ def main():
     seconds = float(sys.argv[2]) if len(sys.argv) > 2 else 10
     rate = float(sys.argv[3]) if len(sys.argv) > 3 else 20
     shapes = [s for s in SHAPES if len(sys.argv) < 5 or any(word in s.name for word in sys.argv[4:])]
+    if importlib.util.find_spec("h2") is None:
+        print("without HTTP/2, which needs python3-h2")
+        shapes = [s for s in shapes if not s.speaks.startswith("h2")]
     missing = [tool for tool in ("haproxy", "nginx", "tcpdump", "openssl", "ethtool") if not shutil.which(tool)]
     if missing or os.geteuid() != 0:
         print("skipped: needs %s" % (", ".join(missing) or "root"))

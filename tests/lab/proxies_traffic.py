@@ -14,7 +14,14 @@ import sys
 import time
 from pathlib import Path
 
-from proxies import BANNER, CLIENTS, CLIENTS_6, CLOSING, HTTP, PROXY, PROXY_6, RAW, SERVER, TLS
+try:
+    import h2.config
+    import h2.connection
+    import h2.events
+except ImportError:
+    h2 = None  # proxies.py leaves out what needs it
+
+from proxies import BANNER, BEHIND_2, CLIENTS, CLIENTS_6, CLOSING, HTTP, POOLED, PROXY, PROXY_6, RAW, SERVER, TLS
 
 FILLER = b"a greeting that all clients of this service have in common, longer than what is looked at"
 numbers = itertools.count(1)
@@ -85,7 +92,7 @@ async def serve(folder):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(folder / "cert.pem", folder / "key.pem")
     for port, handler, secure in ((RAW, lambda r, w: serve_raw(r, w, log, False, times), None), (CLOSING, lambda r, w: serve_raw(r, w, log, False, times, True), None), (BANNER, lambda r, w: serve_raw(r, w, log, True, times), None),
-                                  (HTTP, lambda r, w: serve_http(r, w, log, times), None), (TLS, lambda r, w: serve_http(r, w, log, times), context)):
+                                  *((port, lambda r, w: serve_http(r, w, log, times), None) for port in (HTTP, POOLED, BEHIND_2)), (TLS, lambda r, w: serve_http(r, w, log, times), context)):
         await asyncio.start_server(handler, "0.0.0.0", port, ssl=secure, backlog=1024)
     await asyncio.Event().wait()
 
@@ -127,6 +134,34 @@ async def ask_http(reader, writer, row, told, times):
             return
 
 
+async def ask_http2(reader, writer, row, told, times):
+    connection = h2.connection.H2Connection(h2.config.H2Configuration(client_side=True))
+    connection.initiate_connection()
+    waiting, sent = {}, {}
+    for request in range(row["requests"]):
+        if request:
+            await asyncio.sleep(randomness.expovariate(5))
+        for _ in range(row["streams"]):
+            stream, number = connection.get_next_available_stream_id(), next(numbers)
+            told(number)
+            waiting[stream], sent[stream] = number, time.time()
+            page = "/page/%d" % randomness.randrange(12)
+            connection.send_headers(stream, [(":method", "GET"), (":path", page), (":scheme", "http"), (":authority", "lab.example"), ("user-agent", "lab"), ("x-id", str(number))], end_stream=True)
+            writer.write(connection.data_to_send())
+        while waiting:
+            data = await reader.read(65536)
+            if not data:
+                return
+            for event in connection.receive_data(data):
+                if isinstance(event, h2.events.ResponseReceived):
+                    times.add(id=waiting[event.stream_id], sent=sent[event.stream_id], got=time.time())
+                elif isinstance(event, h2.events.DataReceived):
+                    connection.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
+                elif isinstance(event, (h2.events.StreamEnded, h2.events.StreamReset)):
+                    waiting.pop(event.stream_id)
+            writer.write(connection.data_to_send())
+
+
 async def ask_raw(reader, writer, row, told, times):
     if row["speaks"] == "banner":
         await reader.readuntil(b"\n")
@@ -139,13 +174,17 @@ async def ask_raw(reader, writer, row, told, times):
         times.add(id=number, sent=sent, got=time.time())
 
 
+ASK = {"http": ask_http, "tls": ask_http, "h2c": ask_http2, "h2": ask_http2, "raw": ask_raw, "banner": ask_raw}
+
+
 async def connect(row, log, times):
     six = row["family"] == 6
     local = randomness.choice(CLIENTS_6 if six else CLIENTS)
     context = None
-    if row["speaks"] == "tls":
+    if row["speaks"] in ("tls", "h2"):
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        context.set_alpn_protocols(["h2"] if row["speaks"] == "h2" else ["http/1.1"])
     try:
         reader, writer = await asyncio.open_connection(PROXY_6 if six else PROXY, row["port"], local_addr=(local, 0), ssl=context)
     except OSError:
@@ -154,7 +193,7 @@ async def connect(row, log, times):
     told = lambda number: log.add(shape=row["name"], client=client, port=row["port"], id=number)
     try:
         await asyncio.sleep(randomness.expovariate(100))
-        await asyncio.wait_for((ask_http if row["speaks"] in ("http", "tls") else ask_raw)(reader, writer, row, told, times), 15)
+        await asyncio.wait_for(ASK[row["speaks"]](reader, writer, row, told, times), 15)
     except (asyncio.IncompleteReadError, ConnectionError, asyncio.TimeoutError):
         pass
     finally:

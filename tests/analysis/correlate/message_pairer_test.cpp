@@ -35,7 +35,7 @@ class MessagePairerTest : public testing::Test {
     event.point = leg.point;
     event.from = Side::client;
     event.add(0, "GET", 24);
-    event.add(1, "host", 128);
+    event.add(1, host_, 128);
     event.add(2, forwarded_for, 96);
     event.add(3, forwarded, 96);
     event.add(4, target, 100);
@@ -59,6 +59,7 @@ class MessagePairerTest : public testing::Test {
   ConnectionStore store_{options_};
   PassageModels services_;
   MessagePairer pairer_{store_, services_};
+  std::string host_ = "host";
   uint32_t next_leg_ = 0;
   int64_t now_ns_ = kStart;
 };
@@ -163,7 +164,63 @@ TEST_F(MessagePairerTest, OfANewServiceNothingIsToldUntilItsMessagesAreSeenToGoO
       EXPECT_EQ(told, 0u);
     }
   }
-  EXPECT_GE(told, 15u);
+  EXPECT_EQ(told, 20u) << "the first were held back, and are told then";
+}
+
+TEST_F(MessagePairerTest, WhatWasHeldBackIsForgottenWhereSomethingElseHasPairedItMeanwhile) {
+  const LegState &client = leg(kOutside, 10), &beyond = leg(kInside, 1);
+  const uint64_t client_id = client.id.value(), beyond_id = beyond.id.value();
+  request(client, 0, "/first");
+  EXPECT_TRUE(request(beyond, 1, "/first").empty());
+  store_.mark_paired(*store_.leg(client_id), leg(kInside, 7));
+  size_t told = 0;
+  for (int i = 1; i < 14; ++i) {
+    request(leg(kOutside, 10), 100 * i, "/page");
+    for (const MessagePairer::Match& match : request(leg(kInside, 1), 100 * i + 1, "/page")) {
+      EXPECT_NE(match.shown_again_by, beyond_id);
+      ++told;
+    }
+  }
+  EXPECT_EQ(told, 13u);
+}
+
+// A pool of connections to the server: opened for others, long before.
+TEST_F(MessagePairerTest, AnOlderConnectionBeyondMayCarryTheRequestsOfLaterClients) {
+  double ms = 0;
+  learn_one_millisecond(ms);
+  const LegState& pooled = leg(kInside, 1);
+  for (int i = 0; i < 20; ++i, ms += 100) {
+    request(leg(kOutside, 99), ms, "/else/" + std::to_string(i));
+    const LegState& client = leg(kOutside, 10);
+    request(client, ms + 50, "/a");
+    const auto found = request(pooled, ms + 51, "/a");
+    ASSERT_EQ(found.size(), 1u) << i;
+    EXPECT_EQ(found[0].leg_id, client.id.value());
+    EXPECT_TRUE(is_opened_for_another(client, pooled));
+  }
+}
+
+TEST_F(MessagePairerTest, TheHostTellsRequestsApartThatAskForTheSame) {
+  double ms = 0;
+  learn_one_millisecond(ms);
+  host_ = "one.example";
+  const LegState& one = leg(kOutside, 10);
+  request(one, ms, "/");
+  host_ = "two.example";
+  const LegState& two = leg(kOutside, 11);
+  request(two, ms, "/");
+  EXPECT_EQ(request(leg(kInside, 1), ms + 1, "/").at(0).leg_id, two.id.value());
+  host_ = "one.example";
+  EXPECT_EQ(request(leg(kInside, 1), ms + 1, "/").at(0).leg_id, one.id.value());
+}
+
+TEST_F(MessagePairerTest, AHostThatTheProxyRewritesDoesNotHideTheRequest) {
+  double ms = 0;
+  learn_one_millisecond(ms);
+  const LegState& client = leg(kOutside, 10);
+  request(client, ms, "/");
+  host_ = "backend.internal";
+  EXPECT_EQ(request(leg(kInside, 1), ms + 1, "/").at(0).leg_id, client.id.value());
 }
 
 // Monitors on either side of a plain firewall ask the same of services of their own, and nothing goes on.

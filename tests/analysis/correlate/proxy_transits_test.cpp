@@ -66,7 +66,8 @@ class ProxyTransitsTest : public testing::Test {
     transits_.end(id);
   }
   std::vector<int64_t> transits_ms(uint64_t connection, Side sender) {
-    std::vector<int64_t> ms = store_.find(connection)->crossings.front().turn_transits_ns[sender];
+    const auto exact = store_.find(connection)->crossings.front().turn_transits[sender].exact();
+    std::vector<int64_t> ms(exact.begin(), exact.end());
     for (int64_t& t : ms) t /= 1'000'000;
     return ms;
   }
@@ -115,6 +116,27 @@ TEST_F(ProxyTransitsTest, EachTurnOfAKeptConnectionGivesOneEachWay) {
   EXPECT_EQ(transits_ms(id, Side::client), Times(10, 1));
   EXPECT_EQ(transits_ms(id, Side::server), Times(10, 2));
   EXPECT_EQ(transits_.at(kOutside)[Direction::toward_inside].count(), 10u);
+}
+
+TEST_F(ProxyTransitsTest, OfThousandsOfTurnsEachCounts) {
+  const uint64_t client = leg(kOutside, 0), beyond = leg(kInside, 1), id = pair(client, beyond);
+  for (int turn = 0; turn < 5000; ++turn) exchange(client, beyond, 10 + 100 * turn);
+  const auto transits = store_.find(id)->crossings.front().turn_transits[Side::client].distribution();
+  ASSERT_TRUE(transits);
+  EXPECT_EQ(transits->count, 4999u);
+  EXPECT_EQ(transits->min_ns, 1'000'000);
+  EXPECT_NEAR(static_cast<double>(transits->median_ns), 1e6, 5e4);
+}
+
+// A connection to the server that has served thousands: what the newest take is told all the same.
+TEST_F(ProxyTransitsTest, LateClientsOfAConnectionThatManyHaveSharedAreTimed) {
+  const uint64_t beyond = leg(kInside, 0);
+  for (int i = 0; i < 3000; ++i) store_.share(*store_.leg(leg(kOutside, 1)), *store_.leg(beyond));
+  EXPECT_EQ(store_.leg(beyond)->shared_with.size(), LegState::kSharedMax);
+  EXPECT_EQ(store_.totals().sharings_forgotten, 3000 - LegState::kSharedMax);
+  const uint64_t client = leg(kOutside, 2), id = pair(client, beyond);
+  for (int turn = 0; turn < 3; ++turn) exchange(client, beyond, 10 + 100 * turn);
+  EXPECT_EQ(transits_ms(id, Side::client), Times(2, 1));
 }
 
 TEST_F(ProxyTransitsTest, TurnsBeforeThePairingCountAsFarAsTheyAreKept) {

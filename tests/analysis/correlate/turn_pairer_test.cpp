@@ -35,6 +35,14 @@ class TurnPairerTest : public testing::Test {
     event.packet.seq = seq_ != 0 ? seq_ : static_cast<uint32_t>(id * 1'000'003 + event.packet.order_ns);
     return pairer_.take(*store_.leg(id), event, 2);
   }
+  std::vector<TurnPairer::Match> written(uint64_t id, Side from, double ms, uint32_t bytes) {
+    LegEvent event{};
+    event.type = LegEventType::written;
+    event.packet.order_ns = at(ms);
+    event.packet.from = from;
+    event.packet.payload_length = bytes;
+    return pairer_.take_written(*store_.leg(id), event, 2);
+  }
   // A client's exchange that begins at `ms`, and the proxy's within it. What has become clear with it.
   TurnPairer::Match exchange(uint64_t client, uint64_t beyond, double ms, uint32_t bytes = 122) {
     message(client, Side::client, ms, bytes);
@@ -83,10 +91,90 @@ TEST_F(TurnPairerTest, ExchangesThatLieWithinOneAnotherAreOneConnections) {
   EXPECT_GE(match.confidence, 0.97);
 }
 
-TEST_F(TurnPairerTest, ALegThatWasThereBeforeTheClientIsNot) {
+TEST_F(TurnPairerTest, ALegThatWasThereBeforeTheClientIsAtMostSharedWithIt) {
   know_that_it_passes();
   const uint64_t beyond = leg(kInside, 0), client = leg(kOutside, 1);
-  for (int turn = 0; turn < 4; ++turn) EXPECT_EQ(exchange(client, beyond, 10 + 100 * turn).leg_id, 0u);
+  for (int turn = 0; turn < 4; ++turn) {
+    const auto match = exchange(client, beyond, 10 + 100 * turn);
+    EXPECT_TRUE(match.leg_id == 0 || match.is_shared);
+  }
+}
+
+// Two connections to the server for all clients, each of which asks once: also after thousands of turns.
+TEST_F(TurnPairerTest, OverAPoolEachRequestIsFoundByItself) {
+  double ms = learn();
+  const std::array pool{leg(kInside, ms), leg(kInside, ms)};
+  for (int i = 0; i < 2000; ++i, ms += 20) {
+    const uint64_t client = leg(kOutside, ms + 1);
+    const auto match = exchange(client, pool[i % 2], ms + 2);
+    if (i < 20) continue;
+    ASSERT_EQ(match.leg_id, pool[i % 2]) << i;
+    EXPECT_TRUE(match.is_shared);
+    EXPECT_GE(match.confidence, 0.97);
+  }
+}
+
+TEST_F(TurnPairerTest, WhatAsksForSomethingElseIsNotTheClients) {
+  double ms = learn();
+  for (const uint64_t asked_beyond : {uint64_t{7}, uint64_t{8}}) {
+    ms += 500;
+    const uint64_t client = leg(kOutside, ms), beyond = leg(kInside, ms + 1);
+    message(client, Side::client, ms + 10, 122);
+    pairer_.asks(client, 7, false);
+    message(beyond, Side::client, ms + 10.4, 100);
+    pairer_.asks(beyond, asked_beyond, false);
+    message(beyond, Side::server, ms + 15.4, 300);
+    const auto match = message(client, Side::server, ms + 15.6, 322);
+    EXPECT_EQ(match.leg_id, asked_beyond == 7 ? beyond : 0u);
+    EXPECT_EQ(match.asks_the_same, asked_beyond == 7);
+  }
+}
+
+TEST_F(TurnPairerTest, WhatIsKnownToBeAnothersOrNamesItsClientIsNotTakenForThisOnes) {
+  double ms = learn();
+  const uint64_t other = leg(kOutside, ms);
+  for (const bool is_named : {false, true}) {
+    const uint64_t client = leg(kOutside, ms), beyond = leg(kInside, ms + 1);
+    message(other, Side::client, ms + 9, 122);
+    message(client, Side::client, ms + 10, 122);
+    message(beyond, Side::client, ms + 10.4, 100);
+    if (is_named) {
+      pairer_.asks(beyond, 7, true);
+    } else {
+      pairer_.explain(other, beyond);
+    }
+    message(beyond, Side::server, ms + 15.4, 300);
+    EXPECT_EQ(message(client, Side::server, ms + 15.6, 322).leg_id, 0u);
+    message(other, Side::server, ms + 16, 322);
+    ms += 100;
+  }
+}
+
+// HTTP/2: four requests at once on one connection, each over a connection of its own beyond; frames of another kind between.
+TEST_F(TurnPairerTest, OnAMultiplexedConnectionEachRequestIsFound) {
+  double ms = learn();
+  size_t found = 0;
+  for (int i = 0; i < 10; ++i, ms += 200) {
+    const uint64_t client = leg(kOutside, ms);
+    written(client, Side::client, ms + 1, 60);
+    written(client, Side::server, ms + 1.5, 40);
+    written(client, Side::client, ms + 2, 30);
+    std::array<uint64_t, 4> beyond;
+    for (int k = 0; k < 4; ++k) {
+      beyond[k] = leg(kInside, ms + 10 + k);
+      written(client, Side::client, ms + 10 + k, 122);
+      message(beyond[k], Side::client, ms + 10 + k + kRequestMs, 100);
+    }
+    for (const int k : {2, 0, 3, 1}) {  // not in the order in which they were asked
+      const double answered = ms + 20 + (k * 7) % 4;
+      message(beyond[k], Side::server, answered, 300);
+      for (const auto& match : written(client, Side::server, answered + kResponseMs, 322)) {
+        EXPECT_EQ(match.leg_id, beyond[k]);
+        ++found;
+      }
+    }
+  }
+  EXPECT_GE(found, 28u) << "of 40";
 }
 
 TEST_F(TurnPairerTest, WhatOverlapsWithoutLyingWithinIsNot) {
@@ -184,12 +272,15 @@ TEST_F(TurnPairerTest, WhereThereIsNoProxyNoneIsInvented) {
   EXPECT_EQ(paired, 0u) << "of 500 clients";
 }
 
-TEST_F(TurnPairerTest, ACandidateThatAnotherHasTakenIsNone) {
+TEST_F(TurnPairerTest, ACandidateThatAnotherHasTakenIsAtMostShared) {
   know_that_it_passes();
   const uint64_t client = leg(kOutside, 0), other = leg(kOutside, 0), beyond = leg(kInside, 1);
   exchange(client, beyond, 10);
   connect(other, beyond);
-  for (int turn = 1; turn < 5; ++turn) EXPECT_EQ(exchange(client, beyond, 10 + 100 * turn).leg_id, 0u);
+  for (int turn = 1; turn < 5; ++turn) {
+    const auto match = exchange(client, beyond, 10 + 100 * turn);
+    EXPECT_TRUE(match.leg_id == 0 || match.is_shared);
+  }
 }
 
 TEST_F(TurnPairerTest, ACandidateThatIsOverAndForgottenDoesNoHarm) {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "analysis/leg/leg.h"
+#include "analysis/recognise/protocol_parser.h"
 #include "tests/support/message_bytes.h"
 #include "tests/support/pipeline.h"
 #include "tests/support/random.h"
@@ -333,6 +334,26 @@ TEST(Recognition, ATargetThatIsTooLongIsCut) {
   EXPECT_EQ(c.http_requests[0].host, "a");
   EXPECT_GT(c.http_requests[0].target.size(), 300u);
   EXPECT_EQ(c.http_requests[0].target, target.substr(0, c.http_requests[0].target.size()));
+}
+
+TEST(Recognition, ALegIsMultiplexedWhoseClientOffersOrSpeaksHttp2) {
+  const auto hello = [](std::initializer_list<std::string_view> offered) {
+    return tls_record(22, tls_client_hello(tls_alpn(offered) + tls_versions_offered({0x0304})));
+  };
+  const auto is_multiplexed = [](const Wire& bytes) {
+    SpscRing<RecognitionEvent> ring(16);
+    WorkerCounters counters;
+    ProtocolParser parser({.legs = 1, .states = 1, .buffers = 1, .offline = true}, ring, counters);
+    Sighting s{};
+    s.protocol = ip_protocol::tcp;
+    s.payload_length = static_cast<uint32_t>(bytes.size());
+    parser.take(0, LegId::make(0, 0, 1), s, Side::client, 0, true, bytes);
+    return parser.is_multiplexed(0);
+  };
+  EXPECT_TRUE(is_multiplexed(hello({"h2", "http/1.1"})));
+  EXPECT_FALSE(is_multiplexed(hello({"http/1.1"})));
+  EXPECT_TRUE(is_multiplexed(text("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")));
+  EXPECT_FALSE(is_multiplexed(text("GET / HTTP/1.1\r\nHost: a\r\n\r\n")));
 }
 
 TEST(Recognition, AnyBytesAnywhereDoNoHarm) {
