@@ -58,7 +58,7 @@ struct LegState {
   bool midstream = false;
   bool has_summary = false, over = false, evicted = false;
   bool counted_outcome = false;  // see Tallies
-  bool reset_after_fin = false;
+  bool reset_after_fin = false, reset_had_everything = false;
   std::unique_ptr<Recognised> recognised;        // null: nothing, or forgotten
   bool speaks_tls = false, speaks_http = false;  // a message of it was recognised, kept or not
   std::unique_ptr<LegTurns> turns;               // null: none were told

@@ -292,6 +292,7 @@ void Correlator::update(uint64_t leg_id, const LegEvent& event) {
     case LegEventType::reset:
       leg.reset = event.packet;
       leg.reset_after_fin = event.after_fin;
+      leg.reset_had_everything = event.news.had_everything;
       successors_.note_reset(leg);
       break;
     case LegEventType::progress:

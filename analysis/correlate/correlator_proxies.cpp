@@ -33,15 +33,15 @@ void Correlator::pair_by_message(const MessagePairer::Match& match, int64_t now_
   if (store_.place_of(leg_id).connection_id == store_.place_of(match.leg_id).connection_id) return;
   LegState &leg = *store_.leg(leg_id), &first = *store_.leg(match.leg_id);
   const Connection& connection = *store_.connection_of(leg_id);
-  const bool goes_inward = connection.client_outer == (first.point < leg.point);  // from the client on
-  const LegState &client = goes_inward ? first : leg, &beyond = goes_inward ? leg : first;
+  const bool is_request = match.from == Side::client;
+  const LegState &client = is_request ? first : leg, &beyond = is_request ? leg : first;
   const bool is_taken = leg.paired[path_side(leg.point, first.point)];
   const bool first_is_taken = first.paired[path_side(first.point, leg.point)];
   const bool is_anothers = is_opened_for_another(client, beyond);
   // Which way the message went is not known.
   if (connection.side_basis == SideBasis::guessed && (is_taken || first_is_taken || is_anothers)) return;
   const bool is_full = connection.legs.size() + store_.connection_of(match.leg_id)->legs.size() > kLegsMax;
-  if (!is_full && !is_anothers && (!is_taken || (!first_is_taken && !goes_inward))) {
+  if (!is_full && !is_anothers && (!is_taken || (!first_is_taken && !is_request))) {
     pair(leg_id, {match.leg_id, match.method, match.keeps_packets, match.confidence, match.rivals}, now_ns);
     runner_.schedule(*store_.connection_of(leg_id));
     return;

@@ -172,7 +172,7 @@ MessagePairer::Match MessagePairer::find(const LegState& leg, const RecognitionE
       const auto rivals =
           std::count_if(weights.begin(), weights.end(), [&](double weight) { return weight > kRivalShare * sum; });
       const bool same = best->seq == event.seq && event.seq != 0;
-      return {best->leg_id, leg.id.value(), row.method, confidence, static_cast<uint32_t>(rivals - 1), same};
+      return {best->leg_id, leg.id.value(), row.method, confidence, static_cast<uint32_t>(rivals - 1), same, event.from};
     }
   }
   return {};

@@ -53,6 +53,7 @@ class MessagePairer {
     uint32_t rivals = 0;
     bool keeps_packets =
         false;  // the same sequence number, of a datagram the same payload: it is the same packet, under other names
+    Side from = Side::client;  // whose message it is
   };
 
   MessagePairer(const ConnectionStore& store, PassageModels& services)

@@ -20,7 +20,7 @@ void fate(Connection& c, const FateEvent& event, const DetectorView&, Verdicts& 
   if (event.fragments != Fragments::none) what += " in fragments";
   if (event.fragments == Fragments::first_left) what += ", of which only the first was seen to leave";
   Observation o = fate_observation(c, event, kKind, what);
-  if (event.fragments == Fragments::first_left) o.remark = "Of fragmented ones it let the first fragment pass, and not the rest.";
+  if (event.fragments == Fragments::first_left) o.remark = "It let first fragments pass, but not the rest.";
   out.tell(std::move(o));
 }
 

@@ -78,16 +78,6 @@ std::optional<Evidence> other_ttl(const Connection& c, const PacketFacts& rst, c
   return ttl_evidence(rst, "client", leg->attempts.back().ttl);
 }
 
-// The client has acknowledged all that the server had sent, and asked for nothing since: some programs end every connection so.
-bool had_everything(const Connection& c, const PacketFacts& rst) {
-  const LegState& leg = c.client_leg();
-  if (!leg.has_summary || rst.point != leg.point || !(rst.tcp_flags & tcp_flag::ack)) return false;
-  const auto end_of = [&](Side side) {
-    return leg.summary.isn[side] + 1 + static_cast<uint32_t>(leg.summary.times.stream_bytes[side]);
-  };
-  return leg.summary.times.stream_bytes[Side::server] > 0 && rst.seq == end_of(Side::client) && rst.ack == end_of(Side::server);
-}
-
 }  // namespace
 
 bool reset_is_told(const Connection& c) {
@@ -130,7 +120,8 @@ void reset_look(Connection& c, const DetectorView& view, Verdicts& out) {
                    : "It was not seen where the " + name + "'s packets come in, nor is it proved that it did not.";
   }
   if (ttl) o.evidence.push_back(std::move(*ttl));
-  if (end == Side::client && o.origin == Origin::client && had_everything(c, rst)) o.severity = Severity::info;
+  // Some programs end every connection so.
+  if (end == Side::client && o.origin == Origin::client && c.client_leg().reset_had_everything) o.severity = Severity::info;
   out.tell(std::move(o));
 }
 

@@ -57,7 +57,6 @@ void fate(Connection& c, const FateEvent& event, const DetectorView& view, Verdi
   Observation o = fate_observation(
       c, event, FindingKind::segment_loss,
       "segment seq " + std::to_string(event.packet.seq) + " length " + std::to_string(event.packet.payload_length));
-  o.severity = default_severity(FindingKind::segment_loss);
   if (const IcmpSighting* icmp = request_for_less(c, event.packet)) {
     o.severity = Severity::info;
     o.evidence.push_back(icmp_evidence(*icmp));
@@ -78,6 +77,7 @@ std::string sentence(const FindingGroup& group, const DetectorView& view) {
 const Detector segment_loss = {
     .kind = FindingKind::segment_loss,
     .severity = Severity::warning,
+    .other_severities = {{Severity::info, "where an ICMP error had told the sender to send less"}},
     .informs_others = true,
     .fate_type = FateEventType::segment_lost,
     .fate = fate,

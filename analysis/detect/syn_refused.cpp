@@ -129,8 +129,8 @@ std::string sentence(const FindingGroup& group, const DetectorView& view) {
   const std::string attempts = with + plural(group.attempts, "attempt") + ")";
   if (group.record.origin == Origin::device)
     return words.device + " refused " + words.connections + " " + attempts + ": " +
-           std::string(by_number(group.attempts, "the answer", "the answers")) + " did not come from the server beyond " +
-           words.second + "." + words.remark + view.opened_from.remark_for(group, view.options.path);
+           std::string(by_number(group.attempts, "it", "they")) + " did not come from the server beyond " + words.second + "." +
+           words.remark + view.opened_from.remark_for(group, view.options.path);
   if (group.record.where.kind == Where::Kind::beyond) {
     const std::string who = group.record.origin == Origin::path ? "A router beyond " : "The server beyond ";
     return who + words.first + " refused " + words.connections + " " + attempts + "." + words.remark;

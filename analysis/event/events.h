@@ -69,6 +69,7 @@ struct LegNews {
   int64_t silence_ns = 0;       // resumed
   StandstillMark standstill{};  // stood_still
   IcmpError icmp{};             // icmp_error
+  bool had_everything = false;  // reset: its sender had acknowledged all that the other end had sent, and asked for no more
 };
 
 enum class LegEventType : uint8_t {
@@ -104,7 +105,7 @@ struct LegEvent {
   uint8_t window_scale;
   uint16_t mss, window;
   TurnMark turn;          // turn
-  LegNews news;           // opened, stood_still, resumed
+  LegNews news;           // opened, reset, stood_still, resumed
   LegSummary summary;     // progress, closed
   CaptureReport capture;  // the same: since the last one
 };

@@ -98,7 +98,7 @@ void ProtocolParser::take(uint32_t slot, LegId leg, const Sighting& s, Side from
 }
 
 void ProtocolParser::close(uint32_t slot, LegId leg, const PacketFacts& last) {
-  const uint32_t index = slot < state_of_slot_.size() ? state_of_slot_[slot] : kNone;
+  const uint32_t index = state_index(slot);
   if (index == kNone) return;
   State& state = states_[index];
   for (const Side side : kSides) {

@@ -41,7 +41,8 @@ class ProtocolParser {
   // Whether several requests may be on their way on the leg at once (HTTP/2): its client has offered that before all else, or
   // speaks it.
   bool is_multiplexed(uint32_t slot) const {
-    return state_of_slot_[slot] != kNone && states_[state_of_slot_[slot]].is_multiplexed;
+    const uint32_t index = state_index(slot);
+    return index != kNone && states_[index].is_multiplexed;
   }
 
   Outbox<RecognitionEvent>& outbox() { return outbox_; }
@@ -82,6 +83,8 @@ class ProtocolParser {
   };
   using Bytes = std::span<const uint8_t>;
 
+  // kNone: the leg in that slot has none.
+  uint32_t state_index(uint32_t slot) const { return slot < state_of_slot_.size() ? state_of_slot_[slot] : kNone; }
   State* state_of(uint32_t slot);
   void take_datagram(State& state, const Packet& packet, const Sighting& s, Bytes bytes);
   void take_stream(uint32_t state_index, const Packet& packet, uint32_t seq, std::optional<uint32_t> first_seq, Bytes bytes);

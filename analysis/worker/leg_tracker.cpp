@@ -29,6 +29,12 @@ bool repeats_acknowledgement(const LegHot& hot, const TcpFlow& flow, const Sight
          s.seq == hot.next_seq[from] && (hot.seen & leg_seen::max_ack[from]);
 }
 
+// A RST that acknowledges all data of the other end and follows all of its sender's own.
+bool had_everything(const LegHot& hot, const Sighting& s, Side from) {
+  const Side other = opposite(from);
+  return (s.tcp_flags & tcp_flag::ack) && hot.bytes[other] > 0 && s.seq == hot.next_seq[from] && s.ack == hot.next_seq[other];
+}
+
 }  // namespace
 
 LegTracker::LegTracker(const EngineOptions& options, SensorView& sensor, WorkerCounters& counters, PacketNotes& notes,
@@ -264,7 +270,8 @@ void LegTracker::take_leg_packet(const Sighting& s, const OrientedKey& key, uint
         count_handshake(store_.legs.cold(leg), s.point);
       }
       if (step.what & leg_step::refused) tell(leg, LegEventType::refused, s, from);
-      if (step.what & leg_step::reset) tell(leg, LegEventType::reset, s, from);
+      if (step.what & leg_step::reset)
+        tell(leg, LegEventType::reset, s, from, false, {.had_everything = had_everything(hot, s, from)});
       if (step.what & leg_step::closed) store_.legs.move_to(leg, LegList::closed);
     }
   }

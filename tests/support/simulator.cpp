@@ -183,6 +183,12 @@ std::string_view name_of(Disturbance disturbance) {
   return kNames[static_cast<size_t>(disturbance)];
 }
 
+std::vector<Fault> all_faults() {
+  std::vector<Fault> faults;
+  for (size_t fault = 1; fault < kFaults; ++fault) faults.push_back(static_cast<Fault>(fault));
+  return faults;
+}
+
 SimulatorOptions options_of(uint64_t seed) {
   Random random(seed * 7919);
   SimulatorOptions options;

@@ -33,6 +33,7 @@ enum class Fault : uint8_t {
 };
 inline constexpr size_t kFaults = static_cast<size_t>(Fault::reset_injected) + 1;
 std::string_view name_of(Fault fault);
+std::vector<Fault> all_faults();  // all but none
 
 // What the sensor, or how it was set up, does to what passes its points.
 enum class Disturbance : uint8_t {
@@ -57,10 +58,8 @@ struct SimulatorOptions {
   bool nat = true;        // one device (of two: one or both) rewrites client's address and port and server's address
   bool rewrites = false;  // one device rewrites sequence numbers
   std::set<Disturbance> disturbances{};
-  double fault_share = 0.4;  // of the connections
-  std::vector<Fault> faults{Fault::syn_dropped,        Fault::refused_by_device,   Fault::refused_by_server,
-                            Fault::filtered_by_server, Fault::data_dropped,        Fault::control_dropped,
-                            Fault::untranslated,       Fault::reset_not_forwarded, Fault::reset_injected};
+  double fault_share = 0.4;                  // of the connections
+  std::vector<Fault> faults = all_faults();  // to choose from
   int64_t poll_gap_ns = 20'000;
   int64_t duration_ns = 3'000'000'000;  // within which connections are opened
 

@@ -97,7 +97,7 @@ TEST(Detectors, EveryKindHasOne) {
 
 // No `{name}` is left over, and every threshold is listed with its kind.
 TEST(FindingsPage, NamesEveryThreshold) {
-  const std::string page = findings_page();
+  const std::string page = findings_page([](FindingKind) { return FindingExample{}; });
   EXPECT_EQ(page.find_first_of("{}"), std::string::npos);
 #define SECONDS(name, ns) EXPECT_NE(page.find("`" #name "_seconds` ("), std::string::npos) << #name;
 #define NUMBER(name, number) EXPECT_NE(page.find("`" #name "` ("), std::string::npos) << #name;

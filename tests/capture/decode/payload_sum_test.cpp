@@ -32,11 +32,17 @@ TEST(PayloadSum, IsTheSameUnderOtherNames) {
   }
 }
 
-TEST(PayloadSum, IsUnknownWithoutAChecksum) {
-  auto frame = test::udp_frame({.source = address("192.0.2.10"), .destination = address("198.51.100.1")}, {40000, 53},
-                               std::vector<uint8_t>(48, 'x'));
-  frame[14 + 20 + 6] = frame[14 + 20 + 7] = 0;
-  EXPECT_EQ(sum_of(frame), 0u);
+TEST(PayloadSum, WithoutAChecksumItIsAHashOfTheFirstBytes) {
+  const auto unsummed = [](const char* source, std::vector<uint8_t> payload) {
+    auto frame = test::udp_frame({.source = address(source), .destination = address("198.51.100.1")}, {40000, 53}, payload);
+    frame[14 + 20 + 6] = frame[14 + 20 + 7] = 0;
+    return sum_of(frame);
+  };
+  const std::vector<uint8_t> payload(48, 'x'), other(48, 'y');
+  EXPECT_GT(unsummed("192.0.2.10", payload), 0xffffu) << "no sum is so large";
+  EXPECT_EQ(unsummed("192.0.2.10", payload), unsummed("10.0.0.1", payload));
+  EXPECT_NE(unsummed("192.0.2.10", payload), unsummed("192.0.2.10", other));
+  EXPECT_EQ(unsummed("192.0.2.10", {}), 0u) << "nothing is known of it";
 }
 
 // Payload of nothing but zeros sums to either zero of ones' complement.
