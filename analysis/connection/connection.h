@@ -61,6 +61,7 @@ struct LegState {
   bool reset_after_fin = false, reset_had_everything = false;
   std::unique_ptr<Recognised> recognised;        // null: nothing, or forgotten
   bool speaks_tls = false, speaks_http = false;  // a message of it was recognised, kept or not
+  bool is_multiplexed = false;                   // HTTP/2, as its client offers it
   std::unique_ptr<LegTurns> turns;               // null: none were told
   PerPathSide<bool> paired{};                    // with the next point on that side
   bool paired_within = false;                    // with another leg of its own point

@@ -248,6 +248,7 @@ void Correlator::update(uint64_t leg_id, const LegEvent& event) {
       if (leg.icmp.size() < LegState::kIcmpKept) leg.icmp.push_back({event.packet, event.news.icmp});
       break;
     case LegEventType::written:
+      leg.is_multiplexed = true;
       for (const TurnPairer::Match& match : turn_pairer_.take_written(leg, event, options_.path.size()))
         pair_by_turns(leg_id, match, event.packet.order_ns);
       return;

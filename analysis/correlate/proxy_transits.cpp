@@ -124,6 +124,8 @@ void ProxyTransits::compare(Connection& connection, Crossing& crossing) {
 
 void ProxyTransits::compare(Connection& connection, Crossing& crossing, const Exchange& inner) {
   const LegState &client = connection.legs[crossing.client_leg], &server = connection.legs[crossing.server_leg];
+  // Its turns may begin with what is no request, and whose exchange it is on a connection of many is then not known.
+  if (client.is_multiplexed && !server.shared_with.empty()) return;
   const auto exchanges = client.turns->exchanges();
   const auto found = std::find_if(exchanges.begin(), exchanges.end(), [&](const Exchange& e) {
     return contains(e, inner) || (follows_header(server, inner) && contains_behind_header(e, inner));

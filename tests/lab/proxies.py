@@ -348,7 +348,8 @@ def joins_of(bin_folder, folder, name):
     counts = [0, 0, 0, 0]
     for c in analyse(bin_folder, folder, ["--access-log", str(folder / name)]):
         outside, inside = ({end(leg["client"]) for leg in c["legs"] if leg["point"] == point} for point in ("outside", "inside"))
-        behind = outside or set().union(*(clients[i] for i in inside))
+        asked = set().union(*(clients[i] for i in inside))
+        behind = (outside | asked if c.get("shared_with") else outside) or asked  # a pool's connection has the requests of all that share it
         for request in c.get("http_requests", []):
             if "access_log_line" not in request:
                 continue
