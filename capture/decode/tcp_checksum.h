@@ -18,12 +18,12 @@ enum class ChecksumState : uint8_t {
 // Of a segment that can_check_checksum() says no to: unknown.
 ChecksumState tcp_checksum_state(const DecodedFrame& segment);
 
-// In one branch, for most packets of most captures can not.
+// Of most packets of most captures not: they have no data, or were cut.
 inline bool can_check_checksum(const DecodedFrame& s) {
+  if (!((s.payload_captured == s.payload_length) & (s.payload_captured != 0))) return false;
   constexpr uint16_t kOther = bit(SightingFlag::fragment) | bit(SightingFlag::later_fragment) |
                               bit(SightingFlag::outer_fragment) | bit(SightingFlag::icmp_quote);
-  return (s.payload_captured != 0) & (s.payload_captured == s.payload_length) & (s.protocol == ip_protocol::tcp) &
-         ((s.flags & kOther) == 0) & ((s.options & tcp_option::mss) == 0);
+  return s.protocol == ip_protocol::tcp && (s.flags & kOther) == 0 && (s.options & tcp_option::mss) == 0;
 }
 
 }  // namespace parallax

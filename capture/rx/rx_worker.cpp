@@ -198,11 +198,7 @@ bool RxWorker::poll_lane(Lane& lane) {
     report_losses(lane);
     if (!lane.is_file) report_outages(lane);
     take_burst(lane, count);
-    if (lane.is_file) {
-      check_checksums(lane);
-    } else {
-      drop_what_does_not_fit(lane);
-    }
+    if (!lane.is_file) drop_what_does_not_fit(lane);
   }
   const bool pushed = push_staged(lane);
   publish(lane);
@@ -280,6 +276,7 @@ bool RxWorker::filter(Lane& lane, const RawPacket& packet) {
 void RxWorker::take_burst(Lane& lane, size_t count) {
   const bool hooked = static_cast<bool>(options_.drop_hook);
   const bool filtered = options_.spool != nullptr || options_.analysis_filter != nullptr;
+  const bool is_file = lane.is_file;
   uint64_t packets = 0, bytes = 0;
   for (size_t i = 0; i < count; ++i) {
     if (i + 4 < count) __builtin_prefetch(burst_[i + 4].data);
@@ -294,6 +291,7 @@ void RxWorker::take_burst(Lane& lane, size_t count) {
     bytes += packet.wire_length;
     if (filtered && !filter(lane, packet)) continue;
     if (DecodedFrame* decoded = decode_packet(lane, packet, order_ns); decoded != nullptr) [[likely]] {
+      if (is_file && can_check_checksum(*decoded)) check_checksum(lane, *decoded);
       const uint32_t payload_prefix_length = lane.picker.pick(*decoded);
       if (!hooked || !dropped_on_purpose(DropStage::ring, lane, packet)) stage(lane, payload_prefix_length);
     }
@@ -360,21 +358,17 @@ inline void RxWorker::stage(Lane& lane, uint32_t payload_prefix_length) {
 }
 
 // Files only: it reads every byte. What does not fit says so where the checksum stands, and what was not filled in is none.
-void RxWorker::check_checksums(Lane& lane) {
+void RxWorker::check_checksum(Lane& lane, DecodedFrame& segment) {
   PortCounters& counters = lane.channel.counters;
-  for (size_t i = 0; i < lane.staging->used; ++i) {
-    DecodedFrame& segment = lane.staging->frames[i];
-    if (!can_check_checksum(segment)) continue;
-    const ChecksumState state = tcp_checksum_state(segment);
-    if (state == ChecksumState::wrong) {
-      segment.mss = kWrongChecksum;
-      counters.wrong_checksums.add();
-    } else if (state == ChecksumState::offloaded) {
-      segment.mss = 0;
-      counters.offloaded_checksums.add();
-    } else if (state == ChecksumState::right && segment.mss == kWrongChecksum) {
-      segment.mss = 0;  // the other zero, as some NATs write it
-    }
+  const ChecksumState state = tcp_checksum_state(segment);
+  if (state == ChecksumState::wrong) {
+    segment.mss = kWrongChecksum;
+    counters.wrong_checksums.add();
+  } else if (state == ChecksumState::offloaded) {
+    segment.mss = 0;
+    counters.offloaded_checksums.add();
+  } else if (state == ChecksumState::right && segment.mss == kWrongChecksum) {
+    segment.mss = 0;  // the other zero, as some NATs write it
   }
 }
 

@@ -75,7 +75,7 @@ class RxWorker : public Pollable {
   void report_outages(Lane& lane);
   void spool_silence(Lane& lane);
   void note_stamps(Lane& lane, size_t count);
-  static void check_checksums(Lane& lane);
+  static void check_checksum(Lane& lane, DecodedFrame& segment);
   void drop_what_does_not_fit(Lane& lane);
   bool push_staged(Lane& lane);
   bool push_payload_prefixes(Lane& lane, size_t worker);
