@@ -69,14 +69,17 @@ IcmpTrace trace_icmp(const Connection& c, Side sender, int64_t from_ns, int64_t 
   return trace;
 }
 
+bool may_miss_icmp(const LegState& leg, int64_t until_ns, const DetectorView& view) {
+  return view.options.filtered || leg.icmp.size() >= LegState::kIcmpKept || !view.sensor.shows_icmp_errors(leg.point, until_ns);
+}
+
 AbsenceProof icmp_absent(const Connection& c, const IcmpTrace& trace, Side sender, const DetectorView& view) {
   const PacketFacts& packet = trace.icmp->packet;
   const PointIndex point = trace.missing->point;
   const Direction back = c.direction_of(opposite(sender));
   const int64_t from_ns = packet.order_ns - packet.stamp_uncertainty_ns, to_ns = packet.order_ns + view.options.device_timeout_ns;
   AbsenceProof proof(view.sensor, point, c.hairpin() != nullptr ? PortDirection::both : port_direction(back));
-  proof.unless(trace.missing->icmp.size() >= LegState::kIcmpKept, Doubt::rival)
-      .unless(view.options.filtered || !view.sensor.shows_icmp_errors(point, to_ns), Doubt::may_be_hidden)
+  proof.unless(may_miss_icmp(*trace.missing, to_ns, view), Doubt::may_be_hidden)
       .unless(view.knowledge.misses(point, back, from_ns, to_ns), Doubt::not_covered)
       .unless(c.side_basis == SideBasis::guessed, Doubt::path_unknown)
       .expect(from_ns, to_ns);

@@ -26,6 +26,8 @@ struct IcmpTrace {
   const LegState* missing = nullptr;   // the next one toward the sender, which does not show it; null: there is none
 };
 IcmpTrace trace_icmp(const Connection& connection, Side sender, int64_t from_ns, int64_t to_ns);
+// Whether errors about the leg may have passed its point unseen: a filter for TCP hides them all, and of many the first are kept.
+bool may_miss_icmp(const LegState& leg, int64_t until_ns, const DetectorView& view);
 // That the error did not leave the device toward the sender. REQUIRES: trace.missing.
 AbsenceProof icmp_absent(const Connection& connection, const IcmpTrace& trace, Side sender, const DetectorView& view);
 

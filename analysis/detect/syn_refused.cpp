@@ -14,9 +14,10 @@ namespace {
 bool is_accepted_later(const LegState& a) {
   return a.established && a.refusal && a.attempts.back().order_ns > a.refusal->order_ns;
 }
+// Of one that is established without a RST before, an ICMP error was told: it was not the last word.
 bool is_refuted(const Connection& c) {
   const LegState& a = c.client_leg();
-  return c.told.contains(FindingKind::syn_refused) && a.has_syn() && is_accepted_later(a);
+  return c.told.contains(FindingKind::syn_refused) && a.has_syn() && a.established && (!a.refusal || is_accepted_later(a));
 }
 // A RST, or nothing but an ICMP error.
 const PacketFacts* refusal_of(const LegState& leg) {
@@ -87,7 +88,8 @@ void refused(const Connection& c, const DetectorView& view, Verdicts& out) {
     // The SYN went further than the RST came from.
     const PacketFacts& syn = d.attempts.back();
     const Handshake::Stop stop = handshake.stop_of(d);
-    const AbsenceProof proof = handshake.answer_absent(syn, stop, std::max<int64_t>(0, rst.order_ns - syn.order_ns));
+    AbsenceProof proof = handshake.answer_absent(syn, stop, std::max<int64_t>(0, rst.order_ns - syn.order_ns));
+    if (icmp != nullptr) proof.unless(may_miss_icmp(d, rst.order_ns, view), Doubt::may_be_hidden);
     if (!proof.holds()) return tell(without_blame(std::move(o), proof));
     o.evidence.push_back(present_at(syn, "the SYN was forwarded"));
     handshake.blame_device(o, *handshake.toward_client(stop), stop, proof, "no " + what + " from the server");
@@ -97,7 +99,7 @@ void refused(const Connection& c, const DetectorView& view, Verdicts& out) {
   const auto next = handshake.toward_server(handshake.stop_of(d));
   if (!next) {
     o.where = beyond(d.point);
-    o.origin = icmp != nullptr && !d.refusal ? origin_of(*icmp_refusal(d), d) : Origin::server;
+    o.origin = d.refusal ? Origin::server : origin_of(*icmp_refusal(d), d);
     if (&d != &a)
       o.evidence.push_back(
           present_at(*at_deepest, "the same refusal comes from the server's side, ttl " + std::to_string(at_deepest->ttl)));
@@ -125,12 +127,14 @@ void look(Connection& c, const DetectorView& view, Verdicts& out) {
 
 std::string sentence(const FindingGroup& group, const DetectorView& view) {
   const SentenceWords words(group, view.options.path);
-  const std::string with = has_icmp_evidence(group.record.evidence) ? "with an ICMP error (" : "with a RST (";
-  const std::string attempts = with + plural(group.attempts, "attempt") + ")";
+  const bool is_icmp = has_icmp_evidence(group.record.evidence);
+  const std::string attempts = (is_icmp ? "with an ICMP error (" : "with a RST (") + plural(group.attempts, "attempt") + ")";
+  const std::string answers = is_icmp ? std::string(by_number(group.attempts, "the error", "the errors"))
+                                      : std::string(by_number(group.attempts, "the RST", "the RSTs"));
   if (group.record.origin == Origin::device)
-    return words.device + " refused " + words.connections + " " + attempts + ": " +
-           std::string(by_number(group.attempts, "it", "they")) + " did not come from the server beyond " + words.second + "." +
-           words.remark + view.opened_from.remark_for(group, view.options.path);
+    return words.device + " refused " + words.connections + " " + attempts + ": " + answers +
+           " did not come from the server beyond " + words.second + "." + words.remark +
+           view.opened_from.remark_for(group, view.options.path);
   if (group.record.where.kind == Where::Kind::beyond) {
     const std::string who = group.record.origin == Origin::path ? "A router beyond " : "The server beyond ";
     return who + words.first + " refused " + words.connections + " " + attempts + "." + words.remark;

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "daemon/client/analyze.h"
+#include "tests/support/analyze_outcome.h"
 #include "tests/support/capture_bytes.h"
 #include "tests/support/command.h"
 #include "tests/support/packet_builder.h"
@@ -87,17 +88,10 @@ class AccessLogAnalyzeTest : public testing::Test {
     options.format = format;
     options.workers = workers;
     options.access_log = log;
-    char *out = nullptr, *err = nullptr;
-    size_t out_size = 0, err_size = 0;
-    FILE *out_file = open_memstream(&out, &out_size), *err_file = open_memstream(&err, &err_size);
-    EXPECT_EQ(analyze(options, out_file, err_file), expected);
-    std::fclose(out_file);
-    std::fclose(err_file);
-    errors_ = err;
-    const std::string text = out;
-    std::free(out);
-    std::free(err);
-    return text;
+    const test::AnalyzeOutcome outcome = test::analyze_outcome(options);
+    EXPECT_EQ(outcome.exit_code, expected);
+    errors_ = outcome.err;
+    return outcome.out;
   }
   // The line of the connection from there.
   static std::string connection_from(const std::string& json, const std::string& client) {

@@ -11,6 +11,7 @@
 #include <string>
 
 #include "daemon/client/analyze.h"
+#include "tests/support/analyze_outcome.h"
 #include "tests/support/capture_bytes.h"
 #include "tests/support/command.h"
 #include "tests/support/packet_builder.h"
@@ -24,10 +25,7 @@ using testing::HasSubstr;
 using testing::Not;
 using testing::StartsWith;
 
-struct Outcome {
-  int exit_code;
-  std::string out, err;
-};
+using Outcome = test::AnalyzeOutcome;
 
 // A pcap of one connection at a point `transit_us` behind the client.
 class Capture {
@@ -89,20 +87,7 @@ class AnalyzeHtmlTest : public testing::Test {
     return write(file, capture.bytes());
   }
 
-  Outcome analyze(const AnalyzeOptions& options) const {
-    char *out = nullptr, *err = nullptr;
-    size_t out_size = 0, err_size = 0;
-    FILE* out_file = open_memstream(&out, &out_size);
-    FILE* err_file = open_memstream(&err, &err_size);
-    Outcome outcome{parallax::analyze(options, out_file, err_file), "", ""};
-    std::fclose(out_file);
-    std::fclose(err_file);
-    outcome.out.assign(out, out_size);
-    outcome.err.assign(err, err_size);
-    std::free(out);
-    std::free(err);
-    return outcome;
-  }
+  Outcome analyze(const AnalyzeOptions& options) const { return test::analyze_outcome(options); }
 
   const TemporaryDirectory directory_;
 };

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "parallax/v1/types.pb.h"
+#include "tests/support/analyze_outcome.h"
 #include "tests/support/capture_bytes.h"
 #include "tests/support/command.h"
 #include "tests/support/packet_builder.h"
@@ -113,10 +114,7 @@ CaptureBytes pcapng(const std::vector<std::vector<Packet>>& interfaces, bool big
   return bytes;
 }
 
-struct Outcome {
-  int exit_code;
-  std::string out, err;
-};
+using Outcome = test::AnalyzeOutcome;
 
 class AnalyzeTest : public testing::Test {
  protected:
@@ -127,21 +125,7 @@ class AnalyzeTest : public testing::Test {
     return path;
   }
 
-  Outcome analyze(AnalyzeOptions options) {
-    char* out = nullptr;
-    char* err = nullptr;
-    size_t out_size = 0, err_size = 0;
-    FILE* out_file = open_memstream(&out, &out_size);
-    FILE* err_file = open_memstream(&err, &err_size);
-    Outcome outcome{parallax::analyze(options, out_file, err_file), "", ""};
-    std::fclose(out_file);
-    std::fclose(err_file);
-    outcome.out.assign(out, out_size);
-    outcome.err.assign(err, err_size);
-    std::free(out);
-    std::free(err);
-    return outcome;
-  }
+  Outcome analyze(AnalyzeOptions options) { return test::analyze_outcome(options); }
   Outcome json(std::vector<std::string> points, size_t workers = 1) {
     AnalyzeOptions options;
     options.points = std::move(points);

@@ -16,6 +16,7 @@
 
 #include "daemon/client/analyze.h"
 #include "parallax/v1/types.pb.h"
+#include "tests/support/analyze_outcome.h"
 #include "tests/support/capture_bytes.h"
 #include "tests/support/command.h"
 #include "tests/support/scenario.h"
@@ -72,16 +73,9 @@ class CasesAnalyzeTest : public testing::Test {
 
   std::string run(const std::string& format) {
     options_.format = format;
-    char *out = nullptr, *err = nullptr;
-    size_t out_size = 0, err_size = 0;
-    FILE *out_file = open_memstream(&out, &out_size), *err_file = open_memstream(&err, &err_size);
-    EXPECT_EQ(analyze(options_, out_file, err_file), kExitDone);
-    std::fclose(out_file);
-    std::fclose(err_file);
-    const std::string text = out;
-    std::free(out);
-    std::free(err);
-    return text;
+    const test::AnalyzeOutcome outcome = test::analyze_outcome(options_);
+    EXPECT_EQ(outcome.exit_code, kExitDone) << outcome.err;
+    return outcome.out;
   }
   std::vector<v1::Record> records() {
     std::vector<v1::Record> result;

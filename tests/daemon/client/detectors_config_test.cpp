@@ -8,6 +8,7 @@
 
 #include "daemon/client/analyze.h"
 #include "daemon/client/client_text.h"
+#include "tests/support/analyze_outcome.h"
 #include "tests/support/capture_bytes.h"
 #include "tests/support/command.h"
 #include "tests/support/packet_builder.h"
@@ -32,30 +33,16 @@ test::CaptureBytes refused() {
   return bytes;
 }
 
-struct Outcome {
-  int exit_code;
-  std::string out, err;
-};
+using Outcome = test::AnalyzeOutcome;
 
 Outcome analyze_with(const std::string& yaml, const std::string& format) {
   const TemporaryFile capture("refused.pcap", refused().bytes());
   const TemporaryFile config("c.yaml", {reinterpret_cast<const uint8_t*>(yaml.data()), yaml.size()});
-  char *out = nullptr, *err = nullptr;
-  size_t out_size = 0, err_size = 0;
-  FILE* out_file = open_memstream(&out, &out_size);
-  FILE* err_file = open_memstream(&err, &err_size);
   AnalyzeOptions options;
   options.points = {"outside=" + capture.path()};
   options.format = format;
   options.config_file = config.path();
-  Outcome outcome{analyze(options, out_file, err_file), "", ""};
-  std::fclose(out_file);
-  std::fclose(err_file);
-  outcome.out.assign(out, out_size);
-  outcome.err.assign(err, err_size);
-  std::free(out);
-  std::free(err);
-  return outcome;
+  return test::analyze_outcome(options);
 }
 
 TEST(DetectorsConfig, AllIsLookedForUnlessTurnedOff) {

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "daemon/client/analyze.h"
+#include "tests/support/analyze_outcome.h"
 #include "tests/support/capture_bytes.h"
 #include "tests/support/command.h"
 #include "tests/support/packet_builder.h"
@@ -135,15 +136,9 @@ class Plan {
 };
 
 std::string run(AnalyzeOptions& options) {
-  char *out = nullptr, *err = nullptr;
-  size_t out_size = 0, err_size = 0;
-  FILE *out_file = open_memstream(&out, &out_size), *err_file = open_memstream(&err, &err_size);
-  EXPECT_EQ(analyze(options, out_file, err_file), kExitDone);
-  std::fclose(out_file);
-  std::fclose(err_file);
-  std::string text = out;
-  std::free(out);
-  std::free(err);
+  test::AnalyzeOutcome outcome = test::analyze_outcome(options);
+  EXPECT_EQ(outcome.exit_code, kExitDone) << outcome.err;
+  std::string& text = outcome.out;
   std::replace(text.begin(), text.end(), '\n', ' ');
   for (size_t at; (at = text.find("  ")) != text.npos;) text.erase(at, 1);
   return text;
