@@ -9,6 +9,7 @@ namespace parallax::bench {
 void register_pipeline();
 void register_micro();
 void register_tcp();
+void register_files();
 }  // namespace parallax::bench
 
 // `--tiny`: as small and short as it can be. Everything else is Google Benchmark's.
@@ -27,6 +28,7 @@ int main(int count, char** arguments) {
   parallax::bench::register_micro();
   parallax::bench::register_pipeline();
   parallax::bench::register_tcp();
+  parallax::bench::register_files();
   benchmark::Initialize(&kept_count, kept.data());
   if (benchmark::ReportUnrecognizedArguments(kept_count, kept.data())) return 2;
   benchmark::RunSpecifiedBenchmarks();

@@ -12,6 +12,8 @@ namespace {
 // Rows in the order in which they were first recorded; the first is the floor.
 std::vector<std::pair<std::string, std::map<uint32_t, std::vector<double>>>> rows;
 
+std::vector<FileFigures> of_files;
+
 double median(std::vector<double> values) {
   std::sort(values.begin(), values.end());
   return values[values.size() / 2];
@@ -25,7 +27,29 @@ void record(const std::string& row, uint32_t connections, double ns) {
   found->second[connections].push_back(ns);
 }
 
+void record(const FileFigures& figures) { of_files.push_back(figures); }
+
+static void print_files() {
+  if (of_files.empty()) return;
+  std::printf("\nProcessor time of parallax analyze, ns a packet (a sighting at one point); in brackets how many times faster than tcptrace\n");
+  std::printf("%-34s%20s%20s%12s%12s\n", "", "text", "JSON", "tcptrace", "memory");
+  for (const FileFigures& f : of_files) {
+    const auto cell = [&f](double ns) {
+      char text[32];
+      if (f.tcptrace_ns == 0) {
+        std::snprintf(text, sizeof text, "%.0f", ns);
+      } else {
+        std::snprintf(text, sizeof text, "%.0f (%.1f)", ns, f.tcptrace_ns / ns);
+      }
+      return std::string(text);
+    };
+    std::printf("%-34s%20s%20s%12s%8.0f MiB\n", f.mix.c_str(), cell(f.text_ns).c_str(), cell(f.json_ns).c_str(),
+                f.tcptrace_ns == 0 ? "-" : std::to_string(static_cast<int>(f.tcptrace_ns)).c_str(), f.memory_mib);
+  }
+}
+
 void print_table() {
+  print_files();
   if (rows.empty()) return;
   const auto& floor = rows.front().second;
   std::printf(
