@@ -12,6 +12,7 @@ Connection& ConnectionStore::open(const LegEvent& event) {
   connection.id = next_id_++;
   ++totals_.connections;
   connection.protocol = protocol_of(event.protocol);
+  connection.legs.reserve(options_.path.size());  // as many as it has, as a rule
   LegState& leg = connection.legs.emplace_back();
   leg.id = event.leg;
   leg.point = event.packet.point;
@@ -22,7 +23,7 @@ Connection& ConnectionStore::open(const LegEvent& event) {
   leg.first = event.packet;
   leg.midstream = event.midstream;
   leg.before = event.news.before;
-  places_of(event.leg.value())[event.leg.value()] = {connection.id, 0};
+  places_of(event.leg.value())[event.leg.value()] = {&connection, connection.id, 0};
   ++totals_.legs_opened[leg.point];
   return connection;
 }
@@ -60,16 +61,15 @@ void ConnectionStore::forget(const Connection& connection) {
 }
 
 Connection& ConnectionStore::connect(uint64_t leg_id, uint64_t other_id) {
-  const uint64_t a = place_of(leg_id).connection_id, b = place_of(other_id).connection_id;
-  const uint64_t into_id = std::min(a, b), from_id = std::max(a, b);
-  Connection& into = connections_.at(into_id);
-  Connection& from = connections_.at(from_id);
+  Connection *const a = connection_of(leg_id), *const b = connection_of(other_id);
+  Connection &into = a->id < b->id ? *a : *b, &from = a->id < b->id ? *b : *a;
+  const uint64_t into_id = into.id, from_id = from.id;
   const bool was_paired = !into.crossings.empty(), other_was_paired = !from.crossings.empty();
   // It was made for the leg that has just opened, and nobody has heard of it: its id is free again.
   const bool is_unknown = from_id + 1 == next_id_ && from.legs_over == 0 && !from.check_pending && from.finding_ids.empty();
   const size_t offset = into.legs.size();
   for (size_t i = 0; i < from.legs.size(); ++i) {
-    places_of(from.legs[i].id.value())[from.legs[i].id.value()] = {into_id, offset + i};
+    places_of(from.legs[i].id.value())[from.legs[i].id.value()] = {&into, into_id, offset + i};
     into.legs.push_back(std::move(from.legs[i]));
   }
   for (Crossing& crossing : from.crossings) {
@@ -177,7 +177,7 @@ Connection* ConnectionStore::disconnect(Connection& connection, size_t crossing)
     place[i] = legs.size();
     Places& places = places_of(connection.legs[i].id.value());
     if (const auto at = places.find(connection.legs[i].id.value()); at != places.end())
-      at->second = {component[i] == 0 ? connection.id : other.id, place[i]};
+      at->second = component[i] == 0 ? LegPlace{&connection, connection.id, place[i]} : LegPlace{&other, other.id, place[i]};
     legs.push_back(std::move(connection.legs[i]));
   }
   connection.legs = std::move(stay);
@@ -250,11 +250,6 @@ Connection* ConnectionStore::find(uint64_t connection_id) {
 const Connection* ConnectionStore::find(uint64_t connection_id) const {
   const auto it = connections_.find(connection_id);
   return it == connections_.end() ? nullptr : &it->second;
-}
-
-const LegState* ConnectionStore::leg(const LegPlace& place) const {
-  if (place.connection_id == 0) return nullptr;
-  return &connections_.at(place.connection_id).legs[place.leg];
 }
 
 }  // namespace parallax

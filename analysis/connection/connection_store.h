@@ -4,11 +4,12 @@
 // References to connections and legs hold until the next call that connects, separates or evicts.
 #pragma once
 
+#include <absl/container/flat_hash_map.h>
+
 #include <array>
 #include <cstdint>
 #include <deque>
 #include <map>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -21,7 +22,8 @@
 namespace parallax {
 
 struct LegPlace {
-  uint64_t connection_id = 0;  // 0: none
+  Connection* connection = nullptr;  // null: none
+  uint64_t connection_id = 0;        // 0: none
   size_t leg = 0;
 };
 
@@ -69,9 +71,10 @@ class ConnectionStore {
   LegPlace place_of(uint64_t leg_id) const;  // LegId::value()
   Connection* find(uint64_t connection_id);
   const Connection* find(uint64_t connection_id) const;
-  Connection* connection_of(uint64_t leg_id) { return find(place_of(leg_id).connection_id); }
+  Connection* connection_of(uint64_t leg_id) { return place_of(leg_id).connection; }
+  const Connection* connection_of(uint64_t leg_id) const { return place_of(leg_id).connection; }
   const LegState* leg(uint64_t leg_id) const { return leg(place_of(leg_id)); }
-  const LegState* leg(const LegPlace& place) const;
+  static const LegState* leg(const LegPlace& place) { return place.connection == nullptr ? nullptr : &place.connection->legs[place.leg]; }
   LegState* leg(uint64_t leg_id) { return const_cast<LegState*>(std::as_const(*this).leg(leg_id)); }
 
   // By id.
@@ -92,7 +95,7 @@ class ConnectionStore {
   std::map<uint64_t, Connection> connections_;
   std::deque<uint64_t> over_;    // connections all of whose legs are over, oldest first
   size_t messages_gone_to_ = 0;  // into over_: what the connections before it have said is forgotten
-  using Places = std::unordered_map<uint64_t, LegPlace, LegIdHash>;
+  using Places = absl::flat_hash_map<uint64_t, LegPlace, LegIdHash>;
   Places& places_of(uint64_t leg_id) { return places_.of(LegIdHash{}(leg_id)); }
   Shards<Places> places_;
   size_t recognised_bytes_ = 0;

@@ -29,6 +29,26 @@ struct SequenceOffsets {
   PerSide<bool> known{};
 };
 
+// What the packets of a connection mostly take to cross a device: the median of what each connection's took, which is asked for
+// far more often than it changes.
+class UsualTransit {
+ public:
+  void add(int64_t connection_median_ns) { medians_.add(connection_median_ns); }
+  uint64_t connections() const { return medians_.count(); }
+  int64_t median_ns() const {
+    if (computed_for_ != connections()) {
+      median_ns_ = medians_.distribution().median_ns;
+      computed_for_ = connections();
+    }
+    return median_ns_;
+  }
+
+ private:
+  TransitSketch<uint32_t> medians_;
+  mutable uint64_t computed_for_ = 0;
+  mutable int64_t median_ns_ = 0;
+};
+
 class Knowledge {
  public:
   static constexpr size_t kServersMax = 1 << 16;  // of each table, at each point
@@ -50,7 +70,7 @@ class Knowledge {
     uint64_t openings = 0;                                 // of these connections: those whose SYN was seen on both sides
     PerDirection<uint64_t> answered{};                     // SYNs that it answered itself, by the way they went
     PerDirection<uint64_t> openings_dropped{};             // SYNs and first datagrams that never left it, by the way they went
-    PerDirection<TransitSketch<uint32_t>> usual_transits;  // the median of each connection
+    PerDirection<UsualTransit> usual_transits;
     uint32_t changes = 0;                                  // DeviceChange bits, found on any connection
     bool rewrites = false;                                 // addresses or ports of some connection
     LruTable<AddressPair, uint64_t, AddressPairHash> address_map{kAddressMapMax};
@@ -92,9 +112,8 @@ class Knowledge {
   }
   std::optional<int64_t> usual_transit_ns(PointIndex a, PointIndex b, Direction direction) const {
     constexpr uint64_t kConnectionsLeast = 8;
-    const TransitSketch<uint32_t>& transits = device(a, b).usual_transits[direction];
-    if (transits.count() < kConnectionsLeast) return std::nullopt;
-    return transits.distribution().median_ns;
+    const UsualTransit& usual = device(a, b).usual_transits[direction];
+    return usual.connections() < kConnectionsLeast ? std::nullopt : std::optional(usual.median_ns());
   }
 
   void passed(const PassageCount& count) { passages_.add(count); }

@@ -8,12 +8,13 @@
 // point; the oldest go first, counted.
 #pragma once
 
+#include <absl/container/btree_map.h>
+#include <absl/container/flat_hash_map.h>
+
 #include <array>
 #include <cstdint>
 #include <deque>
-#include <map>
 #include <optional>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -49,7 +50,7 @@ class RivalOpenings {
   uint64_t evicted() const { return evicted_; }
 
  private:
-  using Openings = std::map<std::pair<int64_t, uint64_t>, uint32_t>;  // (order time, leg): initial sequence number
+  using Openings = absl::btree_map<std::pair<int64_t, uint64_t>, uint32_t>;  // (order time, leg): initial sequence number
   struct Opening {
     int64_t order_ns;
     uint32_t isn;
@@ -69,7 +70,7 @@ class RivalOpenings {
   void note_all(const LegState& leg, PathSide side);
   void forget(const Opening& opening, PathSide side);
 
-  Shards<std::unordered_map<uint64_t, Openings, SameHash>> by_key_;
+  Shards<absl::flat_hash_map<uint64_t, Openings, SameHash>> by_key_;
   std::array<std::deque<Opening>, kPointsMax> by_age_;
   uint64_t evicted_ = 0;
 };

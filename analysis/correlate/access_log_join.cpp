@@ -137,7 +137,7 @@ void AccessLogJoin::learn_clock() {
 
 // Toward the client, as far as packets are followed.
 const LegState& AccessLogJoin::nearest_followed(const LegState& leg) const {
-  const Connection& connection = *store_.find(store_.place_of(leg.id.value()).connection_id);
+  const Connection& connection = *store_.connection_of(leg.id.value());
   const LegState* nearest = &leg;
   for (size_t i = 0; i < connection.legs.size(); ++i) {  // no more steps than legs
     const auto crossing = std::find_if(connection.crossings.begin(), connection.crossings.end(), [&](const Crossing& c) {
@@ -151,7 +151,7 @@ const LegState& AccessLogJoin::nearest_followed(const LegState& leg) const {
 
 // The point next to the leg's where its client's own legs are; -1: none. Where the side is a guess, clients are outside.
 int AccessLogJoin::client_side_of(const LegState& leg) const {
-  const Connection& connection = *store_.find(store_.place_of(leg.id.value()).connection_id);
+  const Connection& connection = *store_.connection_of(leg.id.value());
   const bool is_outer = connection.side_basis == SideBasis::guessed || connection.client_outer;
   const int point = leg.point + (is_outer ? -1 : 1);
   return point < static_cast<int>(points_) ? point : -1;
@@ -433,7 +433,7 @@ AccessLogJoin::ClientLeg AccessLogJoin::client_leg_of(const Join& join) const {
     if (port != 0 && client.client.port != port) return true;
     // A client may ask over QUIC, too.
     if (client.protocol != leg.protocol) return is_certain = client.protocol != ip_protocol::udp || client.server.port != 443;
-    if (is_followed(*store_.find(store_.place_of(client.id.value()).connection_id), client)) return true;
+    if (is_followed(*store_.connection_of(client.id.value()), client)) return true;
     // There are two; or its requests can be read, and none of them is this one, or it is not known which.
     const bool can_be_read = client.recognised != nullptr && !client.recognised->requests.empty();
     if (found.client_leg_id != 0 || can_be_read) return is_certain = false;

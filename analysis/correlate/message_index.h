@@ -4,11 +4,12 @@
 // has been taken under one, no other finds it. Keys are keyed hashes: nobody outside can choose those that collide.
 #pragma once
 
+#include <absl/container/flat_hash_map.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <span>
-#include <unordered_map>
 #include <vector>
 
 #include "analysis/event/events.h"
@@ -73,7 +74,7 @@ class MessageIndex {
   std::deque<Entry> entries_;
   std::deque<Message> messages_;
   uint64_t first_entry_ = 0, first_message_ = 0;
-  std::unordered_map<uint64_t, Chain, SameHash> chains_;
+  absl::flat_hash_map<uint64_t, Chain, SameHash> chains_;
   uint64_t evicted_ = 0;
 };
 

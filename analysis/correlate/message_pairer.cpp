@@ -40,7 +40,7 @@ std::vector<MessagePairer::Match> MessagePairer::take(const LegState& leg, const
     for (const uint64_t key : row.keys(leg, event)) keys.push_back(key);
   }
   if (keys.empty()) return matches;
-  const Connection& connection = *store_.find(store_.place_of(leg.id.value()).connection_id);
+  const Connection& connection = *store_.connection_of(leg.id.value());
   bool is_sought = false;
   for (const int neighbour : {leg.point - 1, leg.point + 1}) {
     if (neighbour < 0 || static_cast<size_t>(neighbour) >= points) continue;

@@ -5,8 +5,9 @@
 // followed, which is counted.
 #pragma once
 
+#include <absl/container/flat_hash_map.h>
+
 #include <cstdint>
-#include <unordered_map>
 #include <vector>
 
 #include "analysis/connection/connection_store.h"
@@ -58,7 +59,7 @@ class PairHomes {
   std::vector<Home> homes_;
   // key_of() -> the client-side leg, by which the crossing is found, or kTakenBack; until the home has closed the pair, offline
   // for ever.
-  std::unordered_map<uint64_t, uint64_t> legs_;
+  absl::flat_hash_map<uint64_t, uint64_t> legs_;
   uint64_t refused_ = 0;
 };
 

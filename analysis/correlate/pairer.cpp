@@ -68,7 +68,7 @@ bool Pairer::is_retry_of(const LegState& taken, const LegState& retry) const {
       same_ends(taken, retry))
     return false;
   uint32_t explained = 0;
-  for (const LegState& leg : store_.find(store_.place_of(taken.id.value()).connection_id)->legs) {
+  for (const LegState& leg : store_.connection_of(taken.id.value())->legs) {
     if (leg.point == retry.point) explained += leg.attempt_count;
   }
   return explained < taken.attempt_count;
@@ -79,7 +79,7 @@ bool Pairer::is_retry_of(const LegState& taken, const LegState& retry) const {
 bool Pairer::gives_way(const LegState& leg, PointIndex toward, double to) const {
   if (!leg.paired[path_side(leg.point, toward)]) return true;
   if (leg.not_with.size() >= kTakenBackMax) return false;
-  const Connection& connection = *store_.find(store_.place_of(leg.id.value()).connection_id);
+  const Connection& connection = *store_.connection_of(leg.id.value());
   const LegState* partner = nullptr;
   for (const Crossing& crossing : connection.crossings) {
     const LegState &a = connection.legs[crossing.client_leg], &b = connection.legs[crossing.server_leg];

@@ -4,11 +4,12 @@
 // the same however many legs share it. Hashes are keyed: nobody outside can choose keys that collide.
 #pragma once
 
+#include <absl/container/flat_hash_map.h>
+
 #include <array>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
-#include <unordered_map>
 #include <vector>
 
 #include "analysis/model/shards.h"
@@ -54,7 +55,7 @@ class PairingIndex {
   struct Aging {
     std::deque<Entry> entries;
     uint64_t first = 0;
-    Shards<std::unordered_map<uint64_t, Chain, SameHash>> chains;
+    Shards<absl::flat_hash_map<uint64_t, Chain, SameHash>> chains;
   };
   static void forget_oldest(Aging& aging);
 

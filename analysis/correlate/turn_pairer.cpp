@@ -25,7 +25,7 @@ constexpr double kSecond = 1e9, kSpanLeastS = 0.05;
 }  // namespace
 
 TurnPairer::Match TurnPairer::take(const LegState& leg, const LegEvent& event, size_t points) {
-  const Connection& connection = *store_.find(store_.place_of(leg.id.value()).connection_id);
+  const Connection& connection = *store_.connection_of(leg.id.value());
   Leg& known = legs_[leg.id.value()];
   if (known.is_multiplexed) return {};
   Point& point = points_[leg.point];
@@ -66,7 +66,7 @@ TurnPairer::Match TurnPairer::take(const LegState& leg, const LegEvent& event, s
 }
 
 std::vector<TurnPairer::Match> TurnPairer::take_written(const LegState& leg, const LegEvent& event, size_t points) {
-  const Connection& connection = *store_.find(store_.place_of(leg.id.value()).connection_id);
+  const Connection& connection = *store_.connection_of(leg.id.value());
   const int neighbour = connection.client_outer ? leg.point + 1 : leg.point - 1;
   if (neighbour < 0 || static_cast<size_t>(neighbour) >= points) return {};
   Leg& known = legs_[leg.id.value()];

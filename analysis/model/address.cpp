@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 
 #include "analysis/model/model.h"
 
@@ -14,12 +15,14 @@ bool is_ipv4(const Address& address) { return std::equal(kMappedPrefix.begin(), 
 
 std::string to_string(const Address& address) {
   std::array<char, INET6_ADDRSTRLEN> text{};
-  if (is_ipv4(address)) {
-    inet_ntop(AF_INET, address.data() + kMappedPrefix.size(), text.data(), text.size());
-  } else {
-    inet_ntop(AF_INET6, address.data(), text.data(), text.size());
+  if (!is_ipv4(address)) return inet_ntop(AF_INET6, address.data(), text.data(), text.size());
+  // As inet_ntop(), which takes ten times as long.
+  char* at = text.data();
+  for (size_t i = kMappedPrefix.size(); i < address.size(); ++i) {
+    if (i > kMappedPrefix.size()) *at++ = '.';
+    at = std::to_chars(at, text.data() + text.size(), address[i]).ptr;
   }
-  return text.data();
+  return {text.data(), at};
 }
 
 std::string to_string(const Endpoint& endpoint) {

@@ -1,10 +1,11 @@
 // What is learned, bounded: when the table is full, what was longest not used goes, and is counted. One thread.
 #pragma once
 
+#include <absl/container/flat_hash_map.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <list>
-#include <unordered_map>
 #include <utility>
 
 namespace parallax {
@@ -49,7 +50,7 @@ class LruTable {
   using Entries = std::list<std::pair<Key, Value>>;
   const size_t capacity_;
   Entries entries_;
-  std::unordered_map<Key, typename Entries::iterator, Hash> index_;
+  absl::flat_hash_map<Key, typename Entries::iterator, Hash> index_;
   uint64_t evicted_ = 0;
 };
 

@@ -1,6 +1,7 @@
 #include "daemon/client/analyze.h"
 
 #include <fmt/format.h>
+#include <google/protobuf/arena.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -389,9 +390,11 @@ class Analysis {
     for (uint64_t after = 0;;) {
       const std::vector<ConnectionRecord> batch = engine.connections(after, kBatch);
       if (batch.empty()) break;
+      google::protobuf::Arena arena;  // a message has many parts, of which each would be taken and freed by itself
       for (const ConnectionRecord& connection : batch) {
-        *record.mutable_connection() = to_proto(connection, names_);
-        sink.add(record);
+        auto& message = *google::protobuf::Arena::CreateMessage<v1::Record>(&arena);
+        set_connection(connection, names_, *message.mutable_connection());
+        sink.add(message);
       }
       after = batch.back().id;
     }

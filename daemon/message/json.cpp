@@ -1,6 +1,7 @@
 #include "daemon/message/json.h"
 
 #include <google/protobuf/descriptor.h>
+#include <google/protobuf/message.h>
 #include <google/protobuf/timestamp.pb.h>
 
 #include <algorithm>
@@ -12,9 +13,9 @@
 #include <vector>
 
 #include "config/enum_text.h"
+#include "daemon/message/json_shape.h"
 #include "daemon/message/time_text.h"
 #include "daemon/message/utf8.h"
-#include "parallax/v1/options.pb.h"
 
 namespace parallax {
 namespace {
@@ -33,8 +34,22 @@ void append_number(T value, std::string& out) {
 // JSON knows no infinity and no "not a number"; they would be a defect upstream, and must not spoil the line.
 void append_double(double value, std::string& out) { append_number(std::isfinite(value) && value != 0 ? value : 0.0, out); }
 
+void append_message(const Message& message, const JsonShape& shape, std::string& out);
+
+// A value that a newer program sent: its number is all that is known.
+void append_word(const JsonField& field, int number, std::string& out) {
+  const auto index = static_cast<size_t>(number);
+  if (number >= 0 && index < field.words.size() && !field.words[index].empty()) {
+    out += field.words[index];
+    return;
+  }
+  const auto* value = field.field->enum_type()->FindValueByNumber(number);
+  append_json_string(value != nullptr ? enum_text(*value) : std::to_string(number), out);
+}
+
 // The field's value, or element `index` of a repeated one (-1: not repeated).
-void append_value(const Message& message, const FieldDescriptor& field, int index, std::string& out) {
+void append_value(const Message& message, const JsonField& shape, int index, std::string& out) {
+  const FieldDescriptor& field = *shape.field;
   const Reflection& reflection = *message.GetReflection();
   const bool repeated = index >= 0;
   switch (field.cpp_type()) {
@@ -63,9 +78,7 @@ void append_value(const Message& message, const FieldDescriptor& field, int inde
     case FieldDescriptor::CPPTYPE_ENUM: {
       const int number =
           repeated ? reflection.GetRepeatedEnumValue(message, &field, index) : reflection.GetEnumValue(message, &field);
-      const auto* value = field.enum_type()->FindValueByNumber(number);
-      // A value that a newer program sent: its number is all that is known.
-      return append_json_string(value != nullptr ? enum_text(*value) : std::to_string(number), out);
+      return append_word(shape, number, out);
     }
     case FieldDescriptor::CPPTYPE_STRING: {
       std::string scratch;
@@ -74,14 +87,16 @@ void append_value(const Message& message, const FieldDescriptor& field, int inde
                                 out);
     }
     case FieldDescriptor::CPPTYPE_MESSAGE:
-      return append_json(
-          repeated ? reflection.GetRepeatedMessage(message, &field, index) : reflection.GetMessage(message, &field), out);
+      return append_message(
+          repeated ? reflection.GetRepeatedMessage(message, &field, index) : reflection.GetMessage(message, &field),
+          *shape.message, out);
   }
 }
 
-void append_map(const Message& message, const FieldDescriptor& field, std::string& out) {
+void append_map(const Message& message, const JsonField& shape, std::string& out) {
+  const FieldDescriptor& field = *shape.field;
   const Reflection& reflection = *message.GetReflection();
-  const FieldDescriptor& key_field = *field.message_type()->map_key();
+  const JsonField &key_shape = shape.message->fields[0], &value_shape = shape.message->fields[1];  // of every map's entries
   struct Entry {
     std::string key;
     const Message* entry;
@@ -90,10 +105,10 @@ void append_map(const Message& message, const FieldDescriptor& field, std::strin
   for (int i = 0; i < reflection.FieldSize(message, &field); ++i) {
     const Message& entry = reflection.GetRepeatedMessage(message, &field, i);
     std::string key;
-    if (key_field.cpp_type() == FieldDescriptor::CPPTYPE_STRING) {
-      key = entry.GetReflection()->GetString(entry, &key_field);
+    if (key_shape.field->cpp_type() == FieldDescriptor::CPPTYPE_STRING) {
+      key = entry.GetReflection()->GetString(entry, key_shape.field);
     } else {
-      append_value(entry, key_field, -1, key);
+      append_value(entry, key_shape, -1, key);
     }
     entries.push_back({std::move(key), &entry});
   }
@@ -103,13 +118,13 @@ void append_map(const Message& message, const FieldDescriptor& field, std::strin
     if (i > 0) out += ',';
     append_json_string(entries[i].key, out);
     out += ':';
-    append_value(*entries[i].entry, *field.message_type()->map_value(), -1, out);
+    append_value(*entries[i].entry, value_shape, -1, out);
   }
   out += '}';
 }
 
-void append_list(const Message& message, const FieldDescriptor& field, std::string& out) {
-  const int size = message.GetReflection()->FieldSize(message, &field);
+void append_list(const Message& message, const JsonField& field, std::string& out) {
+  const int size = message.GetReflection()->FieldSize(message, field.field);
   out += '[';
   for (int i = 0; i < size; ++i) {
     if (i > 0) out += ',';
@@ -123,12 +138,50 @@ bool is_empty(const Message& message, const FieldDescriptor& field) {
   return field.is_repeated() ? reflection.FieldSize(message, &field) == 0 : !reflection.HasField(message, &field);
 }
 
+void append_message(const Message& message, const JsonShape& shape, std::string& out) {
+  if (shape.is_timestamp) {
+    const auto& time = static_cast<const google::protobuf::Timestamp&>(message);
+    out += '"';
+    append_time(time.seconds(), time.nanos(), out);
+    out += '"';
+    return;
+  }
+  const Reflection& reflection = *message.GetReflection();
+  out += '{';
+  bool first = true;
+  for (const JsonField& field : shape.fields) {
+    if (field.has_presence && !reflection.HasField(message, field.field)) continue;
+    if (field.omit_empty && is_empty(message, *field.field)) continue;
+    if (!first) out += ',';
+    first = false;
+    out += field.key;
+    if (field.field->is_map()) {
+      append_map(message, field, out);
+    } else if (field.field->is_repeated()) {
+      append_list(message, field, out);
+    } else {
+      append_value(message, field, -1, out);
+    }
+  }
+  out += '}';
+}
+
+// As many of the first bytes as stand for themselves.
+size_t plain_length(std::string_view text) {
+  const auto stands_for_itself = [](char c) { return c >= 0x20 && c < 0x7f && c != '"' && c != '\\'; };
+  return static_cast<size_t>(std::find_if_not(text.begin(), text.end(), stands_for_itself) - text.begin());
+}
+
 }  // namespace
 
 void append_json_string(std::string_view text, std::string& out) {
   static constexpr char kHex[] = "0123456789abcdef";
   out += '"';
-  while (!text.empty()) {
+  while (true) {
+    const size_t plain = plain_length(text);
+    out.append(text, 0, plain);
+    text.remove_prefix(plain);
+    if (text.empty()) break;
     const size_t length = utf8_length(text);
     if (length == 0) {
       out += "\xef\xbf\xbd";
@@ -158,34 +211,7 @@ void append_json_string(std::string_view text, std::string& out) {
   out += '"';
 }
 
-void append_json(const Message& message, std::string& out) {
-  if (message.GetDescriptor() == google::protobuf::Timestamp::descriptor()) {
-    const auto& time = static_cast<const google::protobuf::Timestamp&>(message);
-    out += '"' + time_text(time.seconds(), time.nanos()) + '"';
-    return;
-  }
-  const Reflection& reflection = *message.GetReflection();
-  const google::protobuf::Descriptor& type = *message.GetDescriptor();
-  out += '{';
-  bool first = true;
-  for (int i = 0; i < type.field_count(); ++i) {
-    const FieldDescriptor& field = *type.field(i);
-    if (field.has_presence() && !reflection.HasField(message, &field)) continue;
-    if (field.options().GetExtension(v1::omit_empty) && is_empty(message, field)) continue;
-    if (!first) out += ',';
-    first = false;
-    append_json_string(field.name(), out);
-    out += ':';
-    if (field.is_map()) {
-      append_map(message, field, out);
-    } else if (field.is_repeated()) {
-      append_list(message, field, out);
-    } else {
-      append_value(message, field, -1, out);
-    }
-  }
-  out += '}';
-}
+void append_json(const Message& message, std::string& out) { append_message(message, json_shape(*message.GetDescriptor()), out); }
 
 std::string to_json(const Message& message) {
   std::string out;

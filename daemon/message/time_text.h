@@ -9,5 +9,6 @@ namespace parallax {
 // Seconds since 1970, nanoseconds in [0, 999999999]. Outside the years 0001 to 9999 the nearest time within.
 std::string time_text(int64_t seconds, int32_t nanos);
 std::string time_text_ns(int64_t time_ns);
+void append_time(int64_t seconds, int32_t nanos, std::string& out);
 
 }  // namespace parallax

@@ -31,13 +31,23 @@ Enumerator same_name(Word word) {
   return index < kCount ? table[index] : Enumerator{};
 }
 
-v1::Distribution to_proto(const Distribution& from) {
-  v1::Distribution to;
+void set_distribution(const Distribution& from, v1::Distribution& to) {
   to.set_min(seconds(from.min_ns));
   to.set_median(seconds(from.median_ns));
   to.set_p99(seconds(from.p99_ns));
   to.set_max(seconds(from.max_ns));
-  return to;
+}
+
+void set_endpoint(const Endpoint& from, v1::Endpoint& to) {
+  to.set_address(to_string(from.address));
+  to.set_port(from.port);
+}
+
+void set_time(int64_t time_ns, google::protobuf::Timestamp& to) {
+  constexpr int64_t kSecondNs = 1'000'000'000;
+  const int64_t nanos = time_ns % kSecondNs;
+  to.set_seconds(time_ns / kSecondNs - (nanos < 0 ? 1 : 0));
+  to.set_nanos(static_cast<int32_t>(nanos < 0 ? nanos + kSecondNs : nanos));
 }
 
 void set_options(const OfferedOptions& from, v1::TcpOptions& to) {
@@ -133,11 +143,11 @@ void set_messages(const ConnectionRecord& from, v1::Connection& to) {
 
 void set_leg(const LegRecord& from, const MessageNames& names, Protocol protocol, v1::Leg& to) {
   to.set_point(names.point(from.point));
-  *to.mutable_client() = to_proto(from.client);
-  *to.mutable_server() = to_proto(from.server);
+  set_endpoint(from.client, *to.mutable_client());
+  set_endpoint(from.server, *to.mutable_server());
   to.set_conn_state(std::string(name_of(from.conn_state)));
-  *to.mutable_first_seen() = to_timestamp(from.first_seen_ns);
-  *to.mutable_last_seen() = to_timestamp(from.last_seen_ns);
+  set_time(from.first_seen_ns, *to.mutable_first_seen());
+  set_time(from.last_seen_ns, *to.mutable_last_seen());
   to.set_packets_from_client(from.packets[Side::client]);
   to.set_packets_from_server(from.packets[Side::server]);
   to.set_bytes_from_client(from.bytes[Side::client]);
@@ -158,8 +168,8 @@ void set_leg(const LegRecord& from, const MessageNames& names, Protocol protocol
   }
   if (from.tls) set_tls(*from.tls, *to.mutable_tls());
   if (from.proxied) {
-    *to.mutable_proxied_client() = to_proto(from.proxied->client);
-    *to.mutable_proxied_server() = to_proto(from.proxied->server);
+    set_endpoint(from.proxied->client, *to.mutable_proxied_client());
+    set_endpoint(from.proxied->server, *to.mutable_proxied_server());
   }
   to.set_turns(from.turns);
   if (from.rtt[Side::client]) set_round_trip(*from.rtt[Side::client], *to.mutable_rtt_client_seconds());
@@ -182,8 +192,8 @@ void set_crossing(const CrossingRecord& from, const MessageNames& names, v1::Cro
   set_changes(from.changes, to.mutable_device_changes());
   to.set_lost_from_client(from.lost[Side::client]);
   to.set_lost_from_server(from.lost[Side::server]);
-  if (from.transit[Side::client]) *to.mutable_transit_from_client_seconds() = to_proto(*from.transit[Side::client]);
-  if (from.transit[Side::server]) *to.mutable_transit_from_server_seconds() = to_proto(*from.transit[Side::server]);
+  if (from.transit[Side::client]) set_distribution(*from.transit[Side::client], *to.mutable_transit_from_client_seconds());
+  if (from.transit[Side::server]) set_distribution(*from.transit[Side::server], *to.mutable_transit_from_server_seconds());
   if (from.isn_offset[Side::client]) to.set_isn_offset_from_client(*from.isn_offset[Side::client]);
   if (from.isn_offset[Side::server]) to.set_isn_offset_from_server(*from.isn_offset[Side::server]);
   to.set_undecided_packets(from.undecided);
@@ -211,7 +221,7 @@ void set_evidence(const Evidence& from, const MessageNames& names, v1::Evidence&
   to.set_point(names.point(from.point));
   if (from.port) (names.offline ? to.mutable_file() : to.mutable_port())->assign(names.port(*from.port));
   if (names.offline) to.set_frame(from.frame);
-  *to.mutable_time() = to_timestamp(from.time_ns);
+  set_time(from.time_ns, *to.mutable_time());
   to.set_detail(from.detail);
 }
 
@@ -222,13 +232,7 @@ const std::string& MessageNames::port(PortIndex index) const { return index < po
 
 google::protobuf::Timestamp to_timestamp(int64_t time_ns) {
   google::protobuf::Timestamp time;
-  int64_t whole = time_ns / 1'000'000'000, nanos = time_ns % 1'000'000'000;
-  if (nanos < 0) {
-    nanos += 1'000'000'000;
-    --whole;
-  }
-  time.set_seconds(whole);
-  time.set_nanos(static_cast<int32_t>(nanos));
+  set_time(time_ns, time);
   return time;
 }
 
@@ -257,17 +261,21 @@ v1::DeviceChange to_proto(DeviceChange word) { return same_name<v1::DeviceChange
 
 v1::Endpoint to_proto(const Endpoint& endpoint) {
   v1::Endpoint message;
-  message.set_address(to_string(endpoint.address));
-  message.set_port(endpoint.port);
+  set_endpoint(endpoint, message);
   return message;
 }
 
 v1::Connection to_proto(const ConnectionRecord& record, const MessageNames& names) {
   v1::Connection message;
+  set_connection(record, names, message);
+  return message;
+}
+
+void set_connection(const ConnectionRecord& record, const MessageNames& names, v1::Connection& message) {
   message.set_id(record.id);
   message.set_protocol(to_proto(record.protocol));
-  *message.mutable_client() = to_proto(record.client);
-  *message.mutable_server() = to_proto(record.server);
+  set_endpoint(record.client, *message.mutable_client());
+  set_endpoint(record.server, *message.mutable_server());
   message.set_outcome(to_proto(record.outcome));
   message.set_syn_attempts(record.syn_attempts);
   message.set_close(to_proto(record.close));
@@ -277,7 +285,6 @@ v1::Connection to_proto(const ConnectionRecord& record, const MessageNames& name
   if (record.waiting) set_waiting(*record.waiting, *message.mutable_waiting());
   set_messages(record, message);
   message.mutable_finding_ids()->Add(record.finding_ids.begin(), record.finding_ids.end());
-  return message;
 }
 
 v1::Finding to_proto(const FindingRecord& record, const MessageNames& names) {
@@ -293,8 +300,8 @@ v1::Finding to_proto(const FindingRecord& record, const MessageNames& names) {
   message.mutable_connection_ids()->Add(record.connection_ids.begin(), record.connection_ids.end());
   message.mutable_related_connection_ids()->Add(record.related_connection_ids.begin(), record.related_connection_ids.end());
   message.set_count(record.count);
-  *message.mutable_first_seen() = to_timestamp(record.first_seen_ns);
-  *message.mutable_last_seen() = to_timestamp(record.last_seen_ns);
+  set_time(record.first_seen_ns, *message.mutable_first_seen());
+  set_time(record.last_seen_ns, *message.mutable_last_seen());
   if (record.rate_per_second) message.set_rate_per_second(*record.rate_per_second);
   if (record.period_seconds) message.set_period_seconds(*record.period_seconds);
   if (record.time_lost_seconds) message.set_time_lost_seconds(*record.time_lost_seconds);
@@ -321,11 +328,11 @@ v1::Device to_proto(const DeviceRecord& record, const MessageNames& names) {
   message.set_connections(record.connections);
   set_changes(record.changes, message.mutable_changes());
   if (const auto& transit = record.transit[Direction::toward_inside]) {
-    *message.mutable_transit_toward_inside_seconds() = to_proto(*transit);
+    set_distribution(*transit, *message.mutable_transit_toward_inside_seconds());
     if (!record.transit_is_by_turns) message.set_crossed_toward_inside(transit->count);
   }
   if (const auto& transit = record.transit[Direction::toward_outside]) {
-    *message.mutable_transit_toward_outside_seconds() = to_proto(*transit);
+    set_distribution(*transit, *message.mutable_transit_toward_outside_seconds());
     if (!record.transit_is_by_turns) message.set_crossed_toward_outside(transit->count);
   }
   message.set_lost_toward_inside(record.segments_lost[Direction::toward_inside]);
@@ -336,8 +343,8 @@ v1::Device to_proto(const DeviceRecord& record, const MessageNames& names) {
   message.set_resets_originated(record.resets_originated);
   for (const AddressMapEntry& entry : record.address_map) {
     v1::AddressMapEntry& to = *message.add_address_map();
-    *to.mutable_outside() = to_proto(entry.outside);
-    *to.mutable_inside() = to_proto(entry.inside);
+    set_endpoint(entry.outside, *to.mutable_outside());
+    set_endpoint(entry.inside, *to.mutable_inside());
     to.set_connections(entry.connections);
   }
   return message;
@@ -348,7 +355,7 @@ v1::Packet to_proto(const PacketRecord& record, const MessageNames& names) {
   message.set_point(names.point(record.point));
   message.set_file(names.port(record.port));
   message.set_frame(record.frame);
-  *message.mutable_time() = to_timestamp(record.time_ns);
+  set_time(record.time_ns, *message.mutable_time());
   message.set_connection_id(record.connection_id);
   message.set_leg_index(record.leg_index);
   for (int i = 0; i < kPacketLabelCount; ++i) {
@@ -363,8 +370,8 @@ v1::Point to_proto(const PointRecord& record) {
   message.set_name(record.name);
   message.set_packets(record.packets);
   message.set_bytes(record.bytes);
-  *message.mutable_first_seen() = to_timestamp(record.first_seen_ns);
-  *message.mutable_last_seen() = to_timestamp(record.last_seen_ns);
+  set_time(record.first_seen_ns, *message.mutable_first_seen());
+  set_time(record.last_seen_ns, *message.mutable_last_seen());
   message.set_capture_loss_segments(record.capture_loss_segments);
   message.set_decode_errors(record.decode_errors);
   for (const auto& [reason, count] : record.decode_errors_by_reason) (*message.mutable_decode_errors_by_reason())[reason] = count;

@@ -44,6 +44,8 @@ v1::DeviceChange to_proto(DeviceChange word);
 
 v1::Endpoint to_proto(const Endpoint& endpoint);
 v1::Connection to_proto(const ConnectionRecord& record, const MessageNames& names);
+// The same into an empty message, wherever it lives.
+void set_connection(const ConnectionRecord& record, const MessageNames& names, v1::Connection& message);
 v1::Finding to_proto(const FindingRecord& record, const MessageNames& names);
 v1::Device to_proto(const DeviceRecord& record, const MessageNames& names);
 v1::Packet to_proto(const PacketRecord& record, const MessageNames& names);
