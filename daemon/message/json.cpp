@@ -48,9 +48,8 @@ void append_word(const JsonField& field, int number, std::string& out) {
 }
 
 // The field's value, or element `index` of a repeated one (-1: not repeated).
-void append_value(const Message& message, const JsonField& shape, int index, std::string& out) {
+void append_value(const Message& message, const Reflection& reflection, const JsonField& shape, int index, std::string& out) {
   const FieldDescriptor& field = *shape.field;
-  const Reflection& reflection = *message.GetReflection();
   const bool repeated = index >= 0;
   switch (field.cpp_type()) {
     case FieldDescriptor::CPPTYPE_INT32:
@@ -93,9 +92,8 @@ void append_value(const Message& message, const JsonField& shape, int index, std
   }
 }
 
-void append_map(const Message& message, const JsonField& shape, std::string& out) {
+void append_map(const Message& message, const Reflection& reflection, const JsonField& shape, std::string& out) {
   const FieldDescriptor& field = *shape.field;
-  const Reflection& reflection = *message.GetReflection();
   const JsonField &key_shape = shape.message->fields[0], &value_shape = shape.message->fields[1];  // of every map's entries
   struct Entry {
     std::string key;
@@ -108,7 +106,7 @@ void append_map(const Message& message, const JsonField& shape, std::string& out
     if (key_shape.field->cpp_type() == FieldDescriptor::CPPTYPE_STRING) {
       key = entry.GetReflection()->GetString(entry, key_shape.field);
     } else {
-      append_value(entry, key_shape, -1, key);
+      append_value(entry, *entry.GetReflection(), key_shape, -1, key);
     }
     entries.push_back({std::move(key), &entry});
   }
@@ -118,23 +116,22 @@ void append_map(const Message& message, const JsonField& shape, std::string& out
     if (i > 0) out += ',';
     append_json_string(entries[i].key, out);
     out += ':';
-    append_value(*entries[i].entry, value_shape, -1, out);
+    append_value(*entries[i].entry, *entries[i].entry->GetReflection(), value_shape, -1, out);
   }
   out += '}';
 }
 
-void append_list(const Message& message, const JsonField& field, std::string& out) {
-  const int size = message.GetReflection()->FieldSize(message, field.field);
+void append_list(const Message& message, const Reflection& reflection, const JsonField& field, std::string& out) {
+  const int size = reflection.FieldSize(message, field.field);
   out += '[';
   for (int i = 0; i < size; ++i) {
     if (i > 0) out += ',';
-    append_value(message, field, i, out);
+    append_value(message, reflection, field, i, out);
   }
   out += ']';
 }
 
-bool is_empty(const Message& message, const FieldDescriptor& field) {
-  const Reflection& reflection = *message.GetReflection();
+bool is_empty(const Message& message, const Reflection& reflection, const FieldDescriptor& field) {
   return field.is_repeated() ? reflection.FieldSize(message, &field) == 0 : !reflection.HasField(message, &field);
 }
 
@@ -146,21 +143,21 @@ void append_message(const Message& message, const JsonShape& shape, std::string&
     out += '"';
     return;
   }
-  const Reflection& reflection = *message.GetReflection();
+  const Reflection& reflection = *message.GetReflection();  // asked for once a message: it looks whether all is set up
   out += '{';
   bool first = true;
   for (const JsonField& field : shape.fields) {
     if (field.has_presence && !reflection.HasField(message, field.field)) continue;
-    if (field.omit_empty && is_empty(message, *field.field)) continue;
+    if (field.omit_empty && is_empty(message, reflection, *field.field)) continue;
     if (!first) out += ',';
     first = false;
     out += field.key;
     if (field.field->is_map()) {
-      append_map(message, field, out);
+      append_map(message, reflection, field, out);
     } else if (field.field->is_repeated()) {
-      append_list(message, field, out);
+      append_list(message, reflection, field, out);
     } else {
-      append_value(message, field, -1, out);
+      append_value(message, reflection, field, -1, out);
     }
   }
   out += '}';
