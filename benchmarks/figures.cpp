@@ -31,7 +31,9 @@ void record(const FileFigures& figures) { of_files.push_back(figures); }
 
 static void print_files() {
   if (of_files.empty()) return;
-  std::printf("\nProcessor time of parallax analyze, ns a packet (a sighting at one point); in brackets how many times faster than tcptrace\n");
+  std::printf(
+      "\nProcessor time of parallax analyze, ns a packet (a sighting at one point); in brackets how many times faster than "
+      "tcptrace\n");
   std::printf("%-34s%20s%20s%12s%12s\n", "", "text", "JSON", "tcptrace", "memory");
   for (const FileFigures& f : of_files) {
     const auto cell = [&f](double ns) {

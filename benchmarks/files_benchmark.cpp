@@ -39,9 +39,10 @@ Cost cost_of(std::vector<std::string> words) {
   posix_spawn_file_actions_destroy(&actions);
   int status = 0;
   rusage used{};
-  if (failure != 0 || wait4(child, &status, 0, &used) != child || status != 0)
-    throw std::runtime_error(words[0] + " failed");
-  const auto ns = [](const timeval& time) { return static_cast<double>(time.tv_sec) * 1e9 + static_cast<double>(time.tv_usec) * 1e3; };
+  if (failure != 0 || wait4(child, &status, 0, &used) != child || status != 0) throw std::runtime_error(words[0] + " failed");
+  const auto ns = [](const timeval& time) {
+    return static_cast<double>(time.tv_sec) * 1e9 + static_cast<double>(time.tv_usec) * 1e3;
+  };
   return {ns(used.ru_utime) + ns(used.ru_stime), static_cast<double>(used.ru_maxrss) / 1024};
 }
 
@@ -73,7 +74,8 @@ void analyze_mix(benchmark::State& state, const Mix& mix) {
     figures.text_ns = text.processor_ns / packets;
     figures.json_ns = json.processor_ns / packets;
     figures.memory_mib = std::max(text.memory_mib, json.memory_mib);
-    if (is_installed("tcptrace")) figures.tcptrace_ns = cost_of({"tcptrace", "-n", "-l", "-r", outside}).processor_ns / (packets / 2);
+    if (is_installed("tcptrace"))
+      figures.tcptrace_ns = cost_of({"tcptrace", "-n", "-l", "-r", outside}).processor_ns / (packets / 2);
     state.SetIterationTime(text.processor_ns * 1e-9);
     state.counters["ns_per_packet"] = figures.text_ns;
     state.counters["MiB"] = figures.memory_mib;

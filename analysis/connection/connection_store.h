@@ -74,7 +74,9 @@ class ConnectionStore {
   Connection* connection_of(uint64_t leg_id) { return place_of(leg_id).connection; }
   const Connection* connection_of(uint64_t leg_id) const { return place_of(leg_id).connection; }
   const LegState* leg(uint64_t leg_id) const { return leg(place_of(leg_id)); }
-  static const LegState* leg(const LegPlace& place) { return place.connection == nullptr ? nullptr : &place.connection->legs[place.leg]; }
+  static const LegState* leg(const LegPlace& place) {
+    return place.connection == nullptr ? nullptr : &place.connection->legs[place.leg];
+  }
   LegState* leg(uint64_t leg_id) { return const_cast<LegState*>(std::as_const(*this).leg(leg_id)); }
 
   // By id.

@@ -66,13 +66,13 @@ class Knowledge {
   };
   struct Device {
     uint64_t connections = 0, proxied = 0, resets = 0;
-    uint64_t renumbered = 0;                               // openings that bore another initial sequence number on either side
-    uint64_t openings = 0;                                 // of these connections: those whose SYN was seen on both sides
-    PerDirection<uint64_t> answered{};                     // SYNs that it answered itself, by the way they went
-    PerDirection<uint64_t> openings_dropped{};             // SYNs and first datagrams that never left it, by the way they went
+    uint64_t renumbered = 0;                    // openings that bore another initial sequence number on either side
+    uint64_t openings = 0;                      // of these connections: those whose SYN was seen on both sides
+    PerDirection<uint64_t> answered{};          // SYNs that it answered itself, by the way they went
+    PerDirection<uint64_t> openings_dropped{};  // SYNs and first datagrams that never left it, by the way they went
     PerDirection<UsualTransit> usual_transits;
-    uint32_t changes = 0;                                  // DeviceChange bits, found on any connection
-    bool rewrites = false;                                 // addresses or ports of some connection
+    uint32_t changes = 0;   // DeviceChange bits, found on any connection
+    bool rewrites = false;  // addresses or ports of some connection
     LruTable<AddressPair, uint64_t, AddressPairHash> address_map{kAddressMapMax};
   };
 

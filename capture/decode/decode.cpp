@@ -23,29 +23,26 @@ bool is_snap(const uint8_t* p) {
   return p[0] == 0xaa && p[1] == 0xaa && p[2] == 0x03 && p[3] == 0 && p[4] == 0 && (p[5] == 0 || p[5] == 0xf8);
 }
 
-DecodeError decode_frame(const FrameView& frame, DecodedFrame& decoded, Nest nest) {
-  clear(decoded);
+DecodeError decode_frame(const FrameView& frame, Sighting& sighting, CapturedPayload& captured, Nest nest) {
+  clear(sighting, captured);
   // A file may claim less on the wire than it holds; what it holds is certain.
   const uint32_t wire = frame.wire_length < frame.captured_length ? frame.captured_length : frame.wire_length;
-  if (frame.captured_length < wire) set(decoded, SightingFlag::cut_short);
+  if (frame.captured_length < wire) set(sighting, SightingFlag::cut_short);
   const Bytes bytes{frame.data, frame.captured_length, wire};
-  const DecodeError error = frame.link_type == LinkType::ethernet ? decode_ethernet(bytes, decoded, nest)
-                                                                  : decode_link(frame.link_type, bytes, decoded, nest);
-  decoded.flow_hash = symmetric_flow_hash(decoded);
+  const DecodeError error = frame.link_type == LinkType::ethernet ? decode_ethernet(bytes, sighting, captured, nest)
+                                                                  : decode_link(frame.link_type, bytes, sighting, captured, nest);
+  sighting.flow_hash = symmetric_flow_hash(sighting);
   return error;
 }
 
 DecodeError decode_without_payload(const FrameView& frame, Sighting& sighting, Nest nest) {
-  DecodedFrame decoded;
-  static_cast<Sighting&>(decoded) = sighting;
-  const DecodeError error = decode_frame(frame, decoded, nest);
-  sighting = decoded;
-  return error;
+  CapturedPayload captured;
+  return decode_frame(frame, sighting, captured, nest);
 }
 
 }  // namespace
 
-DecodeError layers::decode_link_type(uint16_t type, Bytes bytes, DecodedFrame& sighting, Nest nest) {
+DecodeError layers::decode_link_type(uint16_t type, Bytes bytes, Sighting& sighting, CapturedPayload& captured, Nest nest) {
   constexpr uint32_t kTag = 4, kSnap = 8;
   constexpr uint16_t kFirstType = 0x0600;  // below this it is a length (IEEE 802.3)
   for (int tags = 0;; ++tags) {
@@ -69,20 +66,20 @@ DecodeError layers::decode_link_type(uint16_t type, Bytes bytes, DecodedFrame& s
       break;
     }
   }
-  return decode_network(type, bytes, sighting, nest);
+  return decode_network(type, bytes, sighting, captured, nest);
 }
 
-DecodeError layers::decode_ethernet(Bytes bytes, DecodedFrame& sighting, Nest nest) {
+DecodeError layers::decode_ethernet(Bytes bytes, Sighting& sighting, CapturedPayload& captured, Nest nest) {
   constexpr uint32_t kHeader = 14;
   if (bytes.captured < kHeader) return DecodeError::frame_too_short;
   const uint16_t type = load16(bytes.data + 12);
   if (type == ether_type::ipv4) [[likely]]
-    return decode_ipv4(bytes.skip(kHeader), sighting, nest);
-  return decode_link_type(type, bytes.skip(kHeader), sighting, nest);
+    return decode_ipv4(bytes.skip(kHeader), sighting, captured, nest);
+  return decode_link_type(type, bytes.skip(kHeader), sighting, captured, nest);
 }
 
-DecodeError decode(const FrameView& frame, DecodedFrame& decoded, KeyFrom key_from) {
-  return decode_frame(frame, decoded, Nest(key_from));
+DecodeError decode(const FrameView& frame, Sighting& sighting, CapturedPayload& captured, KeyFrom key_from) {
+  return decode_frame(frame, sighting, captured, Nest(key_from));
 }
 
 DecodeError decode(const FrameView& frame, Sighting& sighting, KeyFrom key_from) {

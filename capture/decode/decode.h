@@ -20,12 +20,15 @@ struct FrameView {
   LinkType link_type;
 };
 
-// What a frame was decoded to: the sighting, and where the transport's payload stands in the frame. A type of its own, so that
-// the sighting that travels stays two lines.
-struct DecodedFrame : Sighting {
-  const uint8_t* payload;     // into the frame; null where `payload_captured` is 0
-  uint32_t payload_captured;  // at most payload_length. 0: none captured, neither TCP nor UDP, or a fragment's without a header
+// Where a packet's transport payload stands in its frame: apart from the sighting, which travels without it and stays two lines.
+struct CapturedPayload {
+  const uint8_t* payload = nullptr;  // into the frame; null where `payload_captured` is 0
+  uint32_t payload_captured =
+      0;  // at most payload_length. 0: none captured, neither TCP nor UDP, or a fragment's without a header
 };
+
+// What a frame was decoded to.
+struct DecodedFrame : Sighting, CapturedPayload {};
 
 // What of the outer headers belongs to a leg's identity, as Sighting::key: the outermost VLAN, or the identifiers of the tunnels,
 // hashed together with their kinds. Not by default, because both directions of a leg must get the same key:
@@ -45,11 +48,14 @@ constexpr bool includes(KeyFrom from, KeyFrom what) { return (static_cast<int>(f
 // Of a packet in tunnels the innermost IP packet that can be read is what is decoded: addresses, TTL, fragment and all
 // that follows. See capture/decode/decode_layers.h for what is read and where the outer packet stands instead.
 //
-// Fills all of `decoded` but time_ns, order_ns, frame, stamp_uncertainty_ns, port and point, which keep their values;
+// Fills all of `sighting` but time_ns, order_ns, frame, stamp_uncertainty_ns, port and point, which keep their values;
 // includes flow_hash. On an error the contents are unspecified and must not be used.
 // ARP, ICMP (errors and others) and protocols without ports are sightings too. A TCP option that is malformed is not an error:
 // the rest of the options is ignored and options_malformed set.
-DecodeError decode(const FrameView& frame, DecodedFrame& decoded, KeyFrom key_from = KeyFrom::nothing);
+DecodeError decode(const FrameView& frame, Sighting& sighting, CapturedPayload& captured, KeyFrom key_from = KeyFrom::nothing);
+inline DecodeError decode(const FrameView& frame, DecodedFrame& decoded, KeyFrom key_from = KeyFrom::nothing) {
+  return decode(frame, decoded, decoded, key_from);
+}
 // The same where nobody asks for the payload.
 DecodeError decode(const FrameView& frame, Sighting& sighting, KeyFrom key_from = KeyFrom::nothing);
 

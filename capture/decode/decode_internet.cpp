@@ -9,7 +9,7 @@ namespace parallax::layers {
 
 namespace {
 
-DecodeError decode_arp(Bytes bytes, DecodedFrame& sighting) {
+DecodeError decode_arp(Bytes bytes, Sighting& sighting) {
   constexpr uint32_t kPacket = 28;
   // Hardware type Ethernet, protocol IPv4, address lengths 6 and 4.
   constexpr uint32_t kTypes = 0x0001'0800;
@@ -53,7 +53,7 @@ bool carries_no_ip(uint16_t type) {
 }
 
 // A later fragment has no transport header: all of it is payload, and its ports are those of the first one.
-DecodeError take_later_fragment(Bytes bytes, uint16_t offset, DecodedFrame& sighting) {
+DecodeError take_later_fragment(Bytes bytes, uint16_t offset, Sighting& sighting) {
   set(sighting, SightingFlag::later_fragment);
   if (sighting.protocol == ip_protocol::tcp) sighting.seq = offset * 8u;
   sighting.payload_length = bytes.wire;
@@ -61,7 +61,7 @@ DecodeError take_later_fragment(Bytes bytes, uint16_t offset, DecodedFrame& sigh
 }
 
 // REQUIRES: protocol is set. (SACK blocks stand in the same place.)
-void note_span(uint32_t offset, uint32_t length, bool more, DecodedFrame& sighting) {
+void note_span(uint32_t offset, uint32_t length, bool more, Sighting& sighting) {
   set(sighting, SightingFlag::fragment);
   if (sighting.protocol != ip_protocol::tcp) sighting.set_fragment_span({offset * 8, offset * 8 + length, !more});
 }
@@ -69,10 +69,11 @@ void note_span(uint32_t offset, uint32_t length, bool more, DecodedFrame& sighti
 constexpr uint16_t kDontFragment = 0x4000, kMoreFragments = 0x2000, kFragmentOffset = 0x1fff;  // of IPv4
 
 // `flags`: with the offset. Apart, so that decode_ipv4() keeps few registers for what is no fragment.
-[[gnu::noinline]] DecodeError decode_ipv4_fragment(Bytes payload, uint16_t flags, DecodedFrame& sighting, Nest nest) {
+[[gnu::noinline]] DecodeError decode_ipv4_fragment(Bytes payload, uint16_t flags, Sighting& sighting, CapturedPayload& captured,
+                                                   Nest nest) {
   const uint16_t offset = flags & kFragmentOffset;
   note_span(offset, payload.wire, flags & kMoreFragments, sighting);
-  return offset != 0 ? take_later_fragment(payload, offset, sighting) : decode_protocol(payload, sighting, nest);
+  return offset != 0 ? take_later_fragment(payload, offset, sighting) : decode_protocol(payload, sighting, captured, nest);
 }
 
 }  // namespace
@@ -83,25 +84,25 @@ Address mapped_ipv4(const uint8_t* address) {
   return mapped;
 }
 
-DecodeError decode_network(uint16_t type, Bytes bytes, DecodedFrame& sighting, Nest nest) {
+DecodeError decode_network(uint16_t type, Bytes bytes, Sighting& sighting, CapturedPayload& captured, Nest nest) {
   switch (type) {
     case ether_type::ipv4:
-      return decode_ipv4(bytes, sighting, nest);
+      return decode_ipv4(bytes, sighting, captured, nest);
     case ether_type::ipv6:
-      return decode_ipv6(bytes, sighting, nest);
+      return decode_ipv6(bytes, sighting, captured, nest);
     case ether_type::arp:
       return decode_arp(bytes, sighting);
     case ether_type::mpls:
     case ether_type::mpls_multicast:
-      return decode_mpls(bytes, sighting, nest);
+      return decode_mpls(bytes, sighting, captured, nest);
     case ether_type::pppoe_session:
-      return decode_pppoe(bytes, sighting, nest);
+      return decode_pppoe(bytes, sighting, captured, nest);
     default:
       return carries_no_ip(type) ? DecodeError::no_ip : DecodeError::network_unknown;
   }
 }
 
-DecodeError decode_ipv4(Bytes bytes, DecodedFrame& sighting, Nest nest) {
+DecodeError decode_ipv4(Bytes bytes, Sighting& sighting, CapturedPayload& captured, Nest nest) {
   constexpr uint32_t kHeader = 20;
   const uint8_t* p = bytes.data;
   if (bytes.captured < kHeader) return DecodeError::ip_header_cut;
@@ -127,8 +128,8 @@ DecodeError decode_ipv4(Bytes bytes, DecodedFrame& sighting, Nest nest) {
   if (fragment & kDontFragment) set(sighting, SightingFlag::dont_fragment);
   const Bytes payload = bytes.first(total).skip(header);
   if (fragment & (kMoreFragments | kFragmentOffset)) [[unlikely]]
-    return decode_ipv4_fragment(payload, fragment, sighting, nest);
-  return decode_protocol(payload, sighting, nest);
+    return decode_ipv4_fragment(payload, fragment, sighting, captured, nest);
+  return decode_protocol(payload, sighting, captured, nest);
 }
 
 DecodeError walk_extension_headers(Bytes& bytes, Ipv6Chain& chain) {
@@ -161,7 +162,7 @@ DecodeError walk_extension_headers(Bytes& bytes, Ipv6Chain& chain) {
   }
 }
 
-DecodeError decode_ipv6(Bytes bytes, DecodedFrame& sighting, Nest nest) {
+DecodeError decode_ipv6(Bytes bytes, Sighting& sighting, CapturedPayload& captured, Nest nest) {
   constexpr uint32_t kHeader = 40;
   constexpr uint8_t kNoNextHeader = 59;
   const uint8_t* p = bytes.data;
@@ -191,7 +192,7 @@ DecodeError decode_ipv6(Bytes bytes, DecodedFrame& sighting, Nest nest) {
     note_span(chain.fragment_offset, chain.fragment_length, chain.more_fragments, sighting);
     if (chain.fragment_offset != 0) return take_later_fragment(payload, chain.fragment_offset, sighting);
   }
-  return decode_protocol(payload, sighting, nest);
+  return decode_protocol(payload, sighting, captured, nest);
 }
 
 }  // namespace parallax::layers

@@ -72,7 +72,7 @@ class Nest {
 inline void set(Sighting& sighting, SightingFlag flag) { sighting.flags |= bit(flag); }
 
 // All that decode() fills. What is always overwritten is cleared as well: the compiler merges these into a few stores.
-inline void clear(DecodedFrame& s) {
+inline void clear(Sighting& s, CapturedPayload& captured) {
   s.seq = s.ack = s.tsval = s.tsecr = s.payload_length = s.flow_hash = 0;
   s.window = s.ip_id = s.source_port = s.destination_port = s.flags = 0;
   s.protocol = s.ttl = s.tcp_flags = 0;
@@ -81,22 +81,21 @@ inline void clear(DecodedFrame& s) {
   s.key = 0;
   s.mss = 0;
   s.window_scale = s.options = 0;
-  s.payload = nullptr;
-  s.payload_captured = 0;
+  captured = {};
 }
 
 // From the header that the file's link type says (decode_link.cpp); from a MAC header; from an Ethernet type (or an 802.3
 // length), through VLAN tags and SNAP, to the network protocol.
-DecodeError decode_link(LinkType type, Bytes bytes, DecodedFrame& sighting, Nest nest);
-DecodeError decode_ethernet(Bytes bytes, DecodedFrame& sighting, Nest nest);
-DecodeError decode_link_type(uint16_t type, Bytes bytes, DecodedFrame& sighting, Nest nest);
+DecodeError decode_link(LinkType type, Bytes bytes, Sighting& sighting, CapturedPayload& captured, Nest nest);
+DecodeError decode_ethernet(Bytes bytes, Sighting& sighting, CapturedPayload& captured, Nest nest);
+DecodeError decode_link_type(uint16_t type, Bytes bytes, Sighting& sighting, CapturedPayload& captured, Nest nest);
 
-DecodeError decode_network(uint16_t type, Bytes bytes, DecodedFrame& sighting, Nest nest);
-DecodeError decode_ipv4(Bytes bytes, DecodedFrame& sighting, Nest nest);
-DecodeError decode_ipv6(Bytes bytes, DecodedFrame& sighting, Nest nest);
+DecodeError decode_network(uint16_t type, Bytes bytes, Sighting& sighting, CapturedPayload& captured, Nest nest);
+DecodeError decode_ipv4(Bytes bytes, Sighting& sighting, CapturedPayload& captured, Nest nest);
+DecodeError decode_ipv6(Bytes bytes, Sighting& sighting, CapturedPayload& captured, Nest nest);
 
 // The transport within an IP packet, whole or first fragment. `protocol` of the sighting is set.
-DecodeError decode_protocol(Bytes bytes, DecodedFrame& sighting, Nest nest);
+DecodeError decode_protocol(Bytes bytes, Sighting& sighting, CapturedPayload& captured, Nest nest);
 
 // ---- tunnels ----
 
@@ -110,16 +109,16 @@ struct Inside {
 };
 
 // MPLS (RFC 3032) and PPPoE (RFC 2516), between link and network: there is no outer packet to fall back to.
-DecodeError decode_mpls(Bytes bytes, DecodedFrame& sighting, Nest nest);
-DecodeError decode_pppoe(Bytes bytes, DecodedFrame& sighting, Nest nest);
+DecodeError decode_mpls(Bytes bytes, Sighting& sighting, CapturedPayload& captured, Nest nest);
+DecodeError decode_pppoe(Bytes bytes, Sighting& sighting, CapturedPayload& captured, Nest nest);
 // PPP (RFC 1661), with HDLC framing or without.
-DecodeError decode_ppp(Bytes bytes, DecodedFrame& sighting, Nest nest);
+DecodeError decode_ppp(Bytes bytes, Sighting& sighting, CapturedPayload& captured, Nest nest);
 
 // GRE, IP in IP, MPLS in IP, by the protocol of the sighting, which stands if the inside cannot be read.
-DecodeError decode_ip_tunnel(Bytes bytes, DecodedFrame& sighting, Nest nest);
+DecodeError decode_ip_tunnel(Bytes bytes, Sighting& sighting, CapturedPayload& captured, Nest nest);
 
 // The inside of a tunnel over IP into `sighting`, which holds the outer packet and keeps it if the inside cannot be read.
-DecodeError decode_inside(const Inside& inside, DecodedFrame& sighting, Nest nest);
+DecodeError decode_inside(const Inside& inside, Sighting& sighting, CapturedPayload& captured, Nest nest);
 
 // By port: whether a datagram may be a tunnel's. The ports of VXLAN, Geneve and GTP-U are those of the receiver; with L2TP and
 // Teredo one end has the port, and the other answers to whatever asked it.
@@ -142,7 +141,7 @@ inline bool is_tunnel_port(uint16_t source, uint16_t destination) {
   }
 }
 // `datagram`: what follows the UDP header. REQUIRES: is_tunnel_port() of the sighting's ports.
-DecodeError decode_udp_tunnel(Bytes datagram, DecodedFrame& sighting, Nest nest);
+DecodeError decode_udp_tunnel(Bytes datagram, Sighting& sighting, CapturedPayload& captured, Nest nest);
 
 // Type of the IP packet that begins here, by its version; 0: none does.
 inline uint16_t ip_type(Bytes bytes) {

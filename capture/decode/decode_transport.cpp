@@ -11,13 +11,12 @@ namespace parallax::layers {
 namespace {
 
 // REQUIRES: `payload` begins with the first byte after the header.
-void note_payload(Bytes payload, DecodedFrame& decoded) {
-  decoded.payload_length = payload.wire;
-  decoded.payload_captured = payload.captured;
-  decoded.payload = payload.captured > 0 ? payload.data : nullptr;
+void note_payload(Bytes payload, Sighting& sighting, CapturedPayload& captured) {
+  sighting.payload_length = payload.wire;
+  captured = {payload.captured > 0 ? payload.data : nullptr, payload.captured};
 }
 
-DecodeError decode_tcp(Bytes bytes, DecodedFrame& sighting) {
+DecodeError decode_tcp(Bytes bytes, Sighting& sighting, CapturedPayload& captured) {
   constexpr uint32_t kHeader = 20;
   const uint8_t* p = bytes.data;
   if (bytes.captured < kHeader) return DecodeError::transport_cut;
@@ -34,7 +33,7 @@ DecodeError decode_tcp(Bytes bytes, DecodedFrame& sighting) {
   sighting.window = load16(p + 14);
   sighting.mss = load16(p + 16);  // the checksum, unless an MSS takes its place
   if (bytes.captured >= header) {
-    note_payload(bytes.skip(header), sighting);
+    note_payload(bytes.skip(header), sighting, captured);
   } else {
     sighting.payload_length = bytes.wire - header;
   }
@@ -58,7 +57,7 @@ DecodeError decode_tcp(Bytes bytes, DecodedFrame& sighting) {
 // The sum of a datagram's payload in ones' complement, from its checksum: what is not payload is subtracted. So it needs no byte
 // of the payload, and is the same whatever addresses and ports a device gives the datagram. 1 to 65,535; 0: it has no checksum.
 // REQUIRES: `p` begins with the UDP header; the addresses have been read.
-uint32_t payload_sum(const uint8_t* p, const DecodedFrame& sighting) {
+uint32_t payload_sum(const uint8_t* p, const Sighting& sighting) {
   const uint32_t checksum = load16(p + 6);
   if (checksum == 0) return 0;
   // An IPv4 address in IPv6 form has 0xffff before it, which is a zero.
@@ -86,7 +85,7 @@ uint32_t first_bytes_hash(Bytes payload, uint32_t length) {
   return static_cast<uint32_t>(hash) | kIsHash;
 }
 
-DecodeError decode_udp(Bytes bytes, DecodedFrame& sighting, Nest nest) {
+DecodeError decode_udp(Bytes bytes, Sighting& sighting, CapturedPayload& captured, Nest nest) {
   constexpr uint32_t kHeader = 8;
   const uint8_t* p = bytes.data;
   if (bytes.captured < kHeader) return DecodeError::transport_cut;
@@ -101,14 +100,14 @@ DecodeError decode_udp(Bytes bytes, DecodedFrame& sighting, Nest nest) {
   if (sighting.has(SightingFlag::fragment)) [[unlikely]]
     sighting.ack = std::max<uint32_t>(load16(p + 4), kHeader) - kHeader;
   const Bytes payload = bytes.first(length).skip(kHeader);
-  note_payload(payload, sighting);
+  note_payload(payload, sighting, captured);
   if (!is_tunnel_port(sighting.source_port, sighting.destination_port)) [[likely]] {
     if (sighting.seq == 0) sighting.seq = first_bytes_hash(payload, std::max(payload.wire, sighting.ack));
     return DecodeError::none;
   }
   // Of a first fragment the datagram's own length, so that what it encloses is held to that.
   const uint32_t whole = std::max<uint32_t>(length, load16(p + 4));
-  return decode_udp_tunnel(Bytes{p, std::min(bytes.captured, length), whole}.skip(kHeader), sighting, nest);
+  return decode_udp_tunnel(Bytes{p, std::min(bytes.captured, length), whole}.skip(kHeader), sighting, captured, nest);
 }
 
 bool is_echo(uint8_t protocol, uint8_t type) {
@@ -140,7 +139,7 @@ void read_quoted_transport(const uint8_t* p, uint8_t protocol, Sighting& sightin
   }
 }
 
-DecodeError read_quote(Bytes quote, DecodedFrame& sighting) {
+DecodeError read_quote(Bytes quote, Sighting& sighting) {
   constexpr uint32_t kIpv4Header = 20, kIpv6Header = 40, kTransport = 8;
   const uint8_t* p = quote.data;
   if (quote.captured < kIpv4Header) return DecodeError::icmp_quote_cut;
@@ -175,7 +174,7 @@ DecodeError read_quote(Bytes quote, DecodedFrame& sighting) {
   return DecodeError::none;
 }
 
-DecodeError decode_icmp(Bytes bytes, DecodedFrame& sighting) {
+DecodeError decode_icmp(Bytes bytes, Sighting& sighting) {
   constexpr uint32_t kHeader = 8;
   const uint8_t* p = bytes.data;
   if (bytes.captured < kHeader) return DecodeError::transport_cut;
@@ -193,10 +192,10 @@ DecodeError decode_icmp(Bytes bytes, DecodedFrame& sighting) {
 }
 
 // Apart, so that decode_protocol() keeps few registers for TCP.
-[[gnu::noinline]] DecodeError decode_other_protocol(Bytes bytes, DecodedFrame& sighting, Nest nest) {
+[[gnu::noinline]] DecodeError decode_other_protocol(Bytes bytes, Sighting& sighting, CapturedPayload& captured, Nest nest) {
   switch (sighting.protocol) {
     case ip_protocol::udp:
-      return decode_udp(bytes, sighting, nest);
+      return decode_udp(bytes, sighting, captured, nest);
     case ip_protocol::icmp:
     case ip_protocol::icmpv6:
       return decode_icmp(bytes, sighting);
@@ -204,7 +203,7 @@ DecodeError decode_icmp(Bytes bytes, DecodedFrame& sighting) {
     case ip_protocol::ipv6:
     case ip_protocol::gre:
     case ip_protocol::mpls:
-      return decode_ip_tunnel(bytes, sighting, nest);
+      return decode_ip_tunnel(bytes, sighting, captured, nest);
     default:  // known by its addresses and its protocol alone
       sighting.payload_length = bytes.wire;
       return DecodeError::none;
@@ -213,10 +212,10 @@ DecodeError decode_icmp(Bytes bytes, DecodedFrame& sighting) {
 
 }  // namespace
 
-DecodeError decode_protocol(Bytes bytes, DecodedFrame& sighting, Nest nest) {
+DecodeError decode_protocol(Bytes bytes, Sighting& sighting, CapturedPayload& captured, Nest nest) {
   if (sighting.protocol == ip_protocol::tcp) [[likely]]
-    return decode_tcp(bytes, sighting);
-  return decode_other_protocol(bytes, sighting, nest);
+    return decode_tcp(bytes, sighting, captured);
+  return decode_other_protocol(bytes, sighting, captured, nest);
 }
 
 }  // namespace parallax::layers

@@ -89,20 +89,20 @@ Inside below_labels(Bytes bytes) {
 }
 
 // `nest` is that of the tunnel, not yet one deeper.
-DecodeError enter(const Inside& inside, DecodedFrame& sighting, Nest nest) {
+DecodeError enter(const Inside& inside, Sighting& sighting, CapturedPayload& captured, Nest nest) {
   if (nest.tunnels() == kTunnelsMax) return DecodeError::tunnel_too_deep;
   nest = nest.deeper();
   set(sighting, SightingFlag::tunnelled);
   add_key(inside, sighting, nest.key_from());
   switch (inside.type) {
     case ether_type::bridged_ethernet:
-      return decode_ethernet(inside.bytes, sighting, nest);
+      return decode_ethernet(inside.bytes, sighting, captured, nest);
     case ether_type::ppp:
-      return decode_ppp(inside.bytes, sighting, nest);
+      return decode_ppp(inside.bytes, sighting, captured, nest);
     case 0:
       return DecodeError::network_unknown;
     default:
-      return decode_network(inside.type, inside.bytes, sighting, nest);
+      return decode_network(inside.type, inside.bytes, sighting, captured, nest);
   }
 }
 
@@ -154,18 +154,18 @@ Inside read_gre(Bytes bytes) {
 
 }  // namespace
 
-DecodeError decode_mpls(Bytes bytes, DecodedFrame& sighting, Nest nest) {
+DecodeError decode_mpls(Bytes bytes, Sighting& sighting, CapturedPayload& captured, Nest nest) {
   constexpr uint32_t kEntry = 4;
   for (int labels = 0; labels < kMplsLabelsMax; ++labels) {
     if (bytes.captured < kEntry) return DecodeError::tunnel_header_cut;
     const bool bottom = bytes.data[2] & 1;
     bytes = bytes.skip(kEntry);
-    if (bottom) return enter(below_labels(bytes), sighting, nest);
+    if (bottom) return enter(below_labels(bytes), sighting, captured, nest);
   }
   return DecodeError::tunnel_too_deep;
 }
 
-DecodeError decode_ppp(Bytes bytes, DecodedFrame& sighting, Nest nest) {
+DecodeError decode_ppp(Bytes bytes, Sighting& sighting, CapturedPayload& captured, Nest nest) {
   // RFC 1661 and 1662: address and control may be left out, and so may the first byte of the protocol where it is zero.
   constexpr uint16_t kIpv4 = 0x0021, kIpv6 = 0x0057, kMpls = 0x0281, kMplsMulticast = 0x0283;
   if (bytes.captured >= 2 && load16(bytes.data) == 0xff03) bytes = bytes.skip(2);
@@ -175,18 +175,18 @@ DecodeError decode_ppp(Bytes bytes, DecodedFrame& sighting, Nest nest) {
   bytes = bytes.skip(compressed ? 1 : 2);
   switch (protocol) {
     case kIpv4:
-      return decode_ipv4(bytes, sighting, nest);
+      return decode_ipv4(bytes, sighting, captured, nest);
     case kIpv6:
-      return decode_ipv6(bytes, sighting, nest);
+      return decode_ipv6(bytes, sighting, captured, nest);
     case kMpls:
     case kMplsMulticast:
-      return decode_mpls(bytes, sighting, nest);
+      return decode_mpls(bytes, sighting, captured, nest);
     default:  // from 0x4000 on: control protocols
       return protocol >= 0x4000 ? DecodeError::no_ip : DecodeError::network_unknown;
   }
 }
 
-DecodeError decode_pppoe(Bytes bytes, DecodedFrame& sighting, Nest nest) {
+DecodeError decode_pppoe(Bytes bytes, Sighting& sighting, CapturedPayload& captured, Nest nest) {
   constexpr uint32_t kHeader = 6;
   if (bytes.captured < kHeader) return DecodeError::tunnel_header_cut;
   const uint32_t length = load16(bytes.data + 4);
@@ -196,38 +196,40 @@ DecodeError decode_pppoe(Bytes bytes, DecodedFrame& sighting, Nest nest) {
   // An IP header may claim more than PPPoE has for it, where some tool took the padding of short frames for a part of the
   // packet. Wireshark believes PPPoE, and the sequence numbers of such captures bear it out.
   return enter({bytes.skip(kHeader).first(length), ether_type::ppp, TunnelId::pppoe_session, load16(bytes.data + 2)}, sighting,
-               nest.with(Nest::length_holds));
+               captured, nest.with(Nest::length_holds));
 }
 
-DecodeError decode_inside(const Inside& inside, DecodedFrame& sighting, Nest nest) {
+DecodeError decode_inside(const Inside& inside, Sighting& sighting, CapturedPayload& captured, Nest nest) {
   const bool fragment = sighting.has(SightingFlag::fragment);
   if (inside.type == 0 || (fragment && nest.has(Nest::stop_at_fragment))) return DecodeError::none;
-  const DecodedFrame outer = sighting;
+  const Sighting outer = sighting;
+  const CapturedPayload outer_captured = captured;
   nest = nest.without(Nest::length_holds).with(Nest::in_packet);
   if (fragment) nest = nest.with(Nest::in_fragment);
-  clear(sighting);
+  clear(sighting, captured);
   sighting.key = outer.key;
   sighting.flags = outer.flags & bit(SightingFlag::cut_short);
   if (nest.has(Nest::in_fragment)) set(sighting, SightingFlag::outer_fragment);
-  const DecodeError error = enter(inside, sighting, nest);
+  const DecodeError error = enter(inside, sighting, captured, nest);
   if (error == DecodeError::none || error == DecodeError::tunnel_too_deep) return error;
   sighting = outer;
+  captured = outer_captured;
   return DecodeError::none;
 }
 
-DecodeError decode_ip_tunnel(Bytes bytes, DecodedFrame& sighting, Nest nest) {
+DecodeError decode_ip_tunnel(Bytes bytes, Sighting& sighting, CapturedPayload& captured, Nest nest) {
   sighting.payload_length = bytes.wire;
   // How much the rest of a fragmented packet holds is not known; what it encloses says.
   if (sighting.has(SightingFlag::fragment)) bytes.wire = 0xffff;
   switch (sighting.protocol) {
     case ip_protocol::ipv4:
-      return decode_inside({bytes, ether_type::ipv4}, sighting, nest);
+      return decode_inside({bytes, ether_type::ipv4}, sighting, captured, nest);
     case ip_protocol::ipv6:
-      return decode_inside({bytes, ether_type::ipv6}, sighting, nest);
+      return decode_inside({bytes, ether_type::ipv6}, sighting, captured, nest);
     case ip_protocol::mpls:
-      return decode_inside({bytes, ether_type::mpls}, sighting, nest);
+      return decode_inside({bytes, ether_type::mpls}, sighting, captured, nest);
     default:
-      return decode_inside(read_gre(bytes), sighting, nest);
+      return decode_inside(read_gre(bytes), sighting, captured, nest);
   }
 }
 

@@ -119,8 +119,8 @@ Inside read_by_port(Bytes bytes, uint16_t source_port, uint16_t destination_port
 
 }  // namespace
 
-DecodeError decode_udp_tunnel(Bytes datagram, DecodedFrame& sighting, Nest nest) {
-  return decode_inside(read_by_port(datagram, sighting.source_port, sighting.destination_port), sighting, nest);
+DecodeError decode_udp_tunnel(Bytes datagram, Sighting& sighting, CapturedPayload& captured, Nest nest) {
+  return decode_inside(read_by_port(datagram, sighting.source_port, sighting.destination_port), sighting, captured, nest);
 }
 
 }  // namespace parallax::layers

@@ -43,7 +43,7 @@ uint32_t head_end(const uint8_t* data, uint32_t length) {
 }  // namespace
 
 // The first segment of the direction follows; until then nothing is known of it but where it begins.
-void PayloadPrefixPicker::note_opening(const DecodedFrame& frame) {
+void PayloadPrefixPicker::note_opening(const Sighting& frame) {
   open(hash_of(frame), Kind::undecided, frame.seq + 1, frame.seq + 1 + kOpeningBytes, frame.seq + 1);
 }
 
@@ -89,7 +89,7 @@ void PayloadPrefixPicker::grow() {
   }
 }
 
-uint32_t PayloadPrefixPicker::pick_datagram(const DecodedFrame& frame) const {
+uint32_t PayloadPrefixPicker::pick_datagram(const Sighting& frame, const CapturedPayload& captured) const {
   const auto limit_of = [](uint16_t port) -> uint32_t {
     switch (port) {
       case 53:    // DNS
@@ -105,13 +105,13 @@ uint32_t PayloadPrefixPicker::pick_datagram(const DecodedFrame& frame) const {
         return 0;
     }
   };
-  return std::min(std::max(limit_of(frame.source_port), limit_of(frame.destination_port)), frame.payload_captured);
+  return std::min(std::max(limit_of(frame.source_port), limit_of(frame.destination_port)), captured.payload_captured);
 }
 
-uint32_t PayloadPrefixPicker::pick_stream(const DecodedFrame& frame, uint32_t hash) {
+uint32_t PayloadPrefixPicker::pick_stream(const Sighting& frame, const CapturedPayload& captured, uint32_t hash) {
   const uint32_t seq = frame.seq + ((frame.tcp_flags & tcp_flag::syn) ? 1 : 0);
-  const Part payload{frame.payload, std::min(frame.payload_captured, kPayloadPrefixBytesMax),
-                     frame.payload_captured == frame.payload_length};
+  const Part payload{captured.payload, std::min(captured.payload_captured, kPayloadPrefixBytesMax),
+                     captured.payload_captured == frame.payload_length};
   if (Entry* entry = find(hash); entry != nullptr) {
     const bool overlaps = distance(entry->begin, seq + payload.length) > 0 && distance(seq, entry->end) > 0;
     if (overlaps) return go_on(frame, *entry, hash, seq, payload);
@@ -120,7 +120,7 @@ uint32_t PayloadPrefixPicker::pick_stream(const DecodedFrame& frame, uint32_t ha
 }
 
 // `undecided`: it is known now what is wanted of the direction's beginning.
-uint32_t PayloadPrefixPicker::begin_message(const DecodedFrame& frame, uint32_t hash, uint32_t seq, const Part& payload,
+uint32_t PayloadPrefixPicker::begin_message(const Sighting& frame, uint32_t hash, uint32_t seq, const Part& payload,
                                             bool undecided) {
   const Extent extent = extent_of(payload, is_stream_port(frame));
   const bool goes_on = extent.kind != Kind::none && extent.wanted > payload.length && payload.whole;
@@ -133,7 +133,7 @@ uint32_t PayloadPrefixPicker::begin_message(const DecodedFrame& frame, uint32_t 
   return undecided ? std::max(extent.keep, std::min(payload.length, kFirstBytes)) : extent.keep;
 }
 
-uint32_t PayloadPrefixPicker::go_on(const DecodedFrame& frame, Entry& entry, uint32_t hash, uint32_t seq, const Part& payload) {
+uint32_t PayloadPrefixPicker::go_on(const Sighting& frame, Entry& entry, uint32_t hash, uint32_t seq, const Part& payload) {
   const auto kind = static_cast<Kind>(entry.tag & 3);
   const auto until_end = static_cast<uint32_t>(distance(seq, entry.end));
   const uint32_t keep = std::min(payload.length, until_end);

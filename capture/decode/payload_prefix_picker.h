@@ -33,20 +33,20 @@ class PayloadPrefixPicker {
   uint64_t given_up() const { return given_up_; }
 
   // How many of the payload's first bytes to hand on; 0: none. To be called for every frame of the port, in order.
-  uint32_t pick(const DecodedFrame& frame) {
+  uint32_t pick(const Sighting& frame, const CapturedPayload& captured) {
     if (frame.protocol == ip_protocol::tcp) [[likely]] {
-      if (frame.payload_captured == 0) {
+      if (captured.payload_captured == 0) {
         if (frame.tcp_flags & tcp_flag::syn) note_opening(frame);
         return 0;
       }
       const uint32_t hash = hash_of(frame);
       // One branch: the payload of most packets is as good as random.
-      if (!(static_cast<int>(is_followed(hash)) | static_cast<int>(may_begin(frame)) | static_cast<int>(is_stream_port(frame))))
-          [[likely]]
+      if (!(static_cast<int>(is_followed(hash)) | static_cast<int>(may_begin(captured)) |
+            static_cast<int>(is_stream_port(frame)))) [[likely]]
         return 0;
-      return pick_stream(frame, hash);
+      return pick_stream(frame, captured, hash);
     }
-    return frame.payload_captured > 0 && frame.protocol == ip_protocol::udp ? pick_datagram(frame) : 0;
+    return captured.payload_captured > 0 && frame.protocol == ip_protocol::udp ? pick_datagram(frame, captured) : 0;
   }
 
  private:
@@ -70,7 +70,7 @@ class PayloadPrefixPicker {
     bool whole;  // captured to its end on the wire
   };
 
-  static uint32_t hash_of(const DecodedFrame& frame) {
+  static uint32_t hash_of(const Sighting& frame) {
     return _mm_crc32_u32(frame.flow_hash, static_cast<uint32_t>(frame.source_port) << 16 | frame.destination_port);
   }
   // The newest first; those in use before those that are not.
@@ -97,17 +97,17 @@ class PayloadPrefixPicker {
     }
     uint64_t has(uint8_t byte) const { return bits[byte >> 6] >> (byte & 63) & 1; }  // 0 or 1
   };
-  static bool may_begin(const DecodedFrame& frame) {
+  static bool may_begin(const CapturedPayload& captured) {
     static constexpr ByteSet kFirst("\x05\x15\x16\r2CDGHLMOPRSTU"), kSecond({"\0\x03\n2ABCDEFGHIJKLMNOPQRSTUVWXYZ", 30});
-    return (kFirst.has(frame.payload[0]) & kSecond.has(frame.payload[frame.payload_captured > 1 ? 1 : 0])) != 0;
+    return (kFirst.has(captured.payload[0]) & kSecond.has(captured.payload[captured.payload_captured > 1 ? 1 : 0])) != 0;
   }
-  static bool is_stream_port(const DecodedFrame& frame) { return (frame.source_port == 53) | (frame.destination_port == 53); }
+  static bool is_stream_port(const Sighting& frame) { return (frame.source_port == 53) | (frame.destination_port == 53); }
 
-  void note_opening(const DecodedFrame& frame);
-  uint32_t pick_stream(const DecodedFrame& frame, uint32_t hash);
-  uint32_t pick_datagram(const DecodedFrame& frame) const;
-  uint32_t begin_message(const DecodedFrame& frame, uint32_t hash, uint32_t seq, const Part& payload, bool undecided);
-  uint32_t go_on(const DecodedFrame& frame, Entry& entry, uint32_t hash, uint32_t seq, const Part& payload);
+  void note_opening(const Sighting& frame);
+  uint32_t pick_stream(const Sighting& frame, const CapturedPayload& captured, uint32_t hash);
+  uint32_t pick_datagram(const Sighting& frame, const CapturedPayload& captured) const;
+  uint32_t begin_message(const Sighting& frame, uint32_t hash, uint32_t seq, const Part& payload, bool undecided);
+  uint32_t go_on(const Sighting& frame, Entry& entry, uint32_t hash, uint32_t seq, const Part& payload);
   static Extent extent_of(const Part& part, bool stream_port);
   static Extent message_extent(const Part& part, bool stream_port);
   static Extent sized_extent(const Part& part, uint32_t size);

@@ -33,10 +33,10 @@ uint64_t sum_of(const uint8_t* data, size_t length) {
 }
 
 // Length of the header before the payload, told by what the header says; 0: it is not to be found.
-uint32_t header_length(const DecodedFrame& s) {
+uint32_t header_length(const Sighting& s, const CapturedPayload& captured) {
   constexpr uint32_t kLeast = 20, kMost = 40;  // before it stand 20 bytes at the least: none of this lies before the frame
   for (uint32_t length = kLeast; length <= kMost; length += 4) {
-    const uint8_t* header = s.payload - length;
+    const uint8_t* header = captured.payload - length;
     if (load16(header) == s.source_port && load16(header + 2) == s.destination_port && load32(header + 4) == s.seq &&
         (header[12] >> 4) * 4u == length)
       return length;
@@ -46,11 +46,11 @@ uint32_t header_length(const DecodedFrame& s) {
 
 }  // namespace
 
-ChecksumState tcp_checksum_state(const DecodedFrame& s) {
-  if (!can_check_checksum(s)) return ChecksumState::unknown;
-  const uint32_t header = header_length(s);
+ChecksumState tcp_checksum_state(const Sighting& s, const CapturedPayload& captured) {
+  if (!can_check_checksum(s, captured)) return ChecksumState::unknown;
+  const uint32_t header = header_length(s, captured);
   if (header == 0) return ChecksumState::unknown;
-  const uint8_t* segment = s.payload - header;
+  const uint8_t* segment = captured.payload - header;
   const uint32_t length = header + s.payload_length;
   // An IPv4 address in IPv6 form has 0xffff before it, which is a zero.
   uint64_t pseudo = sum_of(s.source.data(), s.source.size()) + sum_of(s.destination.data(), s.destination.size());

@@ -16,11 +16,11 @@ enum class ChecksumState : uint8_t {
   wrong,
 };
 // Of a segment that can_check_checksum() says no to: unknown.
-ChecksumState tcp_checksum_state(const DecodedFrame& segment);
+ChecksumState tcp_checksum_state(const Sighting& segment, const CapturedPayload& captured);
 
 // Of most packets of most captures not: they have no data, or were cut.
-inline bool can_check_checksum(const DecodedFrame& s) {
-  if (!((s.payload_captured == s.payload_length) & (s.payload_captured != 0))) return false;
+inline bool can_check_checksum(const Sighting& s, const CapturedPayload& captured) {
+  if (!((captured.payload_captured == s.payload_length) & (captured.payload_captured != 0))) return false;
   constexpr uint16_t kOther = bit(SightingFlag::fragment) | bit(SightingFlag::later_fragment) |
                               bit(SightingFlag::outer_fragment) | bit(SightingFlag::icmp_quote);
   return s.protocol == ip_protocol::tcp && (s.flags & kOther) == 0 && (s.options & tcp_option::mss) == 0;

@@ -19,36 +19,41 @@ static constexpr int64_t kSilenceSpooledNs = 100'000'000;  // how often the spoo
 
 // Sightings on their way into the rings: a burst of them, and for each analysis worker a row of those that are for it.
 //
-// They stay where they were decoded until they go into the ring: copied at once, they would be read in wider words than they were
-// just written in, and wait for the store buffer (6 ns a packet).
+// Where there is one worker, and a burst's room in one piece of its ring, they are decoded into that. Else they stay where they
+// were decoded until they go into a ring: copied at once, they would be read in wider words than they were just written in, and
+// wait for the store buffer (6 ns a packet).
 struct RxWorker::Staging {
   struct Row {
-    std::array<uint8_t, kBurst> places;  // in `frames`
+    std::array<uint8_t, kBurst> at;  // places
     size_t begin = 0, end = 0;
     bool has_payload_prefixes = false;
     size_t payload_prefixes_until = 0;  // the payload prefixes of the sightings before are in their ring
 
     bool empty() const { return begin == end; }
   };
-  std::vector<DecodedFrame> frames = std::vector<DecodedFrame>(kBurst);
+  std::vector<Sighting> own = std::vector<Sighting>(kBurst);
+  Sighting* places = own.data();  // or the ring's free slots
   // Of those with has_payload prefix; into the source's memory, which holds until its next poll, and so as long as the row is not
   // empty.
   std::array<std::span<const uint8_t>, kBurst> payload_prefixes;
-  size_t used = 0;  // of `frames`, since it was empty
+  size_t used = 0;  // places, since it was empty
   std::vector<Row> rows;
 
   explicit Staging(size_t workers) : rows(workers) {}
 
-  DecodedFrame& at(const Row& row, size_t i) { return frames[row.places[i]]; }
+  bool is_in_ring() const { return places != own.data(); }
+  Sighting& next() const { return places[used]; }
+  Sighting& at(const Row& row, size_t i) const { return places[row.at[i]]; }
   // REQUIRES: empty().
-  void clear() {
+  void clear(std::span<const std::unique_ptr<SpscRing<Sighting>>> rings) {
+    const std::span<Sighting> slots = rings.size() == 1 ? rings.front()->reserve(kBurst) : std::span<Sighting>{};
+    places = slots.size() == kBurst ? slots.data() : own.data();
     for (Row& row : rows) {
       row.begin = row.end = row.payload_prefixes_until = 0;
       row.has_payload_prefixes = false;
     }
     used = 0;
   }
-  const DecodedFrame& at(const Row& row, size_t i) const { return frames[row.places[i]]; }
   bool empty() const {
     return std::all_of(rows.begin(), rows.end(), [](const Row& row) { return row.empty(); });
   }
@@ -192,7 +197,7 @@ bool RxWorker::poll_lane(Lane& lane) {
   if (!lane.listening) listen(lane);
   size_t count = 0;
   if (lane.staging->empty()) {
-    lane.staging->clear();
+    lane.staging->clear(lane.channel.rings);
     count = lane.source->poll(burst_);
     taken_ += count;
     report_losses(lane);
@@ -290,10 +295,12 @@ void RxWorker::take_burst(Lane& lane, size_t count) {
     ++packets;
     bytes += packet.wire_length;
     if (filtered && !filter(lane, packet)) continue;
-    if (DecodedFrame* decoded = decode_packet(lane, packet, order_ns); decoded != nullptr) [[likely]] {
-      if (is_file && can_check_checksum(*decoded)) check_checksum(lane, *decoded);
-      const uint32_t payload_prefix_length = lane.picker.pick(*decoded);
-      if (!hooked || !dropped_on_purpose(DropStage::ring, lane, packet)) stage(lane, payload_prefix_length);
+    Sighting& sighting = lane.staging->next();
+    CapturedPayload captured;
+    if (decode_packet(lane, packet, order_ns, sighting, captured)) [[likely]] {
+      if (is_file && can_check_checksum(sighting, captured)) check_checksum(lane, sighting, captured);
+      const uint32_t prefix = lane.picker.pick(sighting, captured);
+      if (!hooked || !dropped_on_purpose(DropStage::ring, lane, packet)) stage(lane, {captured.payload, prefix});
     }
   }
   if (count > 0) note_stamps(lane, count);
@@ -305,16 +312,16 @@ void RxWorker::take_burst(Lane& lane, size_t count) {
   lane.channel.counters.bytes.add(bytes);
 }
 
-// Into the next free place of the staging; null: it cannot be decoded.
-inline DecodedFrame* RxWorker::decode_packet(Lane& lane, const RawPacket& packet, int64_t order_ns) {
-  DecodedFrame& sighting = lane.staging->frames[lane.staging->used];
+// False: it cannot be decoded.
+inline bool RxWorker::decode_packet(Lane& lane, const RawPacket& packet, int64_t order_ns, Sighting& sighting,
+                                    CapturedPayload& captured) {
   const FrameView frame{packet.data, packet.captured_length, packet.wire_length, packet.link_type};
   PortCounters& counters = lane.channel.counters;
-  if (const DecodeError error = decode(frame, sighting, options_.key_from); error != DecodeError::none) [[unlikely]] {
+  if (const DecodeError error = decode(frame, sighting, captured, options_.key_from); error != DecodeError::none) [[unlikely]] {
     counters.decode_errors[static_cast<size_t>(error)].add();
     const bool is_no_ip = error == DecodeError::no_ip || error == DecodeError::arp_malformed;
     if (!is_no_ip) hide(lane, packet);
-    return nullptr;
+    return false;
   }
   sighting.time_ns = packet.time_ns;
   sighting.order_ns = order_ns;
@@ -325,13 +332,11 @@ inline DecodedFrame* RxWorker::decode_packet(Lane& lane, const RawPacket& packet
   if (sighting.has(SightingFlag::arp)) counters.arp.add();
   constexpr uint16_t kUnusual = kAnyFragment | bit(SightingFlag::icmp_quote);
   if ((sighting.flags & kUnusual) != 0) [[unlikely]]
-    take_unusual(lane, packet, frame);
-  return &sighting;
+    take_unusual(lane, packet, frame, sighting);
+  return true;
 }
 
-// The frame that was decoded last.
-void RxWorker::take_unusual(Lane& lane, const RawPacket& packet, const FrameView& frame) {
-  DecodedFrame& sighting = lane.staging->frames[lane.staging->used];
+void RxWorker::take_unusual(Lane& lane, const RawPacket& packet, const FrameView& frame, Sighting& sighting) {
   const auto note_first = [&](SightingFlag what, std::atomic<int64_t>& first_ns) {
     if (sighting.has(what) && first_ns.load(std::memory_order_relaxed) == kTimeMax)
       first_ns.store(sighting.order_ns, std::memory_order_release);
@@ -343,24 +348,24 @@ void RxWorker::take_unusual(Lane& lane, const RawPacket& packet, const FrameView
   hide(lane, packet);
 }
 
-// Takes the frame that was decoded last into its row.
-inline void RxWorker::stage(Lane& lane, uint32_t payload_prefix_length) {
+// Takes what stands in the next place into its row.
+inline void RxWorker::stage(Lane& lane, std::span<const uint8_t> payload_prefix) {
   Staging& staging = *lane.staging;
-  DecodedFrame& sighting = staging.frames[staging.used];
+  Sighting& sighting = staging.next();
   Staging::Row& row = staging.rows[(uint64_t{sighting.flow_hash} * staging.rows.size()) >> 32];
-  if (payload_prefix_length > 0) [[unlikely]] {
+  if (!payload_prefix.empty()) [[unlikely]] {
     sighting.flags |= bit(SightingFlag::has_payload_prefix);
-    staging.payload_prefixes[staging.used] = {sighting.payload, payload_prefix_length};
+    staging.payload_prefixes[staging.used] = payload_prefix;
     row.has_payload_prefixes = true;
-    lane.same_order_chunks += payload_prefix_chunks(payload_prefix_length);
+    lane.same_order_chunks += payload_prefix_chunks(static_cast<uint32_t>(payload_prefix.size()));
   }
-  row.places[row.end++] = static_cast<uint8_t>(staging.used++);
+  row.at[row.end++] = static_cast<uint8_t>(staging.used++);
 }
 
 // Files only: it reads every byte. What does not fit says so where the checksum stands, and what was not filled in is none.
-void RxWorker::check_checksum(Lane& lane, DecodedFrame& segment) {
+void RxWorker::check_checksum(Lane& lane, Sighting& segment, const CapturedPayload& captured) {
   PortCounters& counters = lane.channel.counters;
-  const ChecksumState state = tcp_checksum_state(segment);
+  const ChecksumState state = tcp_checksum_state(segment, captured);
   if (state == ChecksumState::wrong) {
     segment.mss = kWrongChecksum;
     counters.wrong_checksums.add();
@@ -403,6 +408,11 @@ bool RxWorker::push_staged(Lane& lane) {
     if (row.has_payload_prefixes) pushed |= push_payload_prefixes(lane, worker);
     const size_t ready = row.has_payload_prefixes ? row.payload_prefixes_until : row.end;
     SpscRing<Sighting>& ring = *lane.channel.rings[worker];
+    if (lane.staging->is_in_ring()) {
+      ring.commit(ready - row.begin);
+      pushed |= ready > row.begin;
+      row.begin = ready;
+    }
     while (row.begin < ready) {  // twice where the ring wraps
       const std::span<Sighting> slots = ring.reserve(ready - row.begin);
       if (slots.empty()) break;
@@ -421,7 +431,7 @@ bool RxWorker::push_payload_prefixes(Lane& lane, size_t worker) {
   for (; row.payload_prefixes_until < row.end; ++row.payload_prefixes_until) {
     Sighting& sighting = lane.staging->at(row, row.payload_prefixes_until);
     if (!sighting.has(SightingFlag::has_payload_prefix)) continue;
-    if (lane.channel.payload_prefixes[worker]->push(lane.staging->payload_prefixes[row.places[row.payload_prefixes_until]])) {
+    if (lane.channel.payload_prefixes[worker]->push(lane.staging->payload_prefixes[row.at[row.payload_prefixes_until]])) {
       lane.channel.counters.payload_prefixes.add();
       pushed = true;
     } else if (lane.is_file) {

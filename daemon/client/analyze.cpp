@@ -133,6 +133,7 @@ class Analysis {
 
   bool load_access_log() {
     if (options_.access_log.empty()) return true;
+    if (options_.access_log == "-" && reads_input()) return usage("--access-log -: a point has standard input already");
     Result<AccessLog> log = read_access_log(options_.access_log);
     if (!log.ok()) return usage("--access-log " + log.error());
     if (!log->warning.empty()) warning(log->warning);
@@ -142,6 +143,11 @@ class Analysis {
     }
     access_log_ = std::make_shared<const AccessLog>(std::move(*log));
     return true;
+  }
+
+  bool reads_input() const {
+    return std::any_of(points_.begin(), points_.end(),
+                       [](const PointFiles& p) { return std::find(p.files.begin(), p.files.end(), "-") != p.files.end(); });
   }
 
   bool open_page() {

@@ -10,11 +10,14 @@ namespace {
 
 constexpr const char* kFooter = R"(
 Name the points in their order along the path. What stands between two of them is a device, and what became
-of each packet in it is the question. Files are pcap or pcapng, plain or gzip; FILE#N is interface N of a
-pcapng, counted from 0. Several files of one point, as from a TAP with one for each direction, are merged by time.
+of each packet in it is the question. Files are pcap or pcapng, plain, gzip or zstd; FILE#N is interface N of a
+pcapng, counted from 0; - is standard input. Several files of one point, as from a TAP with one for each direction, are
+merged by time; those that match a pattern in quotes, as tcpdump -C leaves them, follow one another.
 
   parallax analyze outside=tap0.pcap,tap1.pcap inside=span.pcapng.gz
   parallax analyze outside=both.pcapng#0 inside=both.pcapng#1     two interfaces of one file
+  parallax analyze outside='out.pcap*' inside='in.pcap*'          two rotated sets
+  tcpdump -r trace.pcap -w - | parallax analyze here=-
   parallax analyze here=trace.pcap                                one point alone
   parallax analyze outside=a.pcap inside=b.pcap --format json -Y 'tcp port 443' > records.jsonl
 
@@ -33,7 +36,7 @@ first. Standard output has what --format asks for besides.
 
   parallax analyze outside=a.pcap inside=b.pcap --html report.html
 
---access-log FILE takes a web server's or proxy's own log, plain or gzip: the common and combined formats of Apache and
+--access-log FILE takes a web server's or proxy's own log, plain, gzip or zstd: the common and combined formats of Apache and
 nginx, haproxy's HTTP log, or W3C extended (IIS). Its requests are looked for among those captured, one to one, by method,
 target, status, time and client; what fits several is left alone. The client that it names (the address that connected, or
 X-Forwarded-For in a quoted field, captured header or column of its own) becomes the request's forwarded_for, and pairs the

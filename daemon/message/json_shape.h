@@ -12,9 +12,9 @@ struct JsonShape;
 
 struct JsonField {
   const google::protobuf::FieldDescriptor* field;
-  std::string key;     // with its quotes and the colon
-  bool has_presence;   // absent where it is not set
-  bool omit_empty;     // absent where it is empty, too
+  std::string key;    // with its quotes and the colon
+  bool has_presence;  // absent where it is not set
+  bool omit_empty;    // absent where it is empty, too
   // Of an enum, by number: what people write, in quotes. Empty: there is no such value, or its number is large.
   std::vector<std::string> words;
   const JsonShape* message = nullptr;  // of a message, or a list of them; else null

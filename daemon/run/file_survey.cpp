@@ -15,7 +15,7 @@ namespace parallax {
 
 namespace {
 
-constexpr uint64_t kGzipRatio = 10;
+constexpr uint64_t kPackedRatio = 10;
 
 // Of the path itself, or without the #N that names an interface; empty: there is no such file.
 std::string regular_file(const std::string& path) {
@@ -36,7 +36,7 @@ void add_to(std::vector<PacketBurst>& bursts, int64_t time_ns) {
 
 }  // namespace
 
-bool can_be_surveyed(const std::string& path) { return !regular_file(path).empty(); }
+bool can_be_surveyed(const std::string& path) { return path != "-" && !regular_file(path).empty(); }
 
 uint64_t file_bytes(const std::string& path) {
   std::error_code error;
@@ -46,8 +46,9 @@ uint64_t file_bytes(const std::string& path) {
 
 uint64_t capture_bytes(const std::string& path) {
   std::ifstream in(regular_file(path), std::ios::binary);
-  const bool is_gzip = in.get() == 0x1f && in.get() == 0x8b;
-  return file_bytes(path) * (is_gzip ? kGzipRatio : 1);
+  const int first = in.get(), second = in.get();
+  const bool is_packed = (first == 0x1f && second == 0x8b) || (first == 0x28 && second == 0xb5);  // gzip, zstd
+  return file_bytes(path) * (is_packed ? kPackedRatio : 1);
 }
 
 std::optional<FileSurvey> survey(const std::string& path, ClockSamples* samples, const std::function<void(uint64_t)>& read) {

@@ -28,7 +28,7 @@ struct Stream {
     frame.payload = payload.empty() ? nullptr : reinterpret_cast<const uint8_t*>(payload.data());
     frame.payload_captured = static_cast<uint32_t>(payload.size());
     frame.payload_length = static_cast<uint32_t>(on_wire > 0 ? on_wire : payload.size());
-    return picker.pick(frame);
+    return picker.pick(frame, frame);
   }
   void syn() { send(0, "", tcp_flag::syn); }
 };
@@ -165,7 +165,7 @@ TEST_F(Picker, DatagramsAreKnownByTheirPorts) {
   const auto picked = [&](uint16_t source, uint16_t destination) {
     frame.source_port = source;
     frame.destination_port = destination;
-    return picker_->pick(frame);
+    return picker_->pick(frame, frame);
   };
   EXPECT_EQ(picked(40000, 53), 271u) << "as long as a header and a question can be";
   EXPECT_EQ(picked(53, 40000), 271u);

@@ -9,6 +9,8 @@ namespace {
 
 constexpr size_t kEthernet = 14, kIpv4 = 20, kChecksum = 16;
 
+ChecksumState state_of(const DecodedFrame& frame) { return tcp_checksum_state(frame, frame); }
+
 DecodedFrame decoded(const test::Frame& frame) {
   DecodedFrame result;
   const FrameView view{frame.data(), static_cast<uint32_t>(frame.size()), static_cast<uint32_t>(frame.size()),
@@ -26,8 +28,8 @@ test::Frame segment(const char* from, const char* to, size_t length, bool timest
 
 TEST(TcpChecksum, RightOnesFitWhateverTheLength) {
   for (const size_t length : {1, 2, 3, 4, 5, 1459, 1460}) {
-    EXPECT_EQ(tcp_checksum_state(decoded(segment("192.0.2.1", "198.51.100.1", length))), ChecksumState::right) << length;
-    EXPECT_EQ(tcp_checksum_state(decoded(segment("2001:db8::1", "2001:db8::2", length, true))), ChecksumState::right) << length;
+    EXPECT_EQ(state_of(decoded(segment("192.0.2.1", "198.51.100.1", length))), ChecksumState::right) << length;
+    EXPECT_EQ(state_of(decoded(segment("2001:db8::1", "2001:db8::2", length, true))), ChecksumState::right) << length;
   }
 }
 
@@ -35,7 +37,7 @@ TEST(TcpChecksum, ABitMakesItWrong) {
   for (const size_t length : {1, 100, 1460}) {
     test::Frame frame = segment("192.0.2.1", "198.51.100.1", length);
     frame.back() ^= 4;
-    EXPECT_EQ(tcp_checksum_state(decoded(frame)), ChecksumState::wrong) << length;
+    EXPECT_EQ(state_of(decoded(frame)), ChecksumState::wrong) << length;
   }
 }
 
@@ -46,13 +48,13 @@ TEST(TcpChecksum, WhatIsLeftToTheNetworkCardIsNotWrong) {
   sum = (sum >> 16) + (sum & 0xffff);
   frame[kEthernet + kIpv4 + kChecksum] = static_cast<uint8_t>(sum >> 8);
   frame[kEthernet + kIpv4 + kChecksum + 1] = static_cast<uint8_t>(sum);
-  EXPECT_EQ(tcp_checksum_state(decoded(frame)), ChecksumState::offloaded);
+  EXPECT_EQ(state_of(decoded(frame)), ChecksumState::offloaded);
   sum -= 120;  // as for the card to cut it up
   frame[kEthernet + kIpv4 + kChecksum] = static_cast<uint8_t>(sum >> 8);
   frame[kEthernet + kIpv4 + kChecksum + 1] = static_cast<uint8_t>(sum);
-  EXPECT_EQ(tcp_checksum_state(decoded(frame)), ChecksumState::offloaded);
+  EXPECT_EQ(state_of(decoded(frame)), ChecksumState::offloaded);
   frame[kEthernet + kIpv4 + kChecksum] = frame[kEthernet + kIpv4 + kChecksum + 1] = 0;
-  EXPECT_EQ(tcp_checksum_state(decoded(frame)), ChecksumState::offloaded);
+  EXPECT_EQ(state_of(decoded(frame)), ChecksumState::offloaded);
 }
 
 TEST(TcpChecksum, NothingIsSaidOfWhatWasCutShort) {
@@ -61,7 +63,7 @@ TEST(TcpChecksum, NothingIsSaidOfWhatWasCutShort) {
   const FrameView view{frame.data(), static_cast<uint32_t>(frame.size() - 1), static_cast<uint32_t>(frame.size()),
                        LinkType::ethernet};
   ASSERT_EQ(decode(view, result), DecodeError::none);
-  EXPECT_EQ(tcp_checksum_state(result), ChecksumState::unknown);
+  EXPECT_EQ(state_of(result), ChecksumState::unknown);
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 #include <zlib.h>
+#include <zstd.h>
 
 #include <algorithm>
 
@@ -75,6 +76,17 @@ Data gzip(const Data& bytes) {
   out.resize(stream.total_out);
   deflateEnd(&stream);
   return out;
+}
+
+Data zstd(const Data& bytes) {
+  Data out(ZSTD_compressBound(bytes.size()));
+  out.resize(ZSTD_compress(out.data(), out.size(), bytes.data(), bytes.size(), 3));
+  return out;
+}
+
+Data joined(Data first, const Data& second) {
+  first.insert(first.end(), second.begin(), second.end());
+  return first;
 }
 
 bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
@@ -244,6 +256,39 @@ TEST_P(EitherByteOrder, GzipIsReadAsThePlainFile) {
   EXPECT_EQ(c.packets[0].data, kFive);
 }
 
+TEST_P(EitherByteOrder, ZstdIsReadAsThePlainFile) {
+  const Data plain = file().pcap_header(kMicro).pcap_packet(1, 2, kFive, 60).bytes();
+  const Contents c = contents_of(zstd(plain));
+  EXPECT_EQ(c.error + c.warning, "");
+  ASSERT_EQ(c.packets.size(), 1u);
+  EXPECT_EQ(c.packets[0].data, kFive);
+}
+
+// As `cat a.gz b.gz` makes them, and tools that pack in blocks.
+TEST_P(EitherByteOrder, PackedPiecesOneAfterAnotherAreOneFile) {
+  const Data plain = file().pcap_header(kMicro).pcap_packet(1, 2, kFive, 60).pcap_packet(2, 2, kThree, 60).bytes();
+  const auto middle = plain.begin() + 31;
+  const Data first(plain.begin(), middle), second(middle, plain.end());
+  for (const Data& packed : {joined(gzip(first), gzip(second)), joined(zstd(first), zstd(second)),
+                             joined(joined(gzip(first), gzip(second)), Data(5))}) {  // gzip ignores what is not its own
+    const Contents c = contents_of(packed);
+    EXPECT_EQ(c.error + c.warning, "");
+    ASSERT_EQ(c.packets.size(), 2u);
+    EXPECT_EQ(c.packets[1].data, kThree);
+  }
+}
+
+TEST_P(EitherByteOrder, WhatUnpacksToMoreThanABufferIsReadWhole) {
+  CaptureBytes bytes = file().pcap_header(kMicro);
+  for (uint32_t i = 0; i < 3000; ++i) bytes.pcap_packet(i, 0, Data(1500, static_cast<uint8_t>(i)), 1500);
+  for (const Data& packed : {gzip(bytes.bytes()), zstd(bytes.bytes())}) {
+    const Contents c = contents_of(packed);
+    EXPECT_EQ(c.error + c.warning, "");
+    ASSERT_EQ(c.packets.size(), 3000u);
+    EXPECT_EQ(c.packets.back().data, Data(1500, static_cast<uint8_t>(2999)));
+  }
+}
+
 TEST_P(EitherByteOrder, CutAtEveryByteGivesTheWholePacketsAndAWord) {
   CaptureBytes old = file().pcap_header(kMicro), next = file().section().interface();
   std::vector<size_t> old_ends = {old.bytes().size()}, next_ends = {28, next.bytes().size()};
@@ -270,7 +315,7 @@ TEST_P(EitherByteOrder, CutAtEveryByteGivesTheWholePacketsAndAWord) {
   }
 }
 
-TEST_P(EitherByteOrder, CutGzipGivesTheWholePacketsAndAWord) {
+TEST_P(EitherByteOrder, CutPackedFileGivesTheWholePacketsAndAWord) {
   CaptureBytes bytes = file().pcap_header(kMicro);
   uint32_t noise = 1;
   for (uint32_t i = 0; i < 200; ++i) {
@@ -278,13 +323,15 @@ TEST_P(EitherByteOrder, CutGzipGivesTheWholePacketsAndAWord) {
     for (uint8_t& b : data) b = static_cast<uint8_t>((noise = noise * 1664525 + 1013904223) >> 24);
     bytes.pcap_packet(i, 0, data, 100);
   }
-  const Data packed = gzip(bytes.bytes());
-  for (size_t cut = 0; cut < packed.size(); cut += 97) {
-    const Contents c = contents_of(Data(packed.begin(), packed.begin() + static_cast<ptrdiff_t>(cut)));
-    EXPECT_LT(c.packets.size(), 200u);
-    EXPECT_FALSE(c.error.empty() && c.warning.empty()) << cut;
-    if (c.error.empty()) {
-      EXPECT_TRUE(contains(c.warning, "gzip stream ends early")) << c.warning;
+  for (const auto& [packed, word] :
+       {std::pair{gzip(bytes.bytes()), "gzip stream ends early"}, std::pair{zstd(bytes.bytes()), "zstd stream ends early"}}) {
+    for (size_t cut = 0; cut < packed.size(); cut += 97) {
+      const Contents c = contents_of(Data(packed.begin(), packed.begin() + static_cast<ptrdiff_t>(cut)));
+      EXPECT_LE(c.packets.size(), 200u);
+      EXPECT_FALSE(c.error.empty() && c.warning.empty()) << cut;
+      if (c.error.empty()) {
+        EXPECT_TRUE(contains(c.warning, word)) << c.warning;
+      }
     }
   }
 }
@@ -367,6 +414,7 @@ TEST(CaptureFile, WhatIsNoCaptureFileIsRefusedWithAReason) {
   EXPECT_TRUE(contains(contents_of(Data(100, 'x')).error, "neither pcap nor pcapng"));
   EXPECT_TRUE(contains(contents_of(CaptureBytes(false).u32(kMicro).u16(7).u16(0).raw(Data(16)).bytes()).error, "version 7"));
   EXPECT_TRUE(contains(contents_of({0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3, 0xff, 0xff, 0xff}).error, "gzip stream is damaged"));
+  EXPECT_TRUE(contains(contents_of(joined({0x28, 0xb5, 0x2f, 0xfd, 0x08}, Data(16))).error, "zstd stream is damaged"));
 }
 
 TEST(FileSource, WatermarkIsTheNextPacketButNeverGoesBack) {

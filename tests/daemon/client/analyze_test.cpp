@@ -543,10 +543,11 @@ TEST_F(AnalyzeTest, FullDiskIsAFailure) {
 // The program itself: what the shell sees.
 class Program : public testing::Test {
  protected:
-  static CommandResult parallax(const std::string& arguments) {
+  static std::string program() {
     const char* bin = std::getenv("PARALLAX_BIN_DIR");
-    return run((bin != nullptr ? std::string(bin) : std::string("bin")) + "/parallax " + arguments);
+    return (bin != nullptr ? std::string(bin) : std::string("bin")) + "/parallax";
   }
+  static CommandResult parallax(const std::string& arguments) { return run(program() + ' ' + arguments); }
 };
 
 TEST_F(Program, HelpAndVersionAreNoErrors) {
@@ -556,6 +557,22 @@ TEST_F(Program, HelpAndVersionAreNoErrors) {
   const CommandResult help = parallax("analyze --help");
   EXPECT_EQ(help.status, 0);
   EXPECT_THAT(help.output, HasSubstr("--workers N"));
+}
+
+TEST_F(Program, ACaptureMayComeThroughAPipe) {
+  const test::Frame frame = test::tcp_frame({.source = test::address("192.0.2.1"), .destination = test::address("198.51.100.1")},
+                                            {.source_port = 40000, .destination_port = 443, .flags = tcp_flag::syn});
+  const TemporaryFile file("one.pcap", CaptureBytes(false)
+                                           .pcap_header(kMagicMicroseconds)
+                                           .pcap_packet(kStart, 0, frame, static_cast<uint32_t>(frame.size()))
+                                           .bytes());
+  const CommandResult piped = run("cat " + file.path() + " | " + program() + " analyze here=- --format json --packets");
+  EXPECT_EQ(piped.status, 0) << piped.errors;
+  EXPECT_THAT(piped.output, HasSubstr(R"("packets":1,"connections":1)"));
+  EXPECT_THAT(piped.output, HasSubstr(R"("file":"-")"));
+  const CommandResult twice = run("cat " + file.path() + " | " + program() + " analyze here=- --access-log -");
+  EXPECT_EQ(twice.status, 2);
+  EXPECT_THAT(twice.errors, HasSubstr("--access-log -: a point has standard input already"));
 }
 
 TEST_F(Program, WrongUsageIsTwo) {

@@ -4,6 +4,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <fstream>
+
+#include "tests/support/child_process.h"
+
 namespace parallax {
 namespace {
 
@@ -27,6 +31,24 @@ TEST(PointFiles, FilesMayHoldEqualsSigns) {
   const auto points = parse_point_files({"a=x=y.pcap,z#1"});
   ASSERT_TRUE(points.ok());
   EXPECT_EQ(points->at(0).files, (std::vector<std::string>{"x=y.pcap", "z#1"}));
+}
+
+TEST(PointFiles, APatternStandsForTheFilesThatMatchInTheOrderOfTheirNames) {
+  const test::TemporaryDirectory directory;
+  for (const char* name : {"out.pcap10", "out.pcap09", "in.pcap"}) std::ofstream(directory / name) << 'x';
+  const auto points = parse_point_files({"a=" + (directory / "out.pcap*") + "," + (directory / "in.pcap")});
+  ASSERT_TRUE(points.ok()) << points.error();
+  EXPECT_EQ(points->at(0).files, (std::vector{directory / "out.pcap09", directory / "out.pcap10", directory / "in.pcap"}));
+  EXPECT_THAT(parse_point_files({"a=" + (directory / "no*")}).error(), HasSubstr("no file matches"));
+  EXPECT_THAT(parse_point_files({"a=" + (directory / "in*") + "," + (directory / "in.pcap")}).error(),
+              HasSubstr("stands there twice"));
+  std::ofstream(directory / "in*.pcap") << 'x';
+  EXPECT_EQ(parse_point_files({"a=" + (directory / "in*.pcap")})->at(0).files, std::vector{directory / "in*.pcap"});
+}
+
+TEST(PointFiles, StandardInputIsReadOnce) {
+  EXPECT_TRUE(parse_point_files({"a=-", "b=x"}).ok());
+  EXPECT_THAT(parse_point_files({"a=-", "b=-"}).error(), HasSubstr("another point has it already"));
 }
 
 }  // namespace
