@@ -111,6 +111,7 @@ Correlator::Correlator(const EngineOptions& options, EngineLinks& links, SensorV
               [this](const FateEvent& event) { return homes_.owner_of(event, store_); }) {
   for (size_t w = 0; w < links.workers(); ++w) {
     staged_.emplace_back(kStagedEvents, options.offline);
+    told_all_.push_back(false);
     staged_recognitions_.emplace_back(kStagedRecognitions, options.offline);
   }
 }
@@ -127,6 +128,7 @@ bool Correlator::poll() {
   bool all_finished = true;
   for (const WorkerProgress& progress : links_.progress) all_finished &= progress.finished.load(std::memory_order_acquire);
   for (size_t w = 0; w < staged_.size(); ++w) {
+    told_all_[w] = links_.progress[w].legs_closed.load(std::memory_order_acquire);
     staged_[w].fill(*links_.leg_events[w]);
     staged_recognitions_[w].fill(*links_.recognitions[w]);
   }
@@ -165,6 +167,7 @@ bool Correlator::take_next(int64_t horizon_ns) {
   if (!legs && !messages) return false;
   const int64_t time_ns = legs ? time_of(legs->front()) : time_of(messages->front());
   if (time_ns >= horizon_ns && horizon_ns != kTimeMax) return false;
+  if (time_ns == kTimeMax && !all_ends_are_known()) return false;
   if (time_ns != kTimeMax && runner_.fire_next(time_ns)) return true;
   if (legs) {
     const LegEvent event = legs->front();
@@ -173,6 +176,15 @@ bool Correlator::take_next(int64_t horizon_ns) {
   } else {
     take(messages->front());
     messages->pop();
+  }
+  return true;
+}
+
+// The ends of the legs that are open at the end of the input all bear one time, so that no horizon says whose comes next. Each
+// worker tells of them in their order, and of what a leg has said before its end.
+bool Correlator::all_ends_are_known() const {
+  for (size_t w = 0; w < staged_.size(); ++w) {
+    if (staged_[w].empty() && !told_all_[w]) return false;
   }
   return true;
 }

@@ -60,6 +60,7 @@ class Correlator {
 
  private:
   bool take_next(int64_t horizon_ns);
+  bool all_ends_are_known() const;
   void take(const LegEvent& event);
   void open(const LegEvent& event);
   void update(uint64_t leg_id, const LegEvent& event);
@@ -91,6 +92,7 @@ class Correlator {
   EngineLinks& links_;
   SensorView& sensor_;
   std::vector<Staging<LegEvent>> staged_;
+  std::vector<bool> told_all_;  // by worker: nothing comes of its legs beyond what is staged
   std::vector<Staging<RecognitionEvent>> staged_recognitions_;
   ConnectionStore store_;
   Knowledge knowledge_;
