@@ -470,10 +470,7 @@ void Correlator::follow_no_more_what_is_spread(const LegState& leg, int64_t now_
     for (Crossing& crossing : connection->crossings) {
       const LegState &client_side = connection->legs[crossing.client_leg], &server_side = connection->legs[crossing.server_leg];
       if (!crossing.is_followed || !is_spread(client_side, server_side)) continue;
-      runner_.take_back(*connection, crossing);
-      homes_.take_back(crossing, client_side, server_side, now_ns);
-      crossing.is_followed = false;
-      crossing.stats = {};
+      follow_no_more(*connection, crossing, now_ns);
     }
   }
 }
@@ -487,6 +484,7 @@ void Correlator::take(const RecognitionEvent& event) {
   if (leg == nullptr) return;  // its connection was evicted
   const size_t shown = Pairer::keys_shown(*leg, pairing_trigger::message);
   if (event.kind != RecognitionKind::first_bytes) store_.take(event);  // they are of use while they are new
+  if (event.kind == RecognitionKind::quic) take_quic(event);
   if (Pairer::keys_shown(*leg, pairing_trigger::message) > shown && !event.closing)
     find_partners(event.leg.value(), pairing_trigger::message, event.order_ns);
   if (!event.closing && options_.path.size() > 1) {

@@ -11,6 +11,7 @@
 
 #include "analysis/connection/connection_store.h"
 #include "analysis/connection/knowledge.h"
+#include "analysis/connection/quic_clients.h"
 #include "analysis/connection/rival_openings.h"
 #include "analysis/connection/successors.h"
 #include "analysis/connection/tallies.h"
@@ -55,7 +56,7 @@ class Correlator {
   uint64_t pairs_refused() const { return homes_.refused(); }
   uint64_t openings_forgotten() const {
     return pairer_.evicted() + message_pairer_.evicted() + turn_pairer_.evicted() + services_.evicted() + openings_.evicted() +
-           successors_.evicted();
+           successors_.evicted() + quic_clients_.evicted();
   }
 
  private:
@@ -69,6 +70,7 @@ class Correlator {
   void take(const FateEvent& event);
   void add_opening(LegState& leg, const PacketFacts& packet, uint32_t isn);
   void find_partners(uint64_t leg_id, uint8_t trigger, int64_t now_ns);
+  void take_quic(const RecognitionEvent& event);
   void take_sighted(uint64_t leg_id, const PacketFacts& packet);
   void follow_what_passes(uint64_t leg_id, int64_t now_ns);
   void follow(Crossing& crossing, const Connection& connection, int64_t now_ns);
@@ -84,6 +86,7 @@ class Correlator {
   bool pair_by_log(AccessLogJoin& log, const AccessLogJoin::ClientLeg& match);
   bool can_be_followed(const Connection& connection, const Crossing& crossing) const;
   bool is_spread(const LegState& client_side, const LegState& server_side) const;
+  void follow_no_more(Connection& connection, Crossing& crossing, int64_t now_ns);
   void follow_no_more_what_is_spread(const LegState& leg, int64_t now_ns);
   void settle_client_side(Connection& connection) const;
   void finish_some();
@@ -98,6 +101,7 @@ class Correlator {
   Knowledge knowledge_;
   RivalOpenings openings_;
   Successors successors_;
+  QuicClients quic_clients_;
   Pairer pairer_;
   PassageModels services_;
   MessagePairer message_pairer_;
