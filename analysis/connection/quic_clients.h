@@ -1,9 +1,10 @@
-// Which leg goes on with a QUIC connection that has been met on another: its client has moved, or a NAT has given it another port.
+// Which leg goes on with a QUIC connection that has been met on another: its client has moved, or a NAT has given it another
+// port.
 //
 // What identifies a connection is the ID that its server has chosen, which the client's packets bear wherever they come from (RFC
 // 9000, 9). Behind a short header nothing says how long it is: each length is tried. A client that moves on purpose takes another
-// ID, agreed on under encryption, and is a stranger here; so is one whose server has chosen an ID too short to tell one connection
-// from another.
+// ID, agreed on under encryption, and is a stranger here; so is one whose server has chosen an ID too short to tell one
+// connection from another.
 //
 // The correlator's, one thread. By point, for a leg is seen there under one name; bounded, the connection that was longest quiet
 // goes first, counted.

@@ -7,7 +7,8 @@
 namespace parallax {
 namespace {
 
-constexpr uint8_t kLongHeader = 0x80, kFixedBit = 0x40, kTypeShift = 4, kTypeMask = 3;
+// The bit behind it is fixed no longer: many write anything there (RFC 9287).
+constexpr uint8_t kLongHeader = 0x80, kTypeShift = 4, kTypeMask = 3;
 
 // By the two bits of a first byte; RFC 9369, 3.2 gives them another meaning on purpose.
 constexpr std::array kTypesOfVersion1{QuicPacketType::initial, QuicPacketType::zero_rtt, QuicPacketType::handshake,
@@ -27,7 +28,7 @@ void read_long_header(uint8_t first, ByteReader& in, Scope& all, QuicPacket& out
   const uint8_t type = first >> kTypeShift & kTypeMask;
   if (out.version == 0) {
     out.type = QuicPacketType::version_negotiation;
-  } else if ((first & kFixedBit) && (out.version == kQuicVersion1 || out.version == kQuicVersion2)) {
+  } else if (out.version == kQuicVersion1 || out.version == kQuicVersion2) {
     out.type = (out.version == kQuicVersion1 ? kTypesOfVersion1 : kTypesOfVersion2)[type];
   } else {
     return in.fail(ParseStatus::foreign);
@@ -55,12 +56,10 @@ ParseStatus parse_quic_packet(std::span<const uint8_t> bytes, QuicPacket& out) {
   if (!in.ok()) return in.status();
   if (first & kLongHeader) {
     read_long_header(first, in, all, out);
-  } else if (first & kFixedBit) {
+  } else {
     out.type = QuicPacketType::one_rtt;
     out.destination = quic_id_of(bytes.subspan(1));
     if (out.destination.length < kQuicIdBytesMax) return ParseStatus::more;
-  } else {
-    return ParseStatus::foreign;
   }
   return in.status();
 }

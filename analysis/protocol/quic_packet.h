@@ -28,9 +28,9 @@ enum class QuicPacketType : uint8_t { initial, zero_rtt, handshake, retry, versi
 
 struct QuicPacket {
   QuicPacketType type{};
-  uint32_t version = 0;     // of a long header; 0: version negotiation
-  QuicId destination;       // one_rtt: begins with the ID, and may go on with what is none of it
-  QuicId source;            // of a long header
+  uint32_t version = 0;  // of a long header; 0: version negotiation
+  QuicId destination;    // one_rtt: begins with the ID, and may go on with what is none of it
+  QuicId source;         // of a long header
 };
 
 // A datagram's payload; of several packets in it the first is read.

@@ -119,22 +119,23 @@ uint32_t PayloadPrefixPicker::pick_datagram(const DecodedFrame& frame) {
   return std::min(limit, frame.payload_captured);
 }
 
-// A long header of a version that is read, or version negotiation. Or a short one toward whom these were sent, the first of its
-// flow in a while: the leg may be a new one, and its client known.
+// A long header of a version that is read, or version negotiation. Or what may have a short one, toward whom these were sent, the
+// first of its flow in a while: the leg may be a new one, and its client known.
 bool PayloadPrefixPicker::is_quic_to_pick(const DecodedFrame& frame) {
-  constexpr uint8_t kLong = 0x80, kFixed = 0x40;
-  constexpr uint32_t kVersion1 = 1, kVersion2 = 0x6b3343cf;  // RFC 9000, RFC 9369
-  constexpr int kWhileShift = 34;                            // 2^34 ns are 17 s: less than the silence after which a leg is over
-  const uint8_t first = frame.payload[0];
-  if ((first & (kLong | kFixed)) == 0 || frame.payload_captured < kQuicBytesLeast) return false;
+  constexpr uint8_t kLong = 0x80;
+  constexpr uint32_t kNegotiation = 0, kVersion1 = 1, kVersion2 = 0x6b3343cf;  // RFC 8999, RFC 9000, RFC 9369
+  constexpr int kWhileShift = 34;  // 2^34 ns are 17 s: less than the silence after which a leg is over
+  if (frame.payload_captured < kQuicBytesLeast) return false;
+  const bool is_long = (frame.payload[0] & kLong) != 0;
+  const uint32_t version = is_long ? load32(frame.payload + 1) : 0;
+  if (is_long && version == kNegotiation) return true;
+  if (is_long && version != kVersion1 && version != kVersion2) return false;
   const uint32_t server = end_hash(frame.destination, frame.destination_port) % kQuicServers;
   uint64_t& word = quic_servers_[server >> 6];
   const uint64_t bit = 1ull << (server & 63);
-  if (first & kLong) {
-    const uint32_t version = load32(frame.payload + 1);
-    const bool is_read = (first & kFixed) != 0 && (version == kVersion1 || version == kVersion2);
-    if (is_read) word |= bit;
-    return is_read || version == 0;
+  if (is_long) {
+    word |= bit;
+    return true;
   }
   if (!(word & bit)) return false;
   const uint32_t flow = _mm_crc32_u32(hash_of(frame), static_cast<uint32_t>(frame.time_ns >> kWhileShift)) | 1;  // 0: none

@@ -193,13 +193,13 @@ TEST_F(Picker, OfQuicLongHeadersAndTheFirstShortOneOfAClientAreHandedOn) {
   EXPECT_EQ(picked(std::string("\xc3\x00\x00\x00\x01", 5), 40000, 443), 47u) << "first byte, version, two IDs";
   EXPECT_EQ(picked("\xd3\x6b\x33\x43\xcf", 40000, 443), 47u) << "version 2";
   EXPECT_EQ(picked(std::string("\x80\x00\x00\x00\x00", 5), 443, 40000), 47u) << "version negotiation";
-  EXPECT_EQ(picked(std::string("\x80\x00\x00\x00\x01", 5), 40000, 443), 0u) << "RTP, perhaps";
+  EXPECT_EQ(picked(std::string("\x80\x60\x00\x00\x01", 5), 40000, 443), 0u) << "RTP";
   EXPECT_EQ(picked("\xc3Q043", 40000, 443), 0u);
   EXPECT_EQ(picked("\x41 short", 40000, 443), 47u);
   EXPECT_EQ(picked("\x41 short", 40000, 443), 0u) << "once is enough";
   EXPECT_EQ(picked("\x41 short", 40001, 443), 47u) << "another client";
   EXPECT_EQ(picked("\x41 short", 40001, 8443), 0u) << "another server";
-  EXPECT_EQ(picked("\x01 neither", 40002, 443), 0u);
+  EXPECT_EQ(picked("\x01 short", 40002, 443), 47u) << "its second bit may be anything";
   frame.time_ns += 60'000'000'000;
   EXPECT_EQ(picked("\x41 short", 40000, 443), 47u) << "by now its leg may be another";
 }
