@@ -322,8 +322,7 @@ void Correlator::update(uint64_t leg_id, const LegEvent& event) {
 void Correlator::leg_over(LegState& leg, Connection& connection, const LegEvent& event) {
   leg.evicted = event.evicted;
   connection.evicted |= event.evicted && !leg.established;
-  if (leg.has_syn() && !leg.established && !leg.refused)
-    tallies_.count_handshake(leg, leg.syn_ack ? Outcome::incomplete : Outcome::unanswered);
+  runner_.take_end(leg, connection);
   turn_pairer_.forget(leg.id.value());
   proxy_transits_.end(leg.id.value());
   store_.close(leg, connection);
