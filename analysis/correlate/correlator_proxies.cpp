@@ -16,7 +16,7 @@ void Correlator::pair_by_turns(uint64_t leg_id, const TurnPairer::Match& match, 
   if (match.is_shared || is_full) {
     if (store_.connection_of(leg_id)->side_basis == SideBasis::guessed) return;
     LegState &client = *store_.leg(leg_id), &beyond = *store_.leg(match.leg_id);
-    if (!store_.share(client, beyond)) return;
+    if (!store_.share(client, beyond, {method, match.confidence, match.rivals})) return;
     services_.of(client.server).learn_pairing(beyond.server, method);
     ++tallies_.pairings[static_cast<size_t>(method)];
     return;
@@ -46,7 +46,7 @@ void Correlator::pair_by_message(const MessagePairer::Match& match, int64_t now_
     runner_.schedule(*store_.connection_of(leg_id));
     return;
   }
-  if (!store_.share(first, leg)) return;
+  if (!store_.share(first, leg, {match.method, match.confidence, match.rivals})) return;
   services_.of(client.server).learn_pairing(beyond.server, match.method);
   ++tallies_.pairings[static_cast<size_t>(match.method)];
 }
