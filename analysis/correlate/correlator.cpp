@@ -262,10 +262,12 @@ void Correlator::update(uint64_t leg_id, const LegEvent& event) {
     case LegEventType::written:
       leg.is_multiplexed = true;
       for (const TurnPairer::Match& match : turn_pairer_.take_written(leg, event, options_.path.size()))
-        pair_by_turns(leg_id, match, event.packet.order_ns);
+        pair_by_turns(match, event.packet.order_ns);
+      for (const TurnPairer::Match& match : turn_pairer_.take_released()) pair_by_turns(match, event.packet.order_ns);
       return;
     case LegEventType::turn:
-      pair_by_turns(leg_id, turn_pairer_.take(leg, event, options_.path.size()), event.packet.order_ns);
+      pair_by_turns(turn_pairer_.take(leg, event, options_.path.size()), event.packet.order_ns);
+      for (const TurnPairer::Match& match : turn_pairer_.take_released()) pair_by_turns(match, event.packet.order_ns);
       proxy_transits_.take(leg_id, event);
       return;
     case LegEventType::attempt:

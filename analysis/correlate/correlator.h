@@ -76,7 +76,7 @@ class Correlator {
   void follow(Crossing& crossing, const Connection& connection, int64_t now_ns);
   void seek_partners(uint64_t leg_id, uint8_t trigger, int64_t now_ns);
   void pair(uint64_t leg_id, const Pairer::Match& match, int64_t now_ns);
-  void pair_by_turns(uint64_t leg_id, const TurnPairer::Match& match, int64_t now_ns);
+  void pair_by_turns(const TurnPairer::Match& match, int64_t now_ns);
   void pair_by_message(const MessagePairer::Match& match, int64_t now_ns);
   uint64_t free_toward(uint64_t leg_id, PointIndex point, int64_t now_ns);
   void take_back(Connection& connection, size_t crossing, int64_t now_ns);

@@ -8,7 +8,8 @@ constexpr size_t kLegsMax = 64;  // of one connection: a client's may go on over
 
 }  // namespace
 
-void Correlator::pair_by_turns(uint64_t leg_id, const TurnPairer::Match& match, int64_t now_ns) {
+void Correlator::pair_by_turns(const TurnPairer::Match& match, int64_t now_ns) {
+  const uint64_t leg_id = match.client_leg_id;
   // Of several exchanges of one leg the first has paired it.
   if (match.leg_id == 0 || store_.place_of(leg_id).connection_id == store_.place_of(match.leg_id).connection_id) return;
   const PairingMethod method = match.asks_the_same ? PairingMethod::payload : PairingMethod::timing;
@@ -21,6 +22,8 @@ void Correlator::pair_by_turns(uint64_t leg_id, const TurnPairer::Match& match, 
     ++tallies_.pairings[static_cast<size_t>(method)];
     return;
   }
+  const LegState &client = *store_.leg(leg_id), &beyond = *store_.leg(match.leg_id);
+  if (beyond.paired[path_side(beyond.point, client.point)]) return;  // of those told at once, an earlier one has it
   pair(leg_id, {match.leg_id, method, match.keeps_packets, match.confidence, match.rivals}, now_ns);
   runner_.schedule(*store_.connection_of(leg_id));
 }
