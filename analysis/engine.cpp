@@ -156,6 +156,9 @@ std::vector<DeviceRecord> Engine::devices() const {
         r.traffic[direction].answered_by_device = known.answered[direction];
         r.traffic[direction].lost = known.openings_dropped[direction];
         if (r.outer == r.inner) continue;
+        r.traffic[direction].entered += known.icmp[direction].entered;
+        r.traffic[direction].forwarded = known.icmp[direction].forwarded;
+        r.traffic[direction].lost += known.icmp[direction].lost;
         if (const auto& by_turns = impl_->correlator.proxy_transits().at(r.outer)[direction]; by_turns.count() > 0)
           r.transit[direction] = by_turns.distribution();
       }

@@ -33,6 +33,18 @@ struct IcmpSighting {
   IcmpError error{};
 };
 
+// By what it is known that a message passed from one leg to another, and how surely.
+struct PairingBasis {
+  PairingMethod method = PairingMethod::none;
+  double confidence = 0;
+  uint32_t rivals = 0;
+};
+// A leg of another connection, beyond a proxy or before it, with which a leg shares messages: by the likeliest of these.
+struct Sharing {
+  uint64_t leg_id = 0;  // LegId::value()
+  PairingBasis basis{};
+};
+
 // What the correlator keeps of one leg.
 struct LegState {
   static constexpr size_t kAttemptsKept = 16;
@@ -65,8 +77,8 @@ struct LegState {
   std::unique_ptr<LegTurns> turns;               // null: none were told
   PerPathSide<bool> paired{};                    // with the next point on that side
   bool paired_within = false;                    // with another leg of its own point
-  std::vector<uint64_t> shared_with;  // legs (LegId::value()) that it shares messages with: the last kSharedMax, the newest last
-  std::vector<uint64_t> not_with;     // legs (LegId::value()) that it was paired with until that was taken back
+  std::vector<Sharing> shared_with;              // the last kSharedMax, the newest last
+  std::vector<uint64_t> not_with;                // legs (LegId::value()) that it was paired with until that was taken back
   RivalKeys rival_keys{};
   std::vector<IcmpSighting> icmp;   // errors about its packets, the first kIcmpKept
   std::unique_ptr<LegStops> stops;  // null: it never stood still

@@ -100,20 +100,23 @@ void ConnectionStore::mark_paired(LegState& leg, LegState& other) {
   }
 }
 
-bool ConnectionStore::share(LegState& leg, LegState& beyond) {
-  const auto add = [this](LegState& to, const LegState& other) {
+bool ConnectionStore::share(LegState& leg, LegState& beyond, const PairingBasis& basis) {
+  const auto add = [&](LegState& to, const LegState& other) {
     auto& others = to.shared_with;
-    if (const auto known = std::find(others.rbegin(), others.rend(), other.id.value()); known != others.rend()) {
+    const auto known =
+        std::find_if(others.rbegin(), others.rend(), [&](const Sharing& s) { return s.leg_id == other.id.value(); });
+    if (known != others.rend()) {
+      if (basis.confidence > known->basis.confidence) known->basis = basis;
       std::rotate(std::prev(known.base()), known.base(), others.end());  // the newest now
       return false;
     }
     if (others.size() >= LegState::kSharedMax)
-      std::erase_if(others, [this](uint64_t id) { return place_of(id).connection_id == 0; });  // evicted
+      std::erase_if(others, [this](const Sharing& s) { return place_of(s.leg_id).connection_id == 0; });  // evicted
     if (others.size() >= LegState::kSharedMax) {
       others.erase(others.begin());
       ++totals_.sharings_forgotten;
     }
-    others.push_back(other.id.value());
+    others.push_back({other.id.value(), basis});
     return true;
   };
   const bool is_new = add(leg, beyond);
@@ -122,17 +125,19 @@ bool ConnectionStore::share(LegState& leg, LegState& beyond) {
   return is_new;
 }
 
-std::vector<uint64_t> ConnectionStore::sharing(const Connection& connection) const {
-  std::vector<uint64_t> ids;
+std::vector<SharedPairingRecord> ConnectionStore::sharing(const Connection& connection) const {
+  std::map<uint64_t, SharedPairingRecord> by_id;
   for (const LegState& leg : connection.legs) {
-    for (const uint64_t other : leg.shared_with) {
-      const uint64_t id = place_of(other).connection_id;
-      if (id != 0 && id != connection.id) ids.push_back(id);
+    for (const Sharing& s : leg.shared_with) {
+      const uint64_t id = place_of(s.leg_id).connection_id;
+      if (id == 0 || id == connection.id) continue;
+      SharedPairingRecord& record = by_id[id];
+      if (s.basis.confidence >= record.confidence) record = {id, s.basis.method, s.basis.confidence, s.basis.rivals};
     }
   }
-  std::sort(ids.begin(), ids.end());
-  ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
-  return ids;
+  std::vector<SharedPairingRecord> records;
+  for (const auto& [id, record] : by_id) records.push_back(record);
+  return records;
 }
 
 // REQUIRES: the edge between the two is gone. A leg may have several at a point: retries through a NAT.

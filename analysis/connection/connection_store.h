@@ -50,11 +50,10 @@ class ConnectionStore {
   Connection& connect(uint64_t leg_id, uint64_t other_id);
   // The two legs of an edge know that they are taken, each toward the other's point.
   void mark_paired(LegState& leg, LegState& other);
-  // A leg beyond a proxy, of another connection, carries messages of this one, too.
-  // False: that was known.
-  bool share(LegState& leg, LegState& beyond);
+  // A leg beyond a proxy, of another connection, carries messages of this one, too, as one of them tells. False: that was known.
+  bool share(LegState& leg, LegState& beyond, const PairingBasis& basis);
   // The other connections that it shares a leg with, by id.
-  std::vector<uint64_t> sharing(const Connection& connection) const;
+  std::vector<SharedPairingRecord> sharing(const Connection& connection) const;
   // Takes an edge back: its legs may pair again, but not with each other. Legs that nothing else connects become a connection of
   // their own, the one without the oldest leg. Returns it; null: everything still hangs together.
   Connection* disconnect(Connection& connection, size_t crossing);

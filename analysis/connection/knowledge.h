@@ -64,12 +64,16 @@ class Knowledge {
   struct AddressPairHash {
     size_t operator()(const AddressPair& pair) const { return KeyedHash().add(pair.outside).add(pair.inside).value(); }
   };
+  struct IcmpFates {  // errors; the others may have left it or not
+    uint64_t entered = 0, forwarded = 0, lost = 0;
+  };
   struct Device {
     uint64_t connections = 0, proxied = 0, resets = 0;
     uint64_t renumbered = 0;                    // openings that bore another initial sequence number on either side
     uint64_t openings = 0;                      // of these connections: those whose SYN was seen on both sides
     PerDirection<uint64_t> answered{};          // SYNs that it answered itself, by the way they went
     PerDirection<uint64_t> openings_dropped{};  // SYNs and first datagrams that never left it, by the way they went
+    PerDirection<IcmpFates> icmp;
     PerDirection<UsualTransit> usual_transits;
     uint32_t changes = 0;   // DeviceChange bits, found on any connection
     bool rewrites = false;  // addresses or ports of some connection
@@ -101,6 +105,12 @@ class Knowledge {
     device(client_side, server_side)
         .openings_dropped[client_side <= server_side ? Direction::toward_inside : Direction::toward_outside] +=
         static_cast<uint64_t>(more);
+  }
+  void device_icmp(PointIndex a, PointIndex b, Direction direction, const IcmpFates& more) {
+    IcmpFates& sum = device(a, b).icmp[direction];
+    sum.entered += more.entered;
+    sum.forwarded += more.forwarded;
+    sum.lost += more.lost;
   }
   // What a device does is what it does to any of its connections.
   void device_changed(PointIndex a, PointIndex b, uint32_t changes) { device(a, b).changes |= changes; }

@@ -159,8 +159,8 @@ int AccessLogJoin::client_side_of(const LegState& leg) const {
 
 // Whether messages of the client's connection are known to be seen on the other.
 bool AccessLogJoin::goes_on_over(const LegState& client, const LegState& beyond) const {
-  const auto is_among = [](const std::vector<uint64_t>& legs, const LegState& leg) {
-    return std::find(legs.begin(), legs.end(), leg.id.value()) != legs.end();
+  const auto is_among = [](const std::vector<Sharing>& legs, const LegState& leg) {
+    return std::any_of(legs.begin(), legs.end(), [&](const Sharing& s) { return s.leg_id == leg.id.value(); });
   };
   return store_.place_of(client.id.value()).connection_id == store_.place_of(beyond.id.value()).connection_id ||
          is_among(client.shared_with, beyond) || is_among(beyond.shared_with, client);

@@ -111,6 +111,7 @@ Correlator::Correlator(const EngineOptions& options, EngineLinks& links, SensorV
               [this](const FateEvent& event) { return homes_.owner_of(event, store_); }) {
   for (size_t w = 0; w < links.workers(); ++w) {
     staged_.emplace_back(kStagedEvents, options.offline);
+    told_all_.push_back(false);
     staged_recognitions_.emplace_back(kStagedRecognitions, options.offline);
   }
 }
@@ -127,6 +128,7 @@ bool Correlator::poll() {
   bool all_finished = true;
   for (const WorkerProgress& progress : links_.progress) all_finished &= progress.finished.load(std::memory_order_acquire);
   for (size_t w = 0; w < staged_.size(); ++w) {
+    told_all_[w] = links_.progress[w].legs_closed.load(std::memory_order_acquire);
     staged_[w].fill(*links_.leg_events[w]);
     staged_recognitions_[w].fill(*links_.recognitions[w]);
   }
@@ -165,6 +167,7 @@ bool Correlator::take_next(int64_t horizon_ns) {
   if (!legs && !messages) return false;
   const int64_t time_ns = legs ? time_of(legs->front()) : time_of(messages->front());
   if (time_ns >= horizon_ns && horizon_ns != kTimeMax) return false;
+  if (time_ns == kTimeMax && !all_ends_are_known()) return false;
   if (time_ns != kTimeMax && runner_.fire_next(time_ns)) return true;
   if (legs) {
     const LegEvent event = legs->front();
@@ -173,6 +176,15 @@ bool Correlator::take_next(int64_t horizon_ns) {
   } else {
     take(messages->front());
     messages->pop();
+  }
+  return true;
+}
+
+// The ends of the legs that are open at the end of the input all bear one time, so that no horizon says whose comes next. Each
+// worker tells of them in their order, and of what a leg has said before its end.
+bool Correlator::all_ends_are_known() const {
+  for (size_t w = 0; w < staged_.size(); ++w) {
+    if (staged_[w].empty() && !told_all_[w]) return false;
   }
   return true;
 }
@@ -250,10 +262,12 @@ void Correlator::update(uint64_t leg_id, const LegEvent& event) {
     case LegEventType::written:
       leg.is_multiplexed = true;
       for (const TurnPairer::Match& match : turn_pairer_.take_written(leg, event, options_.path.size()))
-        pair_by_turns(leg_id, match, event.packet.order_ns);
+        pair_by_turns(match, event.packet.order_ns);
+      for (const TurnPairer::Match& match : turn_pairer_.take_released()) pair_by_turns(match, event.packet.order_ns);
       return;
     case LegEventType::turn:
-      pair_by_turns(leg_id, turn_pairer_.take(leg, event, options_.path.size()), event.packet.order_ns);
+      pair_by_turns(turn_pairer_.take(leg, event, options_.path.size()), event.packet.order_ns);
+      for (const TurnPairer::Match& match : turn_pairer_.take_released()) pair_by_turns(match, event.packet.order_ns);
       proxy_transits_.take(leg_id, event);
       return;
     case LegEventType::attempt:
@@ -310,8 +324,7 @@ void Correlator::update(uint64_t leg_id, const LegEvent& event) {
 void Correlator::leg_over(LegState& leg, Connection& connection, const LegEvent& event) {
   leg.evicted = event.evicted;
   connection.evicted |= event.evicted && !leg.established;
-  if (leg.has_syn() && !leg.established && !leg.refused)
-    tallies_.count_handshake(leg, leg.syn_ack ? Outcome::incomplete : Outcome::unanswered);
+  runner_.take_end(leg, connection);
   turn_pairer_.forget(leg.id.value());
   proxy_transits_.end(leg.id.value());
   store_.close(leg, connection);
@@ -458,10 +471,7 @@ void Correlator::follow_no_more_what_is_spread(const LegState& leg, int64_t now_
     for (Crossing& crossing : connection->crossings) {
       const LegState &client_side = connection->legs[crossing.client_leg], &server_side = connection->legs[crossing.server_leg];
       if (!crossing.is_followed || !is_spread(client_side, server_side)) continue;
-      runner_.take_back(*connection, crossing);
-      homes_.take_back(crossing, client_side, server_side, now_ns);
-      crossing.is_followed = false;
-      crossing.stats = {};
+      follow_no_more(*connection, crossing, now_ns);
     }
   }
 }
@@ -475,6 +485,7 @@ void Correlator::take(const RecognitionEvent& event) {
   if (leg == nullptr) return;  // its connection was evicted
   const size_t shown = Pairer::keys_shown(*leg, pairing_trigger::message);
   if (event.kind != RecognitionKind::first_bytes) store_.take(event);  // they are of use while they are new
+  if (event.kind == RecognitionKind::quic) take_quic(event);
   if (Pairer::keys_shown(*leg, pairing_trigger::message) > shown && !event.closing)
     find_partners(event.leg.value(), pairing_trigger::message, event.order_ns);
   if (!event.closing && options_.path.size() > 1) {

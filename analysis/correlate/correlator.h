@@ -11,6 +11,7 @@
 
 #include "analysis/connection/connection_store.h"
 #include "analysis/connection/knowledge.h"
+#include "analysis/connection/quic_clients.h"
 #include "analysis/connection/rival_openings.h"
 #include "analysis/connection/successors.h"
 #include "analysis/connection/tallies.h"
@@ -55,11 +56,12 @@ class Correlator {
   uint64_t pairs_refused() const { return homes_.refused(); }
   uint64_t openings_forgotten() const {
     return pairer_.evicted() + message_pairer_.evicted() + turn_pairer_.evicted() + services_.evicted() + openings_.evicted() +
-           successors_.evicted();
+           successors_.evicted() + quic_clients_.evicted();
   }
 
  private:
   bool take_next(int64_t horizon_ns);
+  bool all_ends_are_known() const;
   void take(const LegEvent& event);
   void open(const LegEvent& event);
   void update(uint64_t leg_id, const LegEvent& event);
@@ -68,12 +70,13 @@ class Correlator {
   void take(const FateEvent& event);
   void add_opening(LegState& leg, const PacketFacts& packet, uint32_t isn);
   void find_partners(uint64_t leg_id, uint8_t trigger, int64_t now_ns);
+  void take_quic(const RecognitionEvent& event);
   void take_sighted(uint64_t leg_id, const PacketFacts& packet);
   void follow_what_passes(uint64_t leg_id, int64_t now_ns);
   void follow(Crossing& crossing, const Connection& connection, int64_t now_ns);
   void seek_partners(uint64_t leg_id, uint8_t trigger, int64_t now_ns);
   void pair(uint64_t leg_id, const Pairer::Match& match, int64_t now_ns);
-  void pair_by_turns(uint64_t leg_id, const TurnPairer::Match& match, int64_t now_ns);
+  void pair_by_turns(const TurnPairer::Match& match, int64_t now_ns);
   void pair_by_message(const MessagePairer::Match& match, int64_t now_ns);
   uint64_t free_toward(uint64_t leg_id, PointIndex point, int64_t now_ns);
   void take_back(Connection& connection, size_t crossing, int64_t now_ns);
@@ -83,6 +86,7 @@ class Correlator {
   bool pair_by_log(AccessLogJoin& log, const AccessLogJoin::ClientLeg& match);
   bool can_be_followed(const Connection& connection, const Crossing& crossing) const;
   bool is_spread(const LegState& client_side, const LegState& server_side) const;
+  void follow_no_more(Connection& connection, Crossing& crossing, int64_t now_ns);
   void follow_no_more_what_is_spread(const LegState& leg, int64_t now_ns);
   void settle_client_side(Connection& connection) const;
   void finish_some();
@@ -91,11 +95,13 @@ class Correlator {
   EngineLinks& links_;
   SensorView& sensor_;
   std::vector<Staging<LegEvent>> staged_;
+  std::vector<bool> told_all_;  // by worker: nothing comes of its legs beyond what is staged
   std::vector<Staging<RecognitionEvent>> staged_recognitions_;
   ConnectionStore store_;
   Knowledge knowledge_;
   RivalOpenings openings_;
   Successors successors_;
+  QuicClients quic_clients_;
   Pairer pairer_;
   PassageModels services_;
   MessagePairer message_pairer_;

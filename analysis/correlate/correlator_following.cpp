@@ -58,6 +58,30 @@ void Correlator::follow(Crossing& crossing, const Connection& connection, int64_
   homes_.open(crossing, connection, offsets, now_ns);
 }
 
+// The pairing stands; what was told of its packets does not.
+void Correlator::follow_no_more(Connection& connection, Crossing& crossing, int64_t now_ns) {
+  runner_.take_back(connection, crossing);
+  homes_.take_back(crossing, connection.legs[crossing.client_leg], connection.legs[crossing.server_leg], now_ns);
+  crossing.is_followed = false;
+  crossing.stats = {};
+}
+
+// What a QUIC leg's partner sends no longer passes on it once another goes on with its connection: a NAT between the two has
+// given it another port.
+void Correlator::take_quic(const RecognitionEvent& event) {
+  LegState& leg = *store_.leg(event.leg.value());
+  const LegState* before = quic_clients_.take(leg, event, store_);
+  if (before == nullptr) return;
+  Connection& connection = *store_.connection_of(before->id.value());
+  for (Crossing& crossing : connection.crossings) {
+    const LegState &a = connection.legs[crossing.client_leg], &b = connection.legs[crossing.server_leg];
+    const LegState* partner = a.id == before->id ? &b : b.id == before->id ? &a : nullptr;
+    if (partner == nullptr || !crossing.is_followed) continue;
+    const bool has_moved_itself = partner->successor != 0 || !connection.is_behind(*before, *partner);
+    if (!has_moved_itself) follow_no_more(connection, crossing, event.order_ns);
+  }
+}
+
 // What of the two legs' packets is missing on one side must have been there to be seen.
 bool Correlator::can_be_followed(const Connection& connection, const Crossing& crossing) const {
   // One side shows how it began and the other, under the same names, does not: what was seen there may be no more than packets

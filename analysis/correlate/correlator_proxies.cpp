@@ -8,7 +8,8 @@ constexpr size_t kLegsMax = 64;  // of one connection: a client's may go on over
 
 }  // namespace
 
-void Correlator::pair_by_turns(uint64_t leg_id, const TurnPairer::Match& match, int64_t now_ns) {
+void Correlator::pair_by_turns(const TurnPairer::Match& match, int64_t now_ns) {
+  const uint64_t leg_id = match.client_leg_id;
   // Of several exchanges of one leg the first has paired it.
   if (match.leg_id == 0 || store_.place_of(leg_id).connection_id == store_.place_of(match.leg_id).connection_id) return;
   const PairingMethod method = match.asks_the_same ? PairingMethod::payload : PairingMethod::timing;
@@ -16,11 +17,13 @@ void Correlator::pair_by_turns(uint64_t leg_id, const TurnPairer::Match& match, 
   if (match.is_shared || is_full) {
     if (store_.connection_of(leg_id)->side_basis == SideBasis::guessed) return;
     LegState &client = *store_.leg(leg_id), &beyond = *store_.leg(match.leg_id);
-    if (!store_.share(client, beyond)) return;
+    if (!store_.share(client, beyond, {method, match.confidence, match.rivals})) return;
     services_.of(client.server).learn_pairing(beyond.server, method);
     ++tallies_.pairings[static_cast<size_t>(method)];
     return;
   }
+  const LegState &client = *store_.leg(leg_id), &beyond = *store_.leg(match.leg_id);
+  if (beyond.paired[path_side(beyond.point, client.point)]) return;  // of those told at once, an earlier one has it
   pair(leg_id, {match.leg_id, method, match.keeps_packets, match.confidence, match.rivals}, now_ns);
   runner_.schedule(*store_.connection_of(leg_id));
 }
@@ -46,7 +49,7 @@ void Correlator::pair_by_message(const MessagePairer::Match& match, int64_t now_
     runner_.schedule(*store_.connection_of(leg_id));
     return;
   }
-  if (!store_.share(first, leg)) return;
+  if (!store_.share(first, leg, {match.method, match.confidence, match.rivals})) return;
   services_.of(client.server).learn_pairing(beyond.server, match.method);
   ++tallies_.pairings[static_cast<size_t>(match.method)];
 }

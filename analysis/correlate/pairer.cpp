@@ -58,7 +58,18 @@ bool Pairer::may_pair(const LegState& leg, const LegState& other, PairingReach r
              other_taken = other.paired[path_side(other.point, leg.point)];
   if (!leg_taken && !other_taken) return true;
   if (leg_taken && other_taken) return false;
-  return leg_taken ? is_retry_of(leg, other) : is_retry_of(other, leg);
+  const LegState &taken = leg_taken ? leg : other, &free = leg_taken ? other : leg;
+  return is_retry_of(taken, free) || goes_on_as(taken, free);
+}
+
+// A NAT may give a client of QUIC another port in the midst of its connection: then what the client's leg is paired with there
+// has a successor, and the client's leg has none.
+bool Pairer::goes_on_as(const LegState& taken, const LegState& other) const {
+  if (taken.successor != 0 || !other.recognised || !other.recognised->quic || !other.recognised->quic->goes_on) return false;
+  const Connection& connection = *store_.find(store_.place_of(taken.id.value()).connection_id);
+  return std::any_of(connection.legs.begin(), connection.legs.end(), [&](const LegState& leg) {
+    return leg.successor == other.id.value() && leg.point == other.point && connection.is_behind(leg, taken);
+  });
 }
 
 // A NAT may give each retry a new port: the same SYN again, on a leg of its own, while nothing is established. Each SYN of the

@@ -260,6 +260,47 @@ double tls_random_score(const LegState& leg, const LegState& other) {
   return a.client_random == b.client_random && a.client_session_id == b.client_session_id ? 0.97 : 0;
 }
 
+// ---- QUIC's connection IDs: pass whatever passes datagrams ----
+
+const RecognisedQuic* quic_of(const LegState& leg) {
+  return leg.recognised && leg.recognised->quic ? &*leg.recognised->quic : nullptr;
+}
+
+KeyedHash& add_id(KeyedHash& hash, const QuicId& id) {
+  hash.add(id.length);
+  for (const uint8_t byte : id.bytes) hash.add(byte);
+  return hash;
+}
+
+// As the client begins: with an ID of at least eight random bytes (RFC 9000, 7.2).
+std::optional<uint64_t> quic_key(const LegState& leg) {
+  constexpr uint8_t kRandomBytesLeast = 8;
+  const RecognisedQuic* quic = quic_of(leg);
+  if (quic == nullptr || !quic->has_begun || quic->goes_on || quic->first.length < kRandomBytesLeast) return std::nullopt;
+  KeyedHash hash;
+  return add_id(add_id(hash.add(10), quic->first), quic->client).value();
+}
+
+double quic_score(const LegState& leg, const LegState& other) {
+  if (!quic_key(leg) || !quic_key(other)) return 0;
+  return quic_of(leg)->first == quic_of(other)->first && quic_of(leg)->client == quic_of(other)->client ? 0.97 : 0;
+}
+
+// From then on by the ID that the server has chosen, which tells its connections apart; of a leg that goes on with a connection
+// it is known from the leg before. Less sure, so that what shows the same datagrams on both sides takes over.
+std::optional<uint64_t> quic_server_key(const LegState& leg) {
+  constexpr uint8_t kBytesLeast = 4;
+  const RecognisedQuic* quic = quic_of(leg);
+  if (quic == nullptr || quic->server.length < kBytesLeast) return std::nullopt;
+  KeyedHash hash;
+  return add_id(hash.add(11), quic->server).value();
+}
+
+double quic_server_score(const LegState& leg, const LegState& other) {
+  if (!quic_server_key(leg) || !quic_server_key(other)) return 0;
+  return quic_of(leg)->server == quic_of(other)->server && quic_of(leg)->client == quic_of(other)->client ? 0.9 : 0;
+}
+
 // ---- PROXY header: it names the ends of the client's own connection ----
 
 std::optional<uint64_t> proxy_key(const LegState& leg) {
@@ -294,6 +335,8 @@ constexpr std::array kMethods = {
     PairingMethodRow{PairingMethod::payload, kWithin, opening | packet, true, true, hairpin_datagram_key, hairpin_datagram_score},
     PairingMethodRow{PairingMethod::proxy_protocol, kAcross, message, false, false, proxy_key, proxy_score},
     PairingMethodRow{PairingMethod::tls_random, kAcross, message, false, true, tls_random_key, tls_random_score},
+    PairingMethodRow{PairingMethod::application_id, kAcross, message, true, true, quic_key, quic_score},
+    PairingMethodRow{PairingMethod::application_id, kAcross, message, true, true, quic_server_key, quic_server_score},
 };
 
 }  // namespace

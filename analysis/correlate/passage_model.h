@@ -33,6 +33,7 @@ class PassageModel {
   // The same, also of what went on before that was seen.
   bool passes_messages_surely() const { return passes(passed_, asked_) && passed_ >= 2 * kPassedLeast; }
   bool passes_clients() const { return passes(partners_, clients_); }
+  bool passes_clients_surely() const { return passes(partners_, clients_) && partners_ >= 2 * kPassedLeast; }
   void learn_asked() { ++asked_; }
   void learn_passed() { ++passed_; }
   void learn_client() { ++clients_; }

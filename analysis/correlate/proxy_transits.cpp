@@ -164,8 +164,8 @@ bool ProxyTransits::is_alone(const Connection& connection, const LegState& clien
     return leg.point == client.point && &leg != &client &&
            any_exchange(leg, [&](const Exchange& e) { return may_contain(e, inner); });
   };
-  const auto competes_by_id = [&](uint64_t id) {
-    const LegState* leg = store_.leg(id);
+  const auto competes_by_id = [&](const Sharing& sharing) {
+    const LegState* leg = store_.leg(sharing.leg_id);
     return leg != nullptr && competes(*leg);
   };
   // Whoever shares it just now is among the newest.

@@ -161,8 +161,9 @@ std::vector<TurnPairer::Match> TurnPairer::find_written(Leg& known, const LegSta
     if (is_own) continue;
     model.learn_carried(is_shared, confidence);
     if (!std::exchange(known.has_partner, true)) model.learn_partner();
-    if (model.passes_clients() || model.has_pairings())
-      matches.push_back({.leg_id = inner->leg_id, .confidence = std::min(kMost, confidence), .is_shared = is_shared});
+    const Match match{
+        .client_leg_id = own.leg_id, .leg_id = inner->leg_id, .confidence = std::min(kMost, confidence), .is_shared = is_shared};
+    if (is_told(leg, model, match)) matches.push_back(match);
   }
   return matches;
 }
@@ -220,13 +221,61 @@ TurnPairer::Match TurnPairer::find(Leg& known, const LegState& leg, const Exchan
     if (best == nullptr || store_.place_of(match.leg_id).connection_id == connection.id || !is_free(leg, *best)) match = {};
   }
   if (match.leg_id == 0) match = settle_pool(known, service, own, pool);
-  if (match.leg_id == 0) return {};
+  match.client_leg_id = own.leg_id;
+  if (match.leg_id == 0) {
+    hold(leg, match);
+    return {};
+  }
   service.learn_carried(match.is_shared, match.confidence);
   if (!std::exchange(known.has_partner, true)) service.learn_partner();
   for (const Exchange& inner : inside.exchanges) {
     if (inner.leg_id == match.leg_id) learn(service, own, inner);
   }
-  return service.passes_clients() || service.has_pairings() ? match : Match{};
+  return is_told(leg, service, match) ? match : Match{};
+}
+
+// Chance finds partners where there is no proxy, too: until it is seen that the service's clients have them, what is clear is
+// held back.
+bool TurnPairer::is_told(const LegState& client, PassageModel& service, const Match& match) {
+  const bool is_told = service.passes_clients() || service.has_pairings();
+  if (!is_told) hold(client, match);
+  if (service.passes_clients_surely()) release(client);
+  return is_told;
+}
+
+// In place of what was held of the leg before, unless each is of an exchange of its own. leg_id 0: its last exchange has made it
+// doubtful.
+void TurnPairer::hold(const LegState& client, const Match& match) {
+  if (match.leg_id == 0 && held_.find(client.server) == nullptr) return;
+  std::vector<Match>& held = held_.use(client.server);
+  if (!match.is_shared && !client.is_multiplexed) {
+    std::erase_if(held, [&](const Match& m) { return m.client_leg_id == match.client_leg_id && !m.is_shared; });
+  }
+  if (match.leg_id == 0) return;
+  if (held.size() == kHeldMax) {
+    held.erase(held.begin());
+    ++evicted_;
+  }
+  held.push_back(match);
+}
+
+void TurnPairer::release(const LegState& client) {
+  if (held_.find(client.server) == nullptr) return;
+  const std::vector<Match> held = std::exchange(held_.use(client.server), {});
+  held_.erase(client.server);
+  for (const Match& match : held) {
+    if (still_holds(match, held)) released_.push_back(match);
+  }
+}
+
+// Nothing else has been found of the two meanwhile, and no two clients have been found the same leg for their own.
+bool TurnPairer::still_holds(const Match& match, const std::vector<Match>& all) const {
+  const LegState *client = store_.leg(match.client_leg_id), *beyond = store_.leg(match.leg_id);
+  if (client == nullptr || beyond == nullptr) return false;
+  if (match.is_shared) return true;
+  const auto claims =
+      std::count_if(all.begin(), all.end(), [&](const Match& m) { return m.leg_id == match.leg_id && !m.is_shared; });
+  return claims == 1 && !client->paired[path_side(client->point, beyond->point)] && is_free(*client, *beyond);
 }
 
 // What each exchange of the pool has for it, by itself, against a stranger.

@@ -6,6 +6,7 @@
 
 #include "analysis/connection/client_side.h"
 #include "analysis/detect/handshake.h"
+#include "analysis/detect/icmp_errors.h"
 
 namespace parallax {
 
@@ -27,10 +28,10 @@ bool has_aftermath(const Connection& connection) {
                      [](const LegState& leg) { return leg.reset.has_value() || leg.stops != nullptr; });
 }
 
-// A connection that got no answer is told long before its legs are over.
-void count_unanswered(Connection& connection, Tallies& tallies) {
+// A connection that got no answer, or an ICMP error for one, is told long before its legs are over.
+void count_as(Outcome outcome, Connection& connection, Tallies& tallies) {
   for (LegState& leg : connection.legs) {
-    if (leg.has_syn() && !leg.syn_ack && !leg.refused) tallies.count_handshake(leg, Outcome::unanswered);
+    if (leg.has_syn() && !leg.refused && failed_outcome(leg) == outcome) tallies.count_handshake(leg, outcome);
   }
 }
 
@@ -119,6 +120,17 @@ void DetectorRunner::look(Connection& connection, int64_t now_ns, bool input_end
 
 void DetectorRunner::take_report(const LegState& leg, const Connection& connection, const LegEvent& event) {
   capture_.take(leg, connection, event);
+}
+
+void DetectorRunner::take_end(LegState& leg, const Connection& connection) {
+  if (leg.has_syn() && !leg.established && !leg.refused) tallies_.count_handshake(leg, failed_outcome(leg));
+  if (leg.icmp.empty()) return;
+  const auto fates = icmp_fates(connection, leg, view(now_ns_, false));
+  for (const Direction direction : kDirections) {
+    if (fates[direction].entered == 0) continue;
+    const int next = direction == Direction::toward_inside ? leg.point + 1 : leg.point - 1;
+    knowledge_.device_icmp(leg.point, static_cast<PointIndex>(next), direction, fates[direction]);
+  }
 }
 
 void DetectorRunner::take_arp_request(const LegEvent& event) {
@@ -337,7 +349,8 @@ void DetectorRunner::take(Verdicts& verdicts) {
   for (Observation& observation : verdicts.told) {
     if (Connection* connection = store_.find(observation.connection_id)) {
       observation.leg_id = connection->legs.front().id.value();
-      if (observation.kind == FindingKind::syn_unanswered) count_unanswered(*connection, tallies_);
+      if (observation.kind == FindingKind::syn_unanswered) count_as(Outcome::unanswered, *connection, tallies_);
+      if (observation.kind == FindingKind::syn_refused) count_as(Outcome::refused, *connection, tallies_);
       opened_from_.take(observation, connection->client_outer ? PathSide::outer : PathSide::inner);
     }
     // What is the work of a saturated listener, or of a device that throttles, is told as theirs.

@@ -60,6 +60,8 @@ class DetectorRunner {
   void take_arp_request(const LegEvent& event);
   // What the capture did to a leg since its last report. REQUIRES: the leg has not taken the event's summary yet.
   void take_report(const LegState& leg, const Connection& connection, const LegEvent& event);
+  // The leg is over: how its opening ended, and what became of the ICMP errors about it.
+  void take_end(LegState& leg, const Connection& connection);
   // The input has ended; `last_ns` is the last time that a port covers. A part of what is left to do, of a few milliseconds: a
   // large input leaves much, and its result may no longer be wanted. True: all is done.
   bool finish_some(int64_t last_ns);

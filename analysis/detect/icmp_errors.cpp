@@ -14,6 +14,14 @@ int weight_of(const IcmpError& error) {
   return error.meaning == IcmpMeaning::too_big ? 2 : error.meaning != IcmpMeaning::other ? 1 : 0;
 }
 
+// The same error, as it left the device. (What it quotes may be numbered otherwise there.)
+bool is_same_further_on(const IcmpSighting& entered, const IcmpSighting& left, int64_t timeout_ns) {
+  const int64_t uncertainty_ns = int64_t{entered.packet.stamp_uncertainty_ns} + left.packet.stamp_uncertainty_ns;
+  const int64_t took_ns = left.packet.order_ns - entered.packet.order_ns;
+  return entered.packet.from == left.packet.from && entered.error.type == left.error.type &&
+         entered.error.code == left.error.code && took_ns >= -uncertainty_ns && took_ns <= timeout_ns;
+}
+
 }  // namespace
 
 const IcmpSighting* icmp_refusal(const LegState& leg) {
@@ -25,6 +33,11 @@ const IcmpSighting* icmp_refusal(const LegState& leg) {
     return icmp.packet.from == Side::server && icmp.error.refuses() && is_of_opening(icmp.packet);
   });
   return found == leg.icmp.end() ? nullptr : &*found;
+}
+
+Outcome failed_outcome(const LegState& leg) {
+  if (leg.syn_ack) return Outcome::incomplete;
+  return icmp_refusal(leg) != nullptr ? Outcome::refused : Outcome::unanswered;
 }
 
 Origin origin_of(const IcmpSighting& refusal, const LegState& leg) {
@@ -67,6 +80,37 @@ IcmpTrace trace_icmp(const Connection& c, Side sender, int64_t from_ns, int64_t 
     if (trace.missing == nullptr || comes_before(c, *trace.missing, leg, sender)) trace.missing = &leg;
   }
   return trace;
+}
+
+PerDirection<Knowledge::IcmpFates> icmp_fates(const Connection& c, const LegState& leg, const DetectorView& view) {
+  PerDirection<Knowledge::IcmpFates> fates;
+  if (c.side_basis == SideBasis::guessed || is_proxied(c) || c.hairpin() != nullptr) return fates;
+  for (const Side sender : kSides) {
+    IcmpTrace trace{.seen = &leg};
+    for (const LegState& next : c.legs) {
+      if (!comes_before(c, next, leg, sender) || std::abs(int{next.point} - int{leg.point}) != 1) continue;
+      if (trace.missing != nullptr) return fates;  // on several legs: which of them it would leave on is not known
+      trace.missing = &next;
+    }
+    if (trace.missing == nullptr) continue;
+    Knowledge::IcmpFates& fate = fates[c.direction_of(opposite(sender))];
+    std::vector<IcmpSighting> left = trace.missing->icmp;
+    for (const IcmpSighting& entered : leg.icmp) {
+      if (entered.packet.from == sender) continue;
+      ++fate.entered;
+      const auto same = std::find_if(left.begin(), left.end(), [&](const IcmpSighting& icmp) {
+        return is_same_further_on(entered, icmp, view.options.device_timeout_ns);
+      });
+      if (same != left.end()) {
+        ++fate.forwarded;
+        left.erase(same);
+        continue;
+      }
+      trace.icmp = &entered;
+      fate.lost += icmp_absent(c, trace, sender, view).holds();
+    }
+  }
+  return fates;
 }
 
 bool may_miss_icmp(const LegState& leg, int64_t until_ns, const DetectorView& view) {

@@ -11,6 +11,8 @@ namespace parallax {
 
 // The first one that answers the client's opening, and refuses it; null: none.
 const IcmpSighting* icmp_refusal(const LegState& leg);
+// How an opening ended that was not accepted, as the leg's point saw it.
+Outcome failed_outcome(const LegState& leg);
 // Who has made the refusal that comes from beyond a point: the server itself, or somebody on the way to it.
 Origin origin_of(const IcmpSighting& refusal, const LegState& leg);
 
@@ -30,5 +32,9 @@ IcmpTrace trace_icmp(const Connection& connection, Side sender, int64_t from_ns,
 bool may_miss_icmp(const LegState& leg, int64_t until_ns, const DetectorView& view);
 // That the error did not leave the device toward the sender. REQUIRES: trace.missing.
 AbsenceProof icmp_absent(const Connection& connection, const IcmpTrace& trace, Side sender, const DetectorView& view);
+
+// What became, beyond the device, of the errors about the leg's packets that entered it on their way back to the sender, as far
+// as they are kept.
+PerDirection<Knowledge::IcmpFates> icmp_fates(const Connection& connection, const LegState& leg, const DetectorView& view);
 
 }  // namespace parallax

@@ -4,6 +4,7 @@
 
 #include "analysis/detect/detectors.h"
 #include "analysis/detect/handshake.h"
+#include "analysis/detect/icmp_errors.h"
 #include "analysis/detect/port_reuse.h"
 #include "analysis/finding/evidence.h"
 #include "analysis/model/text.h"
@@ -74,6 +75,30 @@ void answer_lost(const Handshake& handshake, Observation o, const LegState& seen
   if (failed) out.tell(without_blame(std::move(o), *failed));
 }
 
+// A router or the server's host has refused it, and the client was not told: false where that is not so.
+bool refusal_lost(const Connection& c, const Observation& unanswered, const DetectorView& view, Verdicts& out) {
+  const LegState& a = c.client_leg();
+  const IcmpTrace trace = trace_icmp(c, Side::client, a.attempts.front().order_ns, view.now_ns);
+  if (trace.missing == nullptr || icmp_refusal(*trace.seen) == nullptr || icmp_refusal(a) != nullptr) return false;
+  const AbsenceProof proof = icmp_absent(c, trace, Side::client, view);
+  Observation o = unanswered;
+  o.evidence.push_back(icmp_evidence(*trace.icmp));
+  if (!proof.holds()) {
+    o = without_blame(std::move(o), proof);
+    o.remark += (o.remark.empty() ? "" : " ") + ("A SYN was answered with " + text_of(trace.icmp->error) + ".");
+  } else {
+    o.where = between(trace.missing->point, trace.seen->point);
+    o.origin = Origin::device;
+    o.direction = FindingDirection::server_to_client;
+    o.evidence.push_back(proof.evidence(trace.icmp->packet.time_ns,
+                                        "the ICMP error was not seen within " + duration_of(view.options.device_timeout_ns)));
+    o.absences = proof.absences();
+    o.remark = "It said: " + text_of(trace.icmp->error) + ".";
+  }
+  out.tell(std::move(o));
+  return true;
+}
+
 void unanswered(Connection& c, const DetectorView& view, Verdicts& out) {
   const Handshake handshake(c, view);
   const LegState& a = handshake.client_leg();
@@ -86,6 +111,7 @@ void unanswered(Connection& c, const DetectorView& view, Verdicts& out) {
 
   if (const LegState* answered = handshake.nearest_answer()) return answer_lost(handshake, std::move(o), *answered, view, out);
   if (&d != &a && d.refused) return;  // the refusal was not forwarded: reset_not_forwarded says so, with the packet
+  if (refusal_lost(c, o, view, out)) return;
 
   // Silence is an absence too: an answer may have come, or a SYN have passed, while the sensor was paused. Of several SYNs at
   // least the first got none; of one there is nothing to tell. Where the captures end before it is due, one may end a little
@@ -162,6 +188,9 @@ std::string sentence(const FindingGroup& group, const DetectorView& view) {
     case Where::Kind::between:
       break;
   }
+  if (group.toward_client() && has_icmp_evidence(group.record.evidence))
+    return words.device + " dropped the ICMP errors that refused " + words.connections +
+           ", so that the client waited in vain: " + words.seen_entering + "." + words.remark;
   if (group.toward_client())
     return words.device + " dropped the server's SYN-ACK to " + words.connections + ": " + words.seen_entering + "." +
            words.remark;
@@ -179,7 +208,7 @@ const Detector syn_unanswered = {
     .look = look,
     .sentence = sentence,
     .page = {
-        .means = "A client's SYNs got no answer: neither a SYN-ACK nor a RST.",
+        .means = "A client's SYNs got no answer: neither a SYN-ACK nor a RST, nor an ICMP error that refuses them.",
         .needs = "The SYNs at the client's side. Who dropped them is said where the points on both sides of a device cover the "
                  "time, and beyond the last point where it covers the time in which the answer should have come.",
         .errs = "A server may answer by a path that is not watched.",

@@ -21,7 +21,7 @@ struct alignas(64) WorkerProgress {
   // Everything released to a home before it is in the rings. Behind done_ns where the correlator may still decide on pairings
   // that take effect before that: their logs are released then.
   std::atomic<int64_t> forwarded_ns{kTimeMin};
-  std::atomic<bool> legs_closed{false};  // the input has ended and every leg has been closed
+  std::atomic<bool> legs_closed{false};  // the input has ended, every leg has been closed, and all of it is in the rings
   std::atomic<bool> finished{false};     // so have the pairs; nothing more will come
 };
 

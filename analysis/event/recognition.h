@@ -28,6 +28,7 @@ enum class RecognitionKind : uint8_t {
   dns,               // name in wire form
   first_bytes,       // those bytes: of a direction of an unpaired leg that begins with nothing of the above
   named_address,     // the end of another connection that a server names (an Endpoint as it lies in memory)
+  quic,              // connection IDs: destination, source. Behind a short header the destination's has no end
   dhcp,              // hardware address, client's, requested, assigned address, host name
 };
 
@@ -48,10 +49,10 @@ struct RecognitionEvent {
   uint32_t stamp_uncertainty_ns;
   uint32_t seq;  // TCP: where the message begins; UDP: the sum of the datagram's payload
   uint32_t ack;  // TCP: of the packet that completed it
-  uint32_t id;   // DNS id, DHCP transaction
+  uint32_t id;   // DNS id, DHCP transaction, QUIC version
   PortIndex port;
   uint16_t version;  // TLS: offered or chosen
-  uint16_t code;     // HTTP status; alert level << 8 | description; DNS type; DHCP message type; PROXY version
+  uint16_t code;     // HTTP status; alert level << 8 | description; DNS type; DHCP message type; PROXY version; QuicPacketType
   PointIndex point;
   Side from;
   RecognitionKind kind;

@@ -119,6 +119,14 @@ struct CrossingRecord {
   PerSide<std::optional<uint64_t>> bytes_kept;  // by a proxy that relays the stream as it is: entered and never left
 };
 
+// Another connection whose messages went over one of this one's legs, or the other way round.
+struct SharedPairingRecord {
+  uint64_t connection_id = 0;
+  PairingMethod method = PairingMethod::none;
+  double confidence = 0;
+  uint32_t rivals = 0;
+};
+
 // Where the time between data went, from the client's to the server's end, summed over the turns. With two points or more the
 // device (all devices between them) is what a wait took longer at one side of it than at the other; with one, it is not told
 // apart from the network.
@@ -140,8 +148,8 @@ struct ConnectionRecord {
   std::vector<HttpRequestRecord> http_requests;  // as the leg nearest to the client has seen them
   std::vector<DnsRecord> dns;
   std::vector<DhcpRecord> dhcp;
-  std::vector<uint64_t> shared_with;    // ids of the others whose messages went over one of its legs
-  std::optional<uint64_t> replaced_by;  // the connection that the client opened instead of this one
+  std::vector<SharedPairingRecord> shared_with;  // by id
+  std::optional<uint64_t> replaced_by;           // the connection that the client opened instead of this one
   std::vector<uint64_t> finding_ids;
 };
 

@@ -16,6 +16,10 @@ inline std::string_view as_text(std::span<const uint8_t> bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
+inline std::span<const uint8_t> as_bytes(std::string_view text) {
+  return {reinterpret_cast<const uint8_t*>(text.data()), text.size()};
+}
+
 // How many bytes of an element are still to be read.
 struct Scope {
   uint32_t left = UINT32_MAX;

@@ -1,5 +1,7 @@
 #include "analysis/recognise/protocol_parser.h"
 
+#include <nmmintrin.h>
+
 #include <algorithm>
 
 #include "analysis/model/sequence.h"
@@ -24,6 +26,7 @@ constexpr uint8_t kRpcVersion = 5;
 constexpr uint16_t kFtpPassive = 227;
 constexpr size_t kWaitingMax = 64;      // live: messages that wait for room in the ring to the correlator
 constexpr size_t kFirstBytesLeast = 4;  // fewer say nothing
+constexpr uint8_t kQuicPacketsMax = 8;  // told of a direction: a handshake, with version negotiation and a Retry, has five
 constexpr std::string_view kHttp2 = "h2", kHttp2Preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";  // RFC 9113, 3.4
 constexpr size_t kTlsFirstBytes = 6;  // record header, and the type of the handshake message
 
@@ -32,6 +35,17 @@ std::string_view bytes_of(const T& value) {
   return {reinterpret_cast<const char*>(&value), sizeof(value)};
 }
 std::string_view text_of(const TlsSessionId& id) { return as_text({id.bytes.data(), id.length}); }
+std::string_view text_of(const QuicId& id) { return as_text({id.bytes.data(), id.length}); }
+
+// Of what it says, for who tells only what is new.
+uint32_t hash_of(const QuicPacket& packet) {
+  uint32_t hash = static_cast<uint32_t>(packet.type);
+  for (const QuicId* id : {&packet.destination, &packet.source}) {
+    for (const uint8_t byte : id->bytes) hash = _mm_crc32_u8(hash, byte);
+    hash = _mm_crc32_u8(hash, id->length);
+  }
+  return hash;
+}
 
 bool begins(Bytes bytes, std::string_view text) { return as_text(bytes).substr(0, text.size()) == text.substr(0, bytes.size()); }
 bool is_port(const Sighting& s, uint16_t port) { return s.source_port == port || s.destination_port == port; }
@@ -421,26 +435,58 @@ void ProtocolParser::take_datagram(State& state, const Packet& packet, const Sig
     if (status != ParseStatus::foreign && message.has_question) send_dns(state, packet, 0, message);
     return;
   }
-  RecognitionEvent event = event_of(packet, RecognitionKind::dhcp, 0);
   if (is_port(s, 67) || is_port(s, 68)) {
-    DhcpMessage message;
-    if (parse_dhcp_message(bytes, message) == ParseStatus::foreign || !message.has_header) return;
-    event.id = message.transaction_id;
-    event.code = message.message_type;
-    event.answer = message.reply;
-    event.version = 4;
-    event.add(0, as_text(message.hardware_address).substr(0, message.hardware_length), message.hardware_address.size());
-    event.add(1, bytes_of(message.client_address), sizeof(Address));
-    event.add(2, message.has_requested_address ? bytes_of(message.requested_address) : std::string_view{}, sizeof(Address));
-    event.add(3, bytes_of(message.your_address), sizeof(Address));
-    event.add(4, message.host_name, 255);
+    take_dhcp(state, packet, bytes);
+  } else if (is_port(s, 546) || is_port(s, 547)) {
+    take_dhcpv6(state, packet, bytes);
   } else {
-    Dhcpv6Message message;
-    if (parse_dhcpv6_message(bytes, message) != ParseStatus::done) return;
-    event.id = message.transaction_id;
-    event.code = message.message_type;
-    event.version = 6;
+    take_quic(state, packet, bytes);
   }
+}
+
+void ProtocolParser::take_dhcp(State& state, const Packet& packet, Bytes bytes) {
+  DhcpMessage message;
+  if (parse_dhcp_message(bytes, message) == ParseStatus::foreign || !message.has_header) return;
+  RecognitionEvent event = event_of(packet, RecognitionKind::dhcp, 0);
+  event.id = message.transaction_id;
+  event.code = message.message_type;
+  event.answer = message.reply;
+  event.version = 4;
+  event.add(0, as_text(message.hardware_address).substr(0, message.hardware_length), message.hardware_address.size());
+  event.add(1, bytes_of(message.client_address), sizeof(Address));
+  event.add(2, message.has_requested_address ? bytes_of(message.requested_address) : std::string_view{}, sizeof(Address));
+  event.add(3, bytes_of(message.your_address), sizeof(Address));
+  event.add(4, message.host_name, 255);
+  send(state, event);
+}
+
+void ProtocolParser::take_dhcpv6(State& state, const Packet& packet, Bytes bytes) {
+  Dhcpv6Message message;
+  if (parse_dhcpv6_message(bytes, message) != ParseStatus::done) return;
+  RecognitionEvent event = event_of(packet, RecognitionKind::dhcp, 0);
+  event.id = message.transaction_id;
+  event.code = message.message_type;
+  event.version = 6;
+  send(state, event);
+}
+
+// The IDs in the clear, where they are not those told last; and what stands behind the first short header of a client of which
+// none were seen, for it may be known from another leg.
+void ProtocolParser::take_quic(State& state, const Packet& packet, Bytes bytes) {
+  Stream& stream = state.streams[packet.from];
+  QuicPacket quic;
+  if (stream.quic_told == kQuicPacketsMax || parse_quic_packet(bytes, quic) == ParseStatus::foreign) return;
+  const bool is_short = quic.type == QuicPacketType::one_rtt;
+  if (is_short && (packet.from == Side::server || stream.quic_told > 0)) return;
+  const uint32_t ids = hash_of(quic);
+  if (stream.quic_told > 0 && ids == stream.quic_ids) return;
+  stream.quic_ids = ids;
+  ++stream.quic_told;
+  RecognitionEvent event = event_of(packet, RecognitionKind::quic, 0);
+  event.id = quic.version;
+  event.code = static_cast<uint16_t>(quic.type);
+  event.add(0, text_of(quic.destination), kQuicIdBytesMax);
+  event.add(1, text_of(quic.source), kQuicIdBytesMax);
   send(state, event);
 }
 

@@ -14,6 +14,7 @@
 #include "analysis/event/recognition.h"
 #include "analysis/event/worker_counters.h"
 #include "analysis/protocol/dns_message.h"
+#include "analysis/protocol/quic_packet.h"
 #include "analysis/recognise/message_buffer.h"
 #include "capture/core/outbox.h"
 
@@ -58,6 +59,8 @@ class ProtocolParser {
     uint8_t client_hellos = 0;        // of those
     bool has_body = false;            // body_end holds
     bool hello_told = false;          // of the message in the buffer
+    uint8_t quic_told = 0;            // packets
+    uint32_t quic_ids = 0;            // a hash of those told last
   };
   struct State {
     PerSide<Stream> streams;
@@ -87,6 +90,9 @@ class ProtocolParser {
   uint32_t state_index(uint32_t slot) const { return slot < state_of_slot_.size() ? state_of_slot_[slot] : kNone; }
   State* state_of(uint32_t slot);
   void take_datagram(State& state, const Packet& packet, const Sighting& s, Bytes bytes);
+  void take_dhcp(State& state, const Packet& packet, Bytes bytes);
+  void take_dhcpv6(State& state, const Packet& packet, Bytes bytes);
+  void take_quic(State& state, const Packet& packet, Bytes bytes);
   void take_stream(uint32_t state_index, const Packet& packet, uint32_t seq, std::optional<uint32_t> first_seq, Bytes bytes);
   void begin(uint32_t state_index, const Packet& packet, uint32_t seq, Bytes bytes);
   void go_on(uint32_t state_index, const Packet& packet, uint32_t seq, Bytes bytes);

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "analysis/model/sequence.h"
+#include "analysis/protocol/byte_reader.h"
 
 namespace parallax {
 namespace {
@@ -48,6 +49,9 @@ bool Recognised::take(const RecognitionEvent& event) {
       return take_dns(event);
     case RecognitionKind::dhcp:
       return take_dhcp(event);
+    case RecognitionKind::quic:
+      take_quic(event);
+      return true;
   }
   return true;
 }
@@ -160,6 +164,20 @@ bool Recognised::take_dhcp(const RecognitionEvent& event) {
   if (event.answer) copy_to(event.text(3), at->assigned_address);
   if (!event.text(4).empty()) at->host_name = event.text(4);
   return true;
+}
+
+// A server may choose anew after a Retry: its clients then use what it says in its own packets (RFC 9000, 7.2).
+void Recognised::take_quic(const RecognitionEvent& event) {
+  if (!quic) quic.emplace();
+  const auto type = static_cast<QuicPacketType>(event.code);
+  const bool has_source = type == QuicPacketType::initial || type == QuicPacketType::handshake;
+  if (event.from == Side::server && has_source) {
+    quic->server = quic_id_of(as_bytes(event.text(1)));
+  } else if (event.from == Side::client && type == QuicPacketType::initial && !quic->has_begun && !quic->goes_on) {
+    quic->first = quic_id_of(as_bytes(event.text(0)));
+    quic->client = quic_id_of(as_bytes(event.text(1)));
+    quic->has_begun = true;
+  }
 }
 
 size_t Recognised::bytes() const {

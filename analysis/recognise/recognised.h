@@ -1,5 +1,5 @@
-// What is known of a leg from its messages. Kept by the correlator, for reports; randoms, session ids and PROXY headers also
-// for the pairing of legs across proxies.
+// What is known of a leg from its messages. Kept by the correlator, for reports; randoms, session ids, connection IDs and PROXY
+// headers also for the pairing of legs.
 //
 // Texts are as they came: bounded, not sanitised. Nothing is kept of a leg that said nothing recognisable.
 #pragma once
@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "analysis/event/recognition.h"
+#include "analysis/protocol/quic_packet.h"
 
 namespace parallax {
 
@@ -67,6 +68,14 @@ struct RecognisedDhcp {
   std::string host_name;
 };
 
+// The connection IDs of a QUIC connection: each side's packets bear the one that the other has chosen.
+struct RecognisedQuic {
+  QuicId first;            // what the client took for the server's before that had chosen one; at least eight random bytes
+  QuicId client, server;   // chosen by the side
+  bool has_begun = false;  // the client's first packet was seen: `first` and `client` hold
+  bool goes_on = false;    // a connection that was known before, from another leg: so are the IDs
+};
+
 struct Recognised {
   static constexpr size_t kRequestsMax = 64;
   static constexpr size_t kExchangesMax = 16;  // DNS, DHCP
@@ -78,6 +87,7 @@ struct Recognised {
   std::vector<RecognisedName> names;
   std::vector<RecognisedDns> dns;
   std::vector<RecognisedDhcp> dhcp;
+  std::optional<RecognisedQuic> quic;
 
   // False: a bound of this leg was reached, and the event was not kept.
   bool take(const RecognitionEvent& event);
@@ -91,6 +101,7 @@ struct Recognised {
   bool take_name(const RecognitionEvent& event);
   bool take_dns(const RecognitionEvent& event);
   bool take_dhcp(const RecognitionEvent& event);
+  void take_quic(const RecognitionEvent& event);
 };
 
 }  // namespace parallax

@@ -66,7 +66,7 @@ bool AnalysisWorker::poll() {
       busy = true;
     }
   } else if (phase_ == Phase::closing_pairs) {
-    if (forwarder_.empty()) {
+    if (forwarder_.empty() && reporter_.empty() && protocol_parser_.outbox().empty()) {
       links_.progress[index_].forwarded_ns.store(kTimeMax, std::memory_order_release);
       links_.progress[index_].legs_closed.store(true, std::memory_order_release);
     }

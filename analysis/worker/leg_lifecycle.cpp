@@ -81,8 +81,10 @@ void LegLifecycle::close_due(int64_t order_ns, PointIndex point) {
 }
 
 bool LegLifecycle::close_some(int64_t last_ns) {
-  for (; closing_at_ < store_.legs.capacity(); ++closing_at_) {
-    const auto leg = static_cast<uint32_t>(closing_at_);
+  if (options_.offline && closing_.empty()) list_what_is_open();
+  const size_t end = options_.offline ? closing_.size() : store_.legs.capacity();
+  for (; closing_at_ < end; ++closing_at_) {
+    const auto leg = options_.offline ? closing_[closing_at_].leg : static_cast<uint32_t>(closing_at_);
     if (!store_.legs.live(leg)) continue;
     // What is known of a leg's last messages goes before its end: so it must not have to wait where that does not.
     if (reporter_.ring_is_full() || recognitions_.size() + 2 > recognitions_.capacity()) return false;
@@ -90,6 +92,14 @@ bool LegLifecycle::close_some(int64_t last_ns) {
     close(leg, store_.no_packet(leg, kTimeMax), idle ? LegEnding::idle : LegEnding::over);
   }
   return true;
+}
+
+// In the order in which the correlator takes their ends. In which slot a leg is depends on the number of workers.
+void LegLifecycle::list_what_is_open() {
+  for (uint32_t leg = 0; leg < store_.legs.capacity(); ++leg) {
+    if (store_.legs.live(leg)) closing_.push_back({store_.legs.key(leg).point, hash_of(store_.legs.key(leg)), leg});
+  }
+  std::sort(closing_.begin(), closing_.end());
 }
 
 void LegLifecycle::sweep(int64_t now_ns, size_t budget) {

@@ -4,6 +4,9 @@
 // sweep finds it some time after.
 #pragma once
 
+#include <compare>
+#include <vector>
+
 #include "analysis/event/engine_links.h"
 #include "analysis/event/worker_counters.h"
 #include "analysis/recognise/protocol_parser.h"
@@ -40,8 +43,14 @@ class LegLifecycle {
   bool close_some(int64_t last_ns);
 
  private:
+  struct Open {
+    PointIndex point;
+    uint32_t key_hash, leg;
+    auto operator<=>(const Open&) const = default;
+  };
   void close_due(int64_t order_ns, PointIndex point);
   void ask_for_look(uint32_t leg, int64_t now_ns);
+  void list_what_is_open();
 
   const EngineOptions options_;
   WorkerCounters& counters_;
@@ -52,6 +61,7 @@ class LegLifecycle {
   const SpscRing<RecognitionEvent>& recognitions_;
   LegExpiry expiry_;  // offline
   size_t sweep_at_ = 0, closing_at_ = 0;
+  std::vector<Open> closing_;  // offline, at the end of the input
   int64_t sweep_round_ns_ = kTimeMin;
 };
 

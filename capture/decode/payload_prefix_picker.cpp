@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "capture/core/bytes.h"
 
@@ -13,6 +14,8 @@ constexpr uint32_t kMessagesMax = 32;         // in one segment
 constexpr uint32_t kFirstBytesMin = 4;        // to tell one protocol from another
 constexpr uint32_t kDnsBytes = 12 + 255 + 4;  // header, name, type and class: the answers are not read
 constexpr uint32_t kDhcpBytes = 1536;
+constexpr uint32_t kQuicBytes = 1 + 4 + 2 * (1 + 20);                   // first byte, version, two connection IDs: one chunk
+constexpr uint32_t kQuicBytesLeast = 1 + 4 + 2;                         // a long header without IDs
 constexpr uint32_t kTlsRecordHeader = 5, kTlsRecordMax = 16384 + 2048;  // RFC 5246, 6.2.3
 constexpr uint32_t kProxyV1Max = 107, kProxyV2Header = 16;
 
@@ -24,6 +27,12 @@ constexpr uint32_t word(const char (&text)[5]) {
 constexpr uint32_t kFtpReplyBytes = 128;
 constexpr uint32_t kRpcResponse = 0x05000203;  // DCE/RPC 5.0: a response in one fragment
 constexpr uint32_t kRpcHeader = 16, kRpcBytes = 1024;
+
+uint32_t end_hash(const Address& address, uint16_t port) {
+  uint32_t hash = port;
+  for (size_t at = 0; at < address.size(); at += sizeof(uint32_t)) hash = _mm_crc32_u32(hash, load32(address.data() + at));
+  return hash;
+}
 
 int32_t distance(uint32_t from, uint32_t to) { return static_cast<int32_t>(to - from); }
 
@@ -89,7 +98,7 @@ void PayloadPrefixPicker::grow() {
   }
 }
 
-uint32_t PayloadPrefixPicker::pick_datagram(const Sighting& frame, const CapturedPayload& captured) const {
+uint32_t PayloadPrefixPicker::pick_datagram(const Sighting& frame, const CapturedPayload& captured) {
   const auto limit_of = [](uint16_t port) -> uint32_t {
     switch (port) {
       case 53:    // DNS
@@ -105,7 +114,32 @@ uint32_t PayloadPrefixPicker::pick_datagram(const Sighting& frame, const Capture
         return 0;
     }
   };
-  return std::min(std::max(limit_of(frame.source_port), limit_of(frame.destination_port)), captured.payload_captured);
+  uint32_t limit = std::max(limit_of(frame.source_port), limit_of(frame.destination_port));
+  if (limit == 0 && is_quic_to_pick(frame, captured)) limit = kQuicBytes;
+  return std::min(limit, captured.payload_captured);
+}
+
+// A long header of a version that is read, or version negotiation. Or what may have a short one, toward whom these were sent, the
+// first of its flow in a while: the leg may be a new one, and its client known.
+bool PayloadPrefixPicker::is_quic_to_pick(const Sighting& frame, const CapturedPayload& captured) {
+  constexpr uint8_t kLong = 0x80;
+  constexpr uint32_t kNegotiation = 0, kVersion1 = 1, kVersion2 = 0x6b3343cf;  // RFC 8999, RFC 9000, RFC 9369
+  constexpr int kWhileShift = 34;  // 2^34 ns are 17 s: less than the silence after which a leg is over
+  if (captured.payload_captured < kQuicBytesLeast) return false;
+  const bool is_long = (captured.payload[0] & kLong) != 0;
+  const uint32_t version = is_long ? load32(captured.payload + 1) : 0;
+  if (is_long && version == kNegotiation) return true;
+  if (is_long && version != kVersion1 && version != kVersion2) return false;
+  const uint32_t server = end_hash(frame.destination, frame.destination_port) % kQuicServers;
+  uint64_t& word = quic_servers_[server >> 6];
+  const uint64_t bit = 1ull << (server & 63);
+  if (is_long) {
+    word |= bit;
+    return true;
+  }
+  if (!(word & bit)) return false;
+  const uint32_t flow = _mm_crc32_u32(hash_of(frame), static_cast<uint32_t>(frame.time_ns >> kWhileShift)) | 1;  // 0: none
+  return std::exchange(quic_flows_[flow >> (32 - kQuicFlowBits)], flow) != flow;
 }
 
 uint32_t PayloadPrefixPicker::pick_stream(const Sighting& frame, const CapturedPayload& captured, uint32_t hash) {

@@ -1,13 +1,15 @@
 // Which packets' payload is worth handing on to the analysis: the beginnings of messages that say who talks to whom.
 //
 // Decided from the payload's first bytes alone: a TLS handshake or alert record, an HTTP/1 request or status line, a PROXY
-// header; and by port DNS and DHCP. What a message's first segment leaves open is followed in a small table, keyed by flow and
-// direction: the range of sequence numbers that is still wanted. The table also knows where directions begin that were just
-// opened, so that their first segments are handed on in whatever order they come. It is made of buckets of four; where one is
-// full, the table of a file grows (what is picked depends on the file alone, and not on a hash that is keyed anew in each
-// process), as far as for some 50,000 directions at once; live, or beyond, the one opened first goes, which costs a payload
-// prefix and is counted. One for each port, used by its rx worker's thread alone. A data packet on the fast path costs one hash,
-// a look at a bitmap of 128 bytes, and one at the payload's first two bytes: 3 ns beside the 12 of decoding it.
+// header; by port DNS and DHCP; a QUIC packet with a long header. What a message's first segment leaves open is followed in a
+// small table, keyed by flow and direction: the range of sequence numbers that is still wanted. The table also knows where
+// directions begin that were just opened, so that their first segments are handed on in whatever order they come. It is made of
+// buckets of four; where one is full, the table of a file grows (what is picked depends on the file alone, and not on a hash that
+// is keyed anew in each process), as far as for some 50,000 directions at once; live, or beyond, the one opened first goes, which
+// costs a payload prefix and is counted. Behind a short header only the connection ID shows whose a QUIC packet is: of what a
+// client sends to a server that has been seen to speak QUIC, one now and then is handed on. One for each port, used by its rx
+// worker's thread alone. A data packet on the fast path costs one hash, a look at a bitmap of 128 bytes, and one at the payload's
+// first two bytes: 3 ns beside the 12 of decoding it.
 #pragma once
 
 #include <nmmintrin.h>
@@ -27,7 +29,12 @@ class PayloadPrefixPicker {
   static constexpr size_t kBucketsLeast = 1024, kBucketsMost = 1 << 18;  // 64 KiB; 16 MiB
 
   explicit PayloadPrefixPicker(bool may_grow)
-      : may_grow_(may_grow), mask_(kBucketsLeast - 1), open_(kBucketsLeast / 64), buckets_(kBucketsLeast) {}
+      : may_grow_(may_grow),
+        mask_(kBucketsLeast - 1),
+        open_(kBucketsLeast / 64),
+        buckets_(kBucketsLeast),
+        quic_servers_(kQuicServers / 64),
+        quic_flows_(1 << kQuicFlowBits) {}
 
   // Directions that were given up before all that was wanted of them had come, for others.
   uint64_t given_up() const { return given_up_; }
@@ -105,7 +112,8 @@ class PayloadPrefixPicker {
 
   void note_opening(const Sighting& frame);
   uint32_t pick_stream(const Sighting& frame, const CapturedPayload& captured, uint32_t hash);
-  uint32_t pick_datagram(const Sighting& frame, const CapturedPayload& captured) const;
+  uint32_t pick_datagram(const Sighting& frame, const CapturedPayload& captured);
+  bool is_quic_to_pick(const Sighting& frame, const CapturedPayload& captured);
   uint32_t begin_message(const Sighting& frame, uint32_t hash, uint32_t seq, const Part& payload, bool undecided);
   uint32_t go_on(const Sighting& frame, Entry& entry, uint32_t hash, uint32_t seq, const Part& payload);
   static Extent extent_of(const Part& part, bool stream_port);
@@ -126,6 +134,11 @@ class PayloadPrefixPicker {
   std::vector<uint64_t> open_;  // which buckets hold something
   std::vector<Bucket> buckets_;
   uint64_t given_up_ = 0;
+  // By hash: whom QUIC was sent to with a long header; and whose packets have been handed on of late, one flow in each place.
+  // Chance makes a server of another, and a flow new again: that is a payload prefix more.
+  static constexpr size_t kQuicServers = 1 << 16, kQuicFlowBits = 12;  // 8 KiB; 16 KiB
+  std::vector<uint64_t> quic_servers_;
+  std::vector<uint32_t> quic_flows_;
 };
 
 }  // namespace parallax

@@ -76,7 +76,8 @@ class ZstdBytes : public UnpackedBytes {
     return bytes.size() >= sizeof kFrame && std::equal(std::begin(kFrame), std::end(kFrame), bytes.begin());
   }
 
-  explicit ZstdBytes(StoredBytes stored) : UnpackedBytes(std::move(stored)), stream_(::ZSTD_createDStream(), &::ZSTD_freeDStream) {
+  explicit ZstdBytes(StoredBytes stored)
+      : UnpackedBytes(std::move(stored)), stream_(::ZSTD_createDStream(), &::ZSTD_freeDStream) {
     if (!stream_) error_ = "out of memory";
   }
 

@@ -110,9 +110,21 @@ void set_tls(const TlsRecord& from, v1::Tls& to) {
   to.set_alert(from.alert);
 }
 
+template <typename Record>
+void set_pairing(const Record& from, v1::Pairing& to) {
+  to.set_method(to_proto(from.method));
+  to.set_confidence(from.confidence);
+  to.set_rivals(from.rivals);
+}
+
 void set_messages(const ConnectionRecord& from, v1::Connection& to) {
   if (from.replaced_by) to.set_replaced_by(*from.replaced_by);
-  to.mutable_shared_with()->Add(from.shared_with.begin(), from.shared_with.end());
+  for (const SharedPairingRecord& shared : from.shared_with) {
+    to.add_shared_with(shared.connection_id);
+    v1::SharedPairing& message = *to.add_shared_pairings();
+    message.set_connection_id(shared.connection_id);
+    set_pairing(shared, *message.mutable_pairing());
+  }
   for (const HttpRequestRecord& request : from.http_requests) {
     v1::HttpRequest& message = *to.add_http_requests();
     message.set_method(sanitised(request.method));
@@ -184,10 +196,7 @@ void set_leg(const LegRecord& from, const MessageNames& names, Protocol protocol
 void set_crossing(const CrossingRecord& from, const MessageNames& names, v1::Crossing& to) {
   to.add_between(names.point(from.client_side));
   to.add_between(names.point(from.server_side));
-  v1::Pairing& pairing = *to.mutable_pairing();
-  pairing.set_method(to_proto(from.method));
-  pairing.set_confidence(from.confidence);
-  pairing.set_rivals(from.rivals);
+  set_pairing(from, *to.mutable_pairing());
   to.set_device_kind(to_proto(from.device_kind));
   set_changes(from.changes, to.mutable_device_changes());
   to.set_lost_from_client(from.lost[Side::client]);

@@ -209,6 +209,12 @@ std::vector<Bytes> dhcp_messages() {
   return {dhcp(1, options + Wire{255}), dhcp(2, options), Wire{1, 0xab, 0xcd, 0xef, 0, 1}, Wire{12, 0} + zeros(32)};
 }
 
+std::vector<Bytes> quic_packets() {
+  const Wire ids = Wire{8, 1, 2, 3, 4, 5, 6, 7, 8} + Wire{4, 9, 10, 11, 12};
+  return {Wire{0xc3} + be32(1) + ids + zeros(8), Wire{0xd0} + be32(0x6b3343cf) + ids, Wire{0x80} + be32(0) + ids + be32(1),
+          Wire{0x41} + zeros(24)};
+}
+
 // What long runs of libFuzzer found worth keeping: tests/fuzz/seeds.
 std::vector<Bytes> with_kept(const char* name, std::vector<Bytes> seeds) {
   std::vector<std::filesystem::path> paths;
@@ -320,5 +326,7 @@ TEST(Fuzz, NamedAddressParsersSurviveArbitraryBytes) { run("named", with_kept("n
 TEST(Fuzz, NoMessageHarmsTheParserOfDns) { run("dns", with_kept("dns", dns()), fuzz::parse_dns, 20'000); }
 
 TEST(Fuzz, NoMessageHarmsTheParserOfDhcp) { run("dhcp", with_kept("dhcp", dhcp_messages()), fuzz::parse_dhcp, 20'000); }
+
+TEST(Fuzz, QuicPacketParserSurvivesArbitraryBytes) { run("quic", with_kept("quic", quic_packets()), fuzz::parse_quic, 20'000); }
 
 }  // namespace parallax

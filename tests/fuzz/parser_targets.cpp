@@ -13,6 +13,7 @@
 #include "analysis/protocol/http_head.h"
 #include "analysis/protocol/named_address.h"
 #include "analysis/protocol/proxy_header.h"
+#include "analysis/protocol/quic_packet.h"
 #include "analysis/protocol/tls_hello.h"
 #include "analysis/protocol/x509_names.h"
 #include "tests/fuzz/require.h"
@@ -195,6 +196,15 @@ void describe(const Dhcpv6Message& x, Facts& facts) {
   REQUIRE(x.transaction_id < 1 << 24);
 }
 
+void describe(const QuicPacket& x, Facts& facts) {
+  REQUIRE(x.destination.length <= kQuicIdBytesMax && x.source.length <= kQuicIdBytesMax);
+  if (!facts.final()) return;
+  facts.number("type", static_cast<uint64_t>(x.type));
+  facts.number("version", x.version);
+  facts.copied("destination", Bytes(x.destination.bytes).first(x.destination.length));
+  facts.copied("source", Bytes(x.source.bytes).first(x.source.length));
+}
+
 template <typename Out>
 using Parse = ParseStatus (*)(Bytes, Out&);
 
@@ -272,5 +282,7 @@ void parse_dhcp(const uint8_t* data, size_t size) {
   check<DhcpMessage>(parse_dhcp_message, {data, size});
   check<Dhcpv6Message>(parse_dhcpv6_message, {data, size});
 }
+
+void parse_quic(const uint8_t* data, size_t size) { check<QuicPacket>(parse_quic_packet, {data, size}); }
 
 }  // namespace parallax::fuzz

@@ -31,5 +31,6 @@ void parse_proxy(const uint8_t* data, size_t size);
 void parse_named(const uint8_t* data, size_t size);
 void parse_dns(const uint8_t* data, size_t size);
 void parse_dhcp(const uint8_t* data, size_t size);
+void parse_quic(const uint8_t* data, size_t size);
 
 }  // namespace parallax::fuzz

@@ -237,18 +237,24 @@ def told_of(connections):
     return told
 
 
-def calibration(shapes, truth, told, pairings):
-    """Whether a confidence means what it says: of the pairings stated within it how many are right."""
+def floor_of(confidence):
+    return max(edge for edge in (0.0, 0.8, 0.9, 0.95, 0.97, 0.98, 0.99) if edge <= confidence)
+
+
+def calibration(shapes, truth, told, pairings, shared):
+    """Whether a confidence means what it says: of the pairings stated within it how many are right. `shared`: by client, the connections that it is shared with, as
+    method, confidence and their ends inside."""
     bins = collections.defaultdict(lambda: [0, 0])
     for shape in shapes:
         for client, inside in truth[shape.name].items():
             if client in pairings and told.get(client):
                 method, confidence = pairings[client]
-                floor = max(edge for edge in (0.0, 0.8, 0.9, 0.95, 0.97, 0.98, 0.99) if edge <= confidence)
-                bins[method, floor][told[client] <= inside] += 1
-    print("\n%-18s %-10s %6s %6s   %s" % ("method", "stated", "right", "wrong", "share"))
+                bins[method, floor_of(confidence)][told[client] <= inside] += 1
+            for method, confidence, ends in shared.get(client, ()):
+                bins["shared, " + method, floor_of(confidence)][bool(ends & inside)] += 1
+    print("\n%-26s %-10s %6s %6s   %s" % ("method", "stated", "right", "wrong", "share"))
     for (method, floor), (wrong, right) in sorted(bins.items()):
-        print("%-18s %-10s %6d %6d   %.4f" % (method, "%.2f and up" % floor, right, wrong, right / (right + wrong)))
+        print("%-26s %-10s %6d %6d   %.4f" % (method, "%.2f and up" % floor, right, wrong, right / (right + wrong)))
 
 
 def report(shapes, truth, told, methods):
@@ -324,16 +330,21 @@ def analyse(bin_folder, folder, options=()):
 def judge(bin_folder, folder, shapes, options=()):
     records = records_of(bin_folder, folder, options)
     connections = [record["connection"] for record in records if "connection" in record]
-    methods, pairings = {}, {}
+    methods, pairings, shared = {}, {}, {}
+    inside = {c["id"]: {end(leg["client"]) for leg in c["legs"] if leg["point"] == "inside"} for c in connections}
     for c in connections:
         for leg in c["legs"]:
             if leg["point"] == "outside":
+                if not inside[c["id"]]:  # else the other may use one of its own
+                    shared[end(leg["client"]), leg["server"]["port"]] = [
+                        (s["pairing"]["method"], s["pairing"]["confidence"], inside[s["connection_id"]])
+                        for s in c.get("shared_pairings", []) if inside.get(s["connection_id"])]
                 if c.get("crossings"):
                     pairings[end(leg["client"]), leg["server"]["port"]] = (c["crossings"][0]["pairing"]["method"], c["crossings"][0]["pairing"]["confidence"])
                 methods[end(leg["client"]), leg["server"]["port"]] = c["crossings"][0]["pairing"]["method"] if c.get("crossings") else "shared" if c.get("shared_with") else "-"
     truth, told = truth_of(folder), told_of(connections)
     short = report(shapes, truth, told, methods) + report_links(shapes, truth, connections)
-    calibration(shapes, truth, told, pairings)
+    calibration(shapes, truth, told, pairings, shared)
     findings = [record["finding"] for record in records if "finding" in record]
     return short + proxies_transit.judge(folder, shapes, connections, end) + proxies_transit.judge_streams(folder, connections, findings, end)
 

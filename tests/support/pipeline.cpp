@@ -160,7 +160,9 @@ static std::string describe_messages(const ConnectionRecord& c) {
     }
     if (l.proxied) text += fmt::format("    proxied {} > {}\n", to_string(l.proxied->client), to_string(l.proxied->server));
   }
-  for (const uint64_t id : c.shared_with) text += fmt::format("    shared with {}\n", id);
+  for (const SharedPairingRecord& s : c.shared_with)
+    text += fmt::format("    shared with {} {} confidence {:.3f} rivals {}\n", s.connection_id, name_of(s.method), s.confidence,
+                        s.rivals);
   for (const HttpRequestRecord& r : c.http_requests)
     text += fmt::format("    http {} {} {} for {} host {}\n", r.method, r.target, r.status, r.forwarded_for, r.host);
   for (const DnsRecord& d : c.dns) text += fmt::format("    dns {} {} {} {}\n", d.id, d.name, d.type, d.rcode);

@@ -96,6 +96,24 @@ TEST(ConnectionStoreBounds, MessagesOfEndedConnectionsMakeRoom) {
   EXPECT_EQ(store.totals().messages_forgotten, 1u);
 }
 
+TEST_F(ConnectionStoreTest, ASharedLegIsAsSureAsTheLikeliestOfItsMessages) {
+  const uint64_t client = open(0), other = open(0), beyond = open(1);
+  pair(other, beyond);
+  const auto share = [&](const PairingBasis& basis) { return store_.share(*store_.leg(client), *store_.leg(beyond), basis); };
+  EXPECT_TRUE(share({PairingMethod::timing, 0.97, 1}));
+  EXPECT_FALSE(share({PairingMethod::payload, 0.98, 0}));
+  EXPECT_FALSE(share({PairingMethod::timing, 0.9, 2}));
+  const auto of_client = store_.sharing(*store_.connection_of(client)), of_other = store_.sharing(*store_.connection_of(other));
+  ASSERT_EQ(of_client.size(), 1u);
+  EXPECT_EQ(of_client[0].connection_id, connection_of(other));
+  EXPECT_EQ(of_client[0].method, PairingMethod::payload);
+  EXPECT_EQ(of_client[0].confidence, 0.98);
+  EXPECT_EQ(of_client[0].rivals, 0u);
+  ASSERT_EQ(of_other.size(), 1u);
+  EXPECT_EQ(of_other[0].connection_id, connection_of(client));
+  EXPECT_EQ(of_other[0].confidence, 0.98);
+}
+
 TEST_F(ConnectionStoreTest, AMergedConnectionIsFoundByAnyOfItsLegs) {
   const uint64_t a = open(0), b = open(1);
   const uint64_t gone = connection_of(b);

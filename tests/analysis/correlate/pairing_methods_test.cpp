@@ -150,6 +150,38 @@ TEST(PairingMethods, OneClientHelloIsOneConnection) {
   EXPECT_FALSE(row.key(LegState{}).has_value());
 }
 
+LegState leg_with_quic(std::string_view first, std::string_view client, std::string_view server, bool goes_on = false) {
+  const auto id = [](std::string_view text) { return quic_id_of({reinterpret_cast<const uint8_t*>(text.data()), text.size()}); };
+  LegState leg;
+  leg.protocol = ip_protocol::udp;
+  leg.recognised = std::make_unique<Recognised>();
+  leg.recognised->quic = RecognisedQuic{id(first), id(client), id(server), !first.empty(), goes_on};
+  return leg;
+}
+
+TEST(PairingMethods, QuicIsOneConnectionByTheIdThatItsClientBeganWith) {
+  const PairingMethodRow& row = row_of(PairingMethod::application_id, PairingReach::neighbours);
+  EXPECT_TRUE(row.keeps_packets);
+  const LegState leg = leg_with_quic("FirstOne", "me", "");
+  EXPECT_EQ(row.key(leg), row.key(leg_with_quic("FirstOne", "me", "")));
+  EXPECT_GT(row.score(leg, leg_with_quic("FirstOne", "me", "ServerI1")), 0.95);
+  EXPECT_EQ(row.score(leg, leg_with_quic("FirstTwo", "me", "")), 0);
+  EXPECT_EQ(row.score(leg, leg_with_quic("FirstOne", "you", "")), 0);
+  EXPECT_FALSE(row.key(leg_with_quic("Seven b", "me", "")).has_value()) << "no client may begin with so short an ID";
+  EXPECT_FALSE(row.key(leg_with_quic("FirstOne", "me", "ServerI1", true)).has_value()) << "it began on another leg";
+  EXPECT_FALSE(row.key(LegState{}).has_value());
+}
+
+TEST(PairingMethods, QuicWithoutItsBeginningIsOneConnectionByTheIdThatItsServerHasChosen) {
+  const auto rows = pairing_methods();
+  const auto row = std::find_if(rows.rbegin(), rows.rend(),
+                                [](const PairingMethodRow& r) { return r.method == PairingMethod::application_id; });
+  const LegState leg = leg_with_quic("FirstOne", "", "ServerI1", true);
+  EXPECT_EQ(row->score(leg, leg_with_quic("", "", "ServerI1")), 0.9) << "less than what shows the same packets";
+  EXPECT_EQ(row->score(leg, leg_with_quic("FirstOne", "", "ServerI2")), 0);
+  EXPECT_FALSE(row->key(leg_with_quic("FirstOne", "me", "IDs")).has_value()) << "too short";
+}
+
 TEST(PairingIndex, AKeyThatManyShareGivesTheNewestAndCountsTheRest) {
   PairingIndex index;
   for (uint64_t leg = 1; leg <= 5000; ++leg) index.add(42, leg, PairingIndex::Window::opening, kNow);

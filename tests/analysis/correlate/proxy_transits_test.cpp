@@ -131,7 +131,7 @@ TEST_F(ProxyTransitsTest, OfThousandsOfTurnsEachCounts) {
 // A connection to the server that has served thousands: what the newest take is told all the same.
 TEST_F(ProxyTransitsTest, LateClientsOfAConnectionThatManyHaveSharedAreTimed) {
   const uint64_t beyond = leg(kInside, 0);
-  for (int i = 0; i < 3000; ++i) store_.share(*store_.leg(leg(kOutside, 1)), *store_.leg(beyond));
+  for (int i = 0; i < 3000; ++i) store_.share(*store_.leg(leg(kOutside, 1)), *store_.leg(beyond), {});
   EXPECT_EQ(store_.leg(beyond)->shared_with.size(), LegState::kSharedMax);
   EXPECT_EQ(store_.totals().sharings_forgotten, 3000 - LegState::kSharedMax);
   const uint64_t client = leg(kOutside, 2), id = pair(client, beyond);
@@ -228,7 +228,7 @@ TEST_F(ProxyTransitsTest, AnExchangeOfAnotherClientOverTheSameConnectionIsNotTak
   const uint64_t a = leg(kOutside, 0), b = leg(kOutside, 1), beyond = leg(kInside, 2), other = leg(kInside, 3);
   const uint64_t id = pair(a, beyond);
   exchange(a, beyond, 10);
-  store_.share(*store_.leg(b), *store_.leg(beyond));
+  store_.share(*store_.leg(b), *store_.leg(beyond), {});
   // What a asks goes another way, and what b asks over the connection that was a's, within.
   message(a, Side::client, 100, 1);
   message(other, Side::client, 101, 1);

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <map>
 #include <random>
 
 namespace parallax {
@@ -265,6 +266,7 @@ TEST_F(TurnPairerTest, WhereThereIsNoProxyNoneIsInvented) {
   size_t paired = 0;
   for (const Message& m : messages) {
     const TurnPairer::Match match = message(m.leg, m.from, m.ms, m.bytes);
+    EXPECT_TRUE(pairer_.take_released().empty());
     if (match.leg_id == 0) continue;
     connect(m.leg, match.leg_id);
     ++paired;
@@ -303,6 +305,28 @@ TEST_F(TurnPairerTest, TheSameSegmentsAreANatsAndFollowed) {
   }
   ASSERT_EQ(match.leg_id, beyond);
   EXPECT_TRUE(match.keeps_packets);
+}
+
+// Until a service's clients are seen to have partners, chance might have found them: they are told when it is seen.
+TEST_F(TurnPairerTest, WhatWasClearBeforeTheProxyWasKnownIsToldAfterwards) {
+  std::map<uint64_t, uint64_t> beyond_of, told;
+  size_t told_at_once = 0;
+  for (int i = 0; i < 30; ++i) {
+    const double ms = 200.0 * i;
+    const uint64_t client = leg(kOutside, ms), beyond = leg(kInside, ms + 0.2);
+    beyond_of[client] = beyond;
+    const TurnPairer::Match match = exchange(client, beyond, ms + 1);
+    const auto released = pairer_.take_released();
+    told_at_once += match.leg_id != 0;
+    for (const TurnPairer::Match& m : released) EXPECT_TRUE(told.emplace(m.client_leg_id, m.leg_id).second) << "once";
+    if (match.leg_id != 0) {
+      EXPECT_TRUE(told.emplace(client, match.leg_id).second);
+      connect(client, match.leg_id);
+    }
+  }
+  EXPECT_LT(told_at_once, 30u);
+  EXPECT_GE(told.size(), 29u) << "of the first nothing is known with which to compare";
+  for (const auto& [client, leg_id] : told) EXPECT_EQ(leg_id, beyond_of[client]);
 }
 
 }  // namespace

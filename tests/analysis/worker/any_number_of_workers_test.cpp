@@ -1,8 +1,10 @@
 // The same output for any number of workers, on traffic that is made so that time decides: datagrams on five-tuples that fall
-// silent and speak again about when a leg is over, at times that coincide, with a few TCP connections between them.
+// silent and speak again about when a leg is over, at times that coincide, with a few TCP connections between them; and proxied
+// connections that are open when the input ends.
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <string>
 
 #include "tests/support/packet_builder.h"
@@ -31,8 +33,7 @@ struct Shape {
   bool shared_isn = false;
 };
 
-PipelineInput traffic(uint64_t seed, Shape shape) {
-  Random random(seed);
+PipelineInput two_files() {
   PipelineInput input;
   input.options.path = {"outside", "inside"};
   input.options.offline = true;
@@ -43,6 +44,18 @@ PipelineInput traffic(uint64_t seed, Shape shape) {
     port.info.direction = PortDirection::both;
     input.ports.push_back(port);
   }
+  return input;
+}
+
+void sort_by_time(PipelineInput& input) {
+  for (InputPort& port : input.ports)
+    std::stable_sort(port.frames.begin(), port.frames.end(),
+                     [](const TimedFrame& a, const TimedFrame& b) { return a.time_ns < b.time_ns; });
+}
+
+PipelineInput traffic(uint64_t seed, Shape shape) {
+  Random random(seed);
+  PipelineInput input = two_files();
   const auto show = [&](size_t point, int64_t at_ns, const Frame& frame) {
     input.ports[point].frames.push_back({kStartNs + at_ns, 0, frame});
   };
@@ -71,32 +84,101 @@ PipelineInput traffic(uint64_t seed, Shape shape) {
                                   : static_cast<int64_t>(random.below(700)) * 100 * kMs;
     }
   }
-  for (InputPort& port : input.ports)
-    std::stable_sort(port.frames.begin(), port.frames.end(),
-                     [](const TimedFrame& a, const TimedFrame& b) { return a.time_ns < b.time_ns; });
+  sort_by_time(input);
   return input;
 }
 
-void expect_the_same(Shape shape) {
+// One connection as a point sees it.
+class Conversation {
+ public:
+  Conversation(InputPort& port, const Ends& ends)
+      : port_(port), ends_(ends), next_{uint32_t{1000} * ends.client_port, uint32_t{7} * ends.client_port} {}
+
+  void open(int64_t at_ns) {
+    send(at_ns, Side::client, tcp_flag::syn, "");
+    ++next_[Side::client];
+    send(at_ns + kMs / 10, Side::server, tcp_flag::syn | tcp_flag::ack, "");
+    ++next_[Side::server];
+    send(at_ns + kMs / 5, Side::client, tcp_flag::ack, "");
+  }
+  void say(int64_t at_ns, Side from, const std::string& text) {
+    send(at_ns, from, tcp_flag::psh | tcp_flag::ack, text);
+    next_[from] += static_cast<uint32_t>(text.size());
+  }
+  // What the side has said last is `text`.
+  void say_again(int64_t at_ns, Side from, const std::string& text) {
+    next_[from] -= static_cast<uint32_t>(text.size());
+    say(at_ns, from, text);
+  }
+
+ private:
+  void send(int64_t at_ns, Side from, uint8_t flags, const std::string& text) {
+    const bool is_client = from == Side::client;
+    const Ip ip{.source = is_client ? ends_.client : ends_.server, .destination = is_client ? ends_.server : ends_.client};
+    const Tcp tcp{.source_port = is_client ? ends_.client_port : ends_.server_port,
+                  .destination_port = is_client ? ends_.server_port : ends_.client_port,
+                  .seq = next_[from],
+                  .ack = (flags & tcp_flag::ack) ? next_[opposite(from)] : 0,
+                  .flags = flags};
+    port_.frames.push_back({kStartNs + at_ns, 0, tcp_frame(ip, tcp, std::vector<uint8_t>(text.begin(), text.end()))});
+  }
+
+  InputPort& port_;
+  const Ends ends_;
+  PerSide<uint32_t> next_;  // sequence numbers
+};
+
+// The answer to each client is sent again before the input ends: of its exchange nothing is said once that is known.
+PipelineInput proxied_and_open() {
+  PipelineInput input = two_files();
+  for (uint16_t i = 0; i < 64; ++i) {
+    const int64_t at_ns = i * kMs;
+    const Ends client{address("198.51.100.7"), address("198.51.100.1"), static_cast<uint16_t>(20000 + i), 80};
+    const Ends proxy{address("10.0.0.1"), address("10.0.0.2"), static_cast<uint16_t>(50000 + 7 * i), 8080};
+    Conversation outside(input.ports[0], client), inside(input.ports[1], proxy);
+    outside.open(at_ns);
+    outside.say(at_ns + 2 * kMs, Side::client, "what is it?");
+    inside.open(at_ns + 3 * kMs);
+    const std::string header = "PROXY TCP4 198.51.100.7 198.51.100.1 " + std::to_string(client.client_port) + " 80\r\n";
+    inside.say(at_ns + 4 * kMs, Side::client, header + "what is it?");
+    inside.say(at_ns + 14 * kMs, Side::server, "an answer");
+    outside.say(at_ns + 15 * kMs, Side::server, "an answer");
+    outside.say_again(at_ns + 20 * kMs, Side::server, "an answer");
+  }
+  sort_by_time(input);
+  return input;
+}
+
+void expect_the_same(const PipelineInput& input) {
+  const auto& path = input.options.path;
+  const PipelineOutput one = run(input, 1);
+  ASSERT_TRUE(one.finished);
+  const std::string text = one.text(path);
+  EXPECT_EQ(text, run(input, 2).text(path));
+  EXPECT_EQ(text, run(input, 4).text(path));
+  EXPECT_EQ(text, run_threaded(input, 4).text(path));
+}
+
+void expect_the_same_of(Shape shape) {
   for (uint64_t seed = 1; seed <= 8; ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
-    const PipelineInput input = traffic(seed, shape);
-    const auto& path = input.options.path;
-    const PipelineOutput one = run(input, 1);
-    ASSERT_TRUE(one.finished);
-    const std::string text = one.text(path);
-    EXPECT_EQ(text, run(input, 2).text(path));
-    EXPECT_EQ(text, run(input, 4).text(path));
-    EXPECT_EQ(text, run_threaded(input, 4).text(path));
+    expect_the_same(traffic(seed, shape));
   }
 }
 
-TEST(AnyNumberOfWorkers, SaysTheSameOfDatagramsThatFallSilent) { expect_the_same({}); }
+TEST(AnyNumberOfWorkers, SaysTheSameOfDatagramsThatFallSilent) { expect_the_same_of({}); }
 
 // Each may be paired with any other, and is with whoever is clear at the time.
 TEST(AnyNumberOfWorkers, SaysTheSameOfClientsThatShareSequenceNumbers) {
-  expect_the_same({.tcp_one_in = 10, .shared_isn = true});
-  expect_the_same({.tcp_one_in = 2, .shared_isn = true});
+  expect_the_same_of({.tcp_one_in = 10, .shared_isn = true});
+  expect_the_same_of({.tcp_one_in = 2, .shared_isn = true});
+}
+
+// Whether the client's leg ends first or the proxy's, decides on what is known of the exchange.
+TEST(AnyNumberOfWorkers, SaysTheSameOfLegsThatAreOpenAtTheEnd) {
+  const PipelineInput input = proxied_and_open();
+  EXPECT_EQ(run(input, 1).summary.paired_connections, 64u);
+  expect_the_same(input);
 }
 
 }  // namespace

@@ -178,6 +178,32 @@ TEST_F(Picker, DatagramsAreKnownByTheirPorts) {
   EXPECT_EQ(picked(40000, 53), 0u);
 }
 
+TEST_F(Picker, OfQuicLongHeadersAndTheFirstShortOneOfAClientAreHandedOn) {
+  DecodedFrame frame{};
+  frame.protocol = ip_protocol::udp;
+  const auto picked = [&](std::string payload, uint16_t source, uint16_t destination) {
+    payload.resize(1200, 'q');
+    frame.payload = reinterpret_cast<const uint8_t*>(payload.data());
+    frame.payload_captured = frame.payload_length = static_cast<uint32_t>(payload.size());
+    frame.source_port = source;
+    frame.destination_port = destination;
+    return picker_->pick(frame, frame);
+  };
+  EXPECT_EQ(picked("\x41 short", 40000, 443), 0u) << "nobody has spoken QUIC there";
+  EXPECT_EQ(picked(std::string("\xc3\x00\x00\x00\x01", 5), 40000, 443), 47u) << "first byte, version, two IDs";
+  EXPECT_EQ(picked("\xd3\x6b\x33\x43\xcf", 40000, 443), 47u) << "version 2";
+  EXPECT_EQ(picked(std::string("\x80\x00\x00\x00\x00", 5), 443, 40000), 47u) << "version negotiation";
+  EXPECT_EQ(picked(std::string("\x80\x60\x00\x00\x01", 5), 40000, 443), 0u) << "RTP";
+  EXPECT_EQ(picked("\xc3Q043", 40000, 443), 0u);
+  EXPECT_EQ(picked("\x41 short", 40000, 443), 47u);
+  EXPECT_EQ(picked("\x41 short", 40000, 443), 0u) << "once is enough";
+  EXPECT_EQ(picked("\x41 short", 40001, 443), 47u) << "another client";
+  EXPECT_EQ(picked("\x41 short", 40001, 8443), 0u) << "another server";
+  EXPECT_EQ(picked("\x01 short", 40002, 443), 47u) << "its second bit may be anything";
+  frame.time_ns += 60'000'000'000;
+  EXPECT_EQ(picked("\x41 short", 40000, 443), 47u) << "by now its leg may be another";
+}
+
 // Directions that were opened and have said nothing yet, and what is picked of their first bytes.
 struct Openings {
   explicit Openings(bool may_grow) : picker(may_grow) {}
