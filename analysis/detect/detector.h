@@ -22,6 +22,7 @@
 #include "analysis/detect/opened_from.h"
 #include "analysis/detect/reply_sources.h"
 #include "analysis/detect/service_silence.h"
+#include "analysis/detect/source_tries.h"
 #include "analysis/event/events.h"
 #include "analysis/finding/finding_group.h"
 #include "analysis/finding/observation.h"
@@ -57,9 +58,10 @@ struct Verdicts {
   std::vector<Withdrawal> withdrawn;  // told of the connection before, and disproved since
   struct Try {
     Observation observation;  // of its source
-    bool in_vain;
+    SourceTries::End end;
+    bool is_own_name;  // of the source, and not a device's that many clients may share
   };
-  std::vector<Try> tried;  // see SourceTries
+  std::vector<Try> tried;  // see SourceTries, ClosedPorts
   struct Hold {
     Observation observation;  // as of device_delay
     uint64_t direction;       // of which leg's data, and which way it goes
@@ -88,7 +90,6 @@ struct Verdicts {
   std::vector<Observation> opened;  // by a SYN: see Rhythms
 
   void tell(Observation observation) { told.push_back(std::move(observation)); }
-  void tell_if_many(Observation observation, bool in_vain) { tried.push_back({std::move(observation), in_vain}); }
   void withdraw(FindingKind kind, uint64_t connection_id) { withdrawn.push_back({kind, connection_id}); }
 };
 

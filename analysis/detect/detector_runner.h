@@ -22,6 +22,7 @@
 #include "analysis/connection/tallies.h"
 #include "analysis/detect/arp_bursts.h"
 #include "analysis/detect/capture_totals.h"
+#include "analysis/detect/closed_ports.h"
 #include "analysis/detect/datagram_floods.h"
 #include "analysis/detect/detector.h"
 #include "analysis/detect/held_segments.h"
@@ -74,7 +75,8 @@ class DetectorRunner {
   uint64_t arp_stations_evicted() const { return arp_bursts_.evicted(); }
   uint64_t held_segments_evicted() const { return held_segments_.evicted(); }
   uint64_t sources_evicted() const {
-    return source_tries_.evicted() + source_drops_.evicted() + service_loads_.evicted() + rhythms_.evicted();
+    return source_tries_.evicted() + closed_ports_.evicted() + source_drops_.evicted() + service_loads_.evicted() +
+           rhythms_.evicted();
   }
   uint64_t far_sightings_evicted() const { return far_sightings_.evicted(); }
 
@@ -115,6 +117,10 @@ class DetectorRunner {
   void look(Connection& connection, int64_t now_ns, bool input_ended);
   void sum_up();
   void take(Verdicts& verdicts);
+  void take_try(Verdicts::Try tried, std::vector<Observation>& told);
+  void tell_as_scans(std::vector<Observation>& told);
+  void note_scan(uint64_t leg_id, ScanBy by);
+  bool is_told_as_scan(const Observation& observation) const;
   void take_over_what_waits();
   template <typename Which>
   void withdraw(Connection& connection, Which&& which);
@@ -142,6 +148,7 @@ class DetectorRunner {
   StrangerIndex strangers_;
   FarSightings far_sightings_;
   SourceTries source_tries_;
+  ClosedPorts closed_ports_;
   HeldSegments held_segments_;
   ReplySources replies_;
   ServiceSilence service_silence_;
