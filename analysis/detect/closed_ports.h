@@ -47,9 +47,7 @@ class ClosedPorts {
   };
   template <typename Value>
   using BySourceAndService = LruTable<uint64_t, Value, std::hash<uint64_t>>;
-  static uint64_t key_of(const Address& source, const Endpoint& service) {
-    return KeyedHash().add(source).add(service).value();
-  }
+  static uint64_t key_of(const Address& source, const Endpoint& service) { return KeyedHash().add(source).add(service).value(); }
   // FTP, the portmapper, RTSP, FTP over TLS, H.323.
   static constexpr bool tells_of_ports(uint16_t port) {
     return port == 21 || port == 111 || port == 554 || port == 990 || port == 1720;

@@ -27,6 +27,7 @@
 #include "analysis/finding/finding_group.h"
 #include "analysis/finding/observation.h"
 #include "analysis/model/engine_options.h"
+#include "analysis/model/finding_kinds.h"
 #include "analysis/model/sensor_view.h"
 
 namespace parallax {
@@ -117,6 +118,10 @@ struct Detector {
   // Whether other rows tell what depends on it: they read what it has done in Connection::told, it takes back what they told, or
   // they look at what it brings to a memory. Then it is asked even when the kind is off, and what it tells is dropped.
   bool informs_others = false;
+
+  // Kinds of what follows from the observation, which says it all: told of its connection they are taken back, and not told
+  // after.
+  FindingKinds (*explains)(const Observation&) = nullptr;
 
   // ---- triggers; null where the kind has none of that sort ----
   // A connection's opening: when to look at it, in packet time (kTimeMax: not for now), and what is found then. Asked again

@@ -464,18 +464,32 @@ Severity DetectorRunner::severity_of(const Observation& observation) const {
   return observation.severity.value_or(detector_of(observation.kind)->severity);
 }
 
+// What follows from it is told by it.
+void DetectorRunner::note_explained(const Observation& cause) {
+  const Detector* detector = detector_of(cause.kind);
+  Connection* connection = store_.find(cause.connection_id);
+  if (detector->explains == nullptr || connection == nullptr) return;
+  const FindingKinds explained = detector->explains(cause);
+  connection->explained |= explained;
+  const FindingKinds told = connection->told;
+  withdraw(*connection, [&](FindingKind kind, const Where&) { return explained.contains(kind); });
+  connection->told = told;
+}
+
 void DetectorRunner::store(Observation observation) {
-  if (settings_->off.contains(observation.kind)) return;
   // Its connection may have become part of another since.
   if (const LegPlace place = store_.place_of(observation.leg_id); observation.connection_id != 0 && place.connection_id != 0)
     observation.connection_id = place.connection_id;
-  if (is_told_as_scan(observation)) return;
+  note_explained(observation);
+  if (settings_->off.contains(observation.kind) || is_told_as_scan(observation)) return;
   doubt_blind_points(observation);
   // Nobody is harmed by an answer: without the device there is nothing to tell.
   if (observation.kind == FindingKind::answered_by_device && observation.doubt != Doubt::none) return;
   count_for_device(observation.kind, observation.where, observation.direction,
                    {.count = observation.count, .attempts = observation.attempts, .proved = observation.proved}, 1);
   if (is_reset(observation.kind)) ++tallies_.resets[static_cast<size_t>(observation.origin)];
+  Connection* connection = store_.find(observation.connection_id);
+  if (connection != nullptr && connection->explained.contains(observation.kind)) return;
   observation.severity = severity_of(observation);
   const uint64_t id = findings_.observe(observation);
   for (const FindingStore::Merged& merged : findings_.take_merged()) {
@@ -483,7 +497,6 @@ void DetectorRunner::store(Observation observation) {
       if (Connection* connection = store_.find(connection_id)) rename(connection->finding_ids, merged.from, merged.into);
     }
   }
-  Connection* connection = store_.find(observation.connection_id);
   if (connection == nullptr) return;
   auto& ids = connection->finding_ids;
   if (std::find(ids.begin(), ids.end(), id) == ids.end()) ids.push_back(id);

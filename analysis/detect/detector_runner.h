@@ -120,6 +120,7 @@ class DetectorRunner {
   void take_try(Verdicts::Try tried, std::vector<Observation>& told);
   void tell_as_scans(std::vector<Observation>& told);
   void note_scan(uint64_t leg_id, ScanBy by);
+  void note_explained(const Observation& cause);
   bool is_told_as_scan(const Observation& observation) const;
   void take_over_what_waits();
   template <typename Which>

@@ -1,5 +1,5 @@
-// Packets that nobody here made, of hosts with public addresses: what the Internet tries there all day wakes nobody. The captures are
-// not part of the project (PARALLAX_CAPTURES); without them the test is skipped.
+// Packets that nobody here made, of hosts with public addresses: what the Internet tries there all day wakes nobody. The captures
+// are not part of the project (PARALLAX_CAPTURES); without them the test is skipped.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -28,7 +28,8 @@ TEST_P(BackgroundCapturesTest, IsOneLineAndNoWarning) {
   AnalyzeOptions options;
   for (const std::string& point : GetParam().points) {
     const size_t file = point.find('=') + 1;
-    options.points.push_back(point.substr(0, file) + (std::filesystem::path(test::captures_directory()) / point.substr(file)).string());
+    options.points.push_back(point.substr(0, file) +
+                             (std::filesystem::path(test::captures_directory()) / point.substr(file)).string());
     if (!std::filesystem::exists(options.points.back().substr(file))) GTEST_SKIP() << "no " << point.substr(file);
   }
   options.format = "json";
@@ -43,7 +44,8 @@ TEST_P(BackgroundCapturesTest, IsOneLineAndNoWarning) {
 INSTANTIATE_TEST_SUITE_P(
     Captures, BackgroundCapturesTest,
     testing::Values(Files{"l2tp",
-                          {"client=TS-l2tp_http2__client.pcap", "relay=TS-l2tp_http2__relay.pcap", "server=TS-l2tp_http2__server.pcap"}},
+                          {"client=TS-l2tp_http2__client.pcap", "relay=TS-l2tp_http2__relay.pcap",
+                           "server=TS-l2tp_http2__server.pcap"}},
                     Files{"wireguard", {"relay=TS-wg_https1__relay.pcap", "server=TS-wg_https1__server.pcap"}},
                     Files{"proxy",
                           {"client=TS-3proxy_https1__client.pcap", "relay=TS-3proxy_https1__relay.pcap",

@@ -1,5 +1,5 @@
-// Live a scan is known only when it has gone on for a while: what was told of its tries before is taken back then, and what comes
-// after it is not told.
+// Live what explains a finding may be known later than that: what was told before is taken back then, and what comes after it is not
+// told. A scan explains its tries, for one, and a RST that the device keeps its end's reset.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -29,28 +29,40 @@ uint64_t told(const PipelineOutput& output, FindingKind kind) {
   return count;
 }
 
-TEST(ScansLive, WarningsOfWhatTurnsOutToBeBackgroundAreTakenBack) {
+TEST(ToldOnceLive, WarningsOfWhatTurnsOutToBeBackgroundAreTakenBack) {
   const PipelineOutput output = run_live("fan_out/closed_ports_tried_by_many_sources", Variant::fault);
   EXPECT_EQ(told(output, FindingKind::fan_out), 10u);
   EXPECT_EQ(told(output, FindingKind::syn_refused), 0u);
   EXPECT_EQ(told(output, FindingKind::syn_unanswered), 0u);
 }
 
-TEST(ScansLive, ThreeSourcesAreNoBackground) {
+TEST(ToldOnceLive, ThreeSourcesAreNoBackground) {
   const PipelineOutput output = run_live("fan_out/closed_ports_tried_by_many_sources", Variant::twin);
   EXPECT_EQ(told(output, FindingKind::syn_refused), 3u);
 }
 
-TEST(ScansLive, AScanOfOnePortAfterTheOtherIsOneFinding) {
+TEST(ToldOnceLive, AScanOfOnePortAfterTheOtherIsOneFinding) {
   const PipelineOutput output = run_live("syn_refused/scan_is_one_finding", Variant::fault);
   EXPECT_EQ(told(output, FindingKind::fan_out), 20u);
   EXPECT_EQ(told(output, FindingKind::syn_refused), 0u);
 }
 
-TEST(ScansLive, WhoGoesOnTryingIsToldFromThenOn) {
+TEST(ToldOnceLive, WhoGoesOnTryingIsToldFromThenOn) {
   const PipelineOutput output = run_live("syn_refused/client_goes_on_trying_amid_scans", Variant::fault);
   EXPECT_EQ(told(output, FindingKind::syn_refused), 3u);
   EXPECT_EQ(told(output, FindingKind::fan_out), 8u);
+}
+
+TEST(ToldOnceLive, AResetThatTheDeviceKeptIsNoOtherFinding) {
+  const PipelineOutput output = run_live("reset_not_forwarded/reset_not_forwarded", Variant::fault);
+  EXPECT_EQ(told(output, FindingKind::reset_not_forwarded), 1u);
+  EXPECT_EQ(told(output, FindingKind::reset_by_server), 0u);
+  EXPECT_EQ(output.counters.resets[static_cast<size_t>(Origin::server)], 1u) << "it is one all the same";
+}
+
+TEST(ToldOnceLive, AResetThatArrivesIsToldByItself) {
+  const PipelineOutput output = run_live("reset_not_forwarded/reset_not_forwarded", Variant::twin);
+  EXPECT_EQ(told(output, FindingKind::reset_by_server), 1u);
 }
 
 }  // namespace
