@@ -12,6 +12,8 @@ namespace {
 // Rows in the order in which they were first recorded; the first is the floor.
 std::vector<std::pair<std::string, std::map<uint32_t, std::vector<double>>>> rows;
 
+std::vector<std::pair<std::string, std::string>> compared;  // row and base
+
 double median(std::vector<double> values) {
   std::sort(values.begin(), values.end());
   return values[values.size() / 2];
@@ -24,6 +26,36 @@ void record(const std::string& row, uint32_t connections, double ns) {
   if (found == rows.end()) found = rows.insert(rows.end(), {row, {}});
   found->second[connections].push_back(ns);
 }
+
+void compare(const std::string& row, const std::string& base) {
+  const std::pair pair(row, base);
+  if (std::find(compared.begin(), compared.end(), pair) == compared.end()) compared.push_back(pair);
+}
+
+namespace {
+
+const std::map<uint32_t, std::vector<double>>* figures_of(const std::string& row) {
+  const auto found = std::find_if(rows.begin(), rows.end(), [&](const auto& r) { return r.first == row; });
+  return found == rows.end() ? nullptr : &found->second;
+}
+
+void print_differences() {
+  for (const auto& [row, base] : compared) {
+    std::printf("%-26s", ("  " + row + ", more").c_str());
+    const auto &more = *figures_of(row), &less = *figures_of(base);
+    for (const auto& [connections, values] : rows.front().second) {
+      if (!more.contains(connections) || !less.contains(connections)) {
+        std::printf("%18s", "-");
+        continue;
+      }
+      const double ns = median(more.at(connections)) - median(less.at(connections));
+      std::printf("%+8.1f ns %+5.2f F", ns, ns / median(values));
+    }
+    std::printf("  than %s\n", base.c_str());
+  }
+}
+
+}  // namespace
 
 void print_table() {
   if (rows.empty()) return;
@@ -47,7 +79,8 @@ void print_table() {
     }
     std::printf("\n");
   }
-  std::printf("%-26stargets: one-sided 2 F, two-sided 2.8 F\n", "");
+  print_differences();
+  std::printf("%-26stargets: one-sided 2 F, two-sided 2.8 F, detectors 0.25 F\n", "");
 }
 
 int64_t thread_time_ns() {

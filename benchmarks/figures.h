@@ -13,6 +13,8 @@ inline bool tiny = false;
 
 // Nanoseconds of processor time a packet; by row of the table and number of connections. Of several runs, the median.
 void record(const std::string& row, uint32_t connections, double ns);
+// The table is to say what the row costs more than the base.
+void compare(const std::string& row, const std::string& base);
 void print_table();
 
 // Processor time of the calling thread.

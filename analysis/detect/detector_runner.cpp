@@ -36,9 +36,11 @@ void count_unanswered(Connection& connection, Tallies& tallies) {
   }
 }
 
-// All but those whose kind is off and on which no other depends.
+// All but those whose kind is off and on which no other depends: none where all are off.
 std::vector<const Detector*> rows_to_ask(FindingKinds off) {
   std::vector<const Detector*> rows;
+  const auto is_on = [off](const Detector* detector) { return !off.contains(detector->kind); };
+  if (std::none_of(detectors().begin(), detectors().end(), is_on)) return rows;
   std::copy_if(detectors().begin(), detectors().end(), std::back_inserter(rows),
                [off](const Detector* detector) { return detector->informs_others || !off.contains(detector->kind); });
   return rows;

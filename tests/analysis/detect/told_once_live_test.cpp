@@ -1,5 +1,5 @@
-// Live what explains a finding may be known later than that: what was told before is taken back then, and what comes after it is not
-// told. A scan explains its tries, for one, and a RST that the device keeps its end's reset.
+// Live what explains a finding may be known later than that: what was told before is taken back then, and what comes after it is
+// not told. A scan explains its tries, for one, and a RST that the device keeps its end's reset.
 #include <gtest/gtest.h>
 
 #include <algorithm>

@@ -43,7 +43,8 @@ TEST(AnsweredSyn, IsNotLost) {
   EXPECT_EQ(traffic.lost, 0u);
   EXPECT_EQ(traffic.forwarded, 2u);
   EXPECT_EQ(traffic.entered, 3u);
-  for (const PacketRecord& packet : output.packets) EXPECT_FALSE(packet.labels & bit(PacketLabel::lost_in_device)) << packet.frame;
+  for (const PacketRecord& packet : output.packets)
+    EXPECT_FALSE(packet.labels & bit(PacketLabel::lost_in_device)) << packet.frame;
 }
 
 TEST(AnsweredSyn, IsLostIfNobodyAnswered) {
