@@ -11,12 +11,22 @@ void ClosedPorts::count(const Address& source, const Endpoint& service, int64_t 
   Tries& tries = tries_.use(key_of(source, service));
   if (at_ns > tries.since_ns + kWithinNs) tries = {.since_ns = at_ns};
   ++tries.count;
+  ++hosts_.use(key_of(source, {service.address, 0})).in_vain;
 }
 
 bool ClosedPorts::may_be_background(const Address& source, const Endpoint& service) const {
   const Tries* tries = tries_.find(key_of(source, service));
   const bool goes_on_trying = tries != nullptr && tries->count > kTriesMost;
-  return !goes_on_trying && served_.find(key_of(source, {service.address, 0})) == nullptr && !is_private(source);
+  const Host* host = hosts_.find(key_of(source, {service.address, 0}));
+  return !goes_on_trying && (host == nullptr || !host->has_client()) && !is_private(source);
+}
+
+// What is too long ago, and whose source has turned out to be a client.
+void ClosedPorts::forget(int64_t at_ns) {
+  std::erase_if(kept_, [&](const Observation& tried) {
+    return tried.first_ns + kWithinNs < at_ns || !may_be_background(tried.source.address, tried.service);
+  });
+  if (kept_.size() == kKeptMax) kept_.pop_front();
 }
 
 bool ClosedPorts::are_many() const {
@@ -35,8 +45,7 @@ void ClosedPorts::take(Observation tried, std::vector<Observation>& out) {
   tried.is_of_place = true;
   const int64_t at_ns = tried.first_ns;
   const bool goes_on = at_ns <= told_ns_ + kWithinNs;
-  while (!kept_.empty() && kept_.front().first_ns + kWithinNs < at_ns) kept_.pop_front();
-  if (kept_.size() == kKeptMax) kept_.pop_front();
+  forget(at_ns);
   kept_.push_back(std::move(tried));
   if (!goes_on && !are_many()) return;
   std::move(kept_.begin(), kept_.end(), std::back_inserter(out));

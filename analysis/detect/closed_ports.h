@@ -22,13 +22,16 @@ class ClosedPorts {
   static constexpr size_t kSourcesLeast = 4;  // each at a port that none of the others has tried
   // Connections of one source to one service. A program whose service is down tries more often than that.
   static constexpr uint32_t kTriesMost = 3;
+  static constexpr uint32_t kServedTimes = 6;  // as often as not, by a host of which a source is a client
   static constexpr size_t kKeptMax = 256;
   static constexpr size_t kCountedMax = 1 << 14;
   static constexpr int64_t kWithinNs = 3'600'000'000'000;  // scans of one address may be minutes apart
 
-  // The service has accepted a connection of the source. To a client of one that tells of further ports these are not closed.
+  // The service has accepted a connection of the source.
   void served(const Address& source, const Endpoint& service) {
-    if (tells_of_ports(service.port)) served_.use(key_of(source, {service.address, 0})) = true;
+    Host& host = hosts_.use(key_of(source, {service.address, 0}));
+    ++host.served;
+    host.tells_of_ports |= tells_of_ports(service.port);
   }
   // A connection that the service has not accepted.
   void count(const Address& source, const Endpoint& service, int64_t at_ns);
@@ -38,12 +41,19 @@ class ClosedPorts {
   // where these are enough now. Goes on until a silence of kWithinNs.
   void take(Observation tried, std::vector<Observation>& out);
 
-  uint64_t evicted() const { return tries_.evicted() + served_.evicted(); }
+  uint64_t evicted() const { return tries_.evicted() + hosts_.evicted(); }
 
  private:
   struct Tries {
     int64_t since_ns = 0;
     uint32_t count = 0;
+  };
+  // A source at a host: one that is served far more often than not is its client, where scanners find an open port now and then;
+  // and to a client of a service that tells of further ports these are not closed.
+  struct Host {
+    uint32_t served = 0, in_vain = 0;
+    bool tells_of_ports = false;
+    bool has_client() const { return tells_of_ports || (served > 0 && served >= kServedTimes * in_vain); }
   };
   template <typename Value>
   using BySourceAndService = LruTable<uint64_t, Value, std::hash<uint64_t>>;
@@ -52,12 +62,13 @@ class ClosedPorts {
   static constexpr bool tells_of_ports(uint16_t port) {
     return port == 21 || port == 111 || port == 554 || port == 990 || port == 1720;
   }
+  void forget(int64_t at_ns);
   bool are_many() const;
 
   BySourceAndService<Tries> tries_{kCountedMax};
-  BySourceAndService<bool> served_{kCountedMax};  // the service's port is 0: whichever
-  std::deque<Observation> kept_;                  // until told: the newest
-  int64_t told_ns_ = INT64_MIN / 2;               // the last one that was told
+  BySourceAndService<Host> hosts_{kCountedMax};  // the service's port is 0
+  std::deque<Observation> kept_;                 // until told: the newest
+  int64_t told_ns_ = INT64_MIN / 2;              // the last one that was told
 };
 
 }  // namespace parallax

@@ -87,8 +87,12 @@ struct Verdicts {
     Where across;
     PathSide client_side;
   };
-  std::vector<Accepted> accepted;   // see ServiceLoads, SourceDrops
-  std::vector<Observation> opened;  // by a SYN: see Rhythms
+  std::vector<Accepted> accepted;  // see ServiceLoads, SourceDrops
+  struct Opened {
+    Observation observation;
+    PacketFacts syn;
+  };
+  std::vector<Opened> opened;  // see Rhythms
 
   void tell(Observation observation) { told.push_back(std::move(observation)); }
   void withdraw(FindingKind kind, uint64_t connection_id) { withdrawn.push_back({kind, connection_id}); }

@@ -337,7 +337,8 @@ void DetectorRunner::take(Verdicts& verdicts) {
     closed_ports_.served(accepted.client.address, accepted.service);
     source_drops_.passed(accepted.client.address, accepted.service, accepted.across, accepted.at_ns);
   }
-  for (Observation& opened : verdicts.opened) rhythms_.take(std::move(opened), thresholds, verdicts.told);
+  for (Verdicts::Opened& opened : verdicts.opened)
+    rhythms_.take(std::move(opened.observation), opened.syn, thresholds, verdicts.told);
   const uint64_t begun = service_loads_.begun() + source_drops_.begun();
   for (Observation& observation : verdicts.told) {
     if (Connection* connection = store_.find(observation.connection_id)) {

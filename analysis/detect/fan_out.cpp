@@ -66,7 +66,7 @@ std::optional<End> end_of(const Connection& c, const DetectorView& view) {
   return a.has_syn() && view.knowledge.answers_of(a.point, a.server) == 0 ? End::syn_in_vain : End::in_vain;
 }
 
-Observation tried(const Connection& c) {
+Observation tried(const Connection& c, End end) {
   const LegState& a = c.client_leg();
   const PacketFacts& first = a.has_syn() ? a.attempts.front() : a.first;
   Observation o;
@@ -82,6 +82,7 @@ Observation tried(const Connection& c) {
   o.first_ns = o.last_ns = first.time_ns;
   o.attempts = o.proved = 1;
   o.confidence = c.side_basis == SideBasis::seen ? kSure : kInferred;
+  if (end == End::answered) return o;  // never told
   const std::string what = a.has_syn() ? "SYN" : "datagram of " + plural(first.payload_length, "byte");
   o.evidence.push_back(present_at(first, what + " to " + to_string(a.server)));
   return o;
@@ -94,7 +95,7 @@ void look(Connection& c, const DetectorView& view, Verdicts& out) {
   if (!end) return;
   const bool is_own_name = is_under_its_own_name(c, view);
   if (is_own_name || !view.knowledge.is_renamed(c.client_leg().client.address))
-    out.tried.push_back({tried(c), *end, is_own_name});
+    out.tried.push_back({tried(c, *end), *end, is_own_name});
 }
 
 std::string sentence(const FindingGroup& group, const DetectorView& view) {
@@ -133,9 +134,11 @@ const Detector fan_out = {
             "covered the time (1 s after a datagram, 0.3 s at the end of a capture). Of TCP ports that accepted nobody as many "
             "ports are enough, four of them below 1024. Many hosts on one port, as a resolver, a proxy or a browser asks them, "
             "are none. Many sources are four and more within an hour, each at another TCP port that accepted nobody, none of "
-            "them private addresses, or with more than three connections to one port, or clients of an FTP, RTSP, H.323 or "
-            "portmapper service of that host, which tell of further ports. Who goes on trying wants the service, and its "
-            "refusal stays a warning, as does that of a port that has accepted somebody.",
+            "them private addresses, or with more than three connections to one port, or clients of that host: served by it six "
+            "times as often as not, or by its FTP, RTSP, H.323 or portmapper service, which tell of further ports. Who goes on "
+            "trying "
+            "wants the service, and its refusal stays a warning, as does a client's, and that of a port that has accepted "
+            "somebody.",
         .errs = "A NAT or proxy whose own clients are not watched is told in their place. A server whose clients never answer, "
                 "met in its midst, looks like a source. Answers may take a path that is not watched. A service that is down "
                 "during the whole capture, and that each of its clients asks for no more than three times while others scan, "

@@ -61,16 +61,30 @@ TEST_F(ClosedPortsTest, WhoGoesOnTryingOrIsAClientOrPrivateIsNone) {
   EXPECT_FALSE(ports_.may_be_background(end_of("198.51.100.1", 0).address, end_of("203.0.113.1", 23)));
   EXPECT_TRUE(ports_.may_be_background(end_of("198.51.100.1", 0).address, end_of("203.0.113.1", 24)));
 
-  ports_.served(end_of("198.51.100.2", 0).address, end_of("203.0.113.1", 80));
-  EXPECT_TRUE(ports_.may_be_background(end_of("198.51.100.2", 0).address, end_of("203.0.113.1", 23)));
+  // Served six times as often as not, it is a client; if it found an open port among others, it is none; of FTP it is one.
+  for (uint32_t i = 0; i < ClosedPorts::kServedTimes; ++i)
+    ports_.served(end_of("198.51.100.2", 0).address, end_of("203.0.113.1", 80));
+  EXPECT_EQ(take("198.51.100.2", 23), 0u);
+  EXPECT_FALSE(ports_.may_be_background(end_of("198.51.100.2", 0).address, end_of("203.0.113.1", 24)));
+  take("198.51.100.2", 24);
+  EXPECT_TRUE(ports_.may_be_background(end_of("198.51.100.2", 0).address, end_of("203.0.113.1", 24)));
   ports_.served(end_of("198.51.100.2", 0).address, end_of("203.0.113.1", 21));
-  EXPECT_FALSE(ports_.may_be_background(end_of("198.51.100.2", 0).address, end_of("203.0.113.1", 23)));
+  take("198.51.100.2", 25);
+  EXPECT_FALSE(ports_.may_be_background(end_of("198.51.100.2", 0).address, end_of("203.0.113.1", 24)));
   EXPECT_TRUE(ports_.may_be_background(end_of("198.51.100.2", 0).address, end_of("203.0.113.2", 23)));
 
   for (const char* address : {"10.1.2.3", "172.31.0.1", "192.168.1.1", "100.64.0.1", "169.254.1.1", "fd00::1", "fe80::1"})
     EXPECT_FALSE(ports_.may_be_background(end_of(address, 0).address, end_of("203.0.113.1", 23))) << address;
   for (const char* address : {"11.1.2.3", "172.32.0.1", "192.169.1.1", "100.128.0.1", "2001:db8::1"})
     EXPECT_TRUE(ports_.may_be_background(end_of(address, 0).address, end_of("203.0.113.1", 23))) << address;
+}
+
+TEST_F(ClosedPortsTest, WhoTurnsOutToBeAClientIsNoBackground) {
+  for (uint16_t i = 1; i < 4; ++i) EXPECT_EQ(take("198.51.100." + std::to_string(i), i), 0u);
+  for (uint32_t i = 0; i < ClosedPorts::kServedTimes; ++i)
+    ports_.served(end_of("198.51.100.3", 0).address, end_of("203.0.113.1", 80));
+  EXPECT_EQ(take("198.51.100.4", 4), 0u);
+  EXPECT_EQ(take("198.51.100.5", 5), 4u);
 }
 
 TEST_F(ClosedPortsTest, WhatIsMoreThanAnHourAgoDoesNotCount) {
