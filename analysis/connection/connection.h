@@ -133,7 +133,7 @@ struct Connection {
   bool client_outer = true;  // the client is on the side of the first point of the path
   SideBasis side_basis = SideBasis::guessed;
   bool evicted = false;              // a bound took a leg of it: nothing is claimed
-  bool check_pending = false;        // a timer will look at it
+  int64_t check_due_ns = kTimeMax;   // when a timer will look at it; kTimeMax: none will
   int64_t first_lost_ns = kTimeMax;  // the first data that was told as lost in a device; kTimeMax: none was
   Side first_lost_from = Side::client;
   ScanBy scan = ScanBy::nobody;

@@ -129,7 +129,8 @@ struct Detector {
 
   // ---- triggers; null where the kind has none of that sort ----
   // A connection's opening: when to look at it, in packet time (kTimeMax: not for now), and what is found then. Asked again
-  // after each event of the connection, unless an earlier answer is still to come: a look can be put off, not brought forward.
+  // after each event of the connection, unless an earlier answer is still to come: a look can be put off, and live, where it is
+  // a second away, brought forward.
   // REQUIRES of `look`: it settles what `due_ns` asked for.
   int64_t (*due_ns)(const Connection&, const DetectorView&) = nullptr;
   void (*look)(Connection&, const DetectorView&, Verdicts&) = nullptr;

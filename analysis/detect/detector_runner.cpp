@@ -82,10 +82,12 @@ int64_t DetectorRunner::due_ns(const Connection& connection) const {
 }
 
 void DetectorRunner::schedule(Connection& connection) {
-  if (connection.check_pending) return;
+  // Offline nothing is told before the end, and the later a look the more it sees.
+  const bool is_soon = connection.check_due_ns <= fired_before_ns_ + kSoonNs;
+  if (connection.check_due_ns != kTimeMax && (options_.offline || is_soon)) return;
   const int64_t due = due_ns(connection);
-  if (due == kTimeMax) return;
-  connection.check_pending = true;
+  if (due >= connection.check_due_ns) return;
+  connection.check_due_ns = due;
   timers_.push({due, connection.id});
 }
 
@@ -94,13 +96,14 @@ bool DetectorRunner::fire_next(int64_t before_ns) {
     next_sum_ns_ = before_ns + kSumUpEveryNs;
     sum_up();
   }
+  fired_before_ns_ = before_ns;
   release_fates(before_ns);
   if (timers_.empty() || timers_.top().due_ns >= before_ns) return false;
   const Timer timer = timers_.top();
   timers_.pop();
   Connection* connection = store_.find(timer.connection_id);
-  if (connection == nullptr) return true;
-  connection->check_pending = false;
+  if (connection == nullptr || connection->check_due_ns != timer.due_ns) return true;  // brought forward
+  connection->check_due_ns = kTimeMax;
   const int64_t due = due_ns(*connection);
   if (due < before_ns) look(*connection, due, false);
   schedule(*connection);

@@ -162,7 +162,10 @@ class DetectorRunner {
   std::set<std::pair<PortIndex, uint32_t>> missed_;  // offline: packets, by port and frame, that a home has wrongly decided on
   // Live, in packet time: what is summed up is told so often.
   static constexpr int64_t kSumUpEveryNs = 250'000'000;
+  // Live a look that is due later than that is brought forward if something has happened.
+  static constexpr int64_t kSoonNs = 1'000'000'000;
   int64_t next_sum_ns_ = kTimeMin;
+  int64_t fired_before_ns_ = kTimeMin;
   int64_t now_ns_ = kTimeMin;
   bool finished_ = false, fates_told_;
   Ending ending_ = Ending::timers;
