@@ -81,10 +81,10 @@ int64_t DetectorRunner::due_ns(const Connection& connection) const {
   return due_ns;
 }
 
-void DetectorRunner::schedule(Connection& connection) {
+void DetectorRunner::schedule(Connection& connection, bool settles) {
   // Offline nothing is told before the end, and the later a look the more it sees.
-  const bool is_soon = connection.check_due_ns <= fired_before_ns_ + kSoonNs;
-  if (connection.check_due_ns != kTimeMax && (options_.offline || is_soon)) return;
+  const bool may_be_sooner = settles && !options_.offline && connection.check_due_ns > fired_before_ns_ + kSoonNs;
+  if (connection.check_due_ns != kTimeMax && !may_be_sooner) return;
   const int64_t due = due_ns(connection);
   if (due >= connection.check_due_ns) return;
   connection.check_due_ns = due;

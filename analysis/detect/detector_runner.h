@@ -47,8 +47,9 @@ class DetectorRunner {
   DetectorRunner(const EngineOptions& options, const SensorView& sensor, ConnectionStore& store, Knowledge& knowledge,
                  const RivalOpenings& openings, Tallies& tallies, FateOwner owner);
 
-  // Something happened to the connection: its opening may have to be looked at, now or later.
-  void schedule(Connection& connection);
+  // Something happened to the connection: its opening may have to be looked at, now or later. `settles`: something that may be
+  // told at once, where a look is only due later.
+  void schedule(Connection& connection, bool settles = false);
   // Looks at the next connection whose time comes before `before_ns`; false: there is none.
   bool fire_next(int64_t before_ns);
   void take_fate(const FateEvent& event);
@@ -162,7 +163,7 @@ class DetectorRunner {
   std::set<std::pair<PortIndex, uint32_t>> missed_;  // offline: packets, by port and frame, that a home has wrongly decided on
   // Live, in packet time: what is summed up is told so often.
   static constexpr int64_t kSumUpEveryNs = 250'000'000;
-  // Live a look that is due later than that is brought forward if something has happened.
+  // Live a look that is due later than that is brought forward by what settles something.
   static constexpr int64_t kSoonNs = 1'000'000'000;
   int64_t next_sum_ns_ = kTimeMin;
   int64_t fired_before_ns_ = kTimeMin;
