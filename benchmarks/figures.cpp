@@ -13,6 +13,7 @@ namespace {
 std::vector<std::pair<std::string, std::map<uint32_t, std::vector<double>>>> rows;
 
 std::vector<FileFigures> of_files;
+std::vector<std::pair<std::string, std::string>> compared;  // row and base
 
 double median(std::vector<double> values) {
   std::sort(values.begin(), values.end());
@@ -29,7 +30,14 @@ void record(const std::string& row, uint32_t connections, double ns) {
 
 void record(const FileFigures& figures) { of_files.push_back(figures); }
 
-static void print_files() {
+void compare(const std::string& row, const std::string& base) {
+  const std::pair pair(row, base);
+  if (std::find(compared.begin(), compared.end(), pair) == compared.end()) compared.push_back(pair);
+}
+
+namespace {
+
+void print_files() {
   if (of_files.empty()) return;
   std::printf(
       "\nProcessor time of parallax analyze, ns a packet (a sighting at one point); in brackets how many times faster than "
@@ -49,6 +57,29 @@ static void print_files() {
                 f.tcptrace_ns == 0 ? "-" : std::to_string(static_cast<int>(f.tcptrace_ns)).c_str(), f.memory_mib);
   }
 }
+
+const std::map<uint32_t, std::vector<double>>* figures_of(const std::string& row) {
+  const auto found = std::find_if(rows.begin(), rows.end(), [&](const auto& r) { return r.first == row; });
+  return found == rows.end() ? nullptr : &found->second;
+}
+
+void print_differences() {
+  for (const auto& [row, base] : compared) {
+    std::printf("%-26s", ("  " + row + ", more").c_str());
+    const auto &more = *figures_of(row), &less = *figures_of(base);
+    for (const auto& [connections, values] : rows.front().second) {
+      if (!more.contains(connections) || !less.contains(connections)) {
+        std::printf("%18s", "-");
+        continue;
+      }
+      const double ns = median(more.at(connections)) - median(less.at(connections));
+      std::printf("%+8.1f ns %+5.2f F", ns, ns / median(values));
+    }
+    std::printf("  than %s\n", base.c_str());
+  }
+}
+
+}  // namespace
 
 void print_table() {
   print_files();
@@ -73,7 +104,8 @@ void print_table() {
     }
     std::printf("\n");
   }
-  std::printf("%-26stargets: one-sided 2 F, two-sided 2.8 F\n", "");
+  print_differences();
+  std::printf("%-26stargets: one-sided 2 F, two-sided 2.8 F, detectors 0.25 F\n", "");
 }
 
 int64_t thread_time_ns() {

@@ -22,6 +22,8 @@ void record(const FileFigures& figures);
 
 // Nanoseconds of processor time a packet; by row of the table and number of connections. Of several runs, the median.
 void record(const std::string& row, uint32_t connections, double ns);
+// The table is to say what the row costs more than the base.
+void compare(const std::string& row, const std::string& base);
 void print_table();
 
 // Processor time of the calling thread.

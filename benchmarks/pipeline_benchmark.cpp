@@ -17,7 +17,8 @@ namespace parallax::bench {
 namespace {
 
 constexpr int kRepetitions = 3;
-constexpr uint64_t kPackets = 2'000'000;  // measured, at one point, unless there are more connections
+constexpr uint32_t kDetectorsMost = 100'000;  // connections, of which detectors' cost is measured
+constexpr uint64_t kPackets = 2'000'000;      // measured, at one point, unless there are more connections
 
 uint32_t rounds_for(uint32_t connections) {
   const uint64_t cycles = (tiny ? 2000 : kPackets) / connections / Traffic::kCycle;
@@ -76,7 +77,7 @@ void floor_of(benchmark::State& state, uint32_t connections) {
     source.raise_limit(traffic.warm_up_packets());
     run();
     const int64_t begin_ns = thread_time_ns();
-    source.raise_limit(traffic.handshake_packets() + traffic.data_packets());
+    source.raise_limit(traffic.packets());
     run();
     const int64_t took_ns = thread_time_ns() - begin_ns;
     state.SetIterationTime(static_cast<double>(took_ns) * 1e-9);
@@ -93,9 +94,10 @@ struct Pipeline {
   std::unique_ptr<Engine> engine;
   std::vector<Pollable*> stages;
 
-  Pipeline(const Traffic& traffic) {
+  explicit Pipeline(const Traffic& traffic, std::shared_ptr<const DetectorSettings> detectors = nullptr) {
     const uint32_t connections = traffic.options().connections;
     EngineOptions options;
+    if (detectors) options.detectors = std::move(detectors);
     options.path = {"outside", "inside"};
     options.path.resize(traffic.points());
     // Twice as many as are at work, so that none is evicted.
@@ -136,7 +138,7 @@ void pipeline(benchmark::State& state, const std::string& row, Sides sides, uint
     pipeline.run_to(traffic.handshake_packets());  // until every handshake has been judged
     pipeline.run_to(traffic.warm_up_packets());
     const int64_t begin_ns = thread_time_ns();
-    pipeline.run_to(traffic.handshake_packets() + traffic.data_packets());
+    pipeline.run_to(traffic.packets());
     const int64_t took_ns = thread_time_ns() - begin_ns;
     state.SetIterationTime(static_cast<double>(took_ns) * 1e-9);
     const double ns = static_cast<double>(took_ns) / static_cast<double>(traffic.measured_packets() * traffic.points());
@@ -145,14 +147,44 @@ void pipeline(benchmark::State& state, const std::string& row, Sides sides, uint
     record(row, connections, ns);
     uint64_t analysed = 0;
     for (const PointRecord& point : pipeline.engine->points()) analysed += point.packets;
-    if (analysed < (traffic.handshake_packets() + traffic.data_packets()) * traffic.points())
-      state.SkipWithError("not all packets were analysed");
+    if (analysed < (traffic.packets()) * traffic.points()) state.SkipWithError("not all packets were analysed");
     std::string bounds;
     for (const std::string& bound : pipeline.engine->summary().bounds_hit) bounds += (bounds.empty() ? "" : "; ") + bound;
     state.SetLabel(bounds);
     const uint64_t paired = pipeline.engine->summary().paired_connections;
     if (sides != Sides::one && paired != connections) state.SkipWithError(("paired " + std::to_string(paired)).c_str());
   }
+}
+
+std::shared_ptr<const DetectorSettings> no_detectors() {
+  auto settings = std::make_shared<DetectorSettings>();
+  for (size_t kind = 0; kind < kFindingKindCount; ++kind) settings->off.insert(static_cast<FindingKind>(kind));
+  return settings;
+}
+
+// With all detectors and with none, by turns. `closes`: of short connections all that they are, from the SYN to 10 s after their
+// end; else of those that are established.
+void detectors(benchmark::State& state, const std::string& row, bool closes, uint32_t connections) {
+  const uint32_t rounds = closes ? Traffic::kWarmUpRounds + Traffic::kCycle : rounds_for(connections);
+  const Traffic traffic({.sides = Sides::two_nat, .connections = connections, .rounds = rounds, .closes = closes});
+  const uint64_t from = closes ? 0 : traffic.warm_up_packets();
+  const auto measure = [&](std::shared_ptr<const DetectorSettings> settings, const std::string& name) {
+    Pipeline pipeline(traffic, std::move(settings));
+    if (!closes) pipeline.run_to(traffic.handshake_packets());
+    pipeline.run_to(from);
+    const int64_t begin_ns = thread_time_ns();
+    pipeline.run_to(traffic.packets());
+    const int64_t took_ns = thread_time_ns() - begin_ns;
+    record(name, connections, static_cast<double>(took_ns) / static_cast<double>((traffic.packets() - from) * traffic.points()));
+    if (pipeline.engine->summary().paired_connections != connections) state.SkipWithError("not all were paired");
+    return took_ns;
+  };
+  const std::string none = row + ", no detectors";
+  for (auto _ : state) {
+    const int64_t none_ns = measure(no_detectors(), none), all_ns = measure(nullptr, row);
+    state.SetIterationTime(static_cast<double>(none_ns + all_ns) * 1e-9);
+  }
+  compare(row, none);
 }
 
 }  // namespace
@@ -172,6 +204,9 @@ void register_pipeline() {
     add("PipelineFiveTuple", n,
         [n](benchmark::State& state) { pipeline(state, "two-sided, five-tuple", Sides::two_same_tuple, n); });
     add("PipelineNat", n, [n](benchmark::State& state) { pipeline(state, "two-sided, NAT", Sides::two_nat, n); });
+    if (n > kDetectorsMost) continue;
+    add("DetectorsEstablished", n, [n](benchmark::State& state) { detectors(state, "established", false, n); });
+    add("DetectorsShort", n, [n](benchmark::State& state) { detectors(state, "short", true, n); });
   }
 }
 

@@ -16,7 +16,7 @@ constexpr int64_t kSpacingNs = 1'000, kTransitNs = 20'000;
 // point.
 constexpr uint32_t kGroup = 1000;
 constexpr int64_t kStepGapNs = 50'000;
-constexpr int64_t kSettlingNs = 10'000'000'000;  // more than any timer of a handshake
+constexpr int64_t kSettlingNs = 10'000'000'000;  // more than any timer of a handshake, or of an end
 constexpr size_t kIp = 14, kTcp = 34;
 
 void put16(uint8_t* at, uint32_t value) {
@@ -28,51 +28,50 @@ void put32(uint8_t* at, uint32_t value) {
   put16(at + 2, value & 0xffff);
 }
 
-struct Move {
-  bool from_client;
-  uint32_t payload;
-};
+uint32_t isn(uint32_t connection, bool from_client) { return connection * 2654435761u + (from_client ? 0 : 0x55555555u); }
+
+}  // namespace
+
 // What a connection does first: two short exchanges, after which nothing is new. Then, again and again: a request, a response of
 // five segments, and their acknowledgements.
-constexpr std::array<Move, Traffic::kWarmUpRounds> kFirstMoves{{{true, 300}, {false, 600}, {true, 300}, {false, 600}}};
-constexpr std::array<Move, Traffic::kCycle> kMoves{
-    {{true, 300}, {false, 1400}, {false, 1400}, {true, 0}, {false, 1400}, {false, 1400}, {true, 0}, {false, 600}}};
-
-Move round_move(uint32_t round) {
+Traffic::Move Traffic::round_move(uint32_t round) {
+  constexpr std::array<Move, kWarmUpRounds> kFirstMoves{{{true, 300}, {false, 600}, {true, 300}, {false, 600}}};
+  constexpr std::array<Move, kCycle> kMoves{
+      {{true, 300}, {false, 1400}, {false, 1400}, {true, 0}, {false, 1400}, {false, 1400}, {true, 0}, {false, 600}}};
   return round < kFirstMoves.size() ? kFirstMoves[round] : kMoves[(round - kFirstMoves.size()) % kMoves.size()];
 }
-// Steps 0 to 2 are SYN, SYN-ACK and ACK; step 3 + r is the packet of round r.
-Move move_of(uint32_t step) { return step < 3 ? Move{step != 1, 0} : round_move(step - 3); }
 
-// Payload that a side has sent before a step, and the last step at which it sent anything.
-struct Past {
+Traffic::Move Traffic::move_of(uint32_t step) const {
+  if (step < 3) return {step != 1, 0};
+  return closes_at(step) ? Move{step != 4 + options_.rounds, 0} : round_move(step - 3);
+}
+
+// Payload and FINs that a side has sent before a step, and the last step at which it sent anything.
+struct Traffic::Past {
   uint32_t bytes = 0, step = 0;
 };
-Past past_of(uint32_t step, bool from_client) {
+Traffic::Past Traffic::past_of(uint32_t step, bool from_client) const {
   Past past;
-  uint32_t rounds = step < 3 ? 0 : step - 3;
+  uint32_t rounds = step < 3 ? 0 : std::min(step - 3, options_.rounds);
   const auto add = [&past, from_client](const Move& move, uint32_t times) {
     past.bytes += move.from_client == from_client ? times * move.payload : 0;
   };
-  if (rounds > kFirstMoves.size()) {  // whole cycles at once
-    const uint32_t cycles = (rounds - static_cast<uint32_t>(kFirstMoves.size())) / kMoves.size();
-    for (const Move& move : kMoves) add(move, cycles);
-    rounds -= cycles * static_cast<uint32_t>(kMoves.size());
+  if (rounds > kWarmUpRounds) {  // whole cycles at once
+    const uint32_t cycles = (rounds - kWarmUpRounds) / kCycle;
+    for (uint32_t r = 0; r < kCycle; ++r) add(round_move(kWarmUpRounds + r), cycles);
+    rounds -= cycles * kCycle;
   }
   for (uint32_t r = 0; r < rounds; ++r) add(round_move(r), 1);
+  if (step > (from_client ? 3 : 4) + options_.rounds) ++past.bytes;  // its FIN
   for (past.step = step; past.step > 0 && move_of(--past.step).from_client != from_client;) {
   }
   return past;
 }
 
-uint32_t isn(uint32_t connection, bool from_client) { return connection * 2654435761u + (from_client ? 0 : 0x55555555u); }
-
-}  // namespace
-
 struct Traffic::Place {
   uint32_t connection, step;
   int64_t time_ns;
-  bool from_client() const { return move_of(step).from_client; }
+  bool from_client;
 };
 
 Traffic::Traffic(const TrafficOptions& options) : options_(options), order_(options.connections) {
@@ -98,7 +97,7 @@ Traffic::Traffic(const TrafficOptions& options) : options_(options), order_(opti
     for (uint64_t i = 0; i < data_packets(); ++i) {
       const Place place = place_of(handshake_packets() + i);
       write(point, place.connection, place.step, frames_[point].get() + i * kStride);
-      times_ns_[point][i] = place.time_ns + ((point == 0) == place.from_client() ? 0 : kTransitNs);
+      times_ns_[point][i] = place.time_ns + ((point == 0) == place.from_client ? 0 : kTransitNs);
     }
   }
 }
@@ -110,20 +109,22 @@ Traffic::Place Traffic::place_of(uint64_t number) const {
     const auto round = static_cast<uint32_t>(index / n);
     const int64_t begin_ns =
         static_cast<int64_t>(handshake_packets()) * kSpacingNs + (3ll * n / kGroup + 4 + round) * kStepGapNs + kSettlingNs;
-    return {order_[index % n], 3 + round, kEpochNs + begin_ns + static_cast<int64_t>(index) * kSpacingNs};
+    return {order_[index % n], 3 + round, kEpochNs + begin_ns + static_cast<int64_t>(index) * kSpacingNs,
+            move_of(3 + round).from_client};
   }
   const auto group = static_cast<uint32_t>(number / (3 * kGroup));
   const uint32_t first = group * kGroup, size = std::min(kGroup, n - first);
   const auto within = static_cast<uint32_t>(number - 3ull * first);
   const uint32_t step = within / size;
-  return {first + within % size, step, kEpochNs + static_cast<int64_t>(number) * kSpacingNs + (3ll * group + step) * kStepGapNs};
+  return {first + within % size, step, kEpochNs + static_cast<int64_t>(number) * kSpacingNs + (3ll * group + step) * kStepGapNs,
+          move_of(step).from_client};
 }
 
 int64_t Traffic::time_ns(size_t point, uint64_t number) const {
-  if (number >= handshake_packets() + data_packets()) return times_ns_[point].back() + kSpacingNs;
+  if (number >= packets()) return times_ns_[point].back() + (options_.closes ? kSettlingNs : kSpacingNs);
   if (number >= handshake_packets()) return times_ns_[point][number - handshake_packets()];
   const Place place = place_of(number);
-  return place.time_ns + ((point == 0) == place.from_client() ? 0 : kTransitNs);
+  return place.time_ns + ((point == 0) == place.from_client ? 0 : kTransitNs);
 }
 
 void Traffic::write(size_t point, uint32_t connection, uint32_t step, uint8_t* out) const {
@@ -148,11 +149,13 @@ void Traffic::write(size_t point, uint32_t connection, uint32_t step, uint8_t* o
   const uint32_t server_seq = isn(connection, false) + (step < 2 ? 0 : 1) + server.bytes;
   put32(out + kTcp + 4, from_client ? client_seq : server_seq);
   put32(out + kTcp + 8, step == 0 ? 0 : from_client ? server_seq : client_seq);
-  const bool last_of_message = payload > 0 && move_of(step + 1).from_client != from_client && payload < 1400;
-  out[kTcp + 13] = step == 0         ? tcp_flag::syn
-                   : step == 1       ? tcp_flag::syn | tcp_flag::ack
-                   : last_of_message ? tcp_flag::ack | tcp_flag::psh
-                                     : tcp_flag::ack;
+  const bool last_of_message =
+      payload > 0 && !closes_at(step + 1) && move_of(step + 1).from_client != from_client && payload < 1400;
+  out[kTcp + 13] = step == 0                                       ? tcp_flag::syn
+                   : step == 1                                     ? tcp_flag::syn | tcp_flag::ack
+                   : closes_at(step) && step < 5 + options_.rounds ? tcp_flag::fin | tcp_flag::ack
+                   : last_of_message                               ? tcp_flag::ack | tcp_flag::psh
+                                                                   : tcp_flag::ack;
   // TSval counts steps; TSecr is that of the other side's last packet.
   const size_t timestamps = kTcp + (opening ? 28 : 24);  // after MSS and SACK permitted; after two NOPs
   put32(out + timestamps, 1000 + step);
@@ -168,7 +171,7 @@ RawPacket Traffic::packet(size_t point, uint64_t number, uint8_t* scratch) const
   if (number >= handshake_packets()) {
     const uint8_t* data = frames_[point].get() + (number - handshake_packets()) * kStride;
     const auto round = static_cast<uint32_t>((number - handshake_packets()) / options_.connections);
-    const uint32_t length = static_cast<uint32_t>(data_.size()) + round_move(round).payload;
+    const uint32_t length = static_cast<uint32_t>(data_.size()) + move_of(3 + round).payload;
     return {data, std::min<uint32_t>(kStride, length), length, when, 0, frame, LinkType::ethernet};
   }
   const Place place = place_of(number);

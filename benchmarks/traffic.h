@@ -5,7 +5,7 @@
 // opening. Eight rounds are a request, five segments of response, and two acknowledgements, with running timestamps. What happens
 // once for each connection is not measured: between handshakes and rounds nothing is sent for so long that every handshake has
 // been judged, and the first rounds, in which the legs write letters into their histories and measure first flights, are for
-// warming up.
+// warming up. Unless that is what is asked for: with `closes` each connection ends with two FINs, and all of it counts.
 #pragma once
 
 #include <algorithm>
@@ -24,12 +24,14 @@ struct TrafficOptions {
   Sides sides = Sides::one;
   uint32_t connections = 1000;
   uint32_t rounds = 1;
+  bool closes = false;
 };
 
 class Traffic {
  public:
   static constexpr size_t kStride = 128;
   static constexpr uint32_t kWarmUpRounds = 4, kCycle = 8;  // after which a connection does the same again
+  static constexpr uint32_t kClosingRounds = 3;
 
   explicit Traffic(const TrafficOptions& options);
 
@@ -37,20 +39,33 @@ class Traffic {
   size_t points() const { return options_.sides == Sides::one ? 1 : 2; }
   // Packets at one point.
   uint64_t handshake_packets() const { return 3ull * options_.connections; }
-  uint64_t data_packets() const { return static_cast<uint64_t>(options_.rounds) * options_.connections; }
+  uint64_t data_packets() const {
+    return (static_cast<uint64_t>(options_.rounds) + (options_.closes ? kClosingRounds : 0)) * options_.connections;
+  }
+  uint64_t packets() const { return handshake_packets() + data_packets(); }
   // Those before what is measured.
   uint64_t warm_up_packets() const {
     return handshake_packets() + std::min<uint64_t>(kWarmUpRounds, options_.rounds) * options_.connections;
   }
-  uint64_t measured_packets() const { return handshake_packets() + data_packets() - warm_up_packets(); }
+  uint64_t measured_packets() const { return packets() - warm_up_packets(); }
 
   // The packet of that number at a point, counting handshakes and data; `scratch` holds the frame of a handshake.
   RawPacket packet(size_t point, uint64_t number, uint8_t* scratch) const;
   int64_t time_ns(size_t point, uint64_t number) const;  // also of the packet that would come after the last
 
  private:
+  struct Move {
+    bool from_client;
+    uint32_t payload;
+  };
   struct Place;  // which packet of which connection a number stands for
 
+  // Steps 0 to 2 are SYN, SYN-ACK and ACK; step 3 + r is the packet of round r, and those after the last round close.
+  bool closes_at(uint32_t step) const { return step >= 3 + options_.rounds; }
+  static Move round_move(uint32_t round);
+  Move move_of(uint32_t step) const;
+  struct Past;
+  Past past_of(uint32_t step, bool from_client) const;
   Place place_of(uint64_t number) const;
   void write(size_t point, uint32_t connection, uint32_t step, uint8_t* out) const;
 

@@ -133,6 +133,9 @@ enum class SideBasis : uint8_t {
   seen,     // a port that carries one direction, or two legs
 };
 
+// Of which scan a connection is a try that found its port closed: fan_out tells of it, in place of the refusal or the silence.
+enum class ScanBy : uint8_t { nobody, one_source, many_sources };
+
 struct Connection {
   uint64_t id = 0;
   Protocol protocol = Protocol::tcp;
@@ -142,10 +145,12 @@ struct Connection {
   bool client_outer = true;  // the client is on the side of the first point of the path
   SideBasis side_basis = SideBasis::guessed;
   bool evicted = false;              // a bound took a leg of it: nothing is claimed
-  bool check_pending = false;        // a timer will look at it
+  int64_t check_due_ns = kTimeMax;   // when a timer will look at it; kTimeMax: none will
   int64_t first_lost_ns = kTimeMax;  // the first data that was told as lost in a device; kTimeMax: none was
   Side first_lost_from = Side::client;
-  FindingKinds told;  // a detector of connections is done with it: it has told of it, or there is nothing to tell
+  ScanBy scan = ScanBy::nobody;
+  FindingKinds told;       // a detector of connections is done with it: it has told of it, or there is nothing to tell
+  FindingKinds explained;  // by what is told of it: Detector::explains
   size_t legs_over = 0;
 
   // The crossing whose two legs are at one point; null: none.

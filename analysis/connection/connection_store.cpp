@@ -66,7 +66,8 @@ Connection& ConnectionStore::connect(uint64_t leg_id, uint64_t other_id) {
   const uint64_t into_id = into.id, from_id = from.id;
   const bool was_paired = !into.crossings.empty(), other_was_paired = !from.crossings.empty();
   // It was made for the leg that has just opened, and nobody has heard of it: its id is free again.
-  const bool is_unknown = from_id + 1 == next_id_ && from.legs_over == 0 && !from.check_pending && from.finding_ids.empty();
+  const bool is_unknown =
+      from_id + 1 == next_id_ && from.legs_over == 0 && from.check_due_ns == kTimeMax && from.finding_ids.empty();
   const size_t offset = into.legs.size();
   for (size_t i = 0; i < from.legs.size(); ++i) {
     places_of(from.legs[i].id.value())[from.legs[i].id.value()] = {&into, into_id, offset + i};

@@ -1,6 +1,7 @@
 #include "analysis/correlate/correlator.h"
 
 #include <algorithm>
+#include <array>
 #include <tuple>
 #include <utility>
 
@@ -73,6 +74,13 @@ void note_attempt(LegState& leg, const LegEvent& event) {
   } else {
     leg.attempts.back() = event.packet;
   }
+}
+
+// Whether a detector may have to tell something at once.
+bool settles(LegEventType type) {
+  constexpr std::array kTypes{LegEventType::established, LegEventType::refused,     LegEventType::reset,
+                              LegEventType::icmp_error,  LegEventType::stood_still, LegEventType::closed};
+  return std::find(kTypes.begin(), kTypes.end(), type) != kTypes.end();
 }
 
 // What was taken for one connection though nothing shows it but its addresses, and though both legs showed ample data of one
@@ -318,7 +326,7 @@ void Correlator::update(uint64_t leg_id, const LegEvent& event) {
       if (event.type == LegEventType::closed) leg_over(leg, connection, event);
       break;
   }
-  runner_.schedule(connection);
+  runner_.schedule(connection, settles(event.type));
 }
 
 void Correlator::leg_over(LegState& leg, Connection& connection, const LegEvent& event) {

@@ -111,6 +111,8 @@ std::string sentence(const FindingGroup& group, const DetectorView& view) {
 const Detector datagram_dropped_by_device = {
     .kind = kKind,
     .severity = Severity::warning,
+    .other_severities = {{Severity::info,
+                          "where the server had answered from another address, as reply_from_wrong_source tells"}},
     .due_ns = due_ns,
     .look = look,
     .fate_type = FateEventType::datagram_lost,

@@ -20,7 +20,7 @@ void DatagramFloods::tell(Sum& sum, const Series& series, Observation form, cons
 void DatagramFloods::take(Observation sent, const Count& count, const Thresholds& thresholds, std::vector<Observation>& out) {
   Series& series = pairs_.use({sent.source.address, sent.service.address});
   if (sent.first_ns > series.last_ns + kQuietNs)
-    series = Series{.first_ns = sent.first_ns, .last_ns = sent.last_ns, .datagrams = {}, .fragments = {}};
+    series = Series{.first_ns = sent.first_ns, .last_ns = sent.last_ns, .datagrams = {}, .fragments = {}, .is_flood = false};
   series.first_ns = std::min(series.first_ns, sent.first_ns);
   series.last_ns = std::max(series.last_ns, sent.last_ns);
   for (const auto& [sum, more] : {std::pair{&series.datagrams, count.datagrams}, std::pair{&series.fragments, count.fragments}}) {
@@ -28,8 +28,11 @@ void DatagramFloods::take(Observation sent, const Count& count, const Thresholds
     sum->untold += more;
   }
   const Thresholds& t = thresholds;
+  const size_t told_before = out.size();
   tell(series.datagrams, series, sent, {FindingKind::datagram_flood, t.datagram_flood_datagrams, t.datagram_flood_per_second},
        out);
+  series.is_flood |= out.size() > told_before;
+  if (series.is_flood) sent.severity = Severity::info;
   tell(series.fragments, series, sent, {FindingKind::fragment_flood, t.fragment_flood_fragments, t.fragment_flood_per_second},
        out);
 }

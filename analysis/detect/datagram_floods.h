@@ -43,6 +43,7 @@ class DatagramFloods {
   struct Series {
     int64_t first_ns = 0, last_ns = INT64_MIN / 2;
     Sum datagrams, fragments;
+    bool is_flood = false;  // of datagrams, as told
   };
   struct Flood {
     FindingKind kind;

@@ -22,10 +22,12 @@
 #include "analysis/detect/opened_from.h"
 #include "analysis/detect/reply_sources.h"
 #include "analysis/detect/service_silence.h"
+#include "analysis/detect/source_tries.h"
 #include "analysis/event/events.h"
 #include "analysis/finding/finding_group.h"
 #include "analysis/finding/observation.h"
 #include "analysis/model/engine_options.h"
+#include "analysis/model/finding_kinds.h"
 #include "analysis/model/sensor_view.h"
 
 namespace parallax {
@@ -57,9 +59,10 @@ struct Verdicts {
   std::vector<Withdrawal> withdrawn;  // told of the connection before, and disproved since
   struct Try {
     Observation observation;  // of its source
-    bool in_vain;
+    SourceTries::End end;
+    bool is_own_name;  // of the source, and not a device's that many clients may share
   };
-  std::vector<Try> tried;  // see SourceTries
+  std::vector<Try> tried;  // see SourceTries, ClosedPorts
   struct Hold {
     Observation observation;  // as of device_delay
     uint64_t direction;       // of which leg's data, and which way it goes
@@ -84,11 +87,14 @@ struct Verdicts {
     Where across;
     PathSide client_side;
   };
-  std::vector<Accepted> accepted;   // see ServiceLoads, SourceDrops
-  std::vector<Observation> opened;  // by a SYN: see Rhythms
+  std::vector<Accepted> accepted;  // see ServiceLoads, SourceDrops
+  struct Opened {
+    Observation observation;
+    PacketFacts syn;
+  };
+  std::vector<Opened> opened;  // see Rhythms
 
   void tell(Observation observation) { told.push_back(std::move(observation)); }
-  void tell_if_many(Observation observation, bool in_vain) { tried.push_back({std::move(observation), in_vain}); }
   void withdraw(FindingKind kind, uint64_t connection_id) { withdrawn.push_back({kind, connection_id}); }
 };
 
@@ -117,9 +123,14 @@ struct Detector {
   // they look at what it brings to a memory. Then it is asked even when the kind is off, and what it tells is dropped.
   bool informs_others = false;
 
+  // Kinds of what follows from the observation, which says it all: told of its connection they are taken back, and not told
+  // after.
+  FindingKinds (*explains)(const Observation&) = nullptr;
+
   // ---- triggers; null where the kind has none of that sort ----
   // A connection's opening: when to look at it, in packet time (kTimeMax: not for now), and what is found then. Asked again
-  // after each event of the connection, unless an earlier answer is still to come: a look can be put off, not brought forward.
+  // after each event of the connection, unless an earlier answer is still to come: a look can be put off, and live, where it is
+  // a second away, brought forward.
   // REQUIRES of `look`: it settles what `due_ns` asked for.
   int64_t (*due_ns)(const Connection&, const DetectorView&) = nullptr;
   void (*look)(Connection&, const DetectorView&, Verdicts&) = nullptr;

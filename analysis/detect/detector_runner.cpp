@@ -22,6 +22,8 @@ bool is_reset(FindingKind kind) {
   return kind == FindingKind::reset_by_device || kind == FindingKind::reset_by_client || kind == FindingKind::reset_by_server;
 }
 
+bool is_of_failed_opening(FindingKind kind) { return kind == FindingKind::syn_refused || kind == FindingKind::syn_unanswered; }
+
 // What is looked at once the fates of its packets are known.
 bool has_aftermath(const Connection& connection) {
   return std::any_of(connection.legs.begin(), connection.legs.end(),
@@ -35,9 +37,11 @@ void count_as(Outcome outcome, Connection& connection, Tallies& tallies) {
   }
 }
 
-// All but those whose kind is off and on which no other depends.
+// All but those whose kind is off and on which no other depends: none where all are off.
 std::vector<const Detector*> rows_to_ask(FindingKinds off) {
   std::vector<const Detector*> rows;
+  const auto is_on = [off](const Detector* detector) { return !off.contains(detector->kind); };
+  if (std::none_of(detectors().begin(), detectors().end(), is_on)) return rows;
   std::copy_if(detectors().begin(), detectors().end(), std::back_inserter(rows),
                [off](const Detector* detector) { return detector->informs_others || !off.contains(detector->kind); });
   return rows;
@@ -78,11 +82,13 @@ int64_t DetectorRunner::due_ns(const Connection& connection) const {
   return due_ns;
 }
 
-void DetectorRunner::schedule(Connection& connection) {
-  if (connection.check_pending) return;
+void DetectorRunner::schedule(Connection& connection, bool settles) {
+  // Offline nothing is told before the end, and the later a look the more it sees.
+  const bool may_be_sooner = settles && !options_.offline && connection.check_due_ns > fired_before_ns_ + kSoonNs;
+  if (connection.check_due_ns != kTimeMax && !may_be_sooner) return;
   const int64_t due = due_ns(connection);
-  if (due == kTimeMax) return;
-  connection.check_pending = true;
+  if (due >= connection.check_due_ns) return;
+  connection.check_due_ns = due;
   timers_.push({due, connection.id});
 }
 
@@ -91,13 +97,14 @@ bool DetectorRunner::fire_next(int64_t before_ns) {
     next_sum_ns_ = before_ns + kSumUpEveryNs;
     sum_up();
   }
+  fired_before_ns_ = before_ns;
   release_fates(before_ns);
   if (timers_.empty() || timers_.top().due_ns >= before_ns) return false;
   const Timer timer = timers_.top();
   timers_.pop();
   Connection* connection = store_.find(timer.connection_id);
-  if (connection == nullptr) return true;
-  connection->check_pending = false;
+  if (connection == nullptr || connection->check_due_ns != timer.due_ns) return true;  // brought forward
+  connection->check_due_ns = kTimeMax;
   const int64_t due = due_ns(*connection);
   if (due < before_ns) look(*connection, due, false);
   schedule(*connection);
@@ -331,8 +338,8 @@ void DetectorRunner::take(Verdicts& verdicts) {
       withdraw(*connection, [&](FindingKind kind, const Where&) { return kind == withdrawal.kind; });
   }
   const Thresholds& thresholds = settings_->thresholds;
-  for (auto& [observation, in_vain] : verdicts.tried)
-    source_tries_.take(std::move(observation), in_vain, thresholds, verdicts.told);
+  for (Verdicts::Try& tried : verdicts.tried) take_try(std::move(tried), verdicts.told);
+  if (!verdicts.tried.empty()) tell_as_scans(verdicts.told);
   for (Verdicts::Hold& hold : verdicts.held)
     held_segments_.take(hold.direction, hold.segment, std::move(hold.observation), thresholds, verdicts.told);
   for (auto& [observation, is_answered] : verdicts.asked)
@@ -342,9 +349,11 @@ void DetectorRunner::take(Verdicts& verdicts) {
   for (const Verdicts::Accepted& accepted : verdicts.accepted) {
     service_loads_.accepted(accepted.service, accepted.at_ns);
     opened_from_.accepted(accepted.client_side);
+    closed_ports_.served(accepted.client.address, accepted.service);
     source_drops_.passed(accepted.client.address, accepted.service, accepted.across, accepted.at_ns);
   }
-  for (Observation& opened : verdicts.opened) rhythms_.take(std::move(opened), thresholds, verdicts.told);
+  for (Verdicts::Opened& opened : verdicts.opened)
+    rhythms_.take(std::move(opened.observation), opened.syn, thresholds, verdicts.told);
   const uint64_t begun = service_loads_.begun() + source_drops_.begun();
   for (Observation& observation : verdicts.told) {
     if (Connection* connection = store_.find(observation.connection_id)) {
@@ -364,6 +373,59 @@ void DetectorRunner::take(Verdicts& verdicts) {
     }
   }
   if (service_loads_.begun() + source_drops_.begun() != begun) take_over_what_waits();
+}
+
+// Its source's scan, or one of many sources'.
+void DetectorRunner::take_try(Verdicts::Try tried, std::vector<Observation>& told) {
+  const Address source = tried.observation.source.address;
+  std::optional<Observation> background;
+  if (tried.end == SourceTries::End::syn_in_vain) {
+    closed_ports_.count(source, tried.observation.service, tried.observation.first_ns);
+    if (closed_ports_.may_be_background(source, tried.observation.service)) background = tried.observation;
+  }
+  const size_t told_before = told.size();
+  if (tried.is_own_name) source_tries_.take(std::move(tried.observation), tried.end, settings_->thresholds, told);
+  if (background && told.size() == told_before) closed_ports_.take(std::move(*background), told);
+}
+
+// What is told as of a scan is not told as a refusal or a silence as well, nor as of two scans.
+void DetectorRunner::tell_as_scans(std::vector<Observation>& told) {
+  for (const uint64_t leg_id : source_tries_.take_passed_legs()) note_scan(leg_id, ScanBy::one_source);
+  std::erase_if(told, [this](const Observation& o) {
+    if (o.kind != FindingKind::fan_out || o.leg_id == 0) return false;
+    if (!o.is_of_place && !source_tries_.is_scan(o.source.address)) return false;
+    const Connection* connection = store_.connection_of(o.leg_id);
+    if (o.is_of_place && (connection == nullptr || connection->scan != ScanBy::nobody)) return true;
+    if (options_.offline) waiting_.erase({o.first_ns, o.connection_id, o.kind});  // as of many sources
+    note_scan(o.leg_id, o.is_of_place ? ScanBy::many_sources : ScanBy::one_source);
+    return false;
+  });
+}
+
+// Live what was told of it before is taken back; offline it is not stored.
+void DetectorRunner::note_scan(uint64_t leg_id, ScanBy by) {
+  Connection* connection = store_.connection_of(leg_id);
+  if (connection == nullptr) return;
+  connection->scan = by;
+  if (options_.offline) return;
+  const FindingKinds told = connection->told;
+  withdraw(*connection,
+           [](FindingKind kind, const Where&) { return is_of_failed_opening(kind) || kind == FindingKind::fan_out; });
+  connection->told = told;
+}
+
+// Its scan is told, and is one still: its port may have accepted somebody since, or its source gone on trying.
+bool DetectorRunner::is_told_as_scan(const Observation& o) const {
+  const bool is_failure = is_of_failed_opening(o.kind);
+  if (!is_failure && !o.is_of_place) return false;
+  const Connection* connection = store_.find(o.connection_id);
+  bool is_scan = connection != nullptr && connection->scan != ScanBy::nobody;
+  if (is_scan) {
+    const LegState& a = connection->client_leg();
+    is_scan = knowledge_.answers_of(a.point, a.server) == 0 &&
+              (connection->scan == ScanBy::one_source || closed_ports_.may_be_background(a.client.address, a.server));
+  }
+  return is_failure == is_scan;
 }
 
 // Offline: what was found before it was known that a listener is saturated, or a source throttled.
@@ -421,17 +483,32 @@ Severity DetectorRunner::severity_of(const Observation& observation) const {
   return observation.severity.value_or(detector_of(observation.kind)->severity);
 }
 
+// What follows from it is told by it.
+void DetectorRunner::note_explained(const Observation& cause) {
+  const Detector* detector = detector_of(cause.kind);
+  Connection* connection = store_.find(cause.connection_id);
+  if (detector->explains == nullptr || connection == nullptr) return;
+  const FindingKinds explained = detector->explains(cause);
+  connection->explained |= explained;
+  const FindingKinds told = connection->told;
+  withdraw(*connection, [&](FindingKind kind, const Where&) { return explained.contains(kind); });
+  connection->told = told;
+}
+
 void DetectorRunner::store(Observation observation) {
-  if (settings_->off.contains(observation.kind)) return;
   // Its connection may have become part of another since.
   if (const LegPlace place = store_.place_of(observation.leg_id); observation.connection_id != 0 && place.connection_id != 0)
     observation.connection_id = place.connection_id;
+  note_explained(observation);
+  if (settings_->off.contains(observation.kind) || is_told_as_scan(observation)) return;
   doubt_blind_points(observation);
   // Nobody is harmed by an answer: without the device there is nothing to tell.
   if (observation.kind == FindingKind::answered_by_device && observation.doubt != Doubt::none) return;
   count_for_device(observation.kind, observation.where, observation.direction,
                    {.count = observation.count, .attempts = observation.attempts, .proved = observation.proved}, 1);
   if (is_reset(observation.kind)) ++tallies_.resets[static_cast<size_t>(observation.origin)];
+  Connection* connection = store_.find(observation.connection_id);
+  if (connection != nullptr && connection->explained.contains(observation.kind)) return;
   observation.severity = severity_of(observation);
   const uint64_t id = findings_.observe(observation);
   for (const FindingStore::Merged& merged : findings_.take_merged()) {
@@ -439,7 +516,6 @@ void DetectorRunner::store(Observation observation) {
       if (Connection* connection = store_.find(connection_id)) rename(connection->finding_ids, merged.from, merged.into);
     }
   }
-  Connection* connection = store_.find(observation.connection_id);
   if (connection == nullptr) return;
   auto& ids = connection->finding_ids;
   if (std::find(ids.begin(), ids.end(), id) == ids.end()) ids.push_back(id);

@@ -22,6 +22,7 @@
 #include "analysis/connection/tallies.h"
 #include "analysis/detect/arp_bursts.h"
 #include "analysis/detect/capture_totals.h"
+#include "analysis/detect/closed_ports.h"
 #include "analysis/detect/datagram_floods.h"
 #include "analysis/detect/detector.h"
 #include "analysis/detect/held_segments.h"
@@ -46,8 +47,9 @@ class DetectorRunner {
   DetectorRunner(const EngineOptions& options, const SensorView& sensor, ConnectionStore& store, Knowledge& knowledge,
                  const RivalOpenings& openings, Tallies& tallies, FateOwner owner);
 
-  // Something happened to the connection: its opening may have to be looked at, now or later.
-  void schedule(Connection& connection);
+  // Something happened to the connection: its opening may have to be looked at, now or later. `settles`: something that may be
+  // told at once, where a look is only due later.
+  void schedule(Connection& connection, bool settles = false);
   // Looks at the next connection whose time comes before `before_ns`; false: there is none.
   bool fire_next(int64_t before_ns);
   void take_fate(const FateEvent& event);
@@ -76,7 +78,8 @@ class DetectorRunner {
   uint64_t arp_stations_evicted() const { return arp_bursts_.evicted(); }
   uint64_t held_segments_evicted() const { return held_segments_.evicted(); }
   uint64_t sources_evicted() const {
-    return source_tries_.evicted() + source_drops_.evicted() + service_loads_.evicted() + rhythms_.evicted();
+    return source_tries_.evicted() + closed_ports_.evicted() + source_drops_.evicted() + service_loads_.evicted() +
+           rhythms_.evicted();
   }
   uint64_t far_sightings_evicted() const { return far_sightings_.evicted(); }
 
@@ -117,6 +120,11 @@ class DetectorRunner {
   void look(Connection& connection, int64_t now_ns, bool input_ended);
   void sum_up();
   void take(Verdicts& verdicts);
+  void take_try(Verdicts::Try tried, std::vector<Observation>& told);
+  void tell_as_scans(std::vector<Observation>& told);
+  void note_scan(uint64_t leg_id, ScanBy by);
+  void note_explained(const Observation& cause);
+  bool is_told_as_scan(const Observation& observation) const;
   void take_over_what_waits();
   template <typename Which>
   void withdraw(Connection& connection, Which&& which);
@@ -144,6 +152,7 @@ class DetectorRunner {
   StrangerIndex strangers_;
   FarSightings far_sightings_;
   SourceTries source_tries_;
+  ClosedPorts closed_ports_;
   HeldSegments held_segments_;
   ReplySources replies_;
   ServiceSilence service_silence_;
@@ -156,7 +165,10 @@ class DetectorRunner {
   std::set<std::pair<PortIndex, uint32_t>> missed_;  // offline: packets, by port and frame, that a home has wrongly decided on
   // Live, in packet time: what is summed up is told so often.
   static constexpr int64_t kSumUpEveryNs = 250'000'000;
+  // Live a look that is due later than that is brought forward by what settles something.
+  static constexpr int64_t kSoonNs = 1'000'000'000;
   int64_t next_sum_ns_ = kTimeMin;
+  int64_t fired_before_ns_ = kTimeMin;
   int64_t now_ns_ = kTimeMin;
   bool finished_ = false, fates_told_;
   Ending ending_ = Ending::timers;

@@ -21,6 +21,7 @@ std::string sentence(const FindingGroup& group, const DetectorView& view) {
 const Detector fragment_flood = {
     .kind = FindingKind::fragment_flood,
     .severity = Severity::warning,
+    .other_severities = {{Severity::info, "where its datagrams are told as a datagram_flood"}},
     .is_of_memory = true,
     .sentence = sentence,
     .page = {

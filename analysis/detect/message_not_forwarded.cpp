@@ -78,6 +78,7 @@ void not_forwarded_at_close(Connection& c, const DeviceClose& close, const Detec
   o.connection_id = c.id;
   o.first_ns = o.last_ns = close.closed_ns - close.reaction_ns;
   o.confidence = kSure;
+  o.severity = Severity::info;  // closed_by_device tells of the close
   o.evidence.push_back({.kind = "payload",
                         .point = server_side.point,
                         .port = std::nullopt,
@@ -142,6 +143,7 @@ std::string sentence(const FindingGroup& group, const DetectorView& view) {
 const Detector message_not_forwarded = {
     .kind = FindingKind::message_not_forwarded,
     .severity = Severity::warning,
+    .other_severities = {{Severity::info, "where closed_by_device tells of the close"}},
     .due_ns = due_ns,
     .look = look,
     .sentence = sentence,

@@ -32,8 +32,7 @@ void look(Connection& c, const DetectorView& view, Verdicts& out) {
   o.first_ns = o.last_ns = syn.time_ns;
   o.attempts = o.proved = 1;
   o.confidence = c.side_basis == SideBasis::seen ? kSure : kInferred;
-  o.evidence.push_back(present_at(syn, "SYN to " + to_string(a.server)));
-  out.opened.push_back(std::move(o));
+  out.opened.push_back({std::move(o), syn});
 }
 
 std::string sentence(const FindingGroup& group, const DetectorView& view) {

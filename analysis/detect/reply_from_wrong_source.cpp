@@ -54,6 +54,7 @@ void tell_dropped(const Connection& c, const LegState& leg, const ReplySources::
   if (!proof.holds()) return;
   Observation o;
   o.kind = FindingKind::datagram_dropped_by_device;
+  o.severity = Severity::info;  // the server's mistake, of which it follows, is told
   o.where = between(a.point, leg.point);
   o.origin = Origin::device;
   o.direction = FindingDirection::server_to_client;

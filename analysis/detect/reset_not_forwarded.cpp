@@ -23,7 +23,17 @@ void fate(Connection& c, const FateEvent& event, const DetectorView&, Verdicts& 
   if (c.told.contains(FindingKind::reset_not_forwarded) && had_been_reset(c, event.packet)) return;
   if (c.told.contains(FindingKind::idle_timeout_drop) && has_resumed(c, event.packet.from)) return;
   c.told.insert(FindingKind::reset_not_forwarded);
-  out.tell(fate_observation(c, event, FindingKind::reset_not_forwarded, "RST seq " + std::to_string(event.packet.seq)));
+  Observation o = fate_observation(c, event, FindingKind::reset_not_forwarded, "RST seq " + std::to_string(event.packet.seq));
+  if (c.told.contains(FindingKind::idle_timeout_drop)) {
+    o.severity = Severity::info;
+    o.remark = "It had forgotten the connection.";
+  }
+  out.tell(std::move(o));
+}
+
+// It is that RST.
+FindingKinds explains(const Observation& o) {
+  return {o.direction == FindingDirection::client_to_server ? FindingKind::reset_by_client : FindingKind::reset_by_server};
 }
 
 std::string sentence(const FindingGroup& group, const DetectorView& view) {
@@ -38,13 +48,15 @@ std::string sentence(const FindingGroup& group, const DetectorView& view) {
 const Detector reset_not_forwarded = {
     .kind = FindingKind::reset_not_forwarded,
     .severity = Severity::warning,
+    .other_severities = {{Severity::info, "where the device had forgotten the connection, as idle_timeout_drop tells"}},
     .informs_others = true,
+    .explains = explains,
     .fate_type = FateEventType::reset_not_forwarded,
     .fate = fate,
     .sentence = sentence,
     .page = {
         .means = "One end reset the connection, and the device kept that from the other end, which goes on as if nothing had "
-                 "happened: its next request runs into a timeout.",
+                 "happened: its next request runs into a timeout. Told in place of reset_by_client or reset_by_server.",
         .needs = "The connection paired across the device, and the far point covered for the time in which the RST should have "
                  "left.",
         .errs = "A RST that its receiver would ignore (out of window) does no harm when a firewall drops it.",

@@ -4,7 +4,16 @@
 #include <numeric>
 #include <utility>
 
+#include "analysis/finding/evidence.h"
+
 namespace parallax {
+
+namespace {
+void tell(Observation opening, const PacketFacts& syn, std::vector<Observation>& out) {
+  opening.evidence.push_back(present_at(syn, "SYN to " + to_string(opening.service)));
+  out.push_back(std::move(opening));
+}
+}  // namespace
 
 // The middle interval, if all are about as long; 0: they are not, or too few times are known.
 int64_t Rhythms::period_of(const std::vector<Time>& times, const Thresholds& thresholds) {
@@ -18,7 +27,7 @@ int64_t Rhythms::period_of(const std::vector<Time>& times, const Thresholds& thr
   return is_even && middle >= thresholds.periodic_connections_period_ns ? middle : 0;
 }
 
-void Rhythms::take(Observation opening, const Thresholds& thresholds, std::vector<Observation>& out) {
+void Rhythms::take(Observation opening, const PacketFacts& syn, const Thresholds& thresholds, std::vector<Observation>& out) {
   Pair& pair = pairs_.use(KeyedHash().add(opening.source.address).add(opening.service).value());
   std::vector<Time>& times = pair.times;
   const int64_t at_ns = opening.first_ns;
@@ -26,7 +35,7 @@ void Rhythms::take(Observation opening, const Thresholds& thresholds, std::vecto
     ++times.back().openings;
     if (!pair.is_told) return;
     opening.period_seconds = static_cast<double>(period_of(times, thresholds)) / 1e9;
-    out.push_back(std::move(opening));
+    tell(std::move(opening), syn, out);
     return;
   }
   times.push_back({at_ns, 1});
@@ -40,7 +49,7 @@ void Rhythms::take(Observation opening, const Thresholds& thresholds, std::vecto
     opening.count = opening.attempts = std::accumulate(times.begin(), times.end(), uint64_t{0},
                                                        [](uint64_t sum, const Time& time) { return sum + time.openings; });
   }
-  out.push_back(std::move(opening));
+  tell(std::move(opening), syn, out);
 }
 
 }  // namespace parallax

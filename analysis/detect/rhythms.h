@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "analysis/event/events.h"
 #include "analysis/finding/observation.h"
 #include "analysis/model/keyed_hash.h"
 #include "analysis/model/lru_table.h"
@@ -23,7 +24,7 @@ class Rhythms {
   static constexpr int64_t kSlackNs = 500'000'000;       // or by a scheduler's half second
 
   // An opening of the source toward the service, in order of time. Appends to `out` what is to be told now.
-  void take(Observation opening, const Thresholds& thresholds, std::vector<Observation>& out);
+  void take(Observation opening, const PacketFacts& syn, const Thresholds& thresholds, std::vector<Observation>& out);
 
   uint64_t evicted() const { return pairs_.evicted(); }
 

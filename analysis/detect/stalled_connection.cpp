@@ -129,7 +129,7 @@ void look(Connection& c, const DetectorView& view, Verdicts& out) {
   o.time_lost_seconds = static_cast<double>(mark.length_ns()) / 1e9;
   o.duration_ns = mark.length_ns();
   o.confidence = c.side_basis == SideBasis::seen ? kSure : kInferred;
-  if (cause != nullptr) o.severity = Severity::notice;
+  if (cause != nullptr) o.severity = Severity::info;
   o.evidence.push_back({.kind = "sequence",
                         .point = stall.leg->point,
                         .port = std::nullopt,
@@ -164,7 +164,7 @@ std::string sentence(const FindingGroup& group, const DetectorView& view) {
 const Detector stalled_connection = {
     .kind = FindingKind::stalled_connection,
     .severity = Severity::warning,
-    .other_severities = {{Severity::notice, "where a finding of its own tells the cause"}},
+    .other_severities = {{Severity::info, "where a finding of its own tells the cause"}},
     .due_ns = due_ns,
     .look = look,
     .sentence = sentence,
@@ -173,10 +173,11 @@ const Detector stalled_connection = {
             "An established connection stood still: one end sent the same data again and again, and the other end acknowledged "
             "nothing of it. What that has cost is time_lost_seconds; if the client then opened another connection to the "
             "same service, it is named (replaced_by of the connection).",
-        .needs = "The same data three times again over at least {stalled_connection_least}, each after a longer wait. Where a "
-                 "finding tells the cause (reset_not_forwarded, segment_loss), this one says so, is a notice, and accuses "
-                 "nobody. The device is accused where an ICMP error about that data (fragmentation needed: the path beyond takes "
-                 "only smaller packets) came to it and did not leave it, at a point that shows ICMP errors.",
+        .needs =
+            "The same data three times again over at least {stalled_connection_least}, each after a longer wait. Where a "
+            "finding tells the cause (reset_not_forwarded, segment_loss), this one says so, is of severity info, and accuses "
+            "nobody. The device is accused where an ICMP error about that data (fragmentation needed: the path beyond takes "
+            "only smaller packets) came to it and did not leave it, at a point that shows ICMP errors.",
         .errs = "Beyond the last point it is not known whether the data or its acknowledgement was lost, or the other end was "
                 "gone. The connection that replaced it is the client's next one to that service within 3 s; a client behind a "
                 "NAT may share its address with others.",

@@ -30,6 +30,11 @@ void fate(Connection& c, const FateEvent& event, const DetectorView& view, Verdi
   out.tell(std::move(o));
 }
 
+// Its receiver's RST answers it.
+FindingKinds explains(const Observation& o) {
+  return {o.direction == FindingDirection::client_to_server ? FindingKind::reset_by_server : FindingKind::reset_by_client};
+}
+
 std::string sentence(const FindingGroup& group, const DetectorView& view) {
   const SentenceWords words(group, view.options.path);
 
@@ -43,12 +48,15 @@ std::string sentence(const FindingGroup& group, const DetectorView& view) {
 const Detector translation_missed = {
     .kind = FindingKind::translation_missed,
     .severity = Severity::warning,
+    .informs_others = true,
+    .explains = explains,
     .fate_type = FateEventType::left_untranslated,
     .fate = fate,
     .sentence = sentence,
     .page = {
         .means = "A packet of a translated connection left the device with addresses or ports that were not rewritten. Its "
-                 "receiver knows no such connection and answers with a RST.",
+                 "receiver knows no such connection and answers with a RST, of which reset_by_client or reset_by_server "
+                 "does not tell then.",
         .needs = "The connection paired across the device, and the untranslated packet seen at the far point: the same sequence "
                  "and acknowledgement number, length, flags and IP ID.",
         .errs = "Two packets that agree in all of these by chance.",

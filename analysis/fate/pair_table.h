@@ -298,6 +298,7 @@ class PairTable {
   }
   bool was_missed(const Pair& pair, Side sender, const Pending& in) const;
   AbsenceProof absence_of(Pair& pair, Side sender, const Pending& in, int64_t waited_ns);
+  bool is_answered_by_device(const Pair& pair, Side sender, const Pending& syn) const;
   void decide_lost(Pair& pair, Side sender, const Pending& in, int64_t waited_ns);
   void decide_injected(Pair& pair, Side sender, const Pending& out, int64_t waited_ns);
   // It may have entered before anything was followed.

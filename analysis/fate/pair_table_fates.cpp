@@ -211,6 +211,15 @@ bool PairTable::was_missed(const Pair& pair, Side sender, const Pending& in) con
   return (in.data || in.has(tcp_flag::fin)) && !in.covered && !in.acknowledged && is_acknowledged(pair, sender, in.end());
 }
 
+// The device has answered the SYN in the server's place: its SYN-ACK left, and did not come in.
+bool PairTable::is_answered_by_device(const Pair& pair, Side sender, const Pending& syn) const {
+  for (uint32_t node = pair.half[opposite(sender)].early.head; node != kNone; node = pool_[node].next) {
+    const Pending& out = pool_[node];
+    if (out.has(tcp_flag::syn) && out.has(tcp_flag::ack) && out.ack == syn.end()) return true;
+  }
+  return false;
+}
+
 void PairTable::decide_lost(Pair& pair, Side sender, const Pending& in, int64_t waited_ns) {
   if (left_altered(pair, sender, in)) return;
   if (in.has(tcp_flag::rst)) tell_one_sided(pair, sender, in, true, in.order_ns + waited_ns);
@@ -218,6 +227,8 @@ void PairTable::decide_lost(Pair& pair, Side sender, const Pending& in, int64_t 
   if (was_missed(pair, sender, in) && proof.covered() == proof.expected()) count_missed(pair, sender, proof.point(), in.order_ns);
   if (!proof.holds_for_all()) return leave_undecided(pair, sender, proof.doubt());
   if (pair.datagrams) return lose_datagram(pair, sender, in, waited_ns);
+  // The correlator counts it as answered, and tells of it.
+  if (in.has(tcp_flag::syn) && is_answered_by_device(pair, sender, in)) return leave_undecided(pair, sender, Doubt::rival);
   if (notes_.wanted()) note(pair, in, pair.point[sender], PacketLabel::lost_in_device);
   const int64_t decided_ns = in.order_ns + waited_ns;
   const bool reset = in.has(tcp_flag::rst);

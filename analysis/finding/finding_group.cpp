@@ -13,7 +13,8 @@ namespace {
 std::string destination_of(const FindingGroup& group) {
   if (!group.is_spread) return " to " + group.record.service.value_or("?");
   const std::string at_least = group.is_full() ? "at least " : "";
-  return " from " + to_string(*group.only_source) + " to " + at_least +
+  const std::string source = group.only_source ? to_string(*group.only_source) : plural(group.sources.size(), "source");
+  return " from " + source + " to " + at_least +
          (group.one_host ? plural(group.services.size(), "port") + " of " + to_string(*group.host)
                          : plural(group.services.size(), "service"));
 }

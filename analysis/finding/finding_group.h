@@ -40,6 +40,8 @@ struct FindingGroup {
   bool one_host = true;                                          // of them all
   std::unordered_set<Address, KeyedHashOf<Address>> hosts;       // of the services of a spread one
   std::unordered_set<uint16_t> ports;
+  bool is_of_place = false;                                   // of many sources,
+  std::unordered_set<Address, KeyedHashOf<Address>> sources;  // of which up to kServicesCounted are counted
 
   bool is_full() const { return services.size() >= kServicesCounted; }
   void count(const Endpoint& service) {

@@ -13,10 +13,11 @@ void note_related(FindingRecord& record, uint64_t id) {
   ids.push_back(id);
 }
 
-// What comes again and again may do so seldom.
-int64_t incident_gap_ns(const FindingRecord& record) {
+// What comes again and again may do so seldom, and what belongs to a place never ends for long.
+int64_t incident_gap_ns(const FindingGroup& group) {
   constexpr double kPeriods = 3;
-  return std::max(kIncidentGapNs, static_cast<int64_t>(record.period_seconds.value_or(0) * kPeriods * 1e9));
+  const int64_t gap_ns = group.is_of_place ? kPlaceGapNs : kIncidentGapNs;
+  return std::max(gap_ns, static_cast<int64_t>(group.record.period_seconds.value_or(0) * kPeriods * 1e9));
 }
 
 }  // namespace
@@ -64,7 +65,7 @@ void FindingStore::make_room(FindingKind kind) {
 FindingGroup* FindingStore::open_group(uint64_t id, int64_t first_ns) {
   const auto group = groups_.find(id);
   const bool is_open = group != groups_.end() && group->second.record.state != FindingState::withdrawn &&
-                       first_ns <= group->second.record.last_seen_ns + incident_gap_ns(group->second.record);
+                       first_ns <= group->second.record.last_seen_ns + incident_gap_ns(group->second);
   return is_open ? &group->second : nullptr;
 }
 
@@ -81,8 +82,9 @@ FindingGroup& FindingStore::new_group(const Observation& o) {
   record.direction = o.direction;
   record.first_seen_ns = o.first_ns;
   record.last_seen_ns = o.last_ns;
-  if (o.source != Endpoint{}) group.only_source = o.source.address;
+  if (o.source != Endpoint{} && !o.is_of_place) group.only_source = o.source.address;
   group.is_spread = o.is_of_source;
+  group.is_of_place = o.is_of_place;
   ++totals_[{o.kind, where_text(o.where), record.severity}];
   ranks_of(o.kind).insert(rank_of(record));
   return group;
@@ -141,7 +143,7 @@ void FindingStore::absorb(FindingGroup& into, uint64_t id) {
 }
 
 FindingGroup& FindingStore::group_for(const Observation& o) {
-  const Endpoint whose = o.is_of_source ? Endpoint{o.source.address, 0} : o.service;
+  const Endpoint whose = o.is_of_place ? Endpoint{} : o.is_of_source ? Endpoint{o.source.address, 0} : o.service;
   const Key key{o.kind, o.where, o.origin, o.direction, whose, o.port};
   if (const auto open = open_.find(key); open != open_.end()) {
     if (FindingGroup* group = open_group(open->second, o.first_ns)) return *group;
@@ -206,6 +208,7 @@ uint64_t FindingStore::observe(const Observation& o) {
     if (record.evidence.size() < kFindingEvidenceMax) record.evidence.push_back(e);
   }
   group.count(o.service);
+  if (group.is_of_place && group.sources.size() < FindingGroup::kServicesCounted) group.sources.insert(o.source.address);
   if (group.only_source && *group.only_source != o.source.address) group.only_source.reset();
   if (!group.server) group.server = o.server;
   if (!group.port) group.port = o.port;

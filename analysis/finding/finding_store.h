@@ -24,6 +24,7 @@
 namespace parallax {
 
 inline constexpr int64_t kIncidentGapNs = 600'000'000'000;
+inline constexpr int64_t kPlaceGapNs = 3'600'000'000'000;  // of what many sources do there: Observation::is_of_place
 
 class FindingStore {
  public:

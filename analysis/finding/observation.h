@@ -17,8 +17,8 @@ struct ServerAt {
   Endpoint end;
 };
 
-// Those of one kind, place, origin, direction and service (or source: is_of_source) become one finding. What its sentence may say
-// is what FindingGroup keeps of them all.
+// Those of one kind, place, origin, direction and service (or source: is_of_source, or neither: is_of_place) become one finding.
+// What its sentence may say is what FindingGroup keeps of them all.
 struct Observation {
   FindingKind kind{};
   Where where;
@@ -27,7 +27,8 @@ struct Observation {
   Endpoint service;               // the server as the client sees it
   std::optional<PortIndex> port;  // of the sensor, where the finding is about one
   Endpoint source;                // the client, where many services that it asks may be one incident
-  bool is_of_source = false;      // they are, from the first one on
+  bool is_of_source = false;      // they are, from the first one on;
+  bool is_of_place = false;       // and with them all others' of the place
   uint64_t connection_id = 0;
   uint64_t leg_id = 0;                // one of its legs, by which it is found when it has become part of another connection
   int64_t first_ns = 0, last_ns = 0;  // of the packets concerned

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <initializer_list>
 
 #include "analysis/model/vocabulary.h"
 
@@ -10,6 +11,10 @@ namespace parallax {
 // One bit each.
 class FindingKinds {
  public:
+  FindingKinds() = default;
+  FindingKinds(std::initializer_list<FindingKind> kinds) {
+    for (const FindingKind kind : kinds) insert(kind);
+  }
   bool contains(FindingKind kind) const { return bits_ & bit_of(kind); }
   // False: it was there already.
   bool insert(FindingKind kind) {

@@ -53,6 +53,12 @@ def send_signal(number):
     return change
 
 
+def hold_up(lab):
+    send_signal(signal.SIGSTOP)(lab)
+    time.sleep(2.5)
+    send_signal(signal.SIGCONT)(lab)
+
+
 PAUSE = {"begin": send_signal(signal.SIGSTOP), "end": send_signal(signal.SIGCONT), "seconds": 2.5, "bulk": True}
 INSIDE = ("inside-rx", "inside-tx")
 

@@ -57,13 +57,14 @@ class WorkDirectory:
 class Lab:
     """Network, sensor, server and clients, in the order in which they start; closed the other way round."""
 
-    def __init__(self, binaries, kinds=("dpdk", "dpdk")):
+    def __init__(self, binaries, kinds=("dpdk", "dpdk"), configured=list):
+        """`configured`: what the sensor is told of its ports, made of what they are."""
         self.closing = []
         self.daemon_code = None
         try:
             self.work = self._keep(WorkDirectory()).path
             self.network = self._keep(Network())
-            self.sensor = Sensor(binaries, self.work, self.network.ports, kinds)
+            self.sensor = Sensor(binaries, self.work, configured(self.network.ports), kinds)
             self.closing.append(self.stop_sensor)
             self.truth, self.conntrack = self.work / "truth.jsonl", self.work / "conntrack.log"
             with self.conntrack.open("w") as log:

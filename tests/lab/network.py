@@ -8,7 +8,7 @@ What comes in at `oc` leaves at `of` and the other way round; a copy of each dir
 One CPU serves every interface and nothing merges or splits segments, so that what the ports get is what the ends sent, in its order.
 """
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import services
@@ -27,11 +27,16 @@ class Port:
     enters: str  # the TAP's interface whose incoming frames it shows
     leaves: str
 
+    def with_direction(self, direction):
+        """As somebody may configure it who took it for another."""
+        return replace(self, direction=direction)
+
 
 class Network:
     def __init__(self):
         self.namespaces = []
         self.backlog = None
+        self.filters = {}  # priority of the filter in force, by the TAP's interface
         prefix = "plx%x" % os.getpid()  # interface names are shared with whoever else runs a lab; at most 15 characters
         self.ports = [
             Port(prefix + "m0", "outside-rx", "outside", "toward_inside", "oc", "of"),
@@ -111,12 +116,14 @@ class Network:
             self.taps.run(["tc", "qdisc", "add", "dev", port.enters, "clsact"])
             self.mirror(port, True)
 
-    def mirror(self, port, on):
-        """With or without the copy to the port; what passes the TAP passes in any case, also while it is changed."""
-        copy = "action mirred egress mirror dev %s pipe " % port.interface if on else ""
+    def mirror(self, port, copies):
+        """With so many copies to the port (True: one); what passes the TAP passes in any case, also while it is changed."""
+        before = self.filters.get(port.enters, 2)
+        after = self.filters[port.enters] = before % 2 + 1
+        copy = "action mirred egress mirror dev %s pipe " % port.interface * copies
         self.taps.run(["sh", "-c", "tc filter add dev {0} ingress protocol all prio {1} u32 match u32 0 0 {2}action mirred egress redirect dev {3};"
                        "tc filter delete dev {0} ingress prio {4} 2> /dev/null || true".format(
-                           port.enters, 1 if on else 2, copy, port.leaves, 2 if on else 1)])
+                           port.enters, after, copy, port.leaves, before)])
 
     def set_port(self, port, state):
         """The sensor's own end of a monitor cable."""

@@ -10,9 +10,8 @@
 #include <memory>
 #include <string>
 
-#include "analysis/engine.h"
-#include "analysis/leg/leg.h"
 #include "capture/decode/decode.h"
+#include "tests/support/live_sensor.h"
 #include "tests/support/packet_builder.h"
 #include "tests/support/pipeline.h"
 #include "tests/support/random.h"
@@ -149,56 +148,6 @@ TEST(PairingTakenBack, SaysTheSameForAnyNumberOfWorkers) {
   }
 }
 
-// A live engine that is given one packet at a time, and a clock of packet time.
-class LiveSensor {
- public:
-  explicit LiveSensor(size_t workers) : workers_(workers) {
-    for (PointIndex point = 0; point < 2; ++point) {
-      channels_.push_back(std::make_unique<PortChannel>(
-          PortInfo{point == 0 ? "tap0" : "tap1", point, PortDirection::both, "test"}, workers, kRingSlots));
-      channels_.back()->covered_from_ns = kStartNs - kSecond;
-    }
-    EngineOptions options;
-    options.path = {"outside", "inside"};
-    options.workers = workers;
-    options.legs = 256;
-    engine_ = std::make_unique<Engine>(options, std::vector<PortChannel*>{channels_[0].get(), channels_[1].get()});
-  }
-  Engine& engine() { return *engine_; }
-
-  void show(PointIndex point, Sighting s) {
-    s.time_ns = s.order_ns = now_ns_ - (point == 1 && s.destination_port == 443 ? kEarlyNs : 0);
-    s.port = s.point = point;
-    s.protocol = ip_protocol::tcp;
-    s.ttl = static_cast<uint8_t>(64 - point);
-    s.window = 64240;
-    s.flow_hash = flow_hash(s);
-    s.frame = ++frame_;
-    if (!channels_[point]->rings[s.flow_hash % workers_]->push(s)) ADD_FAILURE() << "ring full";
-  }
-  void advance(int64_t ns, int64_t step_ns = 10 * kMs) {
-    for (const int64_t until_ns = now_ns_ + ns; now_ns_ < until_ns;) {
-      now_ns_ += step_ns;
-      for (auto& channel : channels_) {
-        channel->covered_to_ns = now_ns_;
-        channel->watermark_ns = now_ns_ - kMs;
-      }
-      for (int i = 0; i < 4; ++i) {
-        for (Pollable* worker : engine_->workers()) worker->poll();
-        engine_->correlator().poll();
-      }
-    }
-  }
-
- private:
-  static constexpr size_t kRingSlots = 1 << 10;
-  const size_t workers_;
-  int64_t now_ns_ = kStartNs;
-  uint32_t frame_ = 0;
-  std::vector<std::unique_ptr<PortChannel>> channels_;
-  std::unique_ptr<Engine> engine_;
-};
-
 // Numbers of pairs are used again live, many times more than a generation counts: none is lost, and no packet of a leg that was
 // taken from a pair is followed as one of a later pair.
 TEST(PairingTakenBack, FreesThePairForTheNextOnes) {
@@ -228,7 +177,7 @@ TEST(PairingTakenBack, FreesThePairForTheNextOnes) {
         s.payload_length = length;
         s.tsval = nat ? tsval : 0;
         s.ip_id = static_cast<uint16_t>(1 + seq % 60'000);
-        sensor.show(point, s);
+        sensor.show(point, s, point == 1 && from == Side::client ? kEarlyNs : 0);
       };
       const auto cross = [&](Side from, uint8_t flags, uint32_t seq, uint32_t ack, uint32_t length = 0) {
         packet(1, from, flags, seq, ack, length);

@@ -27,15 +27,17 @@ Observation attempt(uint32_t source, uint32_t host, uint32_t port, int64_t time_
   return o;
 }
 
+using End = SourceTries::End;
+
 class SourceTriesTest : public testing::Test {
  protected:
   static constexpr Thresholds kThresholds{};
   static constexpr uint32_t kMany = kThresholds.fan_out_tries;
 
   // How many observations the try has brought.
-  size_t take(uint32_t source, uint32_t host, uint32_t port, int64_t time_ns, bool in_vain = true) {
+  size_t take(uint32_t source, uint32_t host, uint32_t port, int64_t time_ns, End end = End::in_vain) {
     told_.clear();
-    tries_.take(attempt(source, host, port, time_ns), in_vain, kThresholds, told_);
+    tries_.take(attempt(source, host, port, time_ns), end, kThresholds, told_);
     return told_.size();
   }
 
@@ -67,8 +69,25 @@ TEST_F(SourceTriesTest, OnePortOrOneHostIsNone) {
   }
 }
 
+TEST_F(SourceTriesTest, ManyClosedPortsOfOneHostAreAScanIfServicesAreAmongThem) {
+  // Data connections of a service that announces their ports.
+  for (uint32_t i = 0; i < 1000; ++i) EXPECT_EQ(take(1, 1, 50000 + i, i, End::syn_in_vain), 0u);
+  for (uint32_t i = 1; i < SourceTries::kLowPortsLeast; ++i) EXPECT_EQ(take(1, 1, i, 1000, End::syn_in_vain), 0u);
+  EXPECT_FALSE(tries_.is_scan(end_of(1, 0).address));
+  EXPECT_EQ(take(1, 1, SourceTries::kLowPortsLeast, 1000, End::syn_in_vain), kMany + 1);
+  EXPECT_TRUE(tries_.is_scan(end_of(1, 0).address));
+  EXPECT_EQ(tries_.take_passed_legs().size(), SourceTries::kPassedMax);
+}
+
+TEST_F(SourceTriesTest, WhoIsAnsweredIsNoScan) {
+  take(1, 1, 443, 0, End::answered);
+  for (uint32_t i = 1; i <= kMany; ++i) take(1, i, i, 0);
+  EXPECT_EQ(told_.size(), kMany);
+  EXPECT_FALSE(tries_.is_scan(end_of(1, 0).address));
+}
+
 TEST_F(SourceTriesTest, MostOfItsTriesComeToConversations) {
-  for (uint32_t i = 0; i < kMany * 100 / kThresholds.fan_out_percent; ++i) take(1, i, 443, 0, false);
+  for (uint32_t i = 0; i < kMany * 100 / kThresholds.fan_out_percent; ++i) take(1, i, 443, 0, End::answered);
   for (uint32_t i = 1; i <= kMany; ++i) EXPECT_EQ(take(1, i, i, 0), 0u);
 }
 

@@ -1,0 +1,59 @@
+// A SYN that the device has answered in the server's place was answered, and not lost as well.
+#include <gtest/gtest.h>
+
+#include "tests/support/scenario.h"
+
+namespace parallax::test {
+namespace {
+
+constexpr const char* kSynCookie = R"(path outside inside
+endpoint client 192.0.2.10:40000  beyond outside ttl 60
+endpoint server 198.51.100.1:80  beyond inside  ttl 64
++0.000   outside         client > server  S  0
++0.0001  outside         server > client  S. 0 ack 1
++0.060   outside inside  client > server  .  1 ack 1
++0.010   outside inside  client > server  P. 1:101 ack 1
++0.001   inside outside  server > client  .  1 ack 101
+expect anything
+)";
+// The same, of which the device forwarded nothing until the SYN came again.
+constexpr const char* kSynLost = R"(path outside inside
+endpoint client 192.0.2.10:40000  beyond outside ttl 60
+endpoint server 198.51.100.1:80  beyond inside  ttl 64
++0.000   outside         client > server  S  0
++1.000   outside inside  client > server  S  0
++0.0001  inside outside  server > client  S. 0 ack 1
++0.060   outside inside  client > server  .  1 ack 1
+expect anything
+)";
+
+PipelineOutput run_text(const char* text) {
+  ParsedScenario parsed = parse_scenario("text", text, Variant::fault);
+  EXPECT_TRUE(parsed.scenario) << parsed.error;
+  if (!parsed.scenario) return {};
+  parsed.scenario->input.options.record_packets = true;
+  return run(parsed.scenario->input, 1);
+}
+
+TEST(AnsweredSyn, IsNotLost) {
+  const PipelineOutput output = run_text(kSynCookie);
+  ASSERT_EQ(output.devices.size(), 1u);
+  const DeviceTraffic& traffic = output.devices[0].traffic[Direction::toward_inside];
+  EXPECT_EQ(traffic.answered_by_device, 1u);
+  EXPECT_EQ(traffic.lost, 0u);
+  EXPECT_EQ(traffic.forwarded, 2u);
+  EXPECT_EQ(traffic.entered, 3u);
+  for (const PacketRecord& packet : output.packets)
+    EXPECT_FALSE(packet.labels & bit(PacketLabel::lost_in_device)) << packet.frame;
+}
+
+TEST(AnsweredSyn, IsLostIfNobodyAnswered) {
+  const PipelineOutput output = run_text(kSynLost);
+  ASSERT_EQ(output.devices.size(), 1u);
+  const DeviceTraffic& traffic = output.devices[0].traffic[Direction::toward_inside];
+  EXPECT_EQ(traffic.answered_by_device, 0u);
+  EXPECT_EQ(traffic.lost, 1u);
+}
+
+}  // namespace
+}  // namespace parallax::test
