@@ -149,6 +149,7 @@ struct Connection {
   int64_t first_lost_ns = kTimeMax;  // the first data that was told as lost in a device; kTimeMax: none was
   Side first_lost_from = Side::client;
   ScanBy scan = ScanBy::nobody;
+  FindingKinds put_off;    // live: a look found out what had happened, and not yet who did it
   FindingKinds told;       // a detector of connections is done with it: it has told of it, or there is nothing to tell
   FindingKinds explained;  // by what is told of it: Detector::explains
   size_t legs_over = 0;

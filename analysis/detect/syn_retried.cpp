@@ -12,8 +12,13 @@ bool is_open_question(const Connection& c) {
   return !c.evicted && a.has_syn() && a.established && a.attempt_count > 1 && !c.told.contains(FindingKind::syn_retried);
 }
 
+// Live, where the first look cannot tell who did it: by then other connections have shown what the points see.
+constexpr int64_t kPutOffNs = 5'000'000'000;
+
 int64_t due_ns(const Connection& c, const DetectorView& view) {
-  return is_open_question(c) ? c.client_leg().established->order_ns + view.options.device_timeout_ns : kTimeMax;
+  if (!is_open_question(c)) return kTimeMax;
+  const int64_t wait_ns = c.put_off.contains(FindingKind::syn_retried) ? kPutOffNs : view.options.device_timeout_ns;
+  return c.client_leg().established->order_ns + wait_ns;
 }
 
 // SYNs that one point saw and the next one toward the server did not. False: all arrived everywhere, or nothing can be said.
@@ -88,8 +93,11 @@ Observation retried(const Connection& c, const DetectorView& view) {
 
 void look(Connection& c, const DetectorView& view, Verdicts& out) {
   if (!is_open_question(c)) return;
+  Observation o = retried(c, view);
+  const bool may_wait = !view.options.offline && !view.input_ended && o.origin == Origin::unknown;
+  if (may_wait && c.put_off.insert(FindingKind::syn_retried)) return;
   c.told.insert(FindingKind::syn_retried);
-  out.tell(retried(c, view));
+  out.tell(std::move(o));
 }
 
 std::string sentence(const FindingGroup& group, const DetectorView& view) {

@@ -75,7 +75,9 @@ CrossingRecord record_of(const Crossing& crossing, const Connection& c, const Se
     r.lost[side] = crossing.stats.lost[side] - std::min(crossing.stats.lost[side], crossing.cleared[side]);
     if (crossing.stats.transit[side].count > 0) r.transit[side] = crossing.stats.transit[side];
     if (crossing.is_proxied) {
-      r.transit[side] = crossing.turn_transits[side].distribution();
+      // Whose exchange it is on a connection of many is not known; that it is one may have shown after they were compared.
+      const bool are_many = client_side.is_multiplexed && !server_side.shared_with.empty();
+      if (!are_many) r.transit[side] = crossing.turn_transits[side].distribution();
       r.bytes_kept[side] = bytes_kept(c, crossing, side, sensor);
     }
   }
