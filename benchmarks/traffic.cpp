@@ -35,8 +35,8 @@ uint32_t isn(uint32_t connection, bool from_client) { return connection * 265443
 // What a connection does first: two short exchanges, after which nothing is new. Then, again and again: a request, a response of
 // five segments, and their acknowledgements.
 Traffic::Move Traffic::round_move(uint32_t round) {
-  constexpr std::array<Move, kWarmUpRounds> kFirstMoves{{{true, 300}, {false, 600}, {true, 300}, {false, 600}}};
-  constexpr std::array<Move, kCycle> kMoves{
+  static constexpr std::array<Move, kWarmUpRounds> kFirstMoves{{{true, 300}, {false, 600}, {true, 300}, {false, 600}}};
+  static constexpr std::array<Move, kCycle> kMoves{
       {{true, 300}, {false, 1400}, {false, 1400}, {true, 0}, {false, 1400}, {false, 1400}, {true, 0}, {false, 600}}};
   return round < kFirstMoves.size() ? kFirstMoves[round] : kMoves[(round - kFirstMoves.size()) % kMoves.size()];
 }
@@ -91,6 +91,7 @@ Traffic::Traffic(const TrafficOptions& options) : options_(options), order_(opti
   std::iota(order_.begin(), order_.end(), 0u);
   test::Random random(options.connections);
   for (size_t i = order_.size(); i > 1; --i) std::swap(order_[i - 1], order_[random.below(i)]);
+  for (uint32_t round = 0; round < data_packets() / options.connections; ++round) payloads_.push_back(move_of(3 + round).payload);
   for (size_t point = 0; point < points(); ++point) {
     frames_.emplace_back(new uint8_t[data_packets() * kStride]);
     times_ns_.emplace_back(data_packets());
@@ -171,7 +172,7 @@ RawPacket Traffic::packet(size_t point, uint64_t number, uint8_t* scratch) const
   if (number >= handshake_packets()) {
     const uint8_t* data = frames_[point].get() + (number - handshake_packets()) * kStride;
     const auto round = static_cast<uint32_t>((number - handshake_packets()) / options_.connections);
-    const uint32_t length = static_cast<uint32_t>(data_.size()) + move_of(3 + round).payload;
+    const uint32_t length = static_cast<uint32_t>(data_.size()) + payloads_[round];
     return {data, std::min<uint32_t>(kStride, length), length, when, 0, frame, LinkType::ethernet};
   }
   const Place place = place_of(number);

@@ -73,6 +73,7 @@ class Traffic {
   std::vector<uint32_t> order_;                     // of the connections in a round
   std::vector<std::unique_ptr<uint8_t[]>> frames_;  // data packets, for each point
   std::vector<std::vector<int64_t>> times_ns_;      // theirs
+  std::vector<uint32_t> payloads_;                  // by round
   test::Frame opening_, data_;                      // patterns: with and without the options of a SYN
 };
 
