@@ -85,5 +85,21 @@ TEST(ToldSoonLive, ARetry) {
   EXPECT_LT(*waited_ns, 3 * kSecond);
 }
 
+// Where the first look cannot tell who did it, a later one may.
+TEST(ToldSoonLive, ARetryOfWhichNobodyIsKnownToBeTheCauseIsLookedAtAgain) {
+  LiveSensor sensor(1);
+  for (const int64_t wait_ns : {kSecond, 20 * kMs}) {
+    sensor.show(0, segment(Side::client, tcp_flag::syn, 1000, 0));
+    sensor.advance(wait_ns);
+  }
+  sensor.show(0, segment(Side::server, tcp_flag::syn | tcp_flag::ack, 5000, 1001));
+  sensor.advance(20 * kMs);
+  sensor.show(0, segment(Side::client, tcp_flag::ack, 1001, 5001));
+  const auto waited_ns = wait_for(sensor, FindingKind::syn_retried);
+  ASSERT_TRUE(waited_ns);
+  EXPECT_GT(*waited_ns, 4 * kSecond);
+  EXPECT_LT(*waited_ns, 7 * kSecond);
+}
+
 }  // namespace
 }  // namespace parallax::test
