@@ -8,7 +8,9 @@
 #include <unistd.h>
 
 #include <array>
+#include <cerrno>
 #include <filesystem>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -25,8 +27,8 @@ struct Cost {
   double memory_mib = 0;  // at its largest
 };
 
-// Its output is thrown away. Throws std::runtime_error where the program fails.
-Cost cost_of(std::vector<std::string> words) {
+// Its output is thrown away. Empty: it is not installed. Throws std::runtime_error where it fails.
+std::optional<Cost> cost_of(std::vector<std::string> words) {
   std::vector<char*> arguments;
   for (std::string& word : words) arguments.push_back(word.data());
   arguments.push_back(nullptr);
@@ -37,23 +39,14 @@ Cost cost_of(std::vector<std::string> words) {
   pid_t child = 0;
   const int failure = posix_spawnp(&child, arguments[0], &actions, nullptr, arguments.data(), environ);
   posix_spawn_file_actions_destroy(&actions);
+  if (failure == ENOENT) return std::nullopt;
   int status = 0;
   rusage used{};
   if (failure != 0 || wait4(child, &status, 0, &used) != child || status != 0) throw std::runtime_error(words[0] + " failed");
   const auto ns = [](const timeval& time) {
     return static_cast<double>(time.tv_sec) * 1e9 + static_cast<double>(time.tv_usec) * 1e3;
   };
-  return {ns(used.ru_utime) + ns(used.ru_stime), static_cast<double>(used.ru_maxrss) / 1024};
-}
-
-bool is_installed(const std::string& name) {
-  const char* path = std::getenv("PATH");
-  for (std::string_view rest = path == nullptr ? "" : path; !rest.empty();) {
-    const std::string_view folder = rest.substr(0, rest.find(':'));
-    if (access((std::string(folder) + "/" + name).c_str(), X_OK) == 0) return true;
-    rest.remove_prefix(std::min(rest.size(), folder.size() + 1));
-  }
-  return false;
+  return Cost{ns(used.ru_utime) + ns(used.ru_stime), static_cast<double>(used.ru_maxrss) / 1024};
 }
 
 void analyze_mix(benchmark::State& state, const Mix& mix) {
@@ -70,12 +63,12 @@ void analyze_mix(benchmark::State& state, const Mix& mix) {
   const auto packets = static_cast<double>(mix.packets_in_all());
   for (auto _ : state) {
     FileFigures figures{.mix = mix.name};
-    const Cost text = cost_of(analyze), json = cost_of(with({"--format", "json"}));
+    const Cost text = cost_of(analyze).value(), json = cost_of(with({"--format", "json"})).value();
     figures.text_ns = text.processor_ns / packets;
     figures.json_ns = json.processor_ns / packets;
     figures.memory_mib = std::max(text.memory_mib, json.memory_mib);
-    if (is_installed("tcptrace"))
-      figures.tcptrace_ns = cost_of({"tcptrace", "-n", "-l", "-r", outside}).processor_ns / (packets / 2);
+    if (const auto other = cost_of({"tcptrace", "-n", "-l", "-r", outside}))
+      figures.tcptrace_ns = other->processor_ns / (packets / 2);
     state.SetIterationTime(text.processor_ns * 1e-9);
     state.counters["ns_per_packet"] = figures.text_ns;
     state.counters["MiB"] = figures.memory_mib;

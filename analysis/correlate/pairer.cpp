@@ -66,7 +66,7 @@ bool Pairer::may_pair(const LegState& leg, const LegState& other, PairingReach r
 // has a successor, and the client's leg has none.
 bool Pairer::goes_on_as(const LegState& taken, const LegState& other) const {
   if (taken.successor != 0 || !other.recognised || !other.recognised->quic || !other.recognised->quic->goes_on) return false;
-  const Connection& connection = *store_.find(store_.place_of(taken.id.value()).connection_id);
+  const Connection& connection = *store_.connection_of(taken.id.value());
   return std::any_of(connection.legs.begin(), connection.legs.end(), [&](const LegState& leg) {
     return leg.successor == other.id.value() && leg.point == other.point && connection.is_behind(leg, taken);
   });

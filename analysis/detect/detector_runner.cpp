@@ -513,7 +513,7 @@ void DetectorRunner::store(Observation observation) {
   const uint64_t id = findings_.observe(observation);
   for (const FindingStore::Merged& merged : findings_.take_merged()) {
     for (const uint64_t connection_id : merged.connection_ids) {
-      if (Connection* connection = store_.find(connection_id)) rename(connection->finding_ids, merged.from, merged.into);
+      if (Connection* known = store_.find(connection_id)) rename(known->finding_ids, merged.from, merged.into);
     }
   }
   if (connection == nullptr) return;
