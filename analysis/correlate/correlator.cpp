@@ -526,6 +526,7 @@ void Correlator::take(const FateEvent& event) {
       take_back(*connection, static_cast<size_t>(crossing - connection->crossings.data()), now_ns_);
   } else if (event.type == FateEventType::passage) {
     knowledge_.passed(event.passage);
+    runner_.take_passage(event.passage);
   } else {
     runner_.take_fate(event);
   }

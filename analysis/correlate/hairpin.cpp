@@ -185,6 +185,14 @@ std::optional<bool> is_on_client_side(const LegState& leg, const LegState& other
   return shared.is_own_first();
 }
 
+const LegState& goes_on_at(const LegState& client_side, const LegState& server_side, const LegState& neighbour) {
+  for (const LegState* leg : {&client_side, &server_side}) {
+    if (same_ends(*leg, neighbour)) return *leg;
+  }
+  const bool came_before = (neighbour.first.order_ns < client_side.first.order_ns) == (neighbour.first.from == Side::client);
+  return is_on_client_side(neighbour, client_side).value_or(came_before) ? client_side : server_side;
+}
+
 std::optional<PathSide> side_of_hairpin(const LegState& client_side, const LegState& server_side) {
   for (const PathSide side : {PathSide::inner, PathSide::outer}) {
     if (!client_side.paired[side] && !server_side.paired[opposite(side)]) return side;

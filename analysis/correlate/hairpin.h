@@ -22,6 +22,9 @@ double hairpin_datagram_score(const LegState& leg, const LegState& other);   // 
 // Whether `leg` is the one on the client's side of the device; nullopt: the stamps and TTLs of what both show do not tell.
 std::optional<bool> is_on_client_side(const LegState& leg, const LegState& other);
 
+// Of a hairpin's legs the one by which what passes the neighbouring leg comes to the point, or goes on from it.
+const LegState& goes_on_at(const LegState& client_side, const LegState& server_side, const LegState& neighbour);
+
 // On which side of the client's leg the device of a hairpin is, as if the path went straight on; of the server's on the other.
 // Not where a leg's neighbour is; nullopt: neighbours take both.
 std::optional<PathSide> side_of_hairpin(const LegState& client_side, const LegState& server_side);

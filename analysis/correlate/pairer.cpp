@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "analysis/correlate/hairpin.h"
 #include "analysis/leg/leg.h"
 #include "analysis/model/keyed_hash.h"
 
@@ -60,6 +61,16 @@ bool Pairer::may_pair(const LegState& leg, const LegState& other, PairingReach r
   if (leg_taken && other_taken) return false;
   const LegState &taken = leg_taken ? leg : other, &free = leg_taken ? other : leg;
   return is_retry_of(taken, free) || goes_on_as(taken, free);
+}
+
+// What comes from a neighbouring point passes one leg of a hairpin there, and goes on by the other: the two are no rivals.
+bool Pairer::faces(const LegState& leg, const LegState& neighbour) const {
+  const Connection& connection = *store_.connection_of(leg.id.value());
+  const Crossing* hairpin = connection.hairpin();
+  if (hairpin == nullptr || !leg.paired_within) return true;
+  const LegState &client_side = connection.legs[hairpin->client_leg], &server_side = connection.legs[hairpin->server_leg];
+  const LegState& facing = goes_on_at(client_side, server_side, neighbour);
+  return &facing == &leg;
 }
 
 // A NAT may give a client of QUIC another port in the midst of its connection: then what the client's leg is paired with there
@@ -132,6 +143,7 @@ Pairer::Match Pairer::find(uint64_t leg_id, int point, uint8_t trigger, Candidat
       if (place.connection_id == own_connection || std::find(seen.begin(), seen.end(), id) != seen.end()) continue;
       const LegState* other = store_.leg(place);
       if (other == nullptr || other->point != point || may_pair(leg, *other, reach) != (candidate == Candidate::free)) continue;
+      if (reach == PairingReach::neighbours && !(faces(leg, *other) && faces(*other, leg))) continue;
       seen.push_back(id);
       const double found = score(row, leg, *other);
       if (candidate == Candidate::taken && !may_take_over(leg, *other, found)) continue;

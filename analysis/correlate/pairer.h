@@ -72,6 +72,7 @@ class Pairer {
 
  private:
   bool is_retry_of(const LegState& taken, const LegState& retry) const;
+  bool faces(const LegState& leg, const LegState& neighbour) const;
   bool goes_on_as(const LegState& taken, const LegState& other) const;
   bool may_pair(const LegState& leg, const LegState& other, PairingReach reach) const;
   enum class Candidate : uint8_t { free, taken };

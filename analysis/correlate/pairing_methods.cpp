@@ -58,14 +58,24 @@ std::optional<uint64_t> sequence_key(const LegState& leg) {
   return KeyedHash().add(1).add(leg.client_isn).value();
 }
 
+// What the SYN offers, but for the MSS, which many devices lower.
+bool offer_the_same(const OfferedOptions& a, const OfferedOptions& b) {
+  return a.cut || b.cut ||
+         (a.window_scale == b.window_scale && a.sack == b.sack && a.timestamps == b.timestamps &&
+          a.initial_window == b.initial_window);
+}
+
 double sequence_score(const LegState& leg, const LegState& other) {
   if (!is_tcp(leg) || leg.midstream || other.midstream || same_ends(leg, other)) return 0;
   const SharedSyn shared = shared_syn(leg, other);
   if (!shared.sequence) return 0;
   // 32 bits agree by chance once in 4e9 pairs of openings; a timestamp that agrees as well leaves no doubt. Many clients may
-  // share an initial sequence number on purpose: then it is the IP ID, or that one crossed at once, that tells which is which.
+  // share an initial sequence number on purpose, 0 above all: then it is the IP ID, or that one crossed at once, that tells which
+  // is which, and it takes one of these where the two do not even offer the same.
   if (shared.timestamp_differs && !shared.timestamp) return 0.7;
   const bool is_near = shared.ip_id || shared.apart_ns < kTransitNs;
+  if (!is_near && !shared.timestamp && (leg.client_isn == 0 || !offer_the_same(leg.client_options, other.client_options)))
+    return 0.7;
   return shared.timestamp && is_near ? 0.99 : is_near || shared.timestamp ? 0.95 : 0.9;
 }
 
@@ -79,13 +89,6 @@ std::optional<uint64_t> timestamp_key(const LegState& leg) {
 std::optional<uint64_t> ip_id_key(const LegState& leg) {
   if (!is_tcp(leg) || leg.attempts.empty() || leg.attempts.back().ip_id == 0) return std::nullopt;
   return KeyedHash().add(4).add(leg.attempts.back().ip_id).value();
-}
-
-// What the SYN offers, but for the MSS, which many devices lower.
-bool offer_the_same(const OfferedOptions& a, const OfferedOptions& b) {
-  return a.cut || b.cut ||
-         (a.window_scale == b.window_scale && a.sack == b.sack && a.timestamps == b.timestamps &&
-          a.initial_window == b.initial_window);
 }
 
 // The last SYN of each, seen twice within so long, and as far from where it was sent but for a few routers.

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "analysis/connection/connection.h"
+#include "analysis/detect/stamp_order.h"
 #include "analysis/event/events.h"
 #include "analysis/finding/observation.h"
 #include "analysis/model/sensor_view.h"
@@ -64,12 +65,14 @@ class CaptureTotals {
   // REQUIRES: `leg` has not taken the event's summary yet.
   void take(const LegState& leg, const Connection& connection, const LegEvent& event);
 
+  StampOrder& stamp_order() { return stamp_order_; }
   Point& at(PointIndex point) { return points_[point]; }
   const Point& at(PointIndex point) const { return points_[point]; }
 
  private:
   const SensorView& sensor_;
   std::array<Point, kPointsMax> points_;
+  StampOrder stamp_order_;
   std::map<FindingKind, std::vector<uint64_t>> outages_seen_;  // by port, of both logs
 };
 

@@ -13,16 +13,21 @@ Where place_of(PointIndex point, const DetectorView& view) {
   return {Where::Kind::between, static_cast<PointIndex>(point - 1), point};
 }
 
-void sum_up(CaptureTotals& totals, const DetectorView& view, Verdicts& out) {
+Observation observed(Where where, int64_t first_ns, int64_t last_ns) {
+  Observation o;
+  o.kind = FindingKind::clock_uncertain;
+  o.where = where;
+  o.origin = Origin::sensor;
+  o.first_ns = first_ns;
+  o.last_ns = last_ns;
+  return o;
+}
+
+void tell_outages(CaptureTotals& totals, const DetectorView& view, Verdicts& out) {
   for (const auto& [port, outage] : totals.new_outages(FindingKind::clock_uncertain)) {
     if (outage.cause != OutageCause::clock_step && outage.cause != OutageCause::clocks_apart) continue;
     const PointIndex point = view.sensor.channels()[port]->info.point;
-    Observation o;
-    o.kind = FindingKind::clock_uncertain;
-    o.where = place_of(point, view);
-    o.origin = Origin::sensor;
-    o.first_ns = outage.from_ns;
-    o.last_ns = outage.goes_on() ? outage.from_ns : outage.to_ns;
+    Observation o = observed(place_of(point, view), outage.from_ns, outage.goes_on() ? outage.from_ns : outage.to_ns);
     // Each port of a point says the same.
     const bool is_told = std::any_of(out.told.begin(), out.told.end(), [&o](const Observation& other) {
       return other.kind == o.kind && other.where == o.where && other.first_ns == o.first_ns && other.last_ns == o.last_ns;
@@ -39,6 +44,30 @@ void sum_up(CaptureTotals& totals, const DetectorView& view, Verdicts& out) {
   }
 }
 
+void tell_contradictions(CaptureTotals& totals, Verdicts& out) {
+  for (const StampOrder::Contradiction& found : totals.stamp_order().take()) {
+    const PointIndex outer = outer_point_of(found.device);
+    const auto inner = static_cast<PointIndex>(outer + 1);
+    Observation o = observed({Where::Kind::between, outer, inner}, found.from_ns, found.to_ns);
+    o.confidence = 0.95;
+    o.evidence.push_back({.kind = "timing",
+                          .point = found.direction == Direction::toward_inside ? inner : outer,
+                          .port = std::nullopt,
+                          .frame = 0,
+                          .time_ns = found.from_ns,
+                          .detail = "by their stamps " + std::to_string(found.backwards) + " of " +
+                                    plural(found.crossed, "packet") + " toward the " +
+                                    (found.direction == Direction::toward_inside ? "inside" : "outside") + " left up to " +
+                                    duration_of(found.by_ns) + " before they entered"});
+    out.tell(std::move(o));
+  }
+}
+
+void sum_up(CaptureTotals& totals, const DetectorView& view, Verdicts& out) {
+  tell_outages(totals, view, out);
+  tell_contradictions(totals, out);
+}
+
 std::string sentence(const FindingGroup& group, const DetectorView& view) {
   const FindingRecord& r = group.record;
   const std::string& first = view.options.path[r.where.first];
@@ -46,7 +75,11 @@ std::string sentence(const FindingGroup& group, const DetectorView& view) {
                                  ? "Timestamps at " + first + " and " + view.options.path[r.where.second] + " cannot be compared"
                                  : "Timestamps at " + first + " cannot be compared with others";
   const std::string times = r.count == 1 ? "" : ", " + plural(r.count, "time");
-  return clocks + " (" + r.evidence.front().detail + times + "): nothing counts as lost for not having been seen then.";
+  // Live, between two points: what crosses shows that the stamps of one come late, and goes on to be followed.
+  const bool is_followed = r.where.kind == Where::Kind::between && !view.options.offline;
+  return clocks + " (" + r.evidence.front().detail + times + "): " +
+         (is_followed ? "how long the device between them takes is not known."
+                      : "nothing counts as lost for not having been seen then.");
 }
 
 }  // namespace
@@ -59,7 +92,9 @@ const Detector clock_uncertain = {
     .page = {
         .means = "Which of two packets came first cannot be told: a clock was set, or by the stamps of two capture files packets "
                  "left before they came.",
-        .needs = "Live: the kernel's stamps jumped against the sensor's own clock. Files: the time went back in one of them, or "
+        .needs = "Live: the kernel's stamps jumped against the sensor's own clock, or most packets that cross a device one way "
+                 "leave before they enter: what one port shows comes late, from a mirror or a tunnel that holds it. Files: the "
+                 "time went back in one of them, or "
                  "packets of both points show that their clocks moved apart, or that they differ while too few packets of both "
                  "directions were matched to say by how much.",
         .errs = "Retransmissions that are taken for their originals look alike; three of them in contradiction are needed. That "

@@ -60,6 +60,10 @@ class DetectorRunner {
   // The first packet of a leg; a request for an address.
   void take_opened(const LegEvent& event) { replies_.add(event); }
   void take_arp_request(const LegEvent& event);
+  // What has crossed a device in a tick.
+  void take_passage(const PassageCount& count) {
+    if (!options_.offline) capture_.stamp_order().add(count);  // the clocks of files are compared before
+  }
   // What the capture did to a leg since its last report. REQUIRES: the leg has not taken the event's summary yet.
   void take_report(const LegState& leg, const Connection& connection, const LegEvent& event);
   // The leg is over: how its opening ended, and what became of the ICMP errors about it.

@@ -10,6 +10,7 @@
 #include <type_traits>
 
 #include "analysis/leg/leg.h"
+#include "analysis/model/device_index.h"
 #include "analysis/model/icmp_error.h"
 #include "analysis/model/model.h"
 #include "analysis/model/sides.h"
@@ -232,6 +233,11 @@ struct PassageCount {
   PointIndex point;
   Direction direction;
   bool seen;
+  // Of the device that they crossed, told with its outer point alone: how many, how many of them left before they entered by more
+  // than their stamps may be wrong, and by how much more at most.
+  DeviceIndex device = 0;
+  uint32_t crossed = 0, backwards = 0;
+  int64_t backwards_ns = 0;
 };
 
 enum class FateEventType : uint8_t {

@@ -380,6 +380,8 @@ void PairTable::tell_changed(Pair& pair, Side sender, const Pending& in, const P
     if (transit < 0 || is_uncertain) {
       ++pair.uncertain_transits[sender];
       counters.uncertain_transits.add();
+      if (!in.has(tcp_flag::rst))
+        crossed_[device][direction].note_backwards(-transit - in.stamp_uncertainty_ns - out.stamp_uncertainty_ns);
       return;
     }
     note_held(pair, sender, in, out);

@@ -131,6 +131,14 @@ class PairTable {
   struct Passing {
     int64_t tick_ns = kTimeMin;  // its begin
     uint32_t packets = 0;
+    uint32_t backwards = 0;  // see PassageCount
+    int64_t backwards_ns = 0;
+    // By how much more than its stamps may be wrong a packet left before it entered; not if negative.
+    void note_backwards(int64_t by_ns) {
+      if (by_ns <= 0) return;
+      ++backwards;
+      backwards_ns = std::max(backwards_ns, by_ns);
+    }
   };
   // When there was no room to follow packets: what they were on the far side finds no match.
   struct NotFollowed {

@@ -473,10 +473,19 @@ void PairTable::tell_passage(Passing& passing, DeviceIndex device, Direction dir
   if (passing.packets == 0) return;
   FateEvent event{};
   event.type = FateEventType::passage;
-  event.passage = {passing.tick_ns, passing.packets, outer_point_of(device), direction, seen};
+  event.passage = {.time_ns = passing.tick_ns,
+                   .packets = passing.packets,
+                   .point = outer_point_of(device),
+                   .direction = direction,
+                   .seen = seen,
+                   .device = device,
+                   .crossed = seen ? passing.packets : 0,
+                   .backwards = passing.backwards,
+                   .backwards_ns = passing.backwards_ns};
   passing = {};
   if (!events_.send(event, limits_.pairs)) counters_.events_dropped.add();
   if (!seen) return;
+  event.passage.crossed = event.passage.backwards = 0;
   // What has crossed was shown at both sides; of a hairpin it came to the point and went from it.
   if (is_hairpin(device)) {
     event.passage.direction = opposite(direction);

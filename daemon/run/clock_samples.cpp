@@ -1,5 +1,7 @@
 #include "daemon/run/clock_samples.h"
 
+#include <algorithm>
+#include <cstdlib>
 #include <cstring>
 #include <tuple>
 #include <utility>
@@ -38,11 +40,26 @@ void ClockSamples::add(const DecodedFrame& frame, int64_t time_ns) {
   const bool low_to_high = std::tie(frame.source, frame.source_port) < std::tie(frame.destination, frame.destination_port);
   Sample& sample = slots_[slot_of(invariant)];
   if (sample.invariant == invariant) {
+    take_again(sample, frame.flow_hash, low_to_high, time_ns);
+    return;
+  }
+  sample = {invariant, time_ns, frame.flow_hash, low_to_high, false, false, frame.ttl};
+  if (++count_ > kSamplesMax) halve();
+}
+
+// Under another name and at once it has come back from a device at this point (a hairpin). When it was first seen bounds its
+// transits all the same. Both directions are to be of one flow: of the two that they go by the one with the lower hash.
+void ClockSamples::take_again(Sample& sample, uint32_t flow, bool low_to_high, int64_t time_ns) {
+  constexpr int64_t kHeldNsMax = 20'000'000;
+  if (flow == sample.flow || sample.turned || std::abs(time_ns - sample.time_ns) > kHeldNsMax) {
     sample.again = true;
     return;
   }
-  sample = {invariant, time_ns, frame.flow_hash, low_to_high, false, frame.ttl};
-  if (++count_ > kSamplesMax) halve();
+  sample.turned = true;
+  sample.time_ns = std::min(sample.time_ns, time_ns);
+  if (flow > sample.flow) return;
+  sample.flow = flow;
+  sample.low_to_high = low_to_high;
 }
 
 void ClockSamples::halve() {

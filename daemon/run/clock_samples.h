@@ -1,7 +1,8 @@
 // Samples of a point's packets for comparing clocks: what a NAT leaves alone of each packet, hashed, and when it was seen.
 //
 // Bounded: as the table fills, packets are kept by ever more bits of their hash, so that two points keep the same ones however
-// much traffic each has. A hash that comes twice (a retransmission, a packet that was captured twice) tells nothing. One thread.
+// much traffic each has. A hash that comes twice (a retransmission, a packet that was captured twice) tells nothing, unless a
+// device at the point has sent the packet back under another name. One thread.
 #pragma once
 
 #include <bit>
@@ -19,9 +20,9 @@ class ClockSamples {
   struct Sample {
     uint64_t invariant = 0;  // 0: none
     int64_t time_ns;
-    uint32_t flow;     // symmetric: both directions have the same
-    bool low_to_high;  // direction within the flow, by address and port
-    bool again;
+    uint32_t flow;       // symmetric: both directions have the same
+    bool low_to_high;    // direction within the flow, by address and port
+    bool again, turned;  // seen a second time: as it was; under another name
     uint8_t ttl;
   };
 
@@ -48,6 +49,7 @@ class ClockSamples {
     while (slots_[slot].invariant != 0 && slots_[slot].invariant != invariant) slot = (slot + 1) % kSlots;
     return slot;
   }
+  static void take_again(Sample& sample, uint32_t flow, bool low_to_high, int64_t time_ns);
   void halve();
 
   std::vector<Sample> slots_ = std::vector<Sample>(kSlots);

@@ -20,6 +20,8 @@ struct Path {
   bool one_way = false, rewritten = false;
   int64_t step_ns = 0;  // of the second clock, in the middle
   bool has_ttl = false;
+  int64_t turned_ns = 0;      // the second point shows each packet again, under another name, so much later; 0: it does not
+  bool turned_alike = false;  // under the same name
 };
 
 std::vector<ClockSamples> samples_of(const Path& path) {
@@ -47,6 +49,10 @@ std::vector<ClockSamples> samples_of(const Path& path) {
     if (path.has_ttl) frame.ttl = toward_second ? 59 : 61;
     frame.source_port = toward_second ? 1024 : 443;  // a NAT between
     second.add(frame, at_second + ahead);
+    if (path.turned_ns == 0) continue;
+    if (!path.turned_alike) frame.flow_hash += 1000;
+    // What comes from the first point is sent on, what goes to it comes from there.
+    second.add(frame, at_second + ahead + (toward_second ? path.turned_ns : -path.turned_ns));
   }
   return points;
 }
@@ -79,6 +85,14 @@ TEST(ClockAlignment, OffsetIsFound) {
     EXPECT_EQ(clock.drift, 0);
     EXPECT_NEAR(static_cast<double>(compared({.offset_ns = offset}).correction.uncertainty_ns), 100'000, 1000);  // the transit
   }
+}
+
+// A device at the second point gives back to the same link what it was given, under another name.
+TEST(ClockAlignment, OffsetIsFoundWhereOnePointShowsPacketsOnTheirWayBackToo) {
+  const ClockLine clock = line_between({.offset_ns = -20 * kMs, .turned_ns = 200'000});
+  EXPECT_LT(std::abs(clock.offset_ns + 20 * kMs), 110'000);  // half of what the device takes is not told from the offset
+  EXPECT_TRUE(compared({.offset_ns = -20 * kMs, .turned_ns = 200'000, .turned_alike = true}).correction.none());
+  EXPECT_TRUE(compared({.offset_ns = -20 * kMs, .turned_ns = 30 * kMs}).correction.none());  // no device takes so long
 }
 
 TEST(ClockAlignment, OffsetIsFoundThroughQueues) {
