@@ -182,8 +182,8 @@ struct Connection {
  private:
   const LegState* extreme(bool nearest_client) const {
     const LegState* best = &legs.front();
-    for (const LegState& leg : legs) {
-      if (nearest_client ? is_behind(*best, leg) : is_behind(leg, *best)) best = &leg;
+    for (size_t i = 1; i < legs.size(); ++i) {
+      if (nearest_client ? is_behind(*best, legs[i]) : is_behind(legs[i], *best)) best = &legs[i];
     }
     return best;
   }

@@ -173,6 +173,7 @@ const Detector answered_by_device = {
     .kind = FindingKind::answered_by_device,
     .severity = Severity::notice,
     .other_severities = {{Severity::warning, "with an HTTP status of 500 or above"}},
+    .protocol = Protocol::tcp,
     .due_ns = due_ns,
     .look = look,
     .sentence = sentence,

@@ -88,6 +88,7 @@ std::string sentence(const FindingGroup& group, const DetectorView& view) {
 const Detector asymmetric_path = {
     .kind = FindingKind::asymmetric_path,
     .severity = Severity::notice,
+    .protocol = Protocol::tcp,
     .due_ns = due_ns,
     .look = look,
     .sentence = sentence,

@@ -68,6 +68,7 @@ const Detector closed_by_device = {
     .kind = FindingKind::closed_by_device,
     .severity = Severity::warning,
     .informs_others = true,
+    .protocol = Protocol::tcp,
     .due_ns = due_ns,
     .look = look,
     .sentence = sentence,

@@ -113,6 +113,7 @@ const Detector datagram_dropped_by_device = {
     .severity = Severity::warning,
     .other_severities = {{Severity::info,
                           "where the server had answered from another address, as reply_from_wrong_source tells"}},
+    .protocol = Protocol::udp,
     .due_ns = due_ns,
     .look = look,
     .fate_type = FateEventType::datagram_lost,

@@ -17,14 +17,12 @@ bool is_answered(const Connection& c) {
 
 // Live once it is over: then its summary says all, and nothing is counted twice.
 int64_t due_ns(const Connection& c, const DetectorView& view) {
-  if (view.options.offline || c.protocol != Protocol::udp || c.told.contains(FindingKind::datagram_flood) ||
-      c.legs_over != c.legs.size())
-    return kTimeMax;
+  if (view.options.offline || c.told.contains(FindingKind::datagram_flood) || c.legs_over != c.legs.size()) return kTimeMax;
   return c.client_leg().summary.last_ns + view.options.device_timeout_ns;
 }
 
 void look(Connection& c, const DetectorView& view, Verdicts& out) {
-  if (c.protocol != Protocol::udp || !c.told.insert(FindingKind::datagram_flood)) return;
+  if (!c.told.insert(FindingKind::datagram_flood)) return;
   const LegState& a = c.client_leg();
   const LegSummary& s = a.summary;
   if (c.evicted || is_answered(c) || !shows_answers(c, view) || !a.has_summary || a.first.from != Side::client ||
@@ -64,6 +62,7 @@ const Detector datagram_flood = {
     .kind = FindingKind::datagram_flood,
     .severity = Severity::warning,
     .informs_others = true,
+    .protocol = Protocol::udp,
     .due_ns = due_ns,
     .look = look,
     .sentence = sentence,

@@ -92,6 +92,7 @@ std::string sentence(const FindingGroup& group, const DetectorView& view) {
 const Detector datagram_unanswered = {
     .kind = kKind,
     .severity = Severity::notice,
+    .protocol = Protocol::udp,
     .due_ns = due_ns,
     .look = look,
     .sentence = sentence,

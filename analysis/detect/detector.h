@@ -128,6 +128,8 @@ struct Detector {
   FindingKinds (*explains)(const Observation&) = nullptr;
 
   // ---- triggers; null where the kind has none of that sort ----
+  // Of whose connections `due_ns` and `look` are asked; nullopt: of all.
+  std::optional<Protocol> protocol = std::nullopt;
   // A connection's opening: when to look at it, in packet time (kTimeMax: not for now), and what is found then. Asked again
   // after each event of the connection, unless an earlier answer is still to come: a look can be put off, and live, where it is
   // a second away, brought forward.

@@ -47,6 +47,14 @@ std::vector<const Detector*> rows_to_ask(FindingKinds off) {
   return rows;
 }
 
+std::vector<const Detector*> looking_at(Protocol protocol, const std::vector<const Detector*>& rows) {
+  std::vector<const Detector*> looking;
+  std::copy_if(rows.begin(), rows.end(), std::back_inserter(looking), [protocol](const Detector* detector) {
+    return detector->look != nullptr && detector->protocol.value_or(protocol) == protocol;
+  });
+  return looking;
+}
+
 }  // namespace
 
 DetectorRunner::DetectorRunner(const EngineOptions& options, const SensorView& sensor, ConnectionStore& store,
@@ -54,6 +62,7 @@ DetectorRunner::DetectorRunner(const EngineOptions& options, const SensorView& s
     : options_(options),
       settings_(options.detectors),
       asked_(rows_to_ask(settings_->off)),
+      looking_{looking_at(Protocol::tcp, asked_), looking_at(Protocol::udp, asked_)},
       sensor_(sensor),
       store_(store),
       knowledge_(knowledge),
@@ -76,9 +85,7 @@ DetectorView DetectorRunner::view(int64_t now_ns, bool input_ended) const {
 int64_t DetectorRunner::due_ns(const Connection& connection) const {
   int64_t due_ns = kTimeMax;
   const DetectorView now = view(now_ns_, false);
-  for (const Detector* detector : asked_) {
-    if (detector->due_ns) due_ns = std::min(due_ns, detector->due_ns(connection, now));
-  }
+  for (const Detector* detector : looking_[connection.protocol]) due_ns = std::min(due_ns, detector->due_ns(connection, now));
   return due_ns;
 }
 
@@ -118,8 +125,7 @@ void DetectorRunner::look(Connection& connection, int64_t now_ns, bool input_end
     settle_client_side(connection, sensor_, knowledge_, options_.path.size());
   Verdicts found;
   const DetectorView now = view(now_ns, input_ended);
-  for (const Detector* detector : asked_) {
-    if (detector->look == nullptr) continue;
+  for (const Detector* detector : looking_[connection.protocol]) {
     if (input_ended || detector->due_ns(connection, now) <= now_ns) detector->look(connection, now, found);
   }
   take(found);

@@ -139,7 +139,8 @@ class DetectorRunner {
 
   const EngineOptions& options_;
   const std::shared_ptr<const DetectorSettings> settings_;
-  const std::vector<const Detector*> asked_;  // in the table's order
+  const std::vector<const Detector*> asked_;                       // in the table's order
+  const ForBoth<Protocol, std::vector<const Detector*>> looking_;  // those of them that look at such connections
   const SensorView& sensor_;
   ConnectionStore& store_;
   Knowledge& knowledge_;

@@ -72,7 +72,7 @@ Observation observation_of(const Connection& c, const LegState& leg, const Recog
 }
 
 void look(Connection& c, const DetectorView& view, Verdicts& out) {
-  if (c.protocol != Protocol::tcp || c.evicted || !c.told.insert(kKind)) return;
+  if (c.evicted || !c.told.insert(kKind)) return;
   const LegState &a = c.client_leg(), &b = c.server_leg();
   const bool is_two_sided = a.point != b.point && c.side_basis != SideBasis::guessed;
   if (const RecognisedName* name = mismatch_of(b)) {
@@ -127,6 +127,7 @@ const Detector embedded_address_mismatch = {
     .kind = kKind,
     .severity = Severity::warning,
     .other_severities = {{Severity::notice, "where the device has passed the answer on, or that is not known"}},
+    .protocol = Protocol::tcp,
     .due_ns = due_ns,
     .look = look,
     .sentence = sentence,

@@ -95,6 +95,7 @@ const Detector handshake_ack_mismatch = {
     .kind = FindingKind::handshake_ack_mismatch,
     .severity = Severity::warning,
     .informs_others = true,
+    .protocol = Protocol::tcp,
     .due_ns = due_ns,
     .look = look,
     .sentence = sentence,

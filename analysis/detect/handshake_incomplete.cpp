@@ -104,6 +104,7 @@ const Detector handshake_incomplete = {
     .kind = FindingKind::handshake_incomplete,
     .severity = Severity::notice,
     .informs_others = true,
+    .protocol = Protocol::tcp,
     .due_ns = due_ns,
     .look = look,
     .sentence = sentence,

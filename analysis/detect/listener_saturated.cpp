@@ -40,6 +40,7 @@ const Detector listener_saturated = {
     .kind = FindingKind::listener_saturated,
     .severity = Severity::warning,
     .informs_others = true,
+    .protocol = Protocol::tcp,
     .due_ns = due_ns,
     .look = look,
     .sentence = sentence,

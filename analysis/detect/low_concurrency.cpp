@@ -42,6 +42,7 @@ std::string sentence(const FindingGroup& group, const DetectorView& view) {
 const Detector low_concurrency = {
     .kind = FindingKind::low_concurrency,
     .severity = Severity::notice,
+    .protocol = Protocol::tcp,
     .due_ns = due_ns,
     .look = look,
     .sentence = sentence,

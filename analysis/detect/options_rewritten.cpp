@@ -137,6 +137,7 @@ const Detector options_rewritten = {
     .severity = Severity::info,
     .other_severities = {{Severity::notice, "where the two ends may misunderstand each other"},
                          {Severity::warning, "where one may send more than the other has room for"}},
+    .protocol = Protocol::tcp,
     .due_ns = due_ns,
     .look = look,
     .sentence = sentence,

@@ -24,13 +24,12 @@ uint32_t oversize(const LegState& leg) {
 }
 
 int64_t due_ns(const Connection& c, const DetectorView& view) {
-  if (view.options.offline || c.protocol != Protocol::tcp || c.told.contains(kKind) || c.legs_over != c.legs.size())
-    return kTimeMax;
+  if (view.options.offline || c.told.contains(kKind) || c.legs_over != c.legs.size()) return kTimeMax;
   return c.client_leg().summary.last_ns + view.options.device_timeout_ns;
 }
 
 void look(Connection& c, const DetectorView&, Verdicts& out) {
-  if (c.protocol != Protocol::tcp || !c.told.insert(kKind)) return;
+  if (!c.told.insert(kKind)) return;
   for (const LegState& leg : c.legs) {
     const uint32_t largest = oversize(leg);
     if (largest == 0) continue;
@@ -67,6 +66,7 @@ std::string sentence(const FindingGroup& group, const DetectorView& view) {
 const Detector oversize_frames = {
     .kind = kKind,
     .severity = Severity::info,
+    .protocol = Protocol::tcp,
     .due_ns = due_ns,
     .look = look,
     .sentence = sentence,

@@ -48,6 +48,7 @@ std::string sentence(const FindingGroup& group, const DetectorView& view) {
 const Detector periodic_connections = {
     .kind = FindingKind::periodic_connections,
     .severity = Severity::info,
+    .protocol = Protocol::tcp,
     .due_ns = due_ns,
     .look = look,
     .sentence = sentence,

@@ -95,6 +95,7 @@ const Detector port_reused = {
     .kind = FindingKind::port_reused,
     .severity = Severity::info,
     .other_severities = {{Severity::warning, "where the server does not answer"}},
+    .protocol = Protocol::tcp,
     .due_ns = due_ns,
     .look = look,
     .sentence = sentence,

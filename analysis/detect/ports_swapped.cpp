@@ -32,7 +32,7 @@ Contradiction contradiction_of(const Connection& c, const DetectorView& view) {
 }
 
 int64_t due_ns(const Connection& c, const DetectorView& view) {
-  if (c.evicted || c.protocol != Protocol::tcp || c.crossings.empty() || c.told.contains(kKind)) return kTimeMax;
+  if (c.evicted || c.crossings.empty() || c.told.contains(kKind)) return kTimeMax;
   const Contradiction found = contradiction_of(c, view);
   return found.outer == nullptr ? kTimeMax
                                 : std::max(found.outer->order_ns, found.inner->order_ns) + view.options.device_timeout_ns;
@@ -74,6 +74,7 @@ std::string sentence(const FindingGroup& group, const DetectorView& view) {
 const Detector ports_swapped = {
     .kind = kKind,
     .severity = Severity::warning,
+    .protocol = Protocol::tcp,
     .due_ns = due_ns,
     .look = look,
     .sentence = sentence,

@@ -108,6 +108,7 @@ const Detector reply_from_wrong_source = {
     .kind = kKind,
     .severity = Severity::warning,
     .informs_others = true,
+    .protocol = Protocol::udp,
     .due_ns = due_ns,
     .look = look,
     .sentence = sentence,

@@ -9,6 +9,7 @@ const Detector reset_by_client = {
     .severity = Severity::notice,
     .other_severities = {{Severity::info, "where it had acknowledged all that the server had sent"}},
     .informs_others = true,
+    .protocol = Protocol::tcp,
     .due_ns = reset_due_ns<Side::client>,
     .look = reset_look<Side::client>,
     .sentence = reset_sentence,

@@ -8,6 +8,7 @@ const Detector reset_by_server = {
     .kind = FindingKind::reset_by_server,
     .severity = Severity::notice,
     .informs_others = true,
+    .protocol = Protocol::tcp,
     .due_ns = reset_due_ns<Side::server>,
     .look = reset_look<Side::server>,
     .sentence = reset_sentence,

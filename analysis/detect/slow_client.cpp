@@ -53,6 +53,7 @@ std::string sentence(const FindingGroup& group, const DetectorView& view) {
 const Detector slow_client = {
     .kind = FindingKind::slow_client,
     .severity = Severity::notice,
+    .protocol = Protocol::tcp,
     .due_ns = due_ns,
     .look = look,
     .sentence = sentence,

@@ -59,6 +59,7 @@ std::string sentence(const FindingGroup& group, const DetectorView& view) {
 const Detector slow_path = {
     .kind = FindingKind::slow_path,
     .severity = Severity::notice,
+    .protocol = Protocol::tcp,
     .due_ns = due_ns,
     .look = look,
     .sentence = sentence,

@@ -85,6 +85,7 @@ std::string sentence(const FindingGroup& group, const DetectorView& view) {
 const Detector slow_server = {
     .kind = FindingKind::slow_server,
     .severity = Severity::notice,
+    .protocol = Protocol::tcp,
     .due_ns = due_ns,
     .look = look,
     .sentence = sentence,

@@ -96,6 +96,7 @@ const Detector spurious_retransmission = {
     .kind = FindingKind::spurious_retransmission,
     .severity = Severity::notice,
     .other_severities = {{Severity::info, "below {spurious_retransmission_notice_percent} % of the packets"}},
+    .protocol = Protocol::tcp,
     .due_ns = due_ns,
     .look = look,
     .sentence = sentence,

@@ -149,6 +149,7 @@ const Detector syn_refused = {
     .kind = FindingKind::syn_refused,
     .severity = Severity::warning,
     .informs_others = true,
+    .protocol = Protocol::tcp,
     .due_ns = due_ns,
     .look = look,
     .sentence = sentence,

@@ -122,6 +122,7 @@ const Detector syn_retried = {
     .kind = FindingKind::syn_retried,
     .severity = Severity::notice,
     .informs_others = true,
+    .protocol = Protocol::tcp,
     .due_ns = due_ns,
     .look = look,
     .sentence = sentence,

@@ -204,6 +204,7 @@ const Detector syn_unanswered = {
     .kind = FindingKind::syn_unanswered,
     .severity = Severity::warning,
     .informs_others = true,
+    .protocol = Protocol::tcp,
     .due_ns = due_ns,
     .look = look,
     .sentence = sentence,

@@ -68,7 +68,7 @@ std::string TurnTimes::shares(const DetectorView& view) const {
 }
 
 std::optional<TurnTimes> turn_times_of(const Connection& c, const DetectorView& view) {
-  if (c.protocol != Protocol::tcp || c.evicted || c.legs.front().summary.times.turns == 0) return std::nullopt;
+  if (c.evicted || c.legs.front().summary.times.turns == 0) return std::nullopt;
   const bool is_whole = std::none_of(c.legs.begin(), c.legs.end(), [](const LegState& leg) { return leg.midstream; });
   // Which end is the client's decides which part is which.
   const bool is_oriented = view.options.path.size() == 1 || c.side_basis != SideBasis::guessed;
@@ -80,7 +80,7 @@ std::optional<TurnTimes> turn_times_of(const Connection& c, const DetectorView& 
 }
 
 int64_t turn_times_due_ns(const Connection& c, const DetectorView& view) {
-  if (view.options.offline || c.protocol != Protocol::tcp || !is_over(c)) return kTimeMax;
+  if (view.options.offline || !is_over(c)) return kTimeMax;
   const auto [first, last] = waited_legs(c);
   return first == nullptr ? kTimeMax
                           : std::max(first->summary.last_ns, last->summary.last_ns) + 2 * view.options.device_timeout_ns;

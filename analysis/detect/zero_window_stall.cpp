@@ -114,6 +114,7 @@ const Detector zero_window_stall = {
     .kind = FindingKind::zero_window_stall,
     .severity = Severity::warning,
     .other_severities = {{Severity::notice, "below {zero_window_stall_warning}"}},
+    .protocol = Protocol::tcp,
     .due_ns = due_ns,
     .look = look,
     .sentence = sentence,

@@ -1,5 +1,5 @@
-// Captures of two and three sides that nobody here made, of hosts whose clocks are not the same: how many legs belong together, and
-// how many packets crossed, is what comparing their sequence numbers packet by packet says (TWO_SIDED.tsv beside them). The
+// Captures of two and three sides that nobody here made, of hosts whose clocks are not the same: how many legs belong together,
+// and how many packets crossed, is what comparing their sequence numbers packet by packet says (TWO_SIDED.tsv beside them). The
 // captures are not part of the project (PARALLAX_CAPTURES); without them the test is skipped.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -47,11 +47,12 @@ INSTANTIATE_TEST_SUITE_P(
     Captures, TwoSidedCapturesTest,
     testing::Values(
         // What the relay shows twice, as it came out of the tunnel and as it sent it on, has one leg before it and one behind it.
-        Sides{"l2tp",
-              {"client=TS-l2tp_http2__client.pcap", "relay=TS-l2tp_http2__relay.pcap", "server=TS-l2tp_http2__server.pcap"},
-              {"\n    at relay: 2 sequence\n    between client and relay: 2 five_tuple\n    between relay and server: 1 sequence\n",
-               " entered, 16 crossed, 0 lost", " entered, 14 crossed, 0 lost", " entered, 11 crossed, 0 lost",
-               " entered, 10 crossed, 0 lost"}},
+        Sides{
+            "l2tp",
+            {"client=TS-l2tp_http2__client.pcap", "relay=TS-l2tp_http2__relay.pcap", "server=TS-l2tp_http2__server.pcap"},
+            {"\n    at relay: 2 sequence\n    between client and relay: 2 five_tuple\n    between relay and server: 1 sequence\n",
+             " entered, 16 crossed, 0 lost", " entered, 14 crossed, 0 lost", " entered, 11 crossed, 0 lost",
+             " entered, 10 crossed, 0 lost"}},
         Sides{"wireguard",
               {"relay=TS-wg_https1__relay.pcap", "server=TS-wg_https1__server.pcap"},
               {"between relay and server: 1 sequence\n", " entered, 11 crossed, 0 lost"}},
