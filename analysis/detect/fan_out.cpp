@@ -30,9 +30,10 @@ int64_t due_ns(const Connection& c, const DetectorView& view) {
   if (c.evicted || is_asked(c)) return kTimeMax;
   const LegState& a = c.client_leg();
   if (is_datagrams(a)) return a.first.order_ns + (view.input_ended ? kLeastWaitNs : kAnswerWaitNs);
-  const bool is_settled =
-      is_answered(c) || c.told.contains(FindingKind::syn_refused) || c.told.contains(FindingKind::syn_unanswered);
-  return a.has_syn() && is_settled ? a.attempts.front().order_ns : kTimeMax;
+  if (!a.has_syn()) return kTimeMax;
+  if (c.told.contains(FindingKind::syn_refused) || c.told.contains(FindingKind::syn_unanswered))
+    return a.attempts.front().order_ns;
+  return is_answered(c) ? answered_due_ns(a, view) : kTimeMax;
 }
 
 // Further on it may bear the name of a device that many clients share.

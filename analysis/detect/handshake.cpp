@@ -303,4 +303,9 @@ Observation without_blame(Observation o, const AbsenceProof& proof) {
   return o;
 }
 
+int64_t answered_due_ns(const LegState& leg, const DetectorView& view) {
+  const PacketFacts& answered = leg.established ? *leg.established : leg.syn_ack ? *leg.syn_ack : leg.attempts.back();
+  return answered.order_ns + view.options.device_timeout_ns;
+}
+
 }  // namespace parallax

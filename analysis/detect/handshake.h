@@ -89,6 +89,10 @@ class Handshake {
 // The fact alone, and why nobody is accused.
 Observation without_blame(Observation o, const AbsenceProof& proof);
 
+// When to look at an opening that was answered. That of those that look for a device's doing, too, for a look has its price.
+// REQUIRES: the leg has a SYN.
+int64_t answered_due_ns(const LegState& leg, const DetectorView& view);
+
 inline Where beyond(PointIndex point) { return {Where::Kind::beyond, point, 0}; }
 inline Where between(PointIndex client_side, PointIndex server_side) { return {Where::Kind::between, client_side, server_side}; }
 

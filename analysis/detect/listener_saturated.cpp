@@ -8,9 +8,9 @@ namespace {
 
 bool is_counted(const Connection& c) { return c.told.contains(FindingKind::listener_saturated); }
 
-int64_t due_ns(const Connection& c, const DetectorView&) {
+int64_t due_ns(const Connection& c, const DetectorView& view) {
   const LegState& a = c.client_leg();
-  return !c.evicted && a.has_syn() && a.established && !is_counted(c) ? a.established->order_ns : kTimeMax;
+  return !c.evicted && a.has_syn() && a.established && !is_counted(c) ? answered_due_ns(a, view) : kTimeMax;
 }
 
 // Each connection that came about is counted once, by those who look at services and sources: see ServiceLoads, SourceDrops.

@@ -25,7 +25,7 @@ uint32_t oversize(const LegState& leg) {
 
 int64_t due_ns(const Connection& c, const DetectorView& view) {
   if (view.options.offline || c.told.contains(kKind) || c.legs_over != c.legs.size()) return kTimeMax;
-  return c.client_leg().summary.last_ns + view.options.device_timeout_ns;
+  return c.client_leg().summary.last_ns + 2 * view.options.device_timeout_ns;
 }
 
 void look(Connection& c, const DetectorView&, Verdicts& out) {

@@ -8,12 +8,12 @@ namespace parallax::detect {
 namespace {
 
 // Once it is settled what became of it: then others look at it as well.
-int64_t due_ns(const Connection& c, const DetectorView&) {
+int64_t due_ns(const Connection& c, const DetectorView& view) {
   const LegState& a = c.client_leg();
   if (c.evicted || !a.has_syn() || c.told.contains(FindingKind::periodic_connections)) return kTimeMax;
-  const bool is_settled =
-      a.established || a.syn_ack || c.told.contains(FindingKind::syn_refused) || c.told.contains(FindingKind::syn_unanswered);
-  return is_settled ? a.attempts.front().order_ns : kTimeMax;
+  if (c.told.contains(FindingKind::syn_refused) || c.told.contains(FindingKind::syn_unanswered))
+    return a.attempts.front().order_ns;
+  return a.established || a.syn_ack ? answered_due_ns(a, view) : kTimeMax;
 }
 
 void look(Connection& c, const DetectorView& view, Verdicts& out) {
