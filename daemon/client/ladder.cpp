@@ -11,8 +11,8 @@
 namespace parallax {
 namespace {
 
-constexpr size_t kTimeColumns = 13, kLanesColumns = 27;
-constexpr size_t kLaneLeast = 5, kLaneMost = 13;
+constexpr size_t kTimeColumns = 13, kLanesColumns = 36;
+constexpr size_t kLaneLeast = 5, kLaneMost = 9, kLaneAlone = 13;  // from one to the next; around a single point
 
 // What lines are drawn with.
 struct Strokes {
@@ -29,7 +29,7 @@ class Lanes {
   Lanes(size_t points, const Strokes& strokes, Paint paint)
       : strokes_(strokes),
         paint_(paint),
-        apart_(std::clamp(kLanesColumns / (points + 1), kLaneLeast, kLaneMost)),
+        apart_(points == 1 ? kLaneAlone : std::clamp(kLanesColumns / (points + 1), kLaneLeast, kLaneMost)),
         lanes_(points + 2) {}
 
   size_t columns() const { return (lanes_ - 1) * apart_ + 1; }
@@ -104,14 +104,14 @@ std::string ladder_text(const Ladder& ladder, const LadderStyle& style) {
   for (const std::string& line : ladder.title) text += printable(line) + '\n';
 
   std::string devices(kTimeColumns + lanes.apart(), ' ');
-  for (size_t lane = 1; lane < ladder.lanes.size(); ++lane) devices += fmt::format("{:^{}}", "device", lanes.apart());
+  const char* const device = lanes.apart() == kLaneMost ? "device" : "dev";
+  for (size_t lane = 1; lane < ladder.lanes.size(); ++lane) devices += fmt::format("{:^{}}", device, lanes.apart());
   if (ladder.lanes.size() > 1) text += devices.substr(0, devices.find_last_not_of(' ') + 1) + '\n';
   std::string names(kTimeColumns, ' ');
   std::vector<std::string> columns{"client"};
   columns.insert(columns.end(), ladder.lanes.begin(), ladder.lanes.end());
-  columns.push_back("server");
   for (const std::string& name : columns) names += fmt::format("{:<{}}", cut(printable(name), lanes.apart() - 1), lanes.apart());
-  text += names.substr(0, names.find_last_not_of(' ') + 1) + '\n';
+  text += names + "server\n";
 
   for (const LadderRow& row : rows_of(ladder, style.steps_max)) {
     if (row.step == nullptr) {

@@ -87,6 +87,15 @@ std::string failed_text(const Report& report) {
   return failed.empty() ? "" : ", but of the TCP connections " + counts_text(failed);
 }
 
+std::string notices_text(const Report& report) {
+  Report::Counts notices;
+  for (const v1::Finding& finding : report.findings()) {
+    if (finding.severity() == v1::SEVERITY_NOTICE)
+      notices[word(finding.kind()) + ' ' + where_text(finding.where())] += finding.count();
+  }
+  return notices.empty() ? "" : "; worth a look: " + counts_text(notices);
+}
+
 bool is_accused(const v1::Device& device, const Report& report) {
   const auto& findings = report.findings();
   return std::any_of(findings.begin(), findings.end(), [&](const v1::Finding& finding) {
@@ -108,7 +117,7 @@ std::string part_text(const v1::Device& device, const v1::DeviceTraffic& both) {
   return what;
 }
 
-std::string device_verdict(const v1::Device& device, const Report& report) {
+std::string device_verdict(const v1::Device& device) {
   const std::string name = device_name(device);
   const v1::DeviceTraffic both = traffic_of(device);
   if (const std::string part = part_text(device, both); !part.empty())
@@ -128,13 +137,9 @@ std::string device_verdict(const v1::Device& device, const Report& report) {
       both.superseded() == 0 ? "" : fmt::format(", {} were superseded by later ones", count_text(both.superseded()));
   const std::string crossed =
       fmt::format("{} of {} packets crossed{}{}", count_text(both.forwarded()), count_text(both.entered()), thinned, transit);
-  const std::string sentence = both.undecided() == 0
-                                   ? fmt::format("{} is not the cause: {}.", name, crossed)
-                                   : fmt::format(
-                                         "nothing points to {}: {}, but {} not accounted for: not followed, or at an edge of "
-                                         "the capture.",
-                                         name, crossed, both.undecided() == 1 ? "1 is" : count_text(both.undecided()) + " are");
-  return (report.has_accusations() ? "" : "Nothing wrong was found" + failed_text(report) + ". ") + capitalized(sentence);
+  if (both.undecided() == 0) return capitalized(fmt::format("{} is not the cause: {}.", name, crossed));
+  return fmt::format("Nothing points to {}: {}, but {} not accounted for: not followed, or at an edge of the capture.", name,
+                     crossed, both.undecided() == 1 ? "1 is" : count_text(both.undecided()) + " are");
 }
 
 std::string clock_text(const v1::Point& point, const std::string& first) {
@@ -205,22 +210,21 @@ ReportLines report_verdict(const Report& report) {
     }
     if (!certain.empty()) say("Something is wrong: " + counts_text(certain) + '.');
     if (!possible.empty()) say("Something may be wrong, but is not certain: " + counts_text(possible) + '.');
-  } else if (report.points().size() < 2 && report.devices().empty() && blind.empty()) {
-    say(
-        fmt::format("Nothing wrong was found in {}{}. Packets were seen at one point only: what a device beyond it did with them "
-                    "cannot be told.",
-                    plural(report.summary().connections(), "connection", "connections"), failed_text(report)));
+  } else if (blind.empty()) {
+    const bool is_alone = report.points().size() < 2;
+    std::string sentence = "Nothing wrong was found";
+    if (is_alone) sentence += " in " + plural(report.summary().connections(), "connection", "connections");
+    sentence += failed_text(report) + notices_text(report);
+    if (report.devices().empty()) {
+      sentence += is_alone ? ". Packets were seen at one point only: what a device beyond it did with them cannot be told"
+                           : "; but no connection was paired across the points, so that nothing can be said about what stands "
+                             "between them";
+    }
+    say(sentence + '.');
   }
   if (!blind.empty()) return lines;
   for (const v1::Device& device : report.devices()) {
-    if (device.between_size() == 2 && !is_accused(device, report)) say(device_verdict(device, report));
-  }
-  if (lines.empty()) {
-    const bool unpaired = report.points().size() >= 2 && report.devices().empty();
-    say("Nothing wrong was found" + failed_text(report) +
-        (unpaired
-             ? "; but no connection was paired across the points, so that nothing can be said about what stands between them."
-             : "."));
+    if (device.between_size() == 2 && !is_accused(device, report)) say(device_verdict(device));
   }
   return lines;
 }

@@ -48,9 +48,11 @@ std::string OfflinePipeline::run_alone(const std::function<void()>& going_on) {
   int idle_rounds = 0;
   for (uint32_t round = 0; !engine_->finished(); ++round) {
     if (round % kRoundsBetween == 0) going_on();
-    bool busy = rx_worker_->poll();
-    busy |= worker.poll();
-    busy |= engine_->correlator().poll();
+    bool busy = engine_->correlator().poll();
+    if (!busy) {
+      busy |= rx_worker_->poll();
+      busy |= worker.poll();
+    }
     idle_rounds = busy ? 0 : idle_rounds + 1;
     if (idle_rounds > kIdleRoundsMax) return kStandstill;
   }
@@ -72,8 +74,7 @@ std::string OfflinePipeline::run_threads(const std::function<void()>& going_on) 
   uint32_t round = 0;
   for (int idle_rounds = 0; !engine_->finished();) {
     if (round++ % kRoundsBetween == 0) going_on();
-    bool busy = rx_worker_->poll();
-    busy |= engine_->correlator().poll();
+    const bool busy = engine_->correlator().poll() || rx_worker_->poll();
     idle_rounds = busy ? 0 : idle_rounds + 1;
     if (idle_rounds < 200) continue;
     // Nothing to do here: give the core to the workers, and see whether they at least go on.

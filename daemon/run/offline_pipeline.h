@@ -2,6 +2,8 @@
 //
 //   files -> rx worker -> (rings) -> analysis workers -> correlator
 //
+// It reads on where the correlator has nothing to do: what waits for it is larger than the packets that it is about.
+//
 // Made, run and asked by one thread. With one analysis worker everything runs on that thread; with more, the reader and the
 // correlator stay on it and each analysis worker has a thread. The results do not depend on it.
 #pragma once

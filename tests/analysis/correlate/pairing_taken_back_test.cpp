@@ -157,7 +157,7 @@ TEST(PairingTakenBack, FreesThePairForTheNextOnes) {
     constexpr uint32_t kConnections = 2000;
     for (uint32_t number = 0; number < kConnections; ++number) {
       const bool nat = number % 2 == 0;
-      const uint32_t isn = 1'000'003 * number, server_isn = isn + 77, tsval = 5 + number;
+      const uint32_t isn = 1'000'003 * (number + 1), server_isn = isn + 77, tsval = 5 + number;
       const auto client = [&](PointIndex point) {
         return point == 1 && nat ? address("198.51.100.77") : address("10.1.0." + std::to_string(1 + number % 200));
       };

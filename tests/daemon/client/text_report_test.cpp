@@ -142,8 +142,8 @@ TEST(TextReport, NothingWrongIsSaidWithTheNumbers) {
   run.connection(v1::OUTCOME_ESTABLISHED);
   run.device();
   const std::string text = run.text();
-  EXPECT_THAT(text, HasSubstr("Nothing wrong was found. The device between outside and inside is not the cause: 990 of 990"));
-  EXPECT_THAT(text, HasSubstr("median transit 35 us toward inside and 41 us toward outside."));
+  EXPECT_THAT(text, HasSubstr("Nothing wrong was found.\nThe device between outside and inside is not the cause: 990 of 990"));
+  EXPECT_THAT(text, HasSubstr("packets crossed, median\n  transit 35 us toward inside and 41 us toward outside."));
   EXPECT_THAT(text, HasSubstr("Findings: none"));
   EXPECT_THAT(text, HasSubstr("paired: 2 of 2"));
   EXPECT_THAT(text, HasSubstr("the sensor itself lost nothing, and no bound was hit"));
@@ -237,11 +237,19 @@ TEST(TextReport, FailuresThatNobodyIsAccusedOfAreSaid) {
   EXPECT_THAT(run.text(), HasSubstr("Nothing wrong was found in 1 connection, but of the TCP connections 1 unanswered."));
 }
 
+TEST(TextReport, WhatIsWorthALookIsSaidBesideTheAllClear) {
+  Results run;
+  run.device();
+  run.finding(v1::FINDING_KIND_SYN_RETRIED, v1::SEVERITY_NOTICE, 3).set_origin(v1::ORIGIN_UNKNOWN);
+  run.finding(v1::FINDING_KIND_PERIODIC_CONNECTIONS, v1::SEVERITY_INFO);
+  EXPECT_THAT(run.text(), HasSubstr("Nothing wrong was found; worth a look: 3 syn_retried between outside and inside.\n"));
+}
+
 TEST(TextReport, TransitThatTheClocksCannotTellIsNotPrinted) {
   Results run;
   v1::Device& device = run.device();
   device.mutable_transit_toward_outside_seconds()->set_median(0);
-  EXPECT_THAT(run.text(), HasSubstr("packets crossed, median transit 35 us toward inside."));
+  EXPECT_THAT(run.text(), HasSubstr("packets crossed, median\n  transit 35 us toward inside."));
   EXPECT_THAT(
       run.text(),
       HasSubstr("toward outside: 500 entered, 500 crossed, 0 lost; transit cannot be told with the clocks of\n    these files"));
