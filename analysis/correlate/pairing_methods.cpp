@@ -74,8 +74,10 @@ double sequence_score(const LegState& leg, const LegState& other) {
   // is which, and it takes one of these where the two do not even offer the same.
   if (shared.timestamp_differs && !shared.timestamp) return 0.7;
   const bool is_near = shared.ip_id || shared.apart_ns < kTransitNs;
-  if (!is_near && !shared.timestamp && (leg.client_isn == 0 || !offer_the_same(leg.client_options, other.client_options)))
-    return 0.7;
+  const bool are_both_offers = leg.has_syn() && other.has_syn();  // else there is a SYN-ACK alone
+  const bool may_be_chosen =
+      leg.client_isn == 0 || (are_both_offers && !offer_the_same(leg.client_options, other.client_options));
+  if (may_be_chosen && !is_near && !shared.timestamp) return 0.7;
   return shared.timestamp && is_near ? 0.99 : is_near || shared.timestamp ? 0.95 : 0.9;
 }
 
