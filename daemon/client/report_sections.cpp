@@ -84,7 +84,7 @@ std::string failed_text(const Report& report) {
   for (const char* outcome : {"refused", "unanswered", "incomplete"}) {
     if (const auto found = tcp->second.find(outcome); found != tcp->second.end()) failed.insert(*found);
   }
-  return failed.empty() ? "" : ", but of the TCP connections " + counts_text(failed);
+  return failed.empty() ? "" : " of the TCP connections " + counts_text(failed);
 }
 
 std::string notices_text(const Report& report) {
@@ -93,7 +93,20 @@ std::string notices_text(const Report& report) {
     if (finding.severity() == v1::SEVERITY_NOTICE)
       notices[word(finding.kind()) + ' ' + where_text(finding.where())] += finding.count();
   }
-  return notices.empty() ? "" : "; worth a look: " + counts_text(notices);
+  return notices.empty() ? "" : counts_text(notices);
+}
+
+// Where nobody is accused. What is worth a look is no all-clear.
+std::string quiet_verdict(const Report& report) {
+  const bool is_alone = report.points().size() < 2;
+  const std::string notices = notices_text(report), failed = failed_text(report);
+  std::string sentence = notices.empty() ? "Nothing wrong was found" : "Worth a look: " + notices;
+  if (is_alone && notices.empty()) sentence += " in " + plural(report.summary().connections(), "connection", "connections");
+  if (!failed.empty()) sentence += (notices.empty() ? ", but" : ";") + failed;
+  if (!report.devices().empty()) return sentence + '.';
+  return sentence + (is_alone ? ". Packets were seen at one point only: what a device beyond it did with them cannot be told."
+                              : "; but no connection was paired across the points, so that nothing can be said about what stands "
+                                "between them.");
 }
 
 bool is_accused(const v1::Device& device, const Report& report) {
@@ -211,16 +224,7 @@ ReportLines report_verdict(const Report& report) {
     if (!certain.empty()) say("Something is wrong: " + counts_text(certain) + '.');
     if (!possible.empty()) say("Something may be wrong, but is not certain: " + counts_text(possible) + '.');
   } else if (blind.empty()) {
-    const bool is_alone = report.points().size() < 2;
-    std::string sentence = "Nothing wrong was found";
-    if (is_alone) sentence += " in " + plural(report.summary().connections(), "connection", "connections");
-    sentence += failed_text(report) + notices_text(report);
-    if (report.devices().empty()) {
-      sentence += is_alone ? ". Packets were seen at one point only: what a device beyond it did with them cannot be told"
-                           : "; but no connection was paired across the points, so that nothing can be said about what stands "
-                             "between them";
-    }
-    say(sentence + '.');
+    say(quiet_verdict(report));
   }
   if (!blind.empty()) return lines;
   for (const v1::Device& device : report.devices()) {
