@@ -33,6 +33,9 @@ struct IcmpSighting {
   IcmpError error{};
 };
 
+// Of what is said, and when: that packets are the same on both sides is stronger, whenever it is seen.
+constexpr bool is_likelihood(PairingMethod method) { return method == PairingMethod::payload || method == PairingMethod::timing; }
+
 // By what it is known that a message passed from one leg to another, and how surely.
 struct PairingBasis {
   PairingMethod method = PairingMethod::none;
@@ -124,6 +127,9 @@ struct Crossing {
   PerSide<TurnTransits> turn_transits{};
   std::optional<int32_t> turn_shift{};
   PerSide<uint64_t> cleared{};  // of stats.lost: data segments that were not proved to be lost, as more than its home has shown
+
+  // It is made by likelihood, whether packets pass or are made anew.
+  bool is_likely() const { return method == PairingMethod::timing || (is_proxied && is_likelihood(method)); }
 };
 
 // How it is known on which side of the path a client is.
@@ -154,6 +160,18 @@ struct Connection {
   FindingKinds explained;  // by what is told of it: Detector::explains
   size_t legs_over = 0;
 
+  // Whether the leg, one of its own, is paired with one at that point.
+  bool has_crossing(const LegState& leg, PointIndex toward) const {
+    return std::any_of(crossings.begin(), crossings.end(), [&](const Crossing& c) {
+      const LegState* other = other_end(c, leg);
+      return other != nullptr && other->point == toward;
+    });
+  }
+  // What the crossing pairs the leg with; null: it is of other legs.
+  const LegState* other_end(const Crossing& c, const LegState& leg) const {
+    const LegState &a = legs[c.client_leg], &b = legs[c.server_leg];
+    return &a == &leg ? &b : &b == &leg ? &a : nullptr;
+  }
   // The crossing whose two legs are at one point; null: none.
   const Crossing* hairpin() const {
     const auto it = std::find_if(crossings.begin(), crossings.end(),

@@ -126,6 +126,30 @@ bool ConnectionStore::share(LegState& leg, LegState& beyond, const PairingBasis&
   return is_new;
 }
 
+std::vector<Sharing> ConnectionStore::share_no_more(LegState& leg, PointIndex point) {
+  const auto is_toward = [](const LegState* other, PointIndex toward) { return other != nullptr && other->point == toward; };
+  const auto free_if_alone = [&](LegState& freed, PointIndex toward) {
+    const Connection& connection = *connection_of(freed.id.value());
+    const bool is_alone = !connection.has_crossing(freed, toward) &&
+                          std::none_of(freed.shared_with.begin(), freed.shared_with.end(),
+                                       [&](const Sharing& s) { return is_toward(this->leg(s.leg_id), toward); });
+    if (is_alone) mark_free(freed, toward);
+  };
+  std::vector<Sharing> disproved;
+  std::erase_if(leg.shared_with, [&](const Sharing& s) {
+    if (!is_toward(this->leg(s.leg_id), point)) return false;
+    disproved.push_back(s);
+    return true;
+  });
+  for (const Sharing& s : disproved) {
+    LegState& other = *this->leg(s.leg_id);
+    std::erase_if(other.shared_with, [&](const Sharing& back) { return back.leg_id == leg.id.value(); });
+    free_if_alone(other, leg.point);
+  }
+  if (!disproved.empty()) free_if_alone(leg, point);
+  return disproved;
+}
+
 std::vector<SharedPairingRecord> ConnectionStore::sharing(const Connection& connection) const {
   std::map<uint64_t, SharedPairingRecord> by_id;
   for (const LegState& leg : connection.legs) {
@@ -144,12 +168,12 @@ std::vector<SharedPairingRecord> ConnectionStore::sharing(const Connection& conn
 // REQUIRES: the edge between the two is gone. A leg may have several at a point: retries through a NAT.
 void ConnectionStore::mark_unpaired(const Connection& connection, LegState& leg, const LegState& other) {
   leg.not_with.push_back(other.id.value());
-  const bool still = std::any_of(connection.crossings.begin(), connection.crossings.end(), [&](const Crossing& c) {
-    const LegState &a = connection.legs[c.client_leg], &b = connection.legs[c.server_leg];
-    return (&a == &leg && b.point == other.point) || (&b == &leg && a.point == other.point);
-  });
-  if (still) return;
-  (leg.point == other.point ? leg.paired_within : leg.paired[path_side(leg.point, other.point)]) = false;
+  if (!connection.has_crossing(leg, other.point)) mark_free(leg, other.point);
+}
+
+// REQUIRES: it is marked as paired toward that point.
+void ConnectionStore::mark_free(LegState& leg, PointIndex point) {
+  (leg.point == point ? leg.paired_within : leg.paired[path_side(leg.point, point)]) = false;
   totals_.legs_paired[leg.point] -= !leg.is_paired();
 }
 

@@ -52,6 +52,8 @@ class ConnectionStore {
   void mark_paired(LegState& leg, LegState& other);
   // A leg beyond a proxy, of another connection, carries messages of this one, too, as one of them tells. False: that was known.
   bool share(LegState& leg, LegState& beyond, const PairingBasis& basis);
+  // What the leg shares with legs at that point is disproved. Returns it.
+  std::vector<Sharing> share_no_more(LegState& leg, PointIndex point);
   // The other connections that it shares a leg with, by id.
   std::vector<SharedPairingRecord> sharing(const Connection& connection) const;
   // Takes an edge back: its legs may pair again, but not with each other. Legs that nothing else connects become a connection of
@@ -91,6 +93,7 @@ class ConnectionStore {
   void forget_messages(const LegState& leg);
   bool make_room_for_messages();
   void mark_unpaired(const Connection& connection, LegState& leg, const LegState& other);
+  void mark_free(LegState& leg, PointIndex point);
 
   const EngineOptions& options_;
   std::map<uint64_t, Connection> connections_;

@@ -357,7 +357,7 @@ void Correlator::take_sighted(uint64_t leg_id, const PacketFacts& packet) {
   if (leg.sighted.size() == LegState::kSightedMax) leg.sighted.erase(leg.sighted.begin());
   leg.sighted.push_back(packet);
   find_partners(leg_id, pairing_trigger::packet, packet.order_ns);  // which may move the leg to another connection
-  if (has_opening) follow_what_passes(leg_id, packet.order_ns);
+  raise_what_passes(leg_id, packet.order_ns);
 }
 
 void Correlator::seek_partners(uint64_t leg_id, uint8_t trigger, int64_t now_ns) {
@@ -368,31 +368,37 @@ void Correlator::seek_partners(uint64_t leg_id, uint8_t trigger, int64_t now_ns)
     if (match.leg_id == 0) continue;
     std::vector<uint64_t> freed;
     if (match.takes_over) {
-      freed = {free_toward(leg_id, static_cast<PointIndex>(point), now_ns),
-               free_toward(match.leg_id, static_cast<PointIndex>(own), now_ns)};
+      free_toward(leg_id, static_cast<PointIndex>(point), now_ns, freed);
+      free_toward(match.leg_id, static_cast<PointIndex>(own), now_ns, freed);
     }
     pair(leg_id, match, now_ns);
-    for (const uint64_t leg : freed) {
-      if (leg != 0) seek_partners(leg, pairing_trigger::opening | pairing_trigger::message | pairing_trigger::packet, now_ns);
-    }
+    for (const uint64_t leg : freed)
+      seek_partners(leg, pairing_trigger::opening | pairing_trigger::message | pairing_trigger::packet, now_ns);
   }
   runner_.schedule(*store_.connection_of(leg_id));
 }
 
-// Takes back what the leg is paired with toward that point. Returns the leg that has lost it; 0: it was free.
-uint64_t Correlator::free_toward(uint64_t leg_id, PointIndex point, int64_t now_ns) {
-  Connection& connection = *store_.connection_of(leg_id);
-  const size_t own = store_.place_of(leg_id).leg;
-  for (size_t i = 0; i < connection.crossings.size(); ++i) {
-    const Crossing& crossing = connection.crossings[i];
-    if (crossing.client_leg != own && crossing.server_leg != own) continue;
-    const LegState& other = connection.legs[crossing.client_leg == own ? crossing.server_leg : crossing.client_leg];
-    if (other.point != point) continue;
-    const uint64_t freed = other.id.value();
-    take_back(connection, i, now_ns);
-    return freed;
+// Takes back all that the leg is paired or shared with toward that point. `freed`: the legs that have lost it.
+void Correlator::free_toward(uint64_t leg_id, PointIndex point, int64_t now_ns, std::vector<uint64_t>& freed) {
+  share_no_more(leg_id, point, freed);
+  for (size_t i = 0; i < store_.connection_of(leg_id)->crossings.size();) {
+    Connection& connection = *store_.connection_of(leg_id);
+    const LegState* other = connection.other_end(connection.crossings[i], *store_.leg(leg_id));
+    if (other == nullptr || other->point != point) {
+      ++i;
+      continue;
+    }
+    freed.push_back(other->id.value());
+    take_back(connection, i, now_ns);  // which may leave the leg in another connection
+    i = 0;
   }
-  return 0;
+}
+
+void Correlator::share_no_more(uint64_t leg_id, PointIndex point, std::vector<uint64_t>& freed) {
+  for (const Sharing& sharing : store_.share_no_more(*store_.leg(leg_id), point)) {
+    ++tallies_.pairings_taken_back[static_cast<size_t>(sharing.basis.method)];
+    freed.push_back(sharing.leg_id);
+  }
 }
 
 // What was told on it first, while it stands.
@@ -497,6 +503,7 @@ void Correlator::take(const RecognitionEvent& event) {
   if (Pairer::keys_shown(*leg, pairing_trigger::message) > shown && !event.closing)
     find_partners(event.leg.value(), pairing_trigger::message, event.order_ns);
   if (!event.closing && options_.path.size() > 1) {
+    if (event.from == Side::client && names_client(event)) take_back_what_names_another(event);
     const auto matches = message_pairer_.take(*store_.leg(event.leg.value()), event, options_.path.size());
     if (const uint64_t asks = asked_for(event); asks != 0) turn_pairer_.asks(event.leg.value(), asks, names_client(event));
     if (event.from == Side::client) {

@@ -72,13 +72,16 @@ class Correlator {
   void find_partners(uint64_t leg_id, uint8_t trigger, int64_t now_ns);
   void take_quic(const RecognitionEvent& event);
   void take_sighted(uint64_t leg_id, const PacketFacts& packet);
-  void follow_what_passes(uint64_t leg_id, int64_t now_ns);
+  void raise_what_passes(uint64_t leg_id, int64_t now_ns);
+  void raise(Connection& connection, Crossing& crossing, const Pairer::Match& match, int64_t now_ns);
+  void share_no_more(uint64_t leg_id, PointIndex point, std::vector<uint64_t>& freed);
   void follow(Crossing& crossing, const Connection& connection, int64_t now_ns);
   void seek_partners(uint64_t leg_id, uint8_t trigger, int64_t now_ns);
   void pair(uint64_t leg_id, const Pairer::Match& match, int64_t now_ns);
   void pair_by_turns(const TurnPairer::Match& match, int64_t now_ns);
   void pair_by_message(const MessagePairer::Match& match, int64_t now_ns);
-  uint64_t free_toward(uint64_t leg_id, PointIndex point, int64_t now_ns);
+  void free_toward(uint64_t leg_id, PointIndex point, int64_t now_ns, std::vector<uint64_t>& freed);
+  void take_back_what_names_another(const RecognitionEvent& event);
   void take_back(Connection& connection, size_t crossing, int64_t now_ns);
   void settle_again(uint64_t leg_id, PointIndex lost);
   bool take_back_what_never_matched();

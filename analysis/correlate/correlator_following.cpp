@@ -1,4 +1,6 @@
 // Which pairs of legs are followed packet by packet.
+#include <algorithm>
+
 #include "analysis/correlate/correlator.h"
 #include "analysis/correlate/hairpin.h"
 
@@ -17,28 +19,54 @@ SequenceOffsets offsets_between(const LegState& client_side, const LegState& ser
   return offsets;
 }
 
+bool is_shared_likely(const LegState& leg) {
+  return std::all_of(leg.shared_with.begin(), leg.shared_with.end(),
+                     [](const Sharing& sharing) { return is_likelihood(sharing.basis.method); });
+}
+
 }  // namespace
 
 // Paired as through a proxy, by what its messages say or by when they come; and now its packets prove to be the same on both
 // sides.
-void Correlator::follow_what_passes(uint64_t leg_id, int64_t now_ns) {
+void Correlator::raise_what_passes(uint64_t leg_id, int64_t now_ns) {
   Connection& connection = *store_.connection_of(leg_id);
   const LegState& leg = *store_.leg(leg_id);
   for (Crossing& crossing : connection.crossings) {
-    const LegState &a = connection.legs[crossing.client_leg], &b = connection.legs[crossing.server_leg];
-    if (!crossing.is_proxied || crossing.is_followed || (a.id != leg.id && b.id != leg.id)) continue;
-    const Pairer::Match match = pairer_.surer(leg, a.id == leg.id ? b : a, pairing_trigger::packet);
-    if (match.leg_id == 0 || !a.shared_with.empty() || !b.shared_with.empty()) continue;
-    crossing.is_proxied = false;
-    if (crossing.is_learned) {
-      knowledge_.has_not_crossed(a, b, connection.client_outer, true);
-      knowledge_.crossed(a, b, connection.client_outer, false);
-    }
-    crossing.method = match.method;
-    crossing.confidence = match.confidence;
-    crossing.rivals = 0;
-    if (connection.side_basis != SideBasis::guessed) follow(crossing, connection, now_ns);
+    const LegState* other = connection.other_end(crossing, leg);
+    if (other == nullptr || !(crossing.is_proxied || crossing.is_likely())) continue;
+    const Pairer::Match match = pairer_.surer(leg, *other, pairing_trigger::packet);
+    if (match.leg_id != 0 && is_shared_likely(leg) && is_shared_likely(*other)) raise(connection, crossing, match, now_ns);
   }
+}
+
+// What was told of it as of a proxy's does not stand; what is followed already, as the turns showed the same numbers, is only
+// known by more.
+void Correlator::raise(Connection& connection, Crossing& crossing, const Pairer::Match& match, int64_t now_ns) {
+  if (crossing.is_proxied) {
+    const LegState &a = connection.legs[crossing.client_leg], &b = connection.legs[crossing.server_leg];
+    std::vector<uint64_t> freed;
+    share_no_more(a.id.value(), b.point, freed);
+    share_no_more(b.id.value(), a.point, freed);
+    runner_.take_back(connection, crossing);
+    if (crossing.is_learned) knowledge_.has_not_crossed(a, b, connection.client_outer, true);
+    crossing.is_proxied = false;
+    crossing.turn_transits = {};
+    crossing.turn_shift.reset();
+    settle_client_side(connection);  // packets that are the same tell more of it than when either leg was met
+    for (Crossing& each : connection.crossings) {
+      if (!each.is_followed) orient(each, connection);
+    }
+    const LegState &client_side = connection.legs[crossing.client_leg], &server_side = connection.legs[crossing.server_leg];
+    const bool is_known = connection.side_basis != SideBasis::guessed;
+    crossing.is_learned = is_known;
+    if (is_known) knowledge_.crossed(client_side, server_side, connection.client_outer, false);
+  }
+  const bool was_proxied = !crossing.is_followed;
+  crossing.method = match.method;
+  crossing.confidence = match.confidence;
+  crossing.rivals = match.rivals;
+  if (was_proxied && connection.side_basis != SideBasis::guessed) follow(crossing, connection, now_ns);
+  runner_.schedule(connection);
 }
 
 void Correlator::follow(Crossing& crossing, const Connection& connection, int64_t now_ns) {

@@ -1,4 +1,6 @@
 // Which legs beyond a proxy carry a client's messages on: paired, or shared with it.
+#include <algorithm>
+
 #include "analysis/correlate/correlator.h"
 
 namespace parallax {
@@ -52,6 +54,31 @@ void Correlator::pair_by_message(const MessagePairer::Match& match, int64_t now_
   if (!store_.share(first, leg, {match.method, match.confidence, match.rivals})) return;
   services_.of(client.server).learn_pairing(beyond.server, match.method);
   ++tallies_.pairings[static_cast<size_t>(match.method)];
+}
+
+// A pairing by times alone gives way where a request beyond the proxy names another client, as it does to an access log.
+void Correlator::take_back_what_names_another(const RecognitionEvent& event) {
+  const uint64_t leg_id = event.leg.value();
+  const std::vector<Address> named = named_clients(event);
+  const auto is_named = [&named](const LegState& client) {
+    return std::find(named.begin(), named.end(), client.client.address) != named.end();
+  };
+  // A client that is a proxy itself is not the one that its requests name.
+  const auto names_others = [](const LegState& client) {
+    if (!client.recognised) return false;
+    const auto& requests = client.recognised->requests;
+    return std::any_of(requests.begin(), requests.end(), [](const RecognisedRequest& request) {
+      return !request.forwarded_for.empty() || !request.forwarded.empty();
+    });
+  };
+  const Connection& connection = *store_.connection_of(leg_id);
+  for (size_t i = 0; i < connection.crossings.size(); ++i) {
+    const Crossing& crossing = connection.crossings[i];
+    if (connection.legs[crossing.server_leg].id.value() != leg_id || crossing.method != PairingMethod::timing) continue;
+    const LegState& client = connection.legs[crossing.client_leg];
+    if (named.empty() || is_named(client) || names_others(client)) continue;
+    return take_back(*store_.connection_of(leg_id), i, event.order_ns);  // it has one of its own at the most
+  }
 }
 
 // At the end, when it is known of every request what was answered, and what else might be meant.

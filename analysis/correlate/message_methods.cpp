@@ -32,7 +32,8 @@ KeyedHash& add_text(KeyedHash& hash, std::string_view text) {
 template <typename Parse>
 void add_named_clients(std::string_view list, Parse parse, std::vector<Address>& clients) {
   constexpr size_t kNamedMax = 4;
-  while (!list.empty() && clients.size() < kNamedMax) {
+  const size_t before = clients.size();
+  while (!list.empty() && clients.size() < before + kNamedMax) {
     const size_t comma = list.find(',');
     Endpoint client;
     if (parse(list.substr(0, comma), client)) clients.push_back(client.address);
@@ -42,9 +43,8 @@ void add_named_clients(std::string_view list, Parse parse, std::vector<Address>&
 
 // By the leg's own client and by those that it names: the other leg has one of them for its own client.
 Keys forwarded_keys(const LegState& leg, const RecognitionEvent& event) {
-  std::vector<Address> clients{leg.client.address};
-  add_named_clients(event.text(2), parse_forwarded_for, clients);
-  add_named_clients(event.text(3), parse_forwarded, clients);
+  std::vector<Address> clients = named_clients(event);
+  clients.insert(clients.begin(), leg.client.address);
   Keys keys;
   for (const Address& client : clients) {
     KeyedHash hash = salted(Salt::forwarded);
@@ -124,6 +124,13 @@ constexpr std::array kMethods = {
 }  // namespace
 
 std::span<const MessageMethodRow> message_methods() { return kMethods; }
+
+std::vector<Address> named_clients(const RecognitionEvent& event) {
+  std::vector<Address> clients;
+  add_named_clients(event.text(2), parse_forwarded_for, clients);
+  add_named_clients(event.text(3), parse_forwarded, clients);
+  return clients;
+}
 
 uint64_t asked_for(const RecognitionEvent& event) {
   return event.kind == RecognitionKind::http_request ? request_keys({}, event).front() : 0;

@@ -36,6 +36,8 @@ struct MessageMethodRow {
 std::span<const MessageMethodRow> message_methods();
 // A request with X-Forwarded-For or Forwarded.
 bool names_client(const RecognitionEvent& event);
+// Whom it names; the first few.
+std::vector<Address> named_clients(const RecognitionEvent& event);
 
 // What a request asks for, as a proxy leaves it; 0: it is none.
 uint64_t asked_for(const RecognitionEvent& event);

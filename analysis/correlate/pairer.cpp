@@ -15,7 +15,8 @@ constexpr double kThreshold = 0.8;     // below, legs stay unpaired and are coun
 constexpr double kRivalMargin = 0.03;  // a candidate that is so close to the best is its rival
 constexpr double kOtherTunnel = 0.05;  // less for a leg with another tunnel key: more than makes a rival, and no reason by itself
 constexpr double kKnown = 0.99;
-// What takes over from an earlier pairing is sure, and that was less so by more than the order of arrival explains.
+// What takes over from an earlier pairing is sure, and that was less so by more than the order of arrival explains. Where that is
+// by likelihood, it is enough that packets are the same.
 constexpr double kTakesOver = 0.97, kTakesOverBy = 0.05;
 constexpr size_t kTakenBackMax = 8;  // pairings of one leg
 
@@ -98,27 +99,41 @@ bool Pairer::is_retry_of(const LegState& taken, const LegState& retry) const {
 
 // Whether what the leg is paired with toward that point, if anything, has clearly less in common with it than `to`, by whatever
 // method. Retries that a NAT gave ports of their own are several, and stay.
-bool Pairer::gives_way(const LegState& leg, PointIndex toward, double to) const {
+bool Pairer::gives_way(const LegState& leg, PointIndex toward, const PairingMethodRow& row, double to) const {
   if (!leg.paired[path_side(leg.point, toward)]) return true;
   if (leg.not_with.size() >= kTakenBackMax) return false;
+  if (row.keeps_packets && is_likely(leg, toward)) return true;
+  if (to < kTakesOver) return false;
   const Connection& connection = *store_.connection_of(leg.id.value());
   const LegState* partner = nullptr;
   for (const Crossing& crossing : connection.crossings) {
-    const LegState &a = connection.legs[crossing.client_leg], &b = connection.legs[crossing.server_leg];
-    const LegState* own = a.id == leg.id ? &b : b.id == leg.id ? &a : nullptr;
+    const LegState* own = connection.other_end(crossing, leg);
     if (own == nullptr || own->point != toward) continue;
     if (partner != nullptr) return false;
     partner = own;
   }
   const auto methods = pairing_methods();
-  return partner != nullptr && std::all_of(methods.begin(), methods.end(), [&](const PairingMethodRow& row) {
-           return row.reach != PairingReach::neighbours || score(row, leg, *partner) + kTakesOverBy <= to;
+  return partner != nullptr && std::all_of(methods.begin(), methods.end(), [&](const PairingMethodRow& held_by) {
+           return held_by.reach != PairingReach::neighbours || score(held_by, leg, *partner) + kTakesOverBy <= to;
          });
 }
 
-bool Pairer::may_take_over(const LegState& leg, const LegState& other, double found) const {
-  return found >= kTakesOver && std::abs(int{leg.point} - int{other.point}) == 1 && !contains(leg.not_with, other) &&
-         gives_way(leg, other.point, found) && gives_way(other, leg.point, found);
+// Whether all that holds the leg toward that point does so by likelihood.
+bool Pairer::is_likely(const LegState& leg, PointIndex toward) const {
+  const Connection& connection = *store_.connection_of(leg.id.value());
+  const bool pairs = std::all_of(connection.crossings.begin(), connection.crossings.end(), [&](const Crossing& crossing) {
+    const LegState* partner = connection.other_end(crossing, leg);
+    return partner == nullptr || partner->point != toward || crossing.is_likely();
+  });
+  return pairs && std::all_of(leg.shared_with.begin(), leg.shared_with.end(), [&](const Sharing& sharing) {
+           const LegState* other = store_.leg(sharing.leg_id);
+           return other == nullptr || other->point != toward || is_likelihood(sharing.basis.method);
+         });
+}
+
+bool Pairer::may_take_over(const PairingMethodRow& row, const LegState& leg, const LegState& other, double found) const {
+  return found >= kThresholdAmongMany && std::abs(int{leg.point} - int{other.point}) == 1 && !contains(leg.not_with, other) &&
+         gives_way(leg, other.point, row, found) && gives_way(other, leg.point, row, found);
 }
 
 Pairer::Match Pairer::find(uint64_t leg_id, int point, uint8_t trigger) const {
@@ -146,7 +161,7 @@ Pairer::Match Pairer::find(uint64_t leg_id, int point, uint8_t trigger, Candidat
       if (reach == PairingReach::neighbours && !(faces(leg, *other) && faces(*other, leg))) continue;
       seen.push_back(id);
       const double found = score(row, leg, *other);
-      if (candidate == Candidate::taken && !may_take_over(leg, *other, found)) continue;
+      if (candidate == Candidate::taken && !may_take_over(row, leg, *other, found)) continue;
       // What very many legs share is itself no evidence: it takes more then.
       if (found < (candidates.others > 0 ? kThresholdAmongMany : kThreshold)) continue;
       if (found > best.confidence) {
@@ -166,7 +181,7 @@ Pairer::Match Pairer::surer(const LegState& leg, const LegState& partner, uint8_
     const std::optional<uint64_t> key = (row.triggers & trigger) && row.keeps_packets ? row.key(leg) : std::nullopt;
     if (!key) continue;
     const double found = score(row, leg, partner);
-    if (found < kTakesOver) continue;
+    if (found < kThresholdAmongMany) continue;
     const PairingIndex::Candidates candidates = index_.find(*key);
     const bool has_rivals =
         candidates.others > 0 || std::any_of(candidates.legs.begin(), candidates.legs.end(), [&](uint64_t id) {

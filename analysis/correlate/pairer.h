@@ -56,8 +56,8 @@ class Pairer {
   // The partner at `point`, a neighbour or the leg's own, if there is one that is clear. One that is paired already counts only
   // where this leg has clearly more in common with it than what it is paired with.
   Match find(uint64_t leg_id, int point, uint8_t trigger) const;
-  // By what method and how sure the packets of one are those of the other, which it is paired with on less: nobody else shows the
-  // same. leg_id 0: they are not.
+  // By what method and how sure the packets of one are those of the other, which it is paired with by likelihood: nobody else
+  // shows the same. leg_id 0: they are not.
   Match surer(const LegState& leg, const LegState& partner, uint8_t trigger) const;
   // What the leg has shown so far can be found from now on.
   void add(const LegState& leg, uint8_t trigger, int64_t now_ns);
@@ -77,8 +77,9 @@ class Pairer {
   bool may_pair(const LegState& leg, const LegState& other, PairingReach reach) const;
   enum class Candidate : uint8_t { free, taken };
   Match find(uint64_t leg_id, int point, uint8_t trigger, Candidate candidate) const;
-  bool may_take_over(const LegState& leg, const LegState& other, double found) const;
-  bool gives_way(const LegState& leg, PointIndex toward, double to) const;
+  bool may_take_over(const PairingMethodRow& row, const LegState& leg, const LegState& other, double found) const;
+  bool gives_way(const LegState& leg, PointIndex toward, const PairingMethodRow& row, double to) const;
+  bool is_likely(const LegState& leg, PointIndex toward) const;
   bool known_to_pair(const LegState& a, const LegState& b) const;
   double score(const PairingMethodRow& row, const LegState& leg, const LegState& other) const;
 

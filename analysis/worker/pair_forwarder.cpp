@@ -8,8 +8,14 @@ namespace parallax {
 namespace {
 
 constexpr uint16_t kFirstHints = 8;
-// Of the packets behind the first ones, one in so many, chosen by what it says: then both points tell of the same ones.
+// Of the packets behind the first ones, one in 64, chosen by what it says: then both points tell of the same ones. By its
+// numbers, and, where it has a timestamp, as well by that and its IP ID, for numbers may be rewritten.
 constexpr uint32_t kSampleBits = 6;
+bool is_sampled(const Sighting& s) {
+  const auto falls = [](uint32_t value, uint32_t bits) { return (value * 0x9E3779B1u) >> (32 - bits) == 0; };
+  if (s.tsval == 0) return falls(s.seq ^ s.ack, kSampleBits);
+  return falls(s.seq ^ s.ack, kSampleBits + 1) || falls(s.tsval ^ uint32_t{s.ip_id} << 16, kSampleBits + 1);
+}
 constexpr size_t kLogSlotsLeast = 1 << 14;
 // At a single point a leg has a partner only where it goes through a hairpin, which shows within a transit (hairpin.cpp) and what
 // the merge waits: no log is kept for longer.
@@ -157,8 +163,7 @@ PairForwarder::Hint PairForwarder::hint_of(uint32_t leg, const Sighting& s, Side
     return logged > own && logged < hints ? Hint::sighted : Hint::none;
   }
   if (is_first && !answered) return Hint::stranger;
-  const uint32_t mixed = (s.seq ^ s.ack) * 0x9E3779B1u;
-  return is_first || mixed >> (32 - kSampleBits) == 0 ? Hint::sighted : Hint::none;
+  return is_first || is_sampled(s) ? Hint::sighted : Hint::none;
 }
 
 void PairForwarder::send_on(uint8_t home, uint32_t pair, PathSide side, const Sighting& s, Side from, DuplicateState same) {
