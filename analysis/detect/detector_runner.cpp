@@ -138,11 +138,11 @@ void DetectorRunner::take_report(const LegState& leg, const Connection& connecti
 void DetectorRunner::take_end(LegState& leg, const Connection& connection) {
   if (leg.has_syn() && !leg.established && !leg.refused) tallies_.count_handshake(leg, failed_outcome(leg));
   if (leg.icmp.empty()) return;
-  const auto fates = icmp_fates(connection, leg, view(now_ns_, false));
-  for (const Direction direction : kDirections) {
-    if (fates[direction].entered == 0) continue;
-    const int next = direction == Direction::toward_inside ? leg.point + 1 : leg.point - 1;
-    knowledge_.device_icmp(leg.point, static_cast<PointIndex>(next), direction, fates[direction]);
+  for (const IcmpFate& fate : icmp_fates(connection, leg, view(now_ns_, false))) {
+    const int next = fate.direction == Direction::toward_inside ? leg.point + 1 : leg.point - 1;
+    knowledge_.device_icmp(leg.point, static_cast<PointIndex>(next), fate.direction,
+                           {1, fate.left != nullptr ? 1u : 0u, fate.is_lost ? 1u : 0u});
+    if (options_.record_packets) icmp_notes_.add(leg, fate);
   }
 }
 

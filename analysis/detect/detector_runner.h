@@ -26,6 +26,7 @@
 #include "analysis/detect/datagram_floods.h"
 #include "analysis/detect/detector.h"
 #include "analysis/detect/held_segments.h"
+#include "analysis/detect/icmp_notes.h"
 #include "analysis/detect/opened_from.h"
 #include "analysis/detect/reply_sources.h"
 #include "analysis/detect/rhythms.h"
@@ -76,6 +77,8 @@ class DetectorRunner {
   const CaptureTotals& capture() const { return capture_; }
   // Offline: the packet of that port and frame was neither lost nor made by a device, whatever its home has noted.
   bool is_cleared(PortIndex port, uint32_t frame) const { return missed_.contains({port, frame}); }
+  // Once the input has ended.
+  std::vector<PacketNote> icmp_notes() const { return icmp_notes_.of(store_); }
   uint64_t datagram_sources_evicted() const {
     return replies_.evicted() + service_silence_.evicted() + datagram_floods_.evicted();
   }
@@ -167,6 +170,7 @@ class DetectorRunner {
   ServiceLoads service_loads_;
   Rhythms rhythms_;
   OpenedFrom opened_from_;
+  IcmpNotes icmp_notes_;
   std::set<std::pair<PortIndex, uint32_t>> missed_;  // offline: packets, by port and frame, that a home has wrongly decided on
   // Live, in packet time: what is summed up is told so often.
   static constexpr int64_t kSumUpEveryNs = 250'000'000;

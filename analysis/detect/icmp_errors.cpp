@@ -1,6 +1,7 @@
 #include "analysis/detect/icmp_errors.h"
 
 #include <algorithm>
+#include <tuple>
 
 #include "analysis/detect/standstills.h"
 
@@ -20,6 +21,36 @@ bool is_same_further_on(const IcmpSighting& entered, const IcmpSighting& left, i
   const int64_t took_ns = left.packet.order_ns - entered.packet.order_ns;
   return entered.packet.from == left.packet.from && entered.error.type == left.error.type &&
          entered.error.code == left.error.code && took_ns >= -uncertainty_ns && took_ns <= timeout_ns;
+}
+
+// As which of the others each left, if it did: by IP ID where the device leaves that alone, else those that took least first.
+std::vector<const IcmpSighting*> left_as(const std::vector<IcmpSighting>& entered, const std::vector<IcmpSighting>& others,
+                                         int64_t timeout_ns) {
+  struct Candidate {
+    bool differs;  // in its ID
+    int64_t took_ns;
+    size_t entered, other;
+    auto order() const { return std::tuple(differs, took_ns, entered, other); }
+  };
+  std::vector<Candidate> candidates;
+  for (size_t i = 0; i < entered.size(); ++i) {
+    for (size_t k = 0; k < others.size(); ++k) {
+      const PacketFacts &in = entered[i].packet, &out = others[k].packet;
+      if (is_same_further_on(entered[i], others[k], timeout_ns))
+        candidates.push_back({in.ip_id == 0 || in.ip_id != out.ip_id, out.order_ns - in.order_ns, i, k});
+    }
+  }
+  std::sort(candidates.begin(), candidates.end(), [](const Candidate& a, const Candidate& b) { return a.order() < b.order(); });
+  const bool keeps_ids = !candidates.empty() && !candidates.front().differs;
+  std::vector<const IcmpSighting*> left(entered.size());
+  std::vector<bool> taken(others.size());
+  for (const Candidate& candidate : candidates) {
+    const bool is_another = candidate.differs && keeps_ids && entered[candidate.entered].packet.ip_id != 0;
+    if (is_another || left[candidate.entered] != nullptr || taken[candidate.other]) continue;
+    left[candidate.entered] = &others[candidate.other];
+    taken[candidate.other] = true;
+  }
+  return left;
 }
 
 }  // namespace
@@ -82,8 +113,8 @@ IcmpTrace trace_icmp(const Connection& c, Side sender, int64_t from_ns, int64_t 
   return trace;
 }
 
-PerDirection<Knowledge::IcmpFates> icmp_fates(const Connection& c, const LegState& leg, const DetectorView& view) {
-  PerDirection<Knowledge::IcmpFates> fates;
+std::vector<IcmpFate> icmp_fates(const Connection& c, const LegState& leg, const DetectorView& view) {
+  std::vector<IcmpFate> fates;
   if (c.side_basis == SideBasis::guessed || is_proxied(c) || c.hairpin() != nullptr) return fates;
   for (const Side sender : kSides) {
     IcmpTrace trace{.seen = &leg};
@@ -93,21 +124,15 @@ PerDirection<Knowledge::IcmpFates> icmp_fates(const Connection& c, const LegStat
       trace.missing = &next;
     }
     if (trace.missing == nullptr) continue;
-    Knowledge::IcmpFates& fate = fates[c.direction_of(opposite(sender))];
-    std::vector<IcmpSighting> left = trace.missing->icmp;
-    for (const IcmpSighting& entered : leg.icmp) {
-      if (entered.packet.from == sender) continue;
-      ++fate.entered;
-      const auto same = std::find_if(left.begin(), left.end(), [&](const IcmpSighting& icmp) {
-        return is_same_further_on(entered, icmp, view.options.device_timeout_ns);
-      });
-      if (same != left.end()) {
-        ++fate.forwarded;
-        left.erase(same);
-        continue;
-      }
-      trace.icmp = &entered;
-      fate.lost += icmp_absent(c, trace, sender, view).holds();
+    const auto left = left_as(leg.icmp, trace.missing->icmp, view.options.device_timeout_ns);
+    for (size_t i = 0; i < leg.icmp.size(); ++i) {
+      if (leg.icmp[i].packet.from == sender) continue;
+      trace.icmp = &leg.icmp[i];
+      fates.push_back({.entered = trace.icmp,
+                       .left = left[i],
+                       .is_lost = left[i] == nullptr && icmp_absent(c, trace, sender, view).holds(),
+                       .direction = c.direction_of(opposite(sender)),
+                       .next_leg_id = trace.missing->id.value()});
     }
   }
   return fates;

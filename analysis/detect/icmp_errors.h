@@ -2,6 +2,7 @@
 #pragma once
 
 #include <optional>
+#include <vector>
 
 #include "analysis/connection/connection.h"
 #include "analysis/detect/detector.h"
@@ -33,8 +34,15 @@ bool may_miss_icmp(const LegState& leg, int64_t until_ns, const DetectorView& vi
 // That the error did not leave the device toward the sender. REQUIRES: trace.missing.
 AbsenceProof icmp_absent(const Connection& connection, const IcmpTrace& trace, Side sender, const DetectorView& view);
 
-// What became, beyond the device, of the errors about the leg's packets that entered it on their way back to the sender, as far
-// as they are kept.
-PerDirection<Knowledge::IcmpFates> icmp_fates(const Connection& connection, const LegState& leg, const DetectorView& view);
+// What became, beyond the device, of an error about a leg's packet that entered it on its way back to the sender.
+struct IcmpFate {
+  const IcmpSighting* entered = nullptr;
+  const IcmpSighting* left = nullptr;  // null: it was not seen to leave
+  bool is_lost = false;                // which is proved
+  Direction direction = Direction::toward_inside;
+  uint64_t next_leg_id = 0;  // on which it left, or would have left
+};
+// Of those that are kept of the leg.
+std::vector<IcmpFate> icmp_fates(const Connection& connection, const LegState& leg, const DetectorView& view);
 
 }  // namespace parallax
