@@ -291,7 +291,9 @@ void Correlator::update(uint64_t leg_id, const LegEvent& event) {
       knowledge_.server_answered(leg, event.packet.ttl);
       knowledge_.handshake_shown(leg.point, connection.direction_of(Side::client),
                                  (leg.has_syn() ? leg.attempts.back() : event.packet).order_ns, leg.has_syn());
-      break;
+      if (!leg.has_syn() || leg.is_paired()) break;
+      find_partners(leg_id, pairing_trigger::answer, event.packet.order_ns);
+      return;
     case LegEventType::established:
       leg.established = event.packet;
       leg.ack_window = event.window;

@@ -37,19 +37,21 @@ int order_of(const Shared& s) {
   return ttl_fall(s);
 }
 
-bool may_be_one(const PacketFacts& a, const PacketFacts& b) {
+enum class IpIds : uint8_t { kept, any };
+
+bool may_be_one(const PacketFacts& a, const PacketFacts& b, IpIds ids) {
   return a.from == b.from && a.tcp_flags == b.tcp_flags && a.payload_length == b.payload_length && a.tsval == b.tsval &&
-         a.ip_id == b.ip_id && std::abs(a.order_ns - b.order_ns) < kTransitNs;
+         (ids == IpIds::any || a.ip_id == b.ip_id) && std::abs(a.order_ns - b.order_ns) < kTransitNs;
 }
 
 // What both show of the two lists, each once and in the order of both.
 class SharedPackets {
  public:
   template <typename Same>
-  SharedPackets(const std::vector<PacketFacts>& own, const std::vector<PacketFacts>& others, Same&& same) {
+  SharedPackets(const std::vector<PacketFacts>& own, const std::vector<PacketFacts>& others, IpIds ids, Same&& same) {
     auto next = others.begin();
     for (const PacketFacts& x : own) {
-      const auto y = std::find_if(next, others.end(), [&](const PacketFacts& p) { return may_be_one(x, p) && same(x, p); });
+      const auto y = std::find_if(next, others.end(), [&](const PacketFacts& p) { return may_be_one(x, p, ids) && same(x, p); });
       if (y == others.end()) continue;
       next = y + 1;
       add({&x, &*y});
@@ -72,11 +74,14 @@ class SharedPackets {
   // Each of them lost some of its TTL on its way.
   bool is_routed() const { return !shared_.empty() && is_routed_; }
   bool empty() const { return shared_.empty(); }
+  // What either end has sent.
+  bool is_of_both_ends() const { return has_[Side::client] && has_[Side::server]; }
   const std::vector<Shared>& all() const { return shared_; }
 
  private:
   void add(const Shared& s) {
     shared_.push_back(s);
+    has_[s.own->from] = true;
     int order = order_of(s);
     const int fall = ttl_fall(s);
     is_routed_ &= fall != 0 && (order > 0) == (fall > 0);
@@ -86,10 +91,20 @@ class SharedPackets {
   }
 
   std::vector<Shared> shared_;
+  PerSide<bool> has_{};
   bool own_first_ = false, others_first_ = false, is_routed_ = true;
 };
 
 bool has_same_numbers(const PacketFacts& a, const PacketFacts& b) { return a.seq == b.seq && a.ack == b.ack; }
+std::pair<uint32_t, uint32_t> numbers_of(const PacketFacts& packet) { return {packet.seq, packet.ack}; }
+// Length and sum of a datagram.
+std::pair<uint32_t, uint32_t> payload_of(const PacketFacts& packet) { return {packet.seq, packet.payload_length}; }
+
+std::vector<PacketFacts> handshake_of(const LegState& leg) {
+  std::vector<PacketFacts> packets = leg.attempts;
+  if (leg.syn_ack) packets.push_back(*leg.syn_ack);
+  return packets;
+}
 
 bool are_openings(const LegState& leg, const LegState& other) {
   return leg.protocol == ip_protocol::tcp && !leg.midstream && !other.midstream && !same_ends(leg, other);
@@ -102,16 +117,16 @@ bool are_datagrams(const LegState& leg, const LegState& other) {
 }
 
 SharedPackets shared_syns(const LegState& leg, const LegState& other) {
-  return {leg.attempts, other.attempts,
+  return {leg.attempts, other.attempts, IpIds::kept,
           [](const PacketFacts& a, const PacketFacts& b) { return a.seq == b.seq && a.ip_id != 0; }};
 }
 // Without an ID the timestamp must tell one packet from the next.
 SharedPackets shared_segments(const LegState& leg, const LegState& other) {
-  return {leg.sighted, other.sighted,
+  return {leg.sighted, other.sighted, IpIds::kept,
           [](const PacketFacts& a, const PacketFacts& b) { return has_same_numbers(a, b) && (a.ip_id != 0 || a.tsval != 0); }};
 }
 SharedPackets shared_datagrams(const LegState& leg, const LegState& other) {
-  return {leg.sighted, other.sighted,
+  return {leg.sighted, other.sighted, IpIds::kept,
           [](const PacketFacts& a, const PacketFacts& b) { return a.seq == b.seq && (a.seq != 0 || a.ip_id != 0); }};
 }
 
@@ -119,6 +134,27 @@ bool offer_the_same(const OfferedOptions& a, const OfferedOptions& b) {
   return a.cut || b.cut ||
          (a.window_scale == b.window_scale && a.sack == b.sack && a.timestamps == b.timestamps &&
           a.initial_window == b.initial_window);
+}
+
+// Some say the same to several servers at once: of these each has an ID of its own, and none has lost more of its TTL than
+// another.
+double kept_datagram_score(const LegState& leg, const LegState& other) {
+  const SharedPackets shared = shared_datagrams(leg, other);
+  if (shared.empty() || shared.is_contradictory()) return 0;
+  const auto has_sum_and_id = [](const Shared& s) { return s.own->seq != 0 && s.own->ip_id != 0; };
+  if (shared.is_routed() && std::any_of(shared.all().begin(), shared.all().end(), has_sum_and_id)) return 0.97;
+  const size_t ids = shared.count([](const PacketFacts& p) { return p.ip_id; });
+  const size_t sums = shared.count(payload_of);
+  if (ids >= kUnroutedLeast) return 0.95;
+  return shared.is_routed() && sums >= kUnroutedLeast ? 0.95 : 0;
+}
+
+// With other IDs: what both ends say, and that all of it has lost some of its TTL, as none has that one says to several.
+double renamed_datagram_score(const LegState& leg, const LegState& other) {
+  const SharedPackets shared(leg.sighted, other.sighted, IpIds::any,
+                             [](const PacketFacts& a, const PacketFacts& b) { return a.seq == b.seq && a.seq != 0; });
+  const bool agree = shared.is_of_both_ends() && shared.count(payload_of) >= kUnroutedLeast;
+  return agree && shared.is_routed() && !shared.is_contradictory() ? 0.95 : 0;
 }
 
 }  // namespace
@@ -135,10 +171,22 @@ double hairpin_sequence_score(const LegState& leg, const LegState& other) {
 
 double hairpin_timestamp_score(const LegState& leg, const LegState& other) {
   if (!are_openings(leg, other) || !offer_the_same(leg.client_options, other.client_options)) return 0;
-  const SharedPackets shared(leg.attempts, other.attempts, [](const PacketFacts& a, const PacketFacts& b) {
+  const SharedPackets shared(leg.attempts, other.attempts, IpIds::kept, [](const PacketFacts& a, const PacketFacts& b) {
     return a.seq != b.seq && a.tsval != 0 && a.ip_id != 0;
   });
   return shared.is_routed() && !shared.is_contradictory() ? 0.95 : 0;
+}
+
+// 64 bits that both ends have chosen: numbers, or timestamps where the TTL shows a router between the two both ways; for hosts
+// with one clock for all are no routers of their own packets.
+double hairpin_answered_score(const LegState& leg, const LegState& other) {
+  if (!are_openings(leg, other) || !leg.syn_ack || !other.syn_ack) return 0;
+  if (!offer_the_same(leg.client_options, other.client_options)) return 0;
+  const auto own = handshake_of(leg), others = handshake_of(other);
+  const SharedPackets numbered(own, others, IpIds::any, has_same_numbers);
+  if (numbered.is_of_both_ends() && !numbered.is_contradictory()) return 0.95;
+  const SharedPackets timed(own, others, IpIds::any, [](const PacketFacts& a, const PacketFacts&) { return a.tsval != 0; });
+  return timed.is_of_both_ends() && timed.is_routed() && !timed.is_contradictory() ? 0.95 : 0;
 }
 
 double hairpin_sighted_score(const LegState& leg, const LegState& other) {
@@ -146,7 +194,10 @@ double hairpin_sighted_score(const LegState& leg, const LegState& other) {
   const SharedPackets shared = shared_segments(leg, other);
   const size_t least = shared.is_routed() ? kRoutedLeast : kUnroutedLeast;
   if (shared.is_contradictory()) return 0;
-  return shared.count([](const PacketFacts& p) { return std::pair(p.seq, p.ack); }) >= least ? 0.99 : 0;
+  if (shared.count(numbers_of) >= least) return 0.99;
+  const SharedPackets renamed(leg.sighted, other.sighted, IpIds::any, has_same_numbers);
+  const bool agree = renamed.is_of_both_ends() && renamed.count(numbers_of) >= kUnroutedLeast;
+  return agree && !renamed.is_contradictory() ? 0.95 : 0;
 }
 
 double hairpin_shifted_score(const LegState& leg, const LegState& other) {
@@ -154,7 +205,7 @@ double hairpin_shifted_score(const LegState& leg, const LegState& other) {
   const Side from = leg.sighted.back().from;
   std::optional<uint32_t> shift;
   bool is_one_shift = true;
-  const SharedPackets shared(leg.sighted, other.sighted, [&](const PacketFacts& a, const PacketFacts& b) {
+  const SharedPackets shared(leg.sighted, other.sighted, IpIds::kept, [&](const PacketFacts& a, const PacketFacts& b) {
     if (a.from != from || a.tsval == 0 || a.ip_id == 0) return false;
     is_one_shift &= !shift || *shift == b.seq - a.seq;
     shift = b.seq - a.seq;
@@ -164,25 +215,24 @@ double hairpin_shifted_score(const LegState& leg, const LegState& other) {
   return shared.count([](const PacketFacts& p) { return p.ip_id; }) >= kUnroutedLeast ? 0.95 : 0;
 }
 
-// Some say the same to several servers at once: of these each has an ID of its own, and none has lost more of its TTL than
-// another.
 double hairpin_datagram_score(const LegState& leg, const LegState& other) {
   if (!are_datagrams(leg, other)) return 0;
-  const SharedPackets shared = shared_datagrams(leg, other);
-  if (shared.empty() || shared.is_contradictory()) return 0;
-  const auto has_sum_and_id = [](const Shared& s) { return s.own->seq != 0 && s.own->ip_id != 0; };
-  if (shared.is_routed() && std::any_of(shared.all().begin(), shared.all().end(), has_sum_and_id)) return 0.97;
-  const size_t ids = shared.count([](const PacketFacts& p) { return p.ip_id; });
-  const size_t sums = shared.count([](const PacketFacts& p) { return std::pair(p.seq, p.payload_length); });
-  if (ids >= kUnroutedLeast) return 0.95;
-  return shared.is_routed() && sums >= kUnroutedLeast ? 0.95 : 0;
+  const double kept = kept_datagram_score(leg, other);
+  return kept > 0 ? kept : renamed_datagram_score(leg, other);
 }
 
 std::optional<bool> is_on_client_side(const LegState& leg, const LegState& other) {
   const SharedPackets shared(leg.attempts.empty() ? leg.sighted : leg.attempts,
-                             other.attempts.empty() ? other.sighted : other.attempts,
+                             other.attempts.empty() ? other.sighted : other.attempts, IpIds::kept,
                              [](const PacketFacts&, const PacketFacts&) { return true; });
-  return shared.is_own_first();
+  if (!shared.empty()) return shared.is_own_first();
+  const bool are_timed = !leg.attempts.empty() && !other.attempts.empty();
+  const auto own = leg.attempts.empty() ? leg.sighted : handshake_of(leg);
+  const auto others = other.attempts.empty() ? other.sighted : handshake_of(other);
+  return SharedPackets(
+             own, others, IpIds::any,
+             [&](const PacketFacts& a, const PacketFacts& b) { return has_same_numbers(a, b) || (are_timed && a.tsval != 0); })
+      .is_own_first();
 }
 
 const LegState& goes_on_at(const LegState& client_side, const LegState& server_side, const LegState& neighbour) {

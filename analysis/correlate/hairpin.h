@@ -3,7 +3,8 @@
 //
 // A point shows many clients that are merely alike: that say the same to several servers, share a clock, scan with constant
 // numbers. So it takes the very same packets, IP ID included, each shown twice within a transit and always in the same order; and
-// where no router's TTL tells that they have passed something, several of them.
+// where no router's TTL tells that they have passed something, several of them. Where the device gives them other IP IDs, it
+// takes what both ends have said instead.
 #pragma once
 
 #include <optional>
@@ -15,6 +16,7 @@ namespace parallax {
 // How sure it is that the two are legs of one connection, 0 to 1; 0: they are not. By what the device has left alone.
 double hairpin_sequence_score(const LegState& leg, const LegState& other);   // of the SYN all
 double hairpin_timestamp_score(const LegState& leg, const LegState& other);  // of the SYN its timestamp and IP ID
+double hairpin_answered_score(const LegState& leg, const LegState& other);   // of SYN and SYN-ACK all, or their timestamps
 double hairpin_sighted_score(const LegState& leg, const LegState& other);    // of packets met in midstream all
 double hairpin_shifted_score(const LegState& leg, const LegState& other);    // of these the timestamps and IP IDs
 double hairpin_datagram_score(const LegState& leg, const LegState& other);   // length and sum of the payload, and IP IDs

@@ -20,6 +20,7 @@ namespace pairing_trigger {
 inline constexpr uint8_t opening = 1;  // a leg was met, or its SYN was seen again
 inline constexpr uint8_t message = 2;  // a message of it was recognised
 inline constexpr uint8_t packet = 4;   // a packet of a leg met in midstream
+inline constexpr uint8_t answer = 8;   // its SYN-ACK
 }  // namespace pairing_trigger
 
 // Where the partner is: across a device, or at the same point, which both legs pass (a hairpin NAT, a one-armed load balancer).

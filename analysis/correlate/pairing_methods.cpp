@@ -88,6 +88,16 @@ std::optional<uint64_t> timestamp_key(const LegState& leg) {
   return KeyedHash().add(3).add(leg.attempts.back().tsval).value();
 }
 
+// What both ends say of it, that is left where the SYN alone says too little.
+std::optional<uint64_t> answered_timestamp_key(const LegState& leg) {
+  if (!is_tcp(leg) || leg.attempts.empty() || !leg.syn_ack || leg.syn_ack->tsval == 0) return std::nullopt;
+  return KeyedHash().add(10).add(leg.attempts.back().tsval).add(leg.syn_ack->tsval).value();
+}
+std::optional<uint64_t> answered_number_key(const LegState& leg) {
+  if (!is_tcp(leg) || leg.attempts.empty() || !leg.syn_ack) return std::nullopt;
+  return KeyedHash().add(11).add(leg.client_isn).add(leg.syn_ack->seq).value();
+}
+
 std::optional<uint64_t> ip_id_key(const LegState& leg) {
   if (!is_tcp(leg) || leg.attempts.empty() || leg.attempts.back().ip_id == 0) return std::nullopt;
   return KeyedHash().add(4).add(leg.attempts.back().ip_id).value();
@@ -319,6 +329,7 @@ double proxy_score(const LegState& leg, const LegState& other) {
   return other.client == named.source && other.server == named.destination ? 0.98 : 0;
 }
 
+using pairing_trigger::answer;
 using pairing_trigger::message;
 using pairing_trigger::opening;
 using pairing_trigger::packet;
@@ -331,6 +342,8 @@ constexpr std::array kMethods = {
     PairingMethodRow{PairingMethod::tcp_timestamp, kAcross, opening, true, true, timestamp_key, timestamp_score},
     PairingMethodRow{PairingMethod::tcp_timestamp, kWithin, opening, true, false, timestamp_key, hairpin_timestamp_score},
     PairingMethodRow{PairingMethod::ip_id, kAcross, opening, true, true, ip_id_key, ip_id_score},
+    PairingMethodRow{PairingMethod::sequence, kWithin, answer, true, true, answered_number_key, hairpin_answered_score},
+    PairingMethodRow{PairingMethod::tcp_timestamp, kWithin, answer, true, true, answered_timestamp_key, hairpin_answered_score},
     PairingMethodRow{PairingMethod::sequence, kAcross, packet, true, true, sighted_key, sighted_score},
     PairingMethodRow{PairingMethod::sequence, kWithin, packet, true, false, sighted_key, hairpin_sighted_score},
     PairingMethodRow{PairingMethod::tcp_timestamp, kAcross, packet, true, true, sighted_timestamp_key, sighted_timestamp_score},
