@@ -43,6 +43,7 @@ TO_DEVICE = "iifname outside ip daddr %s udp dport 53 redirect" % SERVER
 # Of TCP only segments that surely carry data: what else is lost need not be told.
 DROP = ("ip protocol udp numgen random mod 40 == 7 counter name dropped drop", "tcp flags & (syn | rst | fin) == 0 meta length > 100 numgen random mod 50 == 7 counter name dropped drop")
 DROP_LATER = "iifname outside ip frag-off & 0x1fff != 0 counter name dropped drop"
+NEW_IDS = "ip id set numgen random mod 65536"
 FLUSH = ("conntrack", "-F")
 # Each datagram to another server, without conntrack.
 SPREAD = "iifname outside udp dport 514 notrack ip daddr set numgen inc mod 2 map { 0 : %s, 1 : %s }" % (SERVER, SECOND_SERVER)
@@ -66,6 +67,7 @@ class Shape:
     source: str = ""
     forward: tuple = ()
     raw: str = ""
+    last: str = ""               # a rule for what has been translated
     fragments: str = ""          # a rule that sees fragments, before conntrack puts them together
     services: tuple = UDP
     hairpin: bool = False        # clients and servers on one link
@@ -110,6 +112,10 @@ SHAPES = [
     Shape("hairpin-udp-drop", **HAIRPIN, forward=DROP, held=Held(lost=0.75)),
     Shape("hairpin-tcp", **HAIRPIN, protocol="tcp", held=Held()),
     Shape("hairpin-tcp-drop", **HAIRPIN, protocol="tcp", forward=DROP, held=Held(lost=0.9)),
+    Shape("hairpin-udp-ip-id", **HAIRPIN, last=NEW_IDS, services=("calls", "unsummed"), held=Held()),  # what both ends say, thrice
+    Shape("hairpin-udp-ip-id-drop", **HAIRPIN, last=NEW_IDS, services=("calls", "unsummed"), forward=DROP, held=Held(0.95, lost=0.7)),
+    Shape("hairpin-tcp-ip-id", **HAIRPIN, last=NEW_IDS, protocol="tcp", held=Held()),
+    Shape("hairpin-tcp-ip-id-drop", **HAIRPIN, last=NEW_IDS, protocol="tcp", forward=DROP, held=Held(lost=0.9)),
     Shape("masquerade-tcp", protocol="tcp", source=MASQUERADE, held=Held()),
     Shape("masquerade-tcp-drop", protocol="tcp", source=MASQUERADE, forward=DROP, held=Held(lost=0.9)),
     Shape("synproxy", **PROXIED, forward=(SYNPROXY,), held=Held()),
@@ -160,6 +166,10 @@ table ip lab {{
   chain source {{
     type nat hook postrouting priority srcnat;
     {shape.source}
+  }}
+  chain last {{
+    type filter hook postrouting priority 200;
+    {shape.last}
   }}
   chain faults {{
     type filter hook forward priority filter;
