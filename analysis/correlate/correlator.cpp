@@ -113,6 +113,7 @@ Correlator::Correlator(const EngineOptions& options, EngineLinks& links, SensorV
       pairer_(store_, std::move(known)),
       message_pairer_(store_, services_),
       turn_pairer_(store_, services_),
+      stream_pairer_(store_, services_),
       proxy_transits_(store_, sensor),
       homes_(options_, links),
       runner_(options_, sensor, store_, knowledge_, openings_, tallies_,
@@ -210,6 +211,7 @@ void Correlator::take(const LegEvent& event) {
     update(event.leg.value(), event);
   } else if (event.type == LegEventType::closed) {
     turn_pairer_.forget(event.leg.value());  // else what the turns have shown of it stays for ever
+    stream_pairer_.forget(event.leg.value());
   }
 }
 
@@ -272,11 +274,13 @@ void Correlator::update(uint64_t leg_id, const LegEvent& event) {
       for (const TurnPairer::Match& match : turn_pairer_.take_written(leg, event, options_.path.size()))
         pair_by_turns(match, event.packet.order_ns);
       for (const TurnPairer::Match& match : turn_pairer_.take_released()) pair_by_turns(match, event.packet.order_ns);
+      pair_by_streams(leg_id, event);
       return;
     case LegEventType::turn:
       pair_by_turns(turn_pairer_.take(leg, event, options_.path.size()), event.packet.order_ns);
       for (const TurnPairer::Match& match : turn_pairer_.take_released()) pair_by_turns(match, event.packet.order_ns);
       proxy_transits_.take(leg_id, event);
+      if (!store_.leg(leg_id)->is_multiplexed) pair_by_streams(leg_id, event);
       return;
     case LegEventType::attempt:
       note_attempt(leg, event);
@@ -336,6 +340,7 @@ void Correlator::leg_over(LegState& leg, Connection& connection, const LegEvent&
   connection.evicted |= event.evicted && !leg.established;
   runner_.take_end(leg, connection);
   turn_pairer_.forget(leg.id.value());
+  stream_pairer_.forget(leg.id.value());
   proxy_transits_.end(leg.id.value());
   store_.close(leg, connection);
 }

@@ -20,6 +20,7 @@
 #include "analysis/correlate/pair_homes.h"
 #include "analysis/correlate/pairer.h"
 #include "analysis/correlate/proxy_transits.h"
+#include "analysis/correlate/stream_pairer.h"
 #include "analysis/correlate/turn_pairer.h"
 #include "analysis/detect/detector_runner.h"
 #include "analysis/event/engine_links.h"
@@ -57,8 +58,8 @@ class Correlator {
   uint64_t far_sightings_forgotten() const { return runner_.far_sightings_evicted(); }
   uint64_t pairs_refused() const { return homes_.refused(); }
   uint64_t openings_forgotten() const {
-    return pairer_.evicted() + message_pairer_.evicted() + turn_pairer_.evicted() + services_.evicted() + openings_.evicted() +
-           successors_.evicted() + quic_clients_.evicted();
+    return pairer_.evicted() + message_pairer_.evicted() + turn_pairer_.evicted() + stream_pairer_.evicted() +
+           services_.evicted() + openings_.evicted() + successors_.evicted() + quic_clients_.evicted();
   }
 
  private:
@@ -81,6 +82,7 @@ class Correlator {
   void seek_partners(uint64_t leg_id, uint8_t trigger, int64_t now_ns);
   void pair(uint64_t leg_id, const Pairer::Match& match, int64_t now_ns);
   void pair_by_turns(const TurnPairer::Match& match, int64_t now_ns);
+  void pair_by_streams(uint64_t leg_id, const LegEvent& event);
   void pair_by_message(const MessagePairer::Match& match, int64_t now_ns);
   void free_toward(uint64_t leg_id, PointIndex point, int64_t now_ns, std::vector<uint64_t>& freed);
   void take_back_what_names_another(const RecognitionEvent& event);
@@ -111,6 +113,7 @@ class Correlator {
   PassageModels services_;
   MessagePairer message_pairer_;
   TurnPairer turn_pairer_;
+  StreamPairer stream_pairer_;
   ProxyTransits proxy_transits_;
   PairHomes homes_;
   Tallies tallies_;

@@ -30,6 +30,11 @@ void Correlator::pair_by_turns(const TurnPairer::Match& match, int64_t now_ns) {
   runner_.schedule(*store_.connection_of(leg_id));
 }
 
+void Correlator::pair_by_streams(uint64_t leg_id, const LegEvent& event) {
+  for (const TurnPairer::Match& match : stream_pairer_.take(*store_.leg(leg_id), event.packet, options_.path.size()))
+    pair_by_turns(match, event.packet.order_ns);
+}
+
 // The leg that has shown the message first is nearer to who sent it. A connection beyond the proxy that carries messages of
 // others already is shared with them, also where it is older than the client, and they are not known; a client's may go on over
 // several.

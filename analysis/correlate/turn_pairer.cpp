@@ -155,7 +155,7 @@ std::vector<TurnPairer::Match> TurnPairer::find_written(Leg& known, const LegSta
     const double confidence = is_own ? 1 : 1 / (1 + std::exp(-evidence));
     learn(model, own, *inner, confidence);
     if (candidate) candidate->evidence = evidence;
-    if (confidence < kWrittenThreshold) continue;
+    if (confidence < kWrittenThreshold || (!is_own && other.is_multiplexed)) continue;
     ++written->passed_on;
     inner->whose = own.leg_id;
     if (is_own) continue;
@@ -221,6 +221,8 @@ TurnPairer::Match TurnPairer::find(Leg& known, const LegState& leg, const Exchan
     if (best == nullptr || store_.place_of(match.leg_id).connection_id == connection.id || !is_free(leg, *best)) match = {};
   }
   if (match.leg_id == 0) match = settle_pool(known, service, own, pool);
+  // Of one that carries many at once no exchange is the client's: it has its word against the others, and StreamPairer finds it.
+  if (match.leg_id != 0 && store_.leg(match.leg_id)->is_multiplexed) return {};
   match.client_leg_id = own.leg_id;
   if (match.leg_id == 0) {
     hold(leg, match);

@@ -29,7 +29,7 @@ SKIPPED = 77
 CLIENTS = ["198.51.100.%d" % host for host in range(10, 18)]
 CLIENTS_6 = ["2001:db8:1::%d" % host for host in range(10, 18)]
 PROXY, PROXY_6, PROXY_INSIDE, SERVER = "198.51.100.1", "2001:db8:1::1", "10.20.0.1", "10.20.0.2"
-RAW, BANNER, HTTP, TLS, CLOSING, POOLED, BEHIND_2 = 9001, 9002, 9003, 9004, 9005, 9006, 9007  # the servers' ports
+RAW, BANNER, HTTP, TLS, CLOSING, POOLED, BEHIND_2, HTTP_2, TLS_2 = range(9001, 9010)  # the servers' ports
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,7 @@ def haproxy(mode, server, options=(), bind="", target=""):
 SECURE = " ssl crt FOLDER/both.pem"
 SECURE_2 = SECURE + " alpn h2"
 POOL = "upstream pool { server SERVER:%d; keepalive 16; } " % POOLED
+TO_2 = " proto h2"
 TO_POOL = "location / { proxy_pass http://pool; proxy_http_version 1.1; proxy_set_header Connection \"\"; %s}"
 HELD = 0.02
 PAUSE = ["http-request lua.pause"]
@@ -90,6 +91,20 @@ SHAPES = [
           precision=0.95, timed=0, streams=4),
     Shape("haproxy http, HTTP/2 outside in TLS, pool", 7063, "haproxy", haproxy("http", BEHIND_2, ["http-reuse always"], bind=SECURE_2), "h2", BEHIND_2, 0.35, requests=3,
           precision=0.97, timed=0),
+    Shape("haproxy http, HTTP/2 on both sides, clear inside, not shared", 7070, "haproxy", haproxy("http", HTTP_2, ["http-reuse never"], bind=SECURE_2, target=TO_2), "h2", HTTP_2, 0.6,
+          requests=3, precision=0.97, timed=0),
+    Shape("haproxy http, HTTP/2 on both sides, clear inside", 7071, "haproxy", haproxy("http", HTTP_2, ["http-reuse always"], bind=SECURE_2, target=TO_2), "h2", HTTP_2, 0.35,
+          requests=3, precision=0.97, timed=0),
+    Shape("haproxy http, HTTP/2 on both sides, four at once", 7072, "haproxy", haproxy("http", HTTP_2, ["http-reuse always"], bind=SECURE_2, target=TO_2), "h2", HTTP_2, 0.35,
+          requests=3, precision=0.97, timed=0, streams=4),
+    Shape("haproxy http, HTTP/2 on both sides in the clear", 7073, "haproxy", haproxy("http", HTTP_2, ["http-reuse always"], bind=TO_2, target=TO_2), "h2c", HTTP_2, 0.35,
+          requests=3, precision=0.97, timed=0),
+    Shape("haproxy http, HTTP/2 on both sides in TLS", 7074, "haproxy", haproxy("http", TLS_2, ["http-reuse always"], bind=SECURE_2, target=" ssl verify none alpn h2"), "h2", TLS_2, 0.35,
+          requests=3, precision=0.97, timed=0),
+    Shape("haproxy http, HTTP/2 inside alone, TLS outside", 7075, "haproxy", haproxy("http", HTTP_2, ["http-reuse always"], bind=SECURE, target=TO_2), "tls", HTTP_2, 0.35,
+          requests=3, precision=0.97, timed=0),
+    Shape("haproxy http, HTTP/2 inside alone, clear outside", 7076, "haproxy", haproxy("http", HTTP_2, ["http-reuse always"], target=TO_2), "http", HTTP_2, 0.35,
+          requests=3, precision=0.97, timed=0),
     Shape("haproxy tcp, until 40 ms held", 7040, "haproxy",
           haproxy("tcp", RAW).replace("  bind", "  tcp-request inspect-delay 40ms\n  tcp-request content accept if WAIT_END\n  bind"), "raw", RAW, 0.9, requests=3),
     Shape("haproxy http, requests held", 7041, "haproxy", haproxy("http", HTTP, ["option forwardfor", "http-reuse never", *PAUSE]), "http", HTTP, 0.99, requests=3,

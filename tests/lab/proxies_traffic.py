@@ -18,10 +18,11 @@ try:
     import h2.config
     import h2.connection
     import h2.events
+    import h2.exceptions
 except ImportError:
     h2 = None  # proxies.py leaves out what needs it
 
-from proxies import BANNER, BEHIND_2, CLIENTS, CLIENTS_6, CLOSING, HTTP, POOLED, PROXY, PROXY_6, RAW, SERVER, TLS
+from proxies import BANNER, BEHIND_2, CLIENTS, CLIENTS_6, CLOSING, HTTP, HTTP_2, POOLED, PROXY, PROXY_6, RAW, SERVER, TLS, TLS_2
 
 FILLER = b"a greeting that all clients of this service have in common, longer than what is looked at"
 numbers = itertools.count(1)
@@ -87,6 +88,42 @@ async def serve_http(reader, writer, log, times):
         writer.close()
 
 
+async def serve_http2(reader, writer, log, times):
+    """Streams overlap: each is answered when its server is done, whichever came first."""
+    connection = h2.connection.H2Connection(h2.config.H2Configuration(client_side=False))
+    connection.initiate_connection()
+    writer.write(connection.data_to_send())
+    tasks = set()
+
+    async def answer(stream, number):
+        got = time.time()
+        await asyncio.sleep(randomness.expovariate(200))
+        body = bytes(randomness.randrange(20, 3000))
+        if connection.local_flow_control_window(stream) < len(body):
+            body = b""
+        times.add(id=number, got=got, sent=time.time())
+        connection.send_headers(stream, [(":status", "200"), ("content-length", str(len(body)))])
+        connection.send_data(stream, body, end_stream=True)
+        writer.write(connection.data_to_send())
+    try:
+        while data := await reader.read(65536):
+            for event in connection.receive_data(data):
+                if isinstance(event, h2.events.RequestReceived):
+                    number = next((int(value) for name, value in event.headers if name in (b"x-id", "x-id")), None)
+                    if number:
+                        log.add(id=number, peer=end(writer.get_extra_info("peername")))
+                    tasks.add(asyncio.create_task(answer(event.stream_id, number)))
+                elif isinstance(event, h2.events.DataReceived):
+                    connection.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
+            writer.write(connection.data_to_send())
+    except (ConnectionError, h2.exceptions.ProtocolError, asyncio.CancelledError):
+        pass
+    finally:
+        for task in tasks:
+            task.cancel()
+        writer.close()
+
+
 async def serve(folder):
     log, times = Log(folder / "served.jsonl"), Log(folder / "served_times.jsonl")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -94,6 +131,12 @@ async def serve(folder):
     for port, handler, secure in ((RAW, lambda r, w: serve_raw(r, w, log, False, times), None), (CLOSING, lambda r, w: serve_raw(r, w, log, False, times, True), None), (BANNER, lambda r, w: serve_raw(r, w, log, True, times), None),
                                   *((port, lambda r, w: serve_http(r, w, log, times), None) for port in (HTTP, POOLED, BEHIND_2)), (TLS, lambda r, w: serve_http(r, w, log, times), context)):
         await asyncio.start_server(handler, "0.0.0.0", port, ssl=secure, backlog=1024)
+    if h2 is not None:
+        secure_2 = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        secure_2.load_cert_chain(folder / "cert.pem", folder / "key.pem")
+        secure_2.set_alpn_protocols(["h2"])
+        for port, secure in ((HTTP_2, None), (TLS_2, secure_2)):
+            await asyncio.start_server(lambda r, w: serve_http2(r, w, log, times), "0.0.0.0", port, ssl=secure, backlog=1024)
     await asyncio.Event().wait()
 
 
