@@ -8,13 +8,16 @@ namespace parallax {
 namespace {
 
 constexpr uint16_t kFirstHints = 8;
-// Of the packets behind the first ones, one in 64, chosen by what it says: then both points tell of the same ones. By its
-// numbers, and, where it has a timestamp, as well by that and its IP ID, for numbers may be rewritten.
-constexpr uint32_t kSampleBits = 6;
-bool is_sampled(const Sighting& s) {
+// Of the packets behind the first ones, one in so many, chosen by what it says: then both points tell of the same ones, whenever
+// they began. By its numbers; where it has a timestamp by that and its IP ID, for numbers may be rewritten. Several must agree
+// then, and most conversations are short: so more of a leg's first packets, at most 32 events.
+constexpr uint32_t kSampleBits = 6, kEarlySampleBits = 2;
+constexpr uint32_t kEarlyPackets = 128;
+bool is_sampled(const Sighting& s, uint32_t packets) {
   const auto falls = [](uint32_t value, uint32_t bits) { return (value * 0x9E3779B1u) >> (32 - bits) == 0; };
   if (s.tsval == 0) return falls(s.seq ^ s.ack, kSampleBits);
-  return falls(s.seq ^ s.ack, kSampleBits + 1) || falls(s.tsval ^ uint32_t{s.ip_id} << 16, kSampleBits + 1);
+  const uint32_t bits = packets <= kEarlyPackets ? kEarlySampleBits : kSampleBits + 1;
+  return falls(s.tsval ^ uint32_t{s.ip_id} << 16, bits) || falls(s.seq ^ s.ack, kSampleBits + 1);
 }
 constexpr size_t kLogSlotsLeast = 1 << 14;
 // At a single point a leg has a partner only where it goes through a hairpin, which shows within a transit (hairpin.cpp) and what
@@ -163,7 +166,8 @@ PairForwarder::Hint PairForwarder::hint_of(uint32_t leg, const Sighting& s, Side
     return logged > own && logged < hints ? Hint::sighted : Hint::none;
   }
   if (is_first && !answered) return Hint::stranger;
-  return is_first || is_sampled(s) ? Hint::sighted : Hint::none;
+  const uint32_t packets = static_cast<uint32_t>(hot.packets[Side::client] + hot.packets[Side::server]);
+  return is_first || (packets > 1 && is_sampled(s, packets)) ? Hint::sighted : Hint::none;
 }
 
 void PairForwarder::send_on(uint8_t home, uint32_t pair, PathSide side, const Sighting& s, Side from, DuplicateState same) {
