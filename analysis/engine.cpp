@@ -292,6 +292,14 @@ SummaryRecord Engine::summary() const {
   return r;
 }
 
+std::vector<ConnectionRecord> Engine::take_handed_over() {
+  const StageMutex::Question lock(impl_->mutex);
+  std::vector<ConnectionRecord> records;
+  for (const Connection& connection : impl_->correlator.take_handed_over())
+    records.push_back(record_of(connection, impl_->sensor));
+  return records;
+}
+
 namespace {
 // By connection and leg: how many of its first packets never left a device, to go by findings. Homes follow pairs, and these legs
 // have no partner.

@@ -33,6 +33,9 @@ class Engine {
   // Queries; thread-safe, each record a consistent copy. Sorted by id, those above `after_id`, at most `limit`. The correlator
   // does not wait for a whole list.
   std::vector<ConnectionRecord> connections(uint64_t after_id, size_t limit) const;
+  // Offline, with hand_over_after_ns: those that have been forgotten since it was last asked; connections() is without them. In
+  // the order of their ends.
+  std::vector<ConnectionRecord> take_handed_over();
   std::vector<FindingRecord> findings(uint64_t after_id, size_t limit) const;
   // Changed after `version`, in the order of their change.
   std::vector<FindingRecord> findings_changed(uint64_t version, size_t limit) const;

@@ -121,6 +121,7 @@ struct Crossing {
   uint32_t pair = 0;
   PathSide device = PathSide::inner;  // followed: on which side of the client's leg
   bool is_learned = false;            // Knowledge has been told
+  bool is_closed = false;             // its home has told all
   CrossingStats stats{};
   // Through a proxy, of what the side sends: how long each message took (proxy_transits.h), and by how many turns the client's
   // side is ahead of the server's.
@@ -151,6 +152,7 @@ struct Connection {
   bool client_outer = true;  // the client is on the side of the first point of the path
   SideBasis side_basis = SideBasis::guessed;
   bool evicted = false;              // a bound took a leg of it: nothing is claimed
+  bool is_noted = false;             // offline: something is told of it, or with it, at the end of the input
   int64_t check_due_ns = kTimeMax;   // when a timer will look at it; kTimeMax: none will
   int64_t first_lost_ns = kTimeMax;  // the first data that was told as lost in a device; kTimeMax: none was
   Side first_lost_from = Side::client;
@@ -159,6 +161,7 @@ struct Connection {
   FindingKinds told;       // a detector of connections is done with it: it has told of it, or there is nothing to tell
   FindingKinds explained;  // by what is told of it: Detector::explains
   size_t legs_over = 0;
+  int64_t over_ns = kTimeMin;  // when the last of them was
 
   // Whether the leg, one of its own, is paired with one at that point.
   bool has_crossing(const LegState& leg, PointIndex toward) const {

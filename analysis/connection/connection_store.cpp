@@ -28,8 +28,9 @@ Connection& ConnectionStore::open(const LegEvent& event) {
   return connection;
 }
 
-void ConnectionStore::close(LegState& leg, Connection& connection) {
+void ConnectionStore::close(LegState& leg, Connection& connection, int64_t now_ns) {
   leg.over = true;
+  connection.over_ns = std::max(connection.over_ns, now_ns);
   if (++connection.legs_over == connection.legs.size()) over_.push_back(connection.id);
 }
 
@@ -39,21 +40,41 @@ void ConnectionStore::evict() {
     uint64_t id = connections_.begin()->first;
     while (!over_.empty()) {
       const uint64_t candidate = over_.front();
-      over_.pop_front();
-      messages_gone_to_ -= messages_gone_to_ > 0;
+      pop_over();
       if (connections_.contains(candidate)) {
         id = candidate;
         break;
       }
     }
     const auto it = connections_.find(id);
-    forget(it->second);
+    forget_legs(it->second);
     connections_.erase(it);
     ++totals_.evicted;
   }
 }
 
-void ConnectionStore::forget(const Connection& connection) {
+void ConnectionStore::pop_over() {
+  over_.pop_front();
+  messages_gone_to_ -= messages_gone_to_ > 0;
+}
+
+Connection* ConnectionStore::first_over(int64_t before_ns) {
+  for (; !over_.empty(); pop_over()) {
+    Connection* connection = find(over_.front());
+    if (connection == nullptr || connection->legs_over != connection->legs.size()) continue;  // part of another by now
+    return connection->over_ns < before_ns ? connection : nullptr;
+  }
+  return nullptr;
+}
+
+void ConnectionStore::pass_over() { pop_over(); }
+
+Connection ConnectionStore::forget(const Connection& connection) {
+  forget_legs(connection);
+  return std::move(connections_.extract(connection.id).mapped());
+}
+
+void ConnectionStore::forget_legs(const Connection& connection) {
   for (const LegState& leg : connection.legs) {
     forget_messages(leg);
     places_of(leg.id.value()).erase(leg.id.value());
@@ -80,6 +101,8 @@ Connection& ConnectionStore::connect(uint64_t leg_id, uint64_t other_id) {
   }
   into.finding_ids.insert(into.finding_ids.end(), from.finding_ids.begin(), from.finding_ids.end());
   into.evicted |= from.evicted;
+  into.is_noted |= from.is_noted;
+  into.over_ns = std::max(into.over_ns, from.over_ns);
   into.told |= from.told;
   into.legs_over += from.legs_over;
   connections_.erase(from_id);

@@ -41,10 +41,14 @@ class ConnectionStore {
 
   // A leg that has just opened, in a connection of its own.
   Connection& open(const LegEvent& event);
-  // The leg's generation is over. Its connection is kept until it is evicted.
-  void close(LegState& leg, Connection& connection);
+  // The leg's generation is over. Its connection is kept until it is evicted, or forgotten.
+  void close(LegState& leg, Connection& connection, int64_t now_ns);
   // Live: makes room.
   void evict();
+  // Offline: of those that are over, and have not been passed over, the one that ended first; null: none did before then.
+  Connection* first_over(int64_t before_ns);
+  void pass_over();  // the one that first_over() has given
+  Connection forget(const Connection& connection);
 
   // An edge between two legs of different connections: the younger one goes into the older.
   Connection& connect(uint64_t leg_id, uint64_t other_id);
@@ -89,7 +93,8 @@ class ConnectionStore {
   struct LegIdHash {
     size_t operator()(uint64_t id) const { return KeyedHash().add(id).value(); }
   };
-  void forget(const Connection& connection);
+  void forget_legs(const Connection& connection);
+  void pop_over();
   void forget_messages(const LegState& leg);
   bool make_room_for_messages();
   void mark_unpaired(const Connection& connection, LegState& leg, const LegState& other);

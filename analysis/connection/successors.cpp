@@ -18,7 +18,10 @@ void Successors::note_opening(const LegState& leg, ConnectionStore& store) {
   const Failed* failed = failed_.find(key);
   if (failed == nullptr) return;
   LegState* before = store.leg(failed->leg_id);
-  if (before != nullptr && leg.attempts.front().order_ns - failed->at_ns <= kWithinNs) before->successor = leg.id.value();
+  if (before != nullptr && leg.attempts.front().order_ns - failed->at_ns <= kWithinNs) {
+    before->successor = leg.id.value();
+    store.connection_of(leg.id.value())->is_noted = true;
+  }
   failed_.erase(key);
 }
 

@@ -8,6 +8,7 @@
 #include "analysis/connection/client_side.h"
 #include "analysis/connection/device_changes.h"
 #include "analysis/correlate/hairpin.h"
+#include "analysis/correlate/settled.h"
 
 namespace parallax {
 namespace {
@@ -165,7 +166,21 @@ bool Correlator::poll() {
     finish_some();
     return true;
   }
+  if (options_.hand_over_after_ns > 0) hand_over();
   return busy;
+}
+
+// In the order of their ends, whatever the number of workers: what a home has yet to tell is waited for.
+void Correlator::hand_over() {
+  const int64_t before_ns = now_ns_ - std::min(now_ns_, options_.hand_over_after_ns);
+  while (Connection* connection = store_.first_over(before_ns)) {
+    const auto& crossings = connection->crossings;
+    if (std::any_of(crossings.begin(), crossings.end(), [](const Crossing& c) { return c.is_followed && !c.is_closed; })) return;
+    store_.pass_over();
+    if (!is_settled(*connection, options_.path.size()) || runner_.has_more_to_tell(*connection, now_ns_)) continue;
+    for (const Crossing& crossing : crossings) homes_.forget(crossing);
+    handed_over_.push_back(store_.forget(*connection));
+  }
 }
 
 // The next event of all workers, if every one of them has passed its time.
@@ -342,7 +357,7 @@ void Correlator::leg_over(LegState& leg, Connection& connection, const LegEvent&
   turn_pairer_.forget(leg.id.value());
   stream_pairer_.forget(leg.id.value());
   proxy_transits_.end(leg.id.value());
-  store_.close(leg, connection);
+  store_.close(leg, connection, now_ns_);
 }
 
 // ---- pairing ----
@@ -451,7 +466,10 @@ void Correlator::pair(uint64_t leg_id, const Pairer::Match& match, int64_t now_n
   LegState& client_side = connection.legs[crossing.client_leg];
   LegState& server_side = connection.legs[crossing.server_leg];
   store_.mark_paired(client_side, server_side);
-  if (crossing.is_proxied) services_.of(client_side.server).learn_pairing(server_side.server, crossing.method);
+  if (crossing.is_proxied) {
+    services_.of(client_side.server).learn_pairing(server_side.server, crossing.method);
+    proxy_transits_.paired(connection, crossing);
+  }
   if (!is_within) openings_.remove(client_side, server_side.point);
   openings_.remove(server_side, client_side.point);
   if (is_within && !is_on_client_side(client_side, server_side)) return;  // which way its packets pass is not known

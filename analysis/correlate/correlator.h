@@ -7,6 +7,7 @@
 #pragma once
 
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "analysis/connection/connection_store.h"
@@ -41,6 +42,9 @@ class Correlator {
   const Knowledge& knowledge() const { return knowledge_; }
   const FindingStore& findings() const { return runner_.findings(); }
   const CaptureTotals& capture() const { return runner_.capture(); }
+
+  // Offline: connections that are forgotten by now, in the order of their ends, since it was last asked.
+  std::vector<Connection> take_handed_over() { return std::exchange(handed_over_, {}); }
 
   const ProxyTransits& proxy_transits() const { return proxy_transits_; }
   const Tallies& tallies() const { return tallies_; }
@@ -88,6 +92,7 @@ class Correlator {
   void take_back_what_names_another(const RecognitionEvent& event);
   void take_back(Connection& connection, size_t crossing, int64_t now_ns);
   void settle_again(uint64_t leg_id, PointIndex lost);
+  void hand_over();
   bool take_back_what_never_matched();
   void join_access_log();
   bool pair_by_log(AccessLogJoin& log, const AccessLogJoin::ClientLeg& match);
@@ -118,6 +123,7 @@ class Correlator {
   PairHomes homes_;
   Tallies tallies_;
   DetectorRunner runner_;
+  std::vector<Connection> handed_over_;
   int64_t now_ns_ = kTimeMin;
   uint64_t matched_id_ = 0;  // at the end: connections up to it have been looked at for pairs that never matched
   std::optional<AccessLogRecord> access_log_;

@@ -123,16 +123,21 @@ PairHomes::Told PairHomes::take(const FateEvent& event, ConnectionStore& store) 
           crossing.pair_generation != event.pair_generation)
         continue;
       crossing.stats = event.stats;
+      crossing.is_closed |= event.type == FateEventType::closed;
       told = {connection, &crossing};
     }
   }
-  // Offline a pair is never used again: late fates still find their connection by it.
+  // Offline late fates still find their connection by it: see forget().
   if (event.type != FateEventType::closed || options_.offline) return told;
   // The leg that stays must not take a later pair of that number for its own when generations have gone round.
   if (event.legs_left && told.crossing != nullptr)
     leave(*told.crossing, connection->legs[told.crossing->client_leg], connection->legs[told.crossing->server_leg], kTimeMin);
   if (legs_.erase(key_of(event.home, event.pair)) > 0) homes_[event.home].free.push_back(event.pair);
   return told;
+}
+
+void PairHomes::forget(const Crossing& crossing) {
+  if (legs_.erase(key_of(crossing.home, crossing.pair)) > 0) homes_[crossing.home].free.push_back(crossing.pair);
 }
 
 }  // namespace parallax

@@ -40,6 +40,9 @@ class PairHomes {
   // The connection that a fate speaks of; null: it is gone.
   Connection* owner_of(const FateEvent& event, ConnectionStore& store) const;
 
+  // A crossing whose home has told all, and of which nothing is to be told any more: its number may be another's.
+  void forget(const Crossing& crossing);
+
   // A pair that cannot be followed.
   void refuse() { ++refused_; }
   uint64_t refused() const { return refused_; }  // paired, but not followed

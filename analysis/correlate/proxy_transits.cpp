@@ -112,6 +112,10 @@ void ProxyTransits::end(uint64_t leg_id) {
   }
 }
 
+void ProxyTransits::paired(Connection& connection, Crossing& crossing) {
+  if (connection.legs[crossing.server_leg].over) compare(connection, crossing);
+}
+
 void ProxyTransits::compare(Connection& connection, Crossing& crossing) {
   LegState& server = connection.legs[crossing.server_leg];
   if (!server.turns || !connection.legs[crossing.client_leg].turns) return;

@@ -31,6 +31,8 @@ class ProxyTransits {
   void take(uint64_t leg_id, const LegEvent& event);
   // The leg is over. REQUIRES: its summary is what it came to.
   void end(uint64_t leg_id);
+  // The two sides of the crossing are paired, perhaps after they have ended.
+  void paired(Connection& connection, Crossing& crossing);
 
   // Of all connections through the device behind that outer point.
   const PerDirection<TransitSketch<uint32_t>>& at(PointIndex outer) const { return sums_[outer]; }

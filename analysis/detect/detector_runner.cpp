@@ -131,7 +131,15 @@ void DetectorRunner::look(Connection& connection, int64_t now_ns, bool input_end
   take(found);
 }
 
-void DetectorRunner::take_report(const LegState& leg, const Connection& connection, const LegEvent& event) {
+bool DetectorRunner::has_more_to_tell(Connection& connection, int64_t now_ns) {
+  if (connection.is_noted || connection.check_due_ns != kTimeMax) return true;
+  look(connection, now_ns, true);
+  return connection.is_noted;
+}
+
+void DetectorRunner::take_report(const LegState& leg, Connection& connection, const LegEvent& event) {
+  const CaptureReport& report = event.capture;
+  connection.is_noted |= report.missed_segments > 0 || report.copies[Side::client] + report.copies[Side::server] > 0;
   capture_.take(leg, connection, event);
 }
 
@@ -170,6 +178,7 @@ void DetectorRunner::take_fate(const FateEvent& event) {
   if (event.type == FateEventType::one_sided) return;
   if (options_.offline) {
     const PacketFacts& packet = event.packet;
+    connection->is_noted = true;
     fates_.insert({{packet.order_ns, packet.point, packet.port, packet.frame, event.absent_at, event.type}, event});
     return;
   }
@@ -364,6 +373,7 @@ void DetectorRunner::take(Verdicts& verdicts) {
   for (Observation& observation : verdicts.told) {
     if (Connection* connection = store_.find(observation.connection_id)) {
       observation.leg_id = connection->legs.front().id.value();
+      connection->is_noted = true;
       if (observation.kind == FindingKind::syn_unanswered) count_as(Outcome::unanswered, *connection, tallies_);
       if (observation.kind == FindingKind::syn_refused) count_as(Outcome::refused, *connection, tallies_);
       opened_from_.take(observation, connection->client_outer ? PathSide::outer : PathSide::inner);

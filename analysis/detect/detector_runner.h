@@ -56,6 +56,8 @@ class DetectorRunner {
   void take_fate(const FateEvent& event);
   // The pairing is about to be taken back: withdraws what was told of the connection on it. Its legs are looked at anew.
   void take_back(Connection& connection, const Crossing& crossing);
+  // Offline: looks at a connection that is over as at the end of the input. Whether something of it remains to be told then.
+  bool has_more_to_tell(Connection& connection, int64_t now_ns);
   // A packet of a leg met in midstream: see StrangerIndex.
   void take_stranger(const LegEvent& event) { strangers_.add(event); }
   // The first packet of a leg; a request for an address.
@@ -66,7 +68,7 @@ class DetectorRunner {
     if (!options_.offline) capture_.stamp_order().add(count);  // the clocks of files are compared before
   }
   // What the capture did to a leg since its last report. REQUIRES: the leg has not taken the event's summary yet.
-  void take_report(const LegState& leg, const Connection& connection, const LegEvent& event);
+  void take_report(const LegState& leg, Connection& connection, const LegEvent& event);
   // The leg is over: how its opening ended, and what became of the ICMP errors about it.
   void take_end(LegState& leg, const Connection& connection);
   // The input has ended; `last_ns` is the last time that a port covers. A part of what is left to do, of a few milliseconds: a

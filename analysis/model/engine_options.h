@@ -28,6 +28,7 @@ struct EngineOptions {
   size_t recognised_bytes = 64 << 20;  // kept by the correlator: what messages said (live)
   size_t findings = 4096;
   std::shared_ptr<const DetectorSettings> detectors = std::make_shared<const DetectorSettings>();
+  int64_t hand_over_after_ns = 0;  // offline: connections that ended so long before and are settled (settled.h); 0: none are
   std::shared_ptr<const AccessLog> access_log{};  // of a server or proxy on the path (offline); null: none
   int64_t merge_wait_ns = 50'000'000;             // live: how long the merge waits for a port that says nothing
   int64_t device_timeout_ns = 1'000'000'000;

@@ -168,15 +168,15 @@ bool idle_over(const LegHot& hot, int64_t now_ns, int64_t idle_timeout_ns) {
   return idle_ns > kAttemptWindowNs;
 }
 
-int64_t forgotten_at(const LegHot& hot) {
+int64_t forgotten_at(const LegHot& hot, int64_t port_memory_ns) {
   const bool tcp = hot.flags & is_tcp;
   const bool over = (hot.flags & reset) || (hot.flags & (fin_client | fin_server)) == (fin_client | fin_server);
   const bool in_vain = (hot.flags & (syn | ever_established)) == syn;
   if (!tcp) return later(hot.last_ns, kUdpIdleNs + 1);
-  return over || in_vain ? forgotten_if_over(hot.last_ns) : kTimeMax;
+  return over || in_vain ? forgotten_if_over(hot.last_ns, port_memory_ns) : kTimeMax;
 }
 
-int64_t forgotten_if_over(int64_t last_ns) { return later(last_ns, kPortMemoryNs + 1); }
+int64_t forgotten_if_over(int64_t last_ns, int64_t port_memory_ns) { return later(last_ns, port_memory_ns + 1); }
 
 bool starts_new_leg(const LegHot& hot, const LegCold& cold, const Sighting& s, Side from, int64_t idle_timeout_ns) {
   if (!(hot.flags & is_tcp)) return idle_over(hot, s.order_ns, idle_timeout_ns);

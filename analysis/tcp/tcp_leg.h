@@ -24,8 +24,9 @@ inline constexpr int64_t kAttemptWindowNs = 120'000'000'000;
 inline constexpr int64_t kRetryAfterRstNs = 1'500'000'000;
 // A closed leg takes late packets for so long; then its five-tuple is free.
 inline constexpr int64_t kClosedLingerNs = 60'000'000'000;
-// Offline, a leg that is over is remembered for so long, so that its ports are known to be used again. Live the memory is needed.
-inline constexpr int64_t kPortMemoryNs = 3'600'000'000'000;
+// Offline, a leg that is over is remembered for so long, so that its ports are known to be used again. Live the memory is needed,
+// and so it is where connections are handed over: then it is 2 MSL (RFC 9293, 3.4.2).
+inline constexpr int64_t kPortMemoryNs = 3'600'000'000'000, kPortMemoryLeastNs = 240'000'000'000;
 inline constexpr int64_t kUdpIdleNs = 60'000'000'000;
 
 // What a packet did to its leg; bits.
@@ -51,10 +52,10 @@ bool idle_over(const LegHot& hot, int64_t now_ns, int64_t idle_timeout_ns);
 // Offline an open connection is never over for lack of packets.
 inline constexpr int64_t kNeverIdle = INT64_MAX;
 // Offline: when the leg may be forgotten, if no packet comes until then: a UDP leg is over, the ports of a TCP leg may be used
-// again and nobody needs to know. kTimeMax: not as it stands, since it is open.
-int64_t forgotten_at(const LegHot& hot);
+// again and nobody needs to know, so long after. kTimeMax: not as it stands, since it is open.
+int64_t forgotten_at(const LegHot& hot, int64_t port_memory_ns);
 // The same of a TCP leg whose last packet at `last_ns` ended it.
-int64_t forgotten_if_over(int64_t last_ns);
+int64_t forgotten_if_over(int64_t last_ns, int64_t port_memory_ns);
 
 // Whether `s` begins a new generation on the leg's five-tuple: the leg is over and a new conversation starts.
 bool starts_new_leg(const LegHot& hot, const LegCold& cold, const Sighting& s, Side from, int64_t idle_timeout_ns);

@@ -9,6 +9,7 @@ namespace parallax {
 LegLifecycle::LegLifecycle(const EngineOptions& options, EngineLinks& links, WorkerCounters& counters, LegStore& store,
                            LegReporter& reporter, PairForwarder& forwarder, ProtocolParser& protocol_parser)
     : options_(options),
+      port_memory_ns_(options.hand_over_after_ns > 0 ? kPortMemoryLeastNs : kPortMemoryNs),
       counters_(counters),
       store_(store),
       reporter_(reporter),
@@ -59,8 +60,8 @@ void LegLifecycle::close(uint32_t leg, const PacketFacts& at, LegEnding ending) 
 
 // An open one is looked at again when it might be forgotten if it ended now.
 void LegLifecycle::ask_for_look(uint32_t leg, int64_t now_ns) {
-  int64_t at_ns = forgotten_at(store_.legs.hot(leg));
-  if (at_ns == kTimeMax) at_ns = forgotten_if_over(now_ns);
+  int64_t at_ns = forgotten_at(store_.legs.hot(leg), port_memory_ns_);
+  if (at_ns == kTimeMax) at_ns = forgotten_if_over(now_ns, port_memory_ns_);
   const LegKey& key = store_.legs.key(leg);
   expiry_.ask({.at_ns = at_ns, .point = key.point, .key_hash = hash_of(key), .leg = store_.id_of(leg)});
 }
@@ -71,7 +72,7 @@ void LegLifecycle::close_due(int64_t order_ns, PointIndex point) {
     expiry_.pop();
     const uint32_t leg = look.leg.index;
     if (!store_.is_alive(look.leg)) continue;
-    if (forgotten_at(store_.legs.hot(leg)) != look.at_ns) {
+    if (forgotten_at(store_.legs.hot(leg), port_memory_ns_) != look.at_ns) {
       ask_for_look(leg, look.at_ns);
       continue;
     }

@@ -53,6 +53,7 @@ class LegLifecycle {
   void list_what_is_open();
 
   const EngineOptions options_;
+  const int64_t port_memory_ns_;
   WorkerCounters& counters_;
   LegStore& store_;
   LegReporter& reporter_;

@@ -38,6 +38,9 @@ namespace parallax {
 namespace {
 
 constexpr size_t kBatch = 256;  // records taken from the engine at a time
+// Of larger captures connections are not kept until the end. Their legs end minutes after their last packets, and what is told
+// late is told by then.
+constexpr int64_t kHandOverAfterNs = 10'000'000'000;
 // Of larger captures the report has no ladders, as for each packet of them 64 bytes would be kept: --ladder shows any one.
 constexpr uint64_t kLaddersBytesMax = 128 << 20;
 
@@ -53,7 +56,8 @@ bool speaks_utf8() {
 
 class Analysis {
  public:
-  Analysis(const AnalyzeOptions& options, FILE* out, FILE* err) : options_(options), out_(out), err_(err), progress_(err) {}
+  Analysis(const AnalyzeOptions& options, FILE* out, FILE* err)
+      : options_(options), out_(out), err_(err), progress_(err), lines_(out) {}
 
   int run() {
     if (!check_options() || !load_config() || !parse_points() || !load_access_log()) return kExitUsage;
@@ -65,11 +69,17 @@ class Analysis {
     }
     if (!compile_filter()) return kExitUsage;
     survey_files();
-    records_packets_ = options_.packets || options_.ladder != 0 || (wants_report() && is_small());
+    is_small_ = is_small();
+    records_packets_ = options_.packets || options_.ladder != 0 || (wants_report() && is_small_);
     OfflinePipeline pipeline(std::move(inputs_), engine_options(), config_.limits().ring_slots(), filter_ ? &*filter_ : nullptr,
                              key_from(config_.identity()));
     progress_.begin("analysing", stored_bytes());
-    const std::string failure = pipeline.run([this] { progress_.at(bytes_read()); });
+    join_sinks();
+    const std::string failure = pipeline.run([&] {
+      progress_.at(bytes_read());
+      add_handed_over(pipeline);
+    });
+    add_handed_over(pipeline);
     progress_.end();
     if (!failure.empty()) {
       error(failure);
@@ -323,6 +333,8 @@ class Analysis {
     const auto ns = [](double seconds) { return static_cast<int64_t>(seconds * 1e9); };
     engine.filtered = filter_.has_value();
     engine.access_log = access_log_;
+    const bool keeps_all = records_packets_ || access_log_ != nullptr || is_small_;
+    engine.hand_over_after_ns = keeps_all ? 0 : kHandOverAfterNs;
     engine.device_timeout_ns = ns(config_.timing().device_timeout_seconds());
     engine.idle_timeout_ns = ns(config_.timing().idle_timeout_seconds());
     engine.detectors = detector_settings(config_);
@@ -358,24 +370,26 @@ class Analysis {
     return ladders_of(connections, engine.packets(), findings, {names_.ports, names_.points, key_from(config_.identity())});
   }
 
+  void join_sinks() {
+    report_.set_path(names_.points);
+    if (clocks_compared_) report_.set_clocks_compared();
+    for (RecordSinks* sinks : {&early_sinks_, &sinks_}) {
+      if (options_.format == "json") sinks->join(sinks == &sinks_ ? static_cast<RecordSink&>(lines_) : held_lines_);
+      if (wants_report()) sinks->join(report_);
+      if (page_ != nullptr) sinks->join(connections_);
+    }
+  }
+
   bool write(const OfflinePipeline& pipeline) {
-    Report report;
-    if (clocks_compared_) report.set_clocks_compared();
-    ConnectionList connections;
-    JsonLines lines(out_);
-    RecordSinks sinks;
-    if (options_.format == "json") sinks.join(lines);
-    if (wants_report()) sinks.join(report);
-    if (page_ != nullptr) sinks.join(connections);
-    add_records(pipeline, sinks);
+    if (!add_records(pipeline)) return false;
     if (!wants_report()) return true;
-    const Ladders examples = example_ladders(pipeline.engine(), report);
+    const Ladders examples = example_ladders(pipeline.engine(), report_);
     if (options_.format == "text") {
-      const std::string text = text_report(report, examples, {.ascii = !speaks_utf8(), .colour = takes_colour(out_)});
+      const std::string text = text_report(report_, examples, {.ascii = !speaks_utf8(), .colour = takes_colour(out_)});
       std::fwrite(text.data(), 1, text.size(), out_);
     }
     if (page_ == nullptr) return true;
-    const std::string failure = page_->put(html_report(report, examples, connections));
+    const std::string failure = page_->put(html_report(report_, examples, connections_));
     if (!failure.empty()) error("--html " + failure);
     return failure.empty();
   }
@@ -389,19 +403,30 @@ class Analysis {
     return ladders(engine, examples, engine.findings(0, SIZE_MAX));
   }
 
-  void add_records(const OfflinePipeline& pipeline, RecordSink& sink) {
+  void add_connections(const std::vector<ConnectionRecord>& connections, RecordSink& sink) const {
+    google::protobuf::Arena arena;  // a message has many parts, of which each would be taken and freed by itself
+    for (const ConnectionRecord& connection : connections) {
+      auto& message = *google::protobuf::Arena::CreateMessage<v1::Record>(&arena);
+      set_connection(connection, names_, *message.mutable_connection());
+      sink.add(message);
+    }
+  }
+
+  void add_handed_over(OfflinePipeline& pipeline) { add_connections(pipeline.take_handed_over(), early_sinks_); }
+
+  bool add_records(const OfflinePipeline& pipeline) {
+    RecordSink& sink = sinks_;
     v1::Record record;
     add_points(pipeline, record, sink);
+    if (const std::string failure = held_lines_.write_to(out_); !failure.empty()) {
+      error("temporary file: " + failure);
+      return false;
+    }
     const Engine& engine = pipeline.engine();
     for (uint64_t after = 0;;) {
       const std::vector<ConnectionRecord> batch = engine.connections(after, kBatch);
       if (batch.empty()) break;
-      google::protobuf::Arena arena;  // a message has many parts, of which each would be taken and freed by itself
-      for (const ConnectionRecord& connection : batch) {
-        auto& message = *google::protobuf::Arena::CreateMessage<v1::Record>(&arena);
-        set_connection(connection, names_, *message.mutable_connection());
-        sink.add(message);
-      }
+      add_connections(batch, sink);
       after = batch.back().id;
     }
     for (uint64_t after = 0;;) {
@@ -426,6 +451,7 @@ class Analysis {
     }
     *record.mutable_summary() = to_proto(engine.summary());
     sink.add(record);
+    return true;
   }
 
   // As of the first packets; what came of it later is in the warnings.
@@ -512,7 +538,13 @@ class Analysis {
   std::vector<std::vector<std::string>> clock_notes_;
   std::set<LinkType> link_types_;
   std::unique_ptr<WholeFile> page_;  // null: none was asked for
+  Report report_;
+  ConnectionList connections_;
+  JsonLines lines_;
+  HeldLines held_lines_;
+  RecordSinks sinks_, early_sinks_;  // early: of what is handed over before the input has ended
   bool clocks_compared_ = false;
+  bool is_small_ = false;
   bool records_packets_ = false;  // for packet records or ladders
   bool files_failed_ = false;
   std::optional<FlowFilter> filter_;

@@ -17,6 +17,7 @@ void Report::add(const v1::Record& record) {
   switch (record.record_case()) {
     case v1::Record::kPoint:
       points_.push_back(record.point());
+      if (path_.size() < points_.size()) path_.push_back(record.point().name());
       break;
     case v1::Record::kConnection:
       add(record.connection());
@@ -54,13 +55,8 @@ void Report::add_crossing(const v1::Crossing& crossing) {
   if (crossing.between_size() != 2) return;
   // The client may be on either side: count by the points in path order.
   std::string first = crossing.between(0), second = crossing.between(1);
-  for (const v1::Point& point : points_) {
-    if (point.name() == first) break;
-    if (point.name() == second) {
-      std::swap(first, second);
-      break;
-    }
-  }
+  const auto nearest = std::find_if(path_.begin(), path_.end(), [&](const std::string& p) { return p == first || p == second; });
+  if (nearest != path_.end() && *nearest != first) std::swap(first, second);
   Crossed& crossed = crossed_[first == second ? place_of(crossing) : "between " + first + " and " + second];
   ++crossed.paired;
   ++crossed.methods[word(crossing.pairing().method())];

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "daemon/message/record_sink.h"
@@ -31,6 +32,8 @@ class Report : public RecordSink {
 
   void add(const v1::Record& record) override;  // packets are passed over
   void set_clocks_compared() { clocks_compared_ = true; }
+  // The names of the points, for records that come before theirs.
+  void set_path(std::vector<std::string> path) { path_ = std::move(path); }
 
   const std::vector<v1::Point>& points() const { return points_; }
   const std::vector<v1::Finding>& findings() const { return findings_; }
@@ -51,6 +54,7 @@ class Report : public RecordSink {
   void add_messages(const v1::Connection& connection);
   void add_crossing(const v1::Crossing& crossing);
 
+  std::vector<std::string> path_;
   std::vector<v1::Point> points_;
   std::vector<v1::Finding> findings_;
   std::vector<v1::Device> devices_;

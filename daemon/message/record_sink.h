@@ -1,9 +1,11 @@
 // Where `parallax analyze` puts its results, record by record: JSON Lines for programs, or a report for people.
 //
-// One thread. Order: points, connections by id, findings by id, devices, packets (if asked for), and the summary last.
+// One thread. Order: points, connections (those that are not kept until the input ends by their ends, the others by id), findings
+// by id, devices, packets (if asked for), and the summary last.
 #pragma once
 
 #include <cstdio>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -38,6 +40,21 @@ class JsonLines : public RecordSink {
  private:
   FILE* out_;
   std::string line_;
+};
+
+// Lines that are known before those that come first, in a file without a name.
+class HeldLines : public RecordSink {
+ public:
+  void add(const v1::Record& record) override;
+  // Writes them where they belong. Empty: they are there; otherwise what went wrong with any of it.
+  std::string write_to(FILE* out);
+
+ private:
+  struct Close {
+    void operator()(FILE* file) const { std::fclose(file); }
+  };
+  std::unique_ptr<FILE, Close> file_;  // null: there were none
+  std::string error_;
 };
 
 }  // namespace parallax

@@ -40,6 +40,9 @@ class OfflinePipeline {
   // Empty: all input has been processed. Otherwise what went wrong. `going_on`: called every so many rounds.
   std::string run(const std::function<void()>& going_on = {});
 
+  // See Engine. From within `going_on`, or after run().
+  std::vector<ConnectionRecord> take_handed_over() { return engine_->take_handed_over(); }
+
   const Engine& engine() const { return *engine_; }
   // By PortIndex: the inputs in their order.
   const std::vector<std::unique_ptr<PortChannel>>& channels() const { return channels_; }

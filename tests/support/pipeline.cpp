@@ -84,6 +84,7 @@ struct Pipeline {
   PipelineOutput output(bool record_packets) const {
     PipelineOutput output;
     output.finished = engine->finished();
+    output.handed_over = engine->take_handed_over();
     output.connections = engine->connections(0, SIZE_MAX);
     output.findings = engine->findings(0, SIZE_MAX);
     output.devices = engine->devices();

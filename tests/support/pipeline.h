@@ -29,6 +29,7 @@ struct PipelineInput {
 
 struct PipelineOutput {
   std::vector<ConnectionRecord> connections;
+  std::vector<ConnectionRecord> handed_over;  // before the input had ended
   std::vector<FindingRecord> findings;
   std::vector<DeviceRecord> devices;
   std::vector<PointRecord> points;
