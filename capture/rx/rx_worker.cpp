@@ -97,7 +97,7 @@ struct RxWorker::Lane {
   bool ended = false;
   // Live:
   bool held_back = false;  // the rings had no room
-  bool backlog = false;    // more may wait in the source than was taken
+  bool backlog = false;    // more that is stamped may wait in the source
 
   Lane(RxPort port, Staging& live_staging)
       : index(port.index),
@@ -257,7 +257,7 @@ bool RxWorker::poll_lane(Lane& lane, size_t most) {
     report_losses(lane);
     if (!lane.is_file) report_outages(lane);
     take_burst(lane, count);
-    lane.backlog = !lane.is_file && count == most;
+    lane.backlog = !lane.is_file && count == most && lane.source->stamped_on_arrival();
   }
   const bool pushed = push_staged(lane);
   publish(lane);

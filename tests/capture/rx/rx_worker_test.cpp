@@ -185,12 +185,27 @@ TEST(RxWorker, PacketsThatAreStampedWhenTheyAreTakenDoNotWaitForOthers) {
   FakeSource::State& longer = bench.add_live(1, 4096);
   FakeSource::State& polled = bench.add_live(1, 4096);
   for (int i = 1; i <= 1'000; ++i) longer.packets.push_back({i * 100'000, udp_frame(1)});
-  longer.watermark_is_handed_out = true;
+  longer.stamped_on_arrival = longer.watermark_is_handed_out = true;
   polled.watermark_ns = 1'000'000'000;
   bench.poll_burst();
   polled.packets.push_back({1'000'000'000, udp_frame(2)});
   bench.poll_burst();
   EXPECT_TRUE(polled.packets.empty());
+}
+
+// Its watermark may stand still as long as it is never emptied.
+TEST(RxWorker, NobodyWaitsForAPortThatIsStampedWhenItIsPolled) {
+  Bench bench;
+  FakeSource::State& polled = bench.add_live(1, 4096);
+  FakeSource::State& other = bench.add_live(1, 4096);
+  for (int i = 1; i <= 1'000; ++i) polled.packets.push_back({1'000'000'000, udp_frame(1)});
+  polled.watermark_ns = 1'000;
+  other.stamped_on_arrival = true;
+  other.watermark_ns = 1'000'000'000;
+  bench.poll_burst();
+  other.packets.push_back({1'000'000'000, udp_frame(2)});
+  bench.poll_burst();
+  EXPECT_TRUE(other.packets.empty());
 }
 
 TEST(RxWorker, RestsLongerWhereTheKernelWakesItsThread) {
