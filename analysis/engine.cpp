@@ -64,6 +64,7 @@ struct Engine::Impl final : Pollable {
     const StageMutex::Stage lock(mutex);
     return correlator.poll();
   }
+  Rest rest() override { return options.rest(); }
   bool finished() const override {
     const StageMutex::Question lock(mutex);
     return correlator.finished();
@@ -246,6 +247,9 @@ std::vector<std::string> Engine::Impl::bounds_hit() const {
   for (const PortChannel* channel : sensor.channels())
     payload_prefixes_dropped += channel->counters.payload_prefixes_dropped.get();
   add("payload_prefixes", payload_prefixes_dropped, "packets whose first bytes were not read");
+  uint64_t held_back = 0;
+  for (const PortChannel* channel : sensor.channels()) held_back += channel->counters.held_back.get();
+  add("ring_slots", held_back, "times that packets waited in the capture buffer for room in a ring to the analysis");
   add("protocol_parser", sum(&WorkerCounters::protocol_parser_states_missing), "packets whose first bytes were not read");
   add("message_buffers", sum(&WorkerCounters::messages_evicted), "incomplete messages given up");
   add("messages", sum(&WorkerCounters::messages_over) + correlator.store().totals().messages_over,

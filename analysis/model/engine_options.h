@@ -10,6 +10,7 @@
 #include "analysis/model/access_log.h"
 #include "analysis/model/detector_settings.h"
 #include "analysis/model/model.h"
+#include "capture/core/pollable.h"
 
 namespace parallax {
 
@@ -36,6 +37,10 @@ struct EngineOptions {
 
   // Offline nothing is evicted: memory follows what is open at once.
   bool bounds_legs() const { return !offline || bounded_offline; }
+
+  // Of a stage that finds nothing to do: live a thread whose ports are silent is not to be busy, and findings may be told so much
+  // later.
+  Rest rest() const { return offline ? Rest{} : Rest{.longest_us = 2'000}; }
 };
 
 // A pairing known beforehand (from the running daemon, when a slice is cut): legs with these ends belong together.

@@ -32,6 +32,7 @@ class AnalysisWorker final : public Pollable {
   AnalysisWorker(size_t index, const EngineOptions& options, EngineLinks& links, SensorView& sensor);
 
   bool poll() override;
+  Rest rest() override { return options_.rest(); }
   bool finished() const override { return phase_ == Phase::finished; }
 
   const WorkerCounters& counters() const { return counters_; }

@@ -39,11 +39,22 @@ class PacketSource {
  public:
   virtual ~PacketSource() = default;
 
-  // Up to burst.size() packets in the order of the wire; returns how many. 0: nothing now, or finished().
+  // Up to burst.size() packets in the order of the wire; returns how many. 0: nothing now, or finished(). An empty burst takes
+  // none: they wait in the ring of the kernel or the NIC, while losses and the link are looked at as ever.
   virtual size_t poll(std::span<RawPacket> burst) = 0;
 
   // Every packet stamped before this has been handed out. For a file: the time of its next packet; kTimeMax at the end.
   virtual int64_t watermark_ns() const = 0;
+
+  // Every loss before this has been told by take_loss(). For who orders packets by the time at which they were handed out: to
+  // that the watermark is bound to no more.
+  virtual int64_t losses_known_ns() const { return kTimeMax; }
+
+  // Whether packets are stamped when they arrive, so that they may wait for others. Otherwise they are when poll() takes them.
+  virtual bool stamped_on_arrival() const { return false; }
+
+  // Readable as soon as there are packets; negative: only poll() shows them. May change with each poll().
+  virtual int descriptor() const { return -1; }
 
   // Nothing will come any more.
   virtual bool finished() const { return false; }

@@ -61,6 +61,9 @@ class PayloadPrefixRing {
     return true;
   }
 
+  // Producer. At least half of it is free.
+  bool is_half_free() { return ring_.room(capacity() / 2) == capacity() / 2; }
+
   // Consumer. Takes the oldest payload prefix out, into `buffer`; the result lies in it. REQUIRES: its sighting has been popped
   // or peeked.
   std::span<const uint8_t> pop(std::span<uint8_t, kPayloadPrefixBytesMax> buffer) {

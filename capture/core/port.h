@@ -65,6 +65,7 @@ struct alignas(64) PortCounters {  // one writer: the rx worker
   Counter offloaded_checksums;       // or was not filled in yet: captured before the network card did
   Counter payload_prefixes;          // payload prefixes handed on
   Counter payload_prefixes_dropped;  // no room for them, or to know them by; the packets themselves went on
+  Counter held_back;                 // times that packets had to wait in the source since a ring had no room
   std::array<Counter, kDecodeErrorCount> decode_errors;
   std::array<Counter, kDropReasonCount> drops;
 };

@@ -13,6 +13,8 @@
 namespace parallax {
 namespace {
 
+constexpr uint32_t kSleepMaxUs = 500'000;  // so that a thread that is told to stop does
+
 // While it lives, the calling thread may run on one core only: a thread made meanwhile inherits that from its first moment.
 class OnCore {
  public:
@@ -48,7 +50,9 @@ class OnCore {
 
 }  // namespace
 
-PollThread::PollThread(PollThreadOptions options) : options_(std::move(options)) {}
+PollThread::PollThread(PollThreadOptions options) : options_(std::move(options)) {
+  for (Pollable* stage : options_.stages) stages_.push_back({stage});
+}
 
 PollThread::~PollThread() {
   request_stop();
@@ -89,11 +93,12 @@ void PollThread::run_stages() {
   prctl(PR_SET_TIMERSLACK, 1'000UL);
   uint32_t idle_in_a_row = 0;
   while (!stop_.load(std::memory_order_relaxed)) {
-    bool worked = false;
-    for (Pollable* stage : options_.stages) worked |= stage->poll();
+    const bool worked = poll_stages();
     rounds_.add();
     if (worked) {
       idle_in_a_row = 0;
+      woken_ = false;
+      wake_all();
       continue;
     }
     idle_rounds_.add();
@@ -105,9 +110,23 @@ void PollThread::run_stages() {
   }
 }
 
+// A stage that finds something to do has it for those after it, too.
+bool PollThread::poll_stages() {
+  bool worked = false;
+  for (Stage& stage : stages_) {
+    if (worked || stage.due_us <= slept_us_) worked |= stage.stage->poll();
+  }
+  return worked;
+}
+
+void PollThread::wake_all() {
+  slept_us_ = 0;
+  for (Stage& stage : stages_) stage.due_us = 0;
+}
+
 // First a pause, then the core is offered to whoever waits for it, then sleeps that double from 5 us up to the longest.
 void PollThread::rest(uint32_t idle_in_a_row) {
-  if (options_.rest_us_max == 0 || idle_in_a_row < options_.spins_before_rest) {
+  if (idle_in_a_row < options_.spins_before_rest) {
     if (idle_in_a_row % 16 == 0) {
       sched_yield();
     } else {
@@ -116,9 +135,27 @@ void PollThread::rest(uint32_t idle_in_a_row) {
     return;
   }
   const uint32_t doublings = std::min<uint32_t>((idle_in_a_row - options_.spins_before_rest) / 4, 16);
-  const uint32_t sleep_us = std::min<uint32_t>(5u << doublings, options_.rest_us_max);
-  const timespec duration{0, static_cast<long>(std::min<uint32_t>(sleep_us, 999'999)) * 1'000};
-  nanosleep(&duration, nullptr);
+  sleep(5u << doublings);
+}
+
+// A descriptor may be readable for a reason of which no stage knows (an error at its socket): after it has woken the thread for
+// nothing, a sleep goes by time alone.
+void PollThread::sleep(uint32_t most_us) {
+  descriptors_.clear();
+  for (Stage& stage : stages_) {
+    if (stage.due_us <= slept_us_) {
+      const Rest allowed = stage.stage->rest();
+      stage.due_us = slept_us_ + std::min<uint32_t>(allowed.longest_us, kSleepMaxUs);
+      stage.descriptors = allowed.descriptors;
+    }
+    most_us = std::min(most_us, stage.due_us - slept_us_);
+    for (const int descriptor : stage.descriptors) descriptors_.push_back({descriptor, POLLIN, 0});
+  }
+  if (woken_) descriptors_.clear();
+  const timespec duration{0, static_cast<long>(most_us) * 1'000};
+  woken_ = ppoll(descriptors_.data(), descriptors_.size(), &duration, nullptr) > 0;
+  slept_us_ += most_us;
+  if (woken_ || slept_us_ >= kSleepMaxUs) wake_all();
 }
 
 }  // namespace parallax

@@ -15,6 +15,14 @@ static constexpr size_t kSameOrderMax = 32;
 static constexpr size_t kSameOrderChunksMax = PayloadPrefixRing::kChunksMin - 2 * payload_prefix_chunks(kPayloadPrefixBytesMax);
 static constexpr int64_t kWorstStampNs = 1'000'000'000;
 static constexpr uint16_t kAnyFragment = bit(SightingFlag::fragment) | bit(SightingFlag::outer_fragment);
+// A port that is further ahead of one with a backlog waits for it. More than what a burst of each lies apart.
+static constexpr int64_t kAheadMaxNs = 5'000'000;
+// The longest sleep of an idle thread. Where the kernel stamps packets and wakes the thread, losses and links are still to be
+// looked at. Where it only wakes it, the stamp comes with that, but the whole sleep is its uncertainty. And where nothing wakes
+// it, the first packet after a pause is to have its stamp within 250 us, of which waking up takes some 50.
+static constexpr uint32_t kRestStampedUs = 2'000;
+static constexpr uint32_t kRestWokenUs = 800;
+static constexpr uint32_t kRestPolledUs = 180;
 static constexpr int64_t kSilenceSpooledNs = 100'000'000;  // how often the spool is told that a silence goes on
 
 // Sightings on their way into the rings: a burst of them, and for each analysis worker a row of those that are for it.
@@ -87,6 +95,9 @@ struct RxWorker::Lane {
   int64_t silence_spooled_to_ns = 0;
   bool listening = false;  // covered_from_ns is set
   bool ended = false;
+  // Live:
+  bool held_back = false;  // the rings had no room
+  bool backlog = false;    // more that is stamped may wait in the source
 
   Lane(RxPort port, Staging& live_staging)
       : index(port.index),
@@ -107,7 +118,17 @@ struct RxWorker::Lane {
   // ordered by the largest stamp before them.
   int64_t released_until_ns() const {
     if (!staging->empty()) return std::max(watermark_ns, staging->first_order_ns());
-    return std::max({watermark_ns, source->watermark_ns(), is_file ? order_ns : kTimeMin});
+    return std::max({watermark_ns, source->watermark_ns(), is_file ? order_ns : held_back ? handed_out_ns() : kTimeMin});
+  }
+  // Nothing comes before it in the order, so that what fills the rings can be processed whatever the source still waits for.
+  int64_t handed_out_ns() const { return std::min(order_ns, source->losses_known_ns()); }
+
+  // How many sightings each ring of it takes.
+  size_t room() const {
+    size_t room = kBurst;
+    for (const auto& ring : channel.rings) room = ring->room(room);
+    for (const auto& prefixes : channel.payload_prefixes) room = prefixes->is_half_free() ? room : 0;
+    return room;
   }
 
   // The order time of the next packet. Never less than the former; and a file whose packets all bear one time (cut to
@@ -151,11 +172,43 @@ bool RxWorker::poll() {
 }
 
 bool RxWorker::poll_burst() {
+  const bool worked = poll_live();
+  return poll_files() || worked;
+}
+
+// After a pause, or under overload, ports have backlogs of different lengths. The merge would not wait for the longest; but what
+// is stamped already can.
+bool RxWorker::poll_live() {
+  int64_t furthest_behind_ns = kTimeMax;
+  for (auto& lane : lanes_) {
+    if (lane->backlog) furthest_behind_ns = std::min(furthest_behind_ns, lane->watermark_ns);
+  }
   bool worked = false;
   for (auto& lane : lanes_) {
-    if (!lane->is_file && !lane->ended) worked |= poll_lane(*lane);
+    if (lane->is_file || lane->ended) continue;
+    const bool waits = furthest_behind_ns != kTimeMax && lane->watermark_ns > furthest_behind_ns + kAheadMaxNs &&
+                       lane->source->stamped_on_arrival();
+    const size_t room = waits ? 0 : lane->room();
+    if (room == 0 && !waits && !lane->held_back) lane->channel.counters.held_back.add();
+    lane->held_back = room == 0 && !waits;
+    worked |= poll_lane(*lane, room);
   }
-  return poll_files() || worked;
+  return worked;
+}
+
+Rest RxWorker::rest() {
+  descriptors_.clear();
+  Rest rest{kRestStampedUs};
+  for (const auto& lane : lanes_) {
+    if (lane->ended) continue;
+    if (lane->is_file) return {};
+    const int descriptor = lane->source->descriptor();
+    const bool is_stamped = lane->source->stamped_on_arrival();
+    if (descriptor >= 0) descriptors_.push_back(descriptor);
+    rest.longest_us = std::min(rest.longest_us, descriptor < 0 ? kRestPolledUs : is_stamped ? kRestStampedUs : kRestWokenUs);
+  }
+  rest.descriptors = descriptors_;
+  return rest;
 }
 
 // For another burst of each port: what small rings hold is processed first.
@@ -180,7 +233,7 @@ bool RxWorker::poll_files() {
   }
   bool worked = false;
   for (auto& lane : lanes_) {
-    if (lane->is_file && !lane->ended && lane->released_until_ns() <= furthest_behind_ns) worked |= poll_lane(*lane);
+    if (lane->is_file && !lane->ended && lane->released_until_ns() <= furthest_behind_ns) worked |= poll_lane(*lane, kBurst);
   }
   return worked;
 }
@@ -193,17 +246,18 @@ void RxWorker::listen(Lane& lane) {
   lane.listening = true;
 }
 
-bool RxWorker::poll_lane(Lane& lane) {
+// Takes `most` packets at most.
+bool RxWorker::poll_lane(Lane& lane, size_t most) {
   if (!lane.listening) listen(lane);
   size_t count = 0;
   if (lane.staging->empty()) {
     lane.staging->clear(lane.channel.rings);
-    count = lane.source->poll(burst_);
+    count = lane.source->poll(std::span(burst_).first(most));
     taken_ += count;
     report_losses(lane);
     if (!lane.is_file) report_outages(lane);
     take_burst(lane, count);
-    if (!lane.is_file) drop_what_does_not_fit(lane);
+    lane.backlog = !lane.is_file && count == most && lane.source->stamped_on_arrival();
   }
   const bool pushed = push_staged(lane);
   publish(lane);
@@ -377,25 +431,6 @@ void RxWorker::check_checksum(Lane& lane, Sighting& segment, const CapturedPaylo
   }
 }
 
-// Live only. What the rings refuse is in the loss log before any other packet of the burst is pushed.
-void RxWorker::drop_what_does_not_fit(Lane& lane) {
-  for (size_t worker = 0; worker < lane.staging->rows.size(); ++worker) {
-    Staging::Row& row = lane.staging->rows[worker];
-    const size_t fits = lane.channel.rings[worker]->room(row.end - row.begin);
-    const size_t refused = row.end - row.begin - fits;
-    if (refused == 0) continue;
-    int64_t from_ns = kTimeMax, to_ns = kTimeMin;
-    for (size_t i = row.begin + fits; i < row.end; ++i) {
-      const Sighting& sighting = lane.staging->at(row, i);
-      from_ns = std::min(from_ns, sighting.time_ns - sighting.stamp_uncertainty_ns);
-      to_ns = std::max(to_ns, sighting.time_ns);
-    }
-    lane.channel.counters.drops[static_cast<size_t>(DropReason::ring_full)].add(refused);
-    lane.channel.loss.add(from_ns, to_ns, refused);
-    row.end = row.begin + fits;
-  }
-}
-
 bool RxWorker::push_staged(Lane& lane) {
   // The rings may hold later packets than the watermark says: coverage goes first.
   if (lane.newest_ns > lane.channel.covered_to_ns.load(std::memory_order_relaxed)) {
@@ -451,6 +486,9 @@ void RxWorker::publish(Lane& lane) {
   if (until_ns != kTimeMax && until_ns > lane.channel.covered_to_ns.load(std::memory_order_relaxed)) {
     lane.channel.covered_to_ns.store(until_ns, std::memory_order_release);
   }
+  // What is still to come of a port that is held back may be stamped before that, or have arrived.
+  if (lane.held_back && lane.source->watermark_ns() < until_ns - PortChannel::kHeldUpNs)
+    lane.channel.hidden.add(lane.source->watermark_ns(), until_ns, 0);
   lane.watermark_ns = until_ns;
   lane.channel.watermark_ns.store(until_ns, std::memory_order_release);
 }

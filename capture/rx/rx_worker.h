@@ -1,13 +1,14 @@
 // The rx worker: takes packets from its ports, and puts sightings into the rings of the analysis workers.
 //
 // One loop for all sources. Owned by the wiring; polled by one thread, which alone touches the sources and writes the
-// channels of its ports. Live it never waits: a full ring drops, counts, and says so in the loss log. For files it
-// never drops: what did not fit is kept and tried again, and always the file that is furthest behind is read next, so
-// that the rings do not fill with one file while the merge waits for another.
-// Order of publication, for each burst of a port: losses, coverage, payload prefixes, sightings, watermark. So whoever sees a
-// sighting or a watermark also sees every loss before it. order_ns of a port's sightings never goes back: it is the largest stamp
-// so far. (In a file it moves on by 1 ns after 32 packets of one time.) The watermark is of the order time. Memory is taken in
-// the constructor.
+// channels of its ports. It never waits and never drops: of a live port it takes no more than the rings have room for, so that
+// the excess waits in the ring of the kernel or the NIC, and is counted there should that be full, too. Of a file what did not
+// fit is kept and tried again. What is furthest behind is read first, so that the rings do not fill with one file while the merge
+// waits for another, and packets that were stamped on arrival come in their order after a pause. The spool holds nothing back:
+// what it cannot take, it drops and counts. Order of publication, for each burst of a port: losses, coverage, payload prefixes,
+// sightings, watermark. So whoever sees a sighting or a watermark also sees every loss before it. order_ns of a port's sightings
+// never goes back: it is the largest stamp so far. (In a file it moves on by 1 ns after 32 packets of one time.) The watermark is
+// of the order time. Memory is taken in the constructor.
 #pragma once
 
 #include <array>
@@ -48,6 +49,7 @@ class RxWorker : public Pollable {
 
   // A few times poll_burst(), as long as packets come and the rings have room.
   bool poll() override;
+  Rest rest() override;
   // One burst from each live port, and one from the file that is furthest behind.
   bool poll_burst();
   // All sources have ended and all their sightings are in the rings.
@@ -62,7 +64,8 @@ class RxWorker : public Pollable {
   struct Lane;
 
   void listen(Lane& lane);
-  bool poll_lane(Lane& lane);
+  bool poll_lane(Lane& lane, size_t most);
+  bool poll_live();
   bool poll_files();
   bool rings_have_room() const;
   void take_burst(Lane& lane, size_t count);
@@ -76,7 +79,6 @@ class RxWorker : public Pollable {
   void spool_silence(Lane& lane);
   void note_stamps(Lane& lane, size_t count);
   static void check_checksum(Lane& lane, Sighting& segment, const CapturedPayload& captured);
-  void drop_what_does_not_fit(Lane& lane);
   bool push_staged(Lane& lane);
   bool push_payload_prefixes(Lane& lane, size_t worker);
   void publish(Lane& lane);
@@ -87,6 +89,7 @@ class RxWorker : public Pollable {
   std::unique_ptr<Staging> live_staging_;  // live ports hold nothing over, so that they share one
   std::array<RawPacket, kBurst> burst_;
   size_t taken_ = 0;  // packets, by this poll
+  std::vector<int> descriptors_;
 };
 
 }  // namespace parallax

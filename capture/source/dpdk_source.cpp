@@ -1,11 +1,13 @@
 #include "capture/source/dpdk_source.h"
 
+#include <dirent.h>
 #include <net/if.h>
 #include <rte_dev.h>
 #include <rte_errno.h>
 #include <rte_ethdev.h>
 #include <rte_lcore.h>
 #include <rte_mbuf.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -20,6 +22,7 @@
 #include "capture/source/eal.h"
 #include "capture/source/kernel_stamps.h"
 #include "capture/source/link_watch.h"
+#include "capture/source/longest_frame.h"
 #include "capture/source/port_lock.h"
 
 namespace parallax {
@@ -40,6 +43,7 @@ constexpr int64_t kKernelDeliveryNs = 100'000;
 // Of the kernel's stamps, as for libpcap.
 constexpr uint32_t kKernelStampUncertaintyNs = 10'000;
 constexpr int64_t kKernelStampDeliveryNs = 10'000'000;
+constexpr uint32_t kRingHeader = 66;  // of the kernel, before each frame in the ring of an af_packet port (TPACKET_V2)
 // Asking a device for its link costs from a register's reading to a mailbox's round trip.
 constexpr int64_t kLinkIntervalMinNs = 20'000'000;
 constexpr int64_t kLinkIntervalMaxNs = 500'000'000;
@@ -70,6 +74,34 @@ std::string driver_of(const std::string& device) {
   std::string name = device.substr(0, device.find(','));
   while (!name.empty() && name.back() >= '0' && name.back() <= '9') name.pop_back();
   return name;
+}
+
+// What the drivers of this process take packets from: sockets of their own kind, and taps.
+std::vector<int> descriptors_with_packets() {
+  std::vector<int> found;
+  DIR* folder = opendir("/proc/self/fd");
+  if (folder == nullptr) return found;
+  while (const dirent* entry = readdir(folder)) {
+    const int descriptor = std::atoi(entry->d_name);
+    char target[32] = {};
+    int domain = 0;
+    socklen_t size = sizeof(domain);
+    const bool is_tap =
+        readlinkat(dirfd(folder), entry->d_name, target, sizeof(target) - 1) > 0 && target == std::string("/dev/net/tun");
+    const bool is_socket = getsockopt(descriptor, SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0;
+    if (is_tap || (is_socket && (domain == AF_PACKET || domain == AF_XDP))) found.push_back(descriptor);
+  }
+  closedir(folder);
+  return found;
+}
+
+// The only one that came since then; negative: none, or several, of which one may be silent while packets come.
+int descriptor_besides(const std::vector<int>& before) {
+  std::vector<int> came;
+  for (const int descriptor : descriptors_with_packets()) {
+    if (std::find(before.begin(), before.end(), descriptor) == before.end()) came.push_back(descriptor);
+  }
+  return came.size() == 1 ? came.front() : -1;
 }
 
 bool is_on_interface(const std::string& driver) { return driver == "net_af_packet" || driver == "net_af_xdp"; }
@@ -112,6 +144,7 @@ struct DpdkSource::Port {
   PortLock lock;
   rte_mempool* pool = nullptr;
   uint16_t id = RTE_MAX_ETHPORTS;
+  int descriptor = -1;  // the driver's, readable when a packet waits
   bool plugged = false;
   bool started = false;
 
@@ -177,17 +210,19 @@ DpdkSource::Port::~Port() {
   rte_mempool_free(pool);
 }
 
-// The driver's own ring is short, and cuts frames above 1,982 bytes without a word: unless the sizes are given, take one
-// for jumbo frames, eight to a block of eighteen pages.
+// The driver's own ring is short, and cuts frames above 1,982 bytes without a word. Unless the sizes are given, take one for as
+// many frames as outlast a stall of some tenths of a second; where there may be longer ones, a quarter as many for jumbo frames,
+// eight to a block of eighteen pages. Either has 36 MiB at most.
 void DpdkSource::Port::use_large_ring() {
+  constexpr uint32_t kShort = 2048;
   const bool given = !argument_of(device, "blocksz").empty() || !argument_of(device, "framesz").empty();
-  if (!given) device += ",blocksz=73728,framesz=9216";
-  if (argument_of(device, "framecnt").empty()) device += ",framecnt=4096";
+  const bool is_short = longest_frame(interface) <= kShort - kRingHeader;
+  if (!given) device += is_short ? ",blocksz=65536,framesz=2048" : ",blocksz=73728,framesz=9216";
+  const uint32_t frame_size = number_of(device, "framesz") > 0 ? number_of(device, "framesz") : kShort;
+  if (argument_of(device, "framecnt").empty()) device += frame_size <= kShort ? ",framecnt=16384" : ",framecnt=4096";
   depth = number_of(device, "framecnt");
-  // The kernel's header before each frame in the ring (TPACKET_V2): 66 bytes. Frames that the kernel has joined (GRO) may
-  // well be longer than the rest.
-  const uint32_t frame_size = number_of(device, "framesz");
-  cut_at = std::max(frame_size > 0 ? frame_size : 2048u, 128u) - 66;
+  // Frames that the kernel has joined (GRO) may well be longer than the rest.
+  cut_at = std::max(frame_size, 128u) - kRingHeader;
 }
 
 // Makes the device known to DPDK and finds its port.
@@ -321,6 +356,7 @@ Result<std::unique_ptr<DpdkSource>> DpdkSource::open(const std::string& device, 
     if (!lock.ok()) return Error{"dpdk:" + device + ": " + lock.error()};
     port->lock = std::move(*lock);
   }
+  const std::vector<int> descriptors_before = descriptors_with_packets();
   const std::vector<int> sockets_before = DpdkLosses::packet_sockets(port->interface);
   if (const std::string error = port->plug(); !error.empty()) return device_error(device, error);
   if (const std::string error = port->configure(options.mbufs); !error.empty()) return device_error(device, error);
@@ -331,6 +367,7 @@ Result<std::unique_ptr<DpdkSource>> DpdkSource::open(const std::string& device, 
     sockets = DpdkLosses::packet_sockets(port->interface, sockets_before);
     if (sockets.size() == 1) port->find_ring(sockets.front(), discarded);
   }
+  port->descriptor = descriptor_besides(descriptors_before);
   port->losses.start(port->id, port->driver, port->interface, std::move(sockets));
   port->scratch.resize(kScratchBytes);
   port->emptied_ns = port->statistics_ns = port->known_up_ns = port->now_ns();
@@ -350,7 +387,7 @@ size_t DpdkSource::poll(std::span<RawPacket> burst) {
   const auto wanted = static_cast<uint16_t>(std::min<size_t>(burst.size(), kBurstMax));
   port.held_count = port.receive(wanted);
   if (port.held_count > 0) port.ring ? port.stamp_by_kernel(burst, begun_ns) : port.stamp_by_poll(burst);
-  port.note_progress(begun_ns, wanted);
+  if (wanted > 0) port.note_progress(begun_ns, wanted);
   if (begun_ns - port.statistics_ns >= port.statistics_interval_ns) {
     if (port.stamps) port.stamps->compare();
     port.look_at_link(begun_ns);
@@ -483,7 +520,9 @@ std::optional<PortOutage> DpdkSource::take_outage() {
 }
 
 bool DpdkSource::link_up() const { return port_->link_up; }
-bool DpdkSource::kernel_stamps() const { return port_->ring.has_value(); }
+int64_t DpdkSource::losses_known_ns() const { return port_->statistics_ns; }
+bool DpdkSource::stamped_on_arrival() const { return port_->ring.has_value(); }
+int DpdkSource::descriptor() const { return port_->descriptor; }
 
 std::optional<SourceLoss> DpdkSource::take_loss() {
   Port& port = *port_;

@@ -32,6 +32,9 @@ class DpdkSource : public PacketSource {
 
   size_t poll(std::span<RawPacket> burst) override;
   int64_t watermark_ns() const override;
+  int64_t losses_known_ns() const override;
+  bool stamped_on_arrival() const override;
+  int descriptor() const override;
   std::optional<SourceLoss> take_loss() override;
   std::optional<PortOutage> take_outage() override;
   bool link_up() const override;
@@ -40,7 +43,6 @@ class DpdkSource : public PacketSource {
   // What it costs to read the port's loss counters, and how often that is done: for tuning.
   int64_t statistics_cost_ns() const;
   int64_t statistics_interval_ns() const;
-  bool kernel_stamps() const;
 
  private:
   struct Port;

@@ -15,7 +15,7 @@ namespace parallax {
 namespace {
 
 constexpr size_t kBurstMax = 64;
-constexpr int64_t kStatisticsIntervalMinNs = 1'000'000;
+constexpr int64_t kStatisticsIntervalMinNs = 5'000'000;  // libpcap reads two files of /sys each time, also of an idle port
 constexpr int64_t kStatisticsIntervalMaxNs = 10'000'000;
 constexpr int64_t kStatisticsCostShare = 100;  // at most one part in so many goes into reading counters
 // Between two attempts at an interface that failed: doubled each time.
@@ -151,7 +151,7 @@ size_t LibpcapSource::poll(std::span<RawPacket> burst) {
   const int64_t begun_ns = capture.stamps.now_ns();
   capture.burst = burst.first(std::min(burst.size(), kBurstMax));
   capture.burst_count = 0;
-  if (!capture.failed || capture.ready_again(begun_ns)) capture.dispatch(begun_ns);
+  if (!burst.empty() && (!capture.failed || capture.ready_again(begun_ns))) capture.dispatch(begun_ns);
   // The ring was empty; otherwise only what is older than the newest packet has been handed out.
   if (capture.burst_count < capture.burst.size()) capture.handed_out_ns = std::max(capture.handed_out_ns, begun_ns);
   if (capture.ended || begun_ns - capture.statistics_ns >= capture.statistics_interval_ns) {
@@ -237,6 +237,10 @@ int64_t LibpcapSource::watermark_ns() const {
   if (capture.ended) return kTimeMax;
   return std::max(capture.opened_ns, std::min(capture.handed_out_ns - capture.options.delivery_ns, capture.statistics_ns));
 }
+
+int64_t LibpcapSource::losses_known_ns() const { return capture_->ended ? kTimeMax : capture_->statistics_ns; }
+
+int LibpcapSource::descriptor() const { return capture_->failed ? -1 : pcap_get_selectable_fd(capture_->pcap); }
 
 bool LibpcapSource::finished() const { return capture_->ended; }
 

@@ -35,6 +35,9 @@ class LibpcapSource : public PacketSource {
 
   size_t poll(std::span<RawPacket> burst) override;
   int64_t watermark_ns() const override;
+  int64_t losses_known_ns() const override;
+  bool stamped_on_arrival() const override { return true; }
+  int descriptor() const override;
   bool finished() const override;  // the interface came back as one of another kind
   std::optional<SourceLoss> take_loss() override;
   std::optional<PortOutage> take_outage() override;

@@ -53,6 +53,7 @@ struct Spool::Impl {
       finished_.store(true, std::memory_order_relaxed);
       return false;
     }
+    Rest rest() override { return {kIdleUs}; }
     bool finished() const override { return finished_.load(std::memory_order_relaxed); }
     void stop() { stopping_.store(true, std::memory_order_release); }
 
@@ -85,8 +86,8 @@ Result<std::unique_ptr<Spool>> Spool::open(SpoolOptions wanted, std::vector<Spoo
   }
   impl->writer = std::make_unique<SpoolWriter>(impl->options, impl->ports, *impl->directory, impl->lanes);
   impl->stage = std::make_unique<Impl::Stage>(*impl->writer);
-  impl->thread = std::make_unique<PollThread>(
-      PollThreadOptions{.name = "spool", .stages = {impl->stage.get()}, .spins_before_rest = 0, .rest_us_max = kIdleUs});
+  impl->thread =
+      std::make_unique<PollThread>(PollThreadOptions{.name = "spool", .stages = {impl->stage.get()}, .spins_before_rest = 0});
   return std::unique_ptr<Spool>(new Spool(std::move(impl)));
 }
 

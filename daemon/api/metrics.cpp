@@ -75,6 +75,10 @@ void add_ports(Page& page, const SensorState& state) {
   page.open("unattributed_fragments_total", MetricType::Counter, "Later fragments whose first fragment was not seen.");
   each_port([](const PortCounters& counters) { return counters.unattributed_fragments.get(); });
 
+  page.open("ring_waits_total", MetricType::Counter,
+            "Times that packets waited in the capture buffer, since a ring to the analysis had no room (limits.ring_slots).");
+  each_port([](const PortCounters& counters) { return counters.held_back.get(); });
+
   const auto each_channel = [&](auto&& value_of) {
     for (const PortChannel* channel : state.channels) {
       page.add({{"point", state.path[channel->info.point]}, {"port", channel->info.name}}, value_of(*channel));

@@ -16,6 +16,7 @@ constexpr auto kClockInterval = milliseconds(1000);
 constexpr auto kFailureInterval = milliseconds(100);
 constexpr auto kFindingsInterval = milliseconds(250);
 constexpr auto kStatusInterval = milliseconds(5000);
+constexpr auto kLossesInterval = milliseconds(10000);
 constexpr auto kPortsInterval = milliseconds(50);  // half of a tick of PortActivity
 constexpr size_t kFindingsBatch = 256;
 constexpr size_t kFindingsLoggedMax = 65536;
@@ -44,6 +45,7 @@ ControlLoop::ControlLoop(Pipeline& pipeline)
   every(kFindingsInterval, [this] { log_findings(); });
   every(kStatusInterval, [this] { notify_status(); });
   every(kPortsInterval, [this] { watch_ports(); });
+  every(kLossesInterval, [this] { log_losses(); });
   uint64_t watchdog_us = 0;
   if (::sd_watchdog_enabled(0, &watchdog_us) > 0) {
     every(std::max(milliseconds(watchdog_us / 2000), milliseconds(1)), [this] { notify_watchdog(); });
@@ -130,6 +132,30 @@ void ControlLoop::notify_status() {
 void ControlLoop::watch_ports() {
   port_watch_.look();
   log_outages();
+}
+
+// What was lost since it was last told, and what kept packets waiting, with what is to be raised.
+void ControlLoop::log_losses() {
+  const std::vector<PortChannel*>& channels = pipeline_.state().channels;
+  for (size_t i = 0; i < channels.size(); ++i) {
+    const PortChannel& channel = *channels[i];
+    Told& told = told_[i];
+    const uint64_t held_back = channel.counters.held_back.get();
+    if (held_back > told.held_back) {
+      log_notice(
+          "port {}: its ring to the analysis was full {} times, and packets waited in the capture buffer: limits.ring_slots is "
+          "{}; where that goes on, raise workers.count",
+          channel.info.name, held_back - told.held_back, channel.rings.front()->capacity());
+    }
+    told.held_back = held_back;
+    for (int reason = 0; reason < kDropReasonCount; ++reason) {
+      const uint64_t drops = channel.counters.drops[reason].get();
+      if (drops > told.drops[reason])
+        log_warning("port {}: lost {} packets at {}", channel.info.name, drops - told.drops[reason],
+                    drop_reason_name(static_cast<DropReason>(reason)));
+      told.drops[reason] = drops;
+    }
+  }
 }
 
 void ControlLoop::log_outages() {

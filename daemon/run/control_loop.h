@@ -6,6 +6,7 @@
 
 // Fences are for contexts that several threads run, and the thread sanitizer does not know them. Here it is one thread.
 #define BOOST_ASIO_DISABLE_FENCED_BLOCK
+#include <array>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -38,6 +39,7 @@ class ControlLoop {
   void notify_status();
   void watch_ports();
   void log_outages();
+  void log_losses();
 
   Pipeline& pipeline_;
   boost::asio::io_context context_{1};
@@ -48,7 +50,8 @@ class ControlLoop {
   PortWatch port_watch_;
   struct Told {
     bool link_up = true, silent = false;
-    uint64_t outages = 0;
+    uint64_t outages = 0, held_back = 0;
+    std::array<uint64_t, kDropReasonCount> drops{};
   };
   std::vector<Told> told_;  // by port, what is in the log
   bool files_done_ = false;

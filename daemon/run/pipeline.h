@@ -65,6 +65,7 @@ class Pipeline {
    public:
     explicit Intake(RxWorker& worker) : worker_(worker) {}
     bool poll() override;
+    Rest rest() override { return closed() ? Rest{} : worker_.rest(); }
     bool finished() const override { return closed(); }
     void close() { closing_.store(true, std::memory_order_release); }
     // The worker is not, and will not be, in its poll(): it was told to close, or its files have ended.

@@ -41,6 +41,11 @@ class FakeSource : public PacketSource {
     bool ended = false;
     uint32_t uncertainty_ns = 0;
     int polls = 0;
+    bool stamped_on_arrival = false;
+    int descriptor = -1;
+    int64_t losses_known_ns = kTimeMax;
+    bool watermark_is_handed_out = false;  // live: watermark_ns follows
+    int64_t handed_out_ns = kTimeMin;
     std::function<void()> while_losses_are_asked;
   };
 
@@ -57,13 +62,18 @@ class FakeSource : public PacketSource {
       const auto& [time_ns, bytes] = handed_out_[i];
       const auto length = static_cast<uint32_t>(bytes.size());
       burst[i] = {bytes.data(), length, length, time_ns, state_.uncertainty_ns, ++frame_, LinkType::ethernet};
+      state_.handed_out_ns = time_ns;
     }
+    if (state_.watermark_is_handed_out) state_.watermark_ns = state_.handed_out_ns;
     return handed_out_.size();
   }
   int64_t watermark_ns() const override {
     if (!is_file_) return state_.watermark_ns;
     return state_.packets.empty() ? kTimeMax : state_.packets.front().first;
   }
+  int64_t losses_known_ns() const override { return state_.losses_known_ns; }
+  bool stamped_on_arrival() const override { return state_.stamped_on_arrival; }
+  int descriptor() const override { return state_.descriptor; }
   bool finished() const override { return is_file_ ? state_.packets.empty() : state_.ended; }
   bool is_file() const override { return is_file_; }
   std::optional<SourceLoss> take_loss() override {

@@ -4,7 +4,9 @@
 #include <gtest/gtest.h>
 #include <pthread.h>
 #include <sched.h>
+#include <unistd.h>
 
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <stdexcept>
@@ -20,6 +22,8 @@ struct FakeStage : Pollable {
   std::atomic<bool> ends{false};
   std::string thread_name;
   std::atomic<int> cores_allowed{0};
+  std::atomic<uint32_t> longest_us{100};
+  std::vector<int> descriptors;
 
   bool poll() override {
     if (polls.fetch_add(1) == 20) {
@@ -34,6 +38,7 @@ struct FakeStage : Pollable {
     work.fetch_sub(1);
     return true;
   }
+  Rest rest() override { return {longest_us.load(), descriptors}; }
   bool finished() const override { return ends.load() && work.load() == 0; }
 };
 
@@ -130,6 +135,86 @@ TEST(PollThread, RestsWhenThereIsNothingToDo) {
   thread.join();
   EXPECT_LT(rounds, 4'000u) << "sleeps of 100 us";
   EXPECT_GT(rounds, 2u) << "and it wakes again";
+}
+
+struct Pipe {
+  std::array<int, 2> ends{};
+  Pipe() { EXPECT_EQ(pipe(ends.data()), 0); }
+  ~Pipe() { close(ends[0]), close(ends[1]); }
+  void write_byte() { EXPECT_EQ(write(ends[1], "x", 1), 1); }
+};
+
+uint64_t rounds_in(const PollThread& thread, std::chrono::milliseconds duration) {
+  const uint64_t before = thread.rounds();
+  std::this_thread::sleep_for(duration);
+  return thread.rounds() - before;
+}
+
+TEST(PollThread, PollsEachOfItsStagesAsSeldomAsThatAllows) {
+  FakeStage patient, hurried;
+  patient.longest_us = 200'000;
+  hurried.longest_us = 20'000;
+  PollThread thread({.name = "idle", .stages = {&patient, &hurried}});
+  ASSERT_EQ(thread.start(), "");
+  std::this_thread::sleep_for(200ms);
+  const int before = patient.polls;
+  const uint64_t rounds = rounds_in(thread, 400ms);
+  EXPECT_LE(rounds, 21u);
+  EXPECT_GE(rounds, 4u);
+  EXPECT_LE(patient.polls - before, 3);
+}
+
+TEST(PollThread, WhatAStageFoundIsForThoseAfterItAtOnce) {
+  FakeStage hurried, patient;
+  hurried.longest_us = 5'000;
+  patient.longest_us = 400'000;
+  PollThread thread({.name = "idle", .stages = {&hurried, &patient}});
+  ASSERT_EQ(thread.start(), "");
+  std::this_thread::sleep_for(100ms);  // by then it sleeps
+  const int before = patient.polls;
+  hurried.work = 1;
+  std::this_thread::sleep_for(100ms);
+  EXPECT_GT(patient.polls, before);
+}
+
+TEST(PollThread, IsWokenByADescriptorThatIsReadable) {
+  Pipe pipe;
+  struct : FakeStage {
+    int from = -1;
+    bool poll() override {
+      pollfd readable{from, POLLIN, 0};
+      char byte = 0;
+      const bool got = ::poll(&readable, 1, 0) == 1 && read(from, &byte, 1) == 1;
+      work.fetch_add(got ? 1 : 0);
+      return got;
+    }
+  } stage;
+  stage.from = pipe.ends[0];
+  stage.longest_us = 400'000;
+  stage.descriptors = {pipe.ends[0]};
+  PollThread thread({.name = "woken", .stages = {&stage}});
+  ASSERT_EQ(thread.start(), "");
+  int64_t longest_ms = 0;
+  for (int i = 1; i <= 3; ++i) {
+    std::this_thread::sleep_for(200ms);  // by then it sleeps
+    const auto written = std::chrono::steady_clock::now();
+    pipe.write_byte();
+    EXPECT_TRUE(comes_true([&] { return stage.work == i; }));
+    longest_ms = std::max<int64_t>(longest_ms, (std::chrono::steady_clock::now() - written) / 1ms);
+  }
+  EXPECT_LT(longest_ms, 100);
+}
+
+TEST(PollThread, ADescriptorThatNobodyReadsDoesNotKeepItBusy) {
+  Pipe pipe;
+  pipe.write_byte();
+  FakeStage stage;
+  stage.longest_us = 20'000;
+  stage.descriptors = {pipe.ends[0]};
+  PollThread thread({.name = "idle", .stages = {&stage}});
+  ASSERT_EQ(thread.start(), "");
+  std::this_thread::sleep_for(200ms);
+  EXPECT_LE(rounds_in(thread, 400ms), 42u) << "every other round is a sleep";
 }
 
 TEST(PollThread, MayBeJoinedTwiceOrNeverStarted) {
