@@ -239,6 +239,7 @@ std::vector<std::string> Engine::Impl::bounds_hit() const {
   add("hints", sum(&WorkerCounters::hints_not_told), "turns and packets that pairing did not hear of");
   add("pending_packets", sum(&WorkerCounters::pending_overflows), "packets whose fate was not followed");
   add("sack_blocks", sum(&WorkerCounters::sacks_not_compared), "acknowledgements whose SACK blocks were not compared");
+  add("spoiled", sum(&WorkerCounters::spoiled_not_followed), "segments that left with a wrong checksum of which nobody is told");
   add("copies", sum(&WorkerCounters::copies_not_followed), "copies of packets of which nobody is told who made them");
   add("capture_traces", sum(&WorkerCounters::traces_refused), "times that a leg's copies and capture loss were not followed");
   add("event_ring", sum(&WorkerCounters::events_dropped), "events dropped");

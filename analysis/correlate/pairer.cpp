@@ -15,9 +15,10 @@ constexpr double kThreshold = 0.8;     // below, legs stay unpaired and are coun
 constexpr double kRivalMargin = 0.03;  // a candidate that is so close to the best is its rival
 constexpr double kOtherTunnel = 0.05;  // less for a leg with another tunnel key: more than makes a rival, and no reason by itself
 constexpr double kKnown = 0.99;
+constexpr double kOneOpening = 0.99;  // a number that something else confirms
 // What takes over from an earlier pairing is sure, and that was less so by more than the order of arrival explains. Where that is
 // by likelihood, it is enough that packets are the same.
-constexpr double kTakesOver = 0.97, kTakesOverBy = 0.05;
+constexpr double kTakesOver = 0.97, kTakesOverBy = 0.035;
 constexpr size_t kTakenBackMax = 8;  // pairings of one leg
 
 uint64_t client_key(const LegState& leg) { return KeyedHash().add(8).add(leg.protocol).add(leg.client).value(); }
@@ -42,6 +43,20 @@ bool Pairer::known_to_pair(const LegState& a, const LegState& b) const {
             is(inner, k.second_point, k.second_client, k.second_server)) ||
            (is(inner, k.first_point, k.first_client, k.first_server) &&
             is(outer, k.second_point, k.second_client, k.second_server));
+  });
+}
+
+// Who scans gives its openings toward all servers one sequence number, from one port, and many bots share one among them: then the
+// number alone does not tell which of them is which, where their ends have nothing in common.
+bool Pairer::is_number_of_several(const LegState& leg, const LegState& other, const std::vector<uint64_t>& with_number) const {
+  return std::any_of(with_number.begin(), with_number.end(), [&](uint64_t id) {
+    const LegState* third = store_.leg(id);
+    if (third == nullptr) return false;
+    const LegState& own = third->point == leg.point ? leg : other;
+    const bool is_of_own = store_.place_of(id).connection_id == store_.place_of(own.id.value()).connection_id;
+    if (third->point != own.point || is_of_own) return false;
+    return third->client == own.client ? third->server != own.server
+                                       : third->client.address != own.client.address && leg.client != other.client;
   });
 }
 
@@ -162,6 +177,9 @@ Pairer::Match Pairer::find(uint64_t leg_id, int point, uint8_t trigger, Candidat
       seen.push_back(id);
       const double found = score(row, leg, *other);
       if (candidate == Candidate::taken && !may_take_over(row, leg, *other, found)) continue;
+      if (reach == PairingReach::neighbours && row.method == PairingMethod::sequence && found < kOneOpening &&
+          is_number_of_several(leg, *other, candidates.legs))
+        continue;
       // What very many legs share is itself no evidence: it takes more then.
       if (found < (candidates.others > 0 ? kThresholdAmongMany : kThreshold)) continue;
       if (found > best.confidence) {

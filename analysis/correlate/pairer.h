@@ -82,6 +82,7 @@ class Pairer {
   bool gives_way(const LegState& leg, PointIndex toward, const PairingMethodRow& row, double to) const;
   bool is_likely(const LegState& leg, PointIndex toward) const;
   bool known_to_pair(const LegState& a, const LegState& b) const;
+  bool is_number_of_several(const LegState& leg, const LegState& other, const std::vector<uint64_t>& with_number) const;
   double score(const PairingMethodRow& row, const LegState& leg, const LegState& other) const;
 
   const ConnectionStore& store_;

@@ -13,6 +13,7 @@ namespace {
 
 bool is_tcp(const LegState& leg) { return leg.protocol == ip_protocol::tcp; }
 
+constexpr double kSameOpening = 0.99;
 constexpr int64_t kTransitNs = 20'000'000;  // the same SYN, twice within so long, has gone through a device
 
 // ---- same five-tuple: nothing rewritten ----
@@ -78,7 +79,9 @@ double sequence_score(const LegState& leg, const LegState& other) {
   const bool may_be_chosen =
       leg.client_isn == 0 || (are_both_offers && !offer_the_same(leg.client_options, other.client_options));
   if (may_be_chosen && !is_near && !shared.timestamp) return 0.7;
-  return shared.timestamp && is_near ? 0.99 : is_near || shared.timestamp ? 0.95 : 0.9;
+  // Who scans gives all its openings one number, and then it is the server that tells which is which.
+  if (is_near && (shared.timestamp || shared.ip_id || leg.server == other.server)) return kSameOpening;
+  return is_near || shared.timestamp ? 0.95 : 0.9;
 }
 
 // ---- what a device leaves of a SYN whose sequence number it rewrites: TCP timestamp, IP ID ----
@@ -139,6 +142,8 @@ std::optional<uint64_t> sighted_key(const LegState& leg) {
   if (!is_tcp(leg) || !leg.midstream || leg.sighted.empty() || !(leg.sighted.back().tcp_flags & tcp_flag::ack))
     return std::nullopt;
   const PacketFacts& last = leg.sighted.back();
+  // What refuses a SYN has no number of its own, and acknowledges one that who scans gives to all.
+  if ((last.tcp_flags & tcp_flag::rst) && last.seq == 0) return std::nullopt;
   return KeyedHash().add(5).add(last.seq).add(last.ack).add(last.payload_length).add(last.tsval).value();
 }
 

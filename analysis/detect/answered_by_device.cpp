@@ -157,12 +157,19 @@ void look(Connection& c, const DetectorView& view, Verdicts& out) {
 std::string sentence(const FindingGroup& group, const DetectorView& view) {
   const SentenceWords words(group, view.options.path);
 
+  const bool is_unblamed = group.record.where.kind == Where::Kind::unknown;
   if (group.attempts == 0) {
     const uint64_t count = group.record.count;
+    if (is_unblamed)
+      return plural(count, "request") + " of " + words.connections + " " + std::string(by_number(count, "was", "were")) +
+             " answered with an error, and not seen to go on to a server." + words.remark;
     return words.device + " answered " + plural(count, "request") + " of " + words.connections +
            " with an error of its own: nothing went to " + words.second + " for " + std::string(by_number(count, "it", "them")) +
            "." + words.example;
   }
+  if (is_unblamed)
+    return plural(group.attempts, "SYN") + " of " + words.connections + " " +
+           std::string(by_number(group.attempts, "was", "were")) + " answered, and not seen to go on to a server." + words.remark;
   return words.device + " answered " + plural(group.attempts, "SYN") + " of " + words.connections +
          " in the server's place: no SYN went to " + words.second + ", and no SYN-ACK came from there." + words.remark;
 }

@@ -102,6 +102,10 @@ void look(Connection& c, const DetectorView& view, Verdicts& out) {
 std::string sentence(const FindingGroup& group, const DetectorView& view) {
   const SentenceWords words(group, view.options.path);
 
+  if (group.record.where.kind == Where::Kind::unknown)
+    return plural(group.record.count, "datagram") + " from the " + words.sender + " of " + words.connections + " " +
+           std::string(by_number(group.record.count, "was", "were")) + " seen on one side of a device and not on the other." +
+           words.remark;
   return words.device + " dropped " + plural(group.record.count, "datagram") + " from the " + words.sender + " of " +
          words.connections + ": " + words.seen_entering + "." + words.remark;
 }

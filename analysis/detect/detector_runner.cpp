@@ -260,6 +260,7 @@ Doubt DetectorRunner::doubt_of(const Connection& connection, const FateEvent& ev
   // It may be all that its direction has shown, so that its pair cannot know that the point shows nothing of that direction.
   if (of_reset && knowledge_.misses(event.absent_at, ports, time_ns, time_ns)) return Doubt::not_covered;
   if (was_seen_beyond(connection, event)) return Doubt::seen_beyond;
+  if (event.is_unrepaired) return Doubt::acknowledged;  // as its sender's silence says
   if (knowledge_.is_blind(event.absent_at, ports, time_ns)) return Doubt::not_covered;
   const Crossing* crossing = crossing_of(connection, event);
   return crossing != nullptr && is_leak(*crossing, connection) ? Doubt::path_unknown : Doubt::none;

@@ -135,6 +135,9 @@ void look(Connection& c, const DetectorView& view, Verdicts& out) {
 std::string sentence(const FindingGroup& group, const DetectorView& view) {
   const SentenceWords words(group, view.options.path);
 
+  if (group.record.where.kind == Where::Kind::unknown)
+    return words.connections + std::string(by_number(group.connections, " was", " were")) +
+           " closed, and not all data from the server was seen on the client's side." + words.remark;
   return words.device + " closed " + words.connections + " with data from the server still in hand." + words.example;
 }
 

@@ -54,10 +54,16 @@ int64_t due_ns(const Connection& c, const DetectorView&) {
   return is_open_question(c) ? silence_due_ns(a) : kTimeMax;
 }
 
+// The client has gone on: then it has the SYN-ACK, whoever showed it.
+bool has_acknowledged(const LegState& leg, const PacketFacts& answer) {
+  return leg.established && leg.established->from == Side::client && leg.established->ack == answer.seq + 1;
+}
+
 // The answer was seen nearer to the server: the first neighbours between which it ended.
 void answer_lost(const Handshake& handshake, Observation o, const LegState& seen, const DetectorView& view, Verdicts& out) {
   const int64_t timeout_ns = view.options.device_timeout_ns;
   const PacketFacts& answer = *seen.syn_ack;
+  if (has_acknowledged(seen, answer)) return;
   o.direction = FindingDirection::server_to_client;
   o.evidence.push_back(present_at(answer, "SYN-ACK of the server"));
   std::optional<AbsenceProof> failed;

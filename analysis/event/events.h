@@ -129,7 +129,8 @@ struct alignas(64) PairSighting {
   Side from;
   Kind kind;
   uint8_t pair_generation;
-  DuplicateState same;  // as a packet that the point has shown already
+  DuplicateState same : 7;  // as a packet that the point has shown already
+  bool checksum_fits : 1;   // see SightingFlag
   PathSide device;      // on which side of its leg the device is that the pair crosses
   uint16_t window;      // unscaled; of a datagram whether it came in fragments
   uint16_t checksum;    // TCP; 0: none that could be compared
@@ -153,6 +154,8 @@ inline uint16_t comparable_checksum(const Sighting& s) {
   return s.payload_length > 0 && is_plain && s.protocol == ip_protocol::tcp ? s.mss : uint16_t{0};
 }
 inline uint16_t comparable_checksum(const PairSighting& s) { return s.checksum; }
+inline bool checksum_fits(const Sighting& s) { return s.has(SightingFlag::checksum_fits); }
+inline bool checksum_fits(const PairSighting& s) { return s.checksum_fits; }
 
 // Kind::first_fragment tells that a datagram has begun to pass a point, with the facts that it will have there if the rest comes.
 //
@@ -287,6 +290,7 @@ struct FateEvent {
   PassageCount passage{};  // passage
   SackCrossing sack{};     // sack_not_translated
   Fragments fragments{};   // datagram_lost
+  bool is_unrepaired = false;  // segment_lost: its sender has not sent it again in the time that it would have taken
 };
 
 }  // namespace parallax

@@ -36,6 +36,7 @@ struct alignas(64) WorkerCounters {
   Counter hints_not_told;       // live: no room for what might only have helped to find a partner
   Counter log_overflows;        // legs whose early sightings did not fit
   Counter pending_overflows;    // packets whose fate could not be followed
+  Counter spoiled_not_followed;  // segments with a wrong checksum for which there was no room
   Counter copies_not_followed;  // packets that a point showed twice for which there was no room
   Counter sacks_not_compared;   // acknowledgements with SACK blocks for which there was no room
   Counter traces_refused;       // times that an odd leg got no trace

@@ -25,6 +25,8 @@ struct Pending {
   bool covered : 1;       // another copy of these bytes was seen leaving since
   bool acknowledged : 1;  // when it entered, its receiver had it already
   bool again : 1;         // what it says had left before
+  bool repeats : 1;       // its sender sends again: bytes that had entered before, or after it these, or such before them
+  bool checksum_fits : 1;
 
   // Sighting, PairSighting.
   template <typename Packet>
@@ -47,7 +49,9 @@ struct Pending {
         zero_window(s.window == 0),
         covered(false),
         acknowledged(false),
-        again(false) {}
+        again(false),
+        repeats(false),
+        checksum_fits(parallax::checksum_fits(s)) {}
   Pending() = default;
 
   bool has(uint8_t flags) const { return (tcp_flags & flags) != 0; }

@@ -173,7 +173,11 @@ bool PairTable::copy_is_awaited(const Pair& pair, Side sender, bool enters, cons
   half.entering_seen = true;
   if (in.data) {
     const uint32_t end = in.seq + in.length;
-    if (half.has_end && sequence_before(in.seq, half.end)) half.overlaps = true;
+    if (half.has_end && sequence_before(in.seq, half.end)) {
+      if (waits_already(pair, sender, in)) return take_copy(pair, sender, true, in);
+      half.overlaps = in.repeats = true;
+      take_repetition(pair, sender, in);
+    }
     if (!half.has_end || sequence_before(half.end, end)) half.end = end;
     half.has_end = true;
   }
@@ -191,6 +195,7 @@ bool PairTable::copy_is_awaited(const Pair& pair, Side sender, bool enters, cons
     matched(pair, sender, in, pool_.remove(pair.half[sender].early, previous, node));
     return;
   }
+  if (pair.datagrams) in.covered = is_bare_copy(pair, sender, in);
   wait(pair, sender, pair.half[sender].entered, in);
   if (!pair.offset[sender].known()) [[unlikely]]
     learn(pair, sender, in, true);
@@ -319,6 +324,7 @@ void PairTable::matched(Pair& pair, Side sender, const Pending& in, const Pendin
 
 void PairTable::match_datagram(Pair& pair, Side sender, const Pending& in, const Pending& out) {
   if (out.window != 0) forget_first_fragment(pair, sender, out);
+  if (in.ip_id == 0) mark_bare_copies(pair, sender, in);
   if (!pair.may_move) return;
   pair.first_matched_ns = std::min(pair.first_matched_ns, in.order_ns);
   pair.last_matched_ns = std::max(pair.last_matched_ns, in.order_ns);
@@ -331,11 +337,13 @@ void PairTable::match_datagram(Pair& pair, Side sender, const Pending& in, const
   pair.half[sender].newest_left_ns = std::max(pair.half[sender].newest_left_ns, in.order_ns);
   if (in.ip_id == 0 || in.ip_id != out.ip_id || in.length != out.length || out.seq - in.seq != pair.offset[sender].value())
     return;
-  const bool is_comparable = in.checksum != 0 && out.checksum != 0 && in.window == out.window && in.tcp_flags == out.tcp_flags;
-  if (is_comparable && pair.half[sender].checksum_shift.is_altered(in.checksum, out.checksum, limits_.offline)) [[unlikely]]
-    tell_changed(
-        pair, sender, in, out, PacketLabel::altered_by_device,
-        limits_.offline && out.checksum == kWrongChecksum ? FateEventType::checksum_spoiled : FateEventType::segment_altered);
+  const bool left_wrong = limits_.offline && out.checksum == kWrongChecksum;
+  const bool is_comparable = in.checksum != 0 && out.checksum != 0 && in.window == out.window && in.tcp_flags == out.tcp_flags &&
+                             (!left_wrong || in.checksum_fits);  // of what was cut nobody knows
+  if (is_comparable && pair.half[sender].checksum_shift.is_altered(in.checksum, out.checksum, limits_.offline)) [[unlikely]] {
+    left_wrong ? hold_spoiled(pair, sender, in, out)
+               : tell_changed(pair, sender, in, out, PacketLabel::altered_by_device, FateEventType::segment_altered);
+  }
   if (is_late && stamps_tell_order(pair, sender, in, out)) [[unlikely]]
     tell_changed(pair, sender, in, out, PacketLabel::reordered_by_device, FateEventType::segment_reordered);
 }

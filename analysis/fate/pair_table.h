@@ -49,16 +49,24 @@ inline constexpr uint64_t kTransitsKnown = 4;
 // A forwarder that works takes milliseconds at the most. Of each direction of a pair so many segments that took longer are told.
 inline constexpr int64_t kHeldNs = 100'000'000;
 inline constexpr uint8_t kHeldTold = 64;
+// A sender repeats what is not acknowledged within its timer: a second or less where a handshake has shown the round trip (RFC
+// 6298), 3 s before that.
+inline constexpr int64_t kSentAgainNs = 4'000'000'000;
+// A datagram without an ID that says the same so soon after another may be that one, shown twice.
+inline constexpr int64_t kBareCopyNs = 1'000'000;
 }  // namespace pair_wait
 
-// Bits that stand in the checksum of what is kept of few packets: of such as carry SACK blocks (with sack_note), of copies, and
-// of datagrams that have begun to leave.
+// Bits that stand in the checksum of what is kept of few packets: of such as carry SACK blocks (with sack_note), of copies, of
+// datagrams that have begun to leave, and of segments of which their sender has still to show whether they arrived.
 namespace pair_note {
 inline constexpr uint16_t kEnters = 2;    // seen where it enters the device
 inline constexpr uint16_t kOfServer = 4;  // sent by it
 inline constexpr uint16_t kCopy = 8;      // shown by a point that had shown it before
 inline constexpr uint16_t kProved = 16;   // a copy that never entered
 inline constexpr uint16_t kFirst = 32;    // the first fragment of a datagram, seen where it leaves the device
+inline constexpr uint16_t kSpoiled = 64;  // a segment that left with a wrong checksum; its other sighting follows
+inline constexpr uint16_t kUnmissed = 128;  // one that seems lost, and that its sender has not sent again
+inline constexpr uint16_t kHeld = kSpoiled | kUnmissed;  // until the sender shows whether it arrived
 }  // namespace pair_note
 
 struct PairLimits {
@@ -163,6 +171,7 @@ class PairTable {
     bool entering_seen : 1 = false;
     bool has_end : 1 = false;
     bool overlaps : 1 = false;  // of what waits in `entered`, some may be of the same bytes
+    bool holds : 1 = false;     // among the notes there may be some of pair_note::kHeld
   };
   static_assert(sizeof(Half) == 64);
   struct alignas(64) Pair {
@@ -225,10 +234,19 @@ class PairTable {
   bool first_has_left(Pair& pair, Side sender, const Pending& in);
   void forget_first_fragment(Pair& pair, Side sender, const Pending& out);
   void take_copy(Pair& pair, Side sender, bool enters, const Pending& copy);
+  bool waits_already(const Pair& pair, Side sender, const Pending& copy) const;
   PacketQueue& notes_of(const Pair& pair) { return pair_notes_[number_of(pair)]; }
   bool take_other_copy(Pair& pair, Side sender, bool enters, const Pending& copy);
   void hold_copy(Pair& pair, Side sender, uint16_t kind, const Pending& copy);
   void decide_copies(Pair& pair, int64_t now_ns);
+  void mark_bare_copies(Pair& pair, Side sender, const Pending& in);
+  bool is_bare_copy(const Pair& pair, Side sender, const Pending& in) const;
+  void hold_spoiled(Pair& pair, Side sender, const Pending& in, const Pending& out);
+  bool hold_unmissed(Pair& pair, Side sender, const Pending& in);
+  void take_repetition(Pair& pair, Side sender, const Pending& again);
+  void decide_held(Pair& pair, int64_t now_ns, bool is_over);
+  uint32_t decide_held(Pair& pair, uint32_t previous, bool may_repeat);
+  bool is_quiet_after(const Pair& pair, Side sender, const Pending& in) const;
 
   // Matching: pair_table.cpp.
   template <typename Packet>  // Sighting, PairSighting
@@ -292,6 +310,7 @@ class PairTable {
   bool is_near_in_transit(const Pair& pair, Side sender, const Pending& in, const Pending& out) const;
   bool left_altered(Pair& pair, Side sender, const Pending& in);
   bool entered_altered(Pair& pair, Side sender, const Pending& out);
+  bool passed_the_other_way(Pair& pair, Side sender, const Pending& reset);
   bool has_rival(const Pair& pair, Side sender, const Pending& in) const;
   // Packets were seen at both points, and none of them at both: the clocks, or what the device rewrites, hide what crosses.
   static bool nothing_matched(const Pair& pair) {
@@ -308,6 +327,7 @@ class PairTable {
   AbsenceProof absence_of(Pair& pair, Side sender, const Pending& in, int64_t waited_ns);
   bool is_answered_by_device(const Pair& pair, Side sender, const Pending& syn) const;
   void decide_lost(Pair& pair, Side sender, const Pending& in, int64_t waited_ns);
+  void lose_segment(Pair& pair, Side sender, const Pending& in, int64_t decided_ns, bool is_unrepaired = false);
   void decide_injected(Pair& pair, Side sender, const Pending& out, int64_t waited_ns);
   // It may have entered before anything was followed.
   static bool may_have_entered_before(const Pair& pair, const Pending& out, int64_t waited_ns) {
@@ -333,7 +353,7 @@ class PairTable {
   bool has_point_beyond(const Pair& pair, Side seen_at) const;
   void tell_one_sided(const Pair& pair, Side sender, const Pending& p, bool lost, int64_t decided_ns);
   void tell(const Pair& pair, Side sender, FateEventType type, const Pending& p, bool lost, int64_t decided_ns,
-            const SackCrossing& sack = {}, Fragments fragments = {});
+            const SackCrossing& sack = {}, Fragments fragments = {}, bool is_unrepaired = false);
   FateEvent event_of(const Pair& pair, FateEventType type) const;
   void count_passage(Passing& passing, DeviceIndex device, Direction direction, bool seen, int64_t order_ns) {
     // Unsigned: times before the tick are far beyond it.

@@ -24,6 +24,7 @@ void PairTable::expire_due(Pair& pair, int64_t now_ns) {
       if (queue->head != kNone) pair.due_ns = std::min(pair.due_ns, pool_[queue->head].order_ns + limits_.device_timeout_ns);
     }
   }
+  decide_held(pair, now_ns, false);
 }
 
 // Decides what can be. `now_ns`: what lies before it has been released; fates that would need more time stay undecided.
@@ -55,6 +56,7 @@ void PairTable::settle(Pair& pair, int64_t now_ns) {
     }
   }
   decide_copies(pair, now_ns);
+  decide_held(pair, now_ns, true);
 }
 
 void PairTable::close(Pair& pair, int64_t now_ns) {
@@ -150,6 +152,26 @@ bool PairTable::entered_altered(Pair& pair, Side sender, const Pending& out) {
   return false;
 }
 
+// Stamps of two ports may differ by more than they say, so that what refuses a SYN is seen before it at one point, and taken for the
+// client's: at the other one it goes the other way.
+bool PairTable::passed_the_other_way(Pair& pair, Side sender, const Pending& reset) {
+  if (!reset.has(tcp_flag::rst) || !reset.has(tcp_flag::ack)) return false;
+  const Side other = opposite(sender);
+  for (PacketQueue* queue : {&pair.half[other].entered, &pair.half[other].early}) {
+    for (uint32_t previous = kNone, node = queue->head; node != kNone; previous = node, node = pool_[node].next) {
+      const Pending& twin = pool_[node];
+      const bool is_same = twin.seq == reset.seq && twin.ack == reset.ack && twin.tcp_flags == reset.tcp_flags &&
+                           std::abs(twin.order_ns - reset.order_ns) <= pair_wait::kLeastNs;
+      if (!is_same) continue;
+      pool_.remove(*queue, previous, node);
+      queue == &pair.half[other].entered ? leave_undecided(pair, other, Doubt::clock_uncertain)
+                                         : leave_unexplained(pair, other, Doubt::clock_uncertain);
+      return true;
+    }
+  }
+  return false;
+}
+
 // A packet left that nothing explains, and it bears the same ID: the device may have changed its numbers or its length. Of a
 // datagram it may have changed all, and without an ID that it left in time is enough.
 bool PairTable::has_rival(const Pair& pair, Side sender, const Pending& in) const {
@@ -187,6 +209,7 @@ AbsenceProof PairTable::absence_of(Pair& pair, Side sender, const Pending& in, i
   const bool begun = pair.fates_from_ns == kTimeMin || from - pair_wait::kLeastNs >= pair.fates_from_ns;
   proof.unless(!begun, Doubt::clock_uncertain);
   proof.unless(pair.not_followed[sender].near(in.order_ns, limits_.device_timeout_ns), Doubt::not_covered);
+  proof.unless(pair.datagrams && in.covered, Doubt::rival);
   proof.unless(!reset && has_rival(pair, sender, in), Doubt::rival);
   const int64_t likely =
       in.order_ns +
@@ -222,6 +245,7 @@ bool PairTable::is_answered_by_device(const Pair& pair, Side sender, const Pendi
 
 void PairTable::decide_lost(Pair& pair, Side sender, const Pending& in, int64_t waited_ns) {
   if (left_altered(pair, sender, in)) return;
+  if (passed_the_other_way(pair, sender, in)) return leave_undecided(pair, sender, Doubt::clock_uncertain);
   if (in.has(tcp_flag::rst)) tell_one_sided(pair, sender, in, true, in.order_ns + waited_ns);
   const AbsenceProof proof = absence_of(pair, sender, in, waited_ns);
   if (was_missed(pair, sender, in) && proof.covered() == proof.expected()) count_missed(pair, sender, proof.point(), in.order_ns);
@@ -229,19 +253,29 @@ void PairTable::decide_lost(Pair& pair, Side sender, const Pending& in, int64_t 
   if (pair.datagrams) return lose_datagram(pair, sender, in, waited_ns);
   // The correlator counts it as answered, and tells of it.
   if (in.has(tcp_flag::syn) && is_answered_by_device(pair, sender, in)) return leave_undecided(pair, sender, Doubt::rival);
-  if (notes_.wanted()) note(pair, in, pair.point[sender], PacketLabel::lost_in_device);
   const int64_t decided_ns = in.order_ns + waited_ns;
   const bool reset = in.has(tcp_flag::rst);
-  if (!reset && !in.data && !in.has(tcp_flag::syn)) return lose_control(pair, sender, in, decided_ns);
+  if (in.data && !reset) {
+    const bool is_sent_again = in.repeats || in.covered;
+    if (is_sent_again || in.has(tcp_flag::syn) || !hold_unmissed(pair, sender, in)) lose_segment(pair, sender, in, decided_ns);
+    return;
+  }
+  if (notes_.wanted()) note(pair, in, pair.point[sender], PacketLabel::lost_in_device);
+  if (!reset && !in.has(tcp_flag::syn)) return lose_control(pair, sender, in, decided_ns);
   ++pair.lost[sender];
   counters_of(pair, sender).lost.add();
-  if (reset) {
-    if (pair.reset_crossed_ns[sender] == kTimeMax) tell(pair, sender, FateEventType::reset_not_forwarded, in, true, decided_ns);
-  } else if (in.data) {
-    ++pair.segments_lost[sender];
-    counters_.segments_lost[crossed(pair)][travel(pair, sender)].add();
-    tell(pair, sender, FateEventType::segment_lost, in, true, decided_ns);
-  }  // else a SYN: handshakes have detectors of their own
+  if (reset && pair.reset_crossed_ns[sender] == kTimeMax)
+    tell(pair, sender, FateEventType::reset_not_forwarded, in, true, decided_ns);
+  // Else a SYN: handshakes have detectors of their own.
+}
+
+void PairTable::lose_segment(Pair& pair, Side sender, const Pending& in, int64_t decided_ns, bool is_unrepaired) {
+  if (notes_.wanted()) note(pair, in, pair.point[sender], PacketLabel::lost_in_device);
+  ++pair.lost[sender];
+  ++pair.segments_lost[sender];
+  counters_of(pair, sender).lost.add();
+  counters_.segments_lost[crossed(pair)][travel(pair, sender)].add();
+  tell(pair, sender, FateEventType::segment_lost, in, true, decided_ns, {}, {}, is_unrepaired);
 }
 
 // ---- datagrams ----
@@ -381,6 +415,7 @@ bool PairTable::is_in_time(const Pair& pair, Side sender, const Pending& out) co
 
 void PairTable::decide_injected(Pair& pair, Side sender, const Pending& out, int64_t waited_ns) {
   if (entered_altered(pair, sender, out)) return;
+  if (passed_the_other_way(pair, sender, out)) return leave_unexplained(pair, sender, Doubt::clock_uncertain);
   tell_one_sided(pair, sender, out, false, out.order_ns + waited_ns);
   // What the device makes of a datagram need have nothing in common with it.
   if (pair.datagrams) return leave_unexplained(pair, sender, Doubt::rival);
@@ -435,7 +470,7 @@ void PairTable::tell_one_sided(const Pair& pair, Side sender, const Pending& p, 
 
 // `lost`: seen entering and absent where it leaves; else the other way round.
 void PairTable::tell(const Pair& pair, Side sender, FateEventType type, const Pending& p, bool lost, int64_t decided_ns,
-                     const SackCrossing& sack, Fragments fragments) {
+                     const SackCrossing& sack, Fragments fragments, bool is_unrepaired) {
   const Side seen_at = lost ? sender : opposite(sender);
   const FateEvent event{.type = type,
                         .home = worker_,
@@ -463,7 +498,8 @@ void PairTable::tell(const Pair& pair, Side sender, FateEventType type, const Pe
                         .seq_at_absent = lost ? p.seq + pair.offset[sender].value() : p.seq - pair.offset[sender].value(),
                         .stats = {},
                         .sack = sack,
-                        .fragments = fragments};
+                        .fragments = fragments,
+                        .is_unrepaired = is_unrepaired};
   // It may be lost: room is kept for the end of every pair.
   if (!events_.send(event, limits_.pairs)) counters_.events_dropped.add();
 }

@@ -1,6 +1,11 @@
 // What few packets bring, and what is kept of them beside the packets that wait: SACK blocks, which a device that moves sequence
 // numbers has to move as it moves the acknowledgement number; copies; segments that were held back; and first fragments.
+#include <algorithm>
+#include <cstdlib>
+
 #include "analysis/fate/pair_table.h"
+#include "analysis/model/sequence.h"
+#include "analysis/tcp/capture_trace.h"
 
 namespace parallax {
 namespace {
@@ -12,6 +17,7 @@ Side sender_of(const Pending& note) { return is(note, pair_note::kOfServer) ? Si
 uint16_t bits_of(Side sender, bool enters) {
   return static_cast<uint16_t>((sender == Side::server ? pair_note::kOfServer : 0) | (enters ? pair_note::kEnters : 0));
 }
+bool is_held(const Pending& note) { return is(note, pair_note::kHeld) && is(note, pair_note::kEnters); }
 bool have_same_id(const Pending& in, const Pending& out) { return in.ip_id != 0 && in.ip_id == out.ip_id; }
 
 // All that a device leaves alone of a segment, and its numbers as far as this one is known to move them.
@@ -30,7 +36,7 @@ void PairTable::drop_notes(Pair& pair, int64_t now_ns) {
     const uint32_t next = note.next;
     const int64_t kept_ns =
         is(note, pair_note::kFirst) ? 2 * limits_.device_timeout_ns + note.stamp_uncertainty_ns : limits_.device_timeout_ns;
-    if (!is(note, pair_note::kCopy) && note.order_ns < now_ns - kept_ns) {
+    if (!is(note, pair_note::kCopy | pair_note::kHeld) && note.order_ns < now_ns - kept_ns) {
       pool_.remove(notes_of(pair), previous, node);
     } else {
       previous = node;
@@ -54,7 +60,8 @@ void PairTable::take_sack(Pair& pair, const PairSighting& s) {
   uint32_t best = kNone, before_best = kNone;
   for (uint32_t previous = kNone, node = notes_of(pair).head; node != kNone; previous = node, node = pool_[node].next) {
     const Pending& other = pool_[node];
-    if (is(other, pair_note::kCopy) || is(other, pair_note::kEnters) == enters || sender_of(other) != sender) continue;
+    if (is(other, pair_note::kCopy | pair_note::kHeld) || is(other, pair_note::kEnters) == enters || sender_of(other) != sender)
+      continue;
     const Pending &in = enters ? note : other, &out = enters ? other : note;
     if (!are_one_packet(own, peer, in, out)) continue;
     const bool same_id = have_same_id(in, out);
@@ -90,6 +97,18 @@ void PairTable::compare_sacks(const Pair& pair, Side sender, const Pending& in, 
 void PairTable::take_copy(Pair& pair, Side sender, bool enters, const Pending& copy) {
   if (!enters) ++pair.repeated[sender].copies;
   if (!take_other_copy(pair, sender, enters, copy)) hold_copy(pair, sender, enters ? pair_note::kEnters : uint16_t{0}, copy);
+}
+
+// It has entered, and is shown once more: the first copies of a leg are not known as such before, for nothing is kept yet of what it
+// has shown.
+bool PairTable::waits_already(const Pair& pair, Side sender, const Pending& copy) const {
+  if (copy.ip_id == 0) return false;
+  for (uint32_t node = pair.half[sender].entered.head; node != kNone; node = pool_[node].next) {
+    const Pending& in = pool_[node];
+    const bool is_same = in.seq == copy.seq && in.length == copy.length && in.ip_id == copy.ip_id && in.tcp_flags == copy.tcp_flags;
+    if (is_same && copy.order_ns - in.order_ns <= CaptureTraces::kCopyNs) return true;
+  }
+  return false;
 }
 
 // The same one at the other point.
@@ -138,6 +157,121 @@ void PairTable::decide_copies(Pair& pair, int64_t now_ns) {
     if (notes_.wanted()) note(pair, copy, pair.point[opposite(sender)], PacketLabel::duplicated_by_device);
     tell(pair, sender, FateEventType::duplicated, copy, false, copy.order_ns + waited_ns);
   }
+}
+
+// ---- segments of which their sender shows whether they arrived ----
+
+// Its receiver throws away what has a wrong checksum, and its sender sends it again. What is acknowledged without that was right on
+// the wire: a capture in a host shows what the host leaves to its network card.
+void PairTable::hold_spoiled(Pair& pair, Side sender, const Pending& in, const Pending& out) {
+  if (notes_of(pair).size + 2 > kNotesHeld) return counters_.spoiled_not_followed.add();
+  Pending entered = in, left = out;
+  entered.checksum = static_cast<uint16_t>(bits_of(sender, true) | pair_note::kSpoiled);
+  left.checksum = static_cast<uint16_t>(bits_of(sender, false) | pair_note::kSpoiled);
+  pool_.append(notes_of(pair), entered);  // of files only, for which the pool grows
+  pool_.append(notes_of(pair), left);
+  pair.half[sender].holds = true;
+}
+
+// Never seen to leave, and not sent again either: the sender may have been told that it arrived where no port of the sensor was.
+// False: there is no room to wait for more.
+bool PairTable::hold_unmissed(Pair& pair, Side sender, const Pending& in) {
+  if (notes_of(pair).size >= kNotesHeld) return false;
+  Pending held = in;
+  held.checksum = static_cast<uint16_t>(bits_of(sender, true) | pair_note::kUnmissed);
+  if (!pool_.append(notes_of(pair), held)) return false;
+  pair.half[sender].holds = true;
+  pair.due_ns = std::min(pair.due_ns, in.order_ns + pair_wait::kSentAgainNs);
+  return true;
+}
+
+// The sender repeats bytes: of what is not acknowledged the first, so that what comes after them may be missing as well.
+void PairTable::take_repetition(Pair& pair, Side sender, const Pending& again) {
+  for (uint32_t node = pair.half[sender].entered.head; node != kNone; node = pool_[node].next)
+    pool_[node].repeats |= sequence_before(again.seq, pool_[node].end());
+  if (!pair.half[sender].holds) return;
+  for (uint32_t previous = kNone, node = notes_of(pair).head; node != kNone;) {
+    const Pending& held = pool_[node];
+    const bool is_of_it = is_held(held) && sender_of(held) == sender && sequence_before(again.seq, held.seq + held.length);
+    if (is_of_it) {
+      node = decide_held(pair, previous, true);
+    } else {
+      previous = node;
+      node = held.next;
+    }
+  }
+}
+
+// Those that have been waited for long enough, or all.
+void PairTable::decide_held(Pair& pair, int64_t now_ns, bool is_over) {
+  if (!pair.half[Side::client].holds && !pair.half[Side::server].holds) return;
+  pair.half[Side::client].holds = pair.half[Side::server].holds = false;
+  for (uint32_t previous = kNone, node = notes_of(pair).head; node != kNone;) {
+    const Pending& held = pool_[node];
+    const int64_t until_ns = held.order_ns + pair_wait::kSentAgainNs;
+    if (is_held(held) && (is_over || until_ns < now_ns)) {
+      node = decide_held(pair, previous, until_ns >= now_ns);
+      continue;
+    }
+    if (is_held(held)) {
+      pair.half[sender_of(held)].holds = true;
+      pair.due_ns = std::min(pair.due_ns, until_ns);
+    }
+    previous = node;
+    node = held.next;
+  }
+}
+
+// The note after `previous` (kNone: the first). `may_repeat`: its sender does, or would have had no time to. Returns what comes
+// after it.
+uint32_t PairTable::decide_held(Pair& pair, uint32_t previous, bool may_repeat) {
+  PacketQueue& notes = notes_of(pair);
+  const auto take_next = [&] { return pool_.remove(notes, previous, previous == kNone ? notes.head : pool_[previous].next); };
+  const Pending in = take_next();
+  const Side sender = sender_of(in);
+  const bool has_arrived = is_acknowledged(pair, sender, in.end());
+  if (is(in, pair_note::kSpoiled)) {
+    const Pending out = take_next();
+    const bool has_repeated = may_repeat && pair.acknowledged[sender].at_receiver_known;
+    if (has_repeated && !has_arrived)
+      tell_changed(pair, sender, in, out, PacketLabel::altered_by_device, FateEventType::checksum_spoiled);
+  } else if (has_arrived) {
+    leave_undecided(pair, sender, Doubt::acknowledged);
+    count_missed(pair, sender, pair.point[opposite(sender)], in.order_ns);
+  } else {
+    lose_segment(pair, sender, in, in.order_ns + limits_.device_timeout_ns, !may_repeat && is_quiet_after(pair, sender, in));
+  }
+  return previous == kNone ? notes.head : pool_[previous].next;
+}
+
+// The sender was watched for as long as it takes to send again, and neither side has reset the connection.
+bool PairTable::is_quiet_after(const Pair& pair, Side sender, const Pending& in) const {
+  const bool was_reset = pair.reset_crossed_ns[Side::client] != kTimeMax || pair.reset_crossed_ns[Side::server] != kTimeMax;
+  AbsenceProof watched(sensor_, pair.point[sender], ports_of(pair, sender));
+  return !was_reset && watched.expect(in.order_ns, in.order_ns + pair_wait::kSentAgainNs).holds();
+}
+
+// ---- datagrams without an ID ----
+
+// What says the same as one that has just left may be that one, shown twice: which of the two it was nothing tells.
+void PairTable::mark_bare_copies(Pair& pair, Side sender, const Pending& in) {
+  Exits& exits = pair.doubtful[sender];
+  const size_t at = pair.next_doubtful[sender]++ % exits.seq.size();
+  exits.in_order_ns[at] = in.order_ns;
+  exits.seq[at] = in.seq;
+  exits.length[at] = in.length;
+  for (uint32_t node = pair.half[sender].entered.head; node != kNone; node = pool_[node].next)
+    pool_[node].covered |= is_bare_copy(pair, sender, pool_[node]);
+}
+
+bool PairTable::is_bare_copy(const Pair& pair, Side sender, const Pending& in) const {
+  if (in.ip_id != 0) return false;
+  const Exits& exits = pair.doubtful[sender];
+  for (size_t i = 0; i < exits.seq.size(); ++i) {
+    const bool is_same = exits.length[i] == in.length && exits.seq[i] == in.seq && in.length > 0;
+    if (is_same && std::abs(in.order_ns - exits.in_order_ns[i]) <= pair_wait::kBareCopyNs) return true;
+  }
+  return false;
 }
 
 // ---- segments that were held back ----

@@ -25,7 +25,7 @@ constexpr size_t kLogSlotsLeast = 1 << 14;
 constexpr int64_t kHairpinLogNs = 100'000'000;
 
 PairSighting pair_sighting_of(const Sighting& s, Side from, DuplicateState same) {
-  return {.release_ns = s.order_ns,
+  PairSighting sighting{.release_ns = s.order_ns,
           .order_ns = s.order_ns,
           .time_ns = s.time_ns,
           .pair = 0,
@@ -42,10 +42,13 @@ PairSighting pair_sighting_of(const Sighting& s, Side from, DuplicateState same)
           .from = from,
           .kind = PairSighting::Kind::packet,
           .pair_generation = 0,
-          .same = same,
+          .same = DuplicateState::fresh,
+          .checksum_fits = checksum_fits(s),
           .device = PathSide::inner,
           .window = s.window,
           .checksum = comparable_checksum(s)};
+  sighting.same = same;
+  return sighting;
 }
 
 // No SACK block is further back: windows end below the one (RFC 7323, 2.3), and senders' at the other.

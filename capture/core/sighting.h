@@ -51,6 +51,7 @@ enum class SightingFlag : uint16_t {
   outer_fragment = 1 << 13,      // and the packet around it was fragmented: this is its first fragment, with the headers of the
                                  // inner packet; lengths are those of the whole inner packet, of which the frame holds less
   completes_datagram = 1 << 14,  // UDP: with this fragment, first or later, all of its datagram has been seen at this port
+  checksum_fits = 1 << 15,       // TCP, of files: it was held against every byte, and is right
 };
 constexpr uint16_t bit(SightingFlag f) { return static_cast<uint16_t>(f); }
 

@@ -426,8 +426,9 @@ void RxWorker::check_checksum(Lane& lane, Sighting& segment, const CapturedPaylo
   } else if (state == ChecksumState::offloaded) {
     segment.mss = 0;
     counters.offloaded_checksums.add();
-  } else if (state == ChecksumState::right && segment.mss == kWrongChecksum) {
-    segment.mss = 0;  // the other zero, as some NATs write it
+  } else if (state == ChecksumState::right) {
+    segment.flags |= bit(SightingFlag::checksum_fits);
+    if (segment.mss == kWrongChecksum) segment.mss = 0;  // the other zero, as some NATs write it
   }
 }
 

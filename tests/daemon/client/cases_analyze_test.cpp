@@ -27,10 +27,11 @@ namespace {
 using testing::HasSubstr;
 using testing::Not;
 
-// How a capture's clock differs from the true one.
+// How a capture's clock differs from the true one, and how much of each frame the capture holds.
 struct Clock {
   double ahead_seconds = 0;
   double drift_ppm = 0;
+  size_t snap_length = 65535;
 };
 
 class CasesAnalyzeTest : public testing::Test {
@@ -61,8 +62,9 @@ class CasesAnalyzeTest : public testing::Test {
         const auto drifted =
             static_cast<int64_t>(static_cast<double>(frame.time_ns - frames.front().time_ns) * clock.drift_ppm * 1e-6);
         const int64_t stamp = frame.time_ns + drifted + static_cast<int64_t>(clock.ahead_seconds * 1e9);
-        bytes.pcap_packet(static_cast<uint32_t>(stamp / 1'000'000'000), static_cast<uint32_t>(stamp % 1'000'000'000), frame.bytes,
-                          static_cast<uint32_t>(frame.bytes.size()));
+        const auto held = static_cast<std::ptrdiff_t>(std::min(frame.bytes.size(), clock.snap_length));
+        bytes.pcap_packet(static_cast<uint32_t>(stamp / 1'000'000'000), static_cast<uint32_t>(stamp % 1'000'000'000),
+                          {frame.bytes.begin(), frame.bytes.begin() + held}, static_cast<uint32_t>(frame.bytes.size()));
       }
       const std::string file = directory_.path() + "/" + path[point] + ".pcap";
       std::ofstream(file, std::ios::binary)
@@ -149,6 +151,19 @@ TEST_F(CasesAnalyzeTest, ChecksumsThatTheDeviceSpoiledAreCountedBehindIt) {
   const std::vector<v1::Record> all = records();
   EXPECT_EQ(all[0].point().wrong_checksums(), 2u);
   EXPECT_EQ(all[1].point().wrong_checksums(), 0u);
+}
+
+TEST_F(CasesAnalyzeTest, AChecksumOfWhatWasCutIsNotTakenForRight) {
+  const test::Scenario spoiled = scenario("checksum_spoiled/segments_leave_with_a_wrong_checksum");
+  const auto tells = [&] {
+    const auto said = sentences(records());
+    return std::any_of(said.begin(), said.end(), [](const std::string& text) { return text.find("spoiled") != text.npos; });
+  };
+  write(spoiled);
+  EXPECT_TRUE(tells());
+  constexpr size_t kHeaders = 68;
+  write(spoiled, {{}, {.snap_length = kHeaders}});
+  EXPECT_FALSE(tells()) << "nobody can say that it fitted inside, where the server's segments enter the device";
 }
 
 // 000-1: with the numbers.
