@@ -15,10 +15,9 @@ constexpr double kThreshold = 0.8;     // below, legs stay unpaired and are coun
 constexpr double kRivalMargin = 0.03;  // a candidate that is so close to the best is its rival
 constexpr double kOtherTunnel = 0.05;  // less for a leg with another tunnel key: more than makes a rival, and no reason by itself
 constexpr double kKnown = 0.99;
-constexpr double kOneOpening = 0.99;  // a number that something else confirms
 // What takes over from an earlier pairing is sure, and that was less so by more than the order of arrival explains. Where that is
 // by likelihood, it is enough that packets are the same.
-constexpr double kTakesOver = 0.97, kTakesOverBy = 0.035;
+constexpr double kTakesOver = kConfirmedNumber, kTakesOverBy = 0.036;
 constexpr size_t kTakenBackMax = 8;  // pairings of one leg
 
 uint64_t client_key(const LegState& leg) { return KeyedHash().add(8).add(leg.protocol).add(leg.client).value(); }
@@ -46,8 +45,8 @@ bool Pairer::known_to_pair(const LegState& a, const LegState& b) const {
   });
 }
 
-// Who scans gives its openings toward all servers one sequence number, from one port, and many bots share one among them: then the
-// number alone does not tell which of them is which, where their ends have nothing in common.
+// Who scans gives its openings toward all servers one sequence number, from one port, and many bots share one among them: then
+// the number alone does not tell which of them is which, where their ends have nothing in common.
 bool Pairer::is_number_of_several(const LegState& leg, const LegState& other, const std::vector<uint64_t>& with_number) const {
   return std::any_of(with_number.begin(), with_number.end(), [&](uint64_t id) {
     const LegState* third = store_.leg(id);
@@ -177,7 +176,7 @@ Pairer::Match Pairer::find(uint64_t leg_id, int point, uint8_t trigger, Candidat
       seen.push_back(id);
       const double found = score(row, leg, *other);
       if (candidate == Candidate::taken && !may_take_over(row, leg, *other, found)) continue;
-      if (reach == PairingReach::neighbours && row.method == PairingMethod::sequence && found < kOneOpening &&
+      if (reach == PairingReach::neighbours && row.method == PairingMethod::sequence && found < kConfirmedNumber &&
           is_number_of_several(leg, *other, candidates.legs))
         continue;
       // What very many legs share is itself no evidence: it takes more then.

@@ -40,6 +40,9 @@ struct PairingMethodRow {
 // Strongest first.
 std::span<const PairingMethodRow> pairing_methods();
 
+// Of an initial sequence number that only one thing more confirms, such as that the server is the same.
+inline constexpr double kConfirmedNumber = 0.957;
+
 class Pairer {
  public:
   struct Match {

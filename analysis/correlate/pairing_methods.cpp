@@ -13,7 +13,6 @@ namespace {
 
 bool is_tcp(const LegState& leg) { return leg.protocol == ip_protocol::tcp; }
 
-constexpr double kSameOpening = 0.99;
 constexpr int64_t kTransitNs = 20'000'000;  // the same SYN, twice within so long, has gone through a device
 
 // ---- same five-tuple: nothing rewritten ----
@@ -79,9 +78,10 @@ double sequence_score(const LegState& leg, const LegState& other) {
   const bool may_be_chosen =
       leg.client_isn == 0 || (are_both_offers && !offer_the_same(leg.client_options, other.client_options));
   if (may_be_chosen && !is_near && !shared.timestamp) return 0.7;
-  // Who scans gives all its openings one number, and then it is the server that tells which is which.
-  if (is_near && (shared.timestamp || shared.ip_id || leg.server == other.server)) return kSameOpening;
-  return is_near || shared.timestamp ? 0.95 : 0.9;
+  // Who scans gives all its openings one number, and then it is the server or the IP ID that tells which is which: by more than a
+  // rival may be apart, and less sure than where all ends are the same.
+  if (is_near && !shared.timestamp) return shared.ip_id || leg.server == other.server ? kConfirmedNumber : 0.92;
+  return is_near ? 0.99 : shared.timestamp ? 0.95 : 0.9;
 }
 
 // ---- what a device leaves of a SYN whose sequence number it rewrites: TCP timestamp, IP ID ----

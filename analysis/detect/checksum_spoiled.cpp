@@ -37,12 +37,13 @@ const Detector checksum_spoiled = {
     .sentence = sentence,
     .page = {
         .means = "TCP segments left the device with a checksum that does not fit their bytes, though it did where they entered.",
-        .needs =
-            "Files, for live no payload is read to its end; segments captured whole at both points, IP IDs that the device "
-            "leaves alone, and a sender that sends them again before they are acknowledged. A checksum that the host at the place of capture left to its network card is known by its value and "
-            "counted apart: it says nothing.",
-        .errs = "A network card that spoils what it captures looks like the device where the sender repeats the segment for another "
-                "reason.",
+        .needs = "Files, for live no payload is read to its end; segments captured whole at both points, IP IDs that the device "
+                 "leaves alone, and a sender that sends them again before they are acknowledged. A checksum that the host at the "
+                 "place of capture left to its network card is known by its value and "
+                 "counted apart: it says nothing.",
+        .errs =
+            "A network card that spoils what it captures looks like the device where the sender repeats the segment for another "
+            "reason.",
         .next = "Look at the device's memory and at its offload settings; a receiver counts such segments (`netstat -s`, "
                 "InCsumErrors)."}};
 

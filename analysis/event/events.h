@@ -131,9 +131,9 @@ struct alignas(64) PairSighting {
   uint8_t pair_generation;
   DuplicateState same : 7;  // as a packet that the point has shown already
   bool checksum_fits : 1;   // see SightingFlag
-  PathSide device;      // on which side of its leg the device is that the pair crosses
-  uint16_t window;      // unscaled; of a datagram whether it came in fragments
-  uint16_t checksum;    // TCP; 0: none that could be compared
+  PathSide device;          // on which side of its leg the device is that the pair crosses
+  uint16_t window;          // unscaled; of a datagram whether it came in fragments
+  uint16_t checksum;        // TCP; 0: none that could be compared
 };
 static_assert(sizeof(PairSighting) == 64);
 
@@ -285,11 +285,11 @@ struct FateEvent {
   int64_t decided_ns;  // packet time; to be told once every worker has passed it: a stranger may turn out to be the packet
   PacketFacts packet;  // the packet that was lost or made
   PointIndex absent_at;
-  uint32_t seq_at_absent;  // of the packet, as numbered at the point where it was not seen
-  CrossingStats stats;     // progress, closed
-  PassageCount passage{};  // passage
-  SackCrossing sack{};     // sack_not_translated
-  Fragments fragments{};   // datagram_lost
+  uint32_t seq_at_absent;      // of the packet, as numbered at the point where it was not seen
+  CrossingStats stats;         // progress, closed
+  PassageCount passage{};      // passage
+  SackCrossing sack{};         // sack_not_translated
+  Fragments fragments{};       // datagram_lost
   bool is_unrepaired = false;  // segment_lost: its sender has not sent it again in the time that it would have taken
 };
 

@@ -32,14 +32,14 @@ struct alignas(64) WorkerCounters {
   Counter fates_begun_late;
   Counter fates_taken_back;  // packets of pairs whose pairing was taken back
   Counter legs_evicted, half_open_evicted;
-  Counter flows_evicted;        // idle legs whose finer TCP memory went to others
-  Counter hints_not_told;       // live: no room for what might only have helped to find a partner
-  Counter log_overflows;        // legs whose early sightings did not fit
-  Counter pending_overflows;    // packets whose fate could not be followed
+  Counter flows_evicted;         // idle legs whose finer TCP memory went to others
+  Counter hints_not_told;        // live: no room for what might only have helped to find a partner
+  Counter log_overflows;         // legs whose early sightings did not fit
+  Counter pending_overflows;     // packets whose fate could not be followed
   Counter spoiled_not_followed;  // segments with a wrong checksum for which there was no room
-  Counter copies_not_followed;  // packets that a point showed twice for which there was no room
-  Counter sacks_not_compared;   // acknowledgements with SACK blocks for which there was no room
-  Counter traces_refused;       // times that an odd leg got no trace
+  Counter copies_not_followed;   // packets that a point showed twice for which there was no room
+  Counter sacks_not_compared;    // acknowledgements with SACK blocks for which there was no room
+  Counter traces_refused;        // times that an odd leg got no trace
   Counter events_dropped, forwards_dropped;
   Counter recognitions_dropped;            // no room in the ring to the correlator
   Counter messages_evicted;                // incomplete messages given up for others

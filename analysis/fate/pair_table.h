@@ -59,13 +59,13 @@ inline constexpr int64_t kBareCopyNs = 1'000'000;
 // Bits that stand in the checksum of what is kept of few packets: of such as carry SACK blocks (with sack_note), of copies, of
 // datagrams that have begun to leave, and of segments of which their sender has still to show whether they arrived.
 namespace pair_note {
-inline constexpr uint16_t kEnters = 2;    // seen where it enters the device
-inline constexpr uint16_t kOfServer = 4;  // sent by it
-inline constexpr uint16_t kCopy = 8;      // shown by a point that had shown it before
-inline constexpr uint16_t kProved = 16;   // a copy that never entered
-inline constexpr uint16_t kFirst = 32;    // the first fragment of a datagram, seen where it leaves the device
-inline constexpr uint16_t kSpoiled = 64;  // a segment that left with a wrong checksum; its other sighting follows
-inline constexpr uint16_t kUnmissed = 128;  // one that seems lost, and that its sender has not sent again
+inline constexpr uint16_t kEnters = 2;                   // seen where it enters the device
+inline constexpr uint16_t kOfServer = 4;                 // sent by it
+inline constexpr uint16_t kCopy = 8;                     // shown by a point that had shown it before
+inline constexpr uint16_t kProved = 16;                  // a copy that never entered
+inline constexpr uint16_t kFirst = 32;                   // the first fragment of a datagram, seen where it leaves the device
+inline constexpr uint16_t kSpoiled = 64;                 // a segment that left with a wrong checksum; its other sighting follows
+inline constexpr uint16_t kUnmissed = 128;               // one that seems lost, and that its sender has not sent again
 inline constexpr uint16_t kHeld = kSpoiled | kUnmissed;  // until the sender shows whether it arrived
 }  // namespace pair_note
 

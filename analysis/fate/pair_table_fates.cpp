@@ -152,8 +152,8 @@ bool PairTable::entered_altered(Pair& pair, Side sender, const Pending& out) {
   return false;
 }
 
-// Stamps of two ports may differ by more than they say, so that what refuses a SYN is seen before it at one point, and taken for the
-// client's: at the other one it goes the other way.
+// Stamps of two ports may differ by more than they say, so that what refuses a SYN is seen before it at one point, and taken for
+// the client's: at the other one it goes the other way.
 bool PairTable::passed_the_other_way(Pair& pair, Side sender, const Pending& reset) {
   if (!reset.has(tcp_flag::rst) || !reset.has(tcp_flag::ack)) return false;
   const Side other = opposite(sender);

@@ -99,13 +99,14 @@ void PairTable::take_copy(Pair& pair, Side sender, bool enters, const Pending& c
   if (!take_other_copy(pair, sender, enters, copy)) hold_copy(pair, sender, enters ? pair_note::kEnters : uint16_t{0}, copy);
 }
 
-// It has entered, and is shown once more: the first copies of a leg are not known as such before, for nothing is kept yet of what it
-// has shown.
+// It has entered, and is shown once more: the first copies of a leg are not known as such before, for nothing is kept yet of what
+// it has shown.
 bool PairTable::waits_already(const Pair& pair, Side sender, const Pending& copy) const {
   if (copy.ip_id == 0) return false;
   for (uint32_t node = pair.half[sender].entered.head; node != kNone; node = pool_[node].next) {
     const Pending& in = pool_[node];
-    const bool is_same = in.seq == copy.seq && in.length == copy.length && in.ip_id == copy.ip_id && in.tcp_flags == copy.tcp_flags;
+    const bool is_same =
+        in.seq == copy.seq && in.length == copy.length && in.ip_id == copy.ip_id && in.tcp_flags == copy.tcp_flags;
     if (is_same && copy.order_ns - in.order_ns <= CaptureTraces::kCopyNs) return true;
   }
   return false;
@@ -161,8 +162,8 @@ void PairTable::decide_copies(Pair& pair, int64_t now_ns) {
 
 // ---- segments of which their sender shows whether they arrived ----
 
-// Its receiver throws away what has a wrong checksum, and its sender sends it again. What is acknowledged without that was right on
-// the wire: a capture in a host shows what the host leaves to its network card.
+// Its receiver throws away what has a wrong checksum, and its sender sends it again. What is acknowledged without that was right
+// on the wire: a capture in a host shows what the host leaves to its network card.
 void PairTable::hold_spoiled(Pair& pair, Side sender, const Pending& in, const Pending& out) {
   if (notes_of(pair).size + 2 > kNotesHeld) return counters_.spoiled_not_followed.add();
   Pending entered = in, left = out;

@@ -151,6 +151,9 @@ Side sender_side(const Sighting& s) {
   const uint8_t handshake = s.tcp_flags & (tcp_flag::syn | tcp_flag::ack);
   if (s.protocol == ip_protocol::tcp && handshake == tcp_flag::syn) return Side::client;
   if (s.protocol == ip_protocol::tcp && handshake == (tcp_flag::syn | tcp_flag::ack)) return Side::server;
+  // What refuses a SYN has no number of its own to go by, and acknowledges the SYN's (RFC 9293, 3.5.2).
+  const bool is_refusal = (s.tcp_flags & (tcp_flag::rst | tcp_flag::ack)) == (tcp_flag::rst | tcp_flag::ack) && s.seq == 0;
+  if (s.protocol == ip_protocol::tcp && is_refusal) return Side::server;
   const bool from_service = is_service_port(s.source_port), to_service = is_service_port(s.destination_port);
   if (s.protocol != ip_protocol::tcp)
     return from_service && !to_service && !is_addressed_to_many(s.destination) ? Side::server : Side::client;

@@ -42,7 +42,7 @@ struct LegStep {
   std::optional<StandstillMark> stood_still;  // what has ended with it
 };
 
-// Which end of a new leg is the client. TCP: who sends the SYN or gets the SYN-ACK; in midstream the side whose port is not a
+// Which end of a new leg is the client. TCP: who sends the SYN or gets its answer; in midstream the side whose port is not a
 // service's while the other's is, else the one with the higher port. UDP: who sent the first datagram, unless it came from a
 // service's port and went to no other's: then it is an answer, and the question was not seen.
 Side sender_side(const Sighting& s);
