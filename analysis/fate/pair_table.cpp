@@ -171,7 +171,7 @@ bool PairTable::copy_is_awaited(const Pair& pair, Side sender, bool enters, cons
 [[gnu::always_inline]] inline void PairTable::entering(Pair& pair, Side sender, Pending in) {
   Half& half = pair.half[sender];
   half.entering_seen = true;
-  if (in.data) {
+  if (in.data && !pair.datagrams) {
     const uint32_t end = in.seq + in.length;
     if (half.has_end && sequence_before(in.seq, half.end)) {
       if (waits_already(pair, sender, in)) return take_copy(pair, sender, true, in);
