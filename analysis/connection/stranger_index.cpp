@@ -22,9 +22,13 @@ const Stranger* StrangerIndex::find(const FateEvent& event, int64_t device_timeo
   // Where it was made by the device, it should have come before; where it was lost, after.
   const int64_t from_ns = packet.order_ns - device_timeout_ns - packet.stamp_uncertainty_ns;
   const int64_t to_ns = packet.order_ns + device_timeout_ns + packet.stamp_uncertainty_ns;
-  const auto first = packets_.lower_bound(key_of(packet, event.absent_at, from_ns));
-  if (first == packets_.end() || first->first > key_of(packet, event.absent_at, to_ns)) return nullptr;
-  return &first->second;
+  // What refuses a SYN has no number of its own, and who scans gives all its SYNs one: then it takes the IP ID.
+  const bool takes_id = (packet.tcp_flags & tcp_flag::rst) && packet.seq == 0;
+  const auto end = packets_.upper_bound(key_of(packet, event.absent_at, to_ns));
+  for (auto it = packets_.lower_bound(key_of(packet, event.absent_at, from_ns)); it != end; ++it) {
+    if (!takes_id || (packet.ip_id != 0 && packet.ip_id == it->second.packet.ip_id)) return &it->second;
+  }
+  return nullptr;
 }
 
 }  // namespace parallax
