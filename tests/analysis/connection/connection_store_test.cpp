@@ -90,7 +90,7 @@ TEST(ConnectionStoreBounds, MessagesOfEndedConnectionsMakeRoom) {
   while (says(legs[0]) && store.totals().recognitions_refused == 0) {
   }
   EXPECT_FALSE(says(legs[1])) << "all that is kept is of a connection that goes on";
-  store.close(*store.leg(legs[0].value()), *store.connection_of(legs[0].value()));
+  store.close(*store.leg(legs[0].value()), *store.connection_of(legs[0].value()), 0);
   EXPECT_TRUE(says(legs[1]));
   EXPECT_EQ(store.leg(legs[0].value())->recognised, nullptr);
   EXPECT_EQ(store.totals().messages_forgotten, 1u);

@@ -97,6 +97,7 @@ TEST(InterruptibleEnd, NoTurnTakesLong) {
       show(0, Side::server, tcp_flag::rst, 8, isn + 1);
     } else {
       show(0, Side::client, tcp_flag::ack | tcp_flag::psh, isn + 1, 8, 100);
+      cross(Side::client, tcp_flag::rst, isn + 101, 0);  // it gives up, and so does not send it again
     }
     now_ns += 5000;
   }
