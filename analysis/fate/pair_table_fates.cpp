@@ -256,8 +256,9 @@ void PairTable::decide_lost(Pair& pair, Side sender, const Pending& in, int64_t 
   const int64_t decided_ns = in.order_ns + waited_ns;
   const bool reset = in.has(tcp_flag::rst);
   if (in.data && !reset) {
-    const bool is_sent_again = in.repeats || in.covered;
-    if (is_sent_again || in.has(tcp_flag::syn) || !hold_unmissed(pair, sender, in)) lose_segment(pair, sender, in, decided_ns);
+    // Live the sensor knows what it has lost, and people are waiting; of a file nobody knows who has cut a hole into it.
+    const bool may_be_a_hole = limits_.offline && !in.repeats && !in.covered && !in.has(tcp_flag::syn);
+    if (!may_be_a_hole || !hold_unmissed(pair, sender, in)) lose_segment(pair, sender, in, decided_ns);
     return;
   }
   if (notes_.wanted()) note(pair, in, pair.point[sender], PacketLabel::lost_in_device);
