@@ -42,7 +42,7 @@ PipelineOutput whole(PipelineOutput output) {
 
 TEST(HandOver, ChangesNothingButWhenARecordComes) {
   size_t handed_over = 0, connections = 0;
-  for (uint64_t seed = 1; seed <= 8; ++seed) {
+  for (uint64_t seed = 1; seed <= 4; ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     const PipelineInput keeps = half_an_hour(seed, 0), hands_over = half_an_hour(seed, 10 * kSecond);
     const PipelineOutput all = run(keeps, 1), early = run(hands_over, 1);
@@ -57,14 +57,12 @@ TEST(HandOver, ChangesNothingButWhenARecordComes) {
 }
 
 TEST(HandOver, IsInOneOrderForAnyNumberOfWorkers) {
-  for (uint64_t seed = 1; seed <= 3; ++seed) {
+  for (uint64_t seed = 1; seed <= 2; ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     const PipelineInput input = half_an_hour(seed, 10 * kSecond);
     const std::vector<uint64_t> ids = ids_of(run(input, 1).handed_over);
-    for (const size_t workers : {2, 4}) {
-      EXPECT_EQ(ids_of(run(input, workers).handed_over), ids);
-      EXPECT_EQ(ids_of(run_threaded(input, workers).handed_over), ids);
-    }
+    EXPECT_EQ(ids_of(run(input, 4).handed_over), ids);
+    EXPECT_EQ(ids_of(run_threaded(input, 2).handed_over), ids);
   }
 }
 
