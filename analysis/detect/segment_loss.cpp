@@ -84,10 +84,10 @@ const Detector segment_loss = {
     .sentence = sentence,
     .page = {
         .means = "TCP segments with data entered the device and never left it.",
-        .needs =
-            "The connection paired across the device, both points covered for the time in which the segment should have "
-            "left, no acknowledgement of it by its receiver, and a sender that sends it again, unless it is reset or watched for "
-            "less than 4 s.",
+        .needs = "The connection paired across the device, both points covered for the time in which the segment should have "
+                 "left, and no acknowledgement of it by its receiver; in files also a sender that sends it again, unless it is "
+                 "reset or "
+                 "watched for less than 4 s.",
         .errs = "A second path around the far point would look like loss; a direction that was never seen there is not blamed.",
         .next = "Look at the device's interface and policy drop counters; if only large segments vanish, at the MTU beyond it."}};
 

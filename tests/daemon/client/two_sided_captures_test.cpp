@@ -33,7 +33,7 @@ TEST_P(TwoSidedCapturesTest, PairAsTheirSequenceNumbersSay) {
     std::istringstream names(point.substr(files.size()));
     for (std::string name; std::getline(names, name, ',');) {
       const std::filesystem::path file = std::filesystem::path(test::captures_directory()) / name;
-      if (!std::filesystem::exists(file)) GTEST_SKIP() << "no " << name;
+      if (!std::filesystem::exists(file)) GTEST_SKIP() << "no " << file << "; set PARALLAX_CAPTURES";
       files += (files.back() == '=' ? "" : ",") + file.string();
     }
     options.points.push_back(files);
