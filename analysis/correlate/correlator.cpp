@@ -219,6 +219,8 @@ void Correlator::take(const LegEvent& event) {
     open(event);
   } else if (event.type == LegEventType::arp_request) {
     runner_.take_arp_request(event);
+  } else if (event.type == LegEventType::stray_icmp_error) {
+    runner_.take_stray_icmp_error(event);
   } else if (event.type == LegEventType::stranger) {
     runner_.take_stranger(event);
     if (store_.leg(event.leg.value()) != nullptr) take_sighted(event.leg.value(), event.packet);
@@ -271,6 +273,7 @@ void Correlator::update(uint64_t leg_id, const LegEvent& event) {
     case LegEventType::opened:
     case LegEventType::stranger:
     case LegEventType::arp_request:
+    case LegEventType::stray_icmp_error:
       return;
     case LegEventType::sighted:
       take_sighted(leg_id, event.packet);

@@ -150,6 +150,7 @@ AbsenceProof icmp_absent(const Connection& c, const IcmpTrace& trace, Side sende
   AbsenceProof proof(view.sensor, point, c.hairpin() != nullptr ? PortDirection::both : port_direction(back));
   proof.unless(may_miss_icmp(*trace.missing, to_ns, view), Doubt::may_be_hidden)
       .unless(view.knowledge.misses(point, back, from_ns, to_ns), Doubt::not_covered)
+      .unless(view.stray_icmp_errors.any(point, trace.icmp->error, from_ns, to_ns), Doubt::renamed)
       .unless(c.side_basis == SideBasis::guessed, Doubt::path_unknown)
       .expect(from_ns, to_ns);
   return proof;

@@ -84,12 +84,13 @@ enum class LegEventType : uint8_t {
   sighted,  // a further packet of a leg without an opening that lacks a partner: what passes a device unchanged shows which it is
   turn,     // the first data of a request or a response, of a leg without a followed pair
   written,  // the same of what either side of a leg that is multiplexed writes at once, whosever turn it is
-  arp_request,  // of no leg: its client is the sender, its server the address that is asked for
-  icmp_error,   // an ICMP error quotes a packet of the leg. It goes to whoever sent that, as what the other side sends
-  stood_still,  // something has moved on that had stood still: standstill.h
-  resumed,      // data after a long silence of the leg
-  progress,     // live: counts of a leg that goes on
-  closed,       // the leg is over: generation ended, idle, evicted, or the input ended
+  arp_request,       // of no leg: its client is the sender, its server the address that is asked for
+  stray_icmp_error,  // of no leg: an ICMP error that quotes a packet of a leg that is not known
+  icmp_error,        // an ICMP error quotes a packet of the leg. It goes to whoever sent that, as what the other side sends
+  stood_still,       // something has moved on that had stood still: standstill.h
+  resumed,           // data after a long silence of the leg
+  progress,          // live: counts of a leg that goes on
+  closed,            // the leg is over: generation ended, idle, evicted, or the input ended
 };
 
 struct LegEvent {

@@ -108,4 +108,12 @@ bool LegReporter::tell_arp_request(const Sighting& s) {
   return events_.send(event, legs_told_);
 }
 
+bool LegReporter::tell_stray_icmp_error(const Sighting& s) {
+  LegEvent event{};
+  event.type = LegEventType::stray_icmp_error;
+  event.packet = facts_of(s, Side::server);
+  event.news.icmp = icmp_error_of(s);
+  return events_.send(event, legs_told_);
+}
+
 }  // namespace parallax

@@ -21,8 +21,9 @@ class LegReporter {
 
   // What a packet did. False: there was no room, and the correlator has been told of the leg's end instead, or never hears of it.
   bool tell(uint32_t leg, LegEventType type, const Sighting& s, Side from, bool midstream = false, const LegNews& news = {});
-  // Of no leg; live, where there is little room, it is left out. False: it was.
+  // Of no leg; live, where there is little room, they are left out. False: it was.
   bool tell_arp_request(const Sighting& s);
+  bool tell_stray_icmp_error(const Sighting& s);
   // REQUIRES: has_room().
   void tell_progress(uint32_t leg, int64_t now_ns);
   void tell_end(uint32_t leg, const PacketFacts& last, LegEnding ending);

@@ -157,7 +157,11 @@ void LegTracker::take(const Sighting& s, uint64_t hash, uint32_t known) {
 
 // Belongs to the leg of the packet that it quotes, and is none of its packets.
 void LegTracker::take_icmp_error(const Sighting& s, const OrientedKey& key, uint32_t leg) {
-  if (leg == kNone) return;
+  if (leg == kNone) {
+    const bool has_room = offline_ || reporter_.ring_room() >= kHintRoomLeast;
+    if (!has_room || !reporter_.tell_stray_icmp_error(s)) counters_.hints_not_told.add();
+    return;
+  }
   if (notes_.wanted()) note_leg_packet(s, leg, 0);
   const Side about = side_in(store_.legs.hot(leg), key);
   tell_hint(leg, LegEventType::icmp_error, s, opposite(about), {.icmp = icmp_error_of(s)});

@@ -16,7 +16,7 @@ from records import records_of  # noqa: E402
 from translating_traffic import digest  # noqa: E402
 
 POINTS = ("outside", "inside")
-UDP, DNS_PORT = 17, 53
+ICMP, UDP, DNS_PORT = 1, 17, 53
 NAME_OF_PORT = "h%d.lab.example"  # what the client of that port asks for
 DEVICE = (PROXY, PROXY_INSIDE)
 ANY = "*"  # for the payload where an end does not say which it was
@@ -40,15 +40,15 @@ class Frame:
     @classmethod
     def parse(cls, time, data):
         ip = ETHERNET
-        if data[12:14] != IPV4_TYPE or data[ip + 9] not in (TCP, UDP):
+        if data[12:14] != IPV4_TYPE or data[ip + 9] not in (ICMP, TCP, UDP):
             return None
         length, ip_id, fragment = struct.unpack_from("!HHH", data, ip + 2)
         transport = ip + (data[ip] & 15) * 4
-        ports = struct.unpack_from("!HH", data, transport) if not fragment & 0x1fff else (0, 0)
+        ports = struct.unpack_from("!HH", data, transport) if data[ip + 9] != ICMP and not fragment & 0x1fff else (0, 0)
         ends = [(".".join(map(str, data[at:at + 4])), port) for at, port in zip((ip + 12, ip + 16), ports)]
         if fragment & 0x3fff:
             return cls(time, data[ip + 9], *ends, ip_id, length, None, ((fragment & 0x1fff) * 8, bool(fragment & 0x2000), data[transport:ip + length]))
-        begins = transport + (8 if data[ip + 9] == UDP else (data[transport + 12] >> 4) * 4)
+        begins = transport + {ICMP: 0, UDP: 8, TCP: (data[transport + 12] >> 4) * 4}[data[ip + 9]]
         return cls(time, data[ip + 9], *ends, ip_id, length, data[begins:ip + length], None)
 
 
@@ -183,6 +183,7 @@ class Verdict:
         if shape.resolves:
             self._judge_resolved()
         self.lost = self._judge_datagrams() if shape.protocol == "udp" else self._judge_segments()
+        self.lost.invented.extend(self._errors_not_lost())
         true = TRUE_OF_DROPS if self.truth.dropped else ()
         self.false_findings = [f for f in self.answer.records["finding"] if f["severity"] in LOUD and f["kind"] not in true]
 
@@ -264,6 +265,8 @@ class Verdict:
         left, labelled = lost.copy(), set()
         for point, number, connection in self.answer.lost:
             frame = self.frames[point][number]
+            if frame.protocol != UDP:
+                continue
             client, direction = self._client_of(point, frame)
             what = None if frame.payload is None else ANY if DNS_PORT in (frame.source[1], frame.target[1]) else digest(frame.payload)
             labelled.add((connection, direction))
@@ -314,7 +317,7 @@ class Verdict:
         found, invented = 0, []
         for point, number, _ in self.answer.lost:
             frame = self.frames[point][number]
-            if not frame.payload:
+            if frame.protocol != TCP or not frame.payload:
                 continue
             key, beyond = self._key(point, frame), self._beyond(point, frame)
             if shown[beyond, key] > shown[not beyond, key]:
@@ -323,6 +326,15 @@ class Verdict:
             else:
                 invented.append((point, number))
         return Told(self.truth.dropped, found, 0, invented)
+
+    def _errors_not_lost(self):
+        """ICMP errors that are told as lost, and are in both captures: no rule drops them, and the kernel leaves them their IP IDs."""
+        shown = {point: collections.Counter((frame.ip_id, frame.length) for frame in frames.values() if frame and frame.protocol == ICMP)
+                 for point, frames in self.frames.items()}
+        for point, number, _ in self.answer.lost:
+            frame = self.frames[point][number]
+            if frame.protocol == ICMP and all(counts[frame.ip_id, frame.length] for counts in shown.values()):
+                yield point, number
 
     def details(self):
         if self.missed:

@@ -82,6 +82,29 @@ TEST_F(IcmpErrors, WhatTheDeviceDroppedOfThemIsItsLoss) {
   EXPECT_EQ(back.undecided, 0u);
 }
 
+// The device changes the server's address, and leaves what the errors quote as it was.
+TEST_F(IcmpErrors, WhatLeftUntranslatedIsNotLost) {
+  for (uint16_t i = 0; i < 5; ++i) {
+    const uint16_t port = 40000 + i;
+    const auto opening = [&](const char* server) {
+      return tcp_frame({.source = address("192.0.2.10"), .destination = address(server), .id = port},
+                       {.source_port = port, .destination_port = 443, .seq = port * 1000u, .flags = tcp_flag::syn});
+    };
+    const Ip back{.source = address("10.0.7.1"), .destination = address("192.0.2.10")};
+    const Frame error = icmp_error_frame(back, {.type = 3, .code = 1}, opening("10.20.0.3"));
+    show(kOutside, Direction::toward_inside, 1000 * i, opening("198.51.100.1"));
+    show(kInside, Direction::toward_inside, 1000 * i, opening("10.20.0.3"));
+    for (const size_t point : {kInside, kOutside}) show(point, Direction::toward_outside, 1000 * i + 2, error);
+  }
+  refused_opening(41000, 20'000, true);
+  const PipelineOutput output = this->output();
+  ASSERT_EQ(output.devices.size(), 1u);
+  const DeviceTraffic& back = output.devices[0].traffic[Direction::toward_outside];
+  EXPECT_EQ(back.entered, 6u);
+  EXPECT_EQ(back.lost, 0u);
+  EXPECT_EQ(back.undecided, 5u);
+}
+
 // A capture of TCP alone: the errors may well have left.
 TEST_F(IcmpErrors, WhereThePointShowsNoneTheyAreUndecided) {
   for (InputPort& port : input_.ports) port.as_file = true;
