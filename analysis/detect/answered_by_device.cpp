@@ -181,6 +181,7 @@ const Detector answered_by_device = {
     .severity = Severity::notice,
     .other_severities = {{Severity::warning, "with an HTTP status of 500 or above"}},
     .protocol = Protocol::tcp,
+    .is_asked_again = true,
     .due_ns = due_ns,
     .look = look,
     .sentence = sentence,

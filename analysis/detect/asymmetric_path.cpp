@@ -89,6 +89,7 @@ const Detector asymmetric_path = {
     .kind = FindingKind::asymmetric_path,
     .severity = Severity::notice,
     .protocol = Protocol::tcp,
+    .needs = sign::over,
     .due_ns = due_ns,
     .look = look,
     .sentence = sentence,

@@ -69,6 +69,7 @@ const Detector closed_by_device = {
     .severity = Severity::warning,
     .informs_others = true,
     .protocol = Protocol::tcp,
+    .needs = sign::crossed,
     .due_ns = due_ns,
     .look = look,
     .sentence = sentence,

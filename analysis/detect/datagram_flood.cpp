@@ -63,6 +63,7 @@ const Detector datagram_flood = {
     .severity = Severity::warning,
     .informs_others = true,
     .protocol = Protocol::udp,
+    .needs = sign::over,
     .due_ns = due_ns,
     .look = look,
     .sentence = sentence,

@@ -16,6 +16,7 @@
 #include "analysis/connection/knowledge.h"
 #include "analysis/connection/rival_openings.h"
 #include "analysis/connection/stranger_index.h"
+#include "analysis/connection/stray_icmp_errors.h"
 #include "analysis/detect/capture_totals.h"
 #include "analysis/detect/datagram_floods.h"
 #include "analysis/detect/held_segments.h"
@@ -41,6 +42,7 @@ struct DetectorView {
   const Knowledge& knowledge;
   const RivalOpenings& openings;
   const StrangerIndex& strangers;
+  const StrayIcmpErrors& stray_icmp_errors;
   const CaptureTotals& capture;
   const ReplySources& replies;
   const OpenedFrom& opened_from;
@@ -112,6 +114,17 @@ struct DetectorPage {
   std::string_view next;   // what to do next
 };
 
+// What a connection has shown of itself.
+namespace sign {
+inline constexpr uint8_t syn = 1;       // its client's SYN, at the point nearest to the client
+inline constexpr uint8_t accepted = 2;  // there its handshake is complete
+inline constexpr uint8_t crossed = 4;   // it is paired across a device
+inline constexpr uint8_t reset = 8;     // a RST
+inline constexpr uint8_t stopped = 16;  // something stood still: LegStops
+inline constexpr uint8_t over = 32;     // all its legs are over, or the input has ended
+inline constexpr size_t kCount = 6;
+}  // namespace sign
+
 struct Detector {
   static constexpr size_t kOtherSeveritiesMax = 2;
 
@@ -130,6 +143,9 @@ struct Detector {
   // ---- triggers; null where the kind has none of that sort ----
   // Of whose connections `due_ns` and `look` are asked; nullopt: of all.
   std::optional<Protocol> protocol = std::nullopt;
+  // What a connection must have shown, else neither is asked; and whether they are asked of one whose `told` has the kind.
+  uint8_t needs = 0;
+  bool is_asked_again = false;
   // A connection's opening: when to look at it, in packet time (kTimeMax: not for now), and what is found then. Asked again
   // after each event of the connection, unless an earlier answer is still to come: a look can be put off, and live, where it is
   // a second away, brought forward.

@@ -1,6 +1,7 @@
 #include "analysis/detect/detector_runner.h"
 
 #include <algorithm>
+#include <cassert>
 #include <iterator>
 #include <utility>
 
@@ -47,14 +48,6 @@ std::vector<const Detector*> rows_to_ask(FindingKinds off) {
   return rows;
 }
 
-std::vector<const Detector*> looking_at(Protocol protocol, const std::vector<const Detector*>& rows) {
-  std::vector<const Detector*> looking;
-  std::copy_if(rows.begin(), rows.end(), std::back_inserter(looking), [protocol](const Detector* detector) {
-    return detector->look != nullptr && detector->protocol.value_or(protocol) == protocol;
-  });
-  return looking;
-}
-
 }  // namespace
 
 DetectorRunner::DetectorRunner(const EngineOptions& options, const SensorView& sensor, ConnectionStore& store,
@@ -62,7 +55,7 @@ DetectorRunner::DetectorRunner(const EngineOptions& options, const SensorView& s
     : options_(options),
       settings_(options.detectors),
       asked_(rows_to_ask(settings_->off)),
-      looking_{looking_at(Protocol::tcp, asked_), looking_at(Protocol::udp, asked_)},
+      looking_{LookRows(Protocol::tcp, asked_), LookRows(Protocol::udp, asked_)},
       sensor_(sensor),
       store_(store),
       knowledge_(knowledge),
@@ -78,14 +71,16 @@ DetectorRunner::DetectorRunner(const EngineOptions& options, const SensorView& s
       fates_told_(!options.offline) {}
 
 DetectorView DetectorRunner::view(int64_t now_ns, bool input_ended) const {
-  return {options_, settings_->thresholds, sensor_, store_,      knowledge_, openings_, strangers_, capture_,
+  return {options_, settings_->thresholds, sensor_, store_,      knowledge_, openings_, strangers_, stray_icmp_errors_, capture_,
           replies_, opened_from_,          now_ns,  input_ended, fates_told_};
 }
 
 int64_t DetectorRunner::due_ns(const Connection& connection) const {
   int64_t due_ns = kTimeMax;
   const DetectorView now = view(now_ns_, false);
-  for (const Detector* detector : looking_[connection.protocol]) due_ns = std::min(due_ns, detector->due_ns(connection, now));
+  const LookRows& rows = looking_[connection.protocol];
+  assert(rows.leaves_out_rightly(connection, now));
+  rows.ask(connection, false, [&](const Detector& row) { due_ns = std::min(due_ns, row.due_ns(connection, now)); });
   return due_ns;
 }
 
@@ -125,9 +120,9 @@ void DetectorRunner::look(Connection& connection, int64_t now_ns, bool input_end
     settle_client_side(connection, sensor_, knowledge_, options_.path.size());
   Verdicts found;
   const DetectorView now = view(now_ns, input_ended);
-  for (const Detector* detector : looking_[connection.protocol]) {
-    if (input_ended || detector->due_ns(connection, now) <= now_ns) detector->look(connection, now, found);
-  }
+  looking_[connection.protocol].ask(connection, input_ended, [&](const Detector& row) {
+    if (input_ended || row.due_ns(connection, now) <= now_ns) row.look(connection, now, found);
+  });
   take(found);
 }
 

@@ -19,6 +19,7 @@
 #include "analysis/connection/knowledge.h"
 #include "analysis/connection/rival_openings.h"
 #include "analysis/connection/stranger_index.h"
+#include "analysis/connection/stray_icmp_errors.h"
 #include "analysis/connection/tallies.h"
 #include "analysis/detect/arp_bursts.h"
 #include "analysis/detect/capture_totals.h"
@@ -27,6 +28,7 @@
 #include "analysis/detect/detector.h"
 #include "analysis/detect/held_segments.h"
 #include "analysis/detect/icmp_notes.h"
+#include "analysis/detect/look_rows.h"
 #include "analysis/detect/opened_from.h"
 #include "analysis/detect/reply_sources.h"
 #include "analysis/detect/rhythms.h"
@@ -63,6 +65,7 @@ class DetectorRunner {
   // The first packet of a leg; a request for an address.
   void take_opened(const LegEvent& event) { replies_.add(event); }
   void take_arp_request(const LegEvent& event);
+  void take_stray_icmp_error(const LegEvent& event) { stray_icmp_errors_.add(event); }
   // What has crossed a device in a tick.
   void take_passage(const PassageCount& count) {
     if (!options_.offline) capture_.stamp_order().add(count);  // the clocks of files are compared before
@@ -144,8 +147,8 @@ class DetectorRunner {
 
   const EngineOptions& options_;
   const std::shared_ptr<const DetectorSettings> settings_;
-  const std::vector<const Detector*> asked_;                       // in the table's order
-  const ForBoth<Protocol, std::vector<const Detector*>> looking_;  // those of them that look at such connections
+  const std::vector<const Detector*> asked_;  // in the table's order
+  const ForBoth<Protocol, LookRows> looking_;
   const SensorView& sensor_;
   ConnectionStore& store_;
   Knowledge& knowledge_;
@@ -160,6 +163,7 @@ class DetectorRunner {
   std::multimap<FateOrder, FateEvent> fates_;
   std::multimap<int64_t, HeldFate> held_fates_;  // live, by the time of their decision
   StrangerIndex strangers_;
+  StrayIcmpErrors stray_icmp_errors_;
   FarSightings far_sightings_;
   SourceTries source_tries_;
   ClosedPorts closed_ports_;

@@ -128,6 +128,7 @@ const Detector embedded_address_mismatch = {
     .severity = Severity::warning,
     .other_severities = {{Severity::notice, "where the device has passed the answer on, or that is not known"}},
     .protocol = Protocol::tcp,
+    .needs = sign::over,
     .due_ns = due_ns,
     .look = look,
     .sentence = sentence,

@@ -96,6 +96,7 @@ const Detector handshake_ack_mismatch = {
     .severity = Severity::warning,
     .informs_others = true,
     .protocol = Protocol::tcp,
+    .needs = sign::accepted,
     .due_ns = due_ns,
     .look = look,
     .sentence = sentence,

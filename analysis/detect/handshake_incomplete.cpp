@@ -105,6 +105,7 @@ const Detector handshake_incomplete = {
     .severity = Severity::notice,
     .informs_others = true,
     .protocol = Protocol::tcp,
+    .is_asked_again = true,
     .due_ns = due_ns,
     .look = look,
     .sentence = sentence,

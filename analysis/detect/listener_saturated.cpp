@@ -41,6 +41,7 @@ const Detector listener_saturated = {
     .severity = Severity::warning,
     .informs_others = true,
     .protocol = Protocol::tcp,
+    .needs = sign::syn | sign::accepted,
     .due_ns = due_ns,
     .look = look,
     .sentence = sentence,

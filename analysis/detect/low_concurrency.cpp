@@ -43,6 +43,7 @@ const Detector low_concurrency = {
     .kind = FindingKind::low_concurrency,
     .severity = Severity::notice,
     .protocol = Protocol::tcp,
+    .needs = sign::over,
     .due_ns = due_ns,
     .look = look,
     .sentence = sentence,

@@ -148,6 +148,7 @@ const Detector message_not_forwarded = {
     .severity = Severity::warning,
     .other_severities = {{Severity::info, "where closed_by_device tells of the close"}},
     .protocol = Protocol::tcp,
+    .needs = sign::crossed,
     .due_ns = due_ns,
     .look = look,
     .sentence = sentence,

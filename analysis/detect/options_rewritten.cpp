@@ -138,6 +138,7 @@ const Detector options_rewritten = {
     .other_severities = {{Severity::notice, "where the two ends may misunderstand each other"},
                          {Severity::warning, "where one may send more than the other has room for"}},
     .protocol = Protocol::tcp,
+    .needs = sign::crossed,
     .due_ns = due_ns,
     .look = look,
     .sentence = sentence,

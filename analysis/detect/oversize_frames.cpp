@@ -67,6 +67,7 @@ const Detector oversize_frames = {
     .kind = kKind,
     .severity = Severity::info,
     .protocol = Protocol::tcp,
+    .needs = sign::over,
     .due_ns = due_ns,
     .look = look,
     .sentence = sentence,

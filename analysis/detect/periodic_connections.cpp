@@ -49,6 +49,7 @@ const Detector periodic_connections = {
     .kind = FindingKind::periodic_connections,
     .severity = Severity::info,
     .protocol = Protocol::tcp,
+    .needs = sign::syn,
     .due_ns = due_ns,
     .look = look,
     .sentence = sentence,

@@ -96,6 +96,7 @@ const Detector port_reused = {
     .severity = Severity::info,
     .other_severities = {{Severity::warning, "where the server does not answer"}},
     .protocol = Protocol::tcp,
+    .needs = sign::syn,
     .due_ns = due_ns,
     .look = look,
     .sentence = sentence,

@@ -75,6 +75,7 @@ const Detector ports_swapped = {
     .kind = kKind,
     .severity = Severity::warning,
     .protocol = Protocol::tcp,
+    .needs = sign::crossed,
     .due_ns = due_ns,
     .look = look,
     .sentence = sentence,

@@ -54,6 +54,7 @@ const Detector slow_client = {
     .kind = FindingKind::slow_client,
     .severity = Severity::notice,
     .protocol = Protocol::tcp,
+    .needs = sign::over,
     .due_ns = due_ns,
     .look = look,
     .sentence = sentence,

@@ -60,6 +60,7 @@ const Detector slow_path = {
     .kind = FindingKind::slow_path,
     .severity = Severity::notice,
     .protocol = Protocol::tcp,
+    .needs = sign::over,
     .due_ns = due_ns,
     .look = look,
     .sentence = sentence,

@@ -86,6 +86,7 @@ const Detector slow_server = {
     .kind = FindingKind::slow_server,
     .severity = Severity::notice,
     .protocol = Protocol::tcp,
+    .needs = sign::over,
     .due_ns = due_ns,
     .look = look,
     .sentence = sentence,

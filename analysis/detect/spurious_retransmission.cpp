@@ -97,6 +97,7 @@ const Detector spurious_retransmission = {
     .severity = Severity::notice,
     .other_severities = {{Severity::info, "below {spurious_retransmission_notice_percent} % of the packets"}},
     .protocol = Protocol::tcp,
+    .needs = sign::over,
     .due_ns = due_ns,
     .look = look,
     .sentence = sentence,

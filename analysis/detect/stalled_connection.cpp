@@ -166,6 +166,7 @@ const Detector stalled_connection = {
     .severity = Severity::warning,
     .other_severities = {{Severity::info, "where a finding of its own tells the cause"}},
     .protocol = Protocol::tcp,
+    .needs = sign::stopped,
     .due_ns = due_ns,
     .look = look,
     .sentence = sentence,

@@ -123,6 +123,7 @@ const Detector syn_retried = {
     .severity = Severity::notice,
     .informs_others = true,
     .protocol = Protocol::tcp,
+    .needs = sign::syn | sign::accepted,
     .due_ns = due_ns,
     .look = look,
     .sentence = sentence,

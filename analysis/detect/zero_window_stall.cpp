@@ -115,6 +115,7 @@ const Detector zero_window_stall = {
     .severity = Severity::warning,
     .other_severities = {{Severity::notice, "below {zero_window_stall_warning}"}},
     .protocol = Protocol::tcp,
+    .needs = sign::stopped,
     .due_ns = due_ns,
     .look = look,
     .sentence = sentence,

@@ -1,6 +1,7 @@
 // A set of finding kinds.
 #pragma once
 
+#include <bit>
 #include <cstdint>
 #include <initializer_list>
 
@@ -23,6 +24,11 @@ class FindingKinds {
     return is_new;
   }
   void erase(FindingKind kind) { bits_ &= ~bit_of(kind); }
+  // In the order of the vocabulary: `take(kind)`.
+  template <typename Take>
+  void for_each(Take&& take) const {
+    for (uint64_t left = bits_; left != 0; left &= left - 1) take(static_cast<FindingKind>(std::countr_zero(left)));
+  }
   FindingKinds& operator|=(FindingKinds other) {
     bits_ |= other.bits_;
     return *this;
