@@ -23,8 +23,6 @@ bool is_reset(FindingKind kind) {
   return kind == FindingKind::reset_by_device || kind == FindingKind::reset_by_client || kind == FindingKind::reset_by_server;
 }
 
-bool is_of_failed_opening(FindingKind kind) { return kind == FindingKind::syn_refused || kind == FindingKind::syn_unanswered; }
-
 // What is looked at once the fates of its packets are known.
 bool has_aftermath(const Connection& connection) {
   return std::any_of(connection.legs.begin(), connection.legs.end(),
@@ -68,6 +66,7 @@ DetectorRunner::DetectorRunner(const EngineOptions& options, const SensorView& s
                   return detector_of(group.record.kind)->sentence(group, view(now_ns_, finished_));
                 }),
       far_sightings_(options.offline),
+      scans_(store, knowledge),
       fates_told_(!options.offline) {}
 
 DetectorView DetectorRunner::view(int64_t now_ns, bool input_ended) const {
@@ -349,8 +348,7 @@ void DetectorRunner::take(Verdicts& verdicts) {
       withdraw(*connection, [&](FindingKind kind, const Where&) { return kind == withdrawal.kind; });
   }
   const Thresholds& thresholds = settings_->thresholds;
-  for (Verdicts::Try& tried : verdicts.tried) take_try(std::move(tried), verdicts.told);
-  if (!verdicts.tried.empty()) tell_as_scans(verdicts.told);
+  for (Connection* scanned : scans_.take(verdicts.tried, thresholds, verdicts.told)) tell_as_scan(*scanned, verdicts.told);
   for (Verdicts::Hold& hold : verdicts.held)
     held_segments_.take(hold.direction, hold.segment, std::move(hold.observation), thresholds, verdicts.told);
   for (auto& [observation, is_answered] : verdicts.asked)
@@ -360,7 +358,7 @@ void DetectorRunner::take(Verdicts& verdicts) {
   for (const Verdicts::Accepted& accepted : verdicts.accepted) {
     service_loads_.accepted(accepted.service, accepted.at_ns);
     opened_from_.accepted(accepted.client_side);
-    closed_ports_.served(accepted.client.address, accepted.service);
+    scans_.served(accepted.client.address, accepted.service);
     source_drops_.passed(accepted.client.address, accepted.service, accepted.across, accepted.at_ns);
   }
   for (Verdicts::Opened& opened : verdicts.opened)
@@ -387,57 +385,18 @@ void DetectorRunner::take(Verdicts& verdicts) {
   if (service_loads_.begun() + source_drops_.begun() != begun) take_over_what_waits();
 }
 
-// Its source's scan, or one of many sources'.
-void DetectorRunner::take_try(Verdicts::Try tried, std::vector<Observation>& told) {
-  const Address source = tried.observation.source.address;
-  std::optional<Observation> background;
-  if (tried.end == SourceTries::End::syn_in_vain) {
-    closed_ports_.count(source, tried.observation.service, tried.observation.first_ns);
-    if (closed_ports_.may_be_background(source, tried.observation.service)) background = tried.observation;
+// A scan tells of it: live what was told of it before is taken back, offline it is not stored, nor as of many sources' scan.
+void DetectorRunner::tell_as_scan(Connection& connection, const std::vector<Observation>& told) {
+  if (options_.offline) {
+    for (const Observation& o : told) {
+      if (o.kind == FindingKind::fan_out && o.connection_id == connection.id)
+        waiting_.erase({o.first_ns, o.connection_id, o.kind});
+    }
+    return;
   }
-  const size_t told_before = told.size();
-  if (tried.is_own_name) source_tries_.take(std::move(tried.observation), tried.end, settings_->thresholds, told);
-  if (background && told.size() == told_before) closed_ports_.take(std::move(*background), told);
-}
-
-// What is told as of a scan is not told as a refusal or a silence as well, nor as of two scans.
-void DetectorRunner::tell_as_scans(std::vector<Observation>& told) {
-  for (const uint64_t leg_id : source_tries_.take_passed_legs()) note_scan(leg_id, ScanBy::one_source);
-  std::erase_if(told, [this](const Observation& o) {
-    if (o.kind != FindingKind::fan_out || o.leg_id == 0) return false;
-    if (!o.is_of_place && !source_tries_.is_scan(o.source.address)) return false;
-    const Connection* connection = store_.connection_of(o.leg_id);
-    if (o.is_of_place && (connection == nullptr || connection->scan != ScanBy::nobody)) return true;
-    if (options_.offline) waiting_.erase({o.first_ns, o.connection_id, o.kind});  // as of many sources
-    note_scan(o.leg_id, o.is_of_place ? ScanBy::many_sources : ScanBy::one_source);
-    return false;
-  });
-}
-
-// Live what was told of it before is taken back; offline it is not stored.
-void DetectorRunner::note_scan(uint64_t leg_id, ScanBy by) {
-  Connection* connection = store_.connection_of(leg_id);
-  if (connection == nullptr) return;
-  connection->scan = by;
-  if (options_.offline) return;
-  const FindingKinds told = connection->told;
-  withdraw(*connection,
-           [](FindingKind kind, const Where&) { return is_of_failed_opening(kind) || kind == FindingKind::fan_out; });
-  connection->told = told;
-}
-
-// Its scan is told, and is one still: its port may have accepted somebody since, or its source gone on trying.
-bool DetectorRunner::is_told_as_scan(const Observation& o) const {
-  const bool is_failure = is_of_failed_opening(o.kind);
-  if (!is_failure && !o.is_of_place) return false;
-  const Connection* connection = store_.find(o.connection_id);
-  bool is_scan = connection != nullptr && connection->scan != ScanBy::nobody;
-  if (is_scan) {
-    const LegState& a = connection->client_leg();
-    is_scan = knowledge_.answers_of(a.point, a.server) == 0 &&
-              (connection->scan == ScanBy::one_source || closed_ports_.may_be_background(a.client.address, a.server));
-  }
-  return is_failure == is_scan;
+  const FindingKinds done = connection.told;
+  withdraw(connection, [](FindingKind kind, const Where&) { return is_of_failed_opening(kind) || kind == FindingKind::fan_out; });
+  connection.told = done;
 }
 
 // Offline: what was found before it was known that a listener is saturated, or a source throttled.
@@ -512,7 +471,7 @@ void DetectorRunner::store(Observation observation) {
   if (const LegPlace place = store_.place_of(observation.leg_id); observation.connection_id != 0 && place.connection_id != 0)
     observation.connection_id = place.connection_id;
   note_explained(observation);
-  if (settings_->off.contains(observation.kind) || is_told_as_scan(observation)) return;
+  if (settings_->off.contains(observation.kind) || scans_.tells(observation)) return;
   doubt_blind_points(observation);
   // Nobody is harmed by an answer: without the device there is nothing to tell.
   if (observation.kind == FindingKind::answered_by_device && observation.doubt != Doubt::none) return;

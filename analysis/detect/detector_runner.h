@@ -23,7 +23,6 @@
 #include "analysis/connection/tallies.h"
 #include "analysis/detect/arp_bursts.h"
 #include "analysis/detect/capture_totals.h"
-#include "analysis/detect/closed_ports.h"
 #include "analysis/detect/datagram_floods.h"
 #include "analysis/detect/detector.h"
 #include "analysis/detect/held_segments.h"
@@ -32,10 +31,10 @@
 #include "analysis/detect/opened_from.h"
 #include "analysis/detect/reply_sources.h"
 #include "analysis/detect/rhythms.h"
+#include "analysis/detect/scans.h"
 #include "analysis/detect/service_loads.h"
 #include "analysis/detect/service_silence.h"
 #include "analysis/detect/source_drops.h"
-#include "analysis/detect/source_tries.h"
 #include "analysis/finding/finding_store.h"
 #include "analysis/model/engine_options.h"
 #include "analysis/model/sensor_view.h"
@@ -90,8 +89,7 @@ class DetectorRunner {
   uint64_t arp_stations_evicted() const { return arp_bursts_.evicted(); }
   uint64_t held_segments_evicted() const { return held_segments_.evicted(); }
   uint64_t sources_evicted() const {
-    return source_tries_.evicted() + closed_ports_.evicted() + source_drops_.evicted() + service_loads_.evicted() +
-           rhythms_.evicted();
+    return scans_.evicted() + source_drops_.evicted() + service_loads_.evicted() + rhythms_.evicted();
   }
   uint64_t far_sightings_evicted() const { return far_sightings_.evicted(); }
 
@@ -132,11 +130,8 @@ class DetectorRunner {
   void look(Connection& connection, int64_t now_ns, bool input_ended);
   void sum_up();
   void take(Verdicts& verdicts);
-  void take_try(Verdicts::Try tried, std::vector<Observation>& told);
-  void tell_as_scans(std::vector<Observation>& told);
-  void note_scan(uint64_t leg_id, ScanBy by);
+  void tell_as_scan(Connection& connection, const std::vector<Observation>& told);
   void note_explained(const Observation& cause);
-  bool is_told_as_scan(const Observation& observation) const;
   void take_over_what_waits();
   template <typename Which>
   void withdraw(Connection& connection, Which&& which);
@@ -165,8 +160,7 @@ class DetectorRunner {
   StrangerIndex strangers_;
   StrayIcmpErrors stray_icmp_errors_;
   FarSightings far_sightings_;
-  SourceTries source_tries_;
-  ClosedPorts closed_ports_;
+  Scans scans_;
   HeldSegments held_segments_;
   ReplySources replies_;
   ServiceSilence service_silence_;

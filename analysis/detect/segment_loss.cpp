@@ -13,6 +13,8 @@
 namespace parallax::detect {
 namespace {
 
+constexpr uint64_t kLostLeast = 3;  // to say that it is a matter of size
+
 // The device had closed the connection toward both ends: closed_by_device says so, and what it had in hand was not lost on the
 // way.
 bool is_of_close(const Connection& c, const PacketFacts& packet, const DetectorView& view) {
@@ -47,6 +49,23 @@ const IcmpSighting* request_for_less(const Connection& c, const PacketFacts& pac
   return nullptr;
 }
 
+// Known once all that passed has been seen. A sender that has its network card cut its data up shows larger segments than it
+// sends.
+std::optional<PayloadSizes> sizes_of(const Connection& c, const FateEvent& event, const DetectorView& view) {
+  const Side sender = event.packet.from;
+  for (const LegState& leg : c.legs) {
+    if (leg.point != event.absent_at || event.absent_at == event.packet.point) continue;
+    const LegSummary& s = leg.summary;
+    const bool is_whole_segment = s.mss[opposite(sender)] == 0 || event.packet.payload_length <= s.mss[opposite(sender)];
+    if (!leg.has_summary || !s.times.valid || !(leg.over || view.input_ended) || !is_whole_segment) break;
+    constexpr uint32_t kStep = 16, kMost = 4'080;  // as FlowTimesSummary has it
+    const uint32_t passed = s.times.payload_max[sender];
+    if (passed == 0 || passed >= kMost) break;
+    return PayloadSizes{event.packet.payload_length, passed + kStep - 1};
+  }
+  return std::nullopt;
+}
+
 void fate(Connection& c, const FateEvent& event, const DetectorView& view, Verdicts& out) {
   if (is_not_open(c) || is_of_close(c, event.packet, view) || is_for_nobody(c, event.packet) ||
       is_of_named_answer(c, event.packet) || tells_idle_drop(c, event, view, out))
@@ -57,6 +76,7 @@ void fate(Connection& c, const FateEvent& event, const DetectorView& view, Verdi
   Observation o = fate_observation(
       c, event, FindingKind::segment_loss,
       "segment seq " + std::to_string(event.packet.seq) + " length " + std::to_string(event.packet.payload_length));
+  o.sizes = sizes_of(c, event, view);
   if (const IcmpSighting* icmp = request_for_less(c, event.packet)) {
     o.severity = Severity::info;
     o.evidence.push_back(icmp_evidence(*icmp));
@@ -68,8 +88,11 @@ void fate(Connection& c, const FateEvent& event, const DetectorView& view, Verdi
 std::string sentence(const FindingGroup& group, const DetectorView& view) {
   const SentenceWords words(group, view.options.path);
 
+  const bool is_by_size = group.record.count >= kLostLeast && group.sizes && group.sizes->are_apart();
+  const std::string by_size =
+      is_by_size ? " Smaller ones passed, none of " + std::to_string(group.sizes->least_lost) + " bytes or more did." : "";
   return words.device + " lost " + plural(group.record.count, "data segment") + " from the " + words.sender + " of " +
-         words.connections + ": " + words.seen_entering + "." + words.remark;
+         words.connections + ": " + words.seen_entering + "." + by_size + words.remark;
 }
 
 }  // namespace
@@ -89,6 +112,7 @@ const Detector segment_loss = {
                  "reset or "
                  "watched for less than 4 s.",
         .errs = "A second path around the far point would look like loss; a direction that was never seen there is not blamed.",
-        .next = "Look at the device's interface and policy drop counters; if only large segments vanish, at the MTU beyond it."}};
+        .next = "Look at the device's interface and policy drop counters; if only large segments vanish, at the MTU beyond it, "
+                "and at what the device does with ICMP errors that ask for less."}};
 
 }  // namespace parallax::detect

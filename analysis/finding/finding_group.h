@@ -29,6 +29,7 @@ struct FindingGroup {
   uint64_t attempts = 0, proved = 0;
   int64_t shortest_ns = 0, longest_ns = 0;         // Observation::duration_ns
   std::map<uint64_t, Contribution> contributions;  // by connection, the first kFindingConnectionsMax
+  std::optional<PayloadSizes> sizes;               // of all observations; none where one does not say
   std::optional<ServerAt> server;
   std::optional<PortIndex> port;
   std::string remark;  // a sentence, or empty
@@ -55,6 +56,10 @@ struct FindingGroup {
 
   // "24 s", or "5 to 24 s".
   std::string durations_text() const;
+  void take_sizes(const std::optional<PayloadSizes>& others) {
+    if (!others) sizes.reset();
+    if (sizes) sizes->take(*others);
+  }
   void take_duration(int64_t ns) {
     if (ns == 0) return;
     shortest_ns = shortest_ns == 0 ? ns : std::min(shortest_ns, ns);

@@ -82,6 +82,7 @@ FindingGroup& FindingStore::new_group(const Observation& o) {
   record.direction = o.direction;
   record.first_seen_ns = o.first_ns;
   record.last_seen_ns = o.last_ns;
+  group.sizes = o.sizes;
   if (o.source != Endpoint{} && !o.is_of_place) group.only_source = o.source.address;
   group.is_spread = o.is_of_source;
   group.is_of_place = o.is_of_place;
@@ -132,6 +133,7 @@ void FindingStore::absorb(FindingGroup& into, uint64_t id) {
   into.proved += from.proved;
   for (const Endpoint& service : from.services) into.count(service);
   into.contributions.merge(from.contributions);
+  into.take_sizes(from.sizes);
   into.take_duration(from.shortest_ns);
   into.take_duration(from.longest_ns);
   for (const uint64_t related : from.record.related_connection_ids) note_related(record, related);
@@ -212,6 +214,7 @@ uint64_t FindingStore::observe(const Observation& o) {
   if (group.only_source && *group.only_source != o.source.address) group.only_source.reset();
   if (!group.server) group.server = o.server;
   if (!group.port) group.port = o.port;
+  group.take_sizes(o.sizes);
   group.take_duration(o.duration_ns);
   note_related(record, o.related_id);
   if (group.remark.empty()) group.remark = o.remark;

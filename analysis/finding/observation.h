@@ -1,6 +1,7 @@
 // What a detector says: one observation, which joins the finding that it belongs to.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -15,6 +16,18 @@ namespace parallax {
 struct ServerAt {
   PointIndex point = 0;
   Endpoint end;
+};
+
+// How large packets were that a device lost, and those that passed it beside them: bytes of payload.
+struct PayloadSizes {
+  uint32_t least_lost = 0, most_passed = 0;
+
+  void take(const PayloadSizes& other) {
+    least_lost = std::min(least_lost, other.least_lost);
+    most_passed = std::max(most_passed, other.most_passed);
+  }
+  // Something passed, and nothing of what is larger.
+  bool are_apart() const { return most_passed > 0 && least_lost > most_passed; }
 };
 
 // Those of one kind, place, origin, direction and service (or source: is_of_source, or neither: is_of_place) become one finding.
@@ -37,11 +50,12 @@ struct Observation {
   uint64_t proved = 0;                // of the attempts: those of which what is said is proved
   std::optional<ServerAt> server;     // whose answers to others say something about this one
   double confidence = 0;
-  double time_lost_seconds = 0;  // 0: not applicable
-  double rate_per_second = 0;    // 0: not applicable; that of a finding is the highest
-  double period_seconds = 0;     // how far apart its repetitions are; 0: not applicable
-  int64_t duration_ns = 0;       // of what is said; 0: not applicable
-  uint64_t related_id = 0;       // a connection that has to do with it; 0: none
+  double time_lost_seconds = 0;       // 0: not applicable
+  double rate_per_second = 0;         // 0: not applicable; that of a finding is the highest
+  double period_seconds = 0;          // how far apart its repetitions are; 0: not applicable
+  int64_t duration_ns = 0;            // of what is said; 0: not applicable
+  std::optional<PayloadSizes> sizes;  // where both are known
+  uint64_t related_id = 0;            // a connection that has to do with it; 0: none
   std::vector<Evidence> evidence;
   std::optional<Severity> severity;  // where it is not that of the detector's row; that of a finding only rises
   Doubt doubt = Doubt::none;         // why nobody is accused

@@ -7,6 +7,7 @@
 #include <string>
 #include <tuple>
 
+#include "analysis/detect/detector.h"
 #include "daemon/client/report_words.h"
 #include "daemon/message/text_table.h"
 #include "daemon/message/to_proto.h"
@@ -46,6 +47,13 @@ uint64_t FindingsAlike::example() const {
     if (!finding->connection_ids().empty()) return finding->connection_ids(0);
   }
   return 0;
+}
+
+std::string_view FindingsAlike::next_step() const {
+  if (first().severity() < v1::SEVERITY_NOTICE) return {};
+  const auto is_of_kind = [this](const Detector* detector) { return to_proto(detector->kind) == first().kind(); };
+  const auto detector = std::find_if(detectors().begin(), detectors().end(), is_of_kind);
+  return detector == detectors().end() ? std::string_view{} : (*detector)->page.next;
 }
 
 std::string heading_words(const FindingsAlike& group) {

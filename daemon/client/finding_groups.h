@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "parallax/v1/types.pb.h"
@@ -21,6 +22,8 @@ struct FindingsAlike {
   double time_lost_seconds() const;
   // The connection whose packets show what they are about; 0: they are about none.
   uint64_t example() const;
+  // What to do about them, as the page of their kind says; empty: nothing, they are information.
+  std::string_view next_step() const;
 };
 
 // What stands behind the kind in its heading: "between outside and inside; by: device; 11 times in 2 findings; 17.5 s lost".

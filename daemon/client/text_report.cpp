@@ -73,6 +73,7 @@ class Layout {
     for (size_t i = 0; i < group.findings.size() && i < kFindingsPerGroup; ++i) text += finding_text(*group.findings[i]);
     if (group.findings.size() > kFindingsPerGroup)
       text += fmt::format("    and {} more of this kind\n", group.findings.size() - kFindingsPerGroup);
+    if (const std::string_view next = group.next_step(); !next.empty()) text += wrapped(fmt::format("What next: {}", next), 8, 4);
     return text;
   }
 

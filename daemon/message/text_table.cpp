@@ -91,6 +91,7 @@ std::string wrapped(const std::string& text, size_t indent, size_t first_indent)
   bool at_start = true;
   for (size_t begin = 0; begin < text.size();) {
     size_t end = text.find(' ', begin);
+    if (text.compare(std::min(end, text.size()), 2, " %") == 0) end = text.find(' ', end + 1);  // "99 %" is one word
     if (end == std::string::npos) end = text.size();
     const size_t length = end - begin;
     if (!at_start && column + 1 + length > kTextColumns) {

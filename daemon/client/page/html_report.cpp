@@ -144,6 +144,8 @@ class Page {
                                   word(first.severity()), index + 1, badge(first.severity()), escaped(word(first.kind())),
                                   escaped(heading_words(group)));
     for (size_t i = 0; i < group.findings.size() && i < kFindingsPerGroup; ++i) out += finding(*group.findings[i]);
+    const std::string next(group.next_step());
+    if (!next.empty()) out += fmt::format("<p><b>What next:</b> {}</p>\n", escaped(next));
     return out + further(group) + example(group, drawn) + "</article>\n";
   }
 

@@ -107,6 +107,7 @@ TEST_F(AnalyzeHtmlTest, PageIsWrittenBesideWhatStandardOutputGets) {
   const std::string page = content_of("text.html");
   EXPECT_THAT(page, AllOf(StartsWith("<!DOCTYPE html>"), HasSubstr("id=\"connection-1\""), EndsWith("</html>\n")));
   EXPECT_THAT(page, AllOf(HasSubstr("<svg class=\"ladder\""), HasSubstr("<svg class=\"sequence\""))) << "an example of the reset";
+  EXPECT_THAT(page, HasSubstr("<b>What next:</b> Look at the server&#39;s log for that time"));
   EXPECT_EQ(content_of("json.html"), page);
   EXPECT_EQ(files(), (std::set<std::string>{"a.pcap", "b.pcap", "json.html", "text.html"}));
 }
