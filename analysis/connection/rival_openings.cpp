@@ -1,6 +1,7 @@
 #include "analysis/connection/rival_openings.h"
 
 #include <algorithm>
+#include <tuple>
 
 #include "analysis/leg/leg.h"
 #include "analysis/model/keyed_hash.h"
@@ -9,8 +10,10 @@ namespace parallax {
 
 RivalKeys RivalOpenings::keys_of(const LegState& leg, PointIndex point) {
   const auto begin = [&](uint64_t what) { return KeyedHash().add(what << 16 | leg.protocol << 8 | point); };
-  return {begin(1).add(leg.server.port).value(), begin(2).add(leg.client.address).value(),
-          begin(3).add(leg.server.address).value()};
+  // Who sends the first datagram asks, whichever end is taken for the server by its port.
+  const bool asks_as_server = leg.protocol == ip_protocol::udp && leg.first.from == Side::server;
+  const auto& [asking, asked] = asks_as_server ? std::tie(leg.server, leg.client) : std::tie(leg.client, leg.server);
+  return {begin(1).add(asked.port).value(), begin(2).add(asking.address).value(), begin(3).add(asked.address).value()};
 }
 
 void RivalOpenings::add(LegState& leg, int64_t order_ns, uint32_t isn, PortDirection direction) {

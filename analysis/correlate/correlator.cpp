@@ -53,10 +53,12 @@ OfferedOptions offered(const LegEvent& event, Side from) {
           .initial_window = event.window};
 }
 
-// In which a client's packets travel that has sent, or is answered by, this packet, as far as its port tells.
-PortDirection direction_of_client(const PacketFacts& packet, const SensorView& sensor) {
+// In which a leg was opened whose client has sent, or is answered by, this packet, as far as its port tells. The first datagram
+// of a conversation is its question, whichever end is taken for the server.
+PortDirection direction_of_opening(const LegState& leg, const PacketFacts& packet, const SensorView& sensor) {
   const PortDirection of_port = sensor.channels()[packet.port]->info.direction;
-  if (packet.from == Side::client || of_port == PortDirection::both) return of_port;
+  const bool is_question = leg.protocol == ip_protocol::udp || packet.from == Side::client;
+  if (is_question || of_port == PortDirection::both) return of_port;
   return of_port == PortDirection::toward_inside ? PortDirection::toward_outside : PortDirection::toward_inside;
 }
 
@@ -366,7 +368,7 @@ void Correlator::leg_over(LegState& leg, Connection& connection, const LegEvent&
 // ---- pairing ----
 
 void Correlator::add_opening(LegState& leg, const PacketFacts& packet, uint32_t isn) {
-  openings_.add(leg, packet.order_ns, isn, direction_of_client(packet, sensor_));
+  openings_.add(leg, packet.order_ns, isn, direction_of_opening(leg, packet, sensor_));
 }
 
 void Correlator::find_partners(uint64_t leg_id, uint8_t trigger, int64_t now_ns) {
@@ -446,7 +448,7 @@ void Correlator::settle_again(uint64_t leg_id, PointIndex lost) {
   const LegState& leg = *store_.leg(leg_id);
   Connection& connection = *store_.connection_of(leg_id);
   settle_client_side(connection);
-  openings_.restore(leg, lost, direction_of_client(leg.first, sensor_));
+  openings_.restore(leg, lost, direction_of_opening(leg, leg.first, sensor_));
   runner_.schedule(connection);
 }
 

@@ -245,11 +245,13 @@ bool may_be_one_datagram(const PacketFacts& a, const PacketFacts& b, uint16_t la
 }
 
 // Many clients say the same to a server, so that it takes the IP ID as well, or several datagrams: each another, in their order.
+// Where there is no ID (IPv6), a question and its answer will do.
 double datagram_score(const LegState& leg, const LegState& other) {
   if (!datagram_key(leg) || same_ends(leg, other)) return 0;
   constexpr int kAgree = 3;
   int agree = 0;
-  bool same_id = false;
+  bool same_id = false, has_ids = false;
+  PerSide<bool> from{};
   uint16_t last_id = 0;
   auto next = other.sighted.begin();
   for (const PacketFacts& x : leg.sighted) {
@@ -260,8 +262,11 @@ double datagram_score(const LegState& leg, const LegState& other) {
     last_id = x.ip_id;
     ++agree;
     same_id |= x.seq != 0 && x.ip_id != 0 && y->ip_id == x.ip_id;
+    has_ids |= x.ip_id != 0 || y->ip_id != 0;
+    from[x.from] = true;
   }
-  return same_id ? 0.97 : agree >= kAgree ? 0.95 : 0;
+  const bool is_answered = from[Side::client] && from[Side::server] && !has_ids;
+  return same_id ? 0.97 : agree >= kAgree || is_answered ? 0.95 : 0;
 }
 
 // ---- ClientHello random: passes whatever passes TLS through ----

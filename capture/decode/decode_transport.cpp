@@ -54,19 +54,39 @@ DecodeError decode_tcp(Bytes bytes, Sighting& sighting, CapturedPayload& capture
   return DecodeError::none;
 }
 
+uint32_t folded(uint64_t sum) {
+  while (sum > 0xffff) sum = (sum >> 16) + (sum & 0xffff);
+  return static_cast<uint32_t>(sum);
+}
+
+// As payload_sum() has it, from the bytes themselves; 0: not all of them were captured.
+uint32_t sum_of_bytes(Bytes payload) {
+  if (payload.captured < payload.wire) return 0;
+  uint64_t sum = 0;
+  uint32_t at = 0;
+  for (; at + 2 <= payload.wire; at += 2) sum += load16(payload.data + at);
+  if (at < payload.wire) sum += uint64_t{payload.data[at]} << 8;
+  return folded(sum) % 0xffff + 1;
+}
+
 // The sum of a datagram's payload in ones' complement, from its checksum: what is not payload is subtracted. So it needs no byte
-// of the payload, and is the same whatever addresses and ports a device gives the datagram. 1 to 65,535; 0: it has no checksum.
-// REQUIRES: `p` begins with the UDP header; the addresses have been read.
-uint32_t payload_sum(const uint8_t* p, const Sighting& sighting) {
-  const uint32_t checksum = load16(p + 6);
+// of the payload, and is the same whatever addresses and ports a device gives the datagram. Where the sender has left the
+// checksum to its network card, the field holds the sum of the pseudo-header, and that of the payload is taken from its bytes. 1
+// to 65,535; 0: it has no checksum, or not all of these bytes were captured. REQUIRES: `p` begins with the UDP header; the
+// addresses have been read.
+uint32_t payload_sum(const uint8_t* p, const Sighting& sighting, Bytes payload) {
+  const uint32_t checksum = load16(p + 6), length = load16(p + 4);
   if (checksum == 0) return 0;
   // An IPv4 address in IPv6 form has 0xffff before it, which is a zero.
-  uint64_t sum = uint64_t{ip_protocol::udp} + load16(p + 4) + load16(p) + load16(p + 2) + load16(p + 4);
+  uint64_t sum = uint64_t{ip_protocol::udp} + length;
   for (const Address* address : {&sighting.source, &sighting.destination}) {
     for (size_t i = 0; i < address->size(); i += 4) sum += load32(address->data() + i);
   }
-  while (sum > 0xffff) sum = (sum >> 16) + (sum & 0xffff);
-  const uint32_t rest = (checksum ^ 0xffff) + (0xffff - static_cast<uint32_t>(sum));
+  const uint32_t pseudo_header = folded(sum);
+  if (checksum == pseudo_header && !sighting.has(SightingFlag::fragment)) [[unlikely]]
+    return sum_of_bytes(payload);
+  const uint32_t others = folded(uint64_t{pseudo_header} + load16(p) + load16(p + 2) + length);
+  const uint32_t rest = (checksum ^ 0xffff) + (0xffff - others);
   return rest % 0xffff + 1;
 }
 
@@ -96,10 +116,10 @@ DecodeError decode_udp(Bytes bytes, Sighting& sighting, CapturedPayload& capture
   if (length < kHeader || length > bytes.wire) return DecodeError::udp_length_wrong;
   sighting.source_port = load16(p);
   sighting.destination_port = load16(p + 2);
-  sighting.seq = payload_sum(p, sighting);
   if (sighting.has(SightingFlag::fragment)) [[unlikely]]
     sighting.ack = std::max<uint32_t>(load16(p + 4), kHeader) - kHeader;
   const Bytes payload = bytes.first(length).skip(kHeader);
+  sighting.seq = payload_sum(p, sighting, payload);
   note_payload(payload, sighting, captured);
   if (!is_tunnel_port(sighting.source_port, sighting.destination_port)) [[likely]] {
     if (sighting.seq == 0) sighting.seq = first_bytes_hash(payload, std::max(payload.wire, sighting.ack));

@@ -32,6 +32,35 @@ TEST(PayloadSum, IsTheSameUnderOtherNames) {
   }
 }
 
+// As a host leaves it to its network card: the field holds the sum of the pseudo-header (RFC 768) alone.
+test::Frame offloaded(const test::Ip& ip, std::span<const uint8_t> payload) {
+  test::Frame frame = test::udp_frame(ip, {40000, 53}, payload);
+  uint64_t sum = uint64_t{ip_protocol::udp} + 8 + payload.size();
+  for (const Address* of : {&ip.source, &ip.destination}) {
+    for (size_t i = 0; i < of->size(); i += 2) sum += static_cast<uint64_t>((*of)[i]) << 8 | (*of)[i + 1];
+  }
+  while (sum > 0xffff) sum = (sum >> 16) + (sum & 0xffff);
+  const size_t field = frame.size() - payload.size() - 2;
+  frame[field] = static_cast<uint8_t>(sum >> 8);
+  frame[field + 1] = static_cast<uint8_t>(sum);
+  return frame;
+}
+
+TEST(PayloadSum, WhereTheCardHasYetToSumItIsTakenFromTheBytes) {
+  for (uint32_t length : {1u, 2u, 47u, 48u, 1400u}) {
+    const auto payload = test::stream_bytes(1, 0, length);
+    const uint32_t sum = sum_of("192.0.2.10", "198.51.100.1", {40000, 53}, payload);
+    EXPECT_EQ(sum_of(offloaded({.source = address("10.0.0.1"), .destination = address("10.0.0.80")}, payload)), sum) << length;
+    EXPECT_EQ(sum_of(offloaded({.source = address("2001:db8::1"), .destination = address("2001:db8::2")}, payload)), sum);
+  }
+  test::Frame cut =
+      offloaded({.source = address("10.0.0.1"), .destination = address("10.0.0.80")}, test::stream_bytes(1, 0, 200));
+  Sighting sighting{};
+  const auto length = static_cast<uint32_t>(cut.size());
+  EXPECT_EQ(decode({cut.data(), 128, length, LinkType::ethernet}, sighting), DecodeError::none);
+  EXPECT_GT(sighting.seq, 0xffffu) << "not all of its bytes are there: the first ones are hashed";
+}
+
 TEST(PayloadSum, WithoutAChecksumItIsAHashOfTheFirstBytes) {
   const auto unsummed = [](const char* source, std::vector<uint8_t> payload) {
     auto frame = test::udp_frame({.source = address(source), .destination = address("198.51.100.1")}, {40000, 53}, payload);
