@@ -76,6 +76,7 @@ class Shape:
     idle: float = 0.0            # seconds; longer than the device remembers a conversation
     large: bool = False
     settings: tuple = ()         # of the device, below /proc/sys/net
+    offload: bool = False        # as hosts have it: checksums are left to the card, and segments are put together and cut up
     meanwhile: tuple = ()        # a command of the device, when half the time is over
     near: str = "outside"
     held: Held = None            # None: shown, and nothing is demanded yet
@@ -98,6 +99,8 @@ SHAPES = [
     Shape("udp-dnat-drop", asks=PUBLIC, destination=DNAT, forward=DROP, held=Held(lost=0.75)),
     Shape("udp-both", **BOTH, held=Held()),
     Shape("udp-both-drop", **BOTH, forward=DROP, held=Held(lost=0.7)),
+    Shape("udp-both-offload", **BOTH, offload=True, held=Held()),
+    Shape("udp-both-drop-offload", **BOTH, offload=True, forward=DROP, held=Held(lost=0.7)),
     Shape("udp-forgets", **BOTH, idle=4.0, settings=FORGETFUL, services=("calls", "lines"), held=Held()),
     Shape("udp-forgets-drop", **BOTH, idle=4.0, settings=FORGETFUL, services=("calls", "lines"), forward=DROP, held=Held(lost=0.45)),
     Shape("udp-flushed", **BOTH, meanwhile=FLUSH, held=Held()),
@@ -118,6 +121,7 @@ SHAPES = [
     Shape("hairpin-tcp-ip-id-drop", **HAIRPIN, last=NEW_IDS, protocol="tcp", forward=DROP, held=Held(lost=0.9)),
     Shape("masquerade-tcp", protocol="tcp", source=MASQUERADE, held=Held()),
     Shape("masquerade-tcp-drop", protocol="tcp", source=MASQUERADE, forward=DROP, held=Held(lost=0.9)),
+    Shape("masquerade-tcp-offload", protocol="tcp", source=MASQUERADE, offload=True, held=Held()),
     Shape("synproxy", **PROXIED, forward=(SYNPROXY,), held=Held()),
     Shape("synproxy-drop", **PROXIED, forward=(SYNPROXY, *DROP), held=Held(lost=0.9)),
     Shape("synproxy-snat-drop", **PROXIED, source=SNAT, forward=(SYNPROXY, *DROP), held=Held(0.95, lost=0.75)),
@@ -136,6 +140,9 @@ class Network(proxies.Network):
             self._script(self.proxy, ["ip route add %s/32 dev inside" % address for address in (NEIGHBOURS if shape.hairpin else [])] +
                          ["echo 0 > /proc/sys/net/ipv4/conf/%s/send_redirects" % name for name in ("all", "inside")] + ["echo 1 > /proc/sys/net/ipv4/ip_forward"])
             self.proxy.run(["nft", "-f", "-"], input=rules(shape))
+            if shape.offload:
+                for namespace, interface in ((self.clients, "eth"), (self.servers, "eth"), (self.proxy, "outside"), (self.proxy, "inside")):
+                    namespace.run(["ethtool", "-K", interface, "tx", "on", "tso", "on", "gso", "on", "gro", "on"])
             self._script(self.proxy, ["echo %s > /proc/sys/net/%s" % (value, name) for name, _, value in (setting.partition("=") for setting in shape.settings)])
         except BaseException:
             self.close()
