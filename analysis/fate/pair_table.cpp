@@ -303,7 +303,12 @@ void PairTable::match_what_waits(Pair& pair) {
 void PairTable::matched(Pair& pair, Side sender, const Pending& in, const Pending& out) {
   if (in.has(tcp_flag::syn)) pair.offset[sender].learn(out.seq - in.seq);
   if (in.has(tcp_flag::rst)) pair.reset_crossed_ns[sender] = std::min(pair.reset_crossed_ns[sender], out.order_ns);
-  if (in.has(tcp_flag::fin)) pair.fin_left[sender] = true;
+  if (in.has(tcp_flag::fin)) [[unlikely]] {
+    pair.fin_left[sender] = true;
+    // Of those that entered before it this is the copy by which its receiver has it.
+    for (uint32_t node = pair.half[sender].entered.head; node != kNone; node = pool_[node].next)
+      pool_[node].covered |= pool_[node].has(tcp_flag::fin) && !pool_[node].data;
+  }
   if (in.ttl != out.ttl) pair.changes |= bit(DeviceChange::ttl);
   if (in.ip_id != out.ip_id) {
     pair.changes |= bit(DeviceChange::ip_id);
