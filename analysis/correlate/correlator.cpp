@@ -196,9 +196,8 @@ bool Correlator::take_next(int64_t horizon_ns) {
   if (time_ns == kTimeMax && !all_ends_are_known()) return false;
   if (time_ns != kTimeMax && runner_.fire_next(time_ns)) return true;
   if (legs) {
-    const LegEvent event = legs->front();
+    take(legs->front());
     legs->pop();
-    take(event);
   } else {
     take(messages->front());
     messages->pop();

@@ -131,6 +131,7 @@ const Detector syn_retried = {
              .needs = "The SYNs and the answer at the client's side; who is to blame for the wait needs the far side as well.",
              .errs = "A client may repeat a SYN although the answer was on its way.",
              .next = "Dropped by a device: look for rate limits and full tables. Not answered beyond the last point: look at the "
-                     "server's accept queue (on Linux: nstat -az TcpExtListenOverflows)."}};
+                     "server's accept queue (on Linux: nstat -az TcpExtListenOverflows). Lost beyond the first point: look at "
+                     "what stands between there and the client."}};
 
 }  // namespace parallax::detect

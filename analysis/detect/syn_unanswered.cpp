@@ -222,6 +222,7 @@ const Detector syn_unanswered = {
                  "time, and beyond the last point where it covers the time in which the answer should have come.",
         .errs = "A server may answer by a path that is not watched.",
         .next = "Between two points: look at the device's rules and logs for that address and port. Beyond the last point: look "
-                "at the server's host firewall; a port that answers others filters this client."}};
+                "at the server's host firewall; a port that answers others filters this client. At an unknown place: capture "
+                "both directions on both sides of the device, or have the configuration say what each port carries."}};
 
 }  // namespace parallax::detect
