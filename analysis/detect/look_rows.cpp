@@ -1,6 +1,5 @@
 #include "analysis/detect/look_rows.h"
 
-#include <algorithm>
 #include <cassert>
 
 namespace parallax {
