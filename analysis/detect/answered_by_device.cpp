@@ -11,12 +11,14 @@
 namespace parallax::detect {
 namespace {
 
-// The leg on the far side of the next device that shows the connection, but nothing of its opening; null: there is none.
+// The leg on the far side of the next device that shows the connection, but nothing of its opening; null: there is none. A server
+// that sends data there has been asked: then the capture has a hole.
 const LegState* leg_without_opening(const Connection& c) {
   const LegState& a = c.client_leg();
   for (const Crossing& crossing : c.crossings) {
     const LegState& far = c.legs[crossing.server_leg];
-    if (&c.legs[crossing.client_leg] == &a && !far.has_syn() && !far.syn_ack) return &far;
+    const bool is_served = far.has_summary && far.summary.bytes[Side::server] > 0;
+    if (&c.legs[crossing.client_leg] == &a && !far.has_syn() && !far.syn_ack && !is_served) return &far;
   }
   return nullptr;
 }

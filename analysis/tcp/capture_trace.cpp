@@ -32,6 +32,22 @@ bool stands_alone(const Sighting& s) {
   return s.payload_length > 0 || (s.tcp_flags & (tcp_flag::syn | tcp_flag::fin | tcp_flag::rst));
 }
 
+// Without an IP ID it is the packet before once more where its sender had no reason to say it again: data that has arrived, as
+// its receiver has said, and on a leg that shows copies an acknowledgement.
+template <typename Trace>
+bool is_said_for_nothing(const Trace& trace, const LegHot& hot, const Sighting& s, Side from, uint32_t hash) {
+  if (s.ip_id != 0) return false;
+  const Side peer = opposite(from);
+  const uint32_t end = s.seq + s.payload_length + ((s.tcp_flags & tcp_flag::fin) ? 1 : 0);
+  const bool has_arrived = (hot.seen & leg_seen::max_ack[peer]) && sequence_at_or_before(end, hot.max_ack[peer]);
+  if (stands_alone(s) ? !has_arrived : !trace.doubled) return false;
+  const auto& recent = trace.half[from].recent;
+  return std::any_of(recent.begin(), recent.end(), [&](const auto& r) {
+    return r.used && r.hash == hash && r.ip_id == 0 && r.ttl == s.ttl &&
+           s.order_ns - r.order_ns < CaptureTraces::kCopyWithoutIdNs;
+  });
+}
+
 }  // namespace
 
 CaptureTraces::Trace* CaptureTraces::trace_of(LegHot& hot, LegCold& cold) {
@@ -101,6 +117,7 @@ DuplicateState CaptureTraces::look(LegHot& hot, LegCold& cold, const Sighting& s
     same = DuplicateState::copy;
   } else if (!fresh_trace) {
     same = compare(trace->half[from], s, hash);
+    if (same == DuplicateState::fresh && is_said_for_nothing(*trace, hot, s, from, hash)) same = DuplicateState::copy;
   } else {
     // Nothing is kept of the packet before but what the leg knows of it.
     const bool newest = s.payload_length > 0 && s.seq + s.payload_length == hot.next_seq[from] && s.ack == hot.max_ack[from] &&
