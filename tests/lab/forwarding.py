@@ -66,7 +66,7 @@ SHAPES = [
     Shape("split", Acts(split=0.2), Held(excused=RESEGMENTED)),
     Shape("join", Acts(join=0.3), Held()),
     Shape("alter", Acts(alter=0.02), Held(altered=0.55)),
-    Shape("reset", Acts(reset=0.005), Held(0.85)),
+    Shape("reset", Acts(reset=0.005), Held(0.8)),
     Shape("ip-id", Acts(ip_id="new"), Held()),
     Shape("isn", Acts(**ISN), Held()),
     Shape("isn-drop", Acts(**ISN, drop=0.02), Held(0.93)),
