@@ -48,7 +48,7 @@ class Frame:
         ends = [(".".join(map(str, data[at:at + 4])), port) for at, port in zip((ip + 12, ip + 16), ports)]
         if fragment & 0x3fff:
             return cls(time, data[ip + 9], *ends, ip_id, length, None, ((fragment & 0x1fff) * 8, bool(fragment & 0x2000), data[transport:ip + length]))
-        begins = transport + {ICMP: 0, UDP: 8, TCP: (data[transport + 12] >> 4) * 4}[data[ip + 9]]
+        begins = transport + ((data[transport + 12] >> 4) * 4 if data[ip + 9] == TCP else 8 if data[ip + 9] == UDP else 0)
         return cls(time, data[ip + 9], *ends, ip_id, length, data[begins:ip + length], None)
 
 
