@@ -7,6 +7,11 @@
 #include "analysis/model/keyed_hash.h"
 
 namespace parallax {
+namespace {
+
+constexpr size_t kByAsking = 1;  // of RivalKeys
+
+}  // namespace
 
 RivalKeys RivalOpenings::keys_of(const LegState& leg, PointIndex point) {
   const auto begin = [&](uint64_t what) { return KeyedHash().add(what << 16 | leg.protocol << 8 | point); };
@@ -87,9 +92,10 @@ bool RivalOpenings::any(const LegState& leg, const Query& query, int64_t from_ns
   };
   const PathSide side = path_side(query.point, leg.point);
   const auto keys = keys_of(leg, query.point);
-  return std::any_of(keys.begin(), keys.end(), [&](uint64_t key) {
+  const auto any_alike = [&](uint64_t key) {
     return any_under(on_side(key, side)) || (query.either_way && any_under(on_side(key, opposite(side))));
-  });
+  };
+  return query.keeps_names ? any_alike(keys[kByAsking]) : std::any_of(keys.begin(), keys.end(), any_alike);
 }
 
 }  // namespace parallax

@@ -34,6 +34,7 @@ class RivalOpenings {
     bool either_way;              // which way the leg's own SYNs went is a guess: they may continue what went the other way
     std::optional<uint32_t> isn;  // a continuation would bear this initial sequence number; none: whatever it bears
     std::vector<uint64_t> own;    // legs that are no rivals: LegId::value()
+    bool keeps_names = false;     // a continuation would come from the same address
   };
 
   // A SYN of its, or what shows that there was one, under way in that direction as far as its port tells: toward the inside it

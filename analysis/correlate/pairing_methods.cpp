@@ -44,10 +44,17 @@ SharedSyn shared_syn(const LegState& a, const LegState& b) {
   return shared;
 }
 
+// One shows how its connection began, long after the other was met in the midst of one: they have had the same names in turn.
+bool is_of_names_before(const LegState& opening, const LegState& midstream) {
+  constexpr int64_t kClocksApartNs = 5'000'000'000;  // such as cannot be aligned
+  return midstream.first.order_ns < opening.first.order_ns - kClocksApartNs;
+}
+
 double five_tuple_score(const LegState& leg, const LegState& other) {
   if (!same_ends(leg, other)) return 0;
   if (!is_tcp(leg) || (leg.midstream && other.midstream)) return 0.95;
-  if (leg.midstream != other.midstream) return 0.9;
+  if (leg.midstream != other.midstream)
+    return is_of_names_before(leg.midstream ? other : leg, leg.midstream ? leg : other) ? 0 : 0.9;
   return shared_syn(leg, other).sequence ? 0.99 : 0.9;
 }
 
@@ -65,6 +72,13 @@ bool offer_the_same(const OfferedOptions& a, const OfferedOptions& b) {
           a.initial_window == b.initial_window);
 }
 
+// The one had been refused when the other began: no device tries again for a client that it has told so.
+bool is_refused_before(const LegState& leg, const LegState& other) {
+  const bool is_later = leg.first.order_ns > other.first.order_ns;
+  const LegState &earlier = is_later ? other : leg, &later = is_later ? leg : other;
+  return earlier.refused && earlier.refused->order_ns < later.first.order_ns;
+}
+
 double sequence_score(const LegState& leg, const LegState& other) {
   if (!is_tcp(leg) || leg.midstream || other.midstream || same_ends(leg, other)) return 0;
   const SharedSyn shared = shared_syn(leg, other);
@@ -78,6 +92,7 @@ double sequence_score(const LegState& leg, const LegState& other) {
   const bool may_be_chosen =
       leg.client_isn == 0 || (are_both_offers && !offer_the_same(leg.client_options, other.client_options));
   if (may_be_chosen && !is_near && !shared.timestamp) return 0.7;
+  if (!is_near && !shared.timestamp && is_refused_before(leg, other)) return 0;
   // Who scans gives all its openings one number, and then it is the server or the IP ID that tells which is which: by more than a
   // rival may be apart, and less sure than where all ends are the same.
   if (is_near && !shared.timestamp) return shared.ip_id || leg.server == other.server ? kConfirmedNumber : 0.92;

@@ -50,7 +50,7 @@ Observation lost(const Connection& c, const PacketFacts& packet, const std::stri
 
 // A datagram of another leg that nothing explains: the question may have gone on as that. A hairpin has left what they say alone.
 bool has_rival(const Connection& c, const PacketFacts& question, Handshake::Stop stop, const DetectorView& view) {
-  RivalOpenings::Query query{stop.point, stop.is_turned, {}, {c.client_leg().id.value()}};
+  RivalOpenings::Query query{stop.point, stop.is_turned, {}, {c.client_leg().id.value()}, {}};
   if (stop.is_turned && question.seq != 0) query.isn = question.seq;
   return view.openings.any(c.client_leg(), query, question.order_ns - question.stamp_uncertainty_ns,
                            question.order_ns + view.options.device_timeout_ns);

@@ -116,7 +116,11 @@ const PacketFacts* Handshake::answer_at(Stop stop) const {
 bool Handshake::may_be_hidden(PointIndex point, Stop stop) const {
   if (!view_.options.filtered) return false;
   if (hairpin_ && *hairpin_ >= std::min(point, stop.point) && *hairpin_ <= std::max(point, stop.point)) return true;
-  for (PointIndex outer = std::min(point, stop.point); outer < std::max(point, stop.point); ++outer) {
+  return may_rename(point, stop.point);
+}
+
+bool Handshake::may_rename(PointIndex a, PointIndex b) const {
+  for (PointIndex outer = std::min(a, b); outer < std::max(a, b); ++outer) {
     if (view_.knowledge.may_rename(outer, outer + 1)) return true;
   }
   return false;
@@ -125,7 +129,7 @@ bool Handshake::may_be_hidden(PointIndex point, Stop stop) const {
 // A SYN at `point`, or at one further on, that may continue one of `syns`, which `leg` shows: it comes before `until_ns` and soon
 // after that one.
 bool Handshake::has_rival(const LegState& leg, const std::vector<PacketFacts>& syns, Stop stop, int64_t until_ns) const {
-  RivalOpenings::Query query{stop.point, c_.side_basis == SideBasis::guessed || stop.is_turned, {}, {}};
+  RivalOpenings::Query query{stop.point, c_.side_basis == SideBasis::guessed || stop.is_turned, {}, {}, {}};
   for (const LegState& own : c_.legs) query.own.push_back(own.id.value());
   // The device has never changed the numbers of that service's connections: then it has not opened another in this one's place.
   const bool is_next = toward_server(stop_of(leg)) == stop;
@@ -139,6 +143,7 @@ bool Handshake::has_rival(const LegState& leg, const std::vector<PacketFacts>& s
   for (std::optional<Stop> at = stop; at; at = toward_server(*at)) {
     if (at != stop && !view_.knowledge.keeps_all_numbers(query.point, at->point)) query.isn.reset();
     query.point = at->point;
+    query.keeps_names = !at->is_turned && !may_rename(leg.point, at->point);
     if (std::any_of(syns.begin(), syns.end(), any_after)) return true;
   }
   return false;

@@ -77,6 +77,8 @@ class Handshake {
   bool misses(Stop stop, Direction direction, const PacketFacts& packet) const;
   AbsenceProof absence_of_syns(const LegState& leg, Stop stop, bool has_rival) const;
   bool may_be_hidden(PointIndex point, Stop stop) const;
+  // Whether any device between the two rewrites names, or is not known to leave them alone.
+  bool may_rename(PointIndex a, PointIndex b) const;
   bool is_in_time(const PacketFacts& packet) const;
   bool has_rival(const LegState& leg, const std::vector<PacketFacts>& syns, Stop stop, int64_t until_ns) const;
   std::vector<PacketFacts> syns_unseen(const LegState& leg, Stop stop) const;

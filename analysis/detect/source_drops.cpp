@@ -45,9 +45,12 @@ bool SourceDrops::take(Observation& o, const Thresholds& thresholds) {
   const bool goes_on = own.told_ns != 0 && o.first_ns <= own.told_ns + kWithinNs;
   const uint32_t others = all.passed - std::min(all.passed, own.passed);
   const uint32_t others_dropped = all.dropped - std::min(all.dropped, own.dropped);
+  // So many of the others' would have been dropped, were they treated as the source is.
+  const double as_own = static_cast<double>(own.dropped) / (own.dropped + own.passed) * (others + others_dropped);
+  const bool is_chance = as_own < kLeastAsOwn || as_own < others_dropped * kTimesOthers;
   const bool is_throttled = own.dropped >= thresholds.source_throttled_dropped &&
-                            own.passed >= thresholds.source_throttled_passed && others >= kOthersLeast &&
-                            others_dropped * kOthersShare <= others;
+                            own.passed >= thresholds.source_throttled_passed && own.dropped * kLossShare > own.passed &&
+                            others >= kOthersLeast && others_dropped * kLossShare <= others && !is_chance;
   if (!goes_on && !is_throttled) return false;
   begun_ += !goes_on;
   own.told_ns = std::max(own.told_ns, o.first_ns);

@@ -20,8 +20,11 @@ class SourceDrops {
  public:
   static constexpr size_t kSourcesMax = 1 << 11;
   static constexpr int64_t kWithinNs = 60'000'000'000;
-  static constexpr uint32_t kOthersLeast = 8;   // connections of others that passed meanwhile
-  static constexpr uint32_t kOthersShare = 20;  // of them one in so many may have been dropped
+  static constexpr uint32_t kOthersLeast = 8;  // connections of others that passed meanwhile
+  // One in so many dropped of those that passed is loss, and no throttle: of others at most that, of the source's more.
+  static constexpr uint32_t kLossShare = 20;
+  // Were others treated as the source is, so many of theirs would have been dropped, and so many times those that were.
+  static constexpr double kLeastAsOwn = 5, kTimesOthers = 5;
 
   void passed(const Address& source, const Endpoint& service, const Where& across, int64_t at_ns);
   // A SYN that was dropped is counted. True: the device throttles its source, and it is now told so.

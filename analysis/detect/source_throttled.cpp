@@ -25,9 +25,11 @@ const Detector source_throttled = {
             "A device drops some of the SYNs of one source and lets others of it pass, while it drops nobody else's: a limit of "
             "connections for each source (flood protection, quotas). Behind a NAT many clients are one source. Told in place of "
             "syn_unanswered and syn_retried for these SYNs.",
-        .needs = "Within a minute {source_throttled_dropped} connections of the source whose SYNs were proved to be dropped "
-                 "between the points, {source_throttled_passed} that passed, and eight of other sources of which at most one in "
-                 "twenty was dropped.",
+        .needs =
+            "Within a minute {source_throttled_dropped} connections of the source whose SYNs were proved to be dropped "
+            "between the points, {source_throttled_passed} that passed, and eight of other sources; dropped were more than "
+            "one in twenty of the source's and at most that of others', and no chance: had others been treated as the source is, "
+            "five of theirs would have been dropped, and five times as many as were.",
         .errs = "A rule that bars one of the source's destinations looks alike if the source asks for others as well.",
         .next = "Look at the device's limits for each source address, and make an exception for the NAT's."}};
 

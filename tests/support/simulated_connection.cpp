@@ -12,11 +12,12 @@ constexpr int kRetriesMax = 5;
 
 }  // namespace
 
-SimulatedConnection::SimulatedConnection(Network& network, TruthOfConnection& truth, size_t points, uint64_t seed)
+SimulatedConnection::SimulatedConnection(Network& network, TruthOfConnection& truth, const SimulatorOptions& options,
+                                         uint64_t seed)
     : network_(network),
       truth_(truth),
       random_(seed),
-      path_(network, truth, points, random_.next(), [this](Side to, const Segment& segment) { receive(to, segment); }) {
+      path_(network, truth, options, random_.next(), [this](Side to, const Segment& segment) { receive(to, segment); }) {
   for (End& e : ends_) {
     e.ip_id = static_cast<uint16_t>(random_.next());
     e.zero_ip_id = random_.chance(0.2);
@@ -26,9 +27,10 @@ SimulatedConnection::SimulatedConnection(Network& network, TruthOfConnection& tr
   const uint64_t turns = random_.between(1, 4);
   for (uint64_t i = 0; i < turns; ++i) {
     turns_.push_back({Side::client, static_cast<uint32_t>(random_.between(20, 3000))});
-    turns_.push_back({Side::server, static_cast<uint32_t>(random_.between(100, 40'000))});
+    turns_.push_back({Side::server, static_cast<uint32_t>(random_.between(100, options.answer_bytes_max))});
   }
   close_mode_ = static_cast<CloseMode>(random_.below(6));
+  if (options.names > 0 && close_mode_ == CloseMode::stays_open) close_mode_ = CloseMode::fin_by_client;
   if (truth_.fault == Fault::reset_not_forwarded) {
     close_mode_ = random_.chance(0.5) ? CloseMode::reset_by_client : CloseMode::reset_by_server;
   }

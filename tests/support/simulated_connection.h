@@ -18,7 +18,7 @@ namespace parallax::test {
 class SimulatedConnection {
  public:
   // Both outlive the connection.
-  SimulatedConnection(Network& network, TruthOfConnection& truth, size_t points, uint64_t seed);
+  SimulatedConnection(Network& network, TruthOfConnection& truth, const SimulatorOptions& options, uint64_t seed);
   void open();
 
  private:

@@ -15,10 +15,16 @@ constexpr int64_t kMadeUpWithinNs = 1100 * kMillisecond;
 
 }  // namespace
 
-SimulatedPath::SimulatedPath(Network& network, TruthOfConnection& truth, size_t points, uint64_t seed, Arrived arrived)
-    : network_(network), truth_(truth), points_(points), random_(seed), arrived_(std::move(arrived)) {
+SimulatedPath::SimulatedPath(Network& network, TruthOfConnection& truth, const SimulatorOptions& options, uint64_t seed,
+                             Arrived arrived)
+    : network_(network),
+      truth_(truth),
+      points_(options.points),
+      content_(seed % 5 == 0 ? 0 : seed),
+      random_(seed),
+      arrived_(std::move(arrived)) {
   for (const Side side : kSides) {
-    isn_[side] = static_cast<uint32_t>(random_.next());
+    isn_[side] = static_cast<uint32_t>(random_.next()) & options.isn_mask;
     delay_ns_[side] = static_cast<int64_t>(random_.between(50'000, 10 * kMillisecond));
   }
   switch (truth_.fault) {
@@ -200,6 +206,15 @@ uint32_t SimulatedPath::sequence_at(PointIndex point, Side of, uint32_t relative
   return isn_[of] + relative + (beyond ? truth_.rewritten_by[of] : 0);
 }
 
+// Drawn from what is said and the place in the stream: a segment that is cut otherwise when it is sent again says the same.
+std::vector<uint8_t> SimulatedPath::payload_of(const Segment& segment) const {
+  constexpr uint64_t kOdd = 0x9E3779B97F4A7C15;
+  std::vector<uint8_t> bytes(segment.length);
+  uint64_t place = segment.seq + kOdd * (content_ + static_cast<uint64_t>(segment.from));
+  for (uint8_t& byte : bytes) byte = static_cast<uint8_t>((place++ * kOdd) >> 56);
+  return bytes;
+}
+
 uint64_t SimulatedPath::sight(PointIndex point, const Segment& segment, uint8_t ttl) {
   const auto& [client, server] = truth_.ends[segment.named.value_or(point)];
   const bool from_client = segment.from == Side::client;
@@ -216,8 +231,7 @@ uint64_t SimulatedPath::sight(PointIndex point, const Segment& segment, uint8_t 
   tcp.flags = segment.flags;
   if (segment.has(tcp_flag::syn)) tcp.mss = kSegmentBytes;
   const bool followed = (point > 0 && !truth_.is_opaque(point - 1)) || (point + 1u < points_ && !truth_.is_opaque(point));
-  return network_.seen(point, toward_inside(segment.from), followed,
-                       tcp_frame(ip, tcp, stream_bytes(static_cast<uint32_t>(segment.from), segment.seq, segment.length)));
+  return network_.seen(point, toward_inside(segment.from), followed, tcp_frame(ip, tcp, payload_of(segment)));
 }
 
 }  // namespace parallax::test

@@ -48,7 +48,7 @@ class SimulatedPath {
   using Arrived = std::function<void(Side, const Segment&)>;
 
   // Network and truth outlive it.
-  SimulatedPath(Network& network, TruthOfConnection& truth, size_t points, uint64_t seed, Arrived arrived);
+  SimulatedPath(Network& network, TruthOfConnection& truth, const SimulatorOptions& options, uint64_t seed, Arrived arrived);
 
   // The point that is nearest to it.
   PointIndex point_of(Side side) const { return point_at(side, 0); }
@@ -72,6 +72,7 @@ class SimulatedPath {
   uint64_t emit(const Segment& segment, PointIndex point);
   // Something that the device did with a packet that was sighted at one side of it, and is absent at the other.
   void did(uint64_t& counter, Side from, uint64_t sighting, PointIndex absent_at);
+  std::vector<uint8_t> payload_of(const Segment& segment) const;
   uint64_t sight(PointIndex point, const Segment& segment, uint8_t ttl);
   int64_t in_line(int64_t& line_free_ns, int64_t time_ns) const;
   uint32_t sequence_at(PointIndex point, Side of, uint32_t relative) const;
@@ -79,6 +80,7 @@ class SimulatedPath {
   Network& network_;
   TruthOfConnection& truth_;
   const size_t points_;
+  const uint64_t content_;  // what the ends say; of some connections the same
   Random random_;
   const Arrived arrived_;
   PerSide<uint32_t> isn_{};

@@ -11,7 +11,7 @@
 namespace parallax::test {
 namespace {
 
-constexpr int64_t kEpochNs = 1'700'000'000'000'000'000, kSecond = 1'000'000'000, kMillisecond = 1'000'000;
+constexpr int64_t kEpochNs = kSimulatorEpochNs, kSecond = 1'000'000'000, kMillisecond = 1'000'000;
 constexpr int64_t kCoverAfterNs = 10 * kSecond;
 constexpr int64_t kAlways = std::numeric_limits<int64_t>::max() / 4;
 // How often the NIC's drop counter is read: a loss taints the whole interval.
@@ -300,7 +300,8 @@ TimedFrame SimulatedSensor::capture(const Port& port, const Sighted& sighted) co
 // What the point's clock says at a (true) time.
 int64_t SimulatedSensor::stamp(PointIndex point, int64_t time_ns) const {
   const bool steps = stepping_ == point && time_ns >= step_at_ns_;
-  return time_ns + offset_ns_[point] - (steps ? step_ns_ : 0);
+  const double drift = point == 0 ? 0 : options_.drift_ppm * 1e-6;
+  return time_ns + offset_ns_[point] + static_cast<int64_t>(static_cast<double>(time_ns) * drift) - (steps ? step_ns_ : 0);
 }
 
 // As `analyze` does before it begins.
@@ -338,15 +339,24 @@ void SimulatedSensor::align(Simulation& simulation) {
     if (const int64_t from_ns = limits_.apart_ns[port.info.point]; from_ns != kTimeMax)
       port.outages.push_back({OutageCause::clocks_apart, from_ns, PortOutage::kGoesOn});
   }
+  for (PointIndex point = 1; point < options_.points; ++point) {
+    const int64_t first_ns = clock_error_ns(point, 0), last_ns = clock_error_ns(point, end_ns_);
+    simulation.clock_error_ns = std::max({simulation.clock_error_ns, std::abs(first_ns), std::abs(last_ns)});
+    const double drift_ppm = static_cast<double>(last_ns - first_ns) / static_cast<double>(end_ns_) * 1e6;
+    simulation.drift_error_ppm = std::max(simulation.drift_error_ppm, std::abs(drift_ppm));
+  }
+}
+
+// By how much a corrected stamp is off.
+int64_t SimulatedSensor::clock_error_ns(PointIndex point, int64_t time_ns) const {
+  return clocks_[point].correction.corrected(kEpochNs + stamp(point, time_ns)) - kEpochNs - time_ns;
 }
 
 // Its stamps are right then as they are corrected, and nothing says that they may not be.
 bool SimulatedSensor::clock_is_right(PointIndex point, int64_t from_ns, int64_t to_ns) const {
   if (clocks_.empty()) return true;
   const PointClock& clock = clocks_[point];
-  const auto is_right = [&](int64_t time_ns) {
-    return std::abs(clock.correction.corrected(kEpochNs + stamp(point, time_ns)) - kEpochNs - time_ns) < kClockErrorNs;
-  };
+  const auto is_right = [&](int64_t time_ns) { return std::abs(clock_error_ns(point, time_ns)) < kClockErrorNs; };
   if (!is_right(from_ns) || !is_right(to_ns)) return false;
   if (kEpochNs + to_ns >= std::min(limits_.stepped_ns[point], limits_.apart_ns[point])) return false;
   return std::none_of(clock.steps.begin(), clock.steps.end(), [&](const TimeSpan& span) {

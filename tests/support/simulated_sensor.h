@@ -69,6 +69,7 @@ class SimulatedSensor {
   TimedFrame capture(const Port& port, const Sighted& sighted) const;
   bool passes_filter(const TimedFrame& frame) const;
   int64_t stamp(PointIndex point, int64_t time_ns) const;
+  int64_t clock_error_ns(PointIndex point, int64_t time_ns) const;
   bool clock_is_right(PointIndex point, int64_t from_ns, int64_t to_ns) const;
   void align(Simulation& simulation);
 

@@ -35,9 +35,9 @@ class World final : public Network {
     for (int i = 0; i < options_.connections; ++i) {
       TruthOfConnection& truth = simulation_.truth[static_cast<size_t>(i)];
       plan(i, truth);
-      connections.push_back(std::make_unique<SimulatedConnection>(*this, truth, options_.points, random_.next()));
-      at(static_cast<int64_t>(random_.below(static_cast<uint64_t>(options_.duration_ns))),
-         [connection = connections.back().get()] { connection->open(); });
+      connections.push_back(std::make_unique<SimulatedConnection>(*this, truth, options_, random_.next()));
+      truth.opened_ns = opening_ns(i);
+      at(truth.opened_ns, [connection = connections.back().get()] { connection->open(); });
     }
     while (!events_.empty()) {
       const Event event = events_.top();
@@ -73,7 +73,18 @@ class World final : public Network {
     if (options_.rewrites) rewriter_ = static_cast<PointIndex>(random_.below(devices));
   }
 
-  void plan(int index, TruthOfConnection& truth) {
+  // Names that come again do so when all the others have had their turn.
+  int64_t opening_ns(int connection) {
+    const auto within = [&](int64_t duration_ns) {
+      return static_cast<int64_t>(random_.below(static_cast<uint64_t>(duration_ns)));
+    };
+    if (options_.names == 0) return within(options_.duration_ns);
+    const int64_t each_ns = options_.duration_ns / options_.connections;
+    return connection * each_ns + within(each_ns);
+  }
+
+  void plan(int connection, TruthOfConnection& truth) {
+    const int index = options_.names == 0 ? connection : connection % options_.names;
     truth.client_inside = random_.chance(0.2);
     truth.fault = random_.chance(options_.fault_share) ? options_.faults[random_.below(options_.faults.size())] : Fault::none;
     truth.faulty_device = static_cast<PointIndex>(random_.below(is_nat_.size()));
@@ -99,8 +110,13 @@ class World final : public Network {
     if (!is_nat_[device]) return;
     const std::string net = "10.0." + std::to_string(device) + ".";
     ends.first = {address(client_inside ? "198.51.100.25" + std::to_string(device) : net + "1"),
-                  static_cast<uint16_t>(61'000 - index * 7 - static_cast<int>(device) * 10'000)};
+                  nat_port(61'000 - index * 7 - static_cast<int>(device) * 10'000)};
     if (!client_inside) ends.second.address = address(net + std::to_string(80 + index % 2));
+  }
+
+  static uint16_t nat_port(int number) {
+    constexpr int kFirst = 1024, kPorts = 64'000;
+    return static_cast<uint16_t>(kFirst + ((number - kFirst) % kPorts + kPorts) % kPorts);
   }
 
   // Which of the device's acts the sensor gets to see well enough to tell of them:

@@ -62,6 +62,11 @@ struct SimulatorOptions {
   std::vector<Fault> faults = all_faults();  // to choose from
   int64_t poll_gap_ns = 20'000;
   int64_t duration_ns = 3'000'000'000;  // within which connections are opened
+  // So many different names (addresses and ports): a connection bears those of the one so many before it. 0: it has its own.
+  int names = 0;
+  uint32_t isn_mask = UINT32_MAX;  // initial sequence numbers have these bits alone
+  uint32_t answer_bytes_max = 40'000;
+  double drift_ppm = 0;  // of the clocks of all points but the first
 
   bool has(Disturbance disturbance) const { return disturbances.contains(disturbance); }
 };
@@ -90,6 +95,7 @@ struct TruthOfConnection {
     std::vector<uint64_t> sightings;
   };
 
+  int64_t opened_ns = 0;
   bool client_inside = false;
   std::vector<Ends> ends;  // by point
   Fault fault = Fault::none;
@@ -121,7 +127,12 @@ struct Simulation {
   std::vector<TruthOfConnection> truth;
   uint64_t packets = 0;         // sightings that passed the points
   uint64_t sensor_dropped = 0;  // and that ports lost on purpose, as they say
+  // How far the clocks are off and drift apart, as the analysis has aligned them.
+  int64_t clock_error_ns = 0;
+  double drift_error_ppm = 0;
 };
+
+inline constexpr int64_t kSimulatorEpochNs = 1'700'000'000'000'000'000;  // times of the truth begin there
 
 Simulation simulate(const SimulatorOptions& options);
 

@@ -66,24 +66,30 @@ bool tells_of(FindingKind kind, Fault fault) {
   }
 }
 
-// Whose connection bears these names, at whatever point.
+// Whose connection bears these names then, at whatever point.
 class Names {
  public:
   explicit Names(const std::vector<TruthOfConnection>& truths) {
     for (const TruthOfConnection& truth : truths) {
-      for (const Ends& ends : truth.ends) by_ends_[ends] = &truth;
+      for (const Ends& ends : truth.ends) by_ends_[ends][truth.opened_ns] = &truth;
     }
   }
-  const TruthOfConnection* find(const Endpoint& client, const Endpoint& server) const {
+  // Null: nobody's.
+  const TruthOfConnection* find(const Endpoint& client, const Endpoint& server, int64_t seen_ns) const {
     // Met in midstream, the engine may take the server for the client.
     for (const Ends& ends : {Ends{client, server}, Ends{server, client}}) {
-      if (const auto found = by_ends_.find(ends); found != by_ends_.end()) return found->second;
+      const auto found = by_ends_.find(ends);
+      if (found == by_ends_.end()) continue;
+      const auto next = found->second.upper_bound(seen_ns - kSimulatorEpochNs + kClocksApartNs);
+      if (next != found->second.begin()) return std::prev(next)->second;
     }
     return nullptr;
   }
 
  private:
-  std::map<Ends, const TruthOfConnection*> by_ends_;
+  static constexpr int64_t kClocksApartNs = 5'000'000'000;  // at most; the next bearer comes later
+
+  std::map<Ends, std::map<int64_t, const TruthOfConnection*>> by_ends_;
 };
 
 std::string text_of(const TruthOfConnection* truth) {
@@ -108,7 +114,7 @@ class Judge {
 
  private:
   void check(const ConnectionRecord& connection) {
-    const TruthOfConnection* truth = names_.find(connection.client, connection.server);
+    const TruthOfConnection* truth = names_.find(connection.client, connection.server, first_seen_ns(connection));
     by_id_[connection.id] = truth;
     const bool is_likely = std::any_of(connection.crossings.begin(), connection.crossings.end(), [](const CrossingRecord& x) {
       return x.method == PairingMethod::payload || x.method == PairingMethod::timing;
@@ -118,7 +124,7 @@ class Judge {
     std::set<PointIndex> points;
     for (const LegRecord& leg : connection.legs) {
       points.insert(leg.point);
-      const TruthOfConnection* of_leg = names_.find(leg.client, leg.server);
+      const TruthOfConnection* of_leg = names_.find(leg.client, leg.server, leg.first_seen_ns);
       is_wrong |= of_leg != nullptr && truth != nullptr && of_leg != truth;
     }
     if (is_wrong) (is_likely ? verdict_.wrong_likely : verdict_.wrong_pairings).push_back(describe(connection, path_));
@@ -127,6 +133,12 @@ class Judge {
     for (const CrossingRecord& crossing : connection.crossings) {
       for (const Side from : kSides) check_lost(connection, crossing, *truth, from);
     }
+  }
+
+  static int64_t first_seen_ns(const ConnectionRecord& connection) {
+    int64_t first_ns = kTimeMax;
+    for (const LegRecord& leg : connection.legs) first_ns = std::min(first_ns, leg.first_seen_ns);
+    return first_ns;
   }
 
   void check_lost(const ConnectionRecord& connection, const CrossingRecord& crossing, const TruthOfConnection& truth, Side from) {
