@@ -181,6 +181,12 @@ int64_t forgotten_at(const LegHot& hot, int64_t port_memory_ns) {
 
 int64_t forgotten_if_over(int64_t last_ns, int64_t port_memory_ns) { return later(last_ns, port_memory_ns + 1); }
 
+// A SYN-ACK of which neither number is the leg's: the SYN that it answers was not captured.
+static bool answers_another_syn(const LegCold& cold, const Sighting& s, Side from) {
+  const bool is_syn_ack = (s.tcp_flags & (tcp_flag::syn | tcp_flag::ack | tcp_flag::rst)) == (tcp_flag::syn | tcp_flag::ack);
+  return is_syn_ack && s.seq != cold.isn[from] && s.ack != cold.isn[opposite(from)] + 1;
+}
+
 bool starts_new_leg(const LegHot& hot, const LegCold& cold, const Sighting& s, Side from, int64_t idle_timeout_ns) {
   if (!(hot.flags & is_tcp)) return idle_over(hot, s.order_ns, idle_timeout_ns);
   const bool is_syn = (s.tcp_flags & (tcp_flag::syn | tcp_flag::ack | tcp_flag::rst)) == tcp_flag::syn;
@@ -188,7 +194,7 @@ bool starts_new_leg(const LegHot& hot, const LegCold& cold, const Sighting& s, S
   if (is_syn && in_vain && from == Side::client) return !repeats_attempt(cold, s);
   if (idle_over(hot, s.order_ns, idle_timeout_ns)) return true;
   const bool over = (hot.flags & reset) || (hot.flags & (fin_client | fin_server)) == (fin_client | fin_server);
-  if (!is_syn) return false;
+  if (!is_syn) return over && answers_another_syn(cold, s, from);
   if (hot.flags & ever_established) return s.seq != cold.isn[from] || over;
   if (!(hot.flags & syn)) {
     // No SYN until now. The server's half may have been stamped first, as far as one poll of its port goes: then this SYN belongs

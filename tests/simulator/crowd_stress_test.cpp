@@ -30,7 +30,7 @@ SimulatorOptions crowd(const Kind& kind, int connections, uint64_t seed) {
   options.connections = connections;
   options.names = kWorld / 2;
   options.duration_ns = connections * kEachNs;
-  options.isn_mask = 0xFFFFFF;
+  options.isn_mask = 0xFFFFFFF;
   options.answer_bytes_max = 4000;
   options.fault_share = 0.1;
   // Clocks are compared by packets that are the same at both points, and none is where sequence numbers are rewritten.
