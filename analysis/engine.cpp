@@ -151,6 +151,7 @@ std::vector<DeviceRecord> Engine::devices() const {
     for (DeviceRecord& r : records) {
       const Knowledge::Device& known = impl_->correlator.knowledge().device(r.outer, r.inner);
       const CaptureTotals& capture = impl_->correlator.capture();
+      r.transit_by_load = known.transit_loads.by_load();
       for (const Direction direction : kDirections) {
         const PointIndex enters = direction == Direction::toward_inside ? r.outer : r.inner;
         r.traffic[direction].entered = r.outer == r.inner ? 0 : entered(capture.at(enters), direction);

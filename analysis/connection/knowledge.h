@@ -13,6 +13,7 @@
 
 #include "analysis/connection/connection.h"
 #include "analysis/connection/passages.h"
+#include "analysis/connection/transit_loads.h"
 #include "analysis/model/device_index.h"
 #include "analysis/model/keyed_hash.h"
 #include "analysis/model/lru_table.h"
@@ -75,6 +76,7 @@ class Knowledge {
     PerDirection<uint64_t> openings_dropped{};  // SYNs and first datagrams that never left it, by the way they went
     PerDirection<IcmpFates> icmp;
     PerDirection<UsualTransit> usual_transits;
+    TransitLoads transit_loads;
     uint32_t changes = 0;   // DeviceChange bits, found on any connection
     bool rewrites = false;  // addresses or ports of some connection
     LruTable<AddressPair, uint64_t, AddressPairHash> address_map{kAddressMapMax};
@@ -126,7 +128,10 @@ class Knowledge {
     return usual.connections() < kConnectionsLeast ? std::nullopt : std::optional(usual.median_ns());
   }
 
-  void passed(const PassageCount& count) { passages_.add(count); }
+  void passed(const PassageCount& count) {
+    passages_.add(count);
+    if (count.crossed > 0) devices_[count.device].transit_loads.add(count);
+  }
   // Whether what passed the point at that time may have been missed there, to go by the packets of connections that crossed. Not
   // for a look at a connection: how far the homes of the pairs have told of their packets depends on the number of workers.
   bool is_blind(PointIndex point, Direction direction, int64_t time_ns) const {

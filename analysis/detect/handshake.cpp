@@ -199,9 +199,13 @@ AbsenceProof Handshake::syns_absent_before(const LegState& leg, Stop stop, const
   return proof;
 }
 
+// A stranger there may be the packet, which the device has not translated.
 AbsenceProof Handshake::packet_absent(const PacketFacts& packet, Stop stop, bool has_rival) const {
+  FateEvent missed{};
+  missed.packet = packet;
+  missed.absent_at = stop.point;
   return absence_at(stop, to_server())
-      .unless(has_rival, Doubt::rival)
+      .unless(has_rival || view_.strangers.find(missed, view_.options.device_timeout_ns) != nullptr, Doubt::rival)
       .unless(may_be_hidden(packet.point, stop), Doubt::may_be_hidden)
       .unless(misses(stop, to_server(), packet), Doubt::not_covered)
       .unless(!is_in_time(packet), Doubt::clock_uncertain)

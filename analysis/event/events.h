@@ -238,10 +238,10 @@ struct PassageCount {
   Direction direction;
   bool seen;
   // Of the device that they crossed, told with its outer point alone: how many, how many of them left before they entered by more
-  // than their stamps may be wrong, and by how much more at most.
+  // than their stamps may be wrong, and by how much more at most; of how many it is known how long they took, and their sum.
   DeviceIndex device = 0;
-  uint32_t crossed = 0, backwards = 0;
-  int64_t backwards_ns = 0;
+  uint32_t crossed = 0, backwards = 0, timed = 0;
+  int64_t backwards_ns = 0, transit_ns = 0;
 };
 
 enum class FateEventType : uint8_t {

@@ -401,6 +401,7 @@ void PairTable::tell_changed(Pair& pair, Side sender, const Pending& in, const P
   }
   const int bucket = transit::bucket_of(static_cast<uint64_t>(transit));
   pair.transits[sender].add(transit, bucket);
+  crossed_[device][direction].note_transit(transit);
   counters_.transit_sketch[device][direction].add(transit, bucket);
 }
 

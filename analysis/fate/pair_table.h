@@ -139,8 +139,9 @@ class PairTable {
   struct Passing {
     int64_t tick_ns = kTimeMin;  // its begin
     uint32_t packets = 0;
-    uint32_t backwards = 0;  // see PassageCount
-    int64_t backwards_ns = 0;
+    uint32_t backwards = 0, timed = 0;  // see PassageCount
+    int64_t backwards_ns = 0, transit_ns = 0;
+    void note_transit(int64_t duration_ns) { ++timed, transit_ns += duration_ns; }
     // By how much more than its stamps may be wrong a packet left before it entered; not if negative.
     void note_backwards(int64_t by_ns) {
       if (by_ns <= 0) return;

@@ -518,7 +518,9 @@ void PairTable::tell_passage(Passing& passing, DeviceIndex device, Direction dir
                    .device = device,
                    .crossed = seen ? passing.packets : 0,
                    .backwards = passing.backwards,
-                   .backwards_ns = passing.backwards_ns};
+                   .timed = passing.timed,
+                   .backwards_ns = passing.backwards_ns,
+                   .transit_ns = passing.transit_ns};
   passing = {};
   if (!events_.send(event, limits_.pairs)) counters_.events_dropped.add();
   if (!seen) return;

@@ -206,13 +206,21 @@ struct DeviceTraffic {
   uint64_t undecided = 0;           // all others: not followed, at an edge of the capture, or not proved
 };
 
+// What packets took on average while so many crossed in a second, both ways together.
+struct TransitAtLoad {
+  uint64_t packets_per_second_from = 0, packets_per_second_below = 0;
+  uint64_t seconds = 0;
+  PerDirection<std::optional<int64_t>> mean_ns{};  // empty: nothing crossed that way of which the stamps tell
+};
+
 struct DeviceRecord {
   PointIndex outer = 0, inner = 1;  // neighbouring points in path order; of a hairpin its point twice, and inward is from clients
   DeviceKind kind = DeviceKind::unknown;
   uint64_t connections = 0;
   uint32_t changes = 0;
   PerDirection<std::optional<Distribution>> transit;
-  bool transit_is_by_turns = false;  // no packet is the same on both sides: of messages through a proxy
+  std::vector<TransitAtLoad> transit_by_load;  // by rising load; of packets alone
+  bool transit_is_by_turns = false;            // no packet is the same on both sides: of messages through a proxy
   PerDirection<DeviceTraffic> traffic;
   PerDirection<uint64_t> segments_lost{};
   uint64_t resets_originated = 0;

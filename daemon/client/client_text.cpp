@@ -164,6 +164,18 @@ void add_row(const v1::Connection& connection, TextTable& table) {
              findings.empty() ? "-" : findings});
 }
 
+// "  at 200 to 500 packets a second (12 s): mean 41 us toward inside, 38 us toward outside"
+std::string load_text(const v1::TransitAtLoad& at) {
+  std::string text = fmt::format("  at {} to {} packets a second ({} s): mean", count_text(at.packets_per_second_from()),
+                                 count_text(at.packets_per_second_below()), count_text(at.seconds()));
+  if (at.has_toward_inside_seconds()) text += fmt::format(" {} toward inside", duration_text(at.toward_inside_seconds()));
+  if (at.has_toward_outside_seconds()) {
+    text += fmt::format("{} {} toward outside", at.has_toward_inside_seconds() ? "," : "",
+                        duration_text(at.toward_outside_seconds()));
+  }
+  return text + '\n';
+}
+
 std::string device_text(const v1::Device& device) {
   std::string text = "Device";
   v1::Where where;
@@ -183,6 +195,7 @@ std::string device_text(const v1::Device& device) {
   if (device.has_transit_toward_outside_seconds()) {
     text += fmt::format("  transit toward outside{}: {}\n", by_turns, distribution_text(device.transit_toward_outside_seconds()));
   }
+  for (const v1::TransitAtLoad& at : device.transit_by_load()) text += load_text(at);
   text += fmt::format("  segments lost: {} toward inside, {} toward outside\n", count_text(device.lost_toward_inside()),
                       count_text(device.lost_toward_outside()));
   if (device.address_map_size() == 0) return text;

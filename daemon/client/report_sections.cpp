@@ -61,6 +61,32 @@ std::string medians_text(const v1::Device& device, const char* before) {
   return text;
 }
 
+// "slower under load: ...", of the way that is slowed most; or nothing: load makes no difference. A second or two may be chance.
+std::string slowed_text(const v1::Device& device) {
+  constexpr uint64_t kSecondsLeast = 3;
+  constexpr double kTimesLeast = 2;
+  if (!clocks_can_tell(device.transit_toward_inside_seconds()) || !clocks_can_tell(device.transit_toward_outside_seconds()))
+    return "";
+  const v1::TransitAtLoad *idle = nullptr, *busy = nullptr;
+  for (const v1::TransitAtLoad& at : device.transit_by_load()) {
+    if (at.seconds() < kSecondsLeast) continue;
+    if (idle == nullptr) idle = &at;
+    busy = &at;
+  }
+  if (idle == nullptr) return "";
+  const auto times = [](double at_idle, double at_busy) { return at_idle > 0 ? at_busy / at_idle : 0; };
+  const double inward = times(idle->toward_inside_seconds(), busy->toward_inside_seconds()),
+               outward = times(idle->toward_outside_seconds(), busy->toward_outside_seconds());
+  if (std::max(inward, outward) < kTimesLeast) return "";
+  const bool is_inward = inward >= outward;
+  const Direction way = is_inward ? Direction::toward_inside : Direction::toward_outside;
+  return fmt::format("slower under load: {} on average {} from {} packets a second on, {} below {}",
+                     duration_text(is_inward ? busy->toward_inside_seconds() : busy->toward_outside_seconds()),
+                     way_text(device, way), count_text(busy->packets_per_second_from()),
+                     duration_text(is_inward ? idle->toward_inside_seconds() : idle->toward_outside_seconds()),
+                     count_text(idle->packets_per_second_below()));
+}
+
 // ", 12 not accounted for", or nothing.
 std::string share_text(uint64_t count, const char* what) {
   return count == 0 ? "" : fmt::format(", {} {}", count_text(count), what);
@@ -298,6 +324,7 @@ ReportLines report_device(const v1::Device& device) {
       device.toward_inside());
   way(Direction::toward_outside, device.has_transit_toward_outside_seconds(), device.transit_toward_outside_seconds(),
       device.toward_outside());
+  if (std::string slowed = slowed_text(device); !slowed.empty()) lines.push_back({1, std::move(slowed)});
   if (device.resets_originated() > 0) lines.push_back({1, "resets of its own: " + count_text(device.resets_originated())});
   std::vector<const v1::AddressMapEntry*> translated;
   for (const v1::AddressMapEntry& entry : device.address_map()) {

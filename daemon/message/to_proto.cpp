@@ -329,6 +329,14 @@ void set_traffic(const DeviceTraffic& traffic, v1::DeviceTraffic& message) {
   message.set_undecided(traffic.undecided);
 }
 
+static void set_transit_at(const TransitAtLoad& at, v1::TransitAtLoad& message) {
+  message.set_packets_per_second_from(at.packets_per_second_from);
+  message.set_packets_per_second_below(at.packets_per_second_below);
+  message.set_seconds(at.seconds);
+  if (const auto& mean_ns = at.mean_ns[Direction::toward_inside]) message.set_toward_inside_seconds(seconds(*mean_ns));
+  if (const auto& mean_ns = at.mean_ns[Direction::toward_outside]) message.set_toward_outside_seconds(seconds(*mean_ns));
+}
+
 v1::Device to_proto(const DeviceRecord& record, const MessageNames& names) {
   v1::Device message;
   message.add_between(names.point(record.outer));
@@ -349,6 +357,7 @@ v1::Device to_proto(const DeviceRecord& record, const MessageNames& names) {
   set_traffic(record.traffic[Direction::toward_inside], *message.mutable_toward_inside());
   set_traffic(record.traffic[Direction::toward_outside], *message.mutable_toward_outside());
   message.set_transit_is_by_turns(record.transit_is_by_turns);
+  for (const TransitAtLoad& at : record.transit_by_load) set_transit_at(at, *message.add_transit_by_load());
   message.set_resets_originated(record.resets_originated);
   for (const AddressMapEntry& entry : record.address_map) {
     v1::AddressMapEntry& to = *message.add_address_map();

@@ -163,6 +163,27 @@ TEST(TextReport, WhatAProxyTakesIsSaidToBeOfMessagesByTurns) {
   EXPECT_THAT(unwrapped(text), HasSubstr("transit of messages, by turns: median 35 us"));
 }
 
+TEST(TextReport, ADeviceThatIsSlowerUnderLoadIsSaidToBe) {
+  Results run;
+  run.connection(v1::OUTCOME_ESTABLISHED);
+  v1::Device& device = run.device();
+  const auto at = [&device](uint64_t from, uint64_t seconds, double inward, double outward) {
+    v1::TransitAtLoad& load = *device.add_transit_by_load();
+    load.set_packets_per_second_from(from);
+    load.set_packets_per_second_below(2 * from);
+    load.set_seconds(seconds);
+    load.set_toward_inside_seconds(inward);
+    load.set_toward_outside_seconds(outward);
+  };
+  at(100, 40, 35e-6, 41e-6);
+  at(1000, 2, 35e-6, 9e-3);
+  EXPECT_THAT(run.text(), Not(HasSubstr("slower under load"))) << "two seconds may be chance";
+  at(5000, 3, 60e-6, 1.2e-3);
+  EXPECT_THAT(unwrapped(run.text()),
+              HasSubstr("slower under load: 1.2 ms on average toward outside from 5,000 packets a second on, "
+                        "41 us below 200"));
+}
+
 TEST(TextReport, FindingsComeWorstFirstWithSentenceAndEvidence) {
   Results run;
   run.device();
