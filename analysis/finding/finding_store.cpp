@@ -37,7 +37,7 @@ std::string FindingStore::where_text(const Where& where) const {
 void FindingStore::erase(uint64_t id) {
   const auto it = groups_.find(id);
   const FindingRecord& record = it->second.record;
-  by_version_.erase(record.version);
+  changes_.remove(record);
   ranks_of(record.kind).erase(rank_of(record));
   groups_.erase(it);  // entries in open_ and spreads_ are replaced when next met
   if (open_.size() > 2 * capacity_) std::erase_if(open_, [&](const auto& entry) { return !groups_.contains(entry.second); });
@@ -58,7 +58,9 @@ void FindingStore::make_room(FindingKind kind) {
       if (!ranks.empty() && (from->empty() || *ranks.begin() < *from->begin())) from = &ranks;
     }
   }
-  erase(from->begin()->id);
+  const uint64_t id = from->begin()->id;
+  changes_.forget(groups_.at(id).record);
+  erase(id);
   ++evicted_;
 }
 
@@ -141,7 +143,14 @@ void FindingStore::absorb(FindingGroup& into, uint64_t id) {
   ranks_of(record.kind).insert(rank_of(record));
   merged_.push_back({id, record.id, from.record.connection_ids});
   --totals_[{record.kind, where_text(record.where), from.record.severity}];
+  FindingRecord last = from.record;
   erase(id);
+  last.state = FindingState::withdrawn;
+  last.summary = "This finding is now told as part of finding " + std::to_string(record.id) + ".";
+  last.connection_ids.clear();  // with what else is kept of it there, so that many last words take little room
+  last.related_connection_ids.clear();
+  last.evidence.clear();
+  changes_.add_last_words(std::move(last));
 }
 
 FindingGroup& FindingStore::group_for(const Observation& o) {
@@ -173,11 +182,8 @@ void FindingStore::close_all() {
 }
 
 void FindingStore::changed(FindingGroup& group) {
-  FindingRecord& record = group.record;
-  record.summary = sentence_(group);
-  by_version_.erase(record.version);
-  record.version = ++version_;
-  by_version_[record.version] = record.id;
+  group.record.summary = sentence_(group);
+  changes_.changed(group.record);
 }
 
 uint64_t FindingStore::observe(const Observation& o) {
@@ -258,14 +264,6 @@ std::vector<FindingRecord> FindingStore::after(uint64_t id, size_t limit) const 
   std::vector<FindingRecord> records;
   for (auto it = groups_.upper_bound(id); it != groups_.end() && records.size() < limit; ++it) {
     if (it->second.record.state != FindingState::withdrawn) records.push_back(it->second.record);
-  }
-  return records;
-}
-
-std::vector<FindingRecord> FindingStore::changed_after(uint64_t version, size_t limit) const {
-  std::vector<FindingRecord> records;
-  for (auto it = by_version_.upper_bound(version); it != by_version_.end() && records.size() < limit; ++it) {
-    records.push_back(groups_.at(it->second).record);
   }
   return records;
 }

@@ -1,10 +1,10 @@
 // Findings: observations of detectors, grouped so that an incident is one alert and not ten thousand.
 //
 // An observation joins the finding of the same kind, place, origin, direction and service if that one's last observation is not
-// older than kIncidentGapNs. What one client does to more than kSpreadServices services is one incident, too: a scan; of some
-// kinds it is one from the first service on (Observation::is_of_source). Bounded, with a share for each kind, so that a flood of
-// one pushes out no other: the least severe goes first, then the smallest, then the oldest; counted. One thread (the
-// correlator's).
+// older than kIncidentGapNs. What one client does to more than
+// kSpreadServices services is one incident, too: a scan; of some kinds it is one from the first service on
+// (Observation::is_of_source). Bounded, with a share for each kind, so that a flood of one pushes out no other: the least severe
+// goes first, then the smallest, then the oldest; counted. One thread (the correlator's).
 #pragma once
 
 #include <array>
@@ -18,6 +18,7 @@
 #include <utility>
 #include <vector>
 
+#include "analysis/finding/finding_changes.h"
 #include "analysis/finding/finding_group.h"
 #include "analysis/finding/observation.h"
 
@@ -56,7 +57,7 @@ class FindingStore {
   std::vector<Merged> take_merged() { return std::exchange(merged_, {}); }
 
   std::vector<FindingRecord> after(uint64_t id, size_t limit) const;
-  std::vector<FindingRecord> changed_after(uint64_t version, size_t limit) const;
+  const FindingChanges& changes() const { return changes_; }
   const Totals& totals() const { return totals_; }
   uint64_t evicted() const { return evicted_; }
 
@@ -95,11 +96,11 @@ class FindingStore {
   std::map<uint64_t, FindingGroup> groups_;
   std::map<Key, uint64_t> open_;
   std::map<SourceKey, Spread> spreads_;
-  std::map<uint64_t, uint64_t> by_version_;  // version -> id
+  FindingChanges changes_;
   std::array<std::set<Rank>, kFindingKindCount> ranks_;
   std::vector<Merged> merged_;
   Totals totals_;
-  uint64_t next_id_ = 1, version_ = 0, evicted_ = 0;
+  uint64_t next_id_ = 1, evicted_ = 0;
 };
 
 }  // namespace parallax
