@@ -1,4 +1,4 @@
-// What watchers of findings are told of those that go.
+// When findings end, and what their watchers are told of those that go.
 #include "analysis/finding/finding_store.h"
 
 #include <gtest/gtest.h>
@@ -57,6 +57,91 @@ uint64_t dropped(const std::vector<FindingChange>& changes) {
   uint64_t sum = 0;
   for (const FindingChange& change : changes) sum += change.dropped_before;
   return sum;
+}
+
+TEST_F(FindingStoreTest, ClosesByTimeAlone) {
+  const uint64_t id = store_.observe(refusal(kStart, 443));
+  changes(all_);
+  store_.pass_time(kStart + kIncidentGapNs);
+  EXPECT_EQ(state_of(id), FindingState::open) << "one more may join it yet";
+  EXPECT_TRUE(changes(all_).empty());
+  store_.pass_time(kStart + kIncidentGapNs + 1);
+  EXPECT_EQ(state_of(id), FindingState::closed);
+  const auto told = changes(all_);
+  ASSERT_EQ(told.size(), 1u);
+  EXPECT_EQ(told[0].finding.id, id);
+  EXPECT_EQ(told[0].finding.state, FindingState::closed);
+  EXPECT_EQ(told[0].dropped_before, 0u);
+}
+
+TEST_F(FindingStoreTest, WhatJoinsPutsTheEndOff) {
+  const uint64_t id = store_.observe(refusal(kStart, 443));
+  store_.pass_time(kStart + kIncidentGapNs);
+  EXPECT_EQ(store_.observe(refusal(kStart + kIncidentGapNs, 443)), id);
+  store_.pass_time(kStart + 2 * kIncidentGapNs);
+  EXPECT_EQ(state_of(id), FindingState::updated);
+  store_.pass_time(kStart + 2 * kIncidentGapNs + 1);
+  EXPECT_EQ(state_of(id), FindingState::closed);
+}
+
+TEST_F(FindingStoreTest, GapBeginsWhenItIsTold) {
+  store_.pass_time(kStart + 3600 * kSecond);
+  const uint64_t id = store_.observe(refusal(kStart, 443));
+  store_.pass_time(kStart + 3600 * kSecond + kIncidentGapNs);
+  EXPECT_EQ(state_of(id), FindingState::open) << "its packets are an hour old, and it is new";
+  store_.pass_time(kStart + 3600 * kSecond + kIncidentGapNs + 1);
+  EXPECT_EQ(state_of(id), FindingState::closed);
+}
+
+TEST_F(FindingStoreTest, NothingJoinsWhatIsClosed) {
+  const uint64_t id = store_.observe(refusal(kStart, 443));
+  store_.pass_time(kStart + kIncidentGapNs + 1);
+  EXPECT_NE(store_.observe(refusal(kStart + kIncidentGapNs, 443)), id) << "told late";
+  EXPECT_EQ(state_of(id), FindingState::closed);
+}
+
+TEST_F(FindingStoreTest, ClosedOneStaysClosedWhenAPartIsTakenBack) {
+  const Observation first = refusal(kStart, 443), second = refusal(kStart, 443);
+  const uint64_t id = store_.observe(first);
+  store_.observe(second);
+  store_.pass_time(kStart + kIncidentGapNs + 1);
+  changes(all_);
+  ASSERT_TRUE(store_.withdraw(id, first.connection_id));
+  EXPECT_EQ(state_of(id), FindingState::closed);
+  EXPECT_EQ(changes(all_).size(), 1u) << "its numbers have changed";
+  ASSERT_TRUE(store_.withdraw(id, second.connection_id));
+  EXPECT_EQ(state_of(id), FindingState::withdrawn);
+  store_.pass_time(kStart + 3 * kIncidentGapNs);
+  EXPECT_EQ(state_of(id), FindingState::withdrawn);
+}
+
+TEST_F(FindingStoreTest, PlacesAndPeriodsTakeLongerToEnd) {
+  Observation of_place = refusal(kStart, 443), periodic = refusal(kStart, 80);
+  of_place.is_of_place = true;
+  periodic.period_seconds = 3600;
+  const uint64_t place = store_.observe(of_place), rhythm = store_.observe(periodic);
+  store_.pass_time(kStart + kPlaceGapNs);
+  EXPECT_EQ(state_of(place), FindingState::open);
+  store_.pass_time(kStart + kPlaceGapNs + 1);
+  EXPECT_EQ(state_of(place), FindingState::closed);
+  store_.pass_time(kStart + 3 * 3600 * kSecond);
+  EXPECT_EQ(state_of(rhythm), FindingState::open);
+  store_.pass_time(kStart + 3 * 3600 * kSecond + 1);
+  EXPECT_EQ(state_of(rhythm), FindingState::closed);
+}
+
+TEST_F(FindingStoreTest, EndsAreInTheirOrderHoweverTimePasses) {
+  for (const int64_t step_ns : {kSecond, 10'000 * kSecond}) {
+    FindingStore store({"outside", "inside"}, 64, [](const FindingGroup&) { return ""; });
+    for (const int second : {5, 1, 4, 2, 3}) store.observe(refusal(kStart + second * kSecond, static_cast<uint16_t>(second)));
+    FindingWatch watch = store.changes().watch(Severity::info, true);
+    for (int64_t now_ns = kStart; now_ns < kStart + 10'000 * kSecond;) store.pass_time(now_ns += step_ns);
+    std::vector<FindingChange> ends;
+    store.changes().give(watch, 100, ends);
+    std::vector<uint64_t> ids;
+    for (const FindingChange& end : ends) ids.push_back(end.finding.id);
+    EXPECT_EQ(ids, (std::vector<uint64_t>{2, 4, 5, 3, 1}));
+  }
 }
 
 TEST_F(FindingStoreTest, WatcherIsToldWhereAbsorbedFindingsHaveGone) {

@@ -1,4 +1,4 @@
-// WatchFindings over a live engine: each change, and what a stream could not take.
+// WatchFindings over a live engine: each change, the end of an incident by time alone, and what a stream could not take.
 #include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
 
@@ -83,6 +83,26 @@ class WatchFindingsTest : public ::testing::Test {
   std::unique_ptr<SensorServer> server_;
   std::unique_ptr<v1::Sensor::Stub> stub_;
 };
+
+TEST_F(WatchFindingsTest, AnIncidentThatIsOverIsClosedByTimeAlone) {
+  grpc::ClientContext context;
+  const Reader reader = watch(context);
+  reset(1);
+  sensor_.advance(10 * kSecond);
+  v1::Finding opened, closed;
+  ASSERT_TRUE(reader->Read(&opened));
+  EXPECT_EQ(opened.kind(), v1::FINDING_KIND_RESET_BY_SERVER);
+  EXPECT_EQ(opened.state(), v1::FINDING_STATE_OPEN);
+  EXPECT_EQ(to_json(opened).find("dropped_before"), std::string::npos);
+  sensor_.advance(600 * kSecond, kSecond);
+  ASSERT_TRUE(reader->Read(&closed));
+  EXPECT_EQ(closed.id(), opened.id());
+  EXPECT_EQ(closed.state(), v1::FINDING_STATE_CLOSED);
+  EXPECT_EQ(closed.count(), opened.count());
+  EXPECT_EQ(closed.dropped_before(), 0u);
+  context.TryCancel();
+  reader->Finish();
+}
 
 TEST_F(WatchFindingsTest, EveryFindingIsGivenOrCountedAsDropped) {
   grpc::ClientContext context;
