@@ -2,8 +2,10 @@
 #include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <map>
 #include <string>
+#include <thread>
 
 #include "daemon/api/metrics.h"
 #include "daemon/api/sensor_service.h"
@@ -127,6 +129,18 @@ TEST_F(WatchFindingsTest, EveryFindingIsGivenOrCountedAsDropped) {
             std::string::npos);
   context.TryCancel();
   reader->Finish();
+}
+
+TEST_F(WatchFindingsTest, WhoFollowsReadsOnStandardErrorWhatWasDropped) {
+  test::ChildProcess follow({test::program("parallax"), "findings", "--follow", "--target", "unix:" + socket_});
+  reset(1);
+  sensor_.advance(10 * kSecond);
+  for (int i = 0; i < 200 && follow.out().empty(); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  ASSERT_NE(follow.out().find("reset_by_server"), std::string::npos) << follow.err();
+  for (int number = 2; number <= 200; ++number) reset(number);
+  sensor_.advance(10 * kSecond);
+  EXPECT_TRUE(follow.wait_for_error_text(" before this command could take their latest state\n", std::chrono::seconds(10)));
+  EXPECT_EQ(follow.err().rfind("parallax: ", 0), 0u) << follow.err();
 }
 
 TEST(DroppedText, SaysHowMany) {
