@@ -65,6 +65,7 @@ std::string told(size_t workers, int64_t step_ns) {
 TEST(ClosedByTimeLive, InOneOrderForAnyNumberOfWorkersAndAnySteps) {
   const std::string all = told(1, 20 * kMs);
   std::printf("%s", all.c_str());
+  for (const char* id : {"1", "2", "3", "4"}) EXPECT_NE(all.find(std::string(id) + " closed: "), std::string::npos) << id;
   for (const size_t workers : {1, 2, 4}) {
     for (const int64_t step_ns : {20 * kMs, kSecond, 10 * kSecond})
       EXPECT_EQ(told(workers, step_ns), all) << workers << " workers, steps of " << step_ns / kMs << " ms";

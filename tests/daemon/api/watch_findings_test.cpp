@@ -43,6 +43,7 @@ class WatchFindingsTest : public ::testing::Test {
   Reader watch(grpc::ClientContext& context) {
     v1::WatchFindingsRequest request;
     request.set_new_only(true);
+    context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(30));
     Reader reader = stub_->WatchFindings(&context, request);
     reader->WaitForInitialMetadata();
     return reader;
