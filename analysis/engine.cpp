@@ -110,34 +110,31 @@ std::vector<ConnectionRecord> Engine::connections(uint64_t after_id, size_t limi
   return records;
 }
 
-namespace {
-// A list of findings in parts, each taken by `part(after, limit)`; `key_of` the last one is what the next part comes after.
-template <typename Part, typename Key>
-std::vector<FindingRecord> in_parts(uint64_t after, size_t limit, StageMutex& mutex, Part part, Key key_of) {
+std::vector<FindingRecord> Engine::findings(uint64_t after_id, size_t limit) const {
   std::vector<FindingRecord> records;
   for (bool more = true; more && records.size() < limit;) {
     const size_t wanted = std::min(kRecordsAtOnce, limit - records.size());
-    const StageMutex::Question lock(mutex);
-    std::vector<FindingRecord> some = part(after, wanted);
+    const StageMutex::Question lock(impl_->mutex);
+    std::vector<FindingRecord> some = impl_->correlator.findings().after(after_id, wanted);
     more = some.size() == wanted;
-    if (!some.empty()) after = key_of(some.back());
+    if (!some.empty()) after_id = some.back().id;
     std::move(some.begin(), some.end(), std::back_inserter(records));
   }
   return records;
 }
-}  // namespace
 
-std::vector<FindingRecord> Engine::findings(uint64_t after_id, size_t limit) const {
-  return in_parts(
-      after_id, limit, impl_->mutex, [this](uint64_t after, size_t n) { return impl_->correlator.findings().after(after, n); },
-      [](const FindingRecord& finding) { return finding.id; });
+FindingWatch Engine::watch_findings(Severity minimum, bool new_only) const {
+  const StageMutex::Question lock(impl_->mutex);
+  return impl_->correlator.findings().changes().watch(minimum, new_only);
 }
 
-std::vector<FindingRecord> Engine::findings_changed(uint64_t version, size_t limit) const {
-  return in_parts(
-      version, limit, impl_->mutex,
-      [this](uint64_t after, size_t n) { return impl_->correlator.findings().changed_after(after, n); },
-      [](const FindingRecord& finding) { return finding.version; });
+std::vector<FindingChange> Engine::finding_changes(FindingWatch& watch, size_t limit) const {
+  std::vector<FindingChange> changes;
+  for (bool more = true; more && changes.size() < limit;) {
+    const StageMutex::Question lock(impl_->mutex);
+    more = impl_->correlator.findings().changes().give(watch, std::min(kRecordsAtOnce, limit - changes.size()), changes);
+  }
+  return changes;
 }
 
 std::vector<DeviceRecord> Engine::devices() const {

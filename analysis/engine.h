@@ -13,6 +13,7 @@
 
 #include "analysis/model/engine_counters.h"
 #include "analysis/model/engine_options.h"
+#include "analysis/model/finding_watch.h"
 #include "analysis/model/model.h"
 #include "capture/core/pollable.h"
 #include "capture/core/port.h"
@@ -37,8 +38,10 @@ class Engine {
   // the order of their ends.
   std::vector<ConnectionRecord> take_handed_over();
   std::vector<FindingRecord> findings(uint64_t after_id, size_t limit) const;
-  // Changed after `version`, in the order of their change.
-  std::vector<FindingRecord> findings_changed(uint64_t version, size_t limit) const;
+  // A watch begins: of the findings known so far and each change, or of what is new from now on.
+  FindingWatch watch_findings(Severity minimum, bool new_only) const;
+  // What has changed since the watcher last asked, in the order of the changes: the newest state of each.
+  std::vector<FindingChange> finding_changes(FindingWatch& watch, size_t limit) const;
   std::vector<DeviceRecord> devices() const;
   std::vector<PointRecord> points() const;
   SummaryRecord summary() const;

@@ -99,7 +99,10 @@ bool DetectorRunner::fire_next(int64_t before_ns) {
     sum_up();
   }
   fired_before_ns_ = before_ns;
-  release_fates(before_ns);
+  // What is due, in the order of its time, however far the workers have come since: fates, ends of findings, looks.
+  const int64_t next_ns = timers_.empty() ? before_ns : std::min(before_ns, timers_.top().due_ns);
+  release_fates(next_ns);
+  close_findings(next_ns);
   if (timers_.empty() || timers_.top().due_ns >= before_ns) return false;
   const Timer timer = timers_.top();
   timers_.pop();
@@ -181,8 +184,14 @@ void DetectorRunner::take_fate(const FateEvent& event) {
   if (held_fates_.size() > kFatesHeldMax) release_fates(held_fates_.begin()->first + 1);
 }
 
+// Offline all are closed at the end: until then observations have yet to be stored.
+void DetectorRunner::close_findings(int64_t before_ns) {
+  if (!options_.offline) findings_.pass_time(std::min(before_ns, fired_before_ns_));
+}
+
 void DetectorRunner::release_fates(int64_t before_ns) {
   while (!held_fates_.empty() && held_fates_.begin()->first < before_ns) {
+    close_findings(held_fates_.begin()->first);
     const HeldFate held = held_fates_.begin()->second;
     held_fates_.erase(held_fates_.begin());
     if (Connection* connection = store_.connection_of(held.leg_id)) tell_fate(*connection, held.event);

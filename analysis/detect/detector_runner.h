@@ -115,6 +115,7 @@ class DetectorRunner {
   bool end_next(int64_t last_ns);
   Connection* next_connection();
   void release_fates(int64_t before_ns);
+  void close_findings(int64_t before_ns);
   void tell_fate(Connection& connection, FateEvent event);
   const Crossing* crossing_of(const Connection& connection, const FateEvent& event) const;
   bool crosses_several(const Connection& connection) const;

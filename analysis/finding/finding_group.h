@@ -41,6 +41,7 @@ struct FindingGroup {
   bool one_host = true;                                          // of them all
   std::unordered_set<Address, KeyedHashOf<Address>> hosts;       // of the services of a spread one
   std::unordered_set<uint16_t> ports;
+  int64_t over_ns = kTimeMax;                                 // live: in stream time, nothing joins it any more after that
   bool is_of_place = false;                                   // of many sources,
   std::unordered_set<Address, KeyedHashOf<Address>> sources;  // of which up to kServicesCounted are counted
 

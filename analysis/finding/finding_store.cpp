@@ -37,7 +37,8 @@ std::string FindingStore::where_text(const Where& where) const {
 void FindingStore::erase(uint64_t id) {
   const auto it = groups_.find(id);
   const FindingRecord& record = it->second.record;
-  by_version_.erase(record.version);
+  changes_.remove(record);
+  ends_.erase({it->second.over_ns, id});
   ranks_of(record.kind).erase(rank_of(record));
   groups_.erase(it);  // entries in open_ and spreads_ are replaced when next met
   if (open_.size() > 2 * capacity_) std::erase_if(open_, [&](const auto& entry) { return !groups_.contains(entry.second); });
@@ -58,14 +59,16 @@ void FindingStore::make_room(FindingKind kind) {
       if (!ranks.empty() && (from->empty() || *ranks.begin() < *from->begin())) from = &ranks;
     }
   }
-  erase(from->begin()->id);
+  const uint64_t id = from->begin()->id;
+  changes_.forget(groups_.at(id).record);
+  erase(id);
   ++evicted_;
 }
 
 FindingGroup* FindingStore::open_group(uint64_t id, int64_t first_ns) {
   const auto group = groups_.find(id);
   const bool is_open = group != groups_.end() && group->second.record.state != FindingState::withdrawn &&
-                       first_ns <= group->second.record.last_seen_ns + incident_gap_ns(group->second);
+                       !is_over(group->second) && first_ns <= group->second.record.last_seen_ns + incident_gap_ns(group->second);
   return is_open ? &group->second : nullptr;
 }
 
@@ -141,7 +144,14 @@ void FindingStore::absorb(FindingGroup& into, uint64_t id) {
   ranks_of(record.kind).insert(rank_of(record));
   merged_.push_back({id, record.id, from.record.connection_ids});
   --totals_[{record.kind, where_text(record.where), from.record.severity}];
+  FindingRecord last = from.record;
   erase(id);
+  last.state = FindingState::withdrawn;
+  last.summary = "This finding is now told as part of finding " + std::to_string(record.id) + ".";
+  last.connection_ids.clear();  // with what else is kept of it there, so that many last words take little room
+  last.related_connection_ids.clear();
+  last.evidence.clear();
+  changes_.add_last_words(std::move(last));
 }
 
 FindingGroup& FindingStore::group_for(const Observation& o) {
@@ -163,9 +173,16 @@ FindingGroup& FindingStore::group_for(const Observation& o) {
 }
 
 void FindingStore::close(FindingGroup& group) {
+  ends_.erase({group.over_ns, group.record.id});
+  group.over_ns = kTimeMin;  // also where what comes next has ended it before its time
   if (group.record.state == FindingState::withdrawn || group.record.state == FindingState::closed) return;
   group.record.state = FindingState::closed;
   changed(group);
+}
+
+void FindingStore::pass_time(int64_t now_ns) {
+  passed_ns_ = std::max(passed_ns_, now_ns);
+  while (!ends_.empty() && ends_.begin()->first < passed_ns_) close(groups_.at(ends_.begin()->second));
 }
 
 void FindingStore::close_all() {
@@ -173,11 +190,15 @@ void FindingStore::close_all() {
 }
 
 void FindingStore::changed(FindingGroup& group) {
-  FindingRecord& record = group.record;
-  record.summary = sentence_(group);
-  by_version_.erase(record.version);
-  record.version = ++version_;
-  by_version_[record.version] = record.id;
+  group.record.summary = sentence_(group);
+  changes_.changed(group.record);
+}
+
+// What is told late was joined late: the gap is counted from then.
+void FindingStore::put_off_end(FindingGroup& group) {
+  ends_.erase({group.over_ns, group.record.id});
+  group.over_ns = std::max(group.record.last_seen_ns, passed_ns_) + incident_gap_ns(group);
+  ends_.emplace(group.over_ns, group.record.id);
 }
 
 uint64_t FindingStore::observe(const Observation& o) {
@@ -219,6 +240,7 @@ uint64_t FindingStore::observe(const Observation& o) {
   note_related(record, o.related_id);
   if (group.remark.empty()) group.remark = o.remark;
   ranks_of(record.kind).insert(rank_of(record));
+  put_off_end(group);
   changed(group);
   return record.id;
 }
@@ -238,7 +260,12 @@ std::optional<FindingGroup::Contribution> FindingStore::withdraw(uint64_t id, ui
   if (record.time_lost_seconds) *record.time_lost_seconds -= taken.time_lost_seconds;
   group.contributions.erase(own);
   std::erase(record.connection_ids, connection_id);
-  record.state = --group.connections == 0 ? FindingState::withdrawn : FindingState::updated;
+  if (--group.connections == 0) {
+    record.state = FindingState::withdrawn;
+    ends_.erase({group.over_ns, id});
+  } else if (!is_over(group)) {
+    record.state = FindingState::updated;
+  }
   ranks_of(record.kind).insert(rank_of(record));
   changed(group);
   return taken;
@@ -258,14 +285,6 @@ std::vector<FindingRecord> FindingStore::after(uint64_t id, size_t limit) const 
   std::vector<FindingRecord> records;
   for (auto it = groups_.upper_bound(id); it != groups_.end() && records.size() < limit; ++it) {
     if (it->second.record.state != FindingState::withdrawn) records.push_back(it->second.record);
-  }
-  return records;
-}
-
-std::vector<FindingRecord> FindingStore::changed_after(uint64_t version, size_t limit) const {
-  std::vector<FindingRecord> records;
-  for (auto it = by_version_.upper_bound(version); it != by_version_.end() && records.size() < limit; ++it) {
-    records.push_back(groups_.at(it->second).record);
   }
   return records;
 }

@@ -1,10 +1,10 @@
 // Findings: observations of detectors, grouped so that an incident is one alert and not ten thousand.
 //
 // An observation joins the finding of the same kind, place, origin, direction and service if that one's last observation is not
-// older than kIncidentGapNs. What one client does to more than kSpreadServices services is one incident, too: a scan; of some
-// kinds it is one from the first service on (Observation::is_of_source). Bounded, with a share for each kind, so that a flood of
-// one pushes out no other: the least severe goes first, then the smallest, then the oldest; counted. One thread (the
-// correlator's).
+// older than kIncidentGapNs. Live it is closed once nothing has joined it for so long. What one client does to more than
+// kSpreadServices services is one incident, too: a scan; of some kinds it is one from the first service on
+// (Observation::is_of_source). Bounded, with a share for each kind, so that a flood of one pushes out no other: the least severe
+// goes first, then the smallest, then the oldest; counted. One thread (the correlator's).
 #pragma once
 
 #include <array>
@@ -18,6 +18,7 @@
 #include <utility>
 #include <vector>
 
+#include "analysis/finding/finding_changes.h"
 #include "analysis/finding/finding_group.h"
 #include "analysis/finding/observation.h"
 
@@ -50,13 +51,16 @@ class FindingStore {
   std::optional<FindingGroup::Contribution> withdraw(uint64_t id, uint64_t connection_id);
   const FindingRecord* find(uint64_t id) const;
   const FindingGroup* group(uint64_t id) const;
+  // Live: the stream's time has come so far. Closes the findings that nothing has joined for their gap, in the order of their
+  // ends.
+  void pass_time(int64_t now_ns);
   // The input has ended: nothing more joins any finding.
   void close_all();
   // Since the last call.
   std::vector<Merged> take_merged() { return std::exchange(merged_, {}); }
 
   std::vector<FindingRecord> after(uint64_t id, size_t limit) const;
-  std::vector<FindingRecord> changed_after(uint64_t version, size_t limit) const;
+  const FindingChanges& changes() const { return changes_; }
   const Totals& totals() const { return totals_; }
   uint64_t evicted() const { return evicted_; }
 
@@ -76,6 +80,7 @@ class FindingStore {
     uint64_t incident = 0;  // 0: none
   };
 
+  bool is_over(const FindingGroup& group) const { return group.over_ns < passed_ns_; }
   FindingGroup* open_group(uint64_t id, int64_t first_ns);
   FindingGroup& group_for(const Observation& observation);
   FindingGroup& new_group(const Observation& observation);
@@ -84,6 +89,7 @@ class FindingStore {
   void make_room(FindingKind kind);
   void erase(uint64_t id);
   void close(FindingGroup& group);
+  void put_off_end(FindingGroup& group);
   void changed(FindingGroup& group);
   static Rank rank_of(const FindingRecord& r) { return {r.severity, r.count, r.last_seen_ns, r.id}; }
   std::set<Rank>& ranks_of(FindingKind kind) { return ranks_[static_cast<size_t>(kind)]; }
@@ -95,11 +101,13 @@ class FindingStore {
   std::map<uint64_t, FindingGroup> groups_;
   std::map<Key, uint64_t> open_;
   std::map<SourceKey, Spread> spreads_;
-  std::map<uint64_t, uint64_t> by_version_;  // version -> id
+  FindingChanges changes_;
+  std::set<std::pair<int64_t, uint64_t>> ends_;  // of those that are not closed: FindingGroup::over_ns, id
   std::array<std::set<Rank>, kFindingKindCount> ranks_;
   std::vector<Merged> merged_;
   Totals totals_;
-  uint64_t next_id_ = 1, version_ = 0, evicted_ = 0;
+  uint64_t next_id_ = 1, evicted_ = 0;
+  int64_t passed_ns_ = kTimeMin;
 };
 
 }  // namespace parallax

@@ -221,6 +221,9 @@ void add_findings(Page& page, const SensorState& state, const EngineCounters& co
     for (const std::string& place : places(state.path))
       findings.try_emplace({finding_kind, place, detector_of(finding_kind)->severity}, 0);
   }
+  page.open("watch_findings_dropped_total", MetricType::Counter,
+            "Findings that were forgotten before a WatchFindings stream could take their latest state, summed over the streams.");
+  page.add({}, static_cast<double>(state.api->watch_findings_dropped.load(std::memory_order_relaxed)));
   page.open("findings_total", MetricType::Counter, "Findings raised.");
   for (const auto& [key, count] : findings) {
     const auto& [kind, where, severity] = key;

@@ -107,6 +107,12 @@ size_t page_size(uint32_t asked) {
 }
 
 bool at_least(const FindingRecord& finding, v1::Severity minimum) { return to_proto(finding.severity) >= minimum; }
+// That of the least severe findings at or above the minimum.
+Severity least_of(v1::Severity minimum) {
+  int least = 0;
+  while (least <= static_cast<int>(Severity::critical) && to_proto(static_cast<Severity>(least)) < minimum) ++least;
+  return static_cast<Severity>(least);
+}
 
 class SensorService final : public v1::Sensor::Service {
  public:
@@ -138,23 +144,20 @@ class SensorService final : public v1::Sensor::Service {
     ++calls_;
     const Place place(watchers_, SensorServer::kWatchersMax);
     if (!place) return exhausted(*context, "watchers", SensorServer::kWatchersMax);
-    uint64_t version = 0;
-    bool silent = request->new_only();  // until what is known already has been skipped
     WriteWatch::Stream stream(write_watch_, [context] { context->TryCancel(); });
+    FindingWatch watch = state_.engine->watch_findings(least_of(request->minimum_severity()), request->new_only());
+    if (request->new_only()) writer->SendInitialMetadata();  // tells the client that from now on nothing is missed
     while (!context->IsCancelled()) {
       if (stopping_) return {StatusCode::UNAVAILABLE, "the daemon is stopping"};
-      const std::vector<FindingRecord> changed = state_.engine->findings_changed(version, kWatchBatch);
-      for (const FindingRecord& record : changed) {
-        version = record.version;
-        if (silent || !at_least(record, request->minimum_severity())) continue;
-        if (!stream.write([&] { return writer->Write(to_proto(record, names_)); })) return not_written(stream);
+      const uint64_t dropped = watch.dropped;
+      const std::vector<FindingChange> changes = state_.engine->finding_changes(watch, kWatchBatch);
+      state_.api->watch_findings_dropped += watch.dropped - dropped;
+      for (const FindingChange& change : changes) {
+        v1::Finding message = to_proto(change.finding, names_);
+        message.set_dropped_before(change.dropped_before);
+        if (!stream.write([&] { return writer->Write(message); })) return not_written(stream);
       }
-      if (changed.size() == kWatchBatch) continue;
-      if (silent) {
-        silent = false;
-        writer->SendInitialMetadata();  // tells the client that from now on nothing is missed
-      }
-      std::this_thread::sleep_for(kWatchInterval);
+      if (changes.size() < kWatchBatch) std::this_thread::sleep_for(kWatchInterval);
     }
     return grpc::Status::CANCELLED;
   }

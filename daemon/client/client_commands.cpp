@@ -95,10 +95,12 @@ ClientOutcome run_follow(SensorClient& client, const Options& options, v1::Sever
   // A person is told of a finding when it is new and whenever its count has doubled; a program gets every change.
   std::map<uint64_t, uint64_t> count_told;
   return client.watch_findings(request, [&](const v1::Finding& finding) {
+    if (finding.dropped_before() > 0) fmt::print(stderr, "parallax: {}\n", dropped_text(finding.dropped_before()));
     if (kind != v1::FINDING_KIND_UNSPECIFIED && finding.kind() != kind) return;
     if (options.json()) {
       print_record(finding);
     } else {
+      if (finding.state() == v1::FINDING_STATE_WITHDRAWN && !count_told.contains(finding.id())) return;
       const auto [told, is_new] = count_told.try_emplace(finding.id(), finding.count());
       if (!is_new && finding.count() < 2 * told->second) return;
       told->second = finding.count();

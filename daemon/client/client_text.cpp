@@ -141,6 +141,13 @@ std::string finding_line(const v1::Finding& finding) {
          '\n';
 }
 
+std::string dropped_text(uint64_t count) {
+  return count == 1
+             ? "1 finding was dropped: it was forgotten before this command could take its latest state"
+             : fmt::format("{} findings were dropped: they were forgotten before this command could take their latest state",
+                           count);
+}
+
 TextTable connection_table() {
   return TextTable({{"ID", true},
                     {"PROTOCOL"},

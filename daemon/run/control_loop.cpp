@@ -86,15 +86,14 @@ void ControlLoop::wait_for_signal() {
 
 void ControlLoop::log_findings() {
   while (true) {
-    const std::vector<FindingRecord> changed = pipeline_.state().engine->findings_changed(findings_version_, kFindingsBatch);
-    for (const FindingRecord& finding : changed) {
-      findings_version_ = finding.version;
-      if (!findings_logged_.insert(finding.id).second) continue;
+    const std::vector<FindingChange> changes = pipeline_.state().engine->finding_changes(findings_watch_, kFindingsBatch);
+    for (const auto& [finding, dropped] : changes) {
+      if (finding.state == FindingState::withdrawn || !findings_logged_.insert(finding.id).second) continue;
       log_line(level_of(finding.severity), fmt::format("finding {}: {} {}: {}", finding.id, name_of(finding.severity),
                                                        name_of(finding.kind), finding.summary));
       if (findings_logged_.size() > kFindingsLoggedMax) findings_logged_.erase(findings_logged_.begin());
     }
-    if (changed.size() < kFindingsBatch) break;
+    if (changes.size() < kFindingsBatch) break;
   }
   if (!files_done_ && pipeline_.finished()) {
     files_done_ = true;

@@ -45,7 +45,7 @@ class ControlLoop {
   boost::asio::io_context context_{1};
   boost::asio::signal_set signals_;
   std::list<boost::asio::steady_timer> timers_;
-  uint64_t findings_version_ = 0;
+  FindingWatch findings_watch_;
   std::set<uint64_t> findings_logged_;  // ids; bounded
   PortWatch port_watch_;
   struct Told {

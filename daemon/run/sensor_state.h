@@ -1,11 +1,13 @@
-// What the daemon's outputs (API and metrics) look at: the running graph, read-only.
+// What the daemon's outputs (API and metrics) look at: the running graph, read-only, and what they count themselves.
 //
 // Owned by the daemon; engine and channels outlive it. Everything in it may be asked by any thread at any time.
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -15,6 +17,10 @@
 #include "capture/spool/spool.h"
 
 namespace parallax {
+
+struct ApiCounters {
+  std::atomic<uint64_t> watch_findings_dropped{0};  // over all watchers of findings: FindingWatch::dropped
+};
 
 struct SensorState {
   std::string name;
@@ -39,6 +45,7 @@ struct SensorState {
   int64_t time_uncertainty_ns() const { return stamp_uncertainty_ns() + (clock_uncertainty_ns ? clock_uncertainty_ns() : 0); }
   bool spool_filtered = false;
   const Spool* spool = nullptr;  // null: there is none
+  std::shared_ptr<ApiCounters> api = std::make_shared<ApiCounters>();
 };
 
 }  // namespace parallax

@@ -16,7 +16,7 @@ class LiveSensor {
  public:
   static constexpr int64_t kStartNs = 1'700'000'000'000'000'000, kMs = 1'000'000;
 
-  explicit LiveSensor(size_t workers) : workers_(workers) {
+  explicit LiveSensor(size_t workers, size_t findings = 4096) : workers_(workers) {
     for (PointIndex point = 0; point < 2; ++point) {
       channels_.push_back(std::make_unique<PortChannel>(
           PortInfo{point == 0 ? "tap0" : "tap1", point, PortDirection::both, "test"}, workers, kRingSlots));
@@ -26,9 +26,11 @@ class LiveSensor {
     options.path = {"outside", "inside"};
     options.workers = workers;
     options.legs = 256;
+    options.findings = findings;
     engine_ = std::make_unique<Engine>(options, std::vector<PortChannel*>{channels_[0].get(), channels_[1].get()});
   }
   Engine& engine() { return *engine_; }
+  std::vector<PortChannel*> channels() const { return {channels_[0].get(), channels_[1].get()}; }
   int64_t now_ns() const { return now_ns_; }
 
   // A TCP segment, stamped so much before now.

@@ -52,6 +52,7 @@ TEST(Metrics, EveryMetricOfTheContractIsThereFromTheFirstScrape) {
            "parallax_unpaired_legs_total{point=\"inside\"} 0",
            "parallax_findings_total{kind=\"syn_unanswered\",where=\"between outside and inside\",severity=\"warning\"} 0",
            "parallax_findings_total{kind=\"syn_refused\",where=\"beyond inside\",severity=\"warning\"} 0",
+           "parallax_watch_findings_dropped_total 0",
            "parallax_spool_bytes_written_total 0",
            "parallax_spool_dropped_packets_total 0",
            "parallax_spool_oldest_packet_timestamp_seconds 0",
