@@ -44,6 +44,22 @@ SharedSyn shared_syn(const LegState& a, const LegState& b) {
   return shared;
 }
 
+// What the SYN offers, but for the MSS, which many devices lower.
+bool offer_the_same(const OfferedOptions& a, const OfferedOptions& b) {
+  return a.cut || b.cut ||
+         (a.window_scale == b.window_scale && a.sack == b.sack && a.timestamps == b.timestamps &&
+          a.initial_window == b.initial_window);
+}
+
+// The last SYN of each, seen twice within so long, and as far from where it was sent but for a few routers.
+bool may_be_one_syn(const LegState& a, const LegState& b, int64_t within_ns) {
+  constexpr int kRouters = 8;
+  if (a.attempts.empty() || b.attempts.empty()) return false;
+  const PacketFacts &x = a.attempts.back(), &y = b.attempts.back();
+  return x.seq != y.seq && std::abs(x.order_ns - y.order_ns) < within_ns && std::abs(int{x.ttl} - int{y.ttl}) <= kRouters &&
+         x.payload_length == y.payload_length && offer_the_same(a.client_options, b.client_options);
+}
+
 // One shows how its connection began, long after the other was met in the midst of one: they have had the same names in turn.
 bool is_of_names_before(const LegState& opening, const LegState& midstream) {
   constexpr int64_t kClocksApartNs = 5'000'000'000;  // such as cannot be aligned
@@ -55,7 +71,8 @@ double five_tuple_score(const LegState& leg, const LegState& other) {
   if (!is_tcp(leg) || (leg.midstream && other.midstream)) return 0.95;
   if (leg.midstream != other.midstream)
     return is_of_names_before(leg.midstream ? other : leg, leg.midstream ? leg : other) ? 0 : 0.9;
-  return shared_syn(leg, other).sequence ? 0.99 : 0.9;
+  if (shared_syn(leg, other).sequence) return 0.99;
+  return may_be_one_syn(leg, other, kTransitNs) ? 0.98 : 0.9;  // renumbered: surer than an IP ID that happens to agree
 }
 
 // ---- initial sequence number, and TCP timestamp: a NAT keeps them ----
@@ -63,13 +80,6 @@ double five_tuple_score(const LegState& leg, const LegState& other) {
 std::optional<uint64_t> sequence_key(const LegState& leg) {
   if (!is_tcp(leg) || leg.midstream) return std::nullopt;
   return KeyedHash().add(1).add(leg.client_isn).value();
-}
-
-// What the SYN offers, but for the MSS, which many devices lower.
-bool offer_the_same(const OfferedOptions& a, const OfferedOptions& b) {
-  return a.cut || b.cut ||
-         (a.window_scale == b.window_scale && a.sack == b.sack && a.timestamps == b.timestamps &&
-          a.initial_window == b.initial_window);
 }
 
 // The one had been refused when the other began: no device tries again for a client that it has told so.
@@ -121,19 +131,10 @@ std::optional<uint64_t> ip_id_key(const LegState& leg) {
   return KeyedHash().add(4).add(leg.attempts.back().ip_id).value();
 }
 
-// The last SYN of each, seen twice within so long, and as far from where it was sent but for a few routers.
-bool may_be_one_syn(const LegState& a, const LegState& b, int64_t within_ns) {
-  constexpr int kRouters = 8;
-  if (a.attempts.empty() || b.attempts.empty() || same_ends(a, b)) return false;
-  const PacketFacts &x = a.attempts.back(), &y = b.attempts.back();
-  return x.seq != y.seq && std::abs(x.order_ns - y.order_ns) < within_ns && std::abs(int{x.ttl} - int{y.ttl}) <= kRouters &&
-         x.payload_length == y.payload_length && offer_the_same(a.client_options, b.client_options);
-}
-
 // Stacks begin each connection's timestamps anywhere, or share one clock for all: then the IP ID tells which of them it is.
 double timestamp_score(const LegState& leg, const LegState& other) {
   constexpr int64_t kHeldNs = 1'000'000'000;  // the client would have sent another by then
-  if (!may_be_one_syn(leg, other, kHeldNs)) return 0;
+  if (same_ends(leg, other) || !may_be_one_syn(leg, other, kHeldNs)) return 0;
   const PacketFacts &x = leg.attempts.back(), &y = other.attempts.back();
   if (x.tsval != y.tsval) return 0;
   return x.ip_id == y.ip_id && x.ip_id != 0 ? 0.98 : 0.9;
@@ -141,7 +142,7 @@ double timestamp_score(const LegState& leg, const LegState& other) {
 
 // 16 bits agree by chance with one in 65,536 of the openings within a transit: only for who has no timestamps.
 double ip_id_score(const LegState& leg, const LegState& other) {
-  if (!may_be_one_syn(leg, other, kTransitNs)) return 0;
+  if (same_ends(leg, other) || !may_be_one_syn(leg, other, kTransitNs)) return 0;
   const PacketFacts &x = leg.attempts.back(), &y = other.attempts.back();
   return x.ip_id == y.ip_id && x.tsval == 0 && y.tsval == 0 ? 0.95 : 0;
 }
@@ -216,7 +217,7 @@ std::optional<uint64_t> summed_key(const LegState& leg) {
 double summed_score(const LegState& leg, const LegState& other) {
   constexpr size_t kAgree = 3;
   constexpr int64_t kHeldNs = 100'000'000;  // in a device, at the most
-  if (!summed_key(leg) || !summed_key(other) || !may_be_one_syn(leg, other, kHeldNs)) return 0;
+  if (!summed_key(leg) || !summed_key(other) || same_ends(leg, other) || !may_be_one_syn(leg, other, kHeldNs)) return 0;
   std::array<const PacketFacts*, LegState::kSightedMax> agree{};
   size_t count = 0;
   PerSide<bool> has{};

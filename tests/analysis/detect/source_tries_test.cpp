@@ -103,5 +103,25 @@ TEST_F(SourceTriesTest, TheSourceThatWasLongestQuietGoesFirst) {
   EXPECT_EQ(take(1, kMany, kMany, 0), 0u);
 }
 
+TEST_F(SourceTriesTest, InAFloodWhoComesOftenEnoughIsCountedExactly) {
+  constexpr uint32_t kOthers = SourceTries::kSourcesMax - 1;  // new ones between two tries
+  uint32_t flood = 1000;
+  for (uint32_t i = 1; i < kMany; ++i) {
+    ASSERT_EQ(take(1, i, i, i * kSecond / 10), 0u);
+    for (uint32_t other = 0; other < kOthers; ++other) ASSERT_EQ(take(++flood, 1, 80, i * kSecond / 10), 0u);
+  }
+  EXPECT_EQ(take(1, kMany, kMany, kMany * kSecond / 10), kMany);
+}
+
+TEST_F(SourceTriesTest, WhomAFloodHasPushedOutIsNotGuessed) {
+  uint32_t flood = 1000;
+  for (uint32_t i = 1; i <= 2 * kMany; ++i) {
+    EXPECT_EQ(take(1, i, i, i * kSecond / 10), 0u)
+        << "it is forgotten each time, and none of the others' tries is put down to it";
+    for (uint32_t other = 0; other < SourceTries::kSourcesMax; ++other) take(++flood, 1, 80, i * kSecond / 10);
+  }
+  EXPECT_GT(tries_.evicted(), 0u);
+}
+
 }  // namespace
 }  // namespace parallax
