@@ -191,6 +191,31 @@ void detectors(benchmark::State& state, const std::string& row, bool closes, uin
   compare(row, none);
 }
 
+// Whole short connections through a NAT and through a proxy, by turns.
+void beyond_proxy(benchmark::State& state, uint32_t connections) {
+  constexpr uint32_t kRounds = Traffic::kWarmUpRounds + Traffic::kCycle;
+  const Traffic nat({.sides = Sides::two_nat, .connections = connections, .rounds = kRounds, .closes = true});
+  const Traffic proxied({.sides = Sides::two_proxied, .connections = connections, .rounds = kRounds, .closes = true});
+  const auto measure = [&](const Traffic& traffic, const std::string& row) {
+    Pipeline pipeline(traffic);
+    const int64_t begin_ns = thread_time_ns();
+    pipeline.run_to(traffic.packets());
+    const int64_t took_ns = thread_time_ns() - begin_ns;
+    record(row, connections, static_cast<double>(took_ns) / static_cast<double>(traffic.packets() * traffic.points()));
+    if (pipeline.engine->summary().paired_connections != connections) state.SkipWithError("not all were paired");
+    return took_ns;
+  };
+  bool nat_first = true;
+  for (auto _ : state) {
+    int64_t took_ns = nat_first ? measure(nat, "short, NAT") : 0;
+    took_ns += measure(proxied, "short, proxied");
+    if (!nat_first) took_ns += measure(nat, "short, NAT");
+    nat_first = !nat_first;
+    state.SetIterationTime(static_cast<double>(took_ns) * 1e-9);
+  }
+  compare("short, proxied", "short, NAT");
+}
+
 }  // namespace
 
 void register_pipeline() {
@@ -210,6 +235,7 @@ void register_pipeline() {
     add("PipelineNat", n, [n](benchmark::State& state) { pipeline(state, "two-sided, NAT", Sides::two_nat, n); });
     if (n > kDetectorsMost) continue;
     add("DetectorsEstablished", n, [n](benchmark::State& state) { detectors(state, "established", false, n); });
+    add("BeyondProxy", n, [n](benchmark::State& state) { beyond_proxy(state, n); });
     add("DetectorsShort", n, [n](benchmark::State& state) { detectors(state, "short", true, n); });
   }
 }

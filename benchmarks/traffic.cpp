@@ -28,6 +28,8 @@ void put32(uint8_t* at, uint32_t value) {
   put16(at + 2, value & 0xffff);
 }
 
+constexpr uint32_t kBeyondProxy = 0x2bad5eed;  // more there: sequence numbers, timestamps, IP IDs
+
 uint32_t isn(uint32_t connection, bool from_client) { return connection * 2654435761u + (from_client ? 0 : 0x55555555u); }
 
 }  // namespace
@@ -135,7 +137,10 @@ void Traffic::write(size_t point, uint32_t connection, uint32_t step, uint8_t* o
   std::memcpy(out, pattern.data(), pattern.size());
   std::memset(out + pattern.size(), 0x17,
               kStride - pattern.size());  // the payload, as far as it is captured: nothing that begins a message
-  const bool translated = point == 1 && options_.sides == Sides::two_nat;
+  const bool translated = point == 1 && (options_.sides == Sides::two_nat || options_.sides == Sides::two_proxied);
+  const uint32_t renumbered = point == 1 && options_.sides == Sides::two_proxied ? kBeyondProxy : 0;
+  // The first bytes of each side are its own, and no protocol's.
+  if (options_.sides == Sides::two_proxied && (step == 3 || step == 4)) put32(out + pattern.size(), ~connection);
   // 50,000 connections a client address; where a NAT translates, the same at other addresses.
   const uint32_t client_address = (translated ? 0x0a000000u : 0xc6120000u) + 1 + connection / 50'000;
   const uint32_t server_address = translated ? 0x0aff0001u : 0xc6336401u;
@@ -146,8 +151,8 @@ void Traffic::write(size_t point, uint32_t connection, uint32_t step, uint8_t* o
   put16(out + kTcp + 2, from_client ? 443 : client_port);
   const Past client = past_of(step, true), server = past_of(step, false);
   const uint32_t begun = step == 0 ? 0 : 1;
-  const uint32_t client_seq = isn(connection, true) + begun + client.bytes;
-  const uint32_t server_seq = isn(connection, false) + (step < 2 ? 0 : 1) + server.bytes;
+  const uint32_t client_seq = renumbered + isn(connection, true) + begun + client.bytes;
+  const uint32_t server_seq = renumbered + isn(connection, false) + (step < 2 ? 0 : 1) + server.bytes;
   put32(out + kTcp + 4, from_client ? client_seq : server_seq);
   put32(out + kTcp + 8, step == 0 ? 0 : from_client ? server_seq : client_seq);
   const bool last_of_message =
@@ -159,10 +164,10 @@ void Traffic::write(size_t point, uint32_t connection, uint32_t step, uint8_t* o
                                                                    : tcp_flag::ack;
   // TSval counts steps; TSecr is that of the other side's last packet.
   const size_t timestamps = kTcp + (opening ? 28 : 24);  // after MSS and SACK permitted; after two NOPs
-  put32(out + timestamps, 1000 + step);
-  put32(out + timestamps + 4, step == 0 ? 0 : 1000 + (from_client ? server : client).step);
+  put32(out + timestamps, renumbered + 1000 + step);
+  put32(out + timestamps + 4, step == 0 ? 0 : renumbered + 1000 + (from_client ? server : client).step);
   put16(out + kIp + 2, static_cast<uint32_t>(pattern.size()) - 14 + payload);
-  put16(out + kIp + 4, connection * 31 + step * 2 + (from_client ? 0 : 1));
+  put16(out + kIp + 4, renumbered + connection * 31 + step * 2 + (from_client ? 0 : 1));
   out[kIp + 8] = static_cast<uint8_t>(64 - ((point == 0) == from_client ? 0 : 1));
 }
 

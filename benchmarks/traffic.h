@@ -18,7 +18,8 @@
 
 namespace parallax::bench {
 
-enum class Sides : uint8_t { one, two_same_tuple, two_nat };
+// Beyond a proxy is another TCP connection: other names, numbers and timestamps; what the ends say first is the same.
+enum class Sides : uint8_t { one, two_same_tuple, two_nat, two_proxied };
 
 struct TrafficOptions {
   Sides sides = Sides::one;

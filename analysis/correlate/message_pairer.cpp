@@ -64,11 +64,10 @@ std::vector<MessagePairer::Match> MessagePairer::take(const LegState& leg, const
   return matches;
 }
 
-// A message travels from its sender on. Where the client's side is a guess a message that names its client is looked for on
-// either side.
+// A message travels from its sender on. Where the client's side is a guess it is looked for on either side.
 bool MessagePairer::may_come_from(const Connection& connection, const LegState& leg, const RecognitionEvent& event,
                                   PointIndex point) {
-  if (connection.side_basis == SideBasis::guessed && names_client(event)) return true;
+  if (connection.side_basis == SideBasis::guessed) return true;
   return (point < leg.point) == (connection.client_outer == (event.from == Side::client));
 }
 

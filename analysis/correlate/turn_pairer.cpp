@@ -55,6 +55,7 @@ TurnPairer::Match TurnPairer::take(const LegState& leg, const LegEvent& event, s
                .first = known.exchanges++ == 0,
                .whose = known.whose,
                .goes_on_as = known.goes_on_as};
+  point.strike_out(*known.request_ns, own.leg_id);
   known.request_ns.reset();
   const Match match = find(known, leg, own, connection, points);
   point.exchanges.push_back(own);
@@ -320,6 +321,13 @@ void TurnPairer::learn(PassageModel& model, const Exchange& own, const Exchange&
                        static_cast<int32_t>(own.request_bytes - inner.request_bytes), share);
 }
 
+void TurnPairer::Point::strike_out(int64_t request_ns, uint64_t leg_id) {
+  auto at = std::lower_bound(waiting.begin(), waiting.end(), request_ns, [](const auto& w, int64_t ns) { return w.first < ns; });
+  while (at != waiting.end() && at->first == request_ns && at->second != leg_id) ++at;
+  if (at != waiting.end() && at->first == request_ns) at->second = 0;
+  while (!waiting.empty() && waiting.front().second == 0) waiting.pop_front();
+}
+
 void TurnPairer::expire(Point& point, int64_t now_ns) {
   while (!point.exchanges.empty() && point.exchanges.front().response_ns < now_ns - kWindowNs) point.exchanges.pop_front();
   while (!point.waiting.empty() && point.waiting.front().first < now_ns - kWindowNs) point.waiting.pop_front();
@@ -460,7 +468,7 @@ double TurnPairer::others_waiting(const Point& clients, const PassageModel& mode
   double sum = 0;
   size_t looked_at = 0;
   for (auto waiting = clients.waiting.rbegin(); waiting != clients.waiting.rend() && looked_at < kWaitingLookedAtMax; ++waiting) {
-    if (waiting->first > inner.request_ns || waiting->second == own.leg_id) continue;
+    if (waiting->second == 0 || waiting->first > inner.request_ns || waiting->second == own.leg_id) continue;
     ++looked_at;
     const auto leg = legs_.find(waiting->second);
     if (leg == legs_.end() || !is_waiting(leg->second, waiting->first)) continue;

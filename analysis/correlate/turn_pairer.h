@@ -15,11 +15,12 @@
 // each exchange beyond is asked whether it lies between something that the client has written and the next that is written to it.
 #pragma once
 
+#include <absl/container/node_hash_map.h>
+
 #include <array>
 #include <cstdint>
 #include <deque>
 #include <optional>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -110,7 +111,8 @@ class TurnPairer {
   // Of a point: its exchanges in order of their responses, and requests that wait, in order of time.
   struct Point {
     std::deque<Exchange> exchanges;
-    std::deque<std::pair<int64_t, uint64_t>> waiting;  // of legs; answered ones are skipped
+    std::deque<std::pair<int64_t, uint64_t>> waiting;  // of legs; answered ones are skipped, and most of them struck out: 0
+    void strike_out(int64_t request_ns, uint64_t leg_id);
   };
   struct Within {
     std::vector<Exchange> exchanges;  // of free legs and the client's own, one each
@@ -153,7 +155,7 @@ class TurnPairer {
 
   const ConnectionStore& store_;
   std::array<Point, kPointsMax> points_;
-  std::unordered_map<uint64_t, Leg, KeyedHashOf<uint64_t>> legs_;
+  absl::node_hash_map<uint64_t, Leg, KeyedHashOf<uint64_t>> legs_;  // nodes: a Leg is held while others are looked up
   PassageModels& services_;
   LruTable<Endpoint, std::vector<Match>, KeyedHashOf<Endpoint>> held_;  // by service
   std::vector<Match> released_;
