@@ -473,6 +473,8 @@ void Correlator::pair(uint64_t leg_id, const Pairer::Match& match, int64_t now_n
   if (crossing.is_proxied) {
     services_.of(client_side.server).learn_pairing(server_side.server, crossing.method);
     proxy_transits_.paired(connection, crossing);
+  } else if (match.keeps_packets && !is_within) {
+    services_.of(client_side.server).learn_crossed(server_side.server);
   }
   if (!is_within) openings_.remove(client_side, server_side.point);
   openings_.remove(server_side, client_side.point);

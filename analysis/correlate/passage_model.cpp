@@ -25,9 +25,11 @@ double share(uint32_t count, uint32_t sum) { return (count + 1.0) / (sum + 1.0);
 
 }  // namespace
 
-double PassageModel::leads_to(const Endpoint& server) const { return share(count_of(servers_, server), pairings_); }
+double PassageModel::leads_to(const Endpoint& server) const { return share(count_of(servers_, server), pairings_ + crossed_); }
 
-double PassageModel::found_by(PairingMethod method) const { return share(methods_[static_cast<size_t>(method)], pairings_); }
+double PassageModel::found_by(PairingMethod method) const {
+  return share(methods_[static_cast<size_t>(method)], pairings_ + crossed_);
+}
 
 double PassageModel::resizes_by(int32_t bytes) const {
   const double expected = bytes == 0 ? kSameSize / kSizesOfStrangers : 1 / kSizesOfStrangers;
@@ -39,6 +41,11 @@ void PassageModel::learn_pairing(const Endpoint& server, PairingMethod method) {
   count(servers_, server, kServersMax);
   ++methods_[static_cast<size_t>(method)];
   ++pairings_;
+}
+
+void PassageModel::learn_crossed(const Endpoint& server) {
+  count(servers_, server, kServersMax);
+  ++crossed_;
 }
 
 void PassageModel::learn_exchange(int64_t request_ns, int64_t response_ns, int32_t bytes, double share) {

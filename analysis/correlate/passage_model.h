@@ -45,6 +45,8 @@ class PassageModel {
   bool has_pairings() const { return pairings_ >= kPairingsKnown; }
 
   void learn_pairing(const Endpoint& server, PairingMethod method);
+  // A connection of the service has crossed as it is, packet by packet: then another one is less likely to end at a proxy.
+  void learn_crossed(const Endpoint& server);
   // Something of the service went on over a connection that is shared, or not. `share`: how probable it is that it did.
   void learn_carried(bool is_shared, double share) {
     carried_ += share;
@@ -66,7 +68,7 @@ class PassageModel {
   std::array<uint32_t, kPairingMethodCount> methods_{};
   std::unordered_map<int32_t, double> sizes_;
   uint32_t asked_ = 0, passed_ = 0, clients_ = 0, partners_ = 0;
-  uint32_t pairings_ = 0;
+  uint32_t pairings_ = 0, crossed_ = 0;
   double exchanges_ = 0;
   double carried_ = 0, shared_ = 0;
 };

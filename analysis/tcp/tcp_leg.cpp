@@ -181,10 +181,19 @@ int64_t forgotten_at(const LegHot& hot, int64_t port_memory_ns) {
 
 int64_t forgotten_if_over(int64_t last_ns, int64_t port_memory_ns) { return later(last_ns, port_memory_ns + 1); }
 
-// A SYN-ACK of which neither number is the leg's: the SYN that it answers was not captured.
+// A SYN-ACK of which neither number is the leg's.
 static bool answers_another_syn(const LegCold& cold, const Sighting& s, Side from) {
   const bool is_syn_ack = (s.tcp_flags & (tcp_flag::syn | tcp_flag::ack | tcp_flag::rst)) == (tcp_flag::syn | tcp_flag::ack);
   return is_syn_ack && s.seq != cold.isn[from] && s.ack != cold.isn[opposite(from)] + 1;
+}
+
+// The names are used again, and the SYN of it was not captured: what answers it shows, or what is said long after the only SYN
+// until now was refused. (A client that is refused by one and answered by another knows soon.)
+static bool follows_unseen_syn(const LegHot& hot, const LegCold& cold, const Sighting& s, Side from) {
+  constexpr int64_t kRefusedNs = 5'000'000'000;
+  if (answers_another_syn(cold, s, from)) return true;
+  const bool is_said = (s.tcp_flags & (tcp_flag::syn | tcp_flag::ack | tcp_flag::rst)) == tcp_flag::ack;
+  return is_said && !(hot.flags & ever_established) && s.order_ns - hot.last_ns > kRefusedNs;
 }
 
 bool starts_new_leg(const LegHot& hot, const LegCold& cold, const Sighting& s, Side from, int64_t idle_timeout_ns) {
@@ -194,7 +203,7 @@ bool starts_new_leg(const LegHot& hot, const LegCold& cold, const Sighting& s, S
   if (is_syn && in_vain && from == Side::client) return !repeats_attempt(cold, s);
   if (idle_over(hot, s.order_ns, idle_timeout_ns)) return true;
   const bool over = (hot.flags & reset) || (hot.flags & (fin_client | fin_server)) == (fin_client | fin_server);
-  if (!is_syn) return over && answers_another_syn(cold, s, from);
+  if (!is_syn) return (over || (hot.flags & refused)) && follows_unseen_syn(hot, cold, s, from);
   if (hot.flags & ever_established) return s.seq != cold.isn[from] || over;
   if (!(hot.flags & syn)) {
     // No SYN until now. The server's half may have been stamped first, as far as one poll of its port goes: then this SYN belongs
