@@ -92,7 +92,8 @@ ClientOutcome run_status(SensorClient& client, const Options& options) {
 ClientOutcome run_follow(SensorClient& client, const Options& options, v1::Severity severity, v1::FindingKind kind) {
   v1::WatchFindingsRequest request;
   request.set_minimum_severity(severity);
-  // A person is told of a finding when it is new and whenever its count has doubled; a program gets every change.
+  // A person is told of a finding when it is new, whenever its count has doubled, and when it is over or withdrawn; a program
+  // gets every change.
   std::map<uint64_t, uint64_t> count_told;
   return client.watch_findings(request, [&](const v1::Finding& finding) {
     if (finding.dropped_before() > 0) fmt::print(stderr, "parallax: {}\n", dropped_text(finding.dropped_before()));
@@ -100,11 +101,14 @@ ClientOutcome run_follow(SensorClient& client, const Options& options, v1::Sever
     if (options.json()) {
       print_record(finding);
     } else {
-      if (finding.state() == v1::FINDING_STATE_WITHDRAWN && !count_told.contains(finding.id())) return;
+      const bool is_withdrawn = finding.state() == v1::FINDING_STATE_WITHDRAWN;
+      const bool is_over = is_withdrawn || finding.state() == v1::FINDING_STATE_CLOSED;
+      if (is_withdrawn && !count_told.contains(finding.id())) return;
       const auto [told, is_new] = count_told.try_emplace(finding.id(), finding.count());
-      if (!is_new && finding.count() < 2 * told->second) return;
+      if (!is_new && !is_over && finding.count() < 2 * told->second) return;
       told->second = finding.count();
       fmt::print("{}", finding_line(finding));
+      if (is_over) count_told.erase(told);
       if (count_told.size() > kFollowedMax) count_told.erase(count_told.begin());
     }
     std::fflush(stdout);

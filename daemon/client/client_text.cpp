@@ -136,8 +136,10 @@ void add_row(const v1::Finding& finding, TextTable& table) {
 }
 
 std::string finding_line(const v1::Finding& finding) {
-  return printable(fmt::format("{}  {:<8}  {:<22}  {} x{}  {}", time_text(finding.last_seen()), word(finding.severity()),
-                               word(finding.kind()), finding.id(), finding.count(), finding.summary())) +
+  const bool is_over = finding.state() == v1::FINDING_STATE_CLOSED || finding.state() == v1::FINDING_STATE_WITHDRAWN;
+  return printable(fmt::format("{}  {:<8}  {:<22}  {} x{}  {}{}", time_text(finding.last_seen()), word(finding.severity()),
+                               word(finding.kind()), finding.id(), finding.count(), finding.summary(),
+                               is_over ? fmt::format(" [{}]", word(finding.state())) : "")) +
          '\n';
 }
 

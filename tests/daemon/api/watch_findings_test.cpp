@@ -144,6 +144,21 @@ TEST_F(WatchFindingsTest, WhoFollowsReadsOnStandardErrorWhatWasDropped) {
   EXPECT_EQ(follow.err().rfind("parallax: ", 0), 0u) << follow.err();
 }
 
+TEST_F(WatchFindingsTest, WhoFollowsReadsThatAFindingIsOver) {
+  test::ChildProcess follow({test::program("parallax"), "findings", "--follow", "--target", "unix:" + socket_});
+  reset(1);
+  sensor_.advance(10 * kSecond);
+  const auto reads = [&follow](const char* text) {
+    for (int i = 0; i < 200 && follow.out().find(text) == std::string::npos; ++i)
+      std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    return follow.out().find(text) != std::string::npos;
+  };
+  ASSERT_TRUE(reads("reset_by_server")) << follow.err();
+  EXPECT_EQ(follow.out().find("[closed]"), std::string::npos);
+  sensor_.advance(600 * kSecond, kSecond);
+  EXPECT_TRUE(reads(" [closed]\n")) << follow.out();
+}
+
 TEST(DroppedText, SaysHowMany) {
   EXPECT_EQ(dropped_text(1), "1 finding was dropped: it was forgotten before this command could take its latest state");
   EXPECT_EQ(dropped_text(12), "12 findings were dropped: they were forgotten before this command could take their latest state");
