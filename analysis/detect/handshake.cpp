@@ -121,7 +121,7 @@ bool Handshake::may_be_hidden(PointIndex point, Stop stop) const {
 
 bool Handshake::may_rename(PointIndex a, PointIndex b) const {
   for (PointIndex outer = std::min(a, b); outer < std::max(a, b); ++outer) {
-    if (view_.knowledge.may_rename(outer, outer + 1)) return true;
+    if (view_.knowledge.may_rename(outer, outer + 1) || view_.knowledge.device(outer, outer + 1).proxied > 0) return true;
   }
   return false;
 }
@@ -140,10 +140,12 @@ bool Handshake::has_rival(const LegState& leg, const std::vector<PacketFacts>& s
     const int64_t to_ns = std::min(syn.order_ns + view_.options.device_timeout_ns, until_ns);
     return view_.openings.any(client_leg(), query, syn.order_ns - syn.stamp_uncertainty_ns, to_ns);
   };
+  // What is answered by a proxy need not bear the names of anything beyond it: of such a service none has been seen to cross.
+  const bool has_crossed = view_.knowledge.has_crossed(leg.point, leg.server.address);
   for (std::optional<Stop> at = stop; at; at = toward_server(*at)) {
     if (at != stop && !view_.knowledge.keeps_all_numbers(query.point, at->point)) query.isn.reset();
     query.point = at->point;
-    query.keeps_names = !at->is_turned && !may_rename(leg.point, at->point);
+    query.keeps_names = has_crossed && !at->is_turned && !may_rename(leg.point, at->point);
     if (std::any_of(syns.begin(), syns.end(), any_after)) return true;
   }
   return false;
