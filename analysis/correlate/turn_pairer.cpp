@@ -20,6 +20,7 @@ constexpr size_t kLookedAtLeast = 64;   // exchanges, to know how many strangers
 constexpr double kTooUncertainNs = 100'000, kUnknownTimes = 20;
 constexpr double kEvidenceMost = 40;  // logarithms: enough for certainty, and refutable
 constexpr size_t kWaitingLookedAtMax = 256;
+constexpr uint32_t kTurnsOfKnown = 2;  // in place of kTurnsMax, where others have taught what is usual
 constexpr double kSecond = 1e9, kSpanLeastS = 0.05;
 
 }  // namespace
@@ -206,8 +207,9 @@ TurnPairer::Match TurnPairer::find(Leg& known, const LegState& leg, const Exchan
   if (neighbour < 0 || static_cast<size_t>(neighbour) >= points) return {};
   const auto server_point = static_cast<PointIndex>(neighbour);
   const bool is_paired = leg.paired[path_side(leg.point, server_point)];
-  if (is_paired && known.exchanges > kTurnsMax && leg.shared_with.empty()) return {};
   PassageModel& service = services_.of(leg.server);
+  const uint32_t turns = service.is_known() ? kTurnsOfKnown : kTurnsMax;
+  if (is_paired && known.exchanges > turns && leg.shared_with.empty()) return {};
   const Within inside = within(leg, own, points_[server_point]);
   if (learn_from(leg, own, inside, server_point)) return {};
   if (own.first && !is_paired) service.learn_client();
