@@ -14,9 +14,8 @@ namespace parallax {
 namespace {
 
 constexpr size_t kStagedEvents = 4096;
-constexpr size_t kWorkAtOnce = 1024;          // events and timers of one poll
-constexpr size_t kConnectionsAtOnce = 16384;  // that are only passed by
-constexpr size_t kStagedRecognitions = 512;   // offline it grows
+constexpr size_t kWorkAtOnce = 1024;         // events and timers of one poll
+constexpr size_t kStagedRecognitions = 512;  // offline it grows
 
 // What a packet says comes after what it did to its leg, but before the leg's end where it is told only then.
 auto order_of(const LegEvent& e) { return std::tuple(e.packet.order_ns, e.packet.point, e.packet.port, e.packet.frame, 1); }
@@ -84,25 +83,6 @@ bool settles(LegEventType type) {
   constexpr std::array kTypes{LegEventType::established, LegEventType::refused,     LegEventType::reset,
                               LegEventType::icmp_error,  LegEventType::stood_still, LegEventType::closed};
   return std::find(kTypes.begin(), kTypes.end(), type) != kTypes.end();
-}
-
-// What was taken for one connection though nothing shows it but its addresses, and though both legs showed ample data of one
-// direction: none of it was seen at both, and one leg carried more than twice what the other did. No device does that. (The same
-// amount on both, and no packet the same, is what a device makes of it that rewrites more than we understand.)
-bool never_matched(const Connection& connection, const Crossing& crossing) {
-  constexpr uint64_t kPacketsLeast = 32, kBytesLeast = 16 * 1024, kTimes = 2;
-  const CrossingStats& stats = crossing.stats;
-  if (!crossing.is_followed || stats.matched[Side::client] + stats.matched[Side::server] > 0) return false;
-  const LegSummary& client_side = connection.legs[crossing.client_leg].summary;
-  const LegSummary& server_side = connection.legs[crossing.server_leg].summary;
-  for (const Side sender : kSides) {
-    const PacketFates& fates = stats.packets[sender];
-    const auto [less, more] = std::minmax(client_side.bytes[sender], server_side.bytes[sender]);
-    if (fates.entered >= kPacketsLeast && fates.injected + fates.unexplained >= kPacketsLeast && less >= kBytesLeast &&
-        more > kTimes * less)
-      return true;
-  }
-  return false;
 }
 
 }  // namespace
@@ -544,49 +524,7 @@ void Correlator::take(const RecognitionEvent& event) {
   }
 }
 
-// ---- fates, and the end ----
-
-void Correlator::take(const FateEvent& event) {
-  if (event.type == FateEventType::progress || event.type == FateEventType::closed) {
-    const auto [connection, crossing] = homes_.take(event, store_);
-    if (crossing == nullptr) return;
-    const LegState& client_side = connection->legs[crossing->client_leg];
-    const LegState& server_side = connection->legs[crossing->server_leg];
-    knowledge_.device_changed(client_side.point, server_side.point, changes_between(client_side, server_side, crossing->stats));
-    if (event.type == FateEventType::closed) {
-      knowledge_.offsets_learned(client_side, server_side, crossing->stats);
-      for (const Side sender : kSides)
-        knowledge_.transits_learned(client_side.point, server_side.point, connection->direction_of(sender),
-                                    crossing->stats.transit[sender]);
-    }
-    // Offline at the end: how far the homes are by now depends on their number.
-    if (!options_.offline && never_matched(*connection, *crossing))
-      take_back(*connection, static_cast<size_t>(crossing - connection->crossings.data()), now_ns_);
-  } else if (event.type == FateEventType::passage) {
-    knowledge_.passed(event.passage);
-    runner_.take_passage(event.passage);
-  } else {
-    runner_.take_fate(event);
-  }
-}
-
-// True: there is no more of it.
-bool Correlator::take_back_what_never_matched() {
-  auto it = store_.all().upper_bound(matched_id_);
-  for (size_t passed = 0; it != store_.all().end(); ++it) {  // what is cut off gets an id above all others, and its turn
-    if (++passed > kConnectionsAtOnce) return false;
-    matched_id_ = it->first;
-    Connection& connection = it->second;
-    for (size_t i = 0; i < connection.crossings.size();) {
-      if (never_matched(connection, connection.crossings[i])) {
-        take_back(connection, i, now_ns_);
-      } else {
-        ++i;
-      }
-    }
-  }
-  return true;
-}
+// ---- the end ----
 
 void Correlator::finish_some() {
   if (!take_back_what_never_matched()) return;

@@ -1,11 +1,14 @@
-// Which pairs of legs are followed packet by packet.
+// Which pairs of legs are followed packet by packet, and what comes of it.
 #include <algorithm>
 
+#include "analysis/connection/device_changes.h"
 #include "analysis/correlate/correlator.h"
 #include "analysis/correlate/hairpin.h"
 
 namespace parallax {
 namespace {
+
+constexpr size_t kConnectionsAtOnce = 16384;  // that are only passed by
 
 // As the handshakes tell, which the home may not be shown where legs pair late: what was logged of them may not have been kept.
 SequenceOffsets offsets_between(const LegState& client_side, const LegState& server_side) {
@@ -22,6 +25,25 @@ SequenceOffsets offsets_between(const LegState& client_side, const LegState& ser
 bool is_shared_likely(const LegState& leg) {
   return std::all_of(leg.shared_with.begin(), leg.shared_with.end(),
                      [](const Sharing& sharing) { return is_likelihood(sharing.basis.method); });
+}
+
+// What was taken for one connection though nothing shows it but its addresses, and though both legs showed ample data of one
+// direction: none of it was seen at both, and one leg carried more than twice what the other did. No device does that. (The same
+// amount on both, and no packet the same, is what a device makes of it that rewrites more than we understand.)
+bool never_matched(const Connection& connection, const Crossing& crossing) {
+  constexpr uint64_t kPacketsLeast = 32, kBytesLeast = 16 * 1024, kTimes = 2;
+  const CrossingStats& stats = crossing.stats;
+  if (!crossing.is_followed || stats.matched[Side::client] + stats.matched[Side::server] > 0) return false;
+  const LegSummary& client_side = connection.legs[crossing.client_leg].summary;
+  const LegSummary& server_side = connection.legs[crossing.server_leg].summary;
+  for (const Side sender : kSides) {
+    const PacketFates& fates = stats.packets[sender];
+    const auto [less, more] = std::minmax(client_side.bytes[sender], server_side.bytes[sender]);
+    if (fates.entered >= kPacketsLeast && fates.injected + fates.unexplained >= kPacketsLeast && less >= kBytesLeast &&
+        more > kTimes * less)
+      return true;
+  }
+  return false;
 }
 
 }  // namespace
@@ -118,6 +140,48 @@ bool Correlator::can_be_followed(const Connection& connection, const Crossing& c
   const bool is_leak = crossing.method == PairingMethod::five_tuple && client_side.midstream != server_side.midstream;
   return !(options_.filtered && is_leak && knowledge_.may_rename(client_side.point, server_side.point)) &&
          !turns_back(connection, client_side, server_side) && !is_spread(client_side, server_side);
+}
+
+void Correlator::take(const FateEvent& event) {
+  if (event.type == FateEventType::progress || event.type == FateEventType::closed) {
+    const auto [connection, crossing] = homes_.take(event, store_);
+    if (crossing == nullptr) return;
+    const LegState& client_side = connection->legs[crossing->client_leg];
+    const LegState& server_side = connection->legs[crossing->server_leg];
+    knowledge_.device_changed(client_side.point, server_side.point, changes_between(client_side, server_side, crossing->stats));
+    if (event.type == FateEventType::closed) {
+      knowledge_.offsets_learned(client_side, server_side, crossing->stats);
+      for (const Side sender : kSides)
+        knowledge_.transits_learned(client_side.point, server_side.point, connection->direction_of(sender),
+                                    crossing->stats.transit[sender]);
+    }
+    // Offline at the end: how far the homes are by now depends on their number.
+    if (!options_.offline && never_matched(*connection, *crossing))
+      take_back(*connection, static_cast<size_t>(crossing - connection->crossings.data()), now_ns_);
+  } else if (event.type == FateEventType::passage) {
+    knowledge_.passed(event.passage);
+    runner_.take_passage(event.passage);
+  } else {
+    runner_.take_fate(event);
+  }
+}
+
+// True: there is no more of it.
+bool Correlator::take_back_what_never_matched() {
+  auto it = store_.all().upper_bound(matched_id_);
+  for (size_t passed = 0; it != store_.all().end(); ++it) {  // what is cut off gets an id above all others, and its turn
+    if (++passed > kConnectionsAtOnce) return false;
+    matched_id_ = it->first;
+    Connection& connection = it->second;
+    for (size_t i = 0; i < connection.crossings.size();) {
+      if (never_matched(connection, connection.crossings[i])) {
+        take_back(connection, i, now_ns_);
+      } else {
+        ++i;
+      }
+    }
+  }
+  return true;
 }
 
 }  // namespace parallax

@@ -172,8 +172,6 @@ constexpr Difference kDifferences[] = {
     {"teredo.conn.log", "tcp 2001:0:4137", "leg",
      "Teredo between a client and a relay, which use ports of their own: as in Wireshark, a tunnel is known by its port",
      Cause::ours},
-    {"modbus_and_non_modbus", "198.74.56.135:60293", "conn_state history orig_pkts resp_pkts orig_bytes leg",
-     "data 16 s after a RST, when Zeek has forgotten the connection", Cause::zeek},
     {"outer_ip_frag.conn.log", "udp", "leg", "Zeek logs the outer flow of a tunnel too", Cause::zeek},
     {"outer_ip_frag.conn.log", "tcp", "resp_pkts history",
      "of four packets the later fragments are missing: Zeek cannot put them together; the first ones hold the inner headers",
