@@ -27,9 +27,7 @@ double share(uint32_t count, uint32_t sum) { return (count + 1.0) / (sum + 1.0);
 
 double PassageModel::leads_to(const Endpoint& server) const { return share(count_of(servers_, server), pairings_ + crossed_); }
 
-double PassageModel::found_by(PairingMethod method) const {
-  return share(methods_[static_cast<size_t>(method)], pairings_ + crossed_);
-}
+double PassageModel::found_by(PairingMethod method) const { return share(methods_[static_cast<size_t>(method)], pairings_); }
 
 double PassageModel::resizes_by(int32_t bytes) const {
   const double expected = bytes == 0 ? kSameSize / kSizesOfStrangers : 1 / kSizesOfStrangers;

@@ -45,7 +45,7 @@ class PassageModel {
   bool has_pairings() const { return pairings_ >= kPairingsKnown; }
 
   void learn_pairing(const Endpoint& server, PairingMethod method);
-  // A connection of the service has crossed as it is, packet by packet: then another one is less likely to end at a proxy.
+  // A connection of the service has crossed packet by packet: another one, of which only the turns tell, leads there as well.
   void learn_crossed(const Endpoint& server);
   // Something of the service went on over a connection that is shared, or not. `share`: how probable it is that it did.
   void learn_carried(bool is_shared, double share) {
