@@ -162,6 +162,19 @@ std::shared_ptr<const DetectorSettings> no_detectors() {
   return settings;
 }
 
+// Both in each repetition, by turns the one or the other first; they return the nanoseconds that they took.
+template <typename One, typename Other>
+void by_turns(benchmark::State& state, One one, Other other) {
+  bool one_first = true;
+  for (auto _ : state) {
+    int64_t took_ns = one_first ? one() : 0;
+    took_ns += other();
+    if (!one_first) took_ns += one();
+    one_first = !one_first;
+    state.SetIterationTime(static_cast<double>(took_ns) * 1e-9);
+  }
+}
+
 // With all detectors and with none, by turns. `closes`: of short connections all that they are, from the SYN to 10 s after their
 // end; else of those that are established.
 void detectors(benchmark::State& state, const std::string& row, bool closes, uint32_t connections) {
@@ -180,14 +193,8 @@ void detectors(benchmark::State& state, const std::string& row, bool closes, uin
     return took_ns;
   };
   const std::string none = row + ", no detectors";
-  bool none_first = true;
-  for (auto _ : state) {
-    int64_t took_ns = none_first ? measure(no_detectors(), none) : 0;
-    took_ns += measure(nullptr, row);
-    if (!none_first) took_ns += measure(no_detectors(), none);
-    none_first = !none_first;
-    state.SetIterationTime(static_cast<double>(took_ns) * 1e-9);
-  }
+  by_turns(
+      state, [&] { return measure(no_detectors(), none); }, [&] { return measure(nullptr, row); });
   compare(row, none);
 }
 
@@ -205,14 +212,8 @@ void beyond_proxy(benchmark::State& state, uint32_t connections) {
     if (pipeline.engine->summary().paired_connections != connections) state.SkipWithError("not all were paired");
     return took_ns;
   };
-  bool nat_first = true;
-  for (auto _ : state) {
-    int64_t took_ns = nat_first ? measure(nat, "short, NAT") : 0;
-    took_ns += measure(proxied, "short, proxied");
-    if (!nat_first) took_ns += measure(nat, "short, NAT");
-    nat_first = !nat_first;
-    state.SetIterationTime(static_cast<double>(took_ns) * 1e-9);
-  }
+  by_turns(
+      state, [&] { return measure(nat, "short, NAT"); }, [&] { return measure(proxied, "short, proxied"); });
   compare("short, proxied", "short, NAT");
 }
 

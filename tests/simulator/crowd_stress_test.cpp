@@ -1,5 +1,5 @@
 // A crowd through each kind of device: names that come again 20 s later, initial sequence numbers that collide, packets lost and
-// overtaken, faults, clocks that are apart and drift. PARALLAX_CONNECTIONS says how many of each kind (a million: six minutes).
+// overtaken, faults, clocks that are apart and drift. PARALLAX_CONNECTIONS says how many of each kind (a million: ten minutes).
 #include <gtest/gtest.h>
 
 #include <cstdlib>
