@@ -26,12 +26,20 @@ class Terminal {
     ::close(master_);
   }
   FILE* file() { return file_; }
+  // What is written up to now. A terminal hands it over in pieces, so a mark says where it ends.
   std::string written() {
-    std::fputs(".", file_);  // so that there is something to read
+    constexpr char kMark = '\x01';
+    std::fputc(kMark, file_);
     std::fflush(file_);
-    char text[4096];
-    const ssize_t count = ::read(master_, text, sizeof text);
-    return count < 1 ? "" : std::string(text, static_cast<size_t>(count - 1));
+    std::string text;
+    while (!text.ends_with(kMark)) {
+      char piece[4096];
+      const ssize_t count = ::read(master_, piece, sizeof piece);
+      if (count < 1) return text;
+      text.append(piece, static_cast<size_t>(count));
+    }
+    text.pop_back();
+    return text;
   }
 
  private:
