@@ -31,6 +31,7 @@ void put32(uint8_t* at, uint32_t value) {
 constexpr uint32_t kBeyondProxy = 0x2bad5eed;  // more there: sequence numbers, timestamps, IP IDs
 
 uint32_t isn(uint32_t connection, bool from_client) { return connection * 2654435761u + (from_client ? 0 : 0x55555555u); }
+uint32_t first_tsval(uint32_t connection, bool from_client) { return connection * 2246822519u + (from_client ? 0 : 0x33333333u); }
 
 }  // namespace
 
@@ -162,10 +163,11 @@ void Traffic::write(size_t point, uint32_t connection, uint32_t step, uint8_t* o
                    : closes_at(step) && step < 5 + options_.rounds ? tcp_flag::fin | tcp_flag::ack
                    : last_of_message                               ? tcp_flag::ack | tcp_flag::psh
                                                                    : tcp_flag::ack;
-  // TSval counts steps; TSecr is that of the other side's last packet.
+  // TSval begins anywhere, as stacks have it (RFC 7323, 5.4), and counts steps; TSecr is that of the other side's last packet.
   const size_t timestamps = kTcp + (opening ? 28 : 24);  // after MSS and SACK permitted; after two NOPs
-  put32(out + timestamps, renumbered + 1000 + step);
-  put32(out + timestamps + 4, step == 0 ? 0 : renumbered + 1000 + (from_client ? server : client).step);
+  put32(out + timestamps, renumbered + first_tsval(connection, from_client) + step);
+  put32(out + timestamps + 4,
+        step == 0 ? 0 : renumbered + first_tsval(connection, !from_client) + (from_client ? server : client).step);
   put16(out + kIp + 2, static_cast<uint32_t>(pattern.size()) - 14 + payload);
   put16(out + kIp + 4, renumbered + connection * 31 + step * 2 + (from_client ? 0 : 1));
   out[kIp + 8] = static_cast<uint8_t>(64 - ((point == 0) == from_client ? 0 : 1));

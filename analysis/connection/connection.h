@@ -16,9 +16,6 @@
 
 namespace parallax {
 
-// Under which an opening without a partner is found; see rival_openings.h.
-using RivalKeys = std::array<uint64_t, 3>;
-
 // Of a leg that stood still, or was silent for long.
 struct LegStops {
   PerSide<StandstillMark> in_vain{}, window_closed{};  // by the side that sends, or whose window it is: the longest
@@ -82,11 +79,10 @@ struct LegState {
   bool paired_within = false;                    // with another leg of its own point
   std::vector<Sharing> shared_with;              // the last kSharedMax, the newest last
   std::vector<uint64_t> not_with;                // legs (LegId::value()) that it was paired with until that was taken back
-  RivalKeys rival_keys{};
-  std::vector<IcmpSighting> icmp;   // errors about its packets, the first kIcmpKept
-  std::unique_ptr<LegStops> stops;  // null: it never stood still
-  LegBefore before{};               // on the same ends
-  uint64_t successor = 0;           // the leg (LegId::value()) that its client opened instead; 0: none
+  std::vector<IcmpSighting> icmp;                // errors about its packets, the first kIcmpKept
+  std::unique_ptr<LegStops> stops;               // null: it never stood still
+  LegBefore before{};                            // on the same ends
+  uint64_t successor = 0;                        // the leg (LegId::value()) that its client opened instead; 0: none
 
   bool has_syn() const { return attempt_count > 0; }
   void note(const StandstillMark& mark) {

@@ -9,11 +9,11 @@
 namespace parallax {
 namespace {
 
-constexpr size_t kByAsking = 1;  // of RivalKeys
+constexpr size_t kByAsking = 1;  // of the keys
 
 }  // namespace
 
-RivalKeys RivalOpenings::keys_of(const LegState& leg, PointIndex point) {
+RivalOpenings::Keys RivalOpenings::keys_of(const LegState& leg, PointIndex point) {
   const auto begin = [&](uint64_t what) { return KeyedHash().add(what << 16 | leg.protocol << 8 | point); };
   // Who sends the first datagram asks, whichever end is taken for the server by its port.
   const bool asks_as_server = leg.protocol == ip_protocol::udp && leg.first.from == Side::server;
@@ -21,46 +21,77 @@ RivalKeys RivalOpenings::keys_of(const LegState& leg, PointIndex point) {
   return {begin(1).add(asked.port).value(), begin(2).add(asking.address).value(), begin(3).add(asked.address).value()};
 }
 
-void RivalOpenings::add(LegState& leg, int64_t order_ns, uint32_t isn, PortDirection direction) {
-  auto& openings = by_age_[leg.point];
-  while (!openings.empty() && (openings.front().order_ns + kKeptNs < order_ns || openings.size() >= kOpeningsMax)) {
-    evicted_ += openings.front().order_ns + kKeptNs >= order_ns;
-    for (const PathSide side : kPathSides) forget(openings.front(), side);
-    openings.pop_front();
+void RivalOpenings::add(const LegState& leg, int64_t order_ns, uint32_t isn, PortDirection direction) {
+  auto& [by_age, indexed] = points_[leg.point];
+  while (!by_age.empty() && (by_age.front().order_ns + kKeptNs < order_ns || by_age.size() >= kOpeningsMax)) {
+    evicted_ += by_age.front().order_ns + kKeptNs >= order_ns;
+    if (indexed > 0) {
+      for (const PathSide side : kPathSides) forget(by_age.front(), side);
+      --indexed;
+    }
+    by_age.pop_front();
   }
-  leg.rival_keys = keys_of(leg, leg.point);
-  openings.push_back({order_ns, isn, leg.id.value(), leg.rival_keys});
+  Opening& opening = by_age.emplace_back(Opening{order_ns, leg.id.value(), keys_of(leg, leg.point), isn, {}});
+  for (const PathSide side : kPathSides) opening.lacks[side] = may_lack(side, direction) && !leg.paired[side];
+}
+
+// Those of the leg that are still kept, most of them of late.
+template <typename Change>
+void RivalOpenings::for_each_of(const LegState& leg, Change&& change) {
+  auto& [by_age, indexed] = points_[leg.point];
+  const auto at = [&, &openings = by_age, &in_index = indexed](int64_t order_ns) {
+    size_t end = openings.size(), step = 1;
+    while (end > step && openings[end - step].order_ns >= order_ns) step *= 2;
+    const auto from = openings.begin() + static_cast<std::ptrdiff_t>(end - std::min(end, step));
+    auto opening =
+        std::lower_bound(from, openings.end(), order_ns, [](const Opening& o, int64_t time_ns) { return o.order_ns < time_ns; });
+    for (; opening != openings.end() && opening->order_ns == order_ns; ++opening) {
+      if (opening->leg_id == leg.id.value()) change(*opening, static_cast<size_t>(opening - openings.begin()) < in_index);
+    }
+  };
+  if (leg.attempts.empty() || leg.attempts.front().order_ns != leg.first.order_ns) at(leg.first.order_ns);
+  for (const PacketFacts& syn : leg.attempts) at(syn.order_ns);
+}
+
+void RivalOpenings::set(const LegState& leg, PathSide side, bool lacks) {
+  for_each_of(leg, [&](Opening& opening, bool is_indexed) {
+    if (opening.lacks[side] == lacks) return;
+    if (is_indexed) lacks ? note(opening, side) : forget(opening, side);
+    opening.lacks[side] = lacks;
+  });
+}
+
+void RivalOpenings::remove(const LegState& leg, PointIndex partner) {
   for (const PathSide side : kPathSides) {
-    if (may_lack(side, direction) && !leg.paired[side]) note(openings.back(), side);
+    if (leg.point == partner || side == path_side(leg.point, partner)) set(leg, side, false);
   }
 }
 
-void RivalOpenings::note(const Opening& opening, PathSide side) {
+void RivalOpenings::restore(const LegState& leg, PointIndex partner, PortDirection direction) {
+  for (const PathSide side : kPathSides) {
+    const bool is_freed = leg.point == partner ? !leg.paired[side] : side == path_side(leg.point, partner);
+    if (is_freed && may_lack(side, direction)) set(leg, side, true);
+  }
+}
+
+void RivalOpenings::index(PointIndex point) const {
+  const auto& [by_age, indexed] = points_[point];
+  for (; indexed < by_age.size(); ++indexed) {
+    for (const PathSide side : kPathSides) {
+      if (by_age[indexed].lacks[side]) note(by_age[indexed], side);
+    }
+  }
+}
+
+void RivalOpenings::note(const Opening& opening, PathSide side) const {
   for (const uint64_t key : opening.keys) {
     const uint64_t own = on_side(key, side);
     by_key_.of(own)[own][{opening.order_ns, opening.leg_id}] = opening.isn;
   }
 }
 
-// Only what is still kept by age: else nothing would forget it.
-void RivalOpenings::restore(const LegState& leg, PointIndex partner, PortDirection direction) {
-  for (const PathSide side : kPathSides) {
-    const bool is_freed = leg.point == partner ? !leg.paired[side] : side == path_side(leg.point, partner);
-    if (is_freed && may_lack(side, direction)) note_all(leg, side);
-  }
-}
-
-void RivalOpenings::note_all(const LegState& leg, PathSide side) {
-  const auto& openings = by_age_[leg.point];
-  const int64_t last_ns = leg.has_syn() ? leg.attempts.back().order_ns : leg.first.order_ns;
-  auto opening = std::lower_bound(openings.begin(), openings.end(), leg.first.order_ns,
-                                  [](const Opening& o, int64_t order_ns) { return o.order_ns < order_ns; });
-  for (; opening != openings.end() && opening->order_ns <= last_ns; ++opening) {
-    if (opening->leg_id == leg.id.value()) note(*opening, side);
-  }
-}
-
 void RivalOpenings::forget(const Opening& opening, PathSide side) {
+  if (!opening.lacks[side]) return;
   for (const uint64_t key : opening.keys) {
     auto& openings = by_key_.of(on_side(key, side));
     const auto it = openings.find(on_side(key, side));
@@ -70,15 +101,8 @@ void RivalOpenings::forget(const Opening& opening, PathSide side) {
   }
 }
 
-void RivalOpenings::remove(const LegState& leg, PointIndex partner) {
-  for (const PathSide side : kPathSides) {
-    if (leg.point != partner && side != path_side(leg.point, partner)) continue;
-    forget({leg.first.order_ns, 0, leg.id.value(), leg.rival_keys}, side);
-    for (const PacketFacts& syn : leg.attempts) forget({syn.order_ns, 0, leg.id.value(), leg.rival_keys}, side);
-  }
-}
-
 bool RivalOpenings::any(const LegState& leg, const Query& query, int64_t from_ns, int64_t to_ns) const {
+  index(query.point);
   const auto any_under = [&](uint64_t key) {
     const auto& alike = by_key_.of(key);
     const auto openings = alike.find(key);

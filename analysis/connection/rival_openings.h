@@ -3,9 +3,9 @@
 // a device rewrites both names and sequence numbers nothing else tells which SYN is which.
 //
 // The same of the first datagrams of legs. Indexed by what such a continuation has in common with the connection: the server's
-// port, the client's address or the server's address. Each SYN counts, not only a leg's first: the SYN that the first one
-// continues may not have been captured. The correlator's, one thread. Kept for kKeptNs of packet time, at most kOpeningsMax a
-// point; the oldest go first, counted.
+// port, the client's address or the server's address; once somebody asks, for of most openings nobody ever does. Each SYN counts,
+// not only a leg's first: the SYN that the first one continues may not have been captured. The correlator's, one thread. Kept for
+// kKeptNs of packet time, at most kOpeningsMax a point; the oldest go first, counted.
 #pragma once
 
 #include <absl/container/btree_map.h>
@@ -39,7 +39,7 @@ class RivalOpenings {
 
   // A SYN of its, or what shows that there was one, under way in that direction as far as its port tells: toward the inside it
   // can go on only what an outer point has seen. REQUIRES: in the order of time.
-  void add(LegState& leg, int64_t order_ns, uint32_t isn, PortDirection direction);
+  void add(const LegState& leg, int64_t order_ns, uint32_t isn, PortDirection direction);
   // The leg has found its partner at that neighbouring point, or at its own before a hairpin: then it continues no other.
   void remove(const LegState& leg, PointIndex partner);
   // It has lost it again.
@@ -51,28 +51,39 @@ class RivalOpenings {
   uint64_t evicted() const { return evicted_; }
 
  private:
-  using Openings = absl::btree_map<std::pair<int64_t, uint64_t>, uint32_t>;  // (order time, leg): initial sequence number
+  static constexpr size_t kKeys = 3;
+  using Keys = std::array<uint64_t, kKeys>;                               // by what asks are found
+  using Alike = absl::btree_map<std::pair<int64_t, uint64_t>, uint32_t>;  // (order time, leg): initial sequence number
   struct Opening {
     int64_t order_ns;
-    uint32_t isn;
     uint64_t leg_id;
-    RivalKeys keys;
+    Keys keys;
+    uint32_t isn;
+    PerPathSide<bool> lacks;  // a partner on that side
+  };
+  // Of a point, in the order of time.
+  struct Openings {
+    std::deque<Opening> by_age;
+    mutable size_t indexed = 0;  // of them, the oldest
   };
   struct SameHash {
     size_t operator()(uint64_t key) const { return key; }  // keys are hashes already
   };
-  static RivalKeys keys_of(const LegState& leg, PointIndex point);
+  static Keys keys_of(const LegState& leg, PointIndex point);
   // Of an opening that lacks a partner on that side of its point.
   static uint64_t on_side(uint64_t key, PathSide side) { return key + static_cast<uint64_t>(side); }
   static bool may_lack(PathSide side, PortDirection direction) {
     return direction != (side == PathSide::outer ? PortDirection::toward_outside : PortDirection::toward_inside);
   }
-  void note(const Opening& opening, PathSide side);
-  void note_all(const LegState& leg, PathSide side);
+  template <typename Change>
+  void for_each_of(const LegState& leg, Change&& change);
+  void set(const LegState& leg, PathSide side, bool lacks);
+  void index(PointIndex point) const;
+  void note(const Opening& opening, PathSide side) const;
   void forget(const Opening& opening, PathSide side);
 
-  Shards<absl::flat_hash_map<uint64_t, Openings, SameHash>> by_key_;
-  std::array<std::deque<Opening>, kPointsMax> by_age_;
+  mutable Shards<absl::flat_hash_map<uint64_t, Alike, SameHash>> by_key_;
+  std::array<Openings, kPointsMax> points_;
   uint64_t evicted_ = 0;
 };
 

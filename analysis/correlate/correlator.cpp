@@ -205,8 +205,8 @@ void Correlator::take(const LegEvent& event) {
   } else if (event.type == LegEventType::stranger) {
     runner_.take_stranger(event);
     if (store_.leg(event.leg.value()) != nullptr) take_sighted(event.leg.value(), event.packet);
-  } else if (store_.leg(event.leg.value()) != nullptr) {  // else its connection was evicted
-    update(event.leg.value(), event);
+  } else if (const LegPlace place = store_.place_of(event.leg.value()); place.connection != nullptr) {  // else it was evicted
+    update(place, event);
   } else if (event.type == LegEventType::closed) {
     turn_pairer_.forget(event.leg.value());  // else what the turns have shown of it stays for ever
     stream_pairer_.forget(event.leg.value());
@@ -230,13 +230,13 @@ void Correlator::open(const LegEvent& event) {
   LegEvent first = event;
   if (handshake == tcp_flag::syn) {
     first.type = LegEventType::attempt;
-    update(leg_id, first);
+    update({&connection, connection.id, 0}, first);
   } else {
     if (handshake == (tcp_flag::syn | tcp_flag::ack)) {
       leg.client_isn = event.packet.ack - 1;
       add_opening(leg, event.packet, leg.client_isn);
       first.type = LegEventType::syn_ack;
-      update(leg_id, first);
+      update({&connection, connection.id, 0}, first);
     }
     // A refusal perhaps, whose SYN was missed.
     if (handshake == (tcp_flag::rst | tcp_flag::ack)) add_opening(leg, event.packet, event.packet.ack - 1);
@@ -247,9 +247,10 @@ void Correlator::open(const LegEvent& event) {
   store_.evict();
 }
 
-void Correlator::update(uint64_t leg_id, const LegEvent& event) {
-  Connection& connection = *store_.connection_of(leg_id);
-  LegState& leg = *store_.leg(leg_id);
+void Correlator::update(const LegPlace& place, const LegEvent& event) {
+  Connection& connection = *place.connection;
+  LegState& leg = connection.legs[place.leg];
+  const uint64_t leg_id = event.leg.value();
   switch (event.type) {
     case LegEventType::opened:
     case LegEventType::stranger:
@@ -475,7 +476,7 @@ bool Correlator::is_spread(const LegState& client_side, const LegState& server_s
     return false;
   const bool is_within = client_side.point == server_side.point;
   bool is_spread = false;
-  for (const uint64_t id : pairer_.with_client_of(client_side)) {
+  for (const uint64_t id : pairer_.with_client_of(client_side).legs) {
     const LegState* other = store_.leg(id);
     if (other == nullptr || other == &client_side || other == &server_side) continue;
     if (is_within) {  // which of the two it may be is not known
@@ -490,7 +491,7 @@ bool Correlator::is_spread(const LegState& client_side, const LegState& server_s
 
 void Correlator::follow_no_more_what_is_spread(const LegState& leg, int64_t now_ns) {
   if (leg.protocol != ip_protocol::udp || leg.is_paired()) return;
-  for (const uint64_t id : pairer_.with_client_of(leg)) {
+  for (const uint64_t id : pairer_.with_client_of(leg).legs) {
     Connection* connection = store_.connection_of(id);
     if (connection == nullptr) continue;
     for (Crossing& crossing : connection->crossings) {

@@ -71,7 +71,7 @@ class Correlator {
   bool all_ends_are_known() const;
   void take(const LegEvent& event);
   void open(const LegEvent& event);
-  void update(uint64_t leg_id, const LegEvent& event);
+  void update(const LegPlace& place, const LegEvent& event);
   void leg_over(LegState& leg, Connection& connection, const LegEvent& event);
   void take(const RecognitionEvent& event);
   void take(const FateEvent& event);

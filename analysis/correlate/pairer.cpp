@@ -26,6 +26,30 @@ bool contains(const std::vector<uint64_t>& ids, const LegState& leg) {
   return std::find(ids.begin(), ids.end(), leg.id.value()) != ids.end();
 }
 
+// The surest of several, and how many come close to it.
+class Best {
+ public:
+  void add(const Pairer::Match& found) {
+    if (found.confidence > best_.confidence) {
+      const bool is_close = best_.leg_id != 0 && best_.confidence > found.confidence - kRivalMargin;
+      const uint32_t rivals = is_close ? best_.rivals + 1 : 0;
+      best_ = found;
+      best_.rivals = rivals;
+    } else if (found.confidence > best_.confidence - kRivalMargin) {
+      ++best_.rivals;
+    }
+  }
+  // leg_id 0: none of them is clear.
+  Pairer::Match match() const {
+    Pairer::Match match = best_;
+    match.confidence /= 1 + match.rivals;
+    return match.confidence >= kThreshold ? match : Pairer::Match{};
+  }
+
+ private:
+  Pairer::Match best_;
+};
+
 }  // namespace
 
 bool same_ends(const LegState& a, const LegState& b) { return a.client == b.client && a.server == b.server; }
@@ -47,8 +71,8 @@ bool Pairer::known_to_pair(const LegState& a, const LegState& b) const {
 
 // Who scans gives its openings toward all servers one sequence number, from one port, and many bots share one among them: then
 // the number alone does not tell which of them is which, where their ends have nothing in common.
-bool Pairer::is_number_of_several(const LegState& leg, const LegState& other, const std::vector<uint64_t>& with_number) const {
-  return std::any_of(with_number.begin(), with_number.end(), [&](uint64_t id) {
+bool Pairer::is_number_of_several(const LegState& leg, const LegState& other, const PairingIndex::Candidates& with_number) const {
+  return std::any_of(with_number.legs.begin(), with_number.legs.end(), [&](uint64_t id) {
     const LegState* third = store_.leg(id);
     if (third == nullptr) return false;
     const LegState& own = third->point == leg.point ? leg : other;
@@ -151,46 +175,38 @@ bool Pairer::may_take_over(const PairingMethodRow& row, const LegState& leg, con
 }
 
 Pairer::Match Pairer::find(uint64_t leg_id, int point, uint8_t trigger) const {
-  const Match match = find(leg_id, point, trigger, Candidate::free);
-  const bool may_take = store_.leg(leg_id)->point != point;  // a hairpin takes no leg from another
-  return match.leg_id != 0 || !may_take ? match : find(leg_id, point, trigger, Candidate::taken);
-}
-
-Pairer::Match Pairer::find(uint64_t leg_id, int point, uint8_t trigger, Candidate candidate) const {
-  Match best;
-  const LegState& leg = *store_.leg(leg_id);
-  const uint64_t own_connection = store_.place_of(leg_id).connection_id;
+  const LegPlace own = store_.place_of(leg_id);
+  const LegState& leg = *store_.leg(own);
   const PairingReach reach = leg.point == point ? PairingReach::same_point : PairingReach::neighbours;
-  std::vector<uint64_t> seen;
+  const bool is_across = reach == PairingReach::neighbours;
+  Best free, taken;
+  absl::InlinedVector<uint64_t, PairingIndex::kCandidatesMax> seen;
   for (const PairingMethodRow& row : pairing_methods()) {
     if (!(row.triggers & trigger) || row.reach != reach) continue;
     const std::optional<uint64_t> key = row.key(leg);
     if (!key) continue;
     const PairingIndex::Candidates candidates = index_.find(*key);
+    // What very many legs share is itself no evidence: it takes more then.
+    const double threshold = candidates.others > 0 ? kThresholdAmongMany : kThreshold;
     for (const uint64_t id : candidates.legs) {
+      if (id == leg_id || std::find(seen.begin(), seen.end(), id) != seen.end()) continue;
+      seen.push_back(id);  // the strongest method that finds it has its say
       const LegPlace place = store_.place_of(id);
-      if (place.connection_id == own_connection || std::find(seen.begin(), seen.end(), id) != seen.end()) continue;
       const LegState* other = store_.leg(place);
-      if (other == nullptr || other->point != point || may_pair(leg, *other, reach) != (candidate == Candidate::free)) continue;
-      if (reach == PairingReach::neighbours && !(faces(leg, *other) && faces(*other, leg))) continue;
-      seen.push_back(id);
+      if (other == nullptr || other->point != point || place.connection_id == own.connection_id) continue;
       const double found = score(row, leg, *other);
-      if (candidate == Candidate::taken && !may_take_over(row, leg, *other, found)) continue;
-      if (reach == PairingReach::neighbours && row.method == PairingMethod::sequence && found < kConfirmedNumber &&
-          is_number_of_several(leg, *other, candidates.legs))
+      if (found < threshold) continue;
+      const bool is_free = may_pair(leg, *other, reach);
+      if (!is_free && !(is_across && may_take_over(row, leg, *other, found))) continue;  // a hairpin takes no leg from another
+      if (is_across && !(faces(leg, *other) && faces(*other, leg))) continue;
+      if (is_across && row.method == PairingMethod::sequence && found < kConfirmedNumber &&
+          is_number_of_several(leg, *other, candidates))
         continue;
-      // What very many legs share is itself no evidence: it takes more then.
-      if (found < (candidates.others > 0 ? kThresholdAmongMany : kThreshold)) continue;
-      if (found > best.confidence) {
-        const bool is_close = best.leg_id != 0 && best.confidence > found - kRivalMargin;
-        best = {id, row.method, row.keeps_packets, found, is_close ? best.rivals + 1 : 0, candidate == Candidate::taken};
-      } else if (found > best.confidence - kRivalMargin) {
-        ++best.rivals;
-      }
+      (is_free ? free : taken).add({id, row.method, row.keeps_packets, found, 0, !is_free});
     }
   }
-  best.confidence /= 1 + best.rivals;
-  return best.confidence >= kThreshold ? best : Match{};
+  const Match match = free.match();
+  return match.leg_id != 0 ? match : taken.match();
 }
 
 Pairer::Match Pairer::surer(const LegState& leg, const LegState& partner, uint8_t trigger) const {
@@ -218,17 +234,25 @@ size_t Pairer::keys_shown(const LegState& leg, uint8_t trigger) {
   }));
 }
 
-std::vector<uint64_t> Pairer::with_client_of(const LegState& leg) const { return index_.find(client_key(leg)).legs; }
+PairingIndex::Candidates Pairer::with_client_of(const LegState& leg) const { return index_.find(client_key(leg)); }
 
 void Pairer::add(const LegState& leg, uint8_t trigger, int64_t now_ns) {
   const auto window =
       leg.midstream || leg.protocol != ip_protocol::tcp ? PairingIndex::Window::midstream : PairingIndex::Window::opening;
   if (leg.protocol == ip_protocol::udp && (trigger & pairing_trigger::opening))
     index_.add(client_key(leg), leg.id.value(), window, now_ns);
-  for (const PairingMethodRow& row : pairing_methods()) {
-    if (!(row.triggers & trigger) || !row.is_shown) continue;
-    if (const std::optional<uint64_t> key = row.key(leg))
-      index_.add(*key, leg.id.value(), row.reach == PairingReach::same_point ? PairingIndex::Window::opening : window, now_ns);
+  const auto methods = pairing_methods();
+  for (auto row = methods.begin(); row != methods.end(); ++row) {
+    if (!(row->triggers & trigger) || !row->is_shown) continue;
+    const auto window_of = [window](const PairingMethodRow& method) {
+      return method.reach == PairingReach::same_point ? PairingIndex::Window::opening : window;
+    };
+    // Rows of the two reaches look for the same key: one entry does for both.
+    const bool is_there = std::any_of(methods.begin(), row, [&](const PairingMethodRow& before) {
+      return before.key == row->key && (before.triggers & trigger) && before.is_shown && window_of(before) == window_of(*row);
+    });
+    if (is_there) continue;
+    if (const std::optional<uint64_t> key = row->key(leg)) index_.add(*key, leg.id.value(), window_of(*row), now_ns);
   }
 }
 

@@ -67,7 +67,7 @@ class Pairer {
   void add(const LegState& leg, uint8_t trigger, int64_t now_ns);
 
   // The newest legs of datagrams that come from the same client's end, at any point.
-  std::vector<uint64_t> with_client_of(const LegState& leg) const;
+  PairingIndex::Candidates with_client_of(const LegState& leg) const;
 
   // How many of the methods that this triggers have something to look for.
   static size_t keys_shown(const LegState& leg, uint8_t trigger);
@@ -79,13 +79,11 @@ class Pairer {
   bool faces(const LegState& leg, const LegState& neighbour) const;
   bool goes_on_as(const LegState& taken, const LegState& other) const;
   bool may_pair(const LegState& leg, const LegState& other, PairingReach reach) const;
-  enum class Candidate : uint8_t { free, taken };
-  Match find(uint64_t leg_id, int point, uint8_t trigger, Candidate candidate) const;
   bool may_take_over(const PairingMethodRow& row, const LegState& leg, const LegState& other, double found) const;
   bool gives_way(const LegState& leg, PointIndex toward, const PairingMethodRow& row, double to) const;
   bool is_likely(const LegState& leg, PointIndex toward) const;
   bool known_to_pair(const LegState& a, const LegState& b) const;
-  bool is_number_of_several(const LegState& leg, const LegState& other, const std::vector<uint64_t>& with_number) const;
+  bool is_number_of_several(const LegState& leg, const LegState& other, const PairingIndex::Candidates& with_number) const;
   double score(const PairingMethodRow& row, const LegState& leg, const LegState& other) const;
 
   const ConnectionStore& store_;

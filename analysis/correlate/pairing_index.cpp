@@ -36,8 +36,8 @@ PairingIndex::Candidates PairingIndex::find(uint64_t key) const {
     const auto chain = chains.find(key);
     if (chain == chains.end()) continue;
     uint64_t number = chain->second.newest;
-    size_t taken = 0;
-    for (; taken < std::min(chain->second.size, kCandidatesMax); ++taken) {
+    const size_t taken = std::min(chain->second.size, kCandidatesMax);
+    for (size_t i = 0; i < taken; ++i) {
       const Entry& entry = aging.entries[number - aging.first];
       found.legs.push_back(entry.leg_id);
       number = entry.previous;

@@ -5,12 +5,12 @@
 #pragma once
 
 #include <absl/container/flat_hash_map.h>
+#include <absl/container/inlined_vector.h>
 
 #include <array>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
-#include <vector>
 
 #include "analysis/model/shards.h"
 #include "analysis/model/sides.h"
@@ -26,8 +26,8 @@ class PairingIndex {
   static constexpr ForBoth<Window, int64_t> kWindowNs{10'000'000'000, 300'000'000'000};
 
   struct Candidates {
-    std::vector<uint64_t> legs;  // LegId::value(), oldest first, at most kCandidatesMax
-    size_t others = 0;           // older ones beyond these
+    absl::InlinedVector<uint64_t, kCandidatesMax> legs;  // LegId::value(), oldest first, at most kCandidatesMax of a window
+    size_t others = 0;                                   // older ones beyond these
   };
 
   // REQUIRES: `now_ns` never goes back.

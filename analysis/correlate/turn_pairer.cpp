@@ -126,9 +126,11 @@ TurnPairer::Within TurnPairer::answered_since(int64_t since_ns, const LegState& 
     if (inner->response_ns <= since_ns && looked_at >= kLookedAtLeast) break;
     ++looked_at;
     oldest_ns = inner->response_ns;
-    const LegState* other = store_.leg(inner->leg_id);
-    if (other == nullptr || other->protocol != client.protocol || inner->whose != 0) continue;
-    strangers += store_.place_of(inner->leg_id).connection_id != own_connection;
+    if (inner->whose != 0) continue;
+    const LegPlace place = store_.place_of(inner->leg_id);
+    const LegState* other = store_.leg(place);
+    if (other == nullptr || other->protocol != client.protocol) continue;
+    strangers += place.connection_id != own_connection;
     if (inner->response_ns > since_ns) found.pooled.push_back(&*inner);
   }
   const double span_s = std::max(kSpanLeastS, static_cast<double>(answer.response_ns - oldest_ns) / kSecond);
@@ -358,9 +360,10 @@ TurnPairer::Within TurnPairer::within(const LegState& client, const Exchange& ow
     if (inner->response_ns < own.request_ns && looked_at >= kLookedAtLeast) break;
     ++looked_at;
     oldest_ns = inner->response_ns;
-    const LegState* other = store_.leg(inner->leg_id);
+    const LegPlace place = store_.place_of(inner->leg_id);
+    const LegState* other = store_.leg(place);
     if (other == nullptr) continue;
-    const bool is_own = store_.place_of(inner->leg_id).connection_id == own_connection;
+    const bool is_own = place.connection_id == own_connection;
     const bool is_pooled = !is_own && !is_free(client, *other);
     const bool is_candidate = is_like(own, *inner) && other->protocol == client.protocol;
     if (!is_own && inner->whose != 0 && inner->whose != own.leg_id) continue;  // another's

@@ -8,6 +8,7 @@
 #include <type_traits>
 
 #include "analysis/model/model.h"
+#include "capture/core/process_secret.h"
 
 namespace parallax {
 
@@ -30,7 +31,11 @@ class KeyedHash {
   KeyedHash& add(const Endpoint& end) { return add(end.address).add(end.port); }
   uint64_t value() const { return state_ ^ state_ >> 32; }
 
-  static uint64_t secret();  // the same for the life of the process
+  // The same for the life of the process.
+  static uint64_t secret() {
+    static const uint64_t value = process_secret();  // without a call for each hash
+    return value;
+  }
 
  private:
   uint64_t state_;
