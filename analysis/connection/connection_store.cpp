@@ -290,6 +290,22 @@ void ConnectionStore::take(const RecognitionEvent& event) {
   recognised_bytes_ += leg->recognised->bytes() - before;
 }
 
+namespace {
+constexpr size_t kLine = 64;
+[[gnu::always_inline]] inline void prefetch_lines(const void* from, size_t bytes) {
+  for (size_t at = 0; at < bytes; at += kLine) __builtin_prefetch(static_cast<const char*>(from) + at, 1);
+}
+}  // namespace
+
+void ConnectionStore::prefetch_connection(uint64_t leg_id) const {
+  if (const Connection* connection = place_of(leg_id).connection) prefetch_lines(connection, sizeof *connection);
+}
+
+void ConnectionStore::prefetch_leg(uint64_t leg_id) const {
+  const LegPlace place = place_of(leg_id);
+  if (place.connection != nullptr) prefetch_lines(&place.connection->legs[place.leg], sizeof(LegState));
+}
+
 LegPlace ConnectionStore::place_of(uint64_t leg_id) const {
   const Places& places = places_.of(LegIdHash{}(leg_id));
   const auto it = places.find(leg_id);

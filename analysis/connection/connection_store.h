@@ -74,6 +74,10 @@ class ConnectionStore {
   void take(const RecognitionEvent& event);
 
   LegPlace place_of(uint64_t leg_id) const;  // LegId::value()
+  // In three steps, each some time after the one before it: what place_of() reads, the connection, the leg.
+  void prefetch_place(uint64_t leg_id) const { places_.of(LegIdHash{}(leg_id)).prefetch(leg_id); }
+  void prefetch_connection(uint64_t leg_id) const;
+  void prefetch_leg(uint64_t leg_id) const;
   Connection* find(uint64_t connection_id);
   const Connection* find(uint64_t connection_id) const;
   Connection* connection_of(uint64_t leg_id) { return place_of(leg_id).connection; }

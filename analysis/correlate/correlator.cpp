@@ -176,6 +176,9 @@ bool Correlator::take_next(int64_t horizon_ns) {
   if (time_ns == kTimeMax && !all_ends_are_known()) return false;
   if (time_ns != kTimeMax && runner_.fire_next(time_ns)) return true;
   if (legs) {
+    if (const LegEvent* event = legs->ahead(12)) store_.prefetch_place(event->leg.value());
+    if (const LegEvent* event = legs->ahead(8)) store_.prefetch_connection(event->leg.value());
+    if (const LegEvent* event = legs->ahead(4)) store_.prefetch_leg(event->leg.value());
     take(legs->front());
     legs->pop();
   } else {

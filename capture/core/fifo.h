@@ -38,6 +38,8 @@ class Fifo {
   // How many more it takes.
   size_t room() const { return most_ - size_; }
   const T& front() const { return *at(head_); }
+  // What will be the front after `count` more; null: that is not there yet.
+  const T* ahead(size_t count) const { return count < size_ ? at((head_ + count) & (capacity_ - 1)) : nullptr; }
 
   // False: it is full.
   bool push(const T& item) {

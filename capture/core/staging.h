@@ -27,6 +27,7 @@ class Staging {
   bool empty() const { return queue_.empty(); }
   size_t size() const { return queue_.size(); }
   const T& front() const { return queue_.front(); }
+  const T* ahead(size_t count) const { return queue_.ahead(count); }  // as of Fifo
   void pop() { queue_.pop(); }
 
  private:
