@@ -212,6 +212,7 @@ TurnPairer::Match TurnPairer::find(Leg& known, const LegState& leg, const Exchan
   PassageModel& service = services_.of(leg.server);
   const uint32_t turns = service.is_known() ? kTurnsOfKnown : kTurnsMax;
   if (is_paired && known.exchanges > turns && leg.shared_with.empty()) return {};
+  if (is_paired && leg.shared_with.empty() && learn_from_partner(leg, own, connection, server_point)) return {};
   const Within inside = within(leg, own, points_[server_point]);
   if (learn_from(leg, own, inside, server_point)) return {};
   if (own.first && !is_paired) service.learn_client();
@@ -349,6 +350,22 @@ bool TurnPairer::is_like(const Exchange& own, const Exchange& inner) {
   return own.asks == 0 || inner.asks == 0 || own.asks == inner.asks;
 }
 
+bool TurnPairer::lies_within(const Exchange& own, const Exchange& inner) {
+  const int64_t uncertainty_ns = own.uncertainty_ns + inner.uncertainty_ns;
+  return inner.request_ns + uncertainty_ns >= own.request_ns && inner.response_ns <= own.response_ns + uncertainty_ns;
+}
+
+// One for each leg. REQUIRES: the newest come first.
+void TurnPairer::add_as_one(std::vector<Exchange>& exchanges, const Exchange& inner) {
+  const auto same = std::find_if(exchanges.begin(), exchanges.end(), [&](const Exchange& e) { return e.leg_id == inner.leg_id; });
+  if (same == exchanges.end()) {
+    exchanges.push_back(inner);
+  } else {
+    same->request_ns = inner.request_ns;
+    same->first = inner.first;
+  }
+}
+
 // The exchanges of legs beyond that lie within a client's, of free legs one each: a new TLS connection is an exchange before the
 // first.
 TurnPairer::Within TurnPairer::within(const LegState& client, const Exchange& own, Point& servers) const {
@@ -369,21 +386,12 @@ TurnPairer::Within TurnPairer::within(const LegState& client, const Exchange& ow
     if (!is_own && inner->whose != 0 && inner->whose != own.leg_id) continue;  // another's
     strangers += !is_own && !is_pooled;
     unexplained += !is_own && is_candidate;
-    const int64_t uncertainty_ns = own.uncertainty_ns + inner->uncertainty_ns;
-    if (inner->request_ns + uncertainty_ns < own.request_ns || inner->response_ns > own.response_ns + uncertainty_ns) continue;
-    if (!is_own && !is_candidate) continue;
+    if (!lies_within(own, *inner) || (!is_own && !is_candidate)) continue;
     if (is_pooled) {
       if (inner->request_seq != own.request_seq || own.request_seq == 0) found.pooled.push_back(&*inner);  // else it is no proxy
       continue;
     }
-    const auto same = std::find_if(found.exchanges.begin(), found.exchanges.end(),
-                                   [&](const Exchange& e) { return e.leg_id == inner->leg_id; });
-    if (same == found.exchanges.end()) {
-      found.exchanges.push_back(*inner);
-    } else {
-      same->request_ns = inner->request_ns;
-      same->first = inner->first;
-    }
+    add_as_one(found.exchanges, *inner);
   }
   const double span_s = std::max(kSpanLeastS, static_cast<double>(own.response_ns - oldest_ns) / kSecond);
   found.rate = std::max(1.0, static_cast<double>(strangers) / span_s);
@@ -424,6 +432,23 @@ void TurnPairer::weigh(Leg& leg, const LegState& state, const Exchange& own, con
                    [](const Candidate& a, const Candidate& b) { return a.evidence > b.evidence; });
   if (candidates.size() > kCandidatesMax) candidates.resize(kCandidatesMax);
   leg.candidates = std::move(candidates);
+}
+
+// The same where the leg's partner is known: of so few legs nothing needs to be looked up.
+bool TurnPairer::learn_from_partner(const LegState& client, const Exchange& own, const Connection& connection,
+                                    PointIndex server_point) {
+  std::vector<Exchange> exchanges;
+  const auto& all = points_[server_point].exchanges;
+  size_t looked_at = 0;
+  for (auto inner = all.rbegin(); inner != all.rend() && looked_at < kLookedAtMax; ++inner, ++looked_at) {
+    if (inner->response_ns < own.request_ns) break;
+    const bool is_own = std::any_of(connection.legs.begin(), connection.legs.end(), [&](const LegState& leg) {
+      return leg.point == server_point && leg.id.value() == inner->leg_id;
+    });
+    if (is_own && lies_within(own, *inner)) add_as_one(exchanges, *inner);
+  }
+  for (const Exchange& inner : exchanges) learn(services_.of(client.server), own, inner);
+  return !exchanges.empty();
 }
 
 // What a pairing that stands shows of the device. Whether the client's exchange went on over a leg of its own.

@@ -128,6 +128,8 @@ class TurnPairer {
   };
   static bool is_free(const LegState& client, const LegState& beyond);
   static bool is_like(const Exchange& own, const Exchange& inner);
+  static bool lies_within(const Exchange& own, const Exchange& inner);
+  static void add_as_one(std::vector<Exchange>& exchanges, const Exchange& inner);
   Within within(const LegState& client, const Exchange& own, Point& servers) const;
   std::vector<Match> find_written(Leg& known, const LegState& leg, const Exchange& answer, Point& servers);
   Within answered_since(int64_t since_ns, const LegState& client, const Exchange& answer, Point& servers) const;
@@ -135,6 +137,7 @@ class TurnPairer {
                                                  const Exchange& inner);
   Match find(Leg& known, const LegState& leg, const Exchange& own, const Connection& connection, size_t points);
   bool learn_from(const LegState& client, const Exchange& own, const Within& inside, PointIndex server_point);
+  bool learn_from_partner(const LegState& client, const Exchange& own, const Connection& connection, PointIndex server_point);
   void weigh(Leg& leg, const LegState& state, const Exchange& own, const Within& inside);
   Pool weigh_pool(const LegState& client, const Exchange& own, const Within& inside);
   static Match settle_pool(const Leg& leg, PassageModel& model, const Exchange& own, const Pool& pool);
