@@ -74,20 +74,26 @@ DetectorView DetectorRunner::view(int64_t now_ns, bool input_ended) const {
           replies_, opened_from_,          now_ns,  input_ended, fates_told_};
 }
 
-int64_t DetectorRunner::due_ns(const Connection& connection) const {
-  int64_t due_ns = kTimeMax;
+// The time of the next look, and the rows that ask for it then.
+DetectorRunner::Due DetectorRunner::due_of(const Connection& connection) const {
+  Due due;
   const DetectorView now = view(now_ns_, false);
   const LookRows& rows = looking_[connection.protocol];
   assert(rows.leaves_out_rightly(connection, now));
-  rows.ask(connection, false, [&](const Detector& row) { due_ns = std::min(due_ns, row.due_ns(connection, now)); });
-  return due_ns;
+  rows.ask(connection, false, [&](const Detector& row) {
+    const int64_t row_ns = row.due_ns(connection, now);
+    if (row_ns > due.ns || row_ns == kTimeMax) return;
+    if (row_ns < due.ns) due = {.ns = row_ns};
+    due.rows[due.count++] = &row;
+  });
+  return due;
 }
 
 void DetectorRunner::schedule(Connection& connection, bool settles) {
   // Offline nothing is told before the end, and the later a look the more it sees.
   const bool may_be_sooner = settles && !options_.offline && connection.check_due_ns > fired_before_ns_ + kSoonNs;
   if (connection.check_due_ns != kTimeMax && !may_be_sooner) return;
-  const int64_t due = due_ns(connection);
+  const int64_t due = due_of(connection).ns;
   if (due >= connection.check_due_ns) return;
   connection.check_due_ns = due;
   timers_.push({due, connection.id});
@@ -109,28 +115,37 @@ bool DetectorRunner::fire_next(int64_t before_ns) {
   Connection* connection = store_.find(timer.connection_id);
   if (connection == nullptr || connection->check_due_ns != timer.due_ns) return true;  // brought forward
   connection->check_due_ns = kTimeMax;
-  const int64_t due = due_ns(*connection);
-  if (due < before_ns) look(*connection, due, false);
+  settle_side(*connection);
+  if (const Due due = due_of(*connection); due.ns < before_ns) {
+    now_ns_ = due.ns;
+    Verdicts found;
+    const DetectorView now = view(due.ns, false);
+    for (size_t i = 0; i < due.count; ++i) due.rows[i]->look(*connection, now, found);
+    take(found);
+  }
   schedule(*connection);
   return true;
 }
 
-void DetectorRunner::look(Connection& connection, int64_t now_ns, bool input_ended) {
-  now_ns_ = now_ns;
-  // Other connections may have shown since on which side its client is. Once it has crossed, its crossings stand.
+// Other connections may have shown since on which side its client is. Once it has crossed, its crossings stand.
+void DetectorRunner::settle_side(Connection& connection) const {
   if (connection.side_basis == SideBasis::guessed && connection.crossings.empty())
     settle_client_side(connection, sensor_, knowledge_, options_.path.size());
+}
+
+// As at the end of the input: all rows that the connection may have something for.
+void DetectorRunner::look_last(Connection& connection, int64_t now_ns) {
+  now_ns_ = now_ns;
+  settle_side(connection);
   Verdicts found;
-  const DetectorView now = view(now_ns, input_ended);
-  looking_[connection.protocol].ask(connection, input_ended, [&](const Detector& row) {
-    if (input_ended || row.due_ns(connection, now) <= now_ns) row.look(connection, now, found);
-  });
+  const DetectorView now = view(now_ns, true);
+  looking_[connection.protocol].ask(connection, true, [&](const Detector& row) { row.look(connection, now, found); });
   take(found);
 }
 
 bool DetectorRunner::has_more_to_tell(Connection& connection, int64_t now_ns) {
   if (connection.is_noted || connection.check_due_ns != kTimeMax) return true;
-  look(connection, now_ns, true);
+  look_last(connection, now_ns);
   return connection.is_noted;
 }
 
@@ -527,7 +542,7 @@ bool DetectorRunner::end_next(int64_t last_ns) {
       return false;
     case Ending::looks:
       if (Connection* connection = next_connection()) {
-        look(*connection, last_ns, true);
+        look_last(*connection, last_ns);
         return true;
       }
       sum_up();
@@ -546,7 +561,7 @@ bool DetectorRunner::end_next(int64_t last_ns) {
       return false;
     case Ending::aftermath:  // who sent the resets that no fate explains, and what losses have cost
       if (Connection* connection = next_connection()) {
-        if (has_aftermath(*connection)) look(*connection, last_ns, true);
+        if (has_aftermath(*connection)) look_last(*connection, last_ns);
         return true;
       }
       if (options_.offline) findings_.close_all();

@@ -5,6 +5,7 @@
 // stored in one order, by packet time, so that ids do not depend on the number of workers.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -127,8 +128,14 @@ class DetectorRunner {
   bool is_unreadable(PointIndex point) const;
   void doubt_blind_points(Observation& observation) const;
   DetectorView view(int64_t now_ns, bool input_ended) const;
-  int64_t due_ns(const Connection& connection) const;
-  void look(Connection& connection, int64_t now_ns, bool input_ended);
+  struct Due {
+    int64_t ns = kTimeMax;
+    size_t count = 0;
+    std::array<const Detector*, LookRows::kRowsMax> rows;  // so many
+  };
+  Due due_of(const Connection& connection) const;
+  void settle_side(Connection& connection) const;
+  void look_last(Connection& connection, int64_t now_ns);
   void sum_up();
   void take(Verdicts& verdicts);
   void tell_as_scan(Connection& connection, const std::vector<Observation>& told);
