@@ -20,11 +20,11 @@ struct Keyword {
 
 // Those of libpcap 1.10 that say what follows them; kOtherKeywords has the rest.
 constexpr Keyword kKeywords[] = {
-    {"and", Names::joined},        {"or", Names::joined},       {"not", Names::joined},        {"port", Names::services},
-    {"portrange", Names::services}, {"proto", Names::services},  {"protochain", Names::services}, {"type", Names::one_value},
-    {"subtype", Names::one_value}, {"dir", Names::one_value},   {"direction", Names::one_value}, {"llc", Names::one_value},
-    {"on", Names::one_value},      {"ifname", Names::one_value}, {"rset", Names::one_value},   {"ruleset", Names::one_value},
-    {"reason", Names::one_value},  {"action", Names::one_value},
+    {"and", Names::joined},         {"or", Names::joined},        {"not", Names::joined},          {"port", Names::services},
+    {"portrange", Names::services}, {"proto", Names::services},   {"protochain", Names::services}, {"type", Names::one_value},
+    {"subtype", Names::one_value},  {"dir", Names::one_value},    {"direction", Names::one_value}, {"llc", Names::one_value},
+    {"on", Names::one_value},       {"ifname", Names::one_value}, {"rset", Names::one_value},      {"ruleset", Names::one_value},
+    {"reason", Names::one_value},   {"action", Names::one_value},
 };
 
 constexpr std::string_view kOtherKeywords[] = {
@@ -99,7 +99,8 @@ size_t address_with_colons(std::string_view text) {
 // Letters and digits, and between them dots, hyphens and underscores; a dot may be its last.
 size_t word_length(std::string_view text) {
   size_t length = 0;
-  while (length < text.size() && (is_alphanumeric(text[length]) || text[length] == '-' || text[length] == '_' || text[length] == '.'))
+  while (length < text.size() &&
+         (is_alphanumeric(text[length]) || text[length] == '-' || text[length] == '_' || text[length] == '.'))
     ++length;
   while (length > 0 && (text[length - 1] == '-' || text[length - 1] == '_')) --length;
   return length;
@@ -131,7 +132,8 @@ std::optional<BpfWord> find_host_name(std::string_view expression) {
     i += word.size();
     if (word == ":" || (!escaped && is_number_or_address(word))) continue;
     if (!escaped) {
-      const auto keyword = std::find_if(std::begin(kKeywords), std::end(kKeywords), [&](const Keyword& k) { return k.text == word; });
+      const auto keyword =
+          std::find_if(std::begin(kKeywords), std::end(kKeywords), [&](const Keyword& k) { return k.text == word; });
       if (keyword != std::end(kKeywords)) {
         if (keyword->after != Names::joined) names = keyword->after;
         continue;

@@ -210,7 +210,7 @@ SpoolDirectory::Look SpoolDirectory::look() {
     location_.reset();
     look.fault = recovered.error();
   } else if (before != nullptr) {
-    look.fault = "the directory was lost (" + why + ") and is begun anew";
+    look.fault = "spool directory " + path_ + " was lost (" + why + ") and is begun anew";
   }
   return look;
 }
@@ -232,7 +232,7 @@ SpoolDirectory::Look SpoolDirectory::forget_missing() {
     names.insert(entry->path().filename());
   }
   if (error) {
-    look.fault = "cannot read the directory: " + error.message();
+    look.fault = "cannot read spool directory " + path_ + ": " + error.message();
     return look;
   }
   listed_ = changed;

@@ -57,7 +57,7 @@ class SpoolDirectory {
   };
   struct Look {
     bool current_lost = false;  // the current file is no longer in the directory: begin another one
-    std::string fault;          // empty: the directory is in place
+    std::string fault;          // a sentence; empty: the directory is in place
   };
 
   // Takes the directory (see SpoolLocation), repairs what a crash left, and reads the index of every file.

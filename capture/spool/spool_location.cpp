@@ -65,7 +65,8 @@ Result<bool> make_if_missing(const std::string& path, bool must_be_mount) {
   const Error error{failed("cannot make spool directory", path)};
   const std::string parent = (std::filesystem::path(path) / "").parent_path().parent_path();
   if (parent.empty() || stat(parent.c_str(), &status) == 0) return error;
-  return Error{"cannot make spool directory " + path + ": " + parent + " does not exist; correct spool.directory, or make that first"};
+  return Error{"cannot make spool directory " + path + ": " + parent +
+               " does not exist; correct spool.directory, or make that first"};
 }
 
 }  // namespace
@@ -89,7 +90,8 @@ Result<std::unique_ptr<SpoolLocation>> SpoolLocation::take(const std::string& pa
 }
 
 std::string SpoolLocation::why_lost() const {
-  struct stat now {}, locked {};
+  struct stat now {
+  }, locked{};
   if (stat(path_.c_str(), &now) != 0) return errno == ENOENT || errno == ENOTDIR ? std::strerror(errno) : std::string();
   if (now.st_dev != device_ || now.st_ino != inode_) return "another directory has taken its place";
   if (fstat(lock_fd_, &locked) != 0 || stat((path_ + '/' + kLockName).c_str(), &now) != 0 || now.st_ino != locked.st_ino) {

@@ -84,13 +84,13 @@ void SpoolWriter::look_after_directory(Clock::time_point now) {
   if (look.fault.empty()) {
     directory_fault_.clear();
   } else {
-    directory_fault_.raise(named(look.fault));
+    directory_fault_.raise(look.fault);
   }
   keep_age();
   keep_free(0);
   const uint64_t free = directory_.free_bytes();
   if (disk_was_full_ && free >= kFileSizeMin) write_fault_.clear();  // also where no packet comes to show it
-  free_bytes_.store(free == UINT64_MAX ? 0 : free, std::memory_order_relaxed);
+  if (free != UINT64_MAX) free_bytes_.store(free, std::memory_order_relaxed);
 }
 
 void SpoolWriter::keep_age() {

@@ -52,8 +52,9 @@ void SpoolLog::tell_losses() {
   for (size_t reason = 0; reason < removals_.size(); ++reason) tell_removal(static_cast<SpoolRemovalReason>(reason));
   const SpoolStatus status = spool_.status();
   if (status.dropped_packets > dropped_told_) {
-    write_(LogLevel::warning, fmt::format("spool {}: dropped {} packets{}", status.directory, status.dropped_packets - dropped_told_,
-                                          status.error.empty() ? ": the disk does not keep up" : ""));
+    write_(LogLevel::warning,
+           fmt::format("spool {}: dropped {} packets{}", status.directory, status.dropped_packets - dropped_told_,
+                       status.error.empty() ? ": the disk does not keep up" : ""));
   }
   dropped_told_ = status.dropped_packets;
 }

@@ -39,12 +39,8 @@ inline void write_pcap(const std::string& path, const std::vector<Timed>& packet
   }
 }
 
-inline Wire syn() {
-  return ethernet(0x0800) + ipv4({.payload = 20}) + tcp(0x02);
-}
-inline Wire arp() {
-  return ethernet(0x0806) + zeros(28);
-}
+inline Wire syn() { return ethernet(0x0800) + ipv4({.payload = 20}) + tcp(0x02); }
+inline Wire arp() { return ethernet(0x0806) + zeros(28); }
 
 inline int free_port() {
   const int handle = ::socket(AF_INET, SOCK_STREAM, 0);

@@ -55,7 +55,9 @@ TEST(BpfNames, WhatPcapFilterKnowsAndAddressesAreNone) {
            "tcp port (http or https) or portrange 6000-6008",
            "ip proto \\icmp or ether proto \\arp or ip6 protochain 6",
            "greater 100 and less 1500 and len > 60 and not broadcast and !multicast",
-           "mpls 1024", "vlan 7 and pppoes 5", "geneve 0xb",
+           "mpls 1024",
+           "vlan 7 and pppoes 5",
+           "geneve 0xb",
        }) {
     const auto found = find_host_name(expression);
     EXPECT_FALSE(found) << expression << ": " << (found ? found->text : "");

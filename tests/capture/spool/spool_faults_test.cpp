@@ -50,8 +50,7 @@ class SmallDisk {
   ~SmallDisk() { unmount(); }
   SmallDisk(const SmallDisk&) = delete;
   void mount_again(int mib) {
-    mounted_ = geteuid() == 0 &&
-               mount("none", path_.c_str(), "tmpfs", 0, ("size=" + std::to_string(mib) + "m").c_str()) == 0;
+    mounted_ = geteuid() == 0 && mount("none", path_.c_str(), "tmpfs", 0, ("size=" + std::to_string(mib) + "m").c_str()) == 0;
   }
   void unmount() {
     if (mounted_) umount2(path_.c_str(), MNT_DETACH);
@@ -156,7 +155,7 @@ TEST_F(SpoolFaults, ADirectoryThatOthersRemoveIsMadeAnewAndTold) {
   EXPECT_EQ(status().error, "");
   fs::remove_all(path_);
   ASSERT_TRUE(wait_for([&] { return !status().error.empty(); }));
-  EXPECT_TRUE(has(status().error, path_ + ": the directory was lost (No such file or directory) and is begun anew"))
+  EXPECT_TRUE(has(status().error, "spool directory " + path_ + " was lost (No such file or directory) and is begun anew"))
       << status().error;
   EXPECT_EQ(removed(Reason::others), files);
   EXPECT_EQ(status().files, 0u);
@@ -181,7 +180,7 @@ TEST_F(SpoolFaults, WhereTheDirectoryCannotBeMadePacketsAreDroppedUntilItIsBack)
   append(0, 100);
   fs::rename(directory_.path(), directory_.path() + ".gone");
   ASSERT_TRUE(wait_for([&] { return !status().error.empty(); }));
-  EXPECT_EQ(status().error, "spool " + path_ + ": cannot make spool directory " + path_ + ": " + directory_.path() +
+  EXPECT_EQ(status().error, "cannot make spool directory " + path_ + ": " + directory_.path() +
                                 " does not exist; correct spool.directory, or make that first");
   append(100, 100);
   EXPECT_EQ(status().dropped_packets, 100u);

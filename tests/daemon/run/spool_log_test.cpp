@@ -58,10 +58,11 @@ TEST_F(SpoolLogTest, AFaultIsToldOnceWithWhatItHasCost) {
   fs::remove_all(directory_.path());
   ASSERT_TRUE(becomes([&] { return !spool_->status().error.empty(); }));
   log_->tell_faults();
-  EXPECT_EQ(lines(), "warning: spool " + path_ +
-                         ": 1 file with 100 packets from 2023-11-14T22:13:20Z to 2023-11-14T22:13:20.000099Z was removed by others than "
-                         "parallaxd\nwarning: " +
-                         spool_->status().error + '\n');
+  EXPECT_EQ(lines(),
+            "warning: spool " + path_ +
+                ": 1 file with 100 packets from 2023-11-14T22:13:20Z to 2023-11-14T22:13:20.000099Z was removed by others than "
+                "parallaxd\nwarning: " +
+                spool_->status().error + '\n');
   log_->tell_faults();
   EXPECT_EQ(lines(), "") << "once";
 
@@ -100,7 +101,8 @@ TEST_F(SpoolLogTest, PacketsForWhichThereIsNoBlockAreTold) {
   const uint64_t dropped = spool_->status().dropped_packets;
   ASSERT_GT(dropped, 0u);
   log_->tell_losses();
-  EXPECT_EQ(lines(), "warning: spool " + path_ + ": dropped " + std::to_string(dropped) + " packets: the disk does not keep up\n");
+  EXPECT_EQ(lines(),
+            "warning: spool " + path_ + ": dropped " + std::to_string(dropped) + " packets: the disk does not keep up\n");
 }
 
 }  // namespace
