@@ -14,6 +14,7 @@ namespace {
 
 constexpr int kPathMax = 8;           // kPointsMax of capture/core/sighting.h
 constexpr size_t kNameMax = 63;       // also a metric label and an interface name in pcapng
+constexpr double kSpoolAgeMin = 60;   // files are finished sixteen times in it
 constexpr size_t kUnixPathMax = 107;  // sockaddr_un::sun_path less its terminator
 
 bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
@@ -154,6 +155,10 @@ class Checks {
       if (spool.size() > 0)
         problem("spool.size", "spool.size: there is no spool without spool.directory; add it or leave both out");
       return;
+    }
+    if (spool.max_age_seconds() > 0 && spool.max_age_seconds() < kSpoolAgeMin) {
+      problem("spool.max_age_seconds", "spool.max_age_seconds: " + print_seconds(spool.max_age_seconds()) +
+                                           " is too short; at least " + print_seconds(kSpoolAgeMin) + ", or 0 for any age");
     }
     if (spool.size() == 0) {
       problem("spool.size", "spool.size is missing: how much of the disk the spool may take, such as 200GiB");

@@ -72,7 +72,7 @@ Spool::~Spool() { stop(); }
 Result<std::unique_ptr<Spool>> Spool::open(SpoolOptions wanted, std::vector<SpoolPort> ports) {
   Result<SpoolOptions> options = effective(std::move(wanted));
   if (!options) return Error{options.error()};
-  Result<std::unique_ptr<SpoolDirectory>> directory = SpoolDirectory::open(options->directory);
+  Result<std::unique_ptr<SpoolDirectory>> directory = SpoolDirectory::open(options->directory, options->require_mount);
   if (!directory) return Error{directory.error()};
   auto impl = std::make_unique<Impl>();
   impl->options = std::move(*options);
@@ -119,11 +119,16 @@ SpoolStatus Spool::status() const {
   status.dropped_packets = counters.packets_dropped.get();
   for (const auto& lane : impl_->lanes) status.dropped_packets += lane->dropped();
   status.write_errors = counters.write_errors.get();
-  status.files_removed = counters.files_removed.get();
+  status.max_age_ns = impl_->options.max_age_ns;
+  status.min_free = impl_->options.min_free;
+  status.free_bytes = impl_->writer->free_bytes();
+  status.removals = impl_->directory->removals();
   status.error = impl_->writer->error();
   status.repairs = impl_->directory->repairs();
   return status;
 }
+
+SpoolRemovals Spool::take_removals() { return impl_->directory->take_removals(); }
 
 const std::vector<SpoolPort>& Spool::ports() const { return impl_->ports; }
 
@@ -131,7 +136,7 @@ Result<std::unique_ptr<SpoolSnapshot>> Spool::snapshot(int64_t from_ns, int64_t 
   const SpoolDirectory::Totals totals = impl_->directory->totals();
   auto views = impl_->directory->view(from_ns, to_ns);
   if (!views) return Error{views.error()};
-  SpoolTimes times{from_ns, to_ns, totals.first_ns, totals.last_ns, totals.last_ns};
+  SpoolTimes times{from_ns, to_ns, totals.first_ns, totals.last_ns, totals.last_ns, impl_->directory->empty_since_ns()};
   // One lane may be on disk up to now, while another's packets of the last interval are still in memory.
   if (totals.packets > 0 && impl_->thread->rounds() > 0 && !impl_->thread->finished()) {
     times.complete_to_ns -= impl_->options.flush_interval_ns + int64_t{kIdleUs} * 1000;

@@ -6,7 +6,8 @@
 //
 // Files: parallax-current.pcapng is being written; a full one is renamed to parallax-<UTC of its first packet>-<serial>.pcapng,
 // so that the names sort by age. Each write(2) ends on a pcapng block, and after a crash open() cuts what a torn write left.
-// At the size limit, and when the disk is full, the oldest file goes first.
+// At the limits (size, age, least free space), and when the disk is full, the oldest file goes first. What others do to the
+// directory is noticed within a second, told, and begun anew.
 #pragma once
 
 #include <cstdint>
@@ -19,6 +20,7 @@
 #include "capture/core/port.h"
 #include "capture/core/result.h"
 #include "capture/rx/poll_thread.h"
+#include "capture/spool/spool_removal.h"
 
 namespace parallax {
 
@@ -34,6 +36,9 @@ struct SpoolOptions {
   std::string directory;
   uint64_t size = 0;                        // of all files together; at least kSpoolSizeMin
   uint64_t file_size = 0;                   // of one file; 0: a 64th of size, but 1 MiB to 1 GiB
+  int64_t max_age_ns = 0;                   // of a packet, by its stamp and the system's clock; 0: any
+  uint64_t min_free = 0;                    // of the disk, for its other users
+  bool require_mount = false;               // the directory is the root of a mounted file system, and is never made
   uint32_t snaplen = 256;                   // bytes kept of each packet
   size_t lanes = 1;                         // one for each rx worker
   size_t block_bytes = 256 << 10;           // of one write; more where snaplen needs it
@@ -57,14 +62,23 @@ struct SpoolStatus {
   uint64_t packets_written = 0;
   uint64_t dropped_packets = 0;  // no free block, or the disk did not take them
   uint64_t write_errors = 0;
-  uint64_t files_removed = 0;
-  std::string error;                 // the last write error, until none has come for a minute; empty: none
-  std::vector<std::string> repairs;  // what open() mended, for the log
+  int64_t max_age_ns = 0;            // 0: no limit
+  uint64_t min_free = 0;             // the limit, and
+  uint64_t free_bytes = 0;           // what the disk has
+  SpoolRemovals removals{};          // since start, by reason
+  std::string error;                 // what keeps it from writing, or did within the last seconds; empty: nothing
+  std::vector<std::string> repairs;  // what was mended or made, for the log
+
+  uint64_t files_removed() const {
+    uint64_t files = 0;
+    for (const SpoolRemoval& removal : removals) files += removal.files;
+    return files;
+  }
 };
 
 class Spool {
  public:
-  // Takes the directory (made if it is missing), repairs what a crash left and reads the index.
+  // Takes the directory (made if only itself is missing), repairs what a crash left and reads the index.
   static Result<std::unique_ptr<Spool>> open(SpoolOptions options, std::vector<SpoolPort> ports);
   // Stops if still running. REQUIRES: no rx worker appends any more.
   ~Spool();
@@ -78,6 +92,8 @@ class Spool {
   const PollThread& thread() const;
 
   SpoolStatus status() const;
+  // What has been removed since it was last asked: for one caller, which tells it.
+  SpoolRemovals take_removals();
   const std::vector<SpoolPort>& ports() const;
   // What is on disk within [from_ns, to_ns] now, held open so that it stays readable while the ring goes on.
   Result<std::unique_ptr<SpoolSnapshot>> snapshot(int64_t from_ns, int64_t to_ns) const;

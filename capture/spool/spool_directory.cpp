@@ -1,7 +1,6 @@
 #include "capture/spool/spool_directory.h"
 
 #include <fcntl.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -12,14 +11,21 @@
 #include <cstring>
 #include <ctime>
 #include <filesystem>
+#include <unordered_set>
 
 namespace parallax {
 
 namespace {
 
-constexpr const char* kLockName = "parallax.lock";
 constexpr size_t kRepairsMax = 100;
 constexpr const char* kCurrentName = "parallax-current.pcapng";
+constexpr size_t kRemovedByOthersMax = 1024;
+
+int64_t utc_ns() {
+  timespec now{};
+  clock_gettime(CLOCK_REALTIME, &now);
+  return now.tv_sec * 1'000'000'000 + now.tv_nsec;
+}
 
 std::string failed(const std::string& what, const std::string& path) { return what + ' ' + path + ": " + std::strerror(errno); }
 
@@ -48,53 +54,27 @@ uint64_t size_of(int fd) {
   return fstat(fd, &status) == 0 ? static_cast<uint64_t>(status.st_size) : 0;
 }
 
-// "process 1234", as the owner wrote it into the lock file.
-std::string owner(int lock_fd) {
-  char text[32] = {};
-  const ssize_t n = pread(lock_fd, text, sizeof(text) - 1, 0);
-  const std::string pid(text, n > 0 ? static_cast<size_t>(n) : 0);
-  return pid.empty() ? "another process" : "process " + pid.substr(0, pid.find('\n'));
-}
-
-Result<int> lock(const std::string& directory) {
-  const std::string path = directory + '/' + kLockName;
-  const int fd = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);
-  if (fd < 0) return Error{failed("cannot open", path)};
-  if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
-    const std::string message =
-        errno == EWOULDBLOCK ? "spool directory " + directory + " is in use by " + owner(fd) + "; each daemon needs its own"
-                             : failed("cannot lock", path);
-    close(fd);
-    return Error{message};
-  }
-  // Only for the message above: on a full disk it may stay unwritten.
-  const std::string pid = std::to_string(getpid()) + '\n';
-  if (ftruncate(fd, 0) == 0 && pwrite(fd, pid.data(), pid.size(), 0) < 0) errno = 0;
-  return fd;
-}
-
 }  // namespace
 
 SpoolFileView::~SpoolFileView() { close(fd_); }
 
-SpoolDirectory::~SpoolDirectory() { close(lock_fd_); }
+SpoolDirectory::SpoolDirectory(std::string path, bool must_be_mount)
+    : path_(std::move(path)), must_be_mount_(must_be_mount), empty_since_ns_(utc_ns()) {}
 
-Result<std::unique_ptr<SpoolDirectory>> SpoolDirectory::open(const std::string& path) {
-  std::error_code error;
-  if (!std::filesystem::is_directory(path, error)) {
-    std::filesystem::create_directories(path, error);
-    if (error) return Error{"cannot make spool directory " + path + ": " + error.message()};
-    std::filesystem::permissions(path, std::filesystem::perms(0750), error);  // it holds payload
-  }
-  const Result<int> lock_fd = lock(path);
-  if (!lock_fd) return Error{lock_fd.error()};
-  std::unique_ptr<SpoolDirectory> directory(new SpoolDirectory(path, *lock_fd));
+SpoolDirectory::~SpoolDirectory() = default;
+
+Result<std::unique_ptr<SpoolDirectory>> SpoolDirectory::open(const std::string& path, bool must_be_mount) {
+  Result<std::unique_ptr<SpoolLocation>> location = SpoolLocation::take(path, must_be_mount);
+  if (!location) return Error{location.error()};
+  std::unique_ptr<SpoolDirectory> directory(new SpoolDirectory(path, must_be_mount));
+  directory->location_ = std::move(*location);
   const Result<bool> recovered = directory->recover();
   if (!recovered) return Error{recovered.error()};
   return directory;
 }
 
 Result<bool> SpoolDirectory::recover() {
+  if (location_->was_made()) repaired("made directory " + path_ + ", which did not exist");
   std::vector<File> files;
   bool current = false;
   std::error_code error;
@@ -117,7 +97,19 @@ Result<bool> SpoolDirectory::recover() {
     file.name = kCurrentName;
     recover_file(std::move(file), true);
   }
+  note_serial_gaps();
   return true;
+}
+
+// Serials follow one another: where some are missing somebody has removed their files while nobody looked.
+void SpoolDirectory::note_serial_gaps() {
+  const std::lock_guard guard(mutex_);
+  for (size_t i = 1; i < finished_.size(); ++i) {
+    const File &before = finished_[i - 1], &after = finished_[i];
+    if (after.serial > before.serial + 1 && before.index.last_ns < after.index.first_ns) {
+      add_removed_by_others({before.index.last_ns, after.index.first_ns});
+    }
+  }
 }
 
 // Reads a file's index, from its end or by a scan, and cuts what is no whole block. What cannot be read is left where it is,
@@ -163,12 +155,16 @@ void SpoolDirectory::recover_file(File file, bool current) {
   }
   close(fd);
   file.index = std::move(*index);
-  if (!current) {
-    finished_.push_back(std::move(file));
-    return;
-  }
   {
     const std::lock_guard guard(mutex_);
+    // It may have been away and come back with its directory.
+    std::erase_if(removed_by_others_, [&](const SpoolLoss& removed) {
+      return removed.from_ns == file.index.first_ns && removed.to_ns == file.index.last_ns;
+    });
+    if (!current) {
+      finished_.push_back(std::move(file));
+      return;
+    }
     current_ = std::move(file);
     has_current_ = true;
   }
@@ -196,7 +192,106 @@ std::string SpoolDirectory::finished_name(const SpoolFileIndex& index) {
   return name;
 }
 
+SpoolDirectory::Look SpoolDirectory::look() {
+  const std::string why = location_ != nullptr ? location_->why_lost() : std::string();
+  if (location_ != nullptr && why.empty()) return forget_missing();
+  Look look;
+  const std::unique_ptr<SpoolLocation> before = std::move(location_);
+  Result<std::unique_ptr<SpoolLocation>> taken = SpoolLocation::take(path_, must_be_mount_);
+  if (taken) location_ = std::move(*taken);
+  const bool same = before != nullptr && location_ != nullptr && location_->is_where(*before);
+  if (same) return forget_missing();
+  look.current_lost = forget_all();
+  if (!taken) {
+    look.fault = taken.error();
+    return look;
+  }
+  if (const Result<bool> recovered = recover(); !recovered) {
+    location_.reset();
+    look.fault = recovered.error();
+  } else if (before != nullptr) {
+    look.fault = "spool directory " + path_ + " was lost (" + why + ") and is begun anew";
+  }
+  return look;
+}
+
+// The list is read only where the directory has changed, or did so at about the time of the last list.
+SpoolDirectory::Look SpoolDirectory::forget_missing() {
+  constexpr int64_t kStampNs = 2'000'000'000;  // the coarsest stamps of file systems
+  Look look;
+  struct stat status {};
+  const auto is_gone = [&](const std::string& path) { return lstat(path.c_str(), &status) != 0 && errno == ENOENT; };
+  if (has_current_ && (is_gone(path_of(kCurrentName)) || status.st_ino != current_inode_)) look.current_lost = forget_current();
+  if (stat(path_.c_str(), &status) != 0) return look;
+  const timespec& changed = status.st_mtim;
+  if (!list_again_ && changed.tv_sec == listed_.tv_sec && changed.tv_nsec == listed_.tv_nsec) return look;
+  std::unordered_set<std::string> names;
+  std::error_code error;
+  for (auto entry = std::filesystem::directory_iterator(path_, error); !error && entry != std::filesystem::directory_iterator();
+       entry.increment(error)) {
+    names.insert(entry->path().filename());
+  }
+  if (error) {
+    look.fault = "cannot read spool directory " + path_ + ": " + error.message();
+    return look;
+  }
+  listed_ = changed;
+  list_again_ = utc_ns() - (changed.tv_sec * 1'000'000'000 + changed.tv_nsec) < kStampNs;
+  const std::lock_guard guard(mutex_);
+  std::erase_if(finished_, [&](const File& file) {
+    const bool is_missing = !names.contains(file.name);
+    if (is_missing) note_removal(file, SpoolRemovalReason::others);
+    return is_missing;
+  });
+  return look;
+}
+
+bool SpoolDirectory::forget_current() {
+  const std::lock_guard guard(mutex_);
+  if (!has_current_) return false;
+  note_removal(current_, SpoolRemovalReason::others);
+  for (const SpoolLoss& loss : current_.index.losses) waiting_.add(loss);
+  has_current_ = false;
+  current_ = {};
+  return true;
+}
+
+bool SpoolDirectory::forget_all() {
+  list_again_ = true;
+  {
+    const std::lock_guard guard(mutex_);
+    for (const File& file : finished_) note_removal(file, SpoolRemovalReason::others);
+    finished_.clear();
+  }
+  return forget_current();
+}
+
+// REQUIRES: mutex_ is held.
+void SpoolDirectory::note_removal(const File& file, SpoolRemovalReason reason) {
+  removals_[static_cast<size_t>(reason)].add(file.bytes, file.index);
+  removals_untold_[static_cast<size_t>(reason)].add(file.bytes, file.index);
+  if (file.index.packets == 0) return;
+  empty_since_ns_ = std::max(empty_since_ns_, file.index.last_ns);
+  if (reason == SpoolRemovalReason::others) add_removed_by_others({file.index.first_ns, file.index.last_ns, file.index.packets});
+}
+
+// REQUIRES: mutex_ is held.
+void SpoolDirectory::add_removed_by_others(const SpoolLoss& loss) {
+  if (removed_by_others_.size() < kRemovedByOthersMax) {
+    removed_by_others_.push_back(loss);
+    return;
+  }
+  SpoolLoss& last = removed_by_others_.back();
+  last.from_ns = std::min(last.from_ns, loss.from_ns);
+  last.to_ns = std::max(last.to_ns, loss.to_ns);
+  last.count += loss.count;
+}
+
 Result<int> SpoolDirectory::begin_current() {
+  if (location_ == nullptr || !location_->why_lost().empty()) {
+    errno = ENOENT;
+    return Error{"the directory is lost"};
+  }
   const std::string path = path_of(kCurrentName);
   const auto create = [&] { return ::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0640); };
   int fd = create();
@@ -207,9 +302,18 @@ Result<int> SpoolDirectory::begin_current() {
     fd = create();
   }
   if (fd < 0) return Error{failed("cannot create", path)};
+  struct stat status {};
+  if (fchmod(fd, 0640) != 0 || fstat(fd, &status) != 0) {  // whatever the umask
+    const Error error{failed("cannot set the mode of", path)};
+    close(fd);
+    unlink(path.c_str());
+    return error;
+  }
+  current_inode_ = status.st_ino;
   const std::lock_guard guard(mutex_);
   current_ = {};
   current_.name = kCurrentName;
+  std::swap(current_.index.losses, waiting_.losses);
   has_current_ = true;
   return fd;
 }
@@ -227,7 +331,7 @@ void SpoolDirectory::grow_current(const SpoolChunk& chunk) {
 
 void SpoolDirectory::add_loss(const SpoolLoss& loss) {
   const std::lock_guard guard(mutex_);
-  current_.index.add(loss);
+  (has_current_ ? current_.index : waiting_).add(loss);
 }
 
 Result<bool> SpoolDirectory::finish_current() {
@@ -241,17 +345,61 @@ Result<bool> SpoolDirectory::finish_current() {
   }
   current_.name = finished_name(current_.index);
   current_.serial = next_serial_++;
-  if (rename(from.c_str(), path_of(current_.name).c_str()) != 0) return Error{failed("cannot rename", from)};
+  if (rename(from.c_str(), path_of(current_.name).c_str()) != 0) {
+    const Error error{failed("cannot rename", from)};
+    if (errno == ENOENT) note_removal(current_, SpoolRemovalReason::others);
+    return error;
+  }
   finished_.push_back(std::move(current_));
   return true;
 }
 
-bool SpoolDirectory::remove_oldest() {
+Result<bool> SpoolDirectory::remove_oldest(SpoolRemovalReason reason) {
   const std::lock_guard guard(mutex_);
   if (finished_.empty()) return false;
-  unlink(path_of(finished_.front().name).c_str());  // gone already, or not ours to remove: no longer counted either way
-  finished_.pop_front();
+  Result<bool> removed = remove(finished_.front(), reason);
+  if (removed) finished_.pop_front();
+  return removed;
+}
+
+Result<bool> SpoolDirectory::remove_older_than(int64_t time_ns) {
+  const std::lock_guard guard(mutex_);
+  Result<bool> result = false;
+  std::erase_if(finished_, [&](const File& file) {
+    if (file.index.first_ns >= time_ns) return false;
+    const Result<bool> removed = remove(file, SpoolRemovalReason::age);
+    if (!removed) result = removed;
+    return removed.ok();
+  });
+  return result;
+}
+
+// REQUIRES: mutex_ is held. What cannot be removed stays counted: it takes its place on the disk.
+Result<bool> SpoolDirectory::remove(const File& file, SpoolRemovalReason reason) {
+  const std::string path = path_of(file.name);
+  if (unlink(path.c_str()) == 0) {
+    note_removal(file, reason);
+  } else if (errno == ENOENT || errno == ENOTDIR) {
+    note_removal(file, SpoolRemovalReason::others);
+  } else {
+    return Error{failed("cannot remove", path)};
+  }
   return true;
+}
+
+SpoolRemovals SpoolDirectory::removals() const {
+  const std::lock_guard guard(mutex_);
+  return removals_;
+}
+
+SpoolRemovals SpoolDirectory::take_removals() {
+  const std::lock_guard guard(mutex_);
+  return std::exchange(removals_untold_, {});
+}
+
+int64_t SpoolDirectory::empty_since_ns() const {
+  const std::lock_guard guard(mutex_);
+  return empty_since_ns_;
 }
 
 SpoolDirectory::Totals SpoolDirectory::totals() const {
@@ -269,8 +417,8 @@ SpoolDirectory::Totals SpoolDirectory::totals() const {
   return totals;
 }
 
-Result<std::vector<std::unique_ptr<SpoolFileView>>> SpoolDirectory::view(int64_t from_ns, int64_t to_ns) const {
-  std::vector<std::unique_ptr<SpoolFileView>> views;
+Result<SpoolViews> SpoolDirectory::view(int64_t from_ns, int64_t to_ns) const {
+  SpoolViews views;
   std::string error;
   const auto add = [&](const File& file) {
     if (file.index.packets == 0 || file.index.first_ns > to_ns || file.index.last_ns < from_ns) return;
@@ -282,14 +430,23 @@ Result<std::vector<std::unique_ptr<SpoolFileView>>> SpoolDirectory::view(int64_t
     const std::string path = path_of(file.name);
     const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     if (fd >= 0) {
-      views.push_back(std::make_unique<SpoolFileView>(fd, path, std::move(chunks), file.index.losses));
-    } else if (errno != ENOENT) {  // removed by somebody else: then it holds nothing
+      views.files.push_back(std::make_unique<SpoolFileView>(fd, path, std::move(chunks), file.index.losses));
+    } else if (errno == ENOENT || errno == ENOTDIR) {  // removed since the last look
+      views.removed.push_back({file.index.first_ns, file.index.last_ns, file.index.packets});
+    } else {
       error = failed("cannot open", path);
     }
   };
+  const auto copy = [&](const std::vector<SpoolLoss>& from, std::vector<SpoolLoss>& to) {
+    for (const SpoolLoss& loss : from) {
+      if (loss.from_ns <= to_ns && loss.to_ns >= from_ns) to.push_back(loss);
+    }
+  };
   const std::lock_guard guard(mutex_);
+  copy(removed_by_others_, views.removed);
   for (const File& file : finished_) add(file);
   if (has_current_) add(current_);
+  copy(waiting_.losses, views.waiting);
   if (!error.empty()) return Error{error};
   return views;
 }

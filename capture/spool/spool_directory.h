@@ -1,13 +1,16 @@
-// The spool's directory: who owns it, which files are in it, what each holds.
+// The spool's directory: which files are in it, what each holds, and what is no longer there.
 //
 // The writer's thread changes it, any thread asks; a lock is held for as long as a list is copied or a file opened, never
-// while data is written. Files in it that are not named like ours are left alone.
+// while data is written. Files in it that are not named like ours are left alone. What others do to it is noticed by look().
 //
 //     parallax.lock                                 locked by the process that owns the directory
 //     parallax-current.pcapng                       being written
 //     parallax-20231114T221320Z-00000042.pcapng     finished: UTC of its first packet, and a serial that only grows
 #pragma once
 
+#include <sys/types.h>
+
+#include <ctime>
 #include <deque>
 #include <memory>
 #include <mutex>
@@ -16,6 +19,8 @@
 
 #include "capture/core/result.h"
 #include "capture/spool/spool_file.h"
+#include "capture/spool/spool_location.h"
+#include "capture/spool/spool_removal.h"
 
 namespace parallax {
 
@@ -38,36 +43,54 @@ class SpoolFileView {
   const std::vector<SpoolLoss> losses_;
 };
 
+struct SpoolViews {
+  std::vector<std::unique_ptr<SpoolFileView>> files;  // that hold packets within the range, oldest first, the current one last
+  // Of the range: where files have been removed by others, and losses that no file has yet. interface is into the present ports.
+  std::vector<SpoolLoss> removed, waiting;
+};
+
 class SpoolDirectory {
  public:
   struct Totals {
     uint64_t bytes = 0, files = 0, packets = 0;
     int64_t first_ns = kTimeMax, last_ns = kTimeMin;
   };
+  struct Look {
+    bool current_lost = false;  // the current file is no longer in the directory: begin another one
+    std::string fault;          // a sentence; empty: the directory is in place
+  };
 
-  // Makes the directory if it is missing, locks it, repairs what a crash left, and reads the index of every file.
-  static Result<std::unique_ptr<SpoolDirectory>> open(const std::string& path);
+  // Takes the directory (see SpoolLocation), repairs what a crash left, and reads the index of every file.
+  static Result<std::unique_ptr<SpoolDirectory>> open(const std::string& path, bool must_be_mount);
   ~SpoolDirectory();
   SpoolDirectory(const SpoolDirectory&) = delete;
 
-  std::vector<std::string> repairs() const;  // what was mended, for the log
+  std::vector<std::string> repairs() const;  // what was mended or made, for the log
 
   // Writer.
+  // What others have done since the last look: files that are gone are no longer counted, and a directory that is gone is made
+  // anew where that is right, or taken up again with what it holds. About once a second.
+  Look look();
   Result<int> begin_current();                 // creates the file, empty; the descriptor is the caller's
   void grow_current(uint64_t bytes);           // by bytes that are no packets
   void grow_current(const SpoolChunk& chunk);  // written, and to be seen by readers from now on
-  void add_loss(const SpoolLoss& loss);        // to the current file
+  void add_loss(const SpoolLoss& loss);        // to the current file; without one, to the next
   // Gives the current file its final name, or removes it if it holds no packet. Error: it could not be renamed, and is lost to
   // the index.
   Result<bool> finish_current();
-  // Removes the oldest finished file. False: there is none.
-  bool remove_oldest();
+  // Removes the oldest finished file. False: there is none. Error: it cannot be removed, and stays.
+  Result<bool> remove_oldest(SpoolRemovalReason reason);
+  // Removes the finished files whose first packet is from before `time_ns`.
+  Result<bool> remove_older_than(int64_t time_ns);
   const SpoolFileIndex& current_index() const { return current_.index; }
+  uint64_t free_bytes() const { return location_ != nullptr ? location_->free_bytes() : UINT64_MAX; }  // the latter: not known
 
   // Any thread.
   Totals totals() const;
-  // The files that hold packets within the range, oldest first, the current one last.
-  Result<std::vector<std::unique_ptr<SpoolFileView>>> view(int64_t from_ns, int64_t to_ns) const;
+  SpoolRemovals removals() const;  // since start
+  SpoolRemovals take_removals();   // since they were last taken
+  int64_t empty_since_ns() const;  // UTC: a spool without packets has been waiting for one since
+  Result<SpoolViews> view(int64_t from_ns, int64_t to_ns) const;
 
  private:
   struct File {
@@ -75,21 +98,36 @@ class SpoolDirectory {
     uint64_t serial = 0, bytes = 0;
     SpoolFileIndex index;
   };
-  SpoolDirectory(std::string path, int lock_fd) : path_(std::move(path)), lock_fd_(lock_fd) {}
+  SpoolDirectory(std::string path, bool must_be_mount);
   std::string path_of(const std::string& name) const { return path_ + '/' + name; }
   std::string finished_name(const SpoolFileIndex& index);
   Result<bool> recover();
   void recover_file(File file, bool current);
   void repaired(std::string text);
+  Look forget_missing();
+  bool forget_all();
+  bool forget_current();
+  Result<bool> remove(const File& file, SpoolRemovalReason reason);
+  void note_removal(const File& file, SpoolRemovalReason reason);
+  void add_removed_by_others(const SpoolLoss& loss);
+  void note_serial_gaps();
 
   const std::string path_;
-  const int lock_fd_;
+  const bool must_be_mount_;
+  std::unique_ptr<SpoolLocation> location_;  // null: lost
   uint64_t next_serial_ = 1;
-  mutable std::mutex mutex_;  // guards what follows; the writer alone changes it
+  ino_t current_inode_ = 0;
+  timespec listed_{};  // when the directory had changed last, as of the last list
+  bool list_again_ = true;
+  mutable std::mutex mutex_;  // guards what follows; the writer alone changes it, but for what take_removals() takes
   std::vector<std::string> repairs_;
   std::deque<File> finished_;
   bool has_current_ = false;
   File current_;
+  SpoolFileIndex waiting_;                    // losses while there is no file to note them in
+  std::vector<SpoolLoss> removed_by_others_;  // bounded; beyond that the last one grows
+  SpoolRemovals removals_, removals_untold_;
+  int64_t empty_since_ns_ = 0;
 };
 
 }  // namespace parallax

@@ -6,12 +6,14 @@
 
 namespace parallax {
 
-Result<std::unique_ptr<SpoolSnapshot>> SpoolSnapshot::open(std::vector<std::unique_ptr<SpoolFileView>> files,
-                                                           std::vector<SpoolInterface> own, SpoolTimes times) {
+Result<std::unique_ptr<SpoolSnapshot>> SpoolSnapshot::open(SpoolViews views, std::vector<SpoolInterface> own, SpoolTimes times) {
   std::unique_ptr<SpoolSnapshot> snapshot(new SpoolSnapshot());
   snapshot->interfaces_ = std::move(own);
   snapshot->times_ = times;
-  for (auto& view : files) {
+  snapshot->losses_ = std::move(views.waiting);
+  snapshot->losses_.insert(snapshot->losses_.end(), views.removed.begin(), views.removed.end());
+  snapshot->removed_ = std::move(views.removed);
+  for (auto& view : views.files) {
     const Result<SpoolFileHeader> header = read_spool_header(view->fd());
     if (!header) return Error{view->path() + ' ' + header.error()};
     File file;

@@ -30,6 +30,7 @@ struct SpoolTimes {
   int64_t oldest_ns = kTimeMax,
           newest_ns = kTimeMin;       // earliest and latest packet of the whole spool; oldest > newest: none
   int64_t complete_to_ns = kTimeMin;  // up to here every lane has been written
+  int64_t empty_since_ns = kTimeMin;  // where there is none: since when the spool has been waiting for one
 };
 
 struct SpooledPacket {
@@ -40,13 +41,16 @@ struct SpooledPacket {
 class SpoolSnapshot {
  public:
   // For Spool::snapshot(). `own` are the present ports.
-  static Result<std::unique_ptr<SpoolSnapshot>> open(std::vector<std::unique_ptr<SpoolFileView>> files,
-                                                     std::vector<SpoolInterface> own, SpoolTimes times);
+  static Result<std::unique_ptr<SpoolSnapshot>> open(SpoolViews views, std::vector<SpoolInterface> own, SpoolTimes times);
 
   // First the spool's ports, in their order; then those of earlier runs that no longer are.
   const std::vector<SpoolInterface>& interfaces() const { return interfaces_; }
-  // What is missing in the files that were opened; interface is into interfaces(), or kAllInterfaces.
+  // What is missing: in the files that were opened, of what is not in a file yet, and the files that others have removed;
+  // interface is into interfaces(), or kAllInterfaces.
   const std::vector<SpoolLoss>& losses() const { return losses_; }
+  // Of these, what others have removed from the directory.
+  const std::vector<SpoolLoss>& removed() const { return removed_; }
+  bool holds_packets() const { return !files_.empty(); }  // of the time
   const SpoolTimes& times() const { return times_; }
 
  private:
@@ -60,7 +64,7 @@ class SpoolSnapshot {
 
   std::vector<File> files_;
   std::vector<SpoolInterface> interfaces_;
-  std::vector<SpoolLoss> losses_;
+  std::vector<SpoolLoss> losses_, removed_;
   SpoolTimes times_;
 };
 

@@ -16,7 +16,9 @@ namespace {
 
 constexpr int kBlocksPerPoll = 16;  // of one lane before the next has its turn
 constexpr auto kRemovalInterval = std::chrono::seconds(1);
-constexpr auto kErrorShown = std::chrono::minutes(1);
+constexpr auto kLookInterval = std::chrono::seconds(1);
+// A file is finished at the latest when its first packet is so much of the greatest age old: it goes as a whole.
+constexpr int64_t kFilesOfAge = 16;
 constexpr uint64_t kStatisticsBytes = 128;  // of an interface statistics block, less than this
 constexpr uint64_t kFileSizeMin = 1 << 20;
 
@@ -37,6 +39,7 @@ SpoolWriter::SpoolWriter(const SpoolOptions& options, const std::vector<SpoolPor
       directory_(directory),
       lanes_(lanes),
       last_written_(lanes.size()),
+      file_size_max_(options.file_size),
       file_size_(options.file_size),
       delivered_(ports.size()),
       at_begin_(ports.size()),
@@ -45,7 +48,7 @@ SpoolWriter::SpoolWriter(const SpoolOptions& options, const std::vector<SpoolPor
       ports_asked_ns_(utc_ns()) {
   // Between the last run's packets and this one's nobody listened.
   const SpoolDirectory::Totals totals = directory.totals();
-  if (totals.packets > 0) losses_waiting_.add(SpoolLoss{totals.last_ns, std::max(totals.last_ns, ports_asked_ns_)});
+  if (totals.packets > 0) directory.add_loss({totals.last_ns, std::max(totals.last_ns, ports_asked_ns_)});
   for (size_t port = 0; port < ports_.size(); ++port) at_begin_[port] = port_statistics(static_cast<PortIndex>(port));
 }
 
@@ -54,17 +57,49 @@ SpoolWriter::~SpoolWriter() {
 }
 
 bool SpoolWriter::poll() {
+  const Clock::time_point now = Clock::now();
+  if (now >= next_look_) look_after_directory(now);
   bool worked = false;
   for (size_t lane = 0; lane < lanes_.size(); ++lane) worked |= poll_lane(lane, false);
   return worked;
 }
 
 void SpoolWriter::finish() {
+  look_after_directory(Clock::now());
   for (size_t lane = 0; lane < lanes_.size(); ++lane) {
     while (poll_lane(lane, true)) {
     }
   }
   finish_file();
+}
+
+void SpoolWriter::look_after_directory(Clock::time_point now) {
+  next_look_ = now + kLookInterval;
+  const SpoolDirectory::Look look = directory_.look();
+  if (look.current_lost && fd_ >= 0) {
+    close(fd_);
+    fd_ = -1;
+    for (size_t port = 0; port < ports_.size(); ++port) at_begin_[port] = port_statistics(static_cast<PortIndex>(port));
+  }
+  if (look.fault.empty()) {
+    directory_fault_.clear();
+  } else {
+    directory_fault_.raise(look.fault);
+  }
+  keep_age();
+  keep_free(0);
+  const uint64_t free = directory_.free_bytes();
+  if (disk_was_full_ && free >= kFileSizeMin) write_fault_.clear();  // also where no packet comes to show it
+  if (free != UINT64_MAX) free_bytes_.store(free, std::memory_order_relaxed);
+}
+
+void SpoolWriter::keep_age() {
+  if (options_.max_age_ns == 0) return;
+  const int64_t now_ns = utc_ns();
+  const SpoolFileIndex& current = directory_.current_index();
+  if (fd_ >= 0 && current.packets > 0 && current.first_ns < now_ns - options_.max_age_ns / kFilesOfAge) finish_file();
+  if (const Result<bool> removed = directory_.remove_older_than(now_ns - options_.max_age_ns); !removed)
+    failed(removed.error(), 0);
 }
 
 bool SpoolWriter::poll_lane(size_t number, bool flush) {
@@ -98,8 +133,7 @@ void SpoolWriter::write_chunk(std::span<const uint8_t> bytes) {
     rest = rest.subspan(block->bytes.size());
   }
   if (fd_ >= 0 && file_bytes_ + bytes.size() > file_size_ && directory_.current_index().packets > 0) finish_file();
-  make_room(bytes.size());
-  for (int attempt = 0; attempt < 2; ++attempt) {
+  for (int attempt = 0; attempt < 2 && make_room(bytes.size()); ++attempt) {
     int error = 0;
     if (begin_file(error)) {
       chunk.offset = file_bytes_;
@@ -108,6 +142,7 @@ void SpoolWriter::write_chunk(std::span<const uint8_t> bytes) {
         for (size_t port = 0; port < by_port.size(); ++port) delivered_[port] += by_port[port];
         take_losses();
         counters_.packets_written.add(chunk.packets);
+        write_fault_.clear();
         return;
       }
       failed("cannot write", error);
@@ -117,15 +152,16 @@ void SpoolWriter::write_chunk(std::span<const uint8_t> bytes) {
   counters_.packets_dropped.add(chunk.packets);
   for (size_t port = 0; port < by_port.size(); ++port) {
     not_written_[port] += by_port[port];
-    if (by_port[port] > 0) add_loss({chunk.first_ns, chunk.last_ns, by_port[port], static_cast<uint32_t>(port), 0});
+    if (by_port[port] > 0) {
+      directory_.add_loss({chunk.first_ns, chunk.last_ns, by_port[port], static_cast<uint32_t>(port), 0});
+    }
   }
+  take_losses();
 }
 
-// REQUIRES: there is a current file. Losses of the lanes with their own times; those of the ports lie between the last
-// question and now, a second earlier for counters that are polled.
+// Losses of the lanes with their own times; those of the ports lie between the last question and now, a second earlier for
+// counters that are polled.
 void SpoolWriter::take_losses() {
-  for (const SpoolLoss& loss : losses_waiting_.losses) directory_.add_loss(loss);
-  losses_waiting_.losses.clear();
   for (const auto& lane : lanes_) {
     for (SpoolLoss loss; lane->take_loss(loss);) directory_.add_loss(loss);
   }
@@ -142,25 +178,52 @@ void SpoolWriter::take_losses() {
   ports_asked_ns_ = now_ns;
 }
 
-void SpoolWriter::add_loss(const SpoolLoss& loss) {
-  if (fd_ >= 0) {
-    directory_.add_loss(loss);
-  } else {
-    losses_waiting_.add(loss);
+bool SpoolWriter::make_room(uint64_t bytes) {
+  const SpoolFileIndex& index = directory_.current_index();
+  // With what finishing the file will add.
+  bytes += (index.chunks.size() + index.losses.size() + 2) * sizeof(SpoolChunk) + ports_.size() * kStatisticsBytes;
+  return keep_size(bytes) && keep_free(bytes);
+}
+
+bool SpoolWriter::keep_size(uint64_t bytes) {
+  while (directory_.totals().bytes + bytes > options_.size) {
+    if (!remove_oldest(SpoolRemovalReason::size)) return directory_.totals().files <= (fd_ >= 0 ? 1u : 0u);
+  }
+  return true;
+}
+
+// Others may take the disk meanwhile: then the spool gives way, file by file, and at last drops packets.
+bool SpoolWriter::keep_free(uint64_t bytes) {
+  if (options_.min_free == 0) return true;
+  while (true) {
+    const uint64_t free = directory_.free_bytes();
+    if (free >= options_.min_free && free - options_.min_free >= bytes) {
+      space_fault_.clear();
+      return true;
+    }
+    const Clock::time_point now = Clock::now();
+    // Smaller files, so that less history goes with each.
+    file_size_ = std::clamp(directory_.totals().bytes / 8, std::min(kFileSizeMin, options_.file_size), file_size_);
+    if (now >= next_removal_ && fd_ >= 0 && file_bytes_ >= file_size_ && directory_.totals().files == 1) finish_file();
+    if (now < next_removal_ || !remove_oldest(SpoolRemovalReason::min_free)) {
+      space_fault_.raise(named("less than spool.min_free (" + std::to_string(options_.min_free) + " bytes) is free on its disk"));
+      return false;
+    }
+    // A reader may hold the file open, and some file systems take their time.
+    if (directory_.free_bytes() <= free) next_removal_ = now + kRemovalInterval;
   }
 }
 
-// The size limit: the oldest files go until `bytes` fit, and what finishing the file will add.
-void SpoolWriter::make_room(uint64_t bytes) {
-  const SpoolFileIndex& index = directory_.current_index();
-  bytes += (index.chunks.size() + index.losses.size() + 2) * sizeof(SpoolChunk) + ports_.size() * kStatisticsBytes;
-  while (directory_.totals().bytes + bytes > options_.size && directory_.remove_oldest()) counters_.files_removed.add();
+bool SpoolWriter::remove_oldest(SpoolRemovalReason reason) {
+  const Result<bool> removed = directory_.remove_oldest(reason);
+  if (!removed) failed(removed.error(), 0);
+  return removed && *removed;
 }
 
 // After a failed write; returns whether another attempt is worth while.
 bool SpoolWriter::recover_space(int error) {
   if (error == EFBIG && fd_ >= 0) {  // a limit on the size of files: the next one has room
-    file_size_ = std::max(file_bytes_, kFileSizeMin);
+    file_size_max_ = file_size_ = std::max(file_bytes_, kFileSizeMin);
     finish_file();
     return true;
   }
@@ -169,23 +232,25 @@ bool SpoolWriter::recover_space(int error) {
   next_removal_ = now + kRemovalInterval;
   // The disk holds less than the configured size: smaller files, so that less history goes with each.
   file_size_ = std::clamp(directory_.totals().bytes / 8, std::min(kFileSizeMin, options_.file_size), file_size_);
-  if (directory_.remove_oldest()) {
-    counters_.files_removed.add();
-    return true;
-  }
+  if (remove_oldest(SpoolRemovalReason::disk_full)) return true;
   // Only the current file is left to give way.
   if (fd_ < 0 || file_bytes_ < file_size_) return false;
   finish_file();
-  if (directory_.remove_oldest()) counters_.files_removed.add();
+  remove_oldest(SpoolRemovalReason::disk_full);
   return true;
 }
 
 bool SpoolWriter::begin_file(int& error) {
   if (fd_ >= 0) return true;
+  if (this->error().empty()) file_size_ = file_size_max_;
   const Result<int> fd = directory_.begin_current();
   if (!fd) {
     error = errno;
-    failed(fd.error(), 0);
+    if (error == ENOENT) {
+      next_look_ = {};  // which tells what is wrong with the directory
+    } else {
+      failed(fd.error(), 0);
+    }
     return false;
   }
   fd_ = *fd;
@@ -274,14 +339,17 @@ bool SpoolWriter::write_all(std::span<const uint8_t> bytes, int& error) {
 
 void SpoolWriter::failed(const std::string& what, int error) {
   counters_.write_errors.add();
-  const std::lock_guard guard(error_mutex_);
-  error_ = "spool " + options_.directory + ": " + what + (error != 0 ? std::string(": ") + std::strerror(error) : std::string());
-  error_time_ = Clock::now();
+  disk_was_full_ = error == ENOSPC;
+  write_fault_.raise(named(error != 0 ? what + ": " + std::strerror(error) : what));
 }
 
+std::string SpoolWriter::named(const std::string& what) const { return "spool " + options_.directory + ": " + what; }
+
 std::string SpoolWriter::error() const {
-  const std::lock_guard guard(error_mutex_);
-  return Clock::now() - error_time_ < kErrorShown ? error_ : std::string();
+  for (const SpoolFault* fault : {&directory_fault_, &space_fault_, &write_fault_}) {
+    if (std::string text = fault->text(); !text.empty()) return text;
+  }
+  return {};
 }
 
 }  // namespace parallax

@@ -1,13 +1,14 @@
 // The spool's writer: takes what the lanes hold and writes it into the ring of files.
 //
 // A stage for a slow thread of its own: poll() blocks on the disk. Each chunk is one write that ends on a block of pcapng;
-// what the disk takes only in part is cut off again. On a full disk the oldest file goes, at most one a second; what
-// cannot be written is dropped and counted. Never gives up: each chunk is tried anew.
+// what the disk takes only in part is cut off again. The oldest files go to keep to the limits (size, age, least free space);
+// on a full disk at most one a second. What cannot be written is dropped and counted. Never gives up: each chunk is tried
+// anew, and once a second the directory is looked at, so that it goes on when the fault is over.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <vector>
 
@@ -15,6 +16,7 @@
 #include "capture/core/pollable.h"
 #include "capture/spool/spool.h"
 #include "capture/spool/spool_directory.h"
+#include "capture/spool/spool_fault.h"
 #include "capture/spool/spool_lane.h"
 
 namespace parallax {
@@ -26,7 +28,6 @@ class SpoolWriter : public Pollable {
     Counter packets_written;
     Counter packets_dropped;  // the disk did not take them
     Counter write_errors;
-    Counter files_removed;
   };
 
   // `directory` and `lanes` outlive the writer. REQUIRES: options.file_size is set.
@@ -41,7 +42,8 @@ class SpoolWriter : public Pollable {
 
   // Any thread.
   const Counters& counters() const { return counters_; }
-  std::string error() const;  // the last one, until none has come for a minute
+  uint64_t free_bytes() const { return free_bytes_.load(std::memory_order_relaxed); }  // of the disk, when last looked at
+  std::string error() const;  // what keeps it from writing, or did a moment ago; empty: nothing
 
  private:
   using Clock = std::chrono::steady_clock;
@@ -49,8 +51,14 @@ class SpoolWriter : public Pollable {
   bool poll_lane(size_t lane, bool flush);
   void write_chunk(std::span<const uint8_t> bytes);
   void take_losses();
-  void add_loss(const SpoolLoss& loss);
-  void make_room(uint64_t bytes);
+  void look_after_directory(Clock::time_point now);
+  void keep_age();
+  // Removes the oldest files until `bytes` fit within the limits. False: they do not, and why has been told.
+  bool make_room(uint64_t bytes);
+  bool keep_size(uint64_t bytes);
+  bool keep_free(uint64_t bytes);
+  // False: there is none, or it cannot be removed, which has been told.
+  bool remove_oldest(SpoolRemovalReason reason);
   bool recover_space(int error);
   bool begin_file(int& error);
   void finish_file();
@@ -59,6 +67,7 @@ class SpoolWriter : public Pollable {
   // Appends at the file's end, all or nothing; false: `error` (an errno) says why.
   bool write_all(std::span<const uint8_t> bytes, int& error);
   void failed(const std::string& what, int error);
+  std::string named(const std::string& what) const;  // with the directory that it happened in
 
   const SpoolOptions options_;
   const std::vector<SpoolPort> ports_;
@@ -69,18 +78,18 @@ class SpoolWriter : public Pollable {
 
   int fd_ = -1;
   uint64_t file_bytes_ = 0;
-  uint64_t file_size_;                                  // options_.file_size, or less once the disk was seen full
+  uint64_t file_size_max_;                              // options_.file_size, or what the system allows
+  uint64_t file_size_;                                  // the same, or less while the disk is full
   std::vector<uint64_t> delivered_;                     // packets in the file, by port
   std::vector<SpoolOptions::PortStatistics> at_begin_;  // of the file, by port
   std::vector<uint64_t> not_written_;                   // packets that the disk did not take, by port
-  SpoolFileIndex losses_waiting_;                       // losses while there is no file to note them in
   std::vector<uint64_t> ports_dropped_;                 // as port_statistics said when last asked
   int64_t ports_asked_ns_ = 0;                          // UTC
   Clock::time_point next_removal_{};                    // when a full disk may cost a file again
-
-  mutable std::mutex error_mutex_;
-  std::string error_;
-  Clock::time_point error_time_{};
+  Clock::time_point next_look_{};
+  bool disk_was_full_ = false;  // when a write failed last
+  SpoolFault directory_fault_, space_fault_, write_fault_;
+  std::atomic<uint64_t> free_bytes_{0};
 };
 
 }  // namespace parallax

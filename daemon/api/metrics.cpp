@@ -271,8 +271,7 @@ void add_engine(Page& page, const EngineCounters& counters) {
   }
 }
 
-void add_sensor(Page& page, const SensorState& state) {
-  const SpoolStatus spool = state.spool ? state.spool->status() : SpoolStatus{};
+void add_spool(Page& page, const SpoolStatus& spool) {
   page.open("spool_bytes_written_total", MetricType::Counter, "Bytes written to the spool.");
   page.add({}, static_cast<double>(spool.bytes_written));
   page.open("spool_dropped_packets_total", MetricType::Counter,
@@ -283,6 +282,26 @@ void add_sensor(Page& page, const SensorState& state) {
   page.open("spool_oldest_packet_timestamp_seconds", MetricType::Gauge,
             "Unix time of the oldest packet in the spool; 0: it holds none.");
   page.add({}, static_cast<double>(spool.oldest_packet_ns) / kNsPerSecond);
+  page.open("spool_newest_packet_timestamp_seconds", MetricType::Gauge,
+            "Unix time of the newest packet in the spool; 0: it holds none.");
+  page.add({}, static_cast<double>(spool.newest_packet_ns) / kNsPerSecond);
+  page.open("spool_limit_bytes", MetricType::Gauge, "Bytes that the spool may hold (spool.size); 0: there is no spool.");
+  page.add({}, static_cast<double>(spool.limit_bytes));
+  page.open("spool_disk_free_bytes", MetricType::Gauge, "Bytes that are free on the spool's disk.");
+  page.add({}, static_cast<double>(spool.free_bytes));
+  page.open("spool_error", MetricType::Gauge,
+            "1: something keeps the spool from writing, or did within the last seconds; `parallax status` and the log say what.");
+  page.add({}, spool.error.empty() ? 0 : 1);
+  page.open("spool_write_errors_total", MetricType::Counter, "Writes to the spool that failed.");
+  page.add({}, static_cast<double>(spool.write_errors));
+  page.open("spool_files_removed_total", MetricType::Counter,
+            "Files that left the spool, by why: a limit (size, age, min_free), a full disk, or others than the daemon.");
+  for (size_t reason = 0; reason < kSpoolRemovalReasonCount; ++reason) {
+    page.add({{"reason", name(static_cast<SpoolRemovalReason>(reason))}}, static_cast<double>(spool.removals[reason].files));
+  }
+}
+
+void add_sensor(Page& page, const SensorState& state) {
   page.open("clock_uncertainty_seconds", MetricType::Gauge,
             "How far the packets' time may be from UTC as the system clock has it.");
   page.add({}, static_cast<double>(state.time_uncertainty_ns()) / kNsPerSecond);
@@ -304,6 +323,7 @@ class SensorCollectable : public prometheus::Collectable {
     add_devices(page, state_, counters);
     add_findings(page, state_, counters);
     add_engine(page, counters);
+    add_spool(page, state_.spool ? state_.spool->status() : SpoolStatus{});
     add_sensor(page, state_);
     return page.take();
   }

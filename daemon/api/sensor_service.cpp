@@ -28,6 +28,7 @@
 #include "daemon/api/unix_listener.h"
 #include "daemon/api/write_watch.h"
 #include "daemon/run/log.h"
+#include "daemon/slice/slice_message.h"
 #include "daemon/slice/slice_selection.h"
 #include "parallax/v1/sensor.grpc.pb.h"
 
@@ -232,31 +233,33 @@ class SensorService final : public v1::Sensor::Service {
     uint64_t bytes = 0;
     v1::SliceChunk chunk;
     WriteWatch::Stream stream(write_watch_, [context] { context->TryCancel(); });
-    const SliceError error = make_slice(*state_.spool, selection.request, [&](std::span<const uint8_t> data) {
+    const SliceResult result = make_slice(*state_.spool, selection.request, [&](std::span<const uint8_t> data) {
       if (context->IsCancelled() || stopping_) return false;
       if (data.empty()) return true;
       chunk.set_data(data.data(), data.size());
       bytes += data.size();
       return stream.write([&] { return writer->Write(chunk); });
     });
+    const std::string ended = stream.stalled() ? not_written(stream).error_message() : result.message;
     log_notice("slice of {}{} pulled by {}: {} bytes{}{}", selection.what,
                request->filter().empty() ? "" : fmt::format(" with filter \"{}\"", request->filter()), peer, bytes,
-               error.code == SliceCode::ok ? "" : "; ended early: ",
-               stream.stalled() ? not_written(stream).error_message() : error.message);
-    switch (error.code) {
+               ended.empty() ? "" : "; ended early: ", ended);
+    switch (result.code) {
       case SliceCode::ok:
-        return grpc::Status::OK;
+        chunk.clear_data();
+        *chunk.mutable_summary() = to_proto(result.summary);
+        return stream.write([&] { return writer->Write(chunk); }) ? grpc::Status::OK : not_written(stream);
       case SliceCode::cancelled:
         if (stopping_) return {StatusCode::UNAVAILABLE, "the daemon is stopping"};
         return not_written(stream);
       case SliceCode::invalid_argument:
-        return {StatusCode::INVALID_ARGUMENT, error.message};
+        return {StatusCode::INVALID_ARGUMENT, result.message};
       case SliceCode::out_of_range:
-        return {StatusCode::OUT_OF_RANGE, error.message};
+        return {StatusCode::OUT_OF_RANGE, result.message};
       case SliceCode::internal:
         break;
     }
-    return {StatusCode::INTERNAL, error.message};
+    return {StatusCode::INTERNAL, result.message};
   }
 
  private:

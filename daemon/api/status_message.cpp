@@ -46,6 +46,22 @@ void fill_spool(const SpoolStatus& status, v1::SpoolStatus& spool) {
   if (status.newest_packet_ns != 0) *spool.mutable_newest_packet() = to_timestamp(status.newest_packet_ns);
   spool.set_dropped_packets(status.dropped_packets);
   spool.set_error(status.error);
+  spool.set_write_errors(status.write_errors);
+  spool.set_max_age_seconds(static_cast<double>(status.max_age_ns) / kNsPerSecond);
+  spool.set_min_free_bytes(status.min_free);
+  spool.set_free_bytes(status.free_bytes);
+  for (size_t reason = 0; reason < kSpoolRemovalReasonCount; ++reason) {
+    const SpoolRemoval& removal = status.removals[reason];
+    if (removal.files == 0) continue;
+    v1::SpoolRemoval& message = *spool.add_removed();
+    message.set_reason(std::string(name_of(static_cast<SpoolRemovalReason>(reason))));
+    message.set_files(removal.files);
+    message.set_bytes(removal.bytes);
+    message.set_packets(removal.packets);
+    if (removal.packets == 0) continue;
+    *message.mutable_oldest_packet() = to_timestamp(removal.first_ns);
+    *message.mutable_newest_packet() = to_timestamp(removal.last_ns);
+  }
 }
 
 }  // namespace

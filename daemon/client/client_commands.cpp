@@ -18,6 +18,7 @@
 #include "config/enum_text.h"
 #include "daemon/client/client_text.h"
 #include "daemon/client/sensor_client.h"
+#include "daemon/client/slice_text.h"
 #include "daemon/message/json.h"
 #include "parallax/v1/sensor.pb.h"
 
@@ -221,12 +222,14 @@ ClientOutcome run_slice(SensorClient& client, const Options& options) {
   // The file is made with the first bytes, so that a refused slice leaves none behind.
   std::FILE* file = to_stdout ? stdout : nullptr;
   std::string failure;
-  outcome = client.slice(request, [&](const std::string& data) {
+  std::optional<v1::SliceSummary> summary;
+  const auto write = [&](const std::string& data) {
     if (file == nullptr) file = std::fopen(options.output.c_str(), "wbe");
     if (file != nullptr && std::fwrite(data.data(), 1, data.size(), file) == data.size()) return true;
     failure = std::strerror(errno);
     return false;
-  });
+  };
+  outcome = client.slice(request, write, summary);
   if (file != nullptr && failure.empty() && std::fflush(file) != 0) failure = std::strerror(errno);
   if (file != nullptr && !to_stdout) std::fclose(file);
   if (!failure.empty())
@@ -234,6 +237,7 @@ ClientOutcome run_slice(SensorClient& client, const Options& options) {
   if (outcome.exit_code != 0 && file != nullptr && !to_stdout) {
     outcome.error += fmt::format(" ({} is incomplete)", options.output);
   }
+  if (outcome.exit_code == 0 && summary) fmt::print(stderr, "{}", slice_text(*summary));
   return outcome;
 }
 
@@ -263,6 +267,17 @@ void add_format(CLI::App& command, Options& options) {
       ->capture_default_str();
 }
 
+CLI::Validator an_id(const std::string& command) {
+  const auto check = [command](const std::string& text) {
+    uint64_t id = 0;
+    const char* const last = text.data() + text.size();
+    const auto [end, failure] = std::from_chars(text.data(), last, id);
+    if (failure == std::errc{} && end == last && id > 0) return std::string();
+    return fmt::format("\"{}\" is no id: a whole number from 1, as `parallax {}` lists them", text, command);
+  };
+  return CLI::Validator(check, "ID");
+}
+
 }  // namespace
 
 void add_client_commands(CLI::App& app, int& exit_code) {
@@ -288,15 +303,15 @@ void add_client_commands(CLI::App& app, int& exit_code) {
 
   CLI::App* slice = add_command(app, options, "slice", "Pulls a pcapng out of the daemon's spool", run_slice, exit_code);
   CLI::Option* finding =
-      slice->add_option("--finding", options->finding, "The packets of this finding")->check(CLI::PositiveNumber);
+      slice->add_option("--finding", options->finding, "The packets of this finding")->check(an_id("findings"));
   CLI::Option* connection =
-      slice->add_option("--connection", options->connection, "The packets of this connection")->check(CLI::PositiveNumber);
+      slice->add_option("--connection", options->connection, "The packets of this connection")->check(an_id("connections"));
   CLI::Option* from =
       slice->add_option("--from", options->from, "Packets from this time on: 2026-01-31T12:00:00Z, or an age: 90s, 10m, 2h");
   slice->add_option("--to", options->to, "... until this time; now, if not given")->needs(from);
   finding->excludes(connection)->excludes(from);
   connection->excludes(from);
-  slice->add_option("--filter", options->filter, "BPF, on top of the selection");
+  slice->add_option("--filter", options->filter, "BPF, on top of the selection; addresses, not host names");
   slice->add_option("-o,--output", options->output, "File; standard output, if not given");
 }
 

@@ -91,6 +91,17 @@ std::string drops_text(const v1::Status& status) {
   return text;
 }
 
+// "  removed by size: 12 files, 768 MiB, 1,200,000 packets from 2026-01-31 12:00:00.000 to 2026-01-31 12:04:10.250"
+std::string removal_text(const v1::SpoolRemoval& removal) {
+  std::string text = fmt::format("  removed by {}: {} {}, {}", printable(removal.reason()), count_text(removal.files()),
+                                 removal.files() == 1 ? "file" : "files", bytes_text(removal.bytes()));
+  if (removal.packets() > 0) {
+    text += fmt::format(", {} packets from {} to {}", count_text(removal.packets()), time_text(removal.oldest_packet()),
+                        time_text(removal.newest_packet()));
+  }
+  return text + '\n';
+}
+
 std::string spool_text(const v1::Status& status) {
   if (!status.has_spool() || status.spool().directory().empty()) return "Spool: none\n";
   const v1::SpoolStatus& spool = status.spool();
@@ -100,6 +111,13 @@ std::string spool_text(const v1::Status& status) {
     text += fmt::format(", {} to {}", time_text(spool.oldest_packet()), time_text(spool.newest_packet()));
   }
   text += fmt::format(", {} packets dropped\n", count_text(spool.dropped_packets()));
+  if (spool.min_free_bytes() > 0) {
+    text += fmt::format("  {} of its disk are free, {} are to be\n", bytes_text(spool.free_bytes()),
+                        bytes_text(spool.min_free_bytes()));
+  }
+  if (spool.max_age_seconds() > 0)
+    text += fmt::format("  no packet is kept for more than {}\n", duration_text(spool.max_age_seconds()));
+  for (const v1::SpoolRemoval& removal : spool.removed()) text += removal_text(removal);
   if (!spool.error().empty()) text += fmt::format("  error: {}\n", printable(spool.error()));
   return text;
 }

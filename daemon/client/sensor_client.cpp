@@ -163,12 +163,16 @@ ClientOutcome SensorClient::devices(v1::ListDevicesRequest request, const std::f
       });
 }
 
-ClientOutcome SensorClient::slice(const v1::PullSliceRequest& request, const std::function<bool(const std::string&)>& sink) {
+ClientOutcome SensorClient::slice(const v1::PullSliceRequest& request, const std::function<bool(const std::string&)>& sink,
+                                  std::optional<v1::SliceSummary>& summary) {
   grpc::ClientContext context;  // no deadline: a slice may be as long as the spool
   const auto reader = impl_->stub->PullSlice(&context, request);
   v1::SliceChunk chunk;
   bool wanted = true;
-  while (wanted && reader->Read(&chunk)) wanted = sink(chunk.data());
+  while (wanted && reader->Read(&chunk)) {
+    if (chunk.has_summary()) summary = chunk.summary();
+    if (!chunk.data().empty()) wanted = sink(chunk.data());
+  }
   if (!wanted) context.TryCancel();
   return impl_->outcome_of(reader->Finish());
 }

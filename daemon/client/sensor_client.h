@@ -5,6 +5,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "parallax/v1/sensor.pb.h"
@@ -33,8 +34,9 @@ class SensorClient {
   ClientOutcome watch_findings(const v1::WatchFindingsRequest& request, const std::function<void(const v1::Finding&)>& each);
   ClientOutcome connections(v1::ListConnectionsRequest request, const std::function<void(const v1::Connection&)>& each);
   ClientOutcome devices(v1::ListDevicesRequest request, const std::function<void(const v1::Device&)>& each);
-  // `sink` returns false to stop.
-  ClientOutcome slice(const v1::PullSliceRequest& request, const std::function<bool(const std::string&)>& sink);
+  // `sink` returns false to stop. `summary` is there once the slice is whole.
+  ClientOutcome slice(const v1::PullSliceRequest& request, const std::function<bool(const std::string&)>& sink,
+                      std::optional<v1::SliceSummary>& summary);
 
  private:
   struct Impl;

@@ -17,6 +17,7 @@ constexpr auto kFailureInterval = milliseconds(100);
 constexpr auto kFindingsInterval = milliseconds(250);
 constexpr auto kStatusInterval = milliseconds(5000);
 constexpr auto kLossesInterval = milliseconds(10000);
+constexpr auto kSpoolInterval = milliseconds(1000);
 constexpr auto kPortsInterval = milliseconds(50);  // half of a tick of PortActivity
 constexpr size_t kFindingsBatch = 256;
 constexpr size_t kFindingsLoggedMax = 65536;
@@ -46,6 +47,11 @@ ControlLoop::ControlLoop(Pipeline& pipeline)
   every(kStatusInterval, [this] { notify_status(); });
   every(kPortsInterval, [this] { watch_ports(); });
   every(kLossesInterval, [this] { log_losses(); });
+  if (Spool* const spool = pipeline.spool(); spool != nullptr) {
+    spool_log_.emplace(*spool, log_line);
+    every(kSpoolInterval, [this] { spool_log_->tell_faults(); });
+    every(kLossesInterval, [this] { spool_log_->tell_losses(); });
+  }
   uint64_t watchdog_us = 0;
   if (::sd_watchdog_enabled(0, &watchdog_us) > 0) {
     every(std::max(milliseconds(watchdog_us / 2000), milliseconds(1)), [this] { notify_watchdog(); });

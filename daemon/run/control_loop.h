@@ -14,11 +14,13 @@
 #include <cstdint>
 #include <functional>
 #include <list>
+#include <optional>
 #include <set>
 #include <vector>
 
 #include "capture/rx/port_watch.h"
 #include "daemon/run/pipeline.h"
+#include "daemon/run/spool_log.h"
 
 namespace parallax {
 
@@ -48,6 +50,7 @@ class ControlLoop {
   FindingWatch findings_watch_;
   std::set<uint64_t> findings_logged_;  // ids; bounded
   PortWatch port_watch_;
+  std::optional<SpoolLog> spool_log_;
   struct Told {
     bool link_up = true, silent = false;
     uint64_t outages = 0, held_back = 0;

@@ -174,6 +174,9 @@ bool Pipeline::open_spool(const v1::Config& config, const std::optional<ServiceU
   options.directory = config.spool().directory();
   options.size = config.spool().size();
   options.file_size = config.spool().file_size();
+  options.max_age_ns = to_ns(config.spool().max_age_seconds());
+  options.min_free = config.spool().min_free();
+  options.require_mount = config.spool().require_mount();
   options.snaplen = config.spool().snaplen();
   options.lanes = rx_worker_count(config);
   options.port_statistics = [this](PortIndex port) {
@@ -189,6 +192,12 @@ bool Pipeline::open_spool(const v1::Config& config, const std::optional<ServiceU
   for (size_t i = 0; i < channels_.size(); ++i) {
     ports.push_back({channels_[i]->info, state_.path[channels_[i]->info.point], sources_[i]->link_type()});
   }
+  if (user) {
+    if (const std::string failure = give_empty_directory(options.directory, *user); !failure.empty()) {
+      error = "spool: " + failure;
+      return false;
+    }
+  }
   const ActingAs owner(user);
   Result<std::unique_ptr<Spool>> opened = Spool::open(std::move(options), std::move(ports));
   if (!opened) {
@@ -196,7 +205,7 @@ bool Pipeline::open_spool(const v1::Config& config, const std::optional<ServiceU
     return false;
   }
   spool_ = std::move(*opened);
-  for (const std::string& repair : spool_->status().repairs) log_notice("spool: {}", repair);
+  for (const std::string& repair : spool_->status().repairs) log_notice("spool opened: {}", repair);
   state_.spool = spool_.get();
   return true;
 }
@@ -362,7 +371,7 @@ void Pipeline::stop() {
   spool_->stop();
   const SpoolStatus status = spool_->status();
   log_info("spool: {} packets, {} bytes written, {} packets dropped, {} files removed{}{}", status.packets_written,
-           status.bytes_written, status.dropped_packets, status.files_removed, status.error.empty() ? "" : ", ", status.error);
+           status.bytes_written, status.dropped_packets, status.files_removed(), status.error.empty() ? "" : ", ", status.error);
 }
 
 Pipeline::~Pipeline() {

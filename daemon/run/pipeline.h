@@ -51,6 +51,7 @@ class Pipeline {
   void stop();
 
   const SensorState& state() const { return state_; }
+  Spool* spool() { return spool_.get(); }  // null: there is none
   Clock& clock() { return clock_; }
   // All sources were files, and all of them have been processed.
   bool finished() const;

@@ -4,12 +4,14 @@
 #include <grp.h>
 #include <pwd.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 
 namespace parallax {
 
@@ -38,6 +40,17 @@ ActingAs::~ActingAs() {
   if (!switched_) return;
   // Without root the start could only go on half done.
   if (::seteuid(0) != 0 || ::setegid(0) != 0) std::abort();
+}
+
+std::string give_empty_directory(const std::string& path, const ServiceUser& user) {
+  struct stat status {};
+  std::error_code error;
+  if (::geteuid() != 0 || ::stat(path.c_str(), &status) != 0 || !S_ISDIR(status.st_mode) || status.st_uid != 0 ||
+      !std::filesystem::is_empty(path, error) || error) {
+    return {};
+  }
+  if (::chown(path.c_str(), user.uid, user.gid) == 0) return {};
+  return fmt::format("cannot give {} to {}: {}", path, user.name, std::strerror(errno));
 }
 
 std::string become(const ServiceUser& user) {

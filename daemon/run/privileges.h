@@ -31,6 +31,10 @@ class ActingAs {
   bool switched_ = false;
 };
 
+// Gives an empty directory that belongs to root to `user`, as somebody has made it for the daemon. Does nothing where it is
+// missing, holds files, or is somebody's. Empty, or why it failed.
+std::string give_empty_directory(const std::string& path, const ServiceUser& user);
+
 // For good: user, groups, and with them all capabilities. Empty, or why it failed.
 std::string become(const ServiceUser& user);
 

@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "capture/decode/bpf_filter.h"
+#include "capture/decode/bpf_names.h"
 #include "capture/file/pcapng_writer.h"
 #include "daemon/message/time_text.h"
 #include "daemon/slice/slice_notes.h"
@@ -38,6 +39,50 @@ class SliceOutput {
   PcapngBuffer buffer_;
 };
 
+std::string removed_text(const std::vector<SpoolLoss>& removed) {
+  int64_t from_ns = kTimeMax, to_ns = kTimeMin;
+  for (const SpoolLoss& file : removed) {
+    from_ns = std::min(from_ns, file.from_ns);
+    to_ns = std::max(to_ns, file.to_ns);
+  }
+  return fmt::format("files of the spool from {} to {} were removed by others than parallaxd", time_text_ns(from_ns),
+                     time_text_ns(to_ns));
+}
+
+std::string held_text(const SpoolTimes& times) {
+  if (times.oldest_ns > times.newest_ns) return "the spool holds no packets";
+  return fmt::format("the spool holds packets from {} to {}", time_text_ns(times.oldest_ns), time_text_ns(times.newest_ns));
+}
+
+// Of what was asked for. `fault` keeps the spool from writing: what has passed since its newest packet is not in it.
+std::vector<std::string> what_is_missing(const SpoolSnapshot& snapshot, const std::string& fault) {
+  const SpoolTimes& times = snapshot.times();
+  std::vector<std::string> missing;
+  const bool is_empty = times.oldest_ns > times.newest_ns;
+  const int64_t held_from_ns = is_empty ? times.empty_since_ns : times.oldest_ns;
+  if (times.from_ns != kTimeMin && times.from_ns < held_from_ns) {
+    missing.push_back(fmt::format("asked for packets from {}; the spool holds none before {}", time_text_ns(times.from_ns),
+                                  time_text_ns(held_from_ns)));
+  }
+  if (!snapshot.removed().empty()) missing.push_back(removed_text(snapshot.removed()));
+  if (!fault.empty() && times.to_ns > times.newest_ns) {
+    missing.push_back(fmt::format("what has passed{} may not have been written: {}",
+                                  is_empty ? "" : " since " + time_text_ns(times.newest_ns), fault));
+  }
+  return missing;
+}
+
+// Whether what was asked for is past what the spool can have, so that to find nothing says nothing. Empty: it is not.
+std::string why_out_of_range(const SpoolSnapshot& snapshot, const std::string& fault) {
+  const SpoolTimes& times = snapshot.times();
+  const bool is_empty = times.oldest_ns > times.newest_ns;
+  if (snapshot.holds_packets()) return {};
+  if (!snapshot.removed().empty()) return removed_text(snapshot.removed()) + "; " + held_text(times);
+  if (times.to_ns < (is_empty ? times.empty_since_ns : times.oldest_ns)) return held_text(times);
+  if (!fault.empty() && times.to_ns > times.newest_ns) return fault + "; " + held_text(times);
+  return {};
+}
+
 // What was written, for the statistics at the end.
 struct Written {
   uint64_t selected = 0, written = 0;
@@ -47,23 +92,32 @@ struct Written {
 class SliceMaker {
  public:
   SliceMaker(const Spool& spool, const SpoolSnapshot& snapshot, const SliceRequest& request, const SliceSink& sink)
-      : snapshot_(snapshot), request_(request), sink_(sink), path_(slice_path(spool.ports(), snapshot)), output_(sink) {}
+      : snapshot_(snapshot),
+        request_(request),
+        sink_(sink),
+        path_(slice_path(spool.ports(), snapshot)),
+        missing_(request.missing),
+        output_(sink) {
+    for (std::string& sentence : what_is_missing(snapshot, spool.status().error)) missing_.push_back(std::move(sentence));
+  }
 
   // By interface; nullopt: the filter has no meaning for its link type.
   void set_filters(std::vector<std::optional<BpfFilter>> filters) { filters_ = std::move(filters); }
 
-  SliceError run();
+  SliceResult run();
 
  private:
   void write_header(const SliceNotes& notes);
   bool write_packets(const SliceNotes& notes);
   void write_statistics();
-  std::string time_remark() const;
+  int64_t time_without_packets() const;
+  SliceSummary summary() const;
 
   const SpoolSnapshot& snapshot_;
   const SliceRequest& request_;
   const SliceSink& sink_;
   const SlicePath path_;
+  std::vector<std::string> missing_;  // of what was asked for
   SliceOutput output_;
   bool there_ = true;  // the receiver
   const std::function<bool()> go_on_ = [this] { return there_ = there_ && sink_({}); };
@@ -72,28 +126,47 @@ class SliceMaker {
   uint64_t chunks_damaged_ = 0;
 };
 
-SliceError SliceMaker::run() {
+SliceResult SliceMaker::run() {
   const SliceNotes notes(snapshot_, request_, path_, go_on_);
-  if (!there_) return {SliceCode::cancelled, "the receiver has gone"};
+  const SliceResult gone{SliceCode::cancelled, "the receiver has gone", {}};
+  if (!there_) return gone;
   write_header(notes);
-  if (!write_packets(notes)) return {SliceCode::cancelled, "the receiver has gone"};
+  if (!write_packets(notes)) return gone;
   write_statistics();
-  if (!output_.send_rest()) return {SliceCode::cancelled, "the receiver has gone"};
-  return {};
+  if (!output_.send_rest()) return gone;
+  return {SliceCode::ok, {}, summary()};
 }
 
-// Where the spool holds only a part of the time asked for.
-std::string SliceMaker::time_remark() const {
-  const SpoolTimes& times = snapshot_.times();
-  if (times.from_ns == kTimeMin || times.from_ns >= times.oldest_ns) return {};
-  return fmt::format("asked for packets from {}; the spool holds none before {}", time_text_ns(times.from_ns),
-                     time_text_ns(times.oldest_ns));
+SliceSummary SliceMaker::summary() const {
+  SliceSummary summary;
+  for (const std::string& name : path_.names) summary.points.push_back({name});
+  const auto point_of = [&](size_t interface) -> SliceSummary::Point& {
+    const std::string& name = snapshot_.interfaces()[interface].point;
+    const auto known = std::find_if(summary.points.begin(), summary.points.end(), [&](const auto& p) { return p.name == name; });
+    return known != summary.points.end() ? *known : summary.points.emplace_back(SliceSummary::Point{name});
+  };
+  for (size_t i = 0; i < written_.size(); ++i) {
+    if (written_[i].written == 0) continue;
+    point_of(i).packets += written_[i].written;
+    summary.first_ns = std::min(summary.first_ns, written_[i].first_ns);
+    summary.last_ns = std::max(summary.last_ns, written_[i].last_ns);
+  }
+  for (const SpoolLoss& loss : snapshot_.losses()) {
+    if (loss.from_ns > request_.to_ns || loss.to_ns < request_.from_ns) continue;
+    if (loss.interface < written_.size()) point_of(loss.interface).lost += loss.count;
+    summary.loss_is_uncounted |= loss.count == 0;
+  }
+  summary.missing = missing_;
+  if (chunks_damaged_ > 0) {
+    summary.missing.push_back(fmt::format("{} pieces of the spool could not be read in full", chunks_damaged_));
+  }
+  return summary;
 }
 
 void SliceMaker::write_header(const SliceNotes& notes) {
   PcapngSection section = section_of_this_machine("parallax " PARALLAX_VERSION);
   if (!request_.comment.empty()) section.comments.push_back(request_.comment);
-  if (const std::string remark = time_remark(); !remark.empty()) section.comments.push_back(remark);
+  for (const std::string& sentence : missing_) section.comments.push_back(sentence);
   for (const std::string& remark : notes.remarks()) section.comments.push_back(remark);
   append_section_header(output_.buffer(), section);
   for (const SpoolInterface& interface : snapshot_.interfaces()) append_interface(output_.buffer(), interface.block);
@@ -124,13 +197,21 @@ bool SliceMaker::write_packets(const SliceNotes& notes) {
   return !packets.stopped();
 }
 
+// For statistics of nothing: a time within what was asked for that pcapng can say.
+int64_t SliceMaker::time_without_packets() const {
+  const SpoolTimes& times = snapshot_.times();
+  const bool is_empty = times.oldest_ns > times.newest_ns;
+  return std::clamp<int64_t>(is_empty ? times.empty_since_ns : times.oldest_ns, std::max<int64_t>(times.from_ns, 0),
+                             std::max<int64_t>(times.to_ns, 0));
+}
+
 void SliceMaker::write_statistics() {
   Written all;
   for (const Written& written : written_) {
     all.first_ns = std::min(all.first_ns, written.first_ns);
     all.last_ns = std::max(all.last_ns, written.last_ns);
   }
-  if (all.first_ns > all.last_ns) all.first_ns = all.last_ns = std::max(snapshot_.times().from_ns, snapshot_.times().oldest_ns);
+  if (all.first_ns > all.last_ns) all.first_ns = all.last_ns = time_without_packets();
   for (size_t i = 0; i < written_.size(); ++i) {
     PcapngStatistics statistics{static_cast<uint32_t>(i), all.first_ns,        all.last_ns, written_[i].selected, 0,
                                 written_[i].written,      written_[i].written, {}};
@@ -138,7 +219,7 @@ void SliceMaker::write_statistics() {
     for (const SpoolLoss& loss : snapshot_.losses()) {
       if (loss.from_ns > all.last_ns || loss.to_ns < all.first_ns) continue;
       if (loss.interface == i) statistics.dropped += loss.count;
-      uncounted |= loss.interface == SpoolLoss::kAllInterfaces;
+      uncounted |= loss.interface == SpoolLoss::kAllInterfaces && loss.count == 0;
     }
     if (uncounted)
       statistics.comment = "the sensor was not running, or was killed, within this time: what was lost then is not counted";
@@ -152,14 +233,22 @@ void SliceMaker::write_statistics() {
 
 // The present ports' link types must fit the filter; what earlier runs recorded may be of others, which then do not match.
 // Compiled once for each link type, for it may take long.
-SliceError compile_filters(const SliceRequest& request, size_t ports, const std::vector<SpoolInterface>& interfaces,
-                           std::vector<std::optional<BpfFilter>>& filters) {
+SliceResult compile_filters(const SliceRequest& request, size_t ports, const std::vector<SpoolInterface>& interfaces,
+                            std::vector<std::optional<BpfFilter>>& filters) {
+  // libpcap would ask the daemon's resolver, for whoever may ask the daemon.
+  if (const auto name = find_host_name(request.filter)) {
+    return {SliceCode::invalid_argument,
+            fmt::format("filter '{}': '{}' is no word of pcap-filter(7), and host names are not looked up: give an address, at "
+                        "position {}",
+                        request.filter, name->text, name->position),
+            {}};
+  }
   std::map<LinkType, std::optional<BpfFilter>> compiled;
   for (size_t i = 0; i < interfaces.size(); ++i) {
     const LinkType link_type = interfaces[i].block.link_type;
     if (!compiled.contains(link_type)) {
       Result<BpfFilter> filter = BpfFilter::compile(request.filter, link_type);
-      if (!filter && i < ports) return {SliceCode::invalid_argument, filter.error()};
+      if (!filter && i < ports) return {SliceCode::invalid_argument, filter.error(), {}};
       compiled.emplace(link_type, filter ? std::optional(std::move(*filter)) : std::nullopt);
     }
     filters.push_back(compiled.at(link_type));
@@ -169,20 +258,16 @@ SliceError compile_filters(const SliceRequest& request, size_t ports, const std:
 
 }  // namespace
 
-SliceError make_slice(const Spool& spool, const SliceRequest& request, const SliceSink& sink) {
+SliceResult make_slice(const Spool& spool, const SliceRequest& request, const SliceSink& sink) {
   const auto snapshot = spool.snapshot(request.from_ns, request.to_ns);
-  if (!snapshot) return {SliceCode::internal, snapshot.error()};
+  if (!snapshot) return {SliceCode::internal, snapshot.error(), {}};
   std::vector<std::optional<BpfFilter>> filters;
-  if (SliceError error = compile_filters(request, spool.ports().size(), (*snapshot)->interfaces(), filters);
+  if (SliceResult error = compile_filters(request, spool.ports().size(), (*snapshot)->interfaces(), filters);
       error.code != SliceCode::ok) {
     return error;
   }
-  const SpoolTimes& times = (*snapshot)->times();
-  if (times.oldest_ns > times.newest_ns) return {SliceCode::out_of_range, "the spool holds no packets yet"};
-  if (request.to_ns < times.oldest_ns || request.from_ns > times.newest_ns) {
-    return {SliceCode::out_of_range,
-            fmt::format("the spool holds packets from {} to {}", time_text_ns(times.oldest_ns), time_text_ns(times.newest_ns))};
-  }
+  if (std::string why = why_out_of_range(**snapshot, spool.status().error); !why.empty())
+    return {SliceCode::out_of_range, std::move(why), {}};
   SliceMaker maker(spool, **snapshot, request, sink);
   maker.set_filters(std::move(filters));
   return maker.run();

@@ -21,9 +21,23 @@ namespace parallax {
 // The names are those of the gRPC status codes that they become.
 enum class SliceCode : uint8_t { ok, cancelled, invalid_argument, out_of_range, internal };
 
-struct SliceError {
+// What a slice holds, and what it should and does not.
+struct SliceSummary {
+  struct Point {
+    std::string name;
+    uint64_t packets = 0;
+    uint64_t lost = 0;  // by the sensor, within the time asked for
+  };
+  std::vector<Point> points;                        // in the order of the path; those no longer on it come last
+  int64_t first_ns = kTimeMax, last_ns = kTimeMin;  // of the packets
+  bool loss_is_uncounted = false;                   // the sensor also lost packets that nobody counted
+  std::vector<std::string> missing;                 // of what was asked for, a sentence each
+};
+
+struct SliceResult {
   SliceCode code = SliceCode::ok;
-  std::string message;  // for a person; empty if ok
+  std::string message;   // for a person; empty if ok
+  SliceSummary summary;  // if ok
 };
 
 // One leg of the selection, both its directions.
@@ -40,6 +54,7 @@ struct SliceRequest {
   std::vector<SliceLeg> legs;          // empty: all packets
   std::vector<KnownPairing> pairings;  // what the daemon already knows about the legs
   std::string comment;                 // of the section, such as "finding 7: syn_refused ..."
+  std::vector<std::string> missing;    // what the selection has left out, a sentence each
   bool spool_filtered = false;         // the spool was written through a filter: what is missing from it proves nothing
   int64_t device_timeout_ns = 1'000'000'000;
   KeyFrom key_from = KeyFrom::nothing;  // as the daemon has it
@@ -53,9 +68,11 @@ struct SliceRequest {
 inline constexpr size_t kSliceChunkBytes = 64 * 1024;
 using SliceSink = std::function<bool(std::span<const uint8_t>)>;
 
-// invalid_argument: the filter, with what libpcap says of it. out_of_range: the spool holds nothing of that time; the
-// message says what it does hold. Where it holds a part of the time the slice has that part and its section comment says so.
-// After an error the receiver has an incomplete pcapng if it has anything.
-SliceError make_slice(const Spool& spool, const SliceRequest& request, const SliceSink& sink);
+// invalid_argument: the filter, with what libpcap says of it, or a host name in it: nothing is looked up. out_of_range: the
+// spool no longer holds that time, or its files have been removed by others, or it has not been able to write since; the
+// message says what it does hold. Where it holds a part of the time the slice has that part, and summary and section comment
+// say so. That nothing passed, or nothing that matches, is no error. After an error the receiver has an incomplete pcapng if it
+// has anything.
+SliceResult make_slice(const Spool& spool, const SliceRequest& request, const SliceSink& sink);
 
 }  // namespace parallax

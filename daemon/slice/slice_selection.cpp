@@ -43,7 +43,7 @@ void select_finding(const SensorState& state, uint64_t id, SliceSelection& selec
   const std::vector<FindingRecord> found = id == 0 ? std::vector<FindingRecord>{} : state.engine->findings(id - 1, 1);
   if (found.empty() || found.front().id != id) {
     selection.code = SelectionCode::not_found;
-    selection.error = fmt::format("there is no finding {}", id);
+    selection.error = fmt::format("there is no finding {}; `parallax findings` lists those that there are", id);
     return;
   }
   const FindingRecord& finding = found.front();
@@ -59,7 +59,10 @@ void select_finding(const SensorState& state, uint64_t id, SliceSelection& selec
     }
   }
   if (taken < finding.connection_ids.size()) {
-    request.comment += fmt::format("; packets of {} of its {} connections", taken, finding.connection_ids.size());
+    request.missing.push_back(fmt::format(
+        "packets of {} of the finding's {} connections: {}", finding.connection_ids.size() - taken, finding.connection_ids.size(),
+        taken == kSliceConnectionsMax ? fmt::format("a slice has those of {}", kSliceConnectionsMax)
+                                      : std::string("the daemon no longer keeps them")));
   }
   // Without legs the selection would be everything of that time, which is not what was asked for.
   if (taken == 0 && !finding.connection_ids.empty()) {
@@ -75,7 +78,8 @@ void select_connection(const SensorState& state, uint64_t id, SliceSelection& se
   const std::optional<ConnectionRecord> connection = find_connection(*state.engine, id);
   if (!connection || connection->legs.empty()) {
     selection.code = SelectionCode::not_found;
-    selection.error = fmt::format("there is no connection {}", id);
+    selection.error =
+        fmt::format("there is no connection {}, or it is no longer kept; `parallax connections` lists those that are", id);
     return;
   }
   int64_t first_ns = kTimeMax, last_ns = kTimeMin;

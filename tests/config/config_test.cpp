@@ -95,7 +95,7 @@ ports:
   - { name: tap0, point: outside, source: "dpdk:net_pcap0,rx_pcap=/tmp/a b.pcap", direction: toward_inside }
   - { name: "span0.100", point: dmz, source: "file:/tmp/true" }
 workers: { count: 3, cores: [2, 3] }
-spool: { directory: "yes", size: 1.5TB, file_size: 1000001, snaplen: 96 }
+spool: { directory: "yes", size: 1.5TB, file_size: 1000001, snaplen: 96, max_age_seconds: 7d, min_free: 20GB, require_mount: true }
 filter: { analysis: "tcp port 443 or (vlan and udp)", spool: "not port 22" }
 timing: { merge_wait_seconds: 1.7ms, device_timeout_seconds: 0.1, idle_timeout_seconds: 5m, kernel_delivery_seconds: 0 }
 identity: { tunnel: true }
@@ -220,6 +220,14 @@ INSTANTIATE_TEST_SUITE_P(
             "p.yaml:4:31: spool.size: 100MiB is less than two files of spool.file_size (64MiB); give it more, or smaller files"},
         Refused{"SizeWithoutDirectory", "spool: { size: 1GiB }\n",
                 "p.yaml:4:16: spool.size: there is no spool without spool.directory; add it or leave both out"},
+        Refused{"SpoolAgeTooShort", "spool: { directory: /s, size: 1GiB, max_age_seconds: 30s }\n",
+                "p.yaml:4:54: spool.max_age_seconds: 30s is too short; at least 60s, or 0 for any age"},
+        Refused{"SpoolAgeUnit", "spool: { directory: /s, size: 1GiB, max_age_seconds: 1w }\n",
+                "p.yaml:4:54: spool.max_age_seconds: expected a duration such as 250ms, 10s or 5m, not \"1w\""},
+        Refused{"SpoolMinFree", "spool: { directory: /s, size: 1GiB, min_free: 5% }\n",
+                "p.yaml:4:47: spool.min_free: expected a size such as 4096, 64KiB or 200GiB, not \"5%\""},
+        Refused{"SpoolMount", "spool: { directory: /s, size: 1GiB, require_mount: yes }\n",
+                "p.yaml:4:52: spool.require_mount: expected true or false, not \"yes\""},
         Refused{"SnaplenZero", "spool: { snaplen: 0 }\n", "p.yaml:4:19: spool.snaplen: 0 is too small; at least 64"},
         Refused{"DurationUnit", "timing: { device_timeout_seconds: 5 minutes }\n",
                 "p.yaml:4:35: timing.device_timeout_seconds: expected a duration such as 250ms, 10s or 5m, not \"5 minutes\""},

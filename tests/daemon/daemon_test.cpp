@@ -14,132 +14,21 @@
 #include <optional>
 #include <thread>
 
-#include "tests/support/child_process.h"
-#include "tests/support/wire.h"
+#include "tests/support/daemon_fixture.h"
 
 namespace parallax {
 namespace {
 
 using namespace std::chrono_literals;
 using test::ChildProcess;
+using test::DaemonTest;
+using test::free_port;
+using test::has;
+using test::http_get;
+using test::kStartTimeout;
+using test::kStopTimeout;
 using test::program;
-using test::TemporaryDirectory;
-
-constexpr auto kStartTimeout = 30s;  // a sanitizer build takes its time
-constexpr auto kStopTimeout = 5s;
-constexpr uint32_t kStartSeconds = 1'700'000'000;
-
-bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
-
-struct Timed {
-  uint32_t seconds;
-  test::Wire frame;
-};
-
-void write_pcap(const std::string& path, const std::vector<Timed>& packets) {
-  std::ofstream file(path, std::ios::binary);
-  const auto put = [&](uint32_t value) { file.write(reinterpret_cast<const char*>(&value), 4); };
-  for (const uint32_t value : {0xa1b2c3d4u, 0x00040002u, 0u, 0u, 65535u, 1u}) put(value);
-  for (const Timed& packet : packets) {
-    const auto length = static_cast<uint32_t>(packet.frame.size());
-    for (const uint32_t value : {packet.seconds, 0u, length, length}) put(value);
-    file.write(reinterpret_cast<const char*>(packet.frame.data()), length);
-  }
-}
-
-test::Wire syn() {
-  using test::operator+;
-  return test::ethernet(0x0800) + test::ipv4({.payload = 20}) + test::tcp(0x02);
-}
-test::Wire arp() {
-  using test::operator+;
-  return test::ethernet(0x0806) + test::zeros(28);
-}
-
-int free_port() {
-  const int handle = ::socket(AF_INET, SOCK_STREAM, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t length = sizeof address;
-  ::bind(handle, reinterpret_cast<sockaddr*>(&address), length);
-  ::getsockname(handle, reinterpret_cast<sockaddr*>(&address), &length);
-  ::close(handle);
-  return ntohs(address.sin_port);
-}
-
-std::string http_get(int port, const std::string& path) {
-  const int handle = ::socket(AF_INET, SOCK_STREAM, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_port = htons(static_cast<uint16_t>(port));
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  std::string answer;
-  if (::connect(handle, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0) {
-    const std::string request = "GET " + path + " HTTP/1.0\r\n\r\n";
-    ::send(handle, request.data(), request.size(), MSG_NOSIGNAL);
-    char buffer[65536];
-    for (ssize_t count = 0; (count = ::recv(handle, buffer, sizeof buffer, 0)) > 0;)
-      answer.append(buffer, static_cast<size_t>(count));
-  }
-  ::close(handle);
-  return answer;
-}
-
-// The value of a sample, by its name with labels; nullopt: not there.
-std::optional<double> sample(const std::string& page, const std::string& name) {
-  const size_t place = page.find("\n" + name + " ");
-  if (place == std::string::npos) return std::nullopt;
-  return std::stod(page.substr(place + name.size() + 2));
-}
-
-class DaemonTest : public ::testing::Test {
- protected:
-  // A SYN that enters the device three times and never leaves it; at the other point something else.
-  void SetUp() override {
-    write_pcap(directory_ / "outside.pcap",
-               {{kStartSeconds, syn()}, {kStartSeconds + 1, syn()}, {kStartSeconds + 3, syn()}, {kStartSeconds + 20, arp()}});
-    write_pcap(directory_ / "inside.pcap", {{kStartSeconds - 1, arp()}, {kStartSeconds + 20, arp()}});
-  }
-
-  std::string file_ports() const {
-    return "ports:\n  - { name: tap0, point: outside, source: \"file:" + (directory_ / "outside.pcap") +
-           "\", direction: toward_inside }\n" +
-           "  - { name: tap1, point: inside, source: \"file:" + (directory_ / "inside.pcap") + "\", direction: toward_inside }\n";
-  }
-  // What every daemon of a test gets; `more` is further YAML.
-  std::string write_config(const std::string& name, const std::string& ports, const std::string& more = "") const {
-    const std::string path = directory_ / (name + ".yaml");
-    std::ofstream(path) << "sensor: { name: edge-1 }\npath: [outside, inside]\n"
-                        << ports << "api: { address: \"unix:" << socket_ << "\" }\n"
-                        << "metrics: { address: \"127.0.0.1:" << metrics_port_ << "\" }\n"
-                        << more;
-    return path;
-  }
-  std::string spool() const { return "spool: { directory: \"" + (directory_ / "spool") + "\", size: 256MiB }\n"; }
-
-  int ask(const std::vector<std::string>& arguments, std::string* out = nullptr, std::string* err = nullptr) const {
-    std::vector<std::string> all{program("parallax")};
-    all.insert(all.end(), arguments.begin(), arguments.end());
-    all.insert(all.end(), {"--target", "unix:" + socket_});
-    ChildProcess client(all);
-    const int code = client.wait(20s);
-    if (out != nullptr) *out = client.out();
-    if (err != nullptr) *err = client.err();
-    return code;
-  }
-
-  // Starts on a configuration that is to be refused; what it says.
-  std::string refusal(const std::string& config, int exit_code) const {
-    ChildProcess daemon({program("parallaxd"), "--config", config});
-    EXPECT_EQ(daemon.wait(kStartTimeout), exit_code) << daemon.err();
-    return daemon.err();
-  }
-
-  TemporaryDirectory directory_;
-  const std::string socket_ = directory_ / "grpc.sock";
-  const int metrics_port_ = free_port();
-};
+using test::sample;
 
 TEST_F(DaemonTest, AnalysesFilesAnswersAndStopsInOrder) {
   ChildProcess daemon({program("parallaxd"), "--config", write_config("a", file_ports(), spool())});

@@ -104,7 +104,7 @@ TEST(Spool, TheRingKeepsToItsSizeAndTheOldestGoesFirst) {
   const SpoolStatus status = spool->status();
   EXPECT_EQ(status.dropped_packets, 0u);
   EXPECT_EQ(status.packets_written, 80'000u);
-  EXPECT_GT(status.files_removed, 5u);
+  EXPECT_GT(status.files_removed(), 5u);
   EXPECT_LE(status.bytes, status.limit_bytes);
   EXPECT_GT(status.bytes, status.limit_bytes / 2);
   const ReadBack back = read_spool(*spool);
@@ -383,7 +383,7 @@ TEST(Spool, AFullDiskCostsTheOldestFilesAndIsSaidAndCounted) {
     const SpoolStatus status = spool->status();
     EXPECT_GT(status.write_errors, 0u);
     EXPECT_NE(status.error.find("No space left on device"), std::string::npos) << status.error;
-    EXPECT_GT(status.files_removed, 0u);
+    EXPECT_GT(status.files_removed(), 0u);
     EXPECT_EQ(status.packets_written + status.dropped_packets, 60'000u);
     EXPECT_EQ(read_spool(*spool).damaged, 0u);
     EXPECT_GT(status.oldest_packet_ns, kSpoolTestStartNs);

@@ -107,7 +107,7 @@ class SliceTest : public ::testing::Test {
   }
   void stop_writing() { spool_->stop(); }
 
-  SliceError pull(const SliceRequest& request) {
+  SliceResult pull(const SliceRequest& request) {
     slice_.clear();
     return make_slice(*spool_, request, [&](std::span<const uint8_t> chunk) {
       EXPECT_LE(chunk.size(), kSliceChunkBytes);
@@ -260,19 +260,96 @@ TEST_F(SliceTest, ABadFilterIsToldWithWhatIsWrongAndBeforeAnythingIsSent) {
   write_out();
   SliceRequest request;
   request.filter = "tcp port eighty nine";
-  const SliceError error = pull(request);
+  const SliceResult error = pull(request);
   EXPECT_EQ(error.code, SliceCode::invalid_argument);
   EXPECT_NE(error.message.find("eighty"), std::string::npos) << error.message;
   EXPECT_TRUE(slice_.empty());
 }
 
+// libpcap would find this one without asking anybody outside.
+TEST_F(SliceTest, AHostNameInAFilterIsRefusedWithItsPositionAndNotLookedUp) {
+  write_out();
+  SliceRequest request;
+  request.filter = "tcp port 80 and host localhost";
+  const SliceResult refused = pull(request);
+  EXPECT_EQ(refused.code, SliceCode::invalid_argument);
+  EXPECT_EQ(
+      refused.message,
+      "filter 'tcp port 80 and host localhost': 'localhost' is no word of pcap-filter(7), and host names are not looked up: "
+      "give an address, at position 21");
+  EXPECT_TRUE(slice_.empty());
+}
+
+TEST_F(SliceTest, AnEmptyLinkIsNoErrorAndGivesAPcapngWithoutPackets) {
+  write_out();
+  const SliceResult result = pull({});
+  ASSERT_EQ(result.message, "");
+  EXPECT_TRUE(packets().empty());
+  ASSERT_EQ(result.summary.points.size(), 2u);
+  EXPECT_EQ(result.summary.points[0].packets, 0u);
+  EXPECT_GT(result.summary.first_ns, result.summary.last_ns);
+  EXPECT_TRUE(result.summary.missing.empty());
+  const TemporaryFile file("slice.pcapng", slice_);
+  expect_opens_without_warning(file.path(), 0);
+  SliceRequest before;
+  before.to_ns = kSpoolTestStartNs;
+  EXPECT_EQ(pull(before).code, SliceCode::out_of_range) << "of that time it knows nothing";
+}
+
+TEST_F(SliceTest, ATimeSinceWhichNothingHasPassedIsNoError) {
+  connection(40'001, false);
+  write_out();
+  SliceRequest request;
+  request.from_ns = now_ns_ + 1000 * kMs;
+  EXPECT_EQ(pull(request).message, "");
+  EXPECT_TRUE(packets().empty());
+}
+
+TEST_F(SliceTest, TheSummarySaysWhatWasWrittenAtEachPointAndWhatTheSensorLost) {
+  connection(40'001, true);
+  const int64_t last_ns = now_ns_ + 50'000;
+  spool_->lane(inside_in / 2).append_gap(inside_in, lost_ns_ - 5 * kMs, lost_ns_ + 5 * kMs);
+  while (spool_->status().dropped_packets < 7) {
+    append(inside_out, now_ns_, test::udp_frame({address("10.0.0.7"), address("10.0.0.8")}, {5000, 53}));
+  }
+  write_out_part();
+  connection(40'002, false);
+  stop_writing();
+  SliceRequest request;
+  request.filter = "tcp";
+  request.to_ns = last_ns;
+  const SliceSummary summary = pull(request).summary;
+  ASSERT_EQ(summary.points.size(), 2u);
+  EXPECT_EQ(summary.points[0].name, "outside");
+  EXPECT_EQ(summary.points[0].packets, 11u);
+  EXPECT_EQ(summary.points[0].lost, 0u);
+  EXPECT_EQ(summary.points[1].name, "inside");
+  EXPECT_EQ(summary.points[1].packets, 10u);
+  EXPECT_EQ(summary.points[1].lost, 7u);
+  EXPECT_TRUE(summary.loss_is_uncounted) << "in the gap";
+  EXPECT_EQ(summary.first_ns, kSpoolTestStartNs + kMs);
+  EXPECT_EQ(summary.last_ns, last_ns);
+}
+
+TEST_F(SliceTest, FilesThatOthersRemovedAreToldAndHeldAgainstNobody) {
+  connection(40'001, true);
+  write_out();
+  const std::string path = directory_.path() + '/' + spool_files(directory_.path())[0];
+  std::filesystem::remove(path);
+  const SliceResult gone = pull({});
+  EXPECT_EQ(gone.code, SliceCode::out_of_range);
+  EXPECT_TRUE(
+      gone.message.starts_with("files of the spool from 2023-11-14T22:13:20.001Z to 2023-11-14T22:13:20.311050Z were "
+                               "removed by others than parallaxd"))
+      << gone.message;
+}
+
 TEST_F(SliceTest, ATimeThatTheSpoolDoesNotHoldIsOutOfRangeAndItSaysWhatItHolds) {
-  EXPECT_EQ(pull({}).code, SliceCode::out_of_range);
   connection(40'001, false);
   write_out();
   SliceRequest request;
   request.to_ns = kSpoolTestStartNs;
-  const SliceError error = pull(request);
+  const SliceResult error = pull(request);
   EXPECT_EQ(error.code, SliceCode::out_of_range);
   EXPECT_EQ(error.message, "the spool holds packets from 2023-11-14T22:13:20.001Z to 2023-11-14T22:13:20.010050Z");
   EXPECT_TRUE(slice_.empty());
@@ -284,10 +361,14 @@ TEST_F(SliceTest, WhereTheSpoolHoldsAPartTheSliceHasItAndSaysSo) {
   SliceRequest request;
   request.from_ns = kSpoolTestStartNs - 3'600'000 * kMs;
   request.to_ns = kSpoolTestStartNs + 2 * kMs;
-  ASSERT_EQ(pull(request).message, "");
+  const SliceResult result = pull(request);
+  ASSERT_EQ(result.message, "");
   EXPECT_EQ(packets().size(), 3u);
   EXPECT_EQ(section_comments(),
             "asked for packets from 2023-11-14T21:13:20Z; the spool holds none before 2023-11-14T22:13:20.001Z\n");
+  EXPECT_EQ(result.summary.missing,
+            std::vector<std::string>{
+                "asked for packets from 2023-11-14T21:13:20Z; the spool holds none before 2023-11-14T22:13:20.001Z"});
 }
 
 TEST_F(SliceTest, BeyondTheBoundPacketsAreWrittenWithoutIdsAndTheSliceSaysSo) {
@@ -345,7 +426,7 @@ TEST_F(SliceTest, AReceiverThatGoesAwayStopsIt) {
   write_out();
   for (int chunks = 0; chunks < 3; ++chunks) {
     int taken = 0;
-    const SliceError error = make_slice(*spool_, {}, [&](std::span<const uint8_t>) { return taken++ < chunks; });
+    const SliceResult error = make_slice(*spool_, {}, [&](std::span<const uint8_t>) { return taken++ < chunks; });
     EXPECT_EQ(error.code, SliceCode::cancelled);
     EXPECT_EQ(taken, chunks + 1);
   }
@@ -362,7 +443,7 @@ TEST_F(SliceTest, AReceiverThatGoesAwayIsNoticedInEachPartOfTheWork) {
   stop_writing();
   const auto questions = [&](const SliceRequest& request, int until) {
     int asked = 0;
-    const SliceError error = make_slice(*spool_, request, [&](std::span<const uint8_t>) { return asked++ < until; });
+    const SliceResult error = make_slice(*spool_, request, [&](std::span<const uint8_t>) { return asked++ < until; });
     EXPECT_EQ(error.code, asked > until ? SliceCode::cancelled : SliceCode::ok) << error.message;
     return asked;
   };
