@@ -83,7 +83,8 @@ DetectorRunner::Due DetectorRunner::due_of(const Connection& connection) const {
   rows.ask(connection, false, [&](const Detector& row) {
     const int64_t row_ns = row.due_ns(connection, now);
     if (row_ns > due.ns || row_ns == kTimeMax) return;
-    if (row_ns < due.ns) due = {.ns = row_ns};
+    if (row_ns < due.ns) due.count = 0;
+    due.ns = row_ns;
     due.rows[due.count++] = &row;
   });
   return due;
