@@ -33,6 +33,7 @@ void RivalOpenings::add(const LegState& leg, int64_t order_ns, uint32_t isn, Por
   }
   Opening& opening = by_age.emplace_back(Opening{order_ns, leg.id.value(), keys_of(leg, leg.point), isn, {}});
   for (const PathSide side : kPathSides) opening.lacks[side] = may_lack(side, direction) && !leg.paired[side];
+  if (by_age.size() - indexed > kUnindexedMax) index_next(points_[leg.point]);
 }
 
 // Those of the leg that are still kept, most of them of late.
@@ -75,11 +76,13 @@ void RivalOpenings::restore(const LegState& leg, PointIndex partner, PortDirecti
 }
 
 void RivalOpenings::index(PointIndex point) const {
-  const auto& [by_age, indexed] = points_[point];
-  for (; indexed < by_age.size(); ++indexed) {
-    for (const PathSide side : kPathSides) {
-      if (by_age[indexed].lacks[side]) note(by_age[indexed], side);
-    }
+  while (points_[point].indexed < points_[point].by_age.size()) index_next(points_[point]);
+}
+
+void RivalOpenings::index_next(const Openings& openings) const {
+  const Opening& next = openings.by_age[openings.indexed++];
+  for (const PathSide side : kPathSides) {
+    if (next.lacks[side]) note(next, side);
   }
 }
 

@@ -3,9 +3,10 @@
 // a device rewrites both names and sequence numbers nothing else tells which SYN is which.
 //
 // The same of the first datagrams of legs. Indexed by what such a continuation has in common with the connection: the server's
-// port, the client's address or the server's address; once somebody asks, for of most openings nobody ever does. Each SYN counts,
-// not only a leg's first: the SYN that the first one continues may not have been captured. The correlator's, one thread. Kept for
-// kKeptNs of packet time, at most kOpeningsMax a point; the oldest go first, counted.
+// port, the client's address or the server's address; once somebody asks, or kUnindexedMax are waiting for that, so that no
+// answer takes long: by then most have found their partner, and need not be found. Each SYN counts, not only a leg's first: the
+// SYN that the first one continues may not have been captured. The correlator's, one thread. Kept for kKeptNs of packet time, at
+// most kOpeningsMax a point; the oldest go first, counted.
 #pragma once
 
 #include <absl/container/btree_map.h>
@@ -28,6 +29,7 @@ class RivalOpenings {
  public:
   static constexpr int64_t kKeptNs = 60'000'000'000;
   static constexpr size_t kOpeningsMax = 1 << 16;
+  static constexpr size_t kUnindexedMax = 1 << 12;  // of a point: to index them takes some milliseconds
 
   struct Query {
     PointIndex point;
@@ -79,6 +81,7 @@ class RivalOpenings {
   void for_each_of(const LegState& leg, Change&& change);
   void set(const LegState& leg, PathSide side, bool lacks);
   void index(PointIndex point) const;
+  void index_next(const Openings& openings) const;
   void note(const Opening& opening, PathSide side) const;
   void forget(const Opening& opening, PathSide side);
 
