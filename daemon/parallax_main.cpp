@@ -8,6 +8,7 @@
 #include "daemon/client/analyze.h"
 #include "daemon/client/analyze_command.h"
 #include "daemon/client/client_commands.h"
+#include "daemon/client/extcap.h"
 
 namespace {
 
@@ -40,6 +41,9 @@ std::string complaint(const CLI::App& app, const CLI::ParseError& error) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  const std::vector<std::string> arguments(argv + 1, argv + argc);
+  if (parallax::is_extcap_call(arguments)) return parallax::extcap(arguments, stdout, stderr);
+
   CLI::App app{"Parallax watches both sides of a firewall, NAT or load balancer and says who dropped, refused or reset what.",
                "parallax"};
   app.set_version_flag("--version", "parallax " PARALLAX_VERSION, "print the version");
