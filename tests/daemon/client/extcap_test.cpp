@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 
 #include "daemon/client/extcap_dialog.h"
+#include "tests/support/certificates.h"
 #include "tests/support/nat_daemon_fixture.h"
 
 namespace parallax {
@@ -114,6 +115,27 @@ TEST_F(ExtcapTest, SensorsThatDoNotAnswerHoldNothingUp) {
             "interface {value=parallax-gone}{display=Parallax sensor gone}\n"
             "interface {value=parallax-far}{display=Parallax sensor far}\n");
   EXPECT_LT(std::chrono::steady_clock::now() - before, 10s);  // a sanitizer build takes its time
+}
+
+TEST_F(ExtcapTest, SensorOnTcpIsAskedWithTheCertificatesOfTheListOrOfTheDialogue) {
+  if (!test::make_certificates(directory_)) GTEST_SKIP() << "needs openssl to make certificates: apt-get install openssl";
+  const std::string address = "127.0.0.1:" + std::to_string(test::free_port());
+  const std::string ca = directory_ / "ca.crt", certificate = directory_ / "anna.crt", key = directory_ / "anna.key";
+  std::ofstream(home_ / "config/parallax/sensors")
+      << "far " << address << ' ' << ca << ' ' << certificate << ' ' << key << "\nplain " << address << '\n';
+  ChildProcess daemon = start("api: { address: \"" + address + "\", tls_certificate: \"" + (directory_ / "localhost.crt") +
+                              "\", tls_key: \"" + (directory_ / "localhost.key") + "\", tls_client_ca: \"" + ca + "\" }");
+  ASSERT_TRUE(is_ready(daemon)) << daemon.err();
+  const CommandResult dialog = run_parallax("--extcap-config --extcap-interface parallax-far");
+  EXPECT_THAT(dialog.output,
+              HasSubstr("{call=--tls-ca}{display=Authority}{type=fileselect}{mustexist=true}{default=" + ca + "}"));
+  EXPECT_THAT(dialog.output, Not(HasSubstr("segment_loss"))) << "not when Wireshark starts";
+  const std::string reload = "--extcap-config --extcap-reload-option finding --extcap-interface parallax-";
+  EXPECT_THAT(run_parallax(reload + "far").output, HasSubstr("segment_loss"));
+  EXPECT_THAT(run_parallax(reload + "plain").errors, HasSubstr("wants --tls-ca, --tls-cert and --tls-key"));
+  const CommandResult typed =
+      run_parallax(reload + "plain --tls-ca '" + ca + "' --tls-cert '" + certificate + "' --tls-key '" + key + "'");
+  EXPECT_THAT(typed.output, HasSubstr("segment_loss")) << typed.errors;
 }
 
 TEST_F(ExtcapTest, WhatFailsIsOneSentence) {
