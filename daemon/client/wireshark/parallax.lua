@@ -31,6 +31,9 @@ function parallax.init()
   packets = {}
 end
 
+-- Other programs describe interfaces, too.
+local directions = { ["toward inside"] = true, ["toward outside"] = true, ["both directions"] = true }
+
 local function sightings_of(id, number, time, point)
   local sightings = packets[id] or {}
   packets[id] = sightings
@@ -64,7 +67,7 @@ function parallax.dissector(_, _, tree)
   local described = description()
   if described == nil then return end
   local point, direction = tostring(described.value):match("^(.*), ([^,]+)$")
-  if point == nil then return end
+  if point == nil or not directions[direction] then return end
   local subtree = tree:add(parallax)
   subtree:add(fields.point, point):set_generated()
   subtree:add(fields.direction, direction):set_generated()

@@ -141,6 +141,29 @@ TEST_F(WiresharkInstallTest, ScriptHasItsFieldsInOnePassAndInTwo) {
   EXPECT_EQ(tshark("-Y 'parallax.transit > 0.0002' | wc -l").output, "0\n");
 }
 
+TEST_F(WiresharkInstallTest, FatesAreNamedAndColouredAsTheCommentsSay) {
+  NEEDS_COMMAND("tshark");
+  NEEDS_COMMAND("editcap");
+  ASSERT_EQ(run_parallax("wireshark install").status, 0);
+  pull_slice();
+  const std::string plain = directory_ / "plain.pcapng";
+  ASSERT_EQ(rename(slice_.c_str(), plain.c_str()), 0);
+  const CommandResult editcap =
+      run("editcap -a '2:parallax: injected by device: seen at inside, never at outside' "
+          "-a '3:parallax: altered by device; parallax: reordered by device' -a '4:parallax: duplicated by device' "
+          "-a '5:parallax: payload_altered: The device between outside and inside altered 1 payload.' " +
+          plain + ' ' + slice_);
+  ASSERT_EQ(editcap.status, 0) << editcap.errors;
+  EXPECT_EQ(tshark("--color -T fields -e frame.number -e parallax.fate -e frame.coloring_rule.name | head -7").output,
+            "1\t\t\n"
+            "2\tinjected\tParallax: injected\n"
+            "3\taltered, reordered\tParallax: altered\n"
+            "4\tduplicated\tParallax: duplicated or reordered\n"
+            "5\t\tParallax: decisive for a finding\n"
+            "6\t\t\n"
+            "7\tlost\tParallax: lost\n");
+}
+
 TEST_F(WiresharkInstallTest, ScriptIsQuietWhereAFileIsNoSlice) {
   NEEDS_COMMAND("tshark");
   ASSERT_EQ(run_parallax("wireshark install").status, 0);
