@@ -58,18 +58,17 @@ Call parse(const std::vector<std::string>& arguments) {
 
 ClientOutcome failed(std::string error) { return {kExitFailed, std::move(error)}; }
 
-std::vector<NamedSensor> sensors(std::FILE* err) {
-  const SensorList list = read_sensor_list(sensor_list_path());
-  for (const std::string& error : list.errors) fmt::print(err, "parallax: {}\n", printable(error));
+// By the names of their interfaces.
+std::vector<NamedSensor> interfaces_of(const SensorList& list) {
   std::vector<NamedSensor> all{{std::string(kInterface), {}}};
   for (const NamedSensor& sensor : list.sensors) all.push_back({fmt::format("{}-{}", kInterface, sensor.name), sensor.client});
   return all;
 }
 
 // The sensor that the interface stands for, as the dialogue has changed it.
-ClientOutcome sensor_of(const Call& call, std::FILE* err, ClientOptions& client) {
+ClientOutcome sensor_of(const Call& call, ClientOptions& client) {
   const std::string interface = call.value("extcap-interface");
-  const std::vector<NamedSensor> all = sensors(err);
+  const std::vector<NamedSensor> all = interfaces_of(read_sensor_list(sensor_list_path()));
   const auto found = std::find_if(all.begin(), all.end(), [&](const NamedSensor& sensor) { return sensor.name == interface; });
   if (found == all.end()) {
     return failed(fmt::format("there is no interface \"{}\": sensors are named in {}", interface, sensor_list_path().string()));
@@ -96,7 +95,9 @@ ClientOutcome list_findings(ClientOptions options, std::chrono::milliseconds tim
 
 ClientOutcome list_interfaces(std::FILE* out, std::FILE* err) {
   fmt::print(out, "extcap {{version={}}}{{display=Parallax}}\n", PARALLAX_VERSION);
-  for (const NamedSensor& sensor : sensors(err)) {
+  const SensorList list = read_sensor_list(sensor_list_path());
+  for (const std::string& error : list.errors) fmt::print(err, "parallax: {}\n", printable(error));
+  for (const NamedSensor& sensor : interfaces_of(list)) {
     const std::string name = sensor.name == kInterface ? "" : ' ' + sensor.name.substr(kInterface.size() + 1);
     fmt::print(out, "interface {{value={}}}{{display=Parallax sensor{}}}\n", sensor.name, name);
   }
@@ -104,9 +105,9 @@ ClientOutcome list_interfaces(std::FILE* out, std::FILE* err) {
 }
 
 // A remote sensor is asked only where a person asks for its list: Wireshark's start waits for none that is far or gone.
-ClientOutcome show_dialog(const Call& call, std::FILE* out, std::FILE* err) {
+ClientOutcome show_dialog(const Call& call, std::FILE* out) {
   ClientOptions client;
-  ClientOutcome outcome = sensor_of(call, err, client);
+  ClientOutcome outcome = sensor_of(call, client);
   if (outcome.exit_code != 0) return outcome;
   std::vector<v1::Finding> findings;
   if (call.has("extcap-reload-option")) {
@@ -189,7 +190,7 @@ ClientOutcome pull(const Call& call, std::FILE* err, Fifo& fifo) {
   ClientOptions options;
   SliceChoice choice;
   v1::PullSliceRequest request;
-  ClientOutcome outcome = sensor_of(call, err, options);
+  ClientOutcome outcome = sensor_of(call, options);
   if (outcome.exit_code == 0) outcome = choice_of(call, choice);
   if (outcome.exit_code == 0) outcome = to_request(choice, request);
   if (outcome.exit_code != 0) return outcome;
@@ -220,7 +221,7 @@ ClientOutcome answer(const Call& call, std::FILE* out, std::FILE* err, std::opti
     fmt::print(out, "dlt {{number=1}}{{name=EN10MB}}{{display=Ethernet}}\n");
     return {};
   }
-  if (call.has("extcap-config") || call.has("extcap-reload-option")) return show_dialog(call, out, err);
+  if (call.has("extcap-config") || call.has("extcap-reload-option")) return show_dialog(call, out);
   if (call.has("extcap-capture-filter")) return check_filter(call.value("extcap-capture-filter"), out);
   return failed("want one of --extcap-interfaces, --extcap-dlts, --extcap-config, and --capture with --fifo: see extcap(4)");
 }

@@ -117,6 +117,16 @@ TEST_F(ExtcapTest, SensorsThatDoNotAnswerHoldNothingUp) {
   EXPECT_LT(std::chrono::steady_clock::now() - before, 10s);  // a sanitizer build takes its time
 }
 
+TEST_F(ExtcapTest, BadLineOfTheListIsToldWithTheInterfacesAlone) {
+  std::ofstream(home_ / "config/parallax/sensors", std::ios::app) << "nowhere\n";
+  const CommandResult list = run_parallax("--extcap-interfaces");
+  EXPECT_EQ(list.status, 0);
+  EXPECT_EQ(list.errors,
+            "parallax: " + (home_ / "config/parallax/sensors") + ":2: want NAME ADDRESS, or NAME ADDRESS CA CERTIFICATE KEY\n");
+  EXPECT_THAT(list.output, HasSubstr("interface {value=parallax-edge_1}"));
+  EXPECT_EQ(run_parallax("--extcap-config --extcap-interface parallax-edge_1").errors, "");
+}
+
 TEST_F(ExtcapTest, SensorOnTcpIsAskedWithTheCertificatesOfTheListOrOfTheDialogue) {
   if (!test::make_certificates(directory_)) GTEST_SKIP() << "needs openssl to make certificates: apt-get install openssl";
   const std::string address = "127.0.0.1:" + std::to_string(test::free_port());
