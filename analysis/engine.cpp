@@ -266,7 +266,7 @@ std::vector<std::string> Engine::Impl::bounds_hit() const {
   add("datagram_sources", correlator.datagram_sources_forgotten(), "sources and services of datagrams forgotten early");
   add("arp_stations", correlator.arp_stations_forgotten(), "stations whose ARP requests were forgotten early");
   add("held_segments", correlator.held_segments_forgotten(), "connections whose delays in a device were forgotten early");
-  add("source_tries", correlator.sources_forgotten(), "sources whose tries were forgotten early");
+  add("source_tries", correlator.sources_forgotten(), "sources and services whose connections were forgotten early");
   add("findings", correlator.findings().evicted(), "evicted");
   if (options.access_log != nullptr)
     add("access_log", options.access_log->not_kept, "requests of the log beyond what is kept of it");

@@ -28,9 +28,10 @@ std::string sentence(const FindingGroup& group, const DetectorView& view) {
   const PointIndex point = group.record.where.first;
   const CaptureTotals::Point& p = view.capture.at(point);
   const bool is_one = p.missed_segments == 1;
-  const std::string own =
-      p.own_segments == 0 ? "." : "; " + std::to_string(p.own_segments) + " while the sensor itself lost packets there.";
-  return "The capture at " + view.options.path[point] + " missed " + plural(p.missed_segments, "data segment") + " (" +
+  const std::string own = p.own_segments == 0
+                              ? "."
+                              : "; " + std::to_string(p.own_segments) + " while the sensor itself did not see everything there.";
+  return "The capture at " + view.options.path[point] + " missed at least " + plural(p.missed_segments, "data segment") + " (" +
          plural(p.missed_bytes, "byte") + ", " + percent(p.missed_bytes, p.missed_bytes + p.seen_bytes) +
          " of the data there): " +
          (is_one ? "its receiver acknowledged it, so it was delivered and no device dropped it"

@@ -64,7 +64,8 @@ void question_lost(const Connection& c, const DetectorView& view, Verdicts& out)
   if (!next || !path.has_gone_on() || (c.side_basis == SideBasis::guessed && !next->is_turned)) return;
   const AbsenceProof proof = path.packet_absent(a.first, *next, has_rival(c, a.first, *next, view));
   if (!proof.holds()) return;
-  Observation o = lost(c, a.first, "first of " + plural(a.has_summary ? a.summary.packets[Side::client] : 1, "datagram") + ", ");
+  const uint64_t datagrams = a.has_summary ? a.summary.packets[Side::client] : 1;
+  Observation o = lost(c, a.first, datagrams > 1 ? "first of " + plural(datagrams, "datagram") + ", " : "the only one, ");
   o.attempts = o.proved = 1;
   path.blame_device(o, path.stop_of(a), *next, proof,
                     "no datagram of this conversation within " + duration_of(view.options.device_timeout_ns));

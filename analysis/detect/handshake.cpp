@@ -217,6 +217,9 @@ AbsenceProof Handshake::packet_absent(const PacketFacts& packet, Stop stop, bool
 
 AbsenceProof Handshake::answers_absent(const LegState& leg) const {
   AbsenceProof proof = absence_at(stop_of(leg), to_client());
+  proof.unless(view_.knowledge.misses(leg.point, ports_at(stop_of(leg), to_client()), leg.attempts.front().order_ns,
+                                      leg.attempts.back().order_ns),
+               Doubt::not_covered);
   for (const LegState& other : c_.legs) {
     if (!(stop_of(other) == stop_of(leg))) continue;
     for (size_t i = 0; i < other.attempts.size(); ++i) {

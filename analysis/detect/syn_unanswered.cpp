@@ -111,6 +111,7 @@ void unanswered(Connection& c, const DetectorView& view, Verdicts& out) {
   const LegState& d = handshake.deepest();
   Observation o = handshake.observation(FindingKind::syn_unanswered);
   o.server = ServerAt{d.point, d.server};
+  o.time_lost_seconds = static_cast<double>(a.attempts.back().order_ns - a.attempts.front().order_ns) / 1e9;
   o.evidence.push_back(present_at(
       a.attempts.front(), (a.attempt_count == 1 ? std::string("the only SYN") : "first of " + plural(a.attempt_count, "SYN")) +
                               ", ttl " + std::to_string(a.attempts.front().ttl)));

@@ -34,7 +34,8 @@ bool is_of_lost_openings(FindingKind kind, const Where& where, FindingDirection 
 }
 
 std::string FindingGroup::attempts_text(std::string_view noun) const {
-  return proved == 0 || proved == attempts ? plural(attempts, noun) : std::to_string(proved) + " of " + plural(attempts, noun);
+  if (proved == 0 || proved == attempts) return plural(attempts, noun);
+  return "at least " + std::to_string(proved) + " of " + plural(attempts, noun);
 }
 
 std::string FindingGroup::durations_text() const {

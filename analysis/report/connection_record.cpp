@@ -81,6 +81,10 @@ CrossingRecord record_of(const Crossing& crossing, const Connection& c, const Se
       r.bytes_kept[side] = bytes_kept(c, crossing, side, sensor);
     }
   }
+  if (crossing.is_proxied) {  // numbers of its own: how far apart they are says nothing
+    r.undecided = crossing.stats.undecided;
+    return r;
+  }
   if (client_side.has_syn() && server_side.has_syn() && client_side.client_isn != server_side.client_isn)
     r.isn_offset[Side::client] = static_cast<int32_t>(server_side.client_isn - client_side.client_isn);
   if (client_side.syn_ack && server_side.syn_ack && client_side.syn_ack->seq != server_side.syn_ack->seq)

@@ -69,7 +69,12 @@ void add_analyze_command(CLI::App& app, int& exit_code) {
   command
       .add_option("--ladder", options->ladder,
                   "print the packets of this connection instead of the report: where each was seen, line by line")
-      ->option_text("CONNECTION");
+      ->option_text("CONNECTION")
+      ->check([](const std::string& text) {
+        const bool is_number =
+            text.find_first_not_of("0123456789") == std::string::npos && text.find_first_not_of('0') < text.size();
+        return is_number ? std::string() : '\'' + text + "' is no connection: their numbers begin with 1";
+      });
   command
       .add_option("--align-clocks", options->align_clocks,
                   "auto (default): bring the stamps of all points to one clock; off: take them as they stand")

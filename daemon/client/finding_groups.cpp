@@ -23,7 +23,7 @@ auto key_of(const v1::Finding& finding) {
 auto weight_of(const FindingsAlike& group) {
   return std::make_tuple(group.first().severity(),
                          std::any_of(group.findings.begin(), group.findings.end(), [](auto* f) { return is_certain(*f); }),
-                         group.count());
+                         group.time_lost_seconds(), group.count());
 }
 
 }  // namespace

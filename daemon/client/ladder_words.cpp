@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "analysis/model/model.h"
+#include "daemon/client/report_words.h"
 #include "daemon/message/text_table.h"
 
 namespace parallax {
@@ -47,16 +48,16 @@ std::optional<std::string> mss_of(const Sighting& s) {
 std::optional<std::string> scale_of(const Sighting& s) {
   return s.options & tcp_option::window_scale ? std::optional(std::to_string(s.window_scale)) : std::nullopt;
 }
+constexpr std::array<std::pair<uint8_t, const char*>, 5> kOptionNames{{{tcp_option::mss, "MSS"},
+                                                                       {tcp_option::window_scale, "window scale"},
+                                                                       {tcp_option::sack_permitted, "SACK"},
+                                                                       {tcp_option::timestamps, "timestamps"},
+                                                                       {tcp_option::fast_open, "fast open"}}};
 // Of a SYN, where all of them are known.
 std::optional<std::string> options_of(const Sighting& s) {
   if (!s.is_tcp() || !(s.tcp_flags & tcp_flag::syn) || (s.options & tcp_option::cut)) return std::nullopt;
-  constexpr std::array<std::pair<uint8_t, const char*>, 5> kNames{{{tcp_option::mss, "MSS"},
-                                                                   {tcp_option::window_scale, "window scale"},
-                                                                   {tcp_option::sack_permitted, "SACK"},
-                                                                   {tcp_option::timestamps, "timestamps"},
-                                                                   {tcp_option::fast_open, "fast open"}}};
   std::string text;
-  for (const auto& [option, name] : kNames) {
+  for (const auto& [option, name] : kOptionNames) {
     if (s.options & option) text += (text.empty() ? "" : "+") + std::string(name);
   }
   return text.empty() ? "none" : text;
@@ -84,6 +85,18 @@ constexpr std::array<std::pair<const char*, Field>, 10> kFields{{
     {"window scale", scale_of},
     {"options", options_of},
 }};
+
+// " -SACK +timestamps": options of a SYN that it entered with and does not leave with, or the other way round.
+std::string exchanged_options_text(const LadderStep& step) {
+  const auto passed = in_passing(step);
+  const Sighting &first = passed.front()->packet, &last = passed.back()->packet;
+  if (!options_of(first) || !options_of(last)) return {};
+  std::string text;
+  for (const auto& [option, name] : kOptionNames) {
+    if ((first.options ^ last.options) & option) text += fmt::format(" {}{}", first.options & option ? '-' : '+', name);
+  }
+  return text;
+}
 
 // "1460>1380": each value that differs from the one before.
 std::string values_text(const LadderStep& step, Field field, const char* between) {
@@ -167,6 +180,8 @@ std::string packet_text(const LadderStep& step) {
   if ((s.tcp_flags & tcp_flag::ack) && s.payload_length == 0 && !(s.tcp_flags & tcp_flag::turning))
     add("ack", first.relative_ack);
   if (const std::string mss = values_text(step, mss_of, ">"); !mss.empty()) text += " mss " + mss;
+  if (const std::string scale = values_text(step, scale_of, ">"); scale.find('>') != std::string::npos) text += " scale " + scale;
+  text += exchanged_options_text(step);
   if (s.window == 0 && !(s.tcp_flags & tcp_flag::rst)) text += " win 0";
   return text;
 }
@@ -232,7 +247,7 @@ std::vector<LadderRow> rows_of(const Ladder& ladder, size_t steps_max) {
       before_ns = time_ns;
       continue;
     }
-    if (folded > 0) rows.push_back({.pause = count_text(std::exchange(folded, 0)) + " packets"});
+    if (folded > 0) rows.push_back({.pause = plural(std::exchange(folded, 0), "packet", "packets")});
     if (before_ns && time_ns - *before_ns >= kGapNs)
       rows.push_back({.pause = duration_text(static_cast<double>(time_ns - *before_ns) / 1e9)});
     before_ns = time_ns;

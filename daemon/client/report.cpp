@@ -41,6 +41,8 @@ void Report::add(const v1::Connection& connection) {
   const std::string protocol = word(connection.protocol());
   ++protocols_[protocol];
   ++outcomes_[protocol][word(connection.outcome())];
+  unanswered_unexplained_ += connection.protocol() == v1::PROTOCOL_TCP && connection.outcome() == v1::OUTCOME_UNANSWERED &&
+                             connection.finding_ids().empty();
   if (connection.protocol() == v1::PROTOCOL_TCP && connection.outcome() == v1::OUTCOME_ESTABLISHED) {
     const bool is_ended = connection.close() == v1::CLOSE_FIN || connection.close() == v1::CLOSE_RST;
     ++closes_[is_ended ? word(connection.close()) + " by " + word(connection.closed_by()) : word(connection.close())];

@@ -41,8 +41,10 @@ class Report : public RecordSink {
   const v1::Summary& summary() const { return summary_; }
   const Counts& protocols() const { return protocols_; }
   const std::map<std::string, Counts>& outcomes() const { return outcomes_; }  // by protocol
-  const Counts& closes() const { return closes_; }                             // "fin by client"
-  const std::map<std::string, Crossed>& crossed() const { return crossed_; }   // by place: "between outside and inside"
+  // TCP connections of which no finding tells why.
+  uint64_t unanswered_unexplained() const { return unanswered_unexplained_; }
+  const Counts& closes() const { return closes_; }                            // "fin by client"
+  const std::map<std::string, Crossed>& crossed() const { return crossed_; }  // by place: "between outside and inside"
   const Messages& messages() const { return messages_; }
   uint64_t retransmissions() const { return retransmissions_; }
   bool clocks_compared() const { return clocks_compared_; }
@@ -61,6 +63,7 @@ class Report : public RecordSink {
   v1::Summary summary_;
   Counts protocols_, closes_;
   std::map<std::string, Counts> outcomes_;
+  uint64_t unanswered_unexplained_ = 0;
   std::map<std::string, Crossed> crossed_;
   Messages messages_;
   uint64_t retransmissions_ = 0;

@@ -163,11 +163,12 @@ std::string device_verdict(const v1::Device& device) {
     return capitalized(fmt::format("{} took part in what is seen: {}.", name, part));
   if (ends_connections(device)) {
     const std::string took = device.transit_is_by_turns() ? medians_text(device, "") : "";
-    return capitalized(fmt::format(
-        "{} ends connections and makes its own: {} were paired across it, and their packets are not followed, so that nothing "
-        "more can be said about it{}.",
-        name, plural(device.connections(), "connection", "connections"),
-        took.empty() ? "" : " than what it took: by turns, a message passed it in a median of " + took));
+    return capitalized(
+        fmt::format("{} ends connections and makes its own: {} paired across it, and their packets are not followed, so that "
+                    "nothing more can "
+                    "be said about it{}.",
+                    name, plural(device.connections(), "connection was", "connections were"),
+                    took.empty() ? "" : " than what it took: by turns, a message passed it in a median of " + took));
   }
   if (both.forwarded() == 0)
     return fmt::format("No packet was recognised on both sides of {}: nothing can be said about it.", name);
@@ -243,12 +244,15 @@ ReportLines report_verdict(const Report& report) {
   }
   if (report.has_accusations()) {
     Report::Counts certain, possible;
+    double lost_seconds = 0;
     for (const v1::Finding& finding : report.findings()) {
+      if (is_certain(finding)) lost_seconds += finding.time_lost_seconds();  // also of what follows from another, as stalls do
       if (finding.severity() < v1::SEVERITY_WARNING) continue;
       (is_certain(finding) ? certain : possible)[word(finding.kind()) + ' ' + where_text(finding.where())] += finding.count();
     }
     if (!certain.empty()) say("Something is wrong: " + counts_text(certain) + '.');
     if (!possible.empty()) say("Something may be wrong, but is not certain: " + counts_text(possible) + '.');
+    if (lost_seconds > 0) say("Waiting cost " + duration_text(lost_seconds) + " in all, of all connections together.");
   } else if (blind.empty()) {
     say(quiet_verdict(report));
   }
@@ -395,6 +399,9 @@ ReportLines report_not_judged(const Report& report) {
       say(fmt::format("what {} did with {}: not followed, or at an edge of the capture", device_name(device),
                       plural(undecided, "packet", "packets")));
   }
+  if (const uint64_t unexplained = report.unanswered_unexplained(); unexplained > 0)
+    say(fmt::format("why {} unanswered: the answer may be due after the end of the capture, or have been missed by it",
+                    plural(unexplained, "TCP connection was", "TCP connections were")));
   if (const uint64_t midstream = count_in(report, "tcp", "midstream"); midstream > 0)
     say(fmt::format("how {} opened: open before the capture began",
                     plural(midstream, "TCP connection was", "TCP connections were")));

@@ -16,6 +16,7 @@ namespace parallax {
 namespace {
 
 constexpr size_t kLadderSteps = 16, kLadderIndent = 4;
+constexpr int kRelatedMax = 3;
 
 std::string lines_text(const ReportLines& lines) {
   std::string text;
@@ -86,16 +87,18 @@ class Layout {
   }
 
   std::string finding_text(const v1::Finding& finding) const {
-    const std::string see = finding.connection_ids().empty() || ladders_.contains(finding.connection_ids(0))
-                                ? ""
-                                : fmt::format("; --ladder {} shows its packets", finding.connection_ids(0));
+    std::string see;
+    for (int i = 0; i < std::min(finding.related_connection_ids_size(), kRelatedMax); ++i)
+      see += fmt::format("{} {}", i == 0 ? "; see connection" : ",", finding.related_connection_ids(i));
+    if (!finding.connection_ids().empty() && !ladders_.contains(finding.connection_ids(0)))
+      see += fmt::format("; --ladder {} shows its packets", finding.connection_ids(0));
     std::string text = wrapped(
         printable(fmt::format("[{}] {} (confidence {:.2f}{})", finding.id(), finding.summary(), finding.confidence(), see)), 8,
         4);
     const int shown = std::min(finding.evidence_size(), kEvidenceMax);
     for (int i = 0; i < shown; ++i) text += wrapped(evidence_text(finding.evidence(i)), 10, 8);
     if (finding.evidence_size() > shown)
-      text += fmt::format("        - and {} more pieces of evidence\n", finding.evidence_size() - shown);
+      text += fmt::format("        - and {} of evidence\n", plural(finding.evidence_size() - shown, "more piece", "more pieces"));
     return text;
   }
 

@@ -172,8 +172,9 @@ class Page {
     const int count = finding.evidence_size(), first = std::min(count, kEvidenceMax);
     if (count > 0) out += evidence(finding, 0, first);
     if (count > first)
-      out += fmt::format("<details><summary>And {} more pieces of evidence</summary>{}</details>\n", count - first,
-                         evidence(finding, first, count));
+      out +=
+          fmt::format("<details><summary>And {} of evidence</summary>{}</details>\n",
+                      plural(static_cast<uint64_t>(count - first), "more piece", "more pieces"), evidence(finding, first, count));
     return out + "</div>\n";
   }
 
@@ -198,6 +199,8 @@ class Page {
       out += (i == 0 ? (finding.connection_ids_size() == 1 ? "; connection " : "; connections ") : ", ") +
              connection_link(finding.connection_ids(i));
     if (finding.connection_ids_size() > shown) out += fmt::format(" and {} more", finding.connection_ids_size() - shown);
+    for (int i = 0; i < std::min(finding.related_connection_ids_size(), kLinksMax); ++i)
+      out += (i == 0 ? "; see connection " : ", ") + connection_link(finding.related_connection_ids(i));
     return out;
   }
 
