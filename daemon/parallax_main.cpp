@@ -8,6 +8,8 @@
 #include "daemon/client/analyze.h"
 #include "daemon/client/analyze_command.h"
 #include "daemon/client/client_commands.h"
+#include "daemon/client/extcap.h"
+#include "daemon/client/wireshark/wireshark_command.h"
 
 namespace {
 
@@ -17,18 +19,31 @@ std::vector<std::string> commands_of(const CLI::App& app) {
   return names;
 }
 
+// The command that was given, of commands within commands the innermost: parallax, parallax slice, parallax wireshark install.
+struct Given {
+  const CLI::App* command;
+  std::string name;
+};
+
+Given given_command(const CLI::App& app) {
+  Given given{&app, app.get_name()};
+  for (auto chosen = app.get_subcommands(); !chosen.empty(); chosen = given.command->get_subcommands()) {
+    given.command = chosen.front();
+    given.name += ' ' + given.command->get_name();
+  }
+  return given;
+}
+
 // What was wrong, and what was probably meant.
-std::string complaint(const CLI::App& app, const CLI::ParseError& error) {
-  const auto chosen = app.get_subcommands();
+std::string complaint(const CLI::App& app, const CLI::App& command, const CLI::ParseError& error) {
   std::vector<std::string> options;
-  for (const CLI::Option* option : (chosen.empty() ? &app : chosen.front())->get_options()) {
+  for (const CLI::Option* option : command.get_options()) {
     for (const std::string& name : option->get_lnames()) options.push_back("--" + name);
   }
   for (const std::string& argument : app.remaining(true)) {
     const std::string word = argument.substr(0, argument.find('='));
     if (argument.starts_with('-')) return "unknown option " + word + parallax::did_you_mean(word, options);
-    if (chosen.empty()) {
-      const std::vector<std::string> commands = commands_of(app);
+    if (const std::vector<std::string> commands = commands_of(command); !commands.empty()) {
       return "unknown command \"" + argument + '"' + parallax::did_you_mean(argument, commands) + "; there are " +
              parallax::one_of(commands);
     }
@@ -40,6 +55,9 @@ std::string complaint(const CLI::App& app, const CLI::ParseError& error) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  const std::vector<std::string> arguments(argv + 1, argv + argc);
+  if (parallax::is_extcap_call(arguments)) return parallax::extcap(arguments, stdout, stderr);
+
   CLI::App app{"Parallax watches both sides of a firewall, NAT or load balancer and says who dropped, refused or reset what.",
                "parallax"};
   app.set_version_flag("--version", "parallax " PARALLAX_VERSION, "print the version");
@@ -48,6 +66,7 @@ int main(int argc, char** argv) {
   int exit_code = parallax::kExitDone;
   parallax::add_analyze_command(app, exit_code);
   parallax::add_client_commands(app, exit_code);
+  parallax::add_wireshark_command(app, exit_code);
 
   if (argc == 1) {
     std::fputs(app.help().c_str(), stderr);
@@ -58,9 +77,9 @@ int main(int argc, char** argv) {
   } catch (const CLI::Success& success) {  // --help, --version
     return app.exit(success);
   } catch (const CLI::ParseError& error) {
-    const auto chosen = app.get_subcommands();
-    const std::string command = chosen.empty() ? "parallax" : "parallax " + chosen.front()->get_name();
-    std::fprintf(stderr, "%s: %s\nRun `%s --help` for usage.\n", command.c_str(), complaint(app, error).c_str(), command.c_str());
+    const Given given = given_command(app);
+    std::fprintf(stderr, "%s: %s\nRun `%s --help` for usage.\n", given.name.c_str(),
+                 complaint(app, *given.command, error).c_str(), given.name.c_str());
     return parallax::kExitUsage;
   }
   return exit_code;

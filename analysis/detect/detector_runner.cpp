@@ -18,6 +18,19 @@ void rename(std::vector<uint64_t>& ids, uint64_t from, uint64_t into) {
   if (std::find(ids.begin(), ids.end(), into) == ids.end()) ids.push_back(into);
 }
 
+// In order from the client's point to the server's.
+std::vector<FindingLeg> legs_of(const Connection& connection) {
+  std::vector<const LegState*> order;
+  for (const LegState& leg : connection.legs) order.push_back(&leg);
+  std::stable_sort(order.begin(), order.end(), [&](const LegState* x, const LegState* y) {
+    if (x->point != y->point) return connection.client_outer ? x->point < y->point : x->point > y->point;
+    return x->first.order_ns < y->first.order_ns;
+  });
+  std::vector<FindingLeg> legs;
+  for (const LegState* leg : order) legs.push_back({connection.id, connection.protocol, leg->client, leg->server});
+  return legs;
+}
+
 // One of these is told of a connection, at most.
 bool is_reset(FindingKind kind) {
   return kind == FindingKind::reset_by_device || kind == FindingKind::reset_by_client || kind == FindingKind::reset_by_server;
@@ -506,6 +519,7 @@ void DetectorRunner::store(Observation observation) {
   Connection* connection = store_.find(observation.connection_id);
   if (connection != nullptr && connection->explained.contains(observation.kind)) return;
   observation.severity = severity_of(observation);
+  if (connection != nullptr) observation.legs = legs_of(*connection);
   const uint64_t id = findings_.observe(observation);
   for (const FindingStore::Merged& merged : findings_.take_merged()) {
     for (const uint64_t connection_id : merged.connection_ids) {

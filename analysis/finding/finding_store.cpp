@@ -13,6 +13,11 @@ void note_related(FindingRecord& record, uint64_t id) {
   ids.push_back(id);
 }
 
+void note_leg(FindingRecord& record, const FindingLeg& leg) {
+  auto& legs = record.legs;
+  if (legs.size() < kFindingLegsMax && std::find(legs.begin(), legs.end(), leg) == legs.end()) legs.push_back(leg);
+}
+
 // What comes again and again may do so seldom, and what belongs to a place never ends for long.
 int64_t incident_gap_ns(const FindingGroup& group) {
   constexpr double kPeriods = 3;
@@ -131,6 +136,7 @@ void FindingStore::absorb(FindingGroup& into, uint64_t id) {
   for (const uint64_t connection : from.record.connection_ids) {
     if (record.connection_ids.size() < kFindingConnectionsMax) record.connection_ids.push_back(connection);
   }
+  for (const FindingLeg& leg : from.record.legs) note_leg(record, leg);
   into.connections += from.connections;
   into.attempts += from.attempts;
   into.proved += from.proved;
@@ -150,6 +156,7 @@ void FindingStore::absorb(FindingGroup& into, uint64_t id) {
   last.summary = "This finding is now told as part of finding " + std::to_string(record.id) + ".";
   last.connection_ids.clear();  // with what else is kept of it there, so that many last words take little room
   last.related_connection_ids.clear();
+  last.legs.clear();
   last.evidence.clear();
   changes_.add_last_words(std::move(last));
 }
@@ -227,6 +234,7 @@ uint64_t FindingStore::observe(const Observation& o) {
     own.proved += o.proved;
     own.time_lost_seconds += o.time_lost_seconds;
   }
+  for (const FindingLeg& leg : o.legs) note_leg(record, leg);
   for (const Evidence& e : o.evidence) {
     if (record.evidence.size() < kFindingEvidenceMax) record.evidence.push_back(e);
   }
@@ -260,6 +268,7 @@ std::optional<FindingGroup::Contribution> FindingStore::withdraw(uint64_t id, ui
   if (record.time_lost_seconds) *record.time_lost_seconds -= taken.time_lost_seconds;
   group.contributions.erase(own);
   std::erase(record.connection_ids, connection_id);
+  std::erase_if(record.legs, [&](const FindingLeg& leg) { return leg.connection_id == connection_id; });
   if (--group.connections == 0) {
     record.state = FindingState::withdrawn;
     ends_.erase({group.over_ns, id});

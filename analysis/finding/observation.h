@@ -43,6 +43,7 @@ struct Observation {
   bool is_of_source = false;      // they are, from the first one on;
   bool is_of_place = false;       // and with them all others' of the place
   uint64_t connection_id = 0;
+  std::vector<FindingLeg> legs;       // of it
   uint64_t leg_id = 0;                // one of its legs, by which it is found when it has become part of another connection
   int64_t first_ns = 0, last_ns = 0;  // of the packets concerned
   uint64_t count = 1;                 // packets where the kind counts packets; connections for handshakes

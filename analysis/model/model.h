@@ -169,6 +169,14 @@ struct Evidence {
   std::string detail;
 };
 
+// A conversation at a point that a finding is about.
+struct FindingLeg {
+  uint64_t connection_id = 0;
+  Protocol protocol = Protocol::tcp;
+  Endpoint client, server;
+  bool operator==(const FindingLeg&) const = default;
+};
+
 struct FindingRecord {
   uint64_t id = 0;
   uint64_t version = 0;  // grows with every change of any finding: what is newer than a version has changed since
@@ -181,6 +189,7 @@ struct FindingRecord {
   FindingDirection direction = FindingDirection::none;
   std::vector<uint64_t> connection_ids;  // the first kFindingConnectionsMax
   std::vector<uint64_t> related_connection_ids;
+  std::vector<FindingLeg> legs;  // of its first connections, the first kFindingLegsMax
   uint64_t count = 0;
   int64_t first_seen_ns = 0, last_seen_ns = 0;
   std::optional<double> rate_per_second, period_seconds, time_lost_seconds;
@@ -190,6 +199,7 @@ struct FindingRecord {
 };
 inline constexpr size_t kFindingConnectionsMax = 1000;
 inline constexpr size_t kFindingEvidenceMax = 16;
+inline constexpr size_t kFindingLegsMax = 16;
 
 struct AddressMapEntry {
   Endpoint outside, inside;

@@ -1,13 +1,11 @@
 #include "daemon/client/client_commands.h"
 
 #include <fmt/format.h>
-#include <google/protobuf/util/time_util.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <cerrno>
 #include <charconv>
-#include <chrono>
 #include <cstdio>
 #include <cstring>
 #include <map>
@@ -18,14 +16,13 @@
 #include "config/enum_text.h"
 #include "daemon/client/client_text.h"
 #include "daemon/client/sensor_client.h"
+#include "daemon/client/slice_choice.h"
 #include "daemon/client/slice_text.h"
 #include "daemon/message/json.h"
 #include "parallax/v1/sensor.pb.h"
 
 namespace parallax {
 namespace {
-
-using google::protobuf::util::TimeUtil;
 
 constexpr int kExitFailed = 1, kExitUsage = 2;
 constexpr size_t kFollowedMax = 65536;  // findings remembered by --follow; the oldest is told again
@@ -35,8 +32,8 @@ struct Options {
   std::string format = "text";
   bool follow = false;
   std::string severity, kind, outcome;
-  uint64_t finding = 0, connection = 0;
-  std::string from, to, filter, output;
+  SliceChoice slice;
+  std::string output;
 
   bool json() const { return format == "json"; }
 };
@@ -170,51 +167,10 @@ ClientOutcome run_devices(SensorClient& client, const Options& options) {
   return outcome;
 }
 
-// RFC 3339, or an age: "90s", "10m", "2h", "1d" before now.
-std::optional<google::protobuf::Timestamp> parse_time(const std::string& text) {
-  google::protobuf::Timestamp time;
-  if (TimeUtil::FromString(text, &time)) return time;
-  uint64_t count = 0;
-  const char* const last = text.data() + text.size();
-  const auto [end, failure] = std::from_chars(text.data(), last, count);
-  if (failure != std::errc{} || last - end != 1 || count > 1'000'000'000) return std::nullopt;
-  const std::string units = "smhd";
-  constexpr int64_t kSeconds[] = {1, 60, 3600, 86400};
-  const size_t unit = units.find(*end);
-  if (unit == std::string::npos) return std::nullopt;
-  const int64_t now_ns = std::chrono::system_clock::now().time_since_epoch() / std::chrono::nanoseconds(1);
-  const int64_t age = static_cast<int64_t>(count) * kSeconds[unit];
-  if (age > now_ns / 1'000'000'000) return std::nullopt;
-  return TimeUtil::NanosecondsToTimestamp(now_ns - age * 1'000'000'000);
-}
-
-bool fill_request(const Options& options, v1::PullSliceRequest& request, ClientOutcome& outcome) {
-  const int chosen = (options.finding != 0) + (options.connection != 0) + !options.from.empty();
-  if (chosen != 1) {
-    outcome = usage("say what to pull: one of --finding, --connection and --from");
-    return false;
-  }
-  if (options.finding != 0) request.set_finding_id(options.finding);
-  if (options.connection != 0) request.set_connection_id(options.connection);
-  if (!options.from.empty()) {
-    const auto from = parse_time(options.from);
-    const auto to = parse_time(options.to.empty() ? "0s" : options.to);
-    if (!from || !to) {
-      outcome = usage(fmt::format("{}: want a time such as 2026-01-31T12:00:00Z, or an age such as 90s, 10m, 2h, 1d",
-                                  !from ? "--from " + options.from : "--to " + options.to));
-      return false;
-    }
-    *request.mutable_time_range()->mutable_from() = *from;
-    *request.mutable_time_range()->mutable_to() = *to;
-  }
-  request.set_filter(options.filter);
-  return true;
-}
-
 ClientOutcome run_slice(SensorClient& client, const Options& options) {
-  ClientOutcome outcome;
   v1::PullSliceRequest request;
-  if (!fill_request(options, request, outcome)) return outcome;
+  ClientOutcome outcome = to_request(options.slice, request);
+  if (outcome.exit_code != 0) return outcome;
   const bool to_stdout = options.output.empty() || options.output == "-";
   if (to_stdout && ::isatty(STDOUT_FILENO) == 1) {
     return usage("a pcapng is not for a terminal: give -o FILE, or pipe it on, such as to `wireshark -k -i -`");
@@ -303,15 +259,15 @@ void add_client_commands(CLI::App& app, int& exit_code) {
 
   CLI::App* slice = add_command(app, options, "slice", "Pulls a pcapng out of the daemon's spool", run_slice, exit_code);
   CLI::Option* finding =
-      slice->add_option("--finding", options->finding, "The packets of this finding")->check(an_id("findings"));
+      slice->add_option("--finding", options->slice.finding, "The packets of this finding")->check(an_id("findings"));
   CLI::Option* connection =
-      slice->add_option("--connection", options->connection, "The packets of this connection")->check(an_id("connections"));
-  CLI::Option* from =
-      slice->add_option("--from", options->from, "Packets from this time on: 2026-01-31T12:00:00Z, or an age: 90s, 10m, 2h");
-  slice->add_option("--to", options->to, "... until this time; now, if not given")->needs(from);
+      slice->add_option("--connection", options->slice.connection, "The packets of this connection")->check(an_id("connections"));
+  CLI::Option* from = slice->add_option("--from", options->slice.from,
+                                        "Packets from this time on: 2026-01-31T12:00:00Z, or an age: 90s, 10m, 2h");
+  slice->add_option("--to", options->slice.to, "... until this time; now, if not given")->needs(from);
   finding->excludes(connection)->excludes(from);
   connection->excludes(from);
-  slice->add_option("--filter", options->filter, "BPF, on top of the selection; addresses, not host names");
+  slice->add_option("--filter", options->slice.filter, "BPF, on top of the selection; addresses, not host names");
   slice->add_option("-o,--output", options->output, "File; standard output, if not given");
 }
 

@@ -19,7 +19,6 @@
 namespace parallax {
 namespace {
 
-constexpr auto kCallTimeout = std::chrono::seconds(20);
 constexpr int kMessageBytesMax = 64 << 20;
 constexpr int kExitFailed = 1, kExitUsage = 2;
 
@@ -50,6 +49,7 @@ std::string why_unreachable(const std::string& target) {
 
 struct SensorClient::Impl {
   std::string target;
+  std::chrono::milliseconds call_timeout;
   std::unique_ptr<v1::Sensor::Stub> stub;
 
   ClientOutcome outcome_of(const grpc::Status& status) const {
@@ -75,7 +75,7 @@ struct SensorClient::Impl {
   ClientOutcome pages(Request request, List list, Elements elements) {
     do {
       grpc::ClientContext context;
-      context.set_deadline(std::chrono::system_clock::now() + kCallTimeout);
+      context.set_deadline(std::chrono::system_clock::now() + call_timeout);
       Response response;
       if (const grpc::Status status = list(context, request, response); !status.ok()) return outcome_of(status);
       elements(response);
@@ -93,6 +93,7 @@ std::unique_ptr<SensorClient> SensorClient::make(const ClientOptions& options, C
   if (std::getenv("GRPC_VERBOSITY") == nullptr) gpr_set_log_function([](gpr_log_func_args*) {});
   auto impl = std::make_unique<Impl>();
   impl->target = options.target;
+  impl->call_timeout = options.call_timeout;
   std::shared_ptr<grpc::ChannelCredentials> credentials;
   const bool some_tls = !options.tls_ca.empty() || !options.tls_cert.empty() || !options.tls_key.empty();
   if (some_tls) {
@@ -122,7 +123,7 @@ std::unique_ptr<SensorClient> SensorClient::make(const ClientOptions& options, C
 
 ClientOutcome SensorClient::status(v1::Status& status) {
   grpc::ClientContext context;
-  context.set_deadline(std::chrono::system_clock::now() + kCallTimeout);
+  context.set_deadline(std::chrono::system_clock::now() + impl_->call_timeout);
   return impl_->outcome_of(impl_->stub->GetStatus(&context, {}, &status));
 }
 

@@ -3,6 +3,7 @@
 // One thread. Lists are paged through to their end.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -14,7 +15,8 @@ namespace parallax {
 
 struct ClientOptions {
   std::string target = "unix:/run/parallax/grpc.sock";
-  std::string tls_ca, tls_cert, tls_key;  // files; all three or none
+  std::string tls_ca, tls_cert, tls_key;           // files; all three or none
+  std::chrono::milliseconds call_timeout{20'000};  // of each call but streams
 };
 
 struct ClientOutcome {

@@ -2,10 +2,12 @@
 
 #include <google/protobuf/descriptor.h>
 
+#include <algorithm>
 #include <array>
 #include <limits>
 
 #include "config/enum_text.h"
+#include "daemon/message/community_id.h"
 #include "daemon/message/utf8.h"
 
 namespace parallax {
@@ -183,6 +185,7 @@ void set_leg(const LegRecord& from, const MessageNames& names, Protocol protocol
     set_endpoint(from.proxied->client, *to.mutable_proxied_client());
     set_endpoint(from.proxied->server, *to.mutable_proxied_server());
   }
+  to.set_community_id(community_id(protocol, from.client, from.server));
   to.set_turns(from.turns);
   if (from.rtt[Side::client]) set_round_trip(*from.rtt[Side::client], *to.mutable_rtt_client_seconds());
   if (from.rtt[Side::server]) set_round_trip(*from.rtt[Side::server], *to.mutable_rtt_server_seconds());
@@ -222,6 +225,15 @@ void set_where(const Where& from, const MessageNames& names, v1::Where& to) {
       to.add_between(names.point(from.first));
       to.add_between(names.point(from.second));
       return;
+  }
+}
+
+// Each once: behind a router both legs bear the same names.
+void set_community_ids(const std::vector<FindingLeg>& legs, v1::Finding& to) {
+  for (const FindingLeg& leg : legs) {
+    std::string id = community_id(leg.protocol, leg.client, leg.server);
+    const auto& known = to.community_ids();
+    if (std::find(known.begin(), known.end(), id) == known.end()) to.add_community_ids(std::move(id));
   }
 }
 
@@ -308,6 +320,7 @@ v1::Finding to_proto(const FindingRecord& record, const MessageNames& names) {
   message.set_direction(to_proto(record.direction));
   message.mutable_connection_ids()->Add(record.connection_ids.begin(), record.connection_ids.end());
   message.mutable_related_connection_ids()->Add(record.related_connection_ids.begin(), record.related_connection_ids.end());
+  set_community_ids(record.legs, message);
   message.set_count(record.count);
   set_time(record.first_seen_ns, *message.mutable_first_seen());
   set_time(record.last_seen_ns, *message.mutable_last_seen());

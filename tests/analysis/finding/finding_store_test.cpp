@@ -115,6 +115,26 @@ TEST_F(FindingStoreTest, ClosedOneStaysClosedWhenAPartIsTakenBack) {
   EXPECT_EQ(state_of(id), FindingState::withdrawn);
 }
 
+TEST_F(FindingStoreTest, LegsAreKeptOnceAndGoWithTheirConnection) {
+  Observation first = refusal(kStart, 443), second = refusal(kStart, 443);
+  const FindingLeg outside{first.connection_id, Protocol::tcp, {test::address("192.0.2.1"), 1024}, first.service};
+  const FindingLeg inside{second.connection_id, Protocol::tcp, {test::address("10.0.0.1"), 1024}, first.service};
+  first.legs = {outside};
+  second.legs = {inside};
+  const uint64_t id = store_.observe(first);
+  store_.observe(first);
+  store_.observe(second);
+  EXPECT_EQ(store_.find(id)->legs, (std::vector<FindingLeg>{outside, inside}));
+  ASSERT_TRUE(store_.withdraw(id, first.connection_id));
+  EXPECT_EQ(store_.find(id)->legs, std::vector<FindingLeg>{inside});
+  for (uint16_t port = 1; port <= 2 * kFindingLegsMax; ++port) {
+    second.legs = {inside};
+    second.legs[0].client.port = port;
+    store_.observe(second);
+  }
+  EXPECT_EQ(store_.find(id)->legs.size(), kFindingLegsMax);
+}
+
 TEST_F(FindingStoreTest, PlacesAndPeriodsTakeLongerToEnd) {
   Observation of_place = refusal(kStart, 443), periodic = refusal(kStart, 80);
   of_place.is_of_place = true;

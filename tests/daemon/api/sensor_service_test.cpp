@@ -15,6 +15,7 @@
 
 #include "daemon/client/sensor_client.h"
 #include "parallax/v1/sensor.grpc.pb.h"
+#include "tests/support/certificates.h"
 #include "tests/support/child_process.h"
 #include "tests/support/small_sensor.h"
 
@@ -265,22 +266,9 @@ TEST(SensorServer, TcpWithoutTlsIsRefused) {
   EXPECT_TRUE(has(error, "mutual TLS")) << error;
 }
 
-// A small authority with a certificate each for the daemon and a client.
-bool make_certificates(const TemporaryDirectory& directory) {
-  const std::string script = R"(set -e; cd "$0"
-    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=ca -keyout ca.key -out ca.crt
-    for who in localhost anna; do
-      openssl req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN=$who -keyout $who.key -out $who.csr
-      echo subjectAltName=DNS:$who,IP:127.0.0.1 > $who.ext
-      openssl x509 -req -days 2 -in $who.csr -CA ca.crt -CAkey ca.key -CAcreateserial -extfile $who.ext -out $who.crt
-    done)";
-  test::ChildProcess openssl({"sh", "-c", script, directory.path()});
-  return openssl.wait(std::chrono::seconds(30)) == 0;
-}
-
 TEST(SensorServer, TcpAnswersOnlyClientsOfTheAuthority) {
   const TemporaryDirectory directory;
-  if (!make_certificates(directory)) GTEST_SKIP() << "needs openssl to make certificates: apt-get install openssl";
+  if (!test::make_certificates(directory)) GTEST_SKIP() << "needs openssl to make certificates: apt-get install openssl";
   const SmallSensor sensor(0, 1);
   v1::ApiConfig config = at("127.0.0.1:0");
   config.set_tls_certificate(directory / "localhost.crt");
