@@ -107,7 +107,8 @@ TEST(InterruptibleEnd, NoTurnTakesLong) {
   EXPECT_GT(engine.summary().findings_by_kind["segment_loss"], 0u);
   EXPECT_GT(engine.summary().findings_by_kind["fan_out"], 0u);
   RecordProperty("longest_turn_us", static_cast<int>(longest_ns / 1000));
-  EXPECT_LT(longest_ns, 50 * kMs * test::kTimesSlower);  // of processor time; 100 ms are what may pass
+  EXPECT_LT(longest_ns,
+            100 * kMs * test::kTimesSlower);  // of processor time: what may pass, also where a page costs twice as much
 }
 
 }  // namespace
