@@ -165,8 +165,7 @@ std::string device_verdict(const v1::Device& device) {
     const std::string took = device.transit_is_by_turns() ? medians_text(device, "") : "";
     return capitalized(
         fmt::format("{} ends connections and makes its own: {} paired across it, and their packets are not followed, so that "
-                    "nothing more can "
-                    "be said about it{}.",
+                    "nothing more can be said about it{}.",
                     name, plural(device.connections(), "connection was", "connections were"),
                     took.empty() ? "" : " than what it took: by turns, a message passed it in a median of " + took));
   }
