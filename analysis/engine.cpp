@@ -84,6 +84,11 @@ Engine::Engine(EngineOptions options, std::vector<PortChannel*> channels, std::v
     : impl_(std::make_unique<Impl>(std::move(options), std::move(channels), std::move(known))) {}
 Engine::~Engine() = default;
 
+void Engine::reconfigure(std::shared_ptr<const DetectorSettings> detectors, bool filtered) {
+  const StageMutex::Question lock(impl_->mutex);
+  impl_->correlator.reconfigure(std::move(detectors), filtered);
+}
+
 std::vector<Pollable*> Engine::workers() {
   std::vector<Pollable*> stages;
   for (auto& worker : impl_->workers) stages.push_back(worker.get());
@@ -290,7 +295,7 @@ SummaryRecord Engine::summary() const {
     const auto kind = static_cast<FindingKind>(i);
     if (const uint64_t count = impl_->correlator.findings().standing(kind))
       r.findings_by_kind[std::string(name_of(kind))] = count;
-    if (impl_->options.detectors->off.contains(kind)) r.not_looked_for.push_back(kind);
+    if (impl_->correlator.detector_settings().off.contains(kind)) r.not_looked_for.push_back(kind);
   }
   return r;
 }

@@ -31,6 +31,9 @@ class Engine {
   Pollable& correlator();
   bool finished() const;  // all channels ended and everything has been processed
 
+  // What detectors tell from now on, and whether a filter keeps packets from the engine; what has been told stays. Any thread.
+  void reconfigure(std::shared_ptr<const DetectorSettings> detectors, bool filtered);
+
   // Queries; thread-safe, each record a consistent copy. Sorted by id, those above `after_id`, at most `limit`. The correlator
   // does not wait for a whole list.
   std::vector<ConnectionRecord> connections(uint64_t after_id, size_t limit) const;

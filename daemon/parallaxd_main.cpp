@@ -23,6 +23,7 @@
 #include "daemon/run/machine_check.h"
 #include "daemon/run/pipeline.h"
 #include "daemon/run/privileges.h"
+#include "daemon/run/reload.h"
 
 namespace parallax {
 namespace {
@@ -57,7 +58,7 @@ MachineProblem::Weight tell_misfits(const LoadedConfig& loaded) {
   return worst;
 }
 
-int run(const v1::Config& config) {
+int run(const std::string& config_path, const v1::Config& config) {
   std::string error;
   std::optional<ServiceUser> user;
   if (!config.service().user().empty()) {
@@ -81,7 +82,8 @@ int run(const v1::Config& config) {
     log_info("running as {}", user->name);
   }
 
-  ControlLoop control(*pipeline);  // before the threads: from here on a signal is a clean stop
+  Reload reload(config_path, config, *pipeline);
+  ControlLoop control(*pipeline, [&reload] { reload.now(); });  // before the threads: from here on a signal is a clean stop
   if (error = pipeline->start(); !error.empty()) return fail(kExitFailed, error);
   log_notice("sensor {} is ready: api {}, metrics {}", config.sensor().name(), api != nullptr ? config.api().address() : "off",
              metrics != nullptr ? fmt::format("http://{}/metrics", config.metrics().address()) : "off");
@@ -160,7 +162,7 @@ int main_of(int argc, char** argv) {
     return 0;
   }
   ::signal(SIGPIPE, SIG_IGN);
-  return run(loaded.config);
+  return run(arguments->config, loaded.config);
 }
 
 }  // namespace

@@ -38,6 +38,13 @@ class Correlator {
   bool poll();
   bool finished() const { return finished_; }
 
+  // See Engine. Once filtered is for good: packets of before the filter went may be missing on one side.
+  void reconfigure(std::shared_ptr<const DetectorSettings> detectors, bool filtered) {
+    options_.filtered |= filtered;
+    runner_.set(std::move(detectors));
+  }
+  const DetectorSettings& detector_settings() const { return runner_.settings(); }
+
   const ConnectionStore& store() const { return store_; }
   const Knowledge& knowledge() const { return knowledge_; }
   const FindingStore& findings() const { return runner_.findings(); }
@@ -103,7 +110,7 @@ class Correlator {
   void settle_client_side(Connection& connection) const;
   void finish_some();
 
-  const EngineOptions options_;
+  EngineOptions options_;
   EngineLinks& links_;
   SensorView& sensor_;
   std::vector<Staging<LegEvent>> staged_;

@@ -49,16 +49,6 @@ void count_as(Outcome outcome, Connection& connection, Tallies& tallies) {
   }
 }
 
-// All but those whose kind is off and on which no other depends: none where all are off.
-std::vector<const Detector*> rows_to_ask(FindingKinds off) {
-  std::vector<const Detector*> rows;
-  const auto is_on = [off](const Detector* detector) { return !off.contains(detector->kind); };
-  if (std::none_of(detectors().begin(), detectors().end(), is_on)) return rows;
-  std::copy_if(detectors().begin(), detectors().end(), std::back_inserter(rows),
-               [off](const Detector* detector) { return detector->informs_others || !off.contains(detector->kind); });
-  return rows;
-}
-
 }  // namespace
 
 DetectorRunner::DetectorRunner(const EngineOptions& options, const SensorView& sensor, ConnectionStore& store,
@@ -81,6 +71,12 @@ DetectorRunner::DetectorRunner(const EngineOptions& options, const SensorView& s
       far_sightings_(options.offline),
       scans_(store, knowledge),
       fates_told_(!options.offline) {}
+
+void DetectorRunner::set(std::shared_ptr<const DetectorSettings> settings) {
+  settings_ = std::move(settings);
+  asked_ = rows_to_ask(settings_->off);
+  for (const Protocol protocol : kProtocols) looking_[protocol] = LookRows(protocol, asked_);
+}
 
 DetectorView DetectorRunner::view(int64_t now_ns, bool input_ended) const {
   return {options_, settings_->thresholds, sensor_, store_,      knowledge_, openings_, strangers_, stray_icmp_errors_, capture_,

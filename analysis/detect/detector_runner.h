@@ -50,6 +50,10 @@ class DetectorRunner {
   DetectorRunner(const EngineOptions& options, const SensorView& sensor, ConnectionStore& store, Knowledge& knowledge,
                  const RivalOpenings& openings, Tallies& tallies, FateOwner owner);
 
+  const DetectorSettings& settings() const { return *settings_; }
+  // From now on; what is told stays.
+  void set(std::shared_ptr<const DetectorSettings> settings);
+
   // Something happened to the connection: its opening may have to be looked at, now or later. `settles`: something that may be
   // told at once, where a look is only due later.
   void schedule(Connection& connection, bool settles = false);
@@ -149,9 +153,9 @@ class DetectorRunner {
                         int sign);
 
   const EngineOptions& options_;
-  const std::shared_ptr<const DetectorSettings> settings_;
-  const std::vector<const Detector*> asked_;  // in the table's order
-  const ForBoth<Protocol, LookRows> looking_;
+  std::shared_ptr<const DetectorSettings> settings_;
+  std::vector<const Detector*> asked_;  // in the table's order
+  ForBoth<Protocol, LookRows> looking_;
   const SensorView& sensor_;
   ConnectionStore& store_;
   Knowledge& knowledge_;

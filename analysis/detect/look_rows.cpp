@@ -1,6 +1,8 @@
 #include "analysis/detect/look_rows.h"
 
+#include <algorithm>
 #include <cassert>
+#include <iterator>
 
 namespace parallax {
 namespace {
@@ -20,6 +22,15 @@ uint8_t signs_of(const Connection& connection, bool input_ended) {
 }
 
 }  // namespace
+
+std::vector<const Detector*> rows_to_ask(FindingKinds off) {
+  std::vector<const Detector*> rows;
+  const auto is_on = [off](const Detector* detector) { return !off.contains(detector->kind); };
+  if (std::none_of(detectors().begin(), detectors().end(), is_on)) return rows;
+  std::copy_if(detectors().begin(), detectors().end(), std::back_inserter(rows),
+               [off](const Detector* detector) { return detector->informs_others || !off.contains(detector->kind); });
+  return rows;
+}
 
 LookRows::LookRows(Protocol protocol, const std::vector<const Detector*>& rows) {
   for (const Detector* row : rows) {

@@ -10,6 +10,9 @@
 
 namespace parallax {
 
+// All but those whose kind is off and on which no other depends: none where all are off.
+std::vector<const Detector*> rows_to_ask(FindingKinds off);
+
 class LookRows {
  public:
   static constexpr size_t kRowsMax = 64;

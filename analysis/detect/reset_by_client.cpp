@@ -7,7 +7,8 @@ namespace parallax::detect {
 const Detector reset_by_client = {
     .kind = FindingKind::reset_by_client,
     .severity = Severity::notice,
-    .other_severities = {{Severity::info, "where it had acknowledged all that the server had sent"}},
+    .other_severities = {{Severity::info, "where it had acknowledged all that the server had sent"},
+                         {Severity::warning, "where the server had not answered its last keep-alives"}},
     .informs_others = true,
     .protocol = Protocol::tcp,
     .needs = sign::reset,

@@ -78,6 +78,12 @@ std::optional<Evidence> other_ttl(const Connection& c, const PacketFacts& rst, c
   return ttl_evidence(rst, "client", leg->attempts.back().ttl);
 }
 
+// Of a connection that one of several points has shown, neither its ports nor others tell on which side of it the client is: it
+// may be the device's own.
+bool is_side_known(const Connection& c, const DetectorView& view) {
+  return view.options.path.size() == 1 || c.side_basis != SideBasis::guessed || c.legs.size() > 1;
+}
+
 // Its peer was silent: it is not known whether that was gone, or the network between them. Null: another story.
 const StandstillMark* unanswered_before(const Connection& c, const PacketFacts& rst) {
   for (const LegState& leg : c.legs) {
@@ -121,7 +127,7 @@ void reset_look(Connection& c, const DetectorView& view, Verdicts& out) {
       present_at(rst, "RST of the " + name + ", seq " + std::to_string(rst.seq) + ", ttl " + std::to_string(rst.ttl)));
   std::optional<Evidence> ttl = other_ttl<end>(c, rst, view);
   if (reset.entered != nullptr && !ttl) {
-    o.where = {Where::Kind::beyond, rst.point, 0};
+    if (is_side_known(c, view)) o.where = {Where::Kind::beyond, rst.point, 0};
     o.origin = end == Side::client ? Origin::client : Origin::server;
     o.confidence = view.options.path.size() > 1 ? kSeenComingIn : kOnePoint;
   } else {
@@ -130,7 +136,11 @@ void reset_look(Connection& c, const DetectorView& view, Verdicts& out) {
                    : "It was not seen where the " + name + "'s packets come in, nor is it proved that it did not.";
   }
   if (ttl) o.evidence.push_back(std::move(*ttl));
+  // Some programs end every connection so.
+  if (end == Side::client && o.origin == Origin::client && c.client_leg().reset_had_everything) o.severity = Severity::info;
   if (const StandstillMark* silence = unanswered_before(c, rst)) {
+    // A server that is gone is a fault; clients go all the time.
+    o.severity = end == Side::client ? Severity::warning : Severity::notice;
     o.evidence.push_back({.kind = "sequence",
                           .point = rst.point,
                           .port = std::nullopt,
@@ -142,8 +152,6 @@ void reset_look(Connection& c, const DetectorView& view, Verdicts& out) {
     o.remark += "The " + std::string(end == Side::client ? "server" : "client") + " had not answered its last " +
                 plural(silence->times, "keep-alive") + ".";
   }
-  // Some programs end every connection so.
-  if (end == Side::client && o.origin == Origin::client && c.client_leg().reset_had_everything) o.severity = Severity::info;
   out.tell(std::move(o));
 }
 

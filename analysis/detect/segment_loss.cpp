@@ -35,19 +35,29 @@ bool is_for_nobody(const Connection& c, const PacketFacts& packet) {
   return c.told.contains(FindingKind::reset_not_forwarded) && had_been_reset(c, packet);
 }
 
-// Too large for what lies beyond, and its sender was told so at once, as path MTU discovery has it (RFC 1191).
-const IcmpSighting* request_for_less(const Connection& c, const PacketFacts& packet) {
+// Too large for what lies beyond, and its sender was told so at once, as path MTU discovery has it (RFC 1191); or it had been
+// told, and sends no less.
+struct RequestForLess {
+  const IcmpSighting* icmp = nullptr;  // null: there was none
+  bool is_ignored = false;
+};
+
+RequestForLess request_for_less(const Connection& c, const PacketFacts& packet) {
+  constexpr uint32_t kHeaders = 40;                   // at the least
+  constexpr int64_t kObeyedWithinNs = 1'000'000'000;  // what is under way has been sent by then
+  RequestForLess found;
   for (const LegState& leg : c.legs) {
     if (leg.point != packet.point) continue;
-    constexpr uint32_t kHeaders = 40;  // at the least
-    const auto found = std::find_if(leg.icmp.begin(), leg.icmp.end(), [&](const IcmpSighting& icmp) {
-      const bool is_of_it = icmp.packet.from != packet.from && icmp.packet.seq == packet.seq &&
-                            packet.order_ns - packet.stamp_uncertainty_ns <= icmp.packet.order_ns;
-      return is_of_it && icmp.error.meaning == IcmpMeaning::too_big && packet.payload_length + kHeaders > icmp.error.mtu;
-    });
-    if (found != leg.icmp.end()) return &*found;
+    for (const IcmpSighting& icmp : leg.icmp) {
+      if (icmp.packet.from == packet.from || icmp.error.meaning != IcmpMeaning::too_big ||
+          packet.payload_length + kHeaders <= icmp.error.mtu)
+        continue;
+      const int64_t since_ns = packet.order_ns - packet.stamp_uncertainty_ns - icmp.packet.order_ns;
+      if (since_ns < -kObeyedWithinNs) continue;
+      if (found.icmp == nullptr || since_ns > kObeyedWithinNs) found = {&icmp, since_ns > kObeyedWithinNs};
+    }
   }
-  return nullptr;
+  return found;
 }
 
 // Known once all that passed has been seen. A sender that has its network card cut its data up shows larger segments than it
@@ -91,10 +101,14 @@ void fate(Connection& c, const FateEvent& event, const DetectorView& view, Verdi
       "segment seq " + std::to_string(event.packet.seq) + " length " + std::to_string(event.packet.payload_length));
   o.sizes = sizes_of(c, event, view);
   o.time_lost_seconds = waited_seconds(c, event, view);
-  if (const IcmpSighting* icmp = request_for_less(c, event.packet)) {
-    o.severity = Severity::info;
-    o.evidence.push_back(icmp_evidence(*icmp));
-    o.remark = "Its sender was asked for smaller packets: " + text_of(icmp->error) + ".";
+  if (const RequestForLess request = request_for_less(c, event.packet); request.icmp != nullptr) {
+    o.evidence.push_back(icmp_evidence(*request.icmp));
+    o.remark = "Its sender was asked for smaller packets: " + text_of(request.icmp->error) + ".";
+    if (request.is_ignored) {
+      o.remark += " It went on sending larger ones: it does not obey, or something keeps these errors from it.";
+    } else {
+      o.severity = Severity::info;
+    }
   }
   out.tell(std::move(o));
 }

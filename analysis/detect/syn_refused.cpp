@@ -59,6 +59,12 @@ bool is_answer(const LegState& leg, const PacketFacts& rst) {
   return rst.tcp_flags & tcp_flag::ack ? rst.ack - syn.seq <= syn.payload_length + 1 : rst.seq == 0;
 }
 
+// Not the network nor the port, but the host itself was not found (RFC 1812, 4.3.3.1; RFC 4443, 3.1).
+bool names_a_host(const IcmpError& error) {
+  constexpr uint8_t kHostUnreachable = 1, kAddressUnreachable = 3;
+  return error.meaning == IcmpMeaning::unreachable && error.code == (error.is_ipv6 ? kAddressUnreachable : kHostUnreachable);
+}
+
 void refused(const Connection& c, const DetectorView& view, Verdicts& out) {
   const Handshake handshake(c, view);
   const LegState& a = handshake.client_leg();
@@ -74,7 +80,10 @@ void refused(const Connection& c, const DetectorView& view, Verdicts& out) {
                                            " after its SYN, ttl " + std::to_string(rst.ttl)));
   if (icmp != nullptr) o.evidence.push_back(icmp_evidence(*icmp));
   const auto tell = [&](Observation told) {
-    if (icmp != nullptr) told.remark = "It said: " + text_of(icmp->error) + "." + (told.remark.empty() ? "" : " ") + told.remark;
+    if (icmp != nullptr) {
+      const std::string_view why = names_a_host(icmp->error) ? ": a router says so of a host that does not answer its ARP." : ".";
+      told.remark = "It said: " + text_of(icmp->error) + std::string(why) + (told.remark.empty() ? "" : " ") + told.remark;
+    }
     out.tell(std::move(told));
   };
 
@@ -162,7 +171,13 @@ const Detector syn_refused = {
             "the SYN never reached the far side, or no RST came from there. The same of an ICMP error; one that comes in at the "
             "last point from another address than the server's is a router's.",
         .errs = "A host that is not watched, on the client's side of the device, may have sent the RST.",
-        .next = "By the server: nothing listens on that port. By the device: look at its reject rules. By a router: look at what "
-                "the ICMP error says, and at its routes and filters."}};
+        .next = {},
+        .next_between =
+            "Look at the device's reject rules; where it says that a host is unreachable, first at whether that is up.",
+        .next_beyond =
+            "By the server: nothing listens on that port, or its own filter refuses. By a router: look at what the ICMP "
+            "error says, and at its routes and filters.",
+        .next_unknown = "Capture both directions on both sides of the device, or have the configuration say what each port "
+                        "carries."}};
 
 }  // namespace parallax::detect

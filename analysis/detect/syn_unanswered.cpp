@@ -35,11 +35,11 @@ bool goes_on_unanswered(const LegState& leg) {
          std::any_of(leg.summary.history.begin(), end, [](char c) { return c == 'A' || c == 'D' || c == 'F'; });
 }
 
-// Neither answered nor refused, nor told.
+// Neither answered nor refused (an ICMP error refuses, too), nor told.
 bool is_open_question(const Connection& c) {
   const LegState& a = c.client_leg();
   return !c.evicted && a.has_syn() && !a.established && !a.syn_ack && !a.refused && !a.reset && !goes_on_unanswered(a) &&
-         !is_told(c) && !c.told.contains(FindingKind::syn_refused);
+         !is_told(c) && !c.told.contains(FindingKind::syn_refused) && icmp_refusal(a) == nullptr;
 }
 
 // What was told has been disproved: the answer came after all.
@@ -184,9 +184,11 @@ std::string sentence(const FindingGroup& group, const DetectorView& view) {
     case Where::Kind::beyond: {
       const uint64_t others = group.server ? view.knowledge.answers_of(group.server->point, group.server->end) : 0;
       const std::string remark =
-          others == 0 ? words.remark
-                      : " The port answered " + plural(others, "other") +
-                            ": silence instead of a RST points to a filter on the server's host or beyond " + words.first + ".";
+          others == 0
+              ? words.remark
+              : " The port answered " + plural(others, "other") +
+                    ": silence instead of a RST points to a full accept queue, or to a filter on the server's host or beyond " +
+                    words.first + ".";
       return words.connections + " got no answer to " + syns + " that passed " + words.first + "." + remark +
              view.opened_from.remark_for(group, view.options.path);
     }
@@ -217,16 +219,17 @@ const Detector syn_unanswered = {
     .due_ns = due_ns,
     .look = look,
     .sentence = sentence,
-    .page = {
-        .means = "A client's SYNs got no answer: neither a SYN-ACK nor a RST, nor an ICMP error that refuses them.",
-        .needs = "The SYNs at the client's side. Who dropped them is said where the points on both sides of a device cover the "
+    .page = {.means = "A client's SYNs got no answer: neither a SYN-ACK nor a RST, nor an ICMP error that refuses them.",
+             .needs =
+                 "The SYNs at the client's side. Who dropped them is said where the points on both sides of a device cover the "
                  "time, and beyond the last point where it covers the time in which the answer should have come.",
-        .errs = "A server may answer by a path that is not watched.",
-        .next = {},
-        .next_between = "Look at the device's rules and logs for that address and port.",
-        .next_beyond = "Look at the server's host firewall, and at what stands between that point and the server; a port that "
-                       "answers others filters this client.",
-        .next_unknown = "Capture both directions on both sides of the device, or have the configuration say what each port "
-                        "carries."}};
+             .errs = "A server may answer by a path that is not watched.",
+             .next = {},
+             .next_between = "Look at the device's rules and logs for that address and port.",
+             .next_beyond =
+                 "Look at the server's host: whether it is up, its accept queue (on Linux: nstat -az TcpExtListenOverflows) and "
+                 "its firewall; then at what stands between that point and the server.",
+             .next_unknown = "Capture both directions on both sides of the device, or have the configuration say what each port "
+                             "carries."}};
 
 }  // namespace parallax::detect

@@ -28,6 +28,7 @@ struct Pending {
   bool again : 1;         // what it says had left before
   bool repeats : 1;       // its sender sends again: bytes that had entered before, or after it these, or such before them
   bool checksum_fits : 1;
+  bool is_next : 1;     // by its IP ID it is what its sender sent after what had left before
   uint32_t covered_us;  // how long after it had entered the first of those copies left; 0: none has
 
   // Sighting, PairSighting.
@@ -54,6 +55,7 @@ struct Pending {
         again(false),
         repeats(false),
         checksum_fits(parallax::checksum_fits(s)),
+        is_next(false),
         covered_us(0) {}
   Pending() = default;
 

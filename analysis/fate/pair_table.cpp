@@ -212,6 +212,17 @@ bool PairTable::overdue(const Pair& pair, const Pending& in, const Pending& out)
          pair_wait::kLeastNs + pair_wait::kTransitMargin * longest_ns + in.stamp_uncertainty_ns + out.stamp_uncertainty_ns;
 }
 
+// What a sender numbers in a row and the device leaves alone: this one comes next, or a few after it, so that it is no copy of
+// what left before, and nothing that the device has numbered.
+bool PairTable::is_next_of(const Pair& pair, Side sender, const Pending& out) const {
+  constexpr uint16_t kAheadMost = 64;
+  const uint16_t last = pair.half[sender].left_ip_id;
+  if (!pair.ip_id_kept || (pair.changes & bit(DeviceChange::ip_id)) || out.ip_id == 0 || last == 0) return false;
+  if (out.ttl != pair.half[sender].left_ttl) return false;
+  const auto ahead = static_cast<uint16_t>(out.ip_id - last);
+  return ahead > 0 && ahead <= kAheadMost;
+}
+
 // Of several copies the one with the same IP ID; without IDs the newest that had entered by then.
 PairTable::Found PairTable::find_copy(const Pair& pair, Side sender, const Pending& out) const {
   Found best;
@@ -246,7 +257,9 @@ PairTable::Found PairTable::find_copy(const Pair& pair, Side sender, const Pendi
   }
   const bool known = pair.offset[sender].known();
   if (known && out.data && !pair.datagrams && !found.others && cover(pair, sender, out)) return;
-  wait(pair, sender, pair.half[sender].early, out);
+  Pending early = out;
+  early.is_next = is_next_of(pair, sender, out);
+  wait(pair, sender, pair.half[sender].early, early);
   if (!known) [[unlikely]]
     learn(pair, sender, out, false);
 }
@@ -316,6 +329,8 @@ void PairTable::matched(Pair& pair, Side sender, const Pending& in, const Pendin
     pair.ip_id_kept = true;
   }
   ++pair.half[sender].matched;
+  pair.half[sender].left_ip_id = out.ip_id;
+  pair.half[sender].left_ttl = out.ttl;
   count_transit(pair, sender, in, out);
   if (in.data && !pair.datagrams) note_changes(pair, sender, in, out);
   if (pair.datagrams) [[unlikely]]

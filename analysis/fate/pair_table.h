@@ -173,6 +173,8 @@ class PairTable {
     bool has_end : 1 = false;
     bool overlaps : 1 = false;  // of what waits in `entered`, some may be of the same bytes
     bool holds : 1 = false;     // among the notes there may be some of pair_note::kHeld
+    uint16_t left_ip_id = 0;    // of the last that was seen on both sides, as it left
+    uint8_t left_ttl = 0;       // the same
   };
   static_assert(sizeof(Half) == 64);
   struct alignas(64) Pair {
@@ -279,6 +281,7 @@ class PairTable {
   };
   // The copy in `entered` that `out` is.
   Found find_copy(const Pair& pair, Side sender, const Pending& out) const;
+  bool is_next_of(const Pair& pair, Side sender, const Pending& out) const;
   bool overdue(const Pair& pair, const Pending& in, const Pending& out) const;
   bool cover(Pair& pair, Side sender, const Pending& out);
   void matched(Pair& pair, Side sender, const Pending& in, const Pending& out);

@@ -197,7 +197,8 @@ AbsenceProof PairTable::absence_of(Pair& pair, Side sender, const Pending& in, i
   proof.unless(has_begun && !sensor_.shows_later_fragments(leaves, to), Doubt::may_be_hidden);
   proof.unless(pair.clocks_apart || (reset && nothing_matched(pair)), Doubt::clock_uncertain);
   // Acknowledged by the receiver, though no copy of it was seen leaving: then it did leave, and the sensor missed it.
-  const bool takes_numbers = in.data || in.has(tcp_flag::fin);
+  const bool is_answer = in.has(tcp_flag::syn) && in.has(tcp_flag::ack);  // to a SYN alone a device may answer
+  const bool takes_numbers = in.data || in.has(tcp_flag::fin) || is_answer;
   proof.unless(takes_numbers && !in.covered && is_acknowledged(pair, sender, in.end()), Doubt::acknowledged);
   // What else was missing there at about that time is the sensor's as likely as the device's.
   int64_t& missed_ns = pair.missed_ns[opposite(sender)];
@@ -431,6 +432,7 @@ void PairTable::decide_injected(Pair& pair, Side sender, const Pending& out, int
       is_in_time(pair, sender, out) && !pair.clocks_apart && !nothing_matched(pair))
     count_missed(pair, sender, enters, out.order_ns);
   if (!proof.holds_for_all()) return leave_unexplained(pair, sender, proof.doubt());
+  if (out.is_next) return leave_unexplained(pair, sender, Doubt::not_covered);
   ++pair.injected[sender];
   counters_of(pair, sender).injected.add();
   if (out.again) return hold_copy(pair, sender, pair_note::kProved, out);

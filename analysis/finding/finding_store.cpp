@@ -215,6 +215,8 @@ uint64_t FindingStore::observe(const Observation& o) {
   ranks_of(record.kind).erase(rank_of(record));
   if (record.count > 0) record.state = FindingState::updated;
   record.count += o.count;
+  // Of those that are as severe the first remark is kept.
+  if (*o.severity > record.severity || (*o.severity == record.severity && group.remark.empty())) group.remark = o.remark;
   record.severity = std::max(record.severity, *o.severity);
   group.attempts += o.attempts;
   group.proved += o.proved;
@@ -247,7 +249,6 @@ uint64_t FindingStore::observe(const Observation& o) {
   group.take_sizes(o.sizes);
   group.take_duration(o.duration_ns);
   note_related(record, o.related_id);
-  if (group.remark.empty()) group.remark = o.remark;
   ranks_of(record.kind).insert(rank_of(record));
   put_off_end(group);
   changed(group);

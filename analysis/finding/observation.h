@@ -63,7 +63,7 @@ struct Observation {
   Doubt doubt = Doubt::none;         // why nobody is accused
   std::vector<Absence> absences;     // that it rests on: of all, or
   bool rests_on_any = false;         // of each for itself
-  std::string remark;                // one sentence more; the first one is kept
+  std::string remark;                // one sentence more; of the most severe ones the first is kept
 };
 
 }  // namespace parallax

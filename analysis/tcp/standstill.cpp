@@ -40,14 +40,19 @@ bool is_told(const StandstillMark& mark) {
   return mark.times >= least && mark.length_ns() >= kToldMs * kMillisecondNs;
 }
 
+// It holds the first byte that the peer has not acknowledged.
+bool is_what_is_wanted(const LegHot& hot, const Sighting& s, Side from) {
+  const Side peer = opposite(from);
+  return s.payload_length > 0 && (hot.seen & leg_seen::max_ack[peer]) && sequence_at_or_before(s.seq, hot.max_ack[peer]) &&
+         sequence_before(hot.max_ack[peer], s.seq + s.payload_length);
+}
+
 // The earliest data that the peer has not acknowledged, once more. While the peer's window is closed it is a probe, and a peer
 // that has closed waits for nothing.
 bool is_earliest_again(const TcpFlow& flow, const LegHot& hot, const Sighting& s, Side from, uint32_t labels) {
-  const Side peer = opposite(from);
-  if (s.payload_length == 0 || (labels & bit(PacketLabel::spurious_retransmission)) || !(hot.seen & leg_seen::max_ack[peer]) ||
-      flow.standstill.half[peer].is_closed || flow.standstill.half[peer].has_fin)
-    return false;
-  return sequence_at_or_before(s.seq, hot.max_ack[peer]) && sequence_before(hot.max_ack[peer], s.seq + s.payload_length);
+  const Half& peer = flow.standstill.half[opposite(from)];
+  return is_what_is_wanted(hot, s, from) && !(labels & bit(PacketLabel::spurious_retransmission)) && !peer.is_closed &&
+         !peer.has_fin;
 }
 
 void note_again(TcpFlow& flow, const LegHot& hot, const Sighting& s, Side from, uint32_t sent_us) {
@@ -62,7 +67,8 @@ void note_again(TcpFlow& flow, const LegHot& hot, const Sighting& s, Side from, 
   own.again_ms = now_ms;
 }
 
-void note_window(TcpFlow& flow, const Sighting& s, Side from, uint32_t labels, std::optional<StandstillMark>& ended) {
+void note_window(TcpFlow& flow, const LegHot& hot, const Sighting& s, Side from, uint32_t labels,
+                 std::optional<StandstillMark>& ended) {
   Half& own = flow.standstill.half[from];
   if (own.is_closed && s.window != 0) {
     ended = window_closed(own, from, s.time_ns, StandstillEnd::over);
@@ -74,7 +80,8 @@ void note_window(TcpFlow& flow, const Sighting& s, Side from, uint32_t labels, s
   }
   Half& peer = flow.standstill.half[opposite(from)];
   constexpr uint32_t probe = bit(PacketLabel::zero_window_probe) | bit(PacketLabel::keep_alive);
-  if (peer.is_closed && (labels & probe)) count(peer.probes);
+  // A window that is taken back leaves data sent in vain, which serves as a probe each time that it is sent again (Linux).
+  if (peer.is_closed && ((labels & probe) || is_what_is_wanted(hot, s, from))) count(peer.probes);
 }
 
 void note_keep_alive(Standstill& all, const Sighting& s, Side from, uint32_t labels) {
@@ -88,10 +95,13 @@ void note_keep_alive(Standstill& all, const Sighting& s, Side from, uint32_t lab
 std::optional<StandstillMark> end_by_reset(TcpFlow& flow, const Sighting& s, Side from) {
   const StandstillEnd end = from == Side::client ? StandstillEnd::reset_by_client : StandstillEnd::reset_by_server;
   std::optional<StandstillMark> longest;
+  const auto consider = [&longest](const StandstillMark& mark) {
+    if (is_told(mark) && (!longest || mark.length_ns() > longest->length_ns())) longest = mark;
+  };
   for (const Side side : kSides) {
     Half& half = flow.standstill.half[side];
-    if (half.times > 0) longest = in_vain(half, side, s.time_ns, end);
-    if (half.is_closed && !longest) longest = window_closed(half, side, s.time_ns, end);
+    if (half.times > 0) consider(in_vain(half, side, s.time_ns, end));
+    if (half.is_closed) consider(window_closed(half, side, s.time_ns, end));
     half.times = 0;
     half.is_closed = false;
   }
@@ -115,7 +125,7 @@ std::optional<StandstillMark> take(TcpFlow& flow, LegHot& hot, const Sighting& s
   if (s.tcp_flags & tcp_flag::rst) {
     ended = end_by_reset(flow, s, from);
   } else {
-    note_window(flow, s, from, labels, ended);
+    note_window(flow, hot, s, from, labels, ended);
     const Side peer = opposite(from);
     Half& waiting = flow.standstill.half[peer];
     if (waiting.times > 0 && (s.tcp_flags & tcp_flag::ack) && sequence_before(waiting.acked, hot.max_ack[from])) {

@@ -147,7 +147,8 @@ struct RxWorker::Lane {
   }
 };
 
-RxWorker::RxWorker(std::vector<RxPort> ports, RxWorkerOptions options) : options_(std::move(options)) {
+RxWorker::RxWorker(std::vector<RxPort> ports, RxWorkerOptions options)
+    : options_(std::move(options)), filters_(options_.filters) {
   const size_t workers = ports.empty() ? 1 : ports.front().channel->rings.size();
   live_staging_ = std::make_unique<Staging>(workers);
   for (RxPort& port : ports) lanes_.push_back(std::make_unique<Lane>(std::move(port), *live_staging_));
@@ -323,18 +324,24 @@ bool RxWorker::dropped_on_purpose(DropStage stage, Lane& lane, const RawPacket& 
 
 // Writes packets to the spool, and says whether the analysis wants them.
 bool RxWorker::filter(Lane& lane, const RawPacket& packet) {
-  if (options_.spool != nullptr && (options_.spool_filter == nullptr || options_.spool_filter->matches(packet))) {
+  if (options_.spool != nullptr && (filters_.spool == nullptr || filters_.spool->matches(packet))) {
     options_.spool->append(lane.index, packet);
   }
-  if (options_.analysis_filter == nullptr || options_.analysis_filter->matches(packet)) return true;
+  if (filters_.analysis == nullptr || filters_.analysis->matches(packet)) return true;
   lane.channel.counters.filtered.add();
-  if (options_.analysis_filter->misjudges(packet, options_.key_from)) hide(lane, packet);
+  if (filters_.analysis->misjudges(packet, options_.key_from)) hide(lane, packet);
   return false;
+}
+
+void RxWorker::set_filters(const PacketFilters& filters, int64_t changed_ns, bool analysis_changes) {
+  filters_ = filters;
+  if (!analysis_changes) return;
+  for (const auto& lane : lanes_) lane->channel.outages.add({OutageCause::filter_set, changed_ns, changed_ns + kFilterSettlesNs});
 }
 
 void RxWorker::take_burst(Lane& lane, size_t count) {
   const bool hooked = static_cast<bool>(options_.drop_hook);
-  const bool filtered = options_.spool != nullptr || options_.analysis_filter != nullptr;
+  const bool filtered = options_.spool != nullptr || filters_.analysis != nullptr;
   const bool is_file = lane.is_file;
   uint64_t packets = 0, bytes = 0;
   for (size_t i = 0; i < count; ++i) {

@@ -31,12 +31,17 @@ struct RxPort {
   std::unique_ptr<PacketSource> source;
 };
 
+// Of which packets what takes; null: of all. They outlive the worker, or its next ones.
+struct PacketFilters {
+  const FlowFilter* analysis = nullptr;
+  const FlowFilter* spool = nullptr;
+};
+
 struct RxWorkerOptions {
-  const FlowFilter* analysis_filter = nullptr;  // null: everything; outlives the worker
-  const FlowFilter* spool_filter = nullptr;     // null: everything; outlives the worker
-  PacketSink* spool = nullptr;                  // null: no spool; outlives the worker
-  KeyFrom key_from = KeyFrom::nothing;          // what of the outer headers is part of a leg's identity
-  DropHook drop_hook = {};                      // tests only
+  PacketFilters filters = {};
+  PacketSink* spool = nullptr;          // null: no spool; outlives the worker
+  KeyFrom key_from = KeyFrom::nothing;  // what of the outer headers is part of a leg's identity
+  DropHook drop_hook = {};              // tests only
 };
 
 class RxWorker : public Pollable {
@@ -54,6 +59,11 @@ class RxWorker : public Pollable {
   bool poll_burst();
   // All sources have ended and all their sightings are in the rings.
   bool finished() const override;
+
+  // Called by the thread that polls, between two polls. Where the analysis gets other packets than before, what it lacks within
+  // [changed_ns, changed_ns + kFilterSettlesNs] is held against nobody: other workers change theirs a little earlier or later.
+  static constexpr int64_t kFilterSettlesNs = 1'000'000'000;
+  void set_filters(const PacketFilters& filters, int64_t changed_ns, bool analysis_changes);
 
   // For reports: by position in the constructor's list. Not while another thread polls.
   size_t port_count() const { return lanes_.size(); }
@@ -85,6 +95,7 @@ class RxWorker : public Pollable {
   bool dropped_on_purpose(DropStage stage, Lane& lane, const RawPacket& packet);
 
   const RxWorkerOptions options_;
+  PacketFilters filters_;
   std::vector<std::unique_ptr<Lane>> lanes_;
   std::unique_ptr<Staging> live_staging_;  // live ports hold nothing over, so that they share one
   std::array<RawPacket, kBurst> burst_;

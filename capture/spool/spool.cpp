@@ -21,11 +21,12 @@ constexpr uint32_t kIdleUs = 2000;
 // Fills in what is left to choose. Error: a value that cannot be.
 Result<SpoolOptions> effective(SpoolOptions options) {
   if (options.directory.empty()) return Error{"spool.directory is empty"};
-  if (options.size < kSpoolSizeMin) {
-    return Error{"spool.size is " + std::to_string(options.size) + " bytes; at least " + std::to_string(kSpoolSizeMin)};
+  if (options.limits.size < kSpoolSizeMin) {
+    return Error{"spool.size is " + std::to_string(options.limits.size) + " bytes; at least " + std::to_string(kSpoolSizeMin)};
   }
-  if (options.file_size == 0) options.file_size = std::clamp(options.size / kDefaultFiles, kFileSizeMin, kDefaultFileSizeMax);
-  if (options.file_size < kFileSizeMin || options.file_size > kFileSizeMax || options.file_size > options.size / 2) {
+  if (options.file_size == 0)
+    options.file_size = std::clamp(options.limits.size / kDefaultFiles, kFileSizeMin, kDefaultFileSizeMax);
+  if (options.file_size < kFileSizeMin || options.file_size > kFileSizeMax || options.file_size > options.limits.size / 2) {
     return Error{"spool.file_size is " + std::to_string(options.file_size) + " bytes; at least " + std::to_string(kFileSizeMin) +
                  ", at most half of spool.size, and at most " + std::to_string(kFileSizeMax)};
   }
@@ -102,13 +103,21 @@ void Spool::stop() {
 
 const PollThread& Spool::thread() const { return *impl_->thread; }
 
+std::string Spool::set_limits(const SpoolLimits& limits) {
+  if (limits.size / 2 < impl_->options.file_size)
+    return "spool.size is " + std::to_string(limits.size) + " bytes, less than two of its files of " +
+           std::to_string(impl_->options.file_size) + " bytes; smaller ones need a restart";
+  impl_->writer->set_limits(limits);
+  return {};
+}
+
 SpoolStatus Spool::status() const {
   SpoolStatus status;
   const SpoolDirectory::Totals totals = impl_->directory->totals();
   const SpoolWriter::Counters& counters = impl_->writer->counters();
   status.directory = impl_->options.directory;
   status.bytes = totals.bytes;
-  status.limit_bytes = impl_->options.size;
+  status.limit_bytes = impl_->writer->limits().size;
   status.files = totals.files;
   if (totals.packets > 0) {
     status.oldest_packet_ns = totals.first_ns;
@@ -119,8 +128,8 @@ SpoolStatus Spool::status() const {
   status.dropped_packets = counters.packets_dropped.get();
   for (const auto& lane : impl_->lanes) status.dropped_packets += lane->dropped();
   status.write_errors = counters.write_errors.get();
-  status.max_age_ns = impl_->options.max_age_ns;
-  status.min_free = impl_->options.min_free;
+  status.max_age_ns = impl_->writer->limits().max_age_ns;
+  status.min_free = impl_->writer->limits().min_free;
   status.free_bytes = impl_->writer->free_bytes();
   status.removals = impl_->directory->removals();
   status.error = impl_->writer->error();

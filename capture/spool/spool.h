@@ -32,12 +32,17 @@ struct SpoolPort {
   LinkType link_type = LinkType::ethernet;
 };
 
+// What may be changed while it runs.
+struct SpoolLimits {
+  uint64_t size = 0;       // of all files together; at least kSpoolSizeMin
+  int64_t max_age_ns = 0;  // of a packet, by its stamp and the system's clock; 0: any
+  uint64_t min_free = 0;   // of the disk, for its other users
+};
+
 struct SpoolOptions {
   std::string directory;
-  uint64_t size = 0;                        // of all files together; at least kSpoolSizeMin
-  uint64_t file_size = 0;                   // of one file; 0: a 64th of size, but 1 MiB to 1 GiB
-  int64_t max_age_ns = 0;                   // of a packet, by its stamp and the system's clock; 0: any
-  uint64_t min_free = 0;                    // of the disk, for its other users
+  SpoolLimits limits;
+  uint64_t file_size = 0;                   // of one file; 0: a 64th of limits.size, but 1 MiB to 1 GiB
   bool require_mount = false;               // the directory is the root of a mounted file system, and is never made
   uint32_t snaplen = 256;                   // bytes kept of each packet
   size_t lanes = 1;                         // one for each rx worker
@@ -90,6 +95,9 @@ class Spool {
   void stop();
   // That of the writer, for whoever watches over threads.
   const PollThread& thread() const;
+
+  // Any thread; they hold within a second. Empty, or why they cannot be set.
+  std::string set_limits(const SpoolLimits& limits);
 
   SpoolStatus status() const;
   // What has been removed since it was last asked: for one caller, which tells it.

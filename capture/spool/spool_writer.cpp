@@ -35,6 +35,9 @@ bool disk_full(int error) { return error == ENOSPC || error == EDQUOT; }
 SpoolWriter::SpoolWriter(const SpoolOptions& options, const std::vector<SpoolPort>& ports, SpoolDirectory& directory,
                          const std::vector<std::unique_ptr<SpoolLane>>& lanes)
     : options_(options),
+      size_(options.limits.size),
+      min_free_(options.limits.min_free),
+      max_age_ns_(options.limits.max_age_ns),
       ports_(ports),
       directory_(directory),
       lanes_(lanes),
@@ -94,12 +97,12 @@ void SpoolWriter::look_after_directory(Clock::time_point now) {
 }
 
 void SpoolWriter::keep_age() {
-  if (options_.max_age_ns == 0) return;
+  const int64_t max_age_ns = limits().max_age_ns;
+  if (max_age_ns == 0) return;
   const int64_t now_ns = utc_ns();
   const SpoolFileIndex& current = directory_.current_index();
-  if (fd_ >= 0 && current.packets > 0 && current.first_ns < now_ns - options_.max_age_ns / kFilesOfAge) finish_file();
-  if (const Result<bool> removed = directory_.remove_older_than(now_ns - options_.max_age_ns); !removed)
-    failed(removed.error(), 0);
+  if (fd_ >= 0 && current.packets > 0 && current.first_ns < now_ns - max_age_ns / kFilesOfAge) finish_file();
+  if (const Result<bool> removed = directory_.remove_older_than(now_ns - max_age_ns); !removed) failed(removed.error(), 0);
 }
 
 bool SpoolWriter::poll_lane(size_t number, bool flush) {
@@ -186,7 +189,7 @@ bool SpoolWriter::make_room(uint64_t bytes) {
 }
 
 bool SpoolWriter::keep_size(uint64_t bytes) {
-  while (directory_.totals().bytes + bytes > options_.size) {
+  while (directory_.totals().bytes + bytes > limits().size) {
     if (!remove_oldest(SpoolRemovalReason::size)) return directory_.totals().files <= (fd_ >= 0 ? 1u : 0u);
   }
   return true;
@@ -194,10 +197,14 @@ bool SpoolWriter::keep_size(uint64_t bytes) {
 
 // Others may take the disk meanwhile: then the spool gives way, file by file, and at last drops packets.
 bool SpoolWriter::keep_free(uint64_t bytes) {
-  if (options_.min_free == 0) return true;
+  const uint64_t min_free = limits().min_free;
+  if (min_free == 0) {
+    space_fault_.clear();
+    return true;
+  }
   while (true) {
     const uint64_t free = directory_.free_bytes();
-    if (free >= options_.min_free && free - options_.min_free >= bytes) {
+    if (free >= min_free && free - min_free >= bytes) {
       space_fault_.clear();
       return true;
     }
@@ -206,7 +213,7 @@ bool SpoolWriter::keep_free(uint64_t bytes) {
     file_size_ = std::clamp(directory_.totals().bytes / 8, std::min(kFileSizeMin, options_.file_size), file_size_);
     if (now >= next_removal_ && fd_ >= 0 && file_bytes_ >= file_size_ && directory_.totals().files == 1) finish_file();
     if (now < next_removal_ || !remove_oldest(SpoolRemovalReason::min_free)) {
-      space_fault_.raise(named("less than spool.min_free (" + std::to_string(options_.min_free) + " bytes) is free on its disk"));
+      space_fault_.raise(named("less than spool.min_free (" + std::to_string(min_free) + " bytes) is free on its disk"));
       return false;
     }
     // A reader may hold the file open, and some file systems take their time.

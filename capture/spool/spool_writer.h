@@ -43,6 +43,15 @@ class SpoolWriter : public Pollable {
   // Any thread.
   const Counters& counters() const { return counters_; }
   uint64_t free_bytes() const { return free_bytes_.load(std::memory_order_relaxed); }  // of the disk, when last looked at
+  SpoolLimits limits() const {
+    return {size_.load(std::memory_order_relaxed), max_age_ns_.load(std::memory_order_relaxed),
+            min_free_.load(std::memory_order_relaxed)};
+  }
+  void set_limits(const SpoolLimits& limits) {
+    size_.store(limits.size, std::memory_order_relaxed);
+    max_age_ns_.store(limits.max_age_ns, std::memory_order_relaxed);
+    min_free_.store(limits.min_free, std::memory_order_relaxed);
+  }
   std::string error() const;  // what keeps it from writing, or did a moment ago; empty: nothing
 
  private:
@@ -69,7 +78,9 @@ class SpoolWriter : public Pollable {
   void failed(const std::string& what, int error);
   std::string named(const std::string& what) const;  // with the directory that it happened in
 
-  const SpoolOptions options_;
+  const SpoolOptions options_;  // its limits are those of the start
+  std::atomic<uint64_t> size_, min_free_;
+  std::atomic<int64_t> max_age_ns_;
   const std::vector<SpoolPort> ports_;
   SpoolDirectory& directory_;
   const std::vector<std::unique_ptr<SpoolLane>>& lanes_;

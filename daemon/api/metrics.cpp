@@ -307,6 +307,12 @@ void add_sensor(Page& page, const SensorState& state) {
   page.add({}, static_cast<double>(state.time_uncertainty_ns()) / kNsPerSecond);
   page.open("start_timestamp_seconds", MetricType::Gauge, "Unix time at which the daemon started.");
   page.add({}, static_cast<double>(state.started_ns) / kNsPerSecond);
+  page.open("config_last_reload_successful", MetricType::Gauge,
+            "1 where the configuration that was read last is in effect; 0 where it was refused.");
+  page.add({}, state.configured->last_was_taken ? 1 : 0);
+  page.open("config_last_reload_success_timestamp_seconds", MetricType::Gauge,
+            "Unix time at which the configuration that is in effect was read.");
+  page.add({}, static_cast<double>(state.configured->taken_ns) / kNsPerSecond);
 }
 
 class SensorCollectable : public prometheus::Collectable {

@@ -186,7 +186,9 @@ Ladder ladder_of(const ConnectionRecord& connection, const std::vector<const Pac
     const size_t lane = lanes.lane_of(*packet);
     LadderSighting sighting{
         .time_ns = packet->time_ns, .frame = packet->frame, .labels = packet->labels, .packet = frame->second};
-    const Side from = sender_of(connection.legs[packet->leg_index], frame->second);
+    // An ICMP error has the addresses and the number of what it quotes, and goes to whoever sent that.
+    const Side of = sender_of(connection.legs[packet->leg_index], frame->second);
+    const Side from = frame->second.has(SightingFlag::icmp_quote) ? opposite(of) : of;
     size_t at = ladder.steps.size();
     if (packet->packet_id != 0) at = step_of.try_emplace(packet->packet_id, at).first->second;
     if (at < ladder.steps.size() && ladder.steps[at].sightings[lane]) at = ladder.steps.size();  // shown twice by its point
@@ -195,7 +197,7 @@ Ladder ladder_of(const ConnectionRecord& connection, const std::vector<const Pac
     LadderStep& step = ladder.steps[at];
     const auto elsewhere =
         std::find_if(step.sightings.begin(), step.sightings.end(), [](const auto& s) { return s.has_value(); });
-    numbers.set(sighting, packet->leg_index, from, elsewhere == step.sightings.end() ? nullptr : &**elsewhere);
+    numbers.set(sighting, packet->leg_index, of, elsewhere == step.sightings.end() ? nullptr : &**elsewhere);
     step.sightings[lane] = sighting;
     step.decisive |= (packet->labels & labels) || decisive.contains({packet->port, packet->frame});
   }

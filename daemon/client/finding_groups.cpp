@@ -26,14 +26,15 @@ auto weight_of(const FindingsAlike& group) {
                          group.time_lost_seconds(), group.count());
 }
 
+bool is_told_by_cause(const v1::Finding& finding) {
+  return finding.kind() == v1::FINDING_KIND_STALLED_CONNECTION && finding.severity() == v1::SEVERITY_INFO;
+}
+
 }  // namespace
 
 bool is_certain(const v1::Finding& finding) { return finding.confidence() >= 0.5; }
 
-double own_time_lost_seconds(const v1::Finding& finding) {
-  const bool is_told_by_cause = finding.kind() == v1::FINDING_KIND_STALLED_CONNECTION && finding.severity() == v1::SEVERITY_INFO;
-  return is_told_by_cause ? 0 : finding.time_lost_seconds();
-}
+double own_time_lost_seconds(const v1::Finding& finding) { return is_told_by_cause(finding) ? 0 : finding.time_lost_seconds(); }
 
 uint64_t FindingsAlike::count() const {
   uint64_t count = 0;
@@ -69,8 +70,9 @@ std::string_view FindingsAlike::next_step() const {
 std::string heading_words(const FindingsAlike& group) {
   const v1::Finding& first = group.first();
   const double lost = group.time_lost_seconds();
-  return fmt::format("{}; by: {}; {}{}{}", where_text(first.where()), word(first.origin()),
-                     plural(group.count(), "time", "times"),
+  // The cause is told by another, with its place and its name.
+  const std::string by = is_told_by_cause(first) ? "follows from another" : "by: " + word(first.origin());
+  return fmt::format("{}; {}; {}{}{}", where_text(first.where()), by, plural(group.count(), "time", "times"),
                      group.findings.size() > 1 ? fmt::format(" in {} findings", group.findings.size()) : "",
                      lost > 0 ? fmt::format("; {} lost", duration_text(lost)) : "");
 }

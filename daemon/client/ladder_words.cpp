@@ -6,6 +6,7 @@
 #include <array>
 #include <utility>
 
+#include "analysis/model/icmp_error.h"
 #include "analysis/model/model.h"
 #include "daemon/client/report_words.h"
 #include "daemon/message/text_table.h"
@@ -169,6 +170,10 @@ LadderSpan span_of(const LadderStep& step) {
 std::string packet_text(const LadderStep& step) {
   const LadderSighting& first = first_sighting(step);
   const Sighting& s = first.packet;
+  if (s.has(SightingFlag::icmp_quote)) {
+    const std::string about = s.protocol == ip_protocol::tcp ? fmt::format(" about seq {}", first.relative_seq) : "";
+    return text_of(icmp_error_of(s)) + about;
+  }
   if (s.protocol != ip_protocol::tcp) return fmt::format("{} bytes", s.payload_length);
   if (s.has(SightingFlag::later_fragment)) return fmt::format("fragment, {} bytes", s.payload_length);
   std::string text = flags_text(s.tcp_flags);

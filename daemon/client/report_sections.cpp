@@ -139,7 +139,7 @@ bool is_accused(const v1::Device& device, const Report& report) {
   const auto& findings = report.findings();
   return std::any_of(findings.begin(), findings.end(), [&](const v1::Finding& finding) {
     const auto& where = finding.where().between();
-    return finding.severity() >= v1::SEVERITY_WARNING && finding.origin() == v1::ORIGIN_DEVICE &&
+    return finding.severity() >= v1::SEVERITY_NOTICE && finding.origin() == v1::ORIGIN_DEVICE &&
            where.size() == device.between_size() && std::is_permutation(where.begin(), where.end(), device.between().begin());
   });
 }
@@ -172,8 +172,9 @@ std::string device_verdict(const v1::Device& device) {
   if (both.forwarded() == 0)
     return fmt::format("No packet was recognised on both sides of {}: nothing can be said about it.", name);
   const std::string transit = medians_text(device, ", median transit ");
-  const std::string thinned =
-      both.superseded() == 0 ? "" : fmt::format(", {} were superseded by later ones", count_text(both.superseded()));
+  const std::string thinned = both.superseded() == 0 ? ""
+                                                     : fmt::format(", {} did not and were covered by later acknowledgements",
+                                                                   count_text(both.superseded()));
   const std::string crossed =
       fmt::format("{} of {} packets crossed{}{}", count_text(both.forwarded()), count_text(both.entered()), thinned, transit);
   if (both.undecided() == 0) return capitalized(fmt::format("{} is not the cause: {}.", name, crossed));

@@ -75,9 +75,10 @@ std::string bytes_text(uint64_t bytes) {
 
 std::string duration_text(double seconds) {
   const double size = std::abs(seconds);
-  if (size < 1e-6) return fmt::format("{:.0f} ns", seconds * 1e9);
-  if (size < 1e-3) return fmt::format("{:.3g} us", seconds * 1e6);
-  if (size < 1) return fmt::format("{:.3g} ms", seconds * 1e3);
+  // Three digits, without a thousand of the smaller unit.
+  if (size < 999.5e-9) return fmt::format("{:.0f} ns", seconds * 1e9);
+  if (size < 999.5e-6) return fmt::format("{:.3g} us", seconds * 1e6);
+  if (size < 999.5e-3) return fmt::format("{:.3g} ms", seconds * 1e3);
   if (size < 60) return fmt::format("{:.1f} s", seconds);
   const auto whole = static_cast<long long>(seconds);
   if (size < 3600) return fmt::format("{} min {} s", whole / 60, std::abs(whole % 60));

@@ -35,8 +35,9 @@ LogLevel level_of(Severity severity) {
 
 }  // namespace
 
-ControlLoop::ControlLoop(Pipeline& pipeline)
+ControlLoop::ControlLoop(Pipeline& pipeline, std::function<void()> reload)
     : pipeline_(pipeline),
+      reload_(std::move(reload)),
       signals_(context_, SIGTERM, SIGINT, SIGHUP),
       port_watch_(pipeline.state().channels),
       told_(pipeline.state().channels.size()) {
@@ -80,7 +81,9 @@ void ControlLoop::wait_for_signal() {
   signals_.async_wait([this](const boost::system::error_code& error, int signal) {
     if (error) return;
     if (signal == SIGHUP) {
-      log_notice("SIGHUP: the configuration is not read again while running; restart parallaxd to apply a change");
+      ::sd_notify(0, "RELOADING=1");
+      reload_();
+      ::sd_notify(0, "READY=1");
       wait_for_signal();
       return;
     }

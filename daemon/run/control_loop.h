@@ -26,7 +26,8 @@ namespace parallax {
 
 class ControlLoop {
  public:
-  explicit ControlLoop(Pipeline& pipeline);
+  // `reload` is called on SIGHUP.
+  ControlLoop(Pipeline& pipeline, std::function<void()> reload);
 
   // Until SIGTERM or SIGINT, or until a thread of the pipeline fails: then false, and the log says which and why.
   bool run();
@@ -44,6 +45,7 @@ class ControlLoop {
   void log_losses();
 
   Pipeline& pipeline_;
+  const std::function<void()> reload_;
   boost::asio::io_context context_{1};
   boost::asio::signal_set signals_;
   std::list<boost::asio::steady_timer> timers_;

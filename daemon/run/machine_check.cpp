@@ -47,7 +47,7 @@ class MachineCheck {
 
   std::vector<MachineProblem> all() {
     ports();
-    filters();
+    for (MachineProblem& found : check_filters(config_)) problems_.push_back(std::move(found));
     cores();
     spool();
     memory();
@@ -75,7 +75,8 @@ class MachineCheck {
             unfit(field, fmt::format("port {}: there is no interface \"{}\" (but {})", name, device, interfaces()));
           break;
         case SourceKind::file:
-          if (::access(device.c_str(), R_OK) != 0) unfit(field, fmt::format("port {}: cannot read {}: {}", name, device, std::strerror(errno)));
+          if (::access(device.c_str(), R_OK) != 0)
+            unfit(field, fmt::format("port {}: cannot read {}: {}", name, device, std::strerror(errno)));
           break;
         case SourceKind::dpdk: {
           ++dpdk_ports_;
@@ -96,14 +97,6 @@ class MachineCheck {
       names += fmt::format("{}{}", names.empty() ? "" : ", ", i->if_name);
     if (all != nullptr) ::if_freenameindex(all);
     return names;
-  }
-
-  void filters() {
-    for (const auto& [field, expression] : {std::pair("filter.analysis", &config_.filter().analysis()),
-                                            std::pair("filter.spool", &config_.filter().spool())}) {
-      if (expression->empty()) continue;
-      if (const Result<FlowFilter> compiled = FlowFilter::compile(*expression); !compiled) add(Weight::wrong, field, compiled.error());
-    }
   }
 
   void cores() {
@@ -173,6 +166,17 @@ class MachineCheck {
 };
 
 }  // namespace
+
+std::vector<MachineProblem> check_filters(const v1::Config& config) {
+  std::vector<MachineProblem> problems;
+  for (const auto& [field, expression] :
+       {std::pair("filter.analysis", &config.filter().analysis()), std::pair("filter.spool", &config.filter().spool())}) {
+    if (expression->empty()) continue;
+    if (const Result<FlowFilter> compiled = FlowFilter::compile(*expression); !compiled)
+      problems.push_back({{field, fmt::format("{}: {}", field, compiled.error())}, Weight::wrong});
+  }
+  return problems;
+}
 
 std::vector<MachineProblem> check_machine(const v1::Config& config) { return MachineCheck(config).all(); }
 

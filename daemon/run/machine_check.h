@@ -1,5 +1,5 @@
-// Whether a configuration fits the machine: what the start would stumble over, found without opening, making or changing anything,
-// so that it can be asked beside a running daemon.
+// Whether a configuration fits the machine: what the start would stumble over, found without opening, making or changing
+// anything, so that it can be asked beside a running daemon.
 //
 // Called by the control thread before anything is opened.
 #pragma once
@@ -22,6 +22,8 @@ struct MachineProblem {
   Weight weight;
 };
 
+// Of the filters alone.
+std::vector<MachineProblem> check_filters(const v1::Config& config);
 // All that is found. REQUIRES: check_config() found nothing.
 std::vector<MachineProblem> check_machine(const v1::Config& config);
 

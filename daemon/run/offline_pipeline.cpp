@@ -32,7 +32,7 @@ OfflinePipeline::OfflinePipeline(std::vector<OfflineInput> inputs, EngineOptions
     ports.push_back({static_cast<PortIndex>(ports.size()), channels.back(), std::move(input.source)});
   }
   RxWorkerOptions rx_options;
-  rx_options.analysis_filter = filter;
+  rx_options.filters.analysis = filter;
   rx_options.key_from = key_from;
   rx_worker_ = std::make_unique<RxWorker>(std::move(ports), rx_options);
   engine_ = std::make_unique<Engine>(std::move(options), std::move(channels));

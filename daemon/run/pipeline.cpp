@@ -36,6 +36,10 @@ PortDirection direction_of(v1::PortDirection direction) {
   }
 }
 
+SpoolLimits spool_limits(const v1::SpoolConfig& config) {
+  return {config.size(), to_ns(config.max_age_seconds()), config.min_free()};
+}
+
 size_t rx_worker_count(const v1::Config& config) {
   return std::clamp<size_t>(config.workers().rx_count(), 1, std::max(1, config.ports_size()));
 }
@@ -95,6 +99,10 @@ bool Pipeline::Intake::poll() {
     closed_.store(true, std::memory_order_release);
     return false;
   }
+  if (const FilterChange* const change = change_.load(std::memory_order_acquire); change != nullptr) {
+    worker_.set_filters(change->filters, change->at_ns, change->analysis_changes);
+    change_.store(nullptr, std::memory_order_release);
+  }
   const bool worked = worker_.poll();
   if (worker_.finished()) closed_.store(true, std::memory_order_release);
   return worked;
@@ -151,31 +159,56 @@ bool Pipeline::open_ports(const v1::Config& config, std::string& error) {
   return true;
 }
 
-bool Pipeline::open_filters(const v1::Config& config, std::string& error) {
-  std::vector<LinkType> link_types;
-  for (const auto& source : sources_) link_types.push_back(source->link_type());
-  const auto compile = [&](const char* key, const std::string& expression, std::optional<FlowFilter>& filter) {
-    if (expression.empty()) return true;
-    Result<FlowFilter> compiled = FlowFilter::compile(expression, link_types);
-    if (!compiled) {
-      error = fmt::format("filter.{}: {}", key, compiled.error());
-      return false;
-    }
+std::string Pipeline::compile_filters(const v1::FilterConfig& config, Filters& filters) const {
+  const auto compile = [&](const char* key, const std::string& expression, std::optional<FlowFilter>& filter) -> std::string {
+    if (expression.empty()) return {};
+    Result<FlowFilter> compiled = FlowFilter::compile(expression, link_types_);
+    if (!compiled) return fmt::format("filter.{}: {}", key, compiled.error());
     filter = std::move(compiled.value());
-    return true;
+    return {};
   };
-  return compile("analysis", config.filter().analysis(), analysis_filter_) &&
-         compile("spool", config.filter().spool(), spool_filter_);
+  if (std::string error = compile("analysis", config.analysis(), filters.analysis); !error.empty()) return error;
+  return compile("spool", config.spool(), filters.spool);
+}
+
+bool Pipeline::open_filters(const v1::Config& config, std::string& error) {
+  for (const auto& source : sources_) link_types_.push_back(source->link_type());
+  filters_ = std::make_unique<Filters>();
+  error = compile_filters(config.filter(), *filters_);
+  return error.empty();
+}
+
+std::string Pipeline::reconfigure(const v1::Config& running, const v1::Config& next) {
+  auto filters = std::make_unique<Filters>();
+  if (std::string error = compile_filters(next.filter(), *filters); !error.empty()) return error;
+  if (spool_ != nullptr) {
+    if (std::string error = spool_->set_limits(spool_limits(next.spool())); !error.empty()) return error;
+  }
+  // Before the filters: what they keep away from then on is not to be taken for absent.
+  engine_->reconfigure(detector_settings(next), !next.filter().analysis().empty());
+  state_.spool_filtered = state_.spool_filtered || !next.filter().spool().empty();
+  const bool analysis_changes = running.filter().analysis() != next.filter().analysis();
+  if (analysis_changes || running.filter().spool() != next.filter().spool()) set_filters(std::move(filters), analysis_changes);
+  return {};
+}
+
+void Pipeline::set_filters(std::unique_ptr<Filters> filters, bool analysis_changes) {
+  const FilterChange change{filters->both(), clock_.now_ns(), analysis_changes};
+  for (const auto& intake : intakes_) intake->change(&change);
+  // The workers poll every few milliseconds; one that does not is told of by the watchdog, and until then nothing goes on here.
+  const auto is_set = [this] {
+    return std::all_of(intakes_.begin(), intakes_.end(), [](const auto& intake) { return intake->has_changed(); });
+  };
+  while (!wait_until(is_set, kCloseTimeout)) log_warning("reload: an rx worker does not take its filters");
+  filters_ = std::move(filters);
 }
 
 bool Pipeline::open_spool(const v1::Config& config, const std::optional<ServiceUser>& user, std::string& error) {
   if (config.spool().directory().empty()) return true;
   SpoolOptions options;
   options.directory = config.spool().directory();
-  options.size = config.spool().size();
+  options.limits = spool_limits(config.spool());
   options.file_size = config.spool().file_size();
-  options.max_age_ns = to_ns(config.spool().max_age_seconds());
-  options.min_free = config.spool().min_free();
   options.require_mount = config.spool().require_mount();
   options.snaplen = config.spool().snaplen();
   options.lanes = rx_worker_count(config);
@@ -236,9 +269,8 @@ void Pipeline::make_engine(const v1::Config& config) {
 
 bool Pipeline::make_rx_workers(const v1::Config& config, std::string& error) {
   RxWorkerOptions options;
-  options.analysis_filter = analysis_filter_ ? &*analysis_filter_ : nullptr;
+  options.filters = filters_->both();
   options.key_from = key_from(config.identity());
-  options.spool_filter = spool_filter_ ? &*spool_filter_ : nullptr;
   if (const char* const rule = std::getenv(kDropHookVariable); rule != nullptr) {
     std::vector<std::string> names;
     for (const auto& channel : channels_) names.push_back(channel->info.name);

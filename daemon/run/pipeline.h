@@ -50,6 +50,9 @@ class Pipeline {
   // In the order of the flow; each stage reports to the log what it handled. Takes at most a few seconds.
   void stop();
 
+  // Sets what reload.h lets change, while packets flow. Empty, or why nothing was changed. REQUIRES: start() succeeded.
+  std::string reconfigure(const v1::Config& running, const v1::Config& next);
+
   const SensorState& state() const { return state_; }
   Spool* spool() { return spool_.get(); }  // null: there is none
   Clock& clock() { return clock_; }
@@ -61,7 +64,17 @@ class Pipeline {
   std::string failed_thread() const;
 
  private:
-  // An rx worker that can be told to take no more while its thread goes on with the analysis.
+  struct Filters {
+    std::optional<FlowFilter> analysis, spool;
+    PacketFilters both() const { return {analysis ? &*analysis : nullptr, spool ? &*spool : nullptr}; }
+  };
+  struct FilterChange {
+    PacketFilters filters;
+    int64_t at_ns;
+    bool analysis_changes;
+  };
+
+  // An rx worker that can be told to take no more while its thread goes on with the analysis, and to take other packets.
   class Intake : public Pollable {
    public:
     explicit Intake(RxWorker& worker) : worker_(worker) {}
@@ -69,17 +82,23 @@ class Pipeline {
     Rest rest() override { return closed() ? Rest{} : worker_.rest(); }
     bool finished() const override { return closed(); }
     void close() { closing_.store(true, std::memory_order_release); }
+    // At its next poll; `change` lives until has_changed().
+    void change(const FilterChange* change) { change_.store(change, std::memory_order_release); }
+    bool has_changed() const { return change_.load(std::memory_order_acquire) == nullptr || closed(); }
     // The worker is not, and will not be, in its poll(): it was told to close, or its files have ended.
     bool closed() const { return closed_.load(std::memory_order_acquire); }
 
    private:
     RxWorker& worker_;
     std::atomic<bool> closing_{false}, closed_{false};
+    std::atomic<const FilterChange*> change_{nullptr};
   };
 
   Pipeline() = default;
   bool open_ports(const v1::Config& config, std::string& error);
   bool open_filters(const v1::Config& config, std::string& error);
+  std::string compile_filters(const v1::FilterConfig& config, Filters& filters) const;  // empty, or why not
+  void set_filters(std::unique_ptr<Filters> filters, bool analysis_changes);
   bool open_spool(const v1::Config& config, const std::optional<ServiceUser>& user, std::string& error);
   bool make_rx_workers(const v1::Config& config, std::string& error);
   void make_engine(const v1::Config& config);
@@ -95,7 +114,8 @@ class Pipeline {
   std::vector<std::unique_ptr<PacketSource>> sources_;  // until the rx workers take them
   bool all_files_ = false;
   ThreadPlan plan_;
-  std::optional<FlowFilter> analysis_filter_, spool_filter_;
+  std::vector<LinkType> link_types_;  // of the sources
+  std::unique_ptr<Filters> filters_;
   std::unique_ptr<Spool> spool_;
   std::unique_ptr<Engine> engine_;
   std::vector<std::unique_ptr<RxWorker>> rx_workers_;

@@ -22,6 +22,12 @@ struct ApiCounters {
   std::atomic<uint64_t> watch_findings_dropped{0};  // over all watchers of findings: FindingWatch::dropped
 };
 
+// What became of the configuration since the start.
+struct ConfigState {
+  std::atomic<int64_t> taken_ns{0};        // when that which runs was read
+  std::atomic<bool> last_was_taken{true};  // what was read last
+};
+
 struct SensorState {
   std::string name;
   std::string version;
@@ -43,7 +49,8 @@ struct SensorState {
   }
   // How far a packet's time may be from when it passed, as the system's clock has it.
   int64_t time_uncertainty_ns() const { return stamp_uncertainty_ns() + (clock_uncertainty_ns ? clock_uncertainty_ns() : 0); }
-  bool spool_filtered = false;
+  std::atomic<bool> spool_filtered{false};  // now, or at some time since the start
+  std::shared_ptr<ConfigState> configured = std::make_shared<ConfigState>();
   const Spool* spool = nullptr;  // null: there is none
   std::shared_ptr<ApiCounters> api = std::make_shared<ApiCounters>();
 };

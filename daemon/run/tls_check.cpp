@@ -69,8 +69,8 @@ class TlsCheck {
     if (file == nullptr) return nullptr;
     Key found(PEM_read_PrivateKey(file.get(), nullptr, no_passphrase, nullptr));
     if (found == nullptr)
-      problem("tls_key", fmt::format("{} holds no private key in PEM form (-----BEGIN PRIVATE KEY-----), or one behind a passphrase",
-                                     path));
+      problem("tls_key",
+              fmt::format("{} holds no private key in PEM form (-----BEGIN PRIVATE KEY-----), or one behind a passphrase", path));
     return found;
   }
 

@@ -58,8 +58,6 @@ TEST_F(DaemonTest, AnalysesFilesAnswersAndStopsInOrder) {
   EXPECT_EQ(ask({"slice", "--finding", "999999"}, &out, &err), 1);
   EXPECT_TRUE(has(err, "there is no finding 999999")) << err;
 
-  daemon.signal(SIGHUP);
-  EXPECT_TRUE(daemon.wait_for_error_text("SIGHUP", 2s));
   const auto before = std::chrono::steady_clock::now();
   daemon.signal(SIGTERM);
   EXPECT_EQ(daemon.wait(kStopTimeout), 0) << daemon.err();

@@ -69,7 +69,7 @@ struct Pipeline {
       Result<FlowFilter> compiled = FlowFilter::compile(input.filter);
       if (!compiled.ok()) std::abort();
       filter = std::move(*compiled);
-      rx_options.analysis_filter = &*filter;
+      rx_options.filters.analysis = &*filter;
       options.filtered = true;
     }
     rx_options.drop_hook = input.drop_hook;

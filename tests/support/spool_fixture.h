@@ -47,7 +47,7 @@ inline std::vector<SpoolPort> two_spool_ports() {
 inline SpoolOptions small_spool(const std::string& directory) {
   SpoolOptions options;
   options.directory = directory;
-  options.size = kSpoolSizeMin;
+  options.limits.size = kSpoolSizeMin;
   options.file_size = 1 << 20;
   options.block_bytes = 64 << 10;
   options.lane_bytes = 1 << 20;

@@ -339,7 +339,7 @@ TEST(RxWorker, AnalysisAndSpoolHaveFiltersOfTheirOwn) {
   ASSERT_TRUE(spool.ok()) << spool.error();
   FakeSink sink;
   Bench bench;
-  bench.options = {.analysis_filter = &*analysis, .spool_filter = &*spool, .spool = &sink};
+  bench.options = {.filters = {&*analysis, &*spool}, .spool = &sink};
   FakeSource::State& state = bench.add_live();
   state.packets.push_back({1, udp_frame(7, 99)});
   state.packets.push_back({2, udp_frame(8, 53)});

@@ -258,7 +258,7 @@ TEST_F(SpoolFaults, FilesAreForOwnerAndGroupWhateverTheUmask) {
 
 TEST_F(SpoolFaults, NoPacketIsKeptForLongerThanTheAgeLimit) {
   SpoolOptions limited = options();
-  limited.max_age_ns = 3 * kSecond;
+  limited.limits.max_age_ns = 3 * kSecond;
   open(limited);
   const int64_t start_ns = now_ns();
   append(0, 100, start_ns);
@@ -282,8 +282,8 @@ TEST_F(SpoolFaults, TheSpoolGivesWayToOtherUsersOfItsDiskAndComesBack) {
   if (!disk) GTEST_SKIP() << kNeedsDisk;
   constexpr uint64_t kMinFree = 4 << 20;
   SpoolOptions limited = options();
-  limited.size = 64 << 20;
-  limited.min_free = kMinFree;
+  limited.limits.size = 64 << 20;
+  limited.limits.min_free = kMinFree;
   open(limited);
   uint64_t least_free = UINT64_MAX;
   for (uint64_t i = 0; i < 100; ++i) {  // 15 MB

@@ -13,7 +13,7 @@ TEST(SpoolStress, TwoLanesAWriterAndReadersAgreeOnEveryPacket) {
   SpoolOptions options = small_spool(directory.path());
   options.lanes = 2;
   options.lane_bytes = 256 << 10;  // few blocks: drops must happen, too
-  options.size = 8 << 20;
+  options.limits.size = 8 << 20;
   auto opened = Spool::open(options, two_spool_ports());
   ASSERT_TRUE(opened) << opened.error();
   Spool& spool = **opened;
@@ -39,7 +39,7 @@ TEST(SpoolStress, TwoLanesAWriterAndReadersAgreeOnEveryPacket) {
     EXPECT_EQ(back.damaged, 0u);
     EXPECT_EQ(back.out_of_order, 0u);
     EXPECT_TRUE(std::is_sorted(back.times.begin(), back.times.end()));
-    EXPECT_LE(spool.status().bytes, options.size);
+    EXPECT_LE(spool.status().bytes, options.limits.size);
     ++snapshots;
   }
   for (std::thread& worker : workers) worker.join();

@@ -302,7 +302,7 @@ TEST(Spool, ASecondOwnerIsRefusedAndToldWhoHoldsTheDirectory) {
 TEST(Spool, ImpossibleSizesAndDirectoriesAreRefusedWithTheValue) {
   const TemporaryDirectory directory;
   SpoolOptions options = small_spool(directory.path());
-  options.size = 1000;
+  options.limits.size = 1000;
   EXPECT_EQ(Spool::open(options, two_spool_ports()).error(), "spool.size is 1000 bytes; at least 4194304");
   options = small_spool(directory.path());
   options.file_size = 4 << 20;
@@ -349,7 +349,7 @@ TEST(Spool, PortsOfAnEarlierRunKeepTheirNamesAndComeAfterThePresentOnes) {
 TEST(Spool, MoreOverlapThanTheReaderHoldsIsReadInFullAndCounted) {
   const TemporaryDirectory directory;
   SpoolOptions options = small_spool(directory.path());
-  options.size = 128 << 20;
+  options.limits.size = 128 << 20;
   options.file_size = 64 << 20;
   const auto spool = open_spool(options);
   spool->start();
@@ -374,7 +374,7 @@ TEST(Spool, AFullDiskCostsTheOldestFilesAndIsSaidAndCounted) {
     GTEST_SKIP() << "needs a small disk to fill, a tmpfs: run as root, with CAP_SYS_ADMIN";
   {
     SpoolOptions options = small_spool(directory.path());
-    options.size = 64 << 20;
+    options.limits.size = 64 << 20;
     options.file_size = 2 << 20;
     const auto spool = open_spool(options);
     spool->start();
@@ -415,7 +415,7 @@ TEST(Spool, ALimitOnTheSizeOfFilesMakesSmallerFiles) {
   rlimit before{};
   getrlimit(RLIMIT_FSIZE, &before);
   SpoolOptions options = small_spool(directory.path());
-  options.size = 64 << 20;
+  options.limits.size = 64 << 20;
   options.file_size = 8 << 20;
   const auto spool = open_spool(options);
   const rlimit limit{3 << 20, before.rlim_max};

@@ -32,7 +32,7 @@ class SlowReaderTest : public ::testing::Test {
 
   SlowReaderTest() {
     SpoolOptions options = small_spool(directory_ / "spool");
-    options.size = 256 << 20;
+    options.limits.size = 256 << 20;
     options.lane_bytes = 32 << 20;
     spool_ = std::move(*Spool::open(options, two_spool_ports()));
     for (int i = 0; i < kPackets; ++i) {

@@ -37,7 +37,8 @@ class MachineCheckTest : public ::testing::Test {
     static constexpr const char* kWords[] = {"warning", "unfit", "wrong"};
     std::string text;
     for (const MachineProblem& one : check_machine(config_)) {
-      EXPECT_TRUE(one.problem.message.starts_with(one.problem.field.substr(0, one.problem.field.find('[')))) << one.problem.message;
+      EXPECT_TRUE(one.problem.message.starts_with(one.problem.field.substr(0, one.problem.field.find('['))))
+          << one.problem.message;
       text += std::string(kWords[static_cast<size_t>(one.weight)]) + ' ' + one.problem.message + '\n';
     }
     return text;

@@ -1,0 +1,33 @@
+// Reading the configuration again while the daemon runs: filters, detectors, thresholds and the spool's limits are changed without
+// losing a packet. Anything wrong in it, or anything else that differs from what runs, and nothing is changed.
+//
+// Called by the control thread.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "config/checks.h"
+#include "daemon/run/pipeline.h"
+#include "parallax/v1/config.pb.h"
+
+namespace parallax {
+
+// What differs and needs a restart, in the order of the schema.
+std::vector<ConfigProblem> changes_that_need_a_restart(const v1::Config& running, const v1::Config& next);
+
+class Reload {
+ public:
+  Reload(std::string path, v1::Config running, Pipeline& pipeline);
+  // Says in the log what has become of it. False: everything is as it was.
+  bool now();
+
+ private:
+  bool refuse();
+
+  const std::string path_;
+  v1::Config running_;
+  Pipeline& pipeline_;
+};
+
+}  // namespace parallax

@@ -1,0 +1,78 @@
+// `systemctl reload`: what it changes while packets flow, and that it is refused whole.
+#include <thread>
+
+#include "tests/support/daemon_fixture.h"
+
+namespace parallax::test {
+namespace {
+
+using namespace std::chrono_literals;
+
+class ReloadDaemonTest : public DaemonTest {
+ protected:
+  static std::string ports() {
+    return "ports:\n  - { name: tap0, point: outside, source: \"dpdk:net_null0\" }\nlimits: { mbufs: 8191 }\neal: { memory_mib: 256 }\n";
+  }
+  std::string configured(const std::string& further) const { return write_config("a", ports(), further); }
+  double metric(const std::string& name) const {
+    return sample(http_get(metrics_port_, "/metrics"), "parallax_" + name).value_or(-1);
+  }
+  double filtered() const { return metric("packets_filtered_total{point=\"outside\",port=\"tap0\"}"); }
+};
+
+TEST_F(ReloadDaemonTest, FiltersChangeWhilePacketsFlow) {
+  ChildProcess daemon({program("parallaxd"), "--config", configured("")});
+  ASSERT_TRUE(daemon.wait_for_error_text("is ready", kStartTimeout)) << daemon.err();
+  EXPECT_EQ(filtered(), 0);
+  const double before = metric("config_last_reload_success_timestamp_seconds");
+  configured("filter: { analysis: \"udp port 1\" }\n");
+  daemon.signal(SIGHUP);
+  ASSERT_TRUE(daemon.wait_for_error_text("is in effect", 5s)) << daemon.err();
+  std::this_thread::sleep_for(100ms);
+  EXPECT_GT(filtered(), 0);
+  EXPECT_EQ(metric("config_last_reload_successful"), 1);
+  EXPECT_GT(metric("config_last_reload_success_timestamp_seconds"), before);
+  EXPECT_TRUE(daemon.wait_for_error_text("port tap0: filter changed: what is absent within these 1000 ms proves nothing", 5s))
+      << daemon.err();
+  daemon.signal(SIGTERM);
+  EXPECT_EQ(daemon.wait(kStopTimeout), 0) << daemon.err();
+}
+
+TEST_F(ReloadDaemonTest, WhatIsWrongOrNeedsARestartIsRefusedWhole) {
+  const std::string config = configured(spool());
+  ChildProcess daemon({program("parallaxd"), "--config", config});
+  ASSERT_TRUE(daemon.wait_for_error_text("is ready", kStartTimeout)) << daemon.err();
+  const auto refused = [&](const std::string& further, const std::string& why) {
+    configured(further);
+    daemon.signal(SIGHUP);
+    EXPECT_TRUE(daemon.wait_for_error_text(why, 5s)) << daemon.err();
+    EXPECT_TRUE(daemon.wait_for_error_text(config + " is not taken", 5s)) << daemon.err();
+    std::this_thread::sleep_for(100ms);
+    EXPECT_EQ(filtered(), 0) << "the filter beside it is not taken either";
+    EXPECT_EQ(metric("config_last_reload_successful"), 0);
+  };
+  const std::string filter = "filter: { analysis: \"udp port 1\" }\n";
+  refused(spool() + filter + "metrix: {}\n", "unknown key \"metrix\"");
+  refused(spool() + filter + "sensor: { name: edge-2 }\n", "sensor.name: cannot be changed while running; restart parallaxd");
+  refused(spool() + "filter: { analysis: \"udp port 1\", spool: \"tcp prot 80\" }\n", "filter.spool: ");
+  daemon.signal(SIGTERM);
+  EXPECT_EQ(daemon.wait(kStopTimeout), 0) << daemon.err();
+}
+
+TEST_F(ReloadDaemonTest, LimitsOfTheSpoolChange) {
+  const auto with_size = [&](const std::string& size) {
+    return "spool: { directory: \"" + (directory_ / "spool") + "\", size: " + size + ", file_size: 4MiB }\n";
+  };
+  ChildProcess daemon({program("parallaxd"), "--config", configured(with_size("256MiB"))});
+  ASSERT_TRUE(daemon.wait_for_error_text("is ready", kStartTimeout)) << daemon.err();
+  EXPECT_EQ(metric("spool_limit_bytes"), 256 << 20);
+  configured(with_size("64MiB"));
+  daemon.signal(SIGHUP);
+  ASSERT_TRUE(daemon.wait_for_error_text("is in effect", 5s)) << daemon.err();
+  EXPECT_EQ(metric("spool_limit_bytes"), 64 << 20);
+  daemon.signal(SIGTERM);
+  EXPECT_EQ(daemon.wait(kStopTimeout), 0) << daemon.err();
+}
+
+}  // namespace
+}  // namespace parallax::test
