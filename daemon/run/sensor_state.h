@@ -15,8 +15,11 @@
 #include "capture/core/port.h"
 #include "capture/decode/decode.h"
 #include "capture/spool/spool.h"
+#include "daemon/message/to_proto.h"
 
 namespace parallax {
+
+class PinnedFiles;
 
 struct ApiCounters {
   std::atomic<uint64_t> watch_findings_dropped{0};  // over all watchers of findings: FindingWatch::dropped
@@ -44,8 +47,12 @@ struct SensorState {
   // How far a packet's time may be from when it passed, as the system's clock has it.
   int64_t time_uncertainty_ns() const { return stamp_uncertainty_ns() + (clock_uncertainty_ns ? clock_uncertainty_ns() : 0); }
   bool spool_filtered = false;
-  const Spool* spool = nullptr;  // null: there is none
+  const Spool* spool = nullptr;         // null: there is none
+  const PinnedFiles* pinned = nullptr;  // null: there is no spool
   std::shared_ptr<ApiCounters> api = std::make_shared<ApiCounters>();
 };
+
+// What the points and the ports are called, for messages.
+MessageNames names_of(const SensorState& state);
 
 }  // namespace parallax
