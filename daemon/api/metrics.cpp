@@ -9,6 +9,7 @@
 
 #include "analysis/detect/detector.h"
 #include "daemon/api/listen_address.h"
+#include "daemon/run/pinned_files.h"
 
 namespace parallax {
 namespace {

@@ -29,6 +29,7 @@
 #include "daemon/api/unix_listener.h"
 #include "daemon/api/write_watch.h"
 #include "daemon/run/log.h"
+#include "daemon/run/message_names.h"
 #include "daemon/run/pinned_files.h"
 #include "daemon/slice/pinned_slice.h"
 #include "daemon/slice/slice_message.h"

@@ -15,7 +15,6 @@
 #include "capture/core/port.h"
 #include "capture/decode/decode.h"
 #include "capture/spool/spool.h"
-#include "daemon/message/to_proto.h"
 
 namespace parallax {
 
@@ -51,8 +50,5 @@ struct SensorState {
   const PinnedFiles* pinned = nullptr;  // null: there is no spool
   std::shared_ptr<ApiCounters> api = std::make_shared<ApiCounters>();
 };
-
-// What the points and the ports are called, for messages.
-MessageNames names_of(const SensorState& state);
 
 }  // namespace parallax

@@ -12,6 +12,7 @@
 
 #include "daemon/message/time_text.h"
 #include "daemon/run/log.h"
+#include "daemon/run/message_names.h"
 #include "daemon/slice/slice_message.h"
 #include "daemon/slice/slice_selection.h"
 
