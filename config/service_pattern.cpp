@@ -27,8 +27,7 @@ std::optional<ServicePattern> parse_service(std::string_view text) {
   std::string_view address = text;
   const size_t colon = text.rfind(':');
   // A colon within an address of IPv6 that stands alone begins no port.
-  const bool has_port = colon != std::string_view::npos &&
-                        (colon == 0 || text[colon - 1] == ']' || text.find(':') == colon);
+  const bool has_port = colon != std::string_view::npos && (colon == 0 || text[colon - 1] == ']' || text.find(':') == colon);
   if (has_port) {
     const std::string_view port = text.substr(colon + 1);
     address = text.substr(0, colon);

@@ -17,7 +17,7 @@ constexpr uint64_t kPinnedMagic = 0x316E'6970'786C'7250;  // "Prlxpin1"
 constexpr size_t kPieceBytesMin = 64 << 10;               // 12 bytes of checksum for each
 constexpr size_t kReadBytes = 1 << 20;
 constexpr uint64_t kLoadBytesMax = 2 * pcapng::kBlockBytesMax;  // no piece that was written here is longer
-constexpr size_t kLengths = 2 * sizeof(uint32_t);  // before the message: its length, its CRC-32
+constexpr size_t kLengths = 2 * sizeof(uint32_t);               // before the message: its length, its CRC-32
 
 uint32_t crc32_of(std::span<const uint8_t> bytes) {
   return static_cast<uint32_t>(crc32_z(crc32_z(0, nullptr, 0), bytes.data(), bytes.size()));
@@ -116,7 +116,7 @@ std::optional<v1::PinnedSlice> read_pinned_end(int fd, uint64_t file_bytes) {
   PcapngBuffer buffer;
   for (uint64_t at = 0; at < file_bytes;) {
     const size_t before = buffer.size();
-    read_behind(fd, kReadBytes, at, buffer);
+    read_behind(fd, std::min<uint64_t>(kReadBytes, file_bytes - at), at, buffer);
     if (buffer.size() == before) break;
     at += buffer.size() - before;
     std::span<const uint8_t> rest = buffer;
@@ -140,7 +140,8 @@ bool PinnedReader::load_piece() {
   while (next_piece_ < pieces_.size()) {
     const v1::PinnedPiece& piece = pieces_[next_piece_++];
     buffer_.clear();
-    if (piece.bytes() <= std::min(kLoadBytesMax, file_bytes_ - std::min(at_, file_bytes_))) read_behind(fd_, piece.bytes(), at_, buffer_);
+    if (piece.bytes() <= std::min(kLoadBytesMax, file_bytes_ - std::min(at_, file_bytes_)))
+      read_behind(fd_, piece.bytes(), at_, buffer_);
     at_ += piece.bytes();
     if (buffer_.size() == piece.bytes() && crc32_of(buffer_) == piece.crc32()) {
       rest_ = buffer_;
@@ -159,7 +160,7 @@ bool PinnedReader::load_unchecked() {
   const PcapngBuffer rest(rest_.begin(), rest_.end());
   if (rest.size() > pcapng::kBlockBytesMax) return false;
   buffer_ = rest;
-  read_behind(fd_, kReadBytes, at_, buffer_);
+  read_behind(fd_, std::min<uint64_t>(kReadBytes, file_bytes_ - std::min(at_, file_bytes_)), at_, buffer_);
   const size_t got = buffer_.size() - rest.size();
   at_ += got;
   rest_ = buffer_;

@@ -1,5 +1,5 @@
-// A pinned file: the slice of a finding, kept for when the ring has turned. An ordinary pcapng, and behind it a block of Parallax's
-// own, which other readers skip: what the file is of, and checksums of its pieces (parallax/v1/pinned.proto).
+// A pinned file: the slice of a finding, kept for when the ring has turned. An ordinary pcapng, and behind it a block of
+// Parallax's own, which other readers skip: what the file is of, and checksums of its pieces (parallax/v1/pinned.proto).
 //
 // A piece is a run of whole blocks, so that one that is damaged is left out and the others are still read. Where the block at the
 // end is missing or damaged, the packets are read up to the first block that contradicts itself. Values belong to their holder.

@@ -56,8 +56,7 @@ PinnedFiles::Open::~Open() {
   if (fd >= 0) ::close(fd);
 }
 
-PinnedFiles::PinnedFiles(PinnedFilesOptions options)
-    : options_(std::move(options)), directory_(options_.spool + "/pinned") {
+PinnedFiles::PinnedFiles(PinnedFilesOptions options) : options_(std::move(options)), directory_(options_.spool + "/pinned") {
   recover();
 }
 
@@ -75,7 +74,8 @@ void PinnedFiles::recover() {
     if (const auto id = id_of(name, kSuffix)) ids.push_back(*id);
     if (!id_of(name, kPart)) continue;
     const std::string path = directory_ + '/' + name;
-    repaired(::unlink(path.c_str()) == 0 ? "removed " + path + ", which was not written to its end" : failed("cannot remove", path));
+    repaired(::unlink(path.c_str()) == 0 ? "removed " + path + ", which was not written to its end"
+                                         : failed("cannot remove", path));
   }
   if (error && error != std::errc::no_such_file_or_directory) repaired("cannot read " + directory_ + ": " + error.message());
   for (const uint64_t id : ids) {
@@ -141,6 +141,8 @@ Result<std::unique_ptr<PinnedFiles::Writer>> PinnedFiles::begin(uint64_t id, Pin
     if (disk_full(errno)) failure = PinFailure::disk_full;
     return Error{failed("cannot make", directory_)};
   }
+  if (struct stat status{}; ::stat(directory_.c_str(), &status) == 0 && !S_ISDIR(status.st_mode))
+    return Error{directory_ + " is there and no directory"};
   const std::string path = part_of(id);
   if (::unlink(path.c_str()) != 0 && errno != ENOENT) return Error{failed("cannot remove", path)};
   const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0640);
@@ -178,8 +180,8 @@ bool PinnedFiles::Writer::put(std::span<const uint8_t> bytes) {
     files_.being_written_ = taken(bytes_ + bytes.size());
   }
   if (!files_.make_room(0)) return failed(PinFailure::write_error, "spool.pinned.size has no room for it");
-  if (const uint64_t free = files_.free_bytes(); files_.options_.min_free > 0 &&
-                                                 (free < files_.options_.min_free || free - files_.options_.min_free < bytes.size()))
+  if (const uint64_t free = files_.free_bytes();
+      files_.options_.min_free > 0 && (free < files_.options_.min_free || free - files_.options_.min_free < bytes.size()))
     return failed(PinFailure::min_free, "less than spool.min_free is free on its disk");
   while (!bytes.empty()) {
     const ssize_t written = ::write(fd_, bytes.data(), bytes.size());
@@ -275,7 +277,8 @@ void PinnedFiles::look(bool spool_has_given_way) {
     });
   }
   make_room(0);  // the limit may be another one than when they were made
-  if (options_.min_free > 0 && spool_has_given_way && free_bytes() < options_.min_free) remove_oldest(SpoolRemovalReason::min_free);
+  if (options_.min_free > 0 && spool_has_given_way && free_bytes() < options_.min_free)
+    remove_oldest(SpoolRemovalReason::min_free);
 }
 
 std::string PinnedFiles::note_withdrawn(const v1::Finding& finding) {

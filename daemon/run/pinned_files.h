@@ -3,8 +3,8 @@
 //     SPOOL/pinned/finding-7.pcapng         pinned_file.h
 //     SPOOL/pinned/finding-8.pcapng.part    being written; left by a crash it is removed at start
 //
-// One thread writes and removes (the maker of pins); any thread asks. A lock is held while the list is copied or a file is opened,
-// never while data is written. Files that are not named like ours are left alone.
+// One thread writes and removes (the maker of pins); any thread asks. A lock is held while the list is copied or a file is
+// opened, never while data is written. Files that are not named like ours are left alone.
 #pragma once
 
 #include <array>
@@ -26,12 +26,23 @@
 namespace parallax {
 
 // Why nothing was pinned of a finding that met a rule.
-enum class PinFailure : uint8_t { withdrawn, forgotten, no_packets, out_of_range, min_free, disk_full, write_error, stopped, internal };
+enum class PinFailure : uint8_t {
+  withdrawn,
+  forgotten,
+  no_packets,
+  out_of_range,
+  min_free,
+  disk_full,
+  write_error,
+  stopped,
+  internal
+};
 inline constexpr size_t kPinFailureCount = 9;
-// As in metrics and messages. `forgotten`: its connections; `no_packets`, `out_of_range`: the ring had none of them, or no longer.
+// As in metrics and messages. `forgotten`: its connections; `no_packets`, `out_of_range`: the ring had none of them, or no
+// longer.
 constexpr std::string_view name_of(PinFailure reason) {
-  constexpr std::array<std::string_view, kPinFailureCount> kNames{"withdrawn", "forgotten",   "no_packets", "out_of_range", "min_free",
-                                                                  "disk_full", "write_error", "stopped",    "internal"};
+  constexpr std::array<std::string_view, kPinFailureCount> kNames{
+      "withdrawn", "forgotten", "no_packets", "out_of_range", "min_free", "disk_full", "write_error", "stopped", "internal"};
   return kNames[static_cast<size_t>(reason)];
 }
 
@@ -114,7 +125,7 @@ class PinnedFiles {
   void look(bool spool_has_given_way);
   // Notes with the file that its finding was withdrawn. Empty, or why it could not be.
   std::string note_withdrawn(const v1::Finding& finding);
-  SpoolRemovals take_removals();  // since they were last taken
+  SpoolRemovals take_removals();                             // since they were last taken
   void count_failure(PinFailure reason, std::string error);  // empty: nothing that somebody should look at
   void count_dropped(uint64_t findings) { dropped_ += findings; }
   void set_waiting(uint64_t findings) { waiting_ = findings; }

@@ -58,7 +58,10 @@ int64_t later(int64_t time_ns, int64_t by_ns) { return time_ns > kTimeMax - by_n
 }  // namespace
 
 PinMaker::PinMaker(const SensorState& state, PinnedFiles& files, std::vector<PinRule> rules)
-    : state_(state), files_(files), rules_(std::move(rules)), watch_(state.engine->watch_findings(least_severity(rules_), false)) {}
+    : state_(state),
+      files_(files),
+      rules_(std::move(rules)),
+      watch_(state.engine->watch_findings(least_severity(rules_), false)) {}
 
 PinMaker::~PinMaker() { stop(); }
 
@@ -127,7 +130,8 @@ void PinMaker::take(const FindingRecord& finding) {
   met_.insert(finding.id);
   if (met_.size() > kMetMax) met_.erase(met_.begin());
   if (waiting_.size() >= kWaitingMax) {
-    if (files_.status().dropped == 0) log_warning("finding {}: not pinned: {} others wait for it already", finding.id, kWaitingMax);
+    if (files_.status().dropped == 0)
+      log_warning("finding {}: not pinned: {} others wait for it already", finding.id, kWaitingMax);
     return files_.count_dropped(1);
   }
   Pin pin{*rule, finding, {}, Clock::now() + std::chrono::nanoseconds(rules_[*rule].after_ns) + kSettle};
@@ -138,7 +142,8 @@ void PinMaker::take(const FindingRecord& finding) {
 }
 
 void PinMaker::note_withdrawn(const FindingRecord& finding) {
-  const auto waiting = std::find_if(waiting_.begin(), waiting_.end(), [&](const Pin& pin) { return pin.finding.id == finding.id; });
+  const auto waiting =
+      std::find_if(waiting_.begin(), waiting_.end(), [&](const Pin& pin) { return pin.finding.id == finding.id; });
   if (waiting != waiting_.end()) {
     failed(*waiting, PinFailure::withdrawn, finding.summary);
     waiting_.erase(waiting);
@@ -200,7 +205,8 @@ void PinMaker::make(Pin pin) {
   if (!(*writer)->keep(std::move(slice))) return failed(pin, (*writer)->failure(), (*writer)->error());
   if (!std::exchange(error_told_, {}).empty()) log_notice("packets of findings are pinned again");
   log_info("finding {}: {} packets pinned, {} to {}{}", pin.finding.id, packets, time_text_ns(result.summary.first_ns),
-           time_text_ns(result.summary.last_ns), result.summary.missing.empty() ? "" : "; missing: " + result.summary.missing.front());
+           time_text_ns(result.summary.last_ns),
+           result.summary.missing.empty() ? "" : "; missing: " + result.summary.missing.front());
 }
 
 // The same trouble is told once.
@@ -221,8 +227,8 @@ void PinMaker::look() {
     const std::string packets = removal.packets == 0 ? "without packets"
                                                      : fmt::format("with {} packets from {} to {}", removal.packets,
                                                                    time_text_ns(removal.first_ns), time_text_ns(removal.last_ns));
-    log_notice("{}: {} pinned {} {} removed: {}", files_.directory(), removal.files, removal.files == 1 ? "file" : "files", packets,
-               name_of(static_cast<SpoolRemovalReason>(reason)));
+    log_notice("{}: {} pinned {} {} removed: {}", files_.directory(), removal.files, removal.files == 1 ? "file" : "files",
+               packets, name_of(static_cast<SpoolRemovalReason>(reason)));
   }
 }
 

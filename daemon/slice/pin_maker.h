@@ -1,5 +1,5 @@
-// Pins the packets of findings that meet a rule: copies them out of the ring into a file of their own, a while after the finding was
-// told, so that what follows it is there, too.
+// Pins the packets of findings that meet a rule: copies them out of the ring into a file of their own, a while after the finding
+// was told, so that what follows it is there, too.
 //
 // A thread of its own, which may block, of low priority: nothing waits for it. What it has to do is bounded; what is beyond is
 // counted. Made, started and stopped by the control thread; its counts are with the pinned files.

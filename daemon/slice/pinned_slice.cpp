@@ -108,15 +108,15 @@ SliceResult pull_pinned(const PinnedFiles& files, uint64_t finding_id, const std
       const auto packet = enhanced_packet(*block);
       if (!packet || packet->interface >= interfaces.size()) continue;
       const auto& matching = (*filters)[packet->interface];
-      if (!matching || !matching->matches(packet->data.data(), static_cast<uint32_t>(packet->data.size()), packet->original_length))
+      if (!matching ||
+          !matching->matches(packet->data.data(), static_cast<uint32_t>(packet->data.size()), packet->original_length))
         continue;
       ++interfaces[packet->interface].written;
       first_ns = std::min(first_ns, packet->time_ns);
       last_ns = std::max(last_ns, packet->time_ns);
     }
     out.insert(out.end(), block->bytes.begin(), block->bytes.end());
-    if (block->type == pcapng::kInterfaceStatistics)
-      correct_statistics(std::span(out).last(block->bytes.size()), interfaces);
+    if (block->type == pcapng::kInterfaceStatistics) correct_statistics(std::span(out).last(block->bytes.size()), interfaces);
     if (!send(kSliceChunkBytes)) return gone;
   }
   if (!send(1)) return gone;
@@ -125,9 +125,10 @@ SliceResult pull_pinned(const PinnedFiles& files, uint64_t finding_id, const std
   summary.last_ns = last_ns;
   if (std::string damage = reader.damage(); !damage.empty()) summary.missing.push_back(std::move(damage));
   if (known->is_withdrawn) {
-    summary.remarks.push_back(fmt::format("finding {} was withdrawn after its packets had been pinned: what it claimed has been "
-                                          "disproved, or is told as part of another",
-                                          finding_id));
+    summary.remarks.push_back(
+        fmt::format("finding {} was withdrawn after its packets had been pinned: what it claimed has been "
+                    "disproved, or is told as part of another",
+                    finding_id));
   }
   return {SliceCode::ok, {}, std::move(summary)};
 }

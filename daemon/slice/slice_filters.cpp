@@ -9,12 +9,14 @@
 namespace parallax {
 
 // Compiled once for each link type, for it may take long.
-Result<SliceFilters> compile_slice_filters(const std::string& expression, const std::vector<LinkType>& interfaces, size_t must_fit) {
+Result<SliceFilters> compile_slice_filters(const std::string& expression, const std::vector<LinkType>& interfaces,
+                                           size_t must_fit) {
   // libpcap would ask the daemon's resolver, for whoever may ask the daemon.
   if (const auto name = find_host_name(expression)) {
-    return Error{fmt::format("filter '{}': '{}' is no word of pcap-filter(7), and host names are not looked up: give an address, "
-                             "at position {}",
-                             expression, name->text, name->position)};
+    return Error{
+        fmt::format("filter '{}': '{}' is no word of pcap-filter(7), and host names are not looked up: give an address, "
+                    "at position {}",
+                    expression, name->text, name->position)};
   }
   SliceFilters filters;
   std::map<LinkType, std::optional<BpfFilter>> compiled;

@@ -14,6 +14,7 @@ namespace parallax {
 // By interface; nullopt: the filter has no meaning for its link type, and nothing of it matches. For the first `must_fit`
 // interfaces that is an error. Host names are refused: nothing is looked up.
 using SliceFilters = std::vector<std::optional<BpfFilter>>;
-Result<SliceFilters> compile_slice_filters(const std::string& expression, const std::vector<LinkType>& interfaces, size_t must_fit);
+Result<SliceFilters> compile_slice_filters(const std::string& expression, const std::vector<LinkType>& interfaces,
+                                           size_t must_fit);
 
 }  // namespace parallax

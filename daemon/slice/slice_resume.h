@@ -32,8 +32,8 @@ class ResumedSink {
   uint32_t sum_ = 0;  // the CRC-32 of nothing
 };
 
-// What the latest slices were made of, so that one can be resumed although the ring, the finding and its connections have gone on.
-// Any thread.
+// What the latest slices were made of, so that one can be resumed although the ring, the finding and its connections have gone
+// on. Any thread.
 class SliceMemory {
  public:
   static constexpr size_t kSelectionsMax = 32;  // some 40 KiB each at the most

@@ -45,7 +45,8 @@ TEST(ServicePattern, IsAnAddressAPortOrBoth) {
 TEST(ServicePattern, CoversWhatItDoesNotContradict) {
   const ServicePattern service = *parse_service("192.0.2.1:443");
   for (const char* text : {"192.0.2.1:443", "192.0.2.1", ":443"}) EXPECT_TRUE(parse_service(text)->covers(service)) << text;
-  for (const char* text : {"192.0.2.1:444", "192.0.2.2", ":80", "::1"}) EXPECT_FALSE(parse_service(text)->covers(service)) << text;
+  for (const char* text : {"192.0.2.1:444", "192.0.2.2", ":80", "::1"})
+    EXPECT_FALSE(parse_service(text)->covers(service)) << text;
 }
 
 }  // namespace

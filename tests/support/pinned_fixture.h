@@ -79,7 +79,8 @@ class PinnedFilesTest : public ::testing::Test {
     return {std::istreambuf_iterator<char>(in), {}};
   }
   static void overwrite(const std::string& path, std::span<const uint8_t> bytes) {
-    std::ofstream(path, std::ios::binary).write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
+    std::ofstream(path, std::ios::binary)
+        .write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
   }
 
   TemporaryDirectory directory_;
