@@ -227,7 +227,7 @@ bool PinnedFiles::make_room(uint64_t bytes) {
   while (true) {
     {
       const std::lock_guard guard(mutex_);
-      if (bytes_ + being_written_ + bytes <= options_.size) return true;
+      if (bytes_ + being_written_ + bytes <= options_.size && files_.size() <= kFilesMax) return true;
     }
     if (!remove_oldest(SpoolRemovalReason::size)) return false;
   }
@@ -258,22 +258,33 @@ void PinnedFiles::note_removal(const PinnedFile& file, SpoolRemovalReason reason
   bytes_ -= file.bytes;
 }
 
+// Only where the directory has changed, or did so at about the time of the last look.
+void PinnedFiles::forget_missing() {
+  constexpr int64_t kStampNs = 2'000'000'000;  // the coarsest stamps of file systems
+  struct stat status {};
+  const timespec changed = ::stat(directory_.c_str(), &status) == 0 ? status.st_mtim : timespec{};
+  if (!list_again_ && changed.tv_sec == listed_.tv_sec && changed.tv_nsec == listed_.tv_nsec) return;
+  listed_ = changed;
+  list_again_ = utc_ns() - (changed.tv_sec * 1'000'000'000 + changed.tv_nsec) < kStampNs;
+  const std::lock_guard guard(mutex_);
+  std::erase_if(files_, [&](const auto& entry) {
+    const bool is_missing = ::lstat(path_of(entry.first).c_str(), &status) != 0 && (errno == ENOENT || errno == ENOTDIR);
+    if (is_missing) note_removal(entry.second, SpoolRemovalReason::others);
+    return is_missing;
+  });
+}
+
 void PinnedFiles::look(bool spool_has_given_way) {
-  {
+  forget_missing();
+  if (options_.max_age_ns > 0) {
+    const int64_t oldest_ns = utc_ns() - options_.max_age_ns;
     const std::lock_guard guard(mutex_);
-    const int64_t oldest_ns = options_.max_age_ns == 0 ? kTimeMin : utc_ns() - options_.max_age_ns;
-    struct stat status {};
     std::erase_if(files_, [&](const auto& entry) {
       const PinnedFile& file = entry.second;
-      const std::string path = path_of(file.id);
-      std::optional<SpoolRemovalReason> reason;
-      if (::lstat(path.c_str(), &status) != 0 && (errno == ENOENT || errno == ENOTDIR)) {
-        reason = SpoolRemovalReason::others;
-      } else if ((file.first_ns <= file.last_ns ? file.first_ns : file.pinned_ns) < oldest_ns && ::unlink(path.c_str()) == 0) {
-        reason = SpoolRemovalReason::age;
-      }
-      if (reason) note_removal(file, *reason);
-      return reason.has_value();
+      const bool is_old = (file.first_ns <= file.last_ns ? file.first_ns : file.pinned_ns) < oldest_ns;
+      if (!is_old || ::unlink(path_of(file.id).c_str()) != 0) return false;
+      note_removal(file, SpoolRemovalReason::age);
+      return true;
     });
   }
   make_room(0);  // the limit may be another one than when they were made

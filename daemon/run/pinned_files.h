@@ -10,6 +10,7 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <ctime>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -77,6 +78,7 @@ struct PinnedFilesStatus {
 class PinnedFiles {
  public:
   static constexpr uint64_t kIdMax = uint64_t{1} << 53;  // a larger one is no finding's
+  static constexpr size_t kFilesMax = 1 << 16;           // where they are small: the oldest goes first
 
   // A pin that is being written. Owned by the maker of pins; goes away without a trace unless it is kept.
   class Writer {
@@ -150,8 +152,12 @@ class PinnedFiles {
   bool remove_oldest(SpoolRemovalReason reason);
   void note_removal(const PinnedFile& file, SpoolRemovalReason reason);
 
+  void forget_missing();
+
   const PinnedFilesOptions options_;
   const std::string directory_;
+  timespec listed_{};  // when the directory had changed last, as of the last look
+  bool list_again_ = true;
   std::vector<std::string> repairs_;
   std::atomic<uint64_t> dropped_{0}, waiting_{0};
   mutable std::mutex mutex_;  // guards what follows

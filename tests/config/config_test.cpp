@@ -412,9 +412,9 @@ TEST(Config, RulesOfPinsAreCheckedAndPrinted) {
   const LoadedConfig loaded =
       load(std::string(kSmall) + "spool: { directory: /s, size: 1GiB, pinned: { rules: [{ kinds: [syn_refused] }] } }\n");
   const std::string printed = config_to_yaml(loaded.config);
-  EXPECT_THAT(printed, HasSubstr("  pinned:\n    size: 1GiB\n    max_age_seconds: 0\n    rules:\n      - kinds: [syn_refused]\n"
-                                 "        severity: info\n        service: \"\"\n        before_seconds: 10\n"
-                                 "        after_seconds: 10\n        size: 64MiB\n"));
+  EXPECT_THAT(printed, HasSubstr("  pinned:\n    size: 1GiB\n    max_age_seconds: 0s\n    rules:\n      - kinds: [syn_refused]\n"
+                                 "        severity: info\n        service: \"\"\n        before_seconds: 10s\n"
+                                 "        after_seconds: 10s\n        size: 64MiB\n"));
   EXPECT_TRUE(MessageDifferencer::Equals(load(printed).config, loaded.config));
 }
 

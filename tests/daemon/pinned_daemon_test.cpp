@@ -29,8 +29,8 @@ class PinnedDaemonTest : public test::NatDaemonTest {
   std::string slice_file() const { return directory_ / "slice.pcapng"; }
   // The spool's section, as small as it may be, with a rule.
   std::string pinning(const std::string& rule = "kinds: [segment_loss], after_seconds: 1s") const {
-    return "spool:\n  directory: \"" + spool_path() + "\"\n  size: 4MiB\n  file_size: 1MiB\n  pinned: { size: 1MiB, rules: [{ " + rule +
-           ", size: 64KiB }] }\n";
+    return "spool:\n  directory: \"" + spool_path() + "\"\n  size: 4MiB\n  file_size: 1MiB\n  pinned: { size: 1MiB, rules: [{ " +
+           rule + ", size: 64KiB }] }\n";
   }
   ChildProcess start_pinning(const std::string& name, const std::string& ports, const std::string& spool) const {
     return ChildProcess({program("parallaxd"), "--config", write_config(name, ports, spool)});
@@ -53,9 +53,9 @@ class PinnedDaemonTest : public test::NatDaemonTest {
   }
   // What tshark reads: "outside 198.51.100.7 40001" and so on, a line a packet.
   std::vector<std::string> ladder(const std::string& file) const {
-    const CommandResult shown =
-        run("tshark -n -r '" + file + "' -T fields -E separator=' ' -e frame.interface_description -e ip.src -e tcp.srcport "
-            "-e frame.packet_id -e frame.time_epoch -e frame.comment");
+    const CommandResult shown = run("tshark -n -r '" + file +
+                                    "' -T fields -E separator=' ' -e frame.interface_description -e ip.src -e tcp.srcport "
+                                    "-e frame.packet_id -e frame.time_epoch -e frame.comment");
     EXPECT_EQ(shown.errors, "");
     std::vector<std::string> lines;
     std::istringstream in(shown.output);
@@ -79,7 +79,8 @@ TEST_F(PinnedDaemonTest, HoursLaterTheSliceOfAFindingStillHasAllPacketsOfBothLeg
     EXPECT_TRUE(has(out, "Pinned: 1 file, 8.0 KiB of 1.0 MiB")) << out;
     // While the ring has them they come from there.
     ASSERT_EQ(ask({"slice", "--finding", id, "-o", slice_file()}, nullptr, &err), 0) << err;
-    EXPECT_TRUE(err.starts_with("parallax: the packets are from the spool, which still has all that was pinned of finding " + id + "\n"))
+    EXPECT_TRUE(
+        err.starts_with("parallax: the packets are from the spool, which still has all that was pinned of finding " + id + "\n"))
         << err;
     before = ladder(slice_file());
     ASSERT_EQ(before.size(), 21u);
@@ -136,7 +137,8 @@ TEST_F(PinnedDaemonTest, WhatCannotBePinnedIsALogLineAMetricAndAWordInStatusAndN
   fs::create_directories(spool_path());
   std::ofstream(spool_path() + "/pinned") << "in the way";
   ChildProcess daemon = start_pinning("nat", tap_ports(), pinning());
-  ASSERT_TRUE(daemon.wait_for_error_text("its packets are not pinned (write_error): " + spool_path() + "/pinned is there and no directory", kStartTimeout))
+  ASSERT_TRUE(daemon.wait_for_error_text(
+      "its packets are not pinned (write_error): " + spool_path() + "/pinned is there and no directory", kStartTimeout))
       << daemon.err();
   EXPECT_EQ(metric("parallax_spool_pins_failed_total{reason=\"write_error\"}"), 1);
   EXPECT_EQ(metric("parallax_spool_error"), 0);

@@ -44,7 +44,11 @@ class SliceResumeTest : public test::NatDaemonTest {
     const std::string whole = bytes_of(file("whole"));
     test::Random random(seed);
     for (size_t i = 0; i < times; ++i) {
-      const uint64_t at = i == 0 ? 0 : i == 1 ? 1 : i == 2 ? whole.size() - 1 : i == 3 ? whole.size() : random.below(whole.size());
+      const uint64_t at = i == 0   ? 0
+                          : i == 1 ? 1
+                          : i == 2 ? whole.size() - 1
+                          : i == 3 ? whole.size()
+                                   : random.below(whole.size());
       cut(what, at);
       ASSERT_EQ(resume(what, err), 0) << "seed " << seed << ", cut at " << at << ": " << err;
       ASSERT_TRUE(bytes_of(file("cut")) == whole) << "seed " << seed << ", cut at " << at;
@@ -59,9 +63,10 @@ TEST_F(SliceResumeTest, ASliceOfTheRingThatWasCutAnywhereIsResumedToTheSameBytes
     for (uint32_t i = 0; i < 5000; ++i) packets.push_back({test::kStartSeconds + i / 1000, test::syn()});
     write_pcap(directory_ / (std::string(name) + ".pcap"), packets);
   }
-  const std::string ports = "ports:\n  - { name: tap0, point: outside, source: \"file:" + (directory_ / "flood0.pcap") +
-                            "\", direction: toward_inside }\n  - { name: tap2, point: inside, source: \"file:" +
-                            (directory_ / "flood1.pcap") + "\", direction: toward_inside }\n";
+  const std::string ports =
+      "ports:\n  - { name: tap0, point: outside, source: \"file:" + (directory_ / "flood0.pcap") +
+      "\", direction: toward_inside }\n  - { name: tap2, point: inside, source: \"file:" + (directory_ / "flood1.pcap") +
+      "\", direction: toward_inside }\n";
   ChildProcess daemon({test::program("parallaxd"), "--config", write_config("flood", ports, spool())});
   ASSERT_TRUE(daemon.wait_for_error_text("all files have been worked off", kStartTimeout)) << daemon.err();
   usleep(600'000);

@@ -1,6 +1,7 @@
 // Pinned files: they keep to a budget of their own, are found again after a restart, and what became of them is told.
 #include "daemon/run/pinned_files.h"
 
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -174,6 +175,36 @@ TEST_F(PinnedFilesTest, AWithdrawalIsNotedWithTheFileWhateverBecomesOfTheNote) {
     ASSERT_FALSE(files.find(7)->is_damaged) << cut;
     ASSERT_FALSE(files.find(7)->is_withdrawn) << cut;
   }
+}
+
+TEST_F(PinnedFilesTest, OnAFullOrReadOnlyDiskAPinFailsAndLeavesTheOthersAsTheyAre) {
+  const std::string disk = directory_.path() + "/disk";
+  fs::create_directory(disk);
+  if (geteuid() != 0 || mount("none", disk.c_str(), "tmpfs", 0, "size=1m") != 0)
+    GTEST_SKIP() << "needs a small disk, a tmpfs: run as root, with CAP_SYS_ADMIN";
+  std::ofstream(disk + "/parallax.lock") << "1\n";
+  {
+    PinnedFiles files({.spool = disk, .size = 16 << 20, .require_mount = true});
+    ASSERT_EQ(pin(files, 1, 2000), "");
+    const uint64_t bytes = files.status().bytes;
+    PinFailure failure{};
+    {
+      const auto writer = files.begin(2, failure);
+      ASSERT_TRUE(writer);
+      const PcapngBuffer slice = numbered_slice(6000);
+      EXPECT_FALSE((*writer)->write(slice));
+      EXPECT_EQ((*writer)->failure(), PinFailure::disk_full) << (*writer)->error();
+    }
+    EXPECT_EQ(files.status().bytes, bytes);
+    EXPECT_EQ(std::distance(fs::directory_iterator(disk + "/pinned"), {}), 1);
+    EXPECT_EQ(pin(files, 2, 20), "") << "what fits is pinned again";
+
+    ASSERT_EQ(mount("none", disk.c_str(), "tmpfs", MS_REMOUNT | MS_RDONLY, "size=1m"), 0);
+    EXPECT_EQ(pin(files, 3, 20), "cannot create " + disk + "/pinned/finding-3.pcapng.part: Read-only file system");
+    files.look(true);
+    EXPECT_EQ(files.status().files, 2u);
+  }
+  umount2(disk.c_str(), MNT_DETACH);
 }
 
 }  // namespace
