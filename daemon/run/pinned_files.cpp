@@ -144,7 +144,7 @@ Result<std::unique_ptr<PinnedFiles::Writer>> PinnedFiles::begin(uint64_t id, Pin
   if (struct stat status{}; ::stat(directory_.c_str(), &status) == 0 && !S_ISDIR(status.st_mode))
     return Error{directory_ + " is there and no directory"};
   const std::string path = part_of(id);
-  if (::unlink(path.c_str()) != 0 && errno != ENOENT) return Error{failed("cannot remove", path)};
+  ::unlink(path.c_str());  // one that could not be removed before; if it stays, that is said below
   const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0640);
   if (fd < 0 || ::fchmod(fd, 0640) != 0) {  // whatever the umask
     if (disk_full(errno)) failure = PinFailure::disk_full;

@@ -87,6 +87,9 @@ void PinMaker::stop() {
 
 void PinMaker::run() {
   pthread_setname_np(pthread_self(), "pins");
+  // Not as the threads of the packet path, where these are before all others.
+  const sched_param ordinary{};
+  pthread_setschedparam(pthread_self(), SCHED_OTHER, &ordinary);
   setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), kNice);
   while (true) {
     const bool last = stopping_;
