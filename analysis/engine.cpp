@@ -284,12 +284,12 @@ SummaryRecord Engine::summary() const {
   if (impl_->options.path.size() > 1) {
     for (size_t i = 0; i < totals.legs_opened.size(); ++i) r.unpaired_legs += totals.legs_opened[i] - totals.legs_paired[i];
   }
-  for (const auto& [key, count] : impl_->correlator.findings().totals())
-    r.findings_by_kind[std::string(name_of(std::get<0>(key)))] += count;
   r.sensor_loss = impl_->sensor.lost();
   r.bounds_hit = impl_->bounds_hit();
   for (int i = 0; i < kFindingKindCount; ++i) {
     const auto kind = static_cast<FindingKind>(i);
+    if (const uint64_t count = impl_->correlator.findings().standing(kind))
+      r.findings_by_kind[std::string(name_of(kind))] = count;
     if (impl_->options.detectors->off.contains(kind)) r.not_looked_for.push_back(kind);
   }
   return r;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "analysis/connection/leg_turns.h"
+#include "analysis/connection/losses.h"
 #include "analysis/connection/turn_transits.h"
 #include "analysis/event/events.h"
 #include "analysis/model/finding_kinds.h"
@@ -21,6 +22,7 @@ struct LegStops {
   PerSide<StandstillMark> in_vain{}, window_closed{};  // by the side that sends, or whose window it is: the longest
   std::optional<PacketFacts> resumed;                  // the last data that came after a long silence,
   int64_t silence_ns = 0;                              // and how long that was
+  StandstillMark unanswered{};                         // the keep-alives that a RST of their sender has ended
 };
 
 // An ICMP error about a packet of a leg, as the leg's point has shown it. packet.seq is of what it quotes, packet.from the side
@@ -86,6 +88,10 @@ struct LegState {
 
   bool has_syn() const { return attempt_count > 0; }
   void note(const StandstillMark& mark) {
+    if (mark.kind == StandstillKind::unanswered) {
+      own_stops().unanswered = mark;
+      return;
+    }
     StandstillMark& longest = (mark.kind == StandstillKind::in_vain ? own_stops().in_vain : own_stops().window_closed)[mark.side];
     if (mark.since_ns == longest.since_ns || mark.length_ns() > longest.length_ns()) longest = mark;
   }
@@ -147,17 +153,18 @@ struct Connection {
   std::vector<uint64_t> finding_ids;
   bool client_outer = true;  // the client is on the side of the first point of the path
   SideBasis side_basis = SideBasis::guessed;
-  bool evicted = false;              // a bound took a leg of it: nothing is claimed
-  bool is_noted = false;             // offline: something is told of it, or with it, at the end of the input
-  int64_t check_due_ns = kTimeMax;   // when a timer will look at it; kTimeMax: none will
-  int64_t first_lost_ns = kTimeMax;  // the first data that was told as lost in a device; kTimeMax: none was
-  Side first_lost_from = Side::client;
+  bool evicted = false;             // a bound took a leg of it: nothing is claimed
+  bool is_noted = false;            // offline: something is told of it, or with it, at the end of the input
+  int64_t check_due_ns = kTimeMax;  // when a timer will look at it; kTimeMax: none will
+  std::unique_ptr<Losses> losses;   // null: no data was told as lost in a device
   ScanBy scan = ScanBy::nobody;
   FindingKinds put_off;    // live: a look found out what had happened, and not yet who did it
   FindingKinds told;       // a detector of connections is done with it: it has told of it, or there is nothing to tell
   FindingKinds explained;  // by what is told of it: Detector::explains
   size_t legs_over = 0;
   int64_t over_ns = kTimeMin;  // when the last of them was
+
+  int64_t first_lost_ns() const { return losses ? losses->first_ns : kTimeMax; }
 
   // Whether the leg, one of its own, is paired with one at that point.
   bool has_crossing(const LegState& leg, PointIndex toward) const {

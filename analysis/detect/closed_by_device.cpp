@@ -19,8 +19,8 @@ void look(Connection& c, const DetectorView& view, Verdicts& out) {
   if (!close || c.told.contains(FindingKind::closed_by_device)) return;
   c.told.insert(FindingKind::closed_by_device);
   // What was told of the answer as a loss: it was the close.
-  const bool is_loss_told = c.first_lost_ns != kTimeMax && c.first_lost_from == Side::server;
-  if (is_loss_told && c.first_lost_ns >= close->closed_ns - view.options.device_timeout_ns)
+  const bool is_loss_told = c.losses && c.losses->first_from == Side::server;
+  if (is_loss_told && c.losses->first_ns >= close->closed_ns - view.options.device_timeout_ns)
     out.withdraw(FindingKind::segment_loss, c.id);
   const LegState& client_side = c.legs[close->crossing->client_leg];
   const LegState& server_side = c.legs[close->crossing->server_leg];

@@ -111,7 +111,14 @@ struct DetectorPage {
   std::string_view means;  // what happened
   std::string_view needs;  // what must be seen for it
   std::string_view errs;   // how it can be wrong
-  std::string_view next;   // what to do next
+  std::string_view next;   // what to do next,
+  // or, in place of that, by where it is
+  std::string_view next_between = {}, next_beyond = {}, next_unknown = {};
+
+  std::string_view next_at(Where::Kind place) const {
+    if (!next.empty()) return next;
+    return place == Where::Kind::between ? next_between : place == Where::Kind::beyond ? next_beyond : next_unknown;
+  }
 };
 
 // What a connection has shown of itself.

@@ -527,6 +527,13 @@ void DetectorRunner::store(Observation observation) {
     }
   }
   if (connection == nullptr) return;
+  if (observation.cause) {
+    for (const uint64_t told : connection->finding_ids) {
+      const FindingRecord* cause = findings_.find(told);
+      if (cause != nullptr && cause->kind == observation.cause)
+        findings_.charge(told, connection->id, observation.time_lost_seconds);
+    }
+  }
   auto& ids = connection->finding_ids;
   if (std::find(ids.begin(), ids.end(), id) == ids.end()) ids.push_back(id);
 }

@@ -67,12 +67,19 @@ std::optional<End> end_of(const Connection& c, const DetectorView& view) {
   return a.has_syn() && view.knowledge.answers_of(a.point, a.server) == 0 ? End::syn_in_vain : End::in_vain;
 }
 
-Observation tried(const Connection& c, End end) {
+// Of a point within the path it is not known on which side of it the source is, unless its connections have shown that.
+Where place_of(const Connection& c, const DetectorView& view) {
+  const PointIndex point = c.client_leg().point;
+  const bool is_at_end = point == (c.client_outer ? 0 : view.options.path.size() - 1);
+  return is_at_end || c.side_basis != SideBasis::guessed ? beyond(point) : Where{};
+}
+
+Observation tried(const Connection& c, End end, const DetectorView& view) {
   const LegState& a = c.client_leg();
   const PacketFacts& first = a.has_syn() ? a.attempts.front() : a.first;
   Observation o;
   o.kind = FindingKind::fan_out;
-  o.where = beyond(a.point);
+  o.where = place_of(c, view);
   o.origin = Origin::client;
   o.direction = FindingDirection::client_to_server;
   o.service = a.server;
@@ -96,21 +103,22 @@ void look(Connection& c, const DetectorView& view, Verdicts& out) {
   if (!end) return;
   const bool is_own_name = is_under_its_own_name(c, view);
   if (is_own_name || !view.knowledge.is_renamed(c.client_leg().client.address))
-    out.tried.push_back({tried(c, *end), *end, is_own_name});
+    out.tried.push_back({tried(c, *end, view), *end, is_own_name});
 }
 
 std::string sentence(const FindingGroup& group, const DetectorView& view) {
   const SentenceWords words(group, view.options.path);
   const FindingRecord& r = group.record;
+  const std::string beyond_it = r.where.kind == Where::Kind::beyond ? " beyond " + words.first : "";
   const std::string at_least = group.proved < group.attempts || group.is_full() ? "at least " : "";
   if (group.is_of_place)
-    return plural(group.sources.size(), "source") + " beyond " + words.first + " tried " + at_least +
-           plural(group.ports.size(), "closed port") + " of " + plural(group.hosts.size(), "host") + ": " +
-           plural(group.attempts, "attempt") + std::string(by_number(group.attempts, ", ", ", all ")) +
-           "refused or unanswered. " + std::string(by_number(group.ports.size(), "This port", "These ports")) +
+    return plural(group.sources.size(), "source") + beyond_it + " tried " + at_least + plural(group.ports.size(), "closed port") +
+           " of " + plural(group.hosts.size(), "host") + ": " + plural(group.attempts, "attempt") +
+           std::string(by_number(group.attempts, ", ", ", all ")) + "refused or unanswered. " +
+           std::string(by_number(group.ports.size(), "This port", "These ports")) +
            " accepted nobody, and no source went on trying.";
-  return to_string(*group.only_source) + " beyond " + words.first + " tried " + at_least + plural(group.hosts.size(), "host") +
-         " and " + plural(group.ports.size(), "port") + " within " + duration_of(r.last_seen_ns - r.first_seen_ns) + ": " +
+  return to_string(*group.only_source) + beyond_it + " tried " + at_least + plural(group.hosts.size(), "host") + " and " +
+         plural(group.ports.size(), "port") + " within " + duration_of(r.last_seen_ns - r.first_seen_ns) + ": " +
          plural(group.attempts, "attempt") + ", all of them refused or unanswered.";
 }
 

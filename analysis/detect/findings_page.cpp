@@ -76,6 +76,16 @@ std::string settings_text(const Detector& detector) {
   return text;
 }
 
+std::string next_text(const DetectorPage& page) {
+  if (!page.next.empty()) return std::string(page.next);
+  std::string text;
+  for (const auto& [place, next] :
+       {std::pair("Between two points", page.next_between), std::pair("Beyond a point", page.next_beyond),
+        std::pair("At an unknown place", page.next_unknown)})
+    text += (text.empty() ? "*" : " *") + std::string(place) + ":* " + std::string(next);
+  return text;
+}
+
 void add_section(std::string& page, const Detector& detector, const FindingExample& example) {
   page += "\n## " + std::string(name_of(detector.kind)) + "\n\n";
   page += "Severity: " + severity_text(detector) + "\n\n";
@@ -86,7 +96,7 @@ void add_section(std::string& page, const Detector& detector, const FindingExamp
   add("What it means.", detector.page.means);
   add("What is needed to see it.", detector.page.needs);
   add("How it can be wrong.", detector.page.errs);
-  add("What to do next.", detector.page.next);
+  add("What to do next.", next_text(detector.page));
   if (const std::string settings = settings_text(detector); !settings.empty()) add("Thresholds.", settings + '.');
   page.pop_back();  // one blank line before the next heading is that heading's
 }

@@ -35,7 +35,7 @@ const LegState* silent_leg(const Connection& c, PointIndex near, PointIndex far,
 }
 
 // The losses told of it until now, if any, come after the silence.
-bool is_first_loss(const Connection& c, const LegState& leg) { return c.first_lost_ns >= leg.resumed()->order_ns; }
+bool is_first_loss(const Connection& c, const LegState& leg) { return c.first_lost_ns() >= leg.resumed()->order_ns; }
 
 std::string sentence(const FindingGroup& group, const DetectorView& view) {
   const SentenceWords words(group, view.options.path);
@@ -57,7 +57,7 @@ bool tells_idle_drop(Connection& c, const FateEvent& event, const DetectorView& 
   if (is_answer && packet.order_ns > leg->resumed()->order_ns + kAnswerNs) return false;
   const bool is_told = c.told.contains(FindingKind::idle_timeout_drop);
   // One segment may be lost like any other, and nothing have followed it.
-  if (!is_told && !is_answer && c.first_lost_ns == kTimeMax) return false;
+  if (!is_told && !is_answer && !c.losses) return false;
   if (!is_told) out.withdraw(FindingKind::segment_loss, c.id);
   c.told.insert(FindingKind::idle_timeout_drop);
   if (is_answer) c.told.insert(FindingKind::reset_by_device);
@@ -70,7 +70,7 @@ bool tells_idle_drop(Connection& c, const FateEvent& event, const DetectorView& 
   o.duration_ns = leg->stops->silence_ns;
   o.confidence = leg->stops->silence_ns >= kUsualTimeoutNs ? kSureOfIt : kShortSilence;
   if (!is_told) {
-    o.count = c.first_lost_ns != kTimeMax && !is_answer ? 2 : 1;
+    o.count = c.losses && !is_answer ? 2 : 1;
     o.first_ns = first.time_ns;
     o.evidence.insert(o.evidence.begin(), present_at(first, "the first data after " + duration_of(leg->stops->silence_ns) +
                                                                 " without a packet, seq " + std::to_string(first.seq) +

@@ -78,6 +78,16 @@ std::optional<Evidence> other_ttl(const Connection& c, const PacketFacts& rst, c
   return ttl_evidence(rst, "client", leg->attempts.back().ttl);
 }
 
+// Its peer was silent: it is not known whether that was gone, or the network between them. Null: another story.
+const StandstillMark* unanswered_before(const Connection& c, const PacketFacts& rst) {
+  for (const LegState& leg : c.legs) {
+    if (leg.stops && leg.point == rst.point && leg.stops->unanswered.any() && leg.stops->unanswered.side == rst.from &&
+        leg.stops->unanswered.until_ns == rst.time_ns)
+      return &leg.stops->unanswered;
+  }
+  return nullptr;
+}
+
 }  // namespace
 
 bool reset_is_told(const Connection& c) {
@@ -120,6 +130,18 @@ void reset_look(Connection& c, const DetectorView& view, Verdicts& out) {
                    : "It was not seen where the " + name + "'s packets come in, nor is it proved that it did not.";
   }
   if (ttl) o.evidence.push_back(std::move(*ttl));
+  if (const StandstillMark* silence = unanswered_before(c, rst)) {
+    o.evidence.push_back({.kind = "sequence",
+                          .point = rst.point,
+                          .port = std::nullopt,
+                          .frame = 0,
+                          .time_ns = silence->since_ns,
+                          .detail = plural(silence->times, "keep-alive") + " without an answer, the first one " +
+                                    duration_of(silence->length_ns()) + " before the RST"});
+    if (!o.remark.empty()) o.remark += ' ';
+    o.remark += "The " + std::string(end == Side::client ? "server" : "client") + " had not answered its last " +
+                plural(silence->times, "keep-alive") + ".";
+  }
   // Some programs end every connection so.
   if (end == Side::client && o.origin == Origin::client && c.client_leg().reset_had_everything) o.severity = Severity::info;
   out.tell(std::move(o));

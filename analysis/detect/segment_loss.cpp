@@ -1,5 +1,6 @@
 // Data that entered the device and never left it.
 #include <algorithm>
+#include <memory>
 
 #include "analysis/detect/detectors.h"
 #include "analysis/detect/endings.h"
@@ -66,17 +67,30 @@ std::optional<PayloadSizes> sizes_of(const Connection& c, const FateEvent& event
   return std::nullopt;
 }
 
+void note_loss(Connection& c, const PacketFacts& packet) {
+  if (!c.losses) c.losses = std::make_unique<Losses>(Losses{.first_from = packet.from, .wait = {}});
+  c.losses->first_ns = std::min(c.losses->first_ns, packet.order_ns);
+}
+
+// What the receiver waited for it, beyond what it waited for others. A stall is told, and charged to this, as a whole.
+double waited_seconds(Connection& c, const FateEvent& event, const DetectorView& view) {
+  const StandstillMark& stall = stall_of(c, view.thresholds).mark;
+  const PacketFacts& packet = event.packet;
+  if (stall.any() && stall.side == packet.from && packet.time_ns >= stall.since_ns && packet.time_ns <= stall.until_ns) return 0;
+  return static_cast<double>(c.losses->wait[packet.from].take(packet, event.repaired_ns)) / 1e9;
+}
+
 void fate(Connection& c, const FateEvent& event, const DetectorView& view, Verdicts& out) {
   if (is_not_open(c) || is_of_close(c, event.packet, view) || is_for_nobody(c, event.packet) ||
       is_of_named_answer(c, event.packet) || tells_idle_drop(c, event, view, out))
     return;
-  if (c.first_lost_ns == kTimeMax) c.first_lost_from = event.packet.from;
-  c.first_lost_ns = std::min(c.first_lost_ns, event.packet.order_ns);
+  note_loss(c, event.packet);
   c.told.insert(FindingKind::segment_loss);
   Observation o = fate_observation(
       c, event, FindingKind::segment_loss,
       "segment seq " + std::to_string(event.packet.seq) + " length " + std::to_string(event.packet.payload_length));
   o.sizes = sizes_of(c, event, view);
+  o.time_lost_seconds = waited_seconds(c, event, view);
   if (const IcmpSighting* icmp = request_for_less(c, event.packet)) {
     o.severity = Severity::info;
     o.evidence.push_back(icmp_evidence(*icmp));
@@ -106,7 +120,9 @@ const Detector segment_loss = {
     .fate = fate,
     .sentence = sentence,
     .page = {
-        .means = "TCP segments with data entered the device and never left it.",
+        .means =
+            "TCP segments with data entered the device and never left it. time_lost_seconds is how long their receivers waited "
+            "until a copy left it.",
         .needs = "The connection paired across the device, both points covered for the time in which the segment should have "
                  "left, and no acknowledgement of it by its receiver; in files also a sender that sends it again, unless it is "
                  "reset or "

@@ -129,7 +129,10 @@ void look(Connection& c, const DetectorView& view, Verdicts& out) {
   o.time_lost_seconds = static_cast<double>(mark.length_ns()) / 1e9;
   o.duration_ns = mark.length_ns();
   o.confidence = c.side_basis == SideBasis::seen ? kSure : kInferred;
-  if (cause != nullptr) o.severity = Severity::info;
+  if (cause != nullptr) {
+    o.severity = Severity::info;
+    o.cause = cause->kind;
+  }
   o.evidence.push_back({.kind = "sequence",
                         .point = stall.leg->point,
                         .port = std::nullopt,
@@ -173,7 +176,8 @@ const Detector stalled_connection = {
     .page = {
         .means =
             "An established connection stood still: one end sent the same data again and again, and the other end acknowledged "
-            "nothing of it. What that has cost is time_lost_seconds; if the client then opened another connection to the "
+            "nothing of it. What that has cost is time_lost_seconds, of the finding that tells the cause as well; if the client "
+            "then opened another connection to the "
             "same service, it is named (replaced_by of the connection).",
         .needs =
             "The same data three times again over at least {stalled_connection_least}, each after a longer wait. Where a "

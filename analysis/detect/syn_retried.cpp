@@ -130,8 +130,11 @@ const Detector syn_retried = {
     .page = {.means = "A connection came about, but only after the client had sent its SYN more than once.",
              .needs = "The SYNs and the answer at the client's side; who is to blame for the wait needs the far side as well.",
              .errs = "A client may repeat a SYN although the answer was on its way.",
-             .next = "Dropped by a device: look for rate limits and full tables. Not answered beyond the last point: look at the "
-                     "server's accept queue (on Linux: nstat -az TcpExtListenOverflows). Lost beyond the first point: look at "
-                     "what stands between there and the client."}};
+             .next = {},
+             .next_between = "Look at the device for rate limits and full tables.",
+             .next_beyond = "Beyond the last point look at the server's accept queue (on Linux: nstat -az "
+                            "TcpExtListenOverflows); beyond the first one at what stands between there and the client.",
+             .next_unknown = "Capture both directions on both sides of the device, or have the configuration say what each port "
+                             "carries."}};
 
 }  // namespace parallax::detect

@@ -222,8 +222,11 @@ const Detector syn_unanswered = {
         .needs = "The SYNs at the client's side. Who dropped them is said where the points on both sides of a device cover the "
                  "time, and beyond the last point where it covers the time in which the answer should have come.",
         .errs = "A server may answer by a path that is not watched.",
-        .next = "Between two points: look at the device's rules and logs for that address and port. Beyond the last point: look "
-                "at the server's host firewall; a port that answers others filters this client. At an unknown place: capture "
-                "both directions on both sides of the device, or have the configuration say what each port carries."}};
+        .next = {},
+        .next_between = "Look at the device's rules and logs for that address and port.",
+        .next_beyond = "Look at the server's host firewall, and at what stands between that point and the server; a port that "
+                       "answers others filters this client.",
+        .next_unknown = "Capture both directions on both sides of the device, or have the configuration say what each port "
+                        "carries."}};
 
 }  // namespace parallax::detect

@@ -292,6 +292,7 @@ struct FateEvent {
   SackCrossing sack{};         // sack_not_translated
   Fragments fragments{};       // datagram_lost
   bool is_unrepaired = false;  // segment_lost: its sender has not sent it again in the time that it would have taken
+  int64_t repaired_ns = 0;     // segment_lost: how long after it a copy of its bytes left; 0: none had when this was decided
 };
 
 }  // namespace parallax

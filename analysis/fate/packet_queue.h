@@ -3,6 +3,7 @@
 // Owned by the pair table, one thread. Live, memory is taken at the start and append() refuses; offline the pool grows.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
 #include "analysis/event/events.h"
@@ -27,6 +28,7 @@ struct Pending {
   bool again : 1;         // what it says had left before
   bool repeats : 1;       // its sender sends again: bytes that had entered before, or after it these, or such before them
   bool checksum_fits : 1;
+  uint32_t covered_us;  // how long after it had entered the first of those copies left; 0: none has
 
   // Sighting, PairSighting.
   template <typename Packet>
@@ -51,9 +53,14 @@ struct Pending {
         acknowledged(false),
         again(false),
         repeats(false),
-        checksum_fits(parallax::checksum_fits(s)) {}
+        checksum_fits(parallax::checksum_fits(s)),
+        covered_us(0) {}
   Pending() = default;
 
+  void cover_by(int64_t left_ns) {
+    if (!covered) covered_us = static_cast<uint32_t>(std::clamp<int64_t>((left_ns - time_ns) / 1000, 1, UINT32_MAX));
+    covered = true;
+  }
   bool has(uint8_t flags) const { return (tcp_flags & flags) != 0; }
   // The sequence number after it; of a packet that takes none, what it would be if it took one: a keep-alive is below, as
   // what it repeats.

@@ -424,7 +424,7 @@ void PairTable::tell_changed(Pair& pair, Side sender, const Pending& in, const P
     Pending& other = pool_[node];
     const uint32_t seq = other.seq + pair.offset[sender].value();
     if (other.data && sequence_before(seq, out.seq + out.length) && sequence_before(out.seq, seq + other.length))
-      other.covered = true;
+      other.cover_by(out.time_ns);
   }
 }
 
@@ -444,7 +444,7 @@ bool PairTable::cover(Pair& pair, Side sender, const Pending& out) {
       continue;
     }
     if (sequence_at_or_before(matched_begin, in.seq) && sequence_at_or_before(in_end, matched_end)) {
-      in.covered = true;
+      in.cover_by(out.time_ns);
       previous = node;
       node = next;
       continue;

@@ -500,7 +500,8 @@ void PairTable::tell(const Pair& pair, Side sender, FateEventType type, const Pe
                         .stats = {},
                         .sack = sack,
                         .fragments = fragments,
-                        .is_unrepaired = is_unrepaired};
+                        .is_unrepaired = is_unrepaired,
+                        .repaired_ns = int64_t{p.covered_us} * 1000};
   // It may be lost: room is kept for the end of every pair.
   if (!events_.send(event, limits_.pairs)) counters_.events_dropped.add();
 }

@@ -95,6 +95,7 @@ FindingGroup& FindingStore::new_group(const Observation& o) {
   group.is_spread = o.is_of_source;
   group.is_of_place = o.is_of_place;
   ++totals_[{o.kind, where_text(o.where), record.severity}];
+  ++standing_[static_cast<size_t>(o.kind)];
   ranks_of(o.kind).insert(rank_of(record));
   return group;
 }
@@ -149,7 +150,7 @@ void FindingStore::absorb(FindingGroup& into, uint64_t id) {
   if (into.remark.empty()) into.remark = from.remark;
   ranks_of(record.kind).insert(rank_of(record));
   merged_.push_back({id, record.id, from.record.connection_ids});
-  --totals_[{record.kind, where_text(record.where), from.record.severity}];
+  --standing_[static_cast<size_t>(record.kind)];
   FindingRecord last = from.record;
   erase(id);
   last.state = FindingState::withdrawn;
@@ -253,6 +254,18 @@ uint64_t FindingStore::observe(const Observation& o) {
   return record.id;
 }
 
+void FindingStore::charge(uint64_t id, uint64_t connection_id, double seconds) {
+  const auto found = groups_.find(id);
+  if (found == groups_.end() || seconds <= 0) return;
+  FindingGroup& group = found->second;
+  FindingRecord& record = group.record;
+  record.time_lost_seconds = record.time_lost_seconds.value_or(0) + seconds;
+  if (const auto own = group.contributions.find(connection_id); own != group.contributions.end())
+    own->second.time_lost_seconds += seconds;
+  if (record.state != FindingState::withdrawn && !is_over(group)) record.state = FindingState::updated;
+  changed(group);
+}
+
 std::optional<FindingGroup::Contribution> FindingStore::withdraw(uint64_t id, uint64_t connection_id) {
   const auto found = groups_.find(id);
   if (found == groups_.end()) return std::nullopt;
@@ -271,6 +284,7 @@ std::optional<FindingGroup::Contribution> FindingStore::withdraw(uint64_t id, ui
   std::erase_if(record.legs, [&](const FindingLeg& leg) { return leg.connection_id == connection_id; });
   if (--group.connections == 0) {
     record.state = FindingState::withdrawn;
+    --standing_[static_cast<size_t>(record.kind)];
     ends_.erase({group.over_ns, id});
   } else if (!is_over(group)) {
     record.state = FindingState::updated;

@@ -49,6 +49,8 @@ class FindingStore {
   // Takes back what this finding tells of the connection, and returns it; empty: nothing. A finding with nothing left is
   // withdrawn: watchers are told, lists leave it out.
   std::optional<FindingGroup::Contribution> withdraw(uint64_t id, uint64_t connection_id);
+  // What follows from what the finding tells of the connection has cost so much time.
+  void charge(uint64_t id, uint64_t connection_id, double seconds);
   const FindingRecord* find(uint64_t id) const;
   const FindingGroup* group(uint64_t id) const;
   // Live: the stream's time has come so far. Closes the findings that nothing has joined for their gap, in the order of their
@@ -61,7 +63,9 @@ class FindingStore {
 
   std::vector<FindingRecord> after(uint64_t id, size_t limit) const;
   const FindingChanges& changes() const { return changes_; }
-  const Totals& totals() const { return totals_; }
+  const Totals& totals() const { return totals_; }  // raised: these only grow
+  // Raised, and neither withdrawn nor told as part of another since.
+  uint64_t standing(FindingKind kind) const { return standing_[static_cast<size_t>(kind)]; }
   uint64_t evicted() const { return evicted_; }
 
  private:
@@ -106,6 +110,7 @@ class FindingStore {
   std::array<std::set<Rank>, kFindingKindCount> ranks_;
   std::vector<Merged> merged_;
   Totals totals_;
+  std::array<uint64_t, kFindingKindCount> standing_{};
   uint64_t next_id_, evicted_ = 0;
   int64_t passed_ns_ = kTimeMin;
 };

@@ -52,6 +52,7 @@ struct Observation {
   std::optional<ServerAt> server;     // whose answers to others say something about this one
   double confidence = 0;
   double time_lost_seconds = 0;       // 0: not applicable
+  std::optional<FindingKind> cause;   // what it follows from, told of the same connection: the time is lost by that one, too
   double rate_per_second = 0;         // 0: not applicable; that of a finding is the highest
   double period_seconds = 0;          // how far apart its repetitions are; 0: not applicable
   int64_t duration_ns = 0;            // of what is said; 0: not applicable

@@ -36,7 +36,7 @@ std::string_view text_of(Doubt doubt) {
     case Doubt::none:
       return "proved";
     case Doubt::not_covered:
-      return "the sensor does not cover that time there, or was losing packets";
+      return "the sensor does not show that direction there at that time, or was losing packets";
     case Doubt::may_be_hidden:
       return "a filter may hide it there";
     case Doubt::acknowledged:

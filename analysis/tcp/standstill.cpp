@@ -1,5 +1,7 @@
 #include "analysis/tcp/standstill.h"
 
+#include <limits>
+
 #include "analysis/model/sequence.h"
 #include "analysis/model/vocabulary.h"
 #include "analysis/tcp/tcp_flow.h"
@@ -15,7 +17,10 @@ constexpr uint32_t milliseconds_of(int64_t ns) { return static_cast<uint32_t>(st
 // The moment `ms`, not long before `now_ns`.
 int64_t time_of(uint32_t ms, int64_t now_ns) { return now_ns - int64_t{milliseconds_of(now_ns) - ms} * kMillisecondNs; }
 
-void count(uint16_t& number) { number += number < UINT16_MAX; }
+template <typename Number>
+void count(Number& number) {
+  number += number < std::numeric_limits<Number>::max();
+}
 
 StandstillMark in_vain(const Half& half, Side side, int64_t until_ns, StandstillEnd end) {
   return {time_of(half.since_ms, until_ns), until_ns, half.acked, half.times, side, StandstillKind::in_vain, end};
@@ -23,9 +28,15 @@ StandstillMark in_vain(const Half& half, Side side, int64_t until_ns, Standstill
 StandstillMark window_closed(const Half& half, Side side, int64_t until_ns, StandstillEnd end) {
   return {time_of(half.closed_ms, until_ns), until_ns, 0, half.probes, side, StandstillKind::window_closed, end};
 }
+StandstillMark unanswered(const Standstill& all, int64_t until_ns, StandstillEnd end) {
+  return {time_of(all.keep_alive_ms, until_ns), until_ns, 0, all.keep_alives, all.keep_alives_of,
+          StandstillKind::unanswered,           end};
+}
 
 bool is_told(const StandstillMark& mark) {
-  const uint16_t least = mark.kind == StandstillKind::in_vain ? kTimesLeast : 1;
+  const uint16_t least = mark.kind == StandstillKind::in_vain      ? kTimesLeast
+                         : mark.kind == StandstillKind::unanswered ? kKeepAlivesLeast
+                                                                   : 1;
   return mark.times >= least && mark.length_ns() >= kToldMs * kMillisecondNs;
 }
 
@@ -66,6 +77,14 @@ void note_window(TcpFlow& flow, const Sighting& s, Side from, uint32_t labels, s
   if (peer.is_closed && (labels & probe)) count(peer.probes);
 }
 
+void note_keep_alive(Standstill& all, const Sighting& s, Side from, uint32_t labels) {
+  if (all.keep_alives > 0 && all.keep_alives_of != from) all.keep_alives = 0;
+  if (!(labels & bit(PacketLabel::keep_alive))) return;
+  if (all.keep_alives == 0) all.keep_alive_ms = milliseconds_of(s.time_ns);
+  all.keep_alives_of = from;
+  count(all.keep_alives);
+}
+
 std::optional<StandstillMark> end_by_reset(TcpFlow& flow, const Sighting& s, Side from) {
   const StandstillEnd end = from == Side::client ? StandstillEnd::reset_by_client : StandstillEnd::reset_by_server;
   std::optional<StandstillMark> longest;
@@ -76,6 +95,8 @@ std::optional<StandstillMark> end_by_reset(TcpFlow& flow, const Sighting& s, Sid
     half.times = 0;
     half.is_closed = false;
   }
+  if (!longest && flow.standstill.keep_alives_of == from) longest = unanswered(flow.standstill, s.time_ns, end);
+  flow.standstill.keep_alives = 0;
   return longest;
 }
 
@@ -89,6 +110,7 @@ std::optional<StandstillMark> take(TcpFlow& flow, LegHot& hot, const Sighting& s
     flow.standstill.half[from].has_fin = true;
     flow.standstill.half[from].fin_us = microseconds_of(s.time_ns);
   }
+  note_keep_alive(flow.standstill, s, from, labels);
   std::optional<StandstillMark> ended;
   if (s.tcp_flags & tcp_flag::rst) {
     ended = end_by_reset(flow, s, from);
@@ -103,7 +125,9 @@ std::optional<StandstillMark> take(TcpFlow& flow, LegHot& hot, const Sighting& s
   }
   const auto stands = [](const Half& half) { return half.times > 0 || half.is_closed; };
   hot.flags &= static_cast<uint16_t>(~leg_flag::standing);
-  if (stands(flow.standstill.half[Side::client]) || stands(flow.standstill.half[Side::server])) hot.flags |= leg_flag::standing;
+  const bool is_asked = flow.standstill.keep_alives > 0;
+  if (is_asked || stands(flow.standstill.half[Side::client]) || stands(flow.standstill.half[Side::server]))
+    hot.flags |= leg_flag::standing;
   return ended && is_told(*ended) ? ended : std::nullopt;
 }
 

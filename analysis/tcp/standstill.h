@@ -1,5 +1,6 @@
 // What stands still on a leg: data that its sender sends again and again while the other side acknowledges nothing new, and a
-// window that stays closed while data waits for it. And what else of a direction is told once, with the leg's summary.
+// window that stays closed while data waits for it; a peer that says nothing to keep-alives until their sender gives up. And what
+// else of a direction is told once, with the leg's summary.
 //
 // The last line of a leg's TcpFlow, touched by nothing but what goes the slow path; while something stands still every packet of
 // the leg does (leg_flag::standing). Times are milliseconds modulo 2^32 (49 days).
@@ -17,7 +18,7 @@ struct LegHot;
 struct Sighting;
 struct TcpFlow;
 
-enum class StandstillKind : uint8_t { none, in_vain, window_closed };
+enum class StandstillKind : uint8_t { none, in_vain, window_closed, unanswered };
 enum class StandstillEnd : uint8_t { lasts, over, reset_by_client, reset_by_server };
 
 // As it is told to the correlator.
@@ -25,8 +26,8 @@ struct StandstillMark {
   int64_t since_ns = 0,
           until_ns = 0;      // when the data was first sent, when the window closed; while it lasts, the last packet of it
   uint32_t seq = 0;          // in vain: the first number that was not acknowledged
-  uint16_t times = 0;        // in vain: how often it was sent again; else probes of the window
-  Side side = Side::client;  // who sends in vain; whose window is closed
+  uint16_t times = 0;        // in vain: how often it was sent again; else probes of the window, keep-alives
+  Side side = Side::client;  // who sends in vain, whose keep-alives; whose window is closed
   StandstillKind kind = StandstillKind::none;
   StandstillEnd end = StandstillEnd::lasts;
 
@@ -48,6 +49,10 @@ struct alignas(64) Standstill {
     bool is_closed, has_fin;
   };
   PerSide<Half> half;
+  // Keep-alives of one side since the other one has last said anything.
+  uint32_t keep_alive_ms;  // the first of them
+  uint8_t keep_alives;     // 0: none
+  Side keep_alives_of;
 };
 static_assert(sizeof(Standstill) == 64 && std::is_trivially_copyable_v<Standstill>);
 
@@ -56,6 +61,8 @@ namespace standstill {
 // What is shorter, or was sent again but once, is a retransmission like others.
 inline constexpr uint32_t kToldMs = 1000;
 inline constexpr uint16_t kTimesLeast = 2;
+// So many keep-alives without an answer, and the peer is gone: the fewest that people configure.
+inline constexpr uint16_t kKeepAlivesLeast = 3;
 
 // A packet that the leg's slow path has taken in, with its labels. `sent_us`: when data of that side came last before it;
 // `sent_again`: it is no copy, and holds what came before. What has ended with it, if that was long enough.

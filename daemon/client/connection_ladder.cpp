@@ -142,12 +142,36 @@ std::set<FrameOf> decisive_frames(const ConnectionRecord& connection, const std:
   return frames;
 }
 
+// What findings rest on that name a time and no frame, or more packets than a finding keeps evidence of.
+struct DecisiveLabel {
+  FindingKind kind;
+  PacketLabel label;
+};
+constexpr DecisiveLabel kDecisiveLabels[] = {
+    {FindingKind::zero_window_stall, PacketLabel::zero_window},
+    {FindingKind::stalled_connection, PacketLabel::timeout_retransmission},
+    {FindingKind::spurious_retransmission, PacketLabel::spurious_retransmission},
+    {FindingKind::segment_loss, PacketLabel::lost_in_device},
+    {FindingKind::datagram_dropped_by_device, PacketLabel::lost_in_device},
+};
+
+uint32_t decisive_labels(const ConnectionRecord& connection, const std::vector<FindingRecord>& findings) {
+  uint32_t labels = 0;
+  for (const FindingRecord& finding : findings) {
+    const auto& ids = connection.finding_ids;
+    if (std::find(ids.begin(), ids.end(), finding.id) == ids.end()) continue;
+    for (const DecisiveLabel& row : kDecisiveLabels) labels |= row.kind == finding.kind ? bit(row.label) : 0;
+  }
+  return labels;
+}
+
 // `own`: its packets, in order.
 Ladder ladder_of(const ConnectionRecord& connection, const std::vector<const PacketRecord*>& own,
                  const std::map<FrameOf, Sighting>& frames, const std::vector<FindingRecord>& findings,
                  const LadderInput& input) {
   const std::vector<std::string>& points = input.points;
   const std::set<FrameOf> decisive = decisive_frames(connection, findings);
+  const uint32_t labels = decisive_labels(connection, findings);
   const LaneOrder lanes(connection, points.size());
   RelativeNumbers numbers(connection);
 
@@ -173,7 +197,7 @@ Ladder ladder_of(const ConnectionRecord& connection, const std::vector<const Pac
         std::find_if(step.sightings.begin(), step.sightings.end(), [](const auto& s) { return s.has_value(); });
     numbers.set(sighting, packet->leg_index, from, elsewhere == step.sightings.end() ? nullptr : &**elsewhere);
     step.sightings[lane] = sighting;
-    step.decisive |= decisive.contains({packet->port, packet->frame});
+    step.decisive |= (packet->labels & labels) || decisive.contains({packet->port, packet->frame});
   }
   return ladder;
 }

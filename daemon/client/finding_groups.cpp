@@ -30,6 +30,11 @@ auto weight_of(const FindingsAlike& group) {
 
 bool is_certain(const v1::Finding& finding) { return finding.confidence() >= 0.5; }
 
+double own_time_lost_seconds(const v1::Finding& finding) {
+  const bool is_told_by_cause = finding.kind() == v1::FINDING_KIND_STALLED_CONNECTION && finding.severity() == v1::SEVERITY_INFO;
+  return is_told_by_cause ? 0 : finding.time_lost_seconds();
+}
+
 uint64_t FindingsAlike::count() const {
   uint64_t count = 0;
   for (const v1::Finding* finding : findings) count += finding->count();
@@ -53,7 +58,12 @@ std::string_view FindingsAlike::next_step() const {
   if (first().severity() < v1::SEVERITY_NOTICE) return {};
   const auto is_of_kind = [this](const Detector* detector) { return to_proto(detector->kind) == first().kind(); };
   const auto detector = std::find_if(detectors().begin(), detectors().end(), is_of_kind);
-  return detector == detectors().end() ? std::string_view{} : (*detector)->page.next;
+  if (detector == detectors().end()) return {};
+  const v1::Where& where = first().where();
+  const Where::Kind place = where.between_size() > 0  ? Where::Kind::between
+                            : !where.beyond().empty() ? Where::Kind::beyond
+                                                      : Where::Kind::unknown;
+  return (*detector)->page.next_at(place);
 }
 
 std::string heading_words(const FindingsAlike& group) {

@@ -14,6 +14,9 @@ namespace parallax {
 // The engine says below one half where it could not make sure, and accuses nobody.
 bool is_certain(const v1::Finding& finding);
 
+// What it has cost beyond what other findings tell: a stall with a cause is information, and its time is the cause's, too.
+double own_time_lost_seconds(const v1::Finding& finding);
+
 struct FindingsAlike {
   std::vector<const v1::Finding*> findings;  // at least one; the most frequent first
 

@@ -245,7 +245,7 @@ ReportLines report_verdict(const Report& report) {
     Report::Counts certain, possible;
     double lost_seconds = 0;
     for (const v1::Finding& finding : report.findings()) {
-      if (is_certain(finding)) lost_seconds += finding.time_lost_seconds();  // also of what follows from another, as stalls do
+      if (is_certain(finding)) lost_seconds += own_time_lost_seconds(finding);
       if (finding.severity() < v1::SEVERITY_WARNING) continue;
       (is_certain(finding) ? certain : possible)[word(finding.kind()) + ' ' + where_text(finding.where())] += finding.count();
     }

@@ -114,7 +114,9 @@ TEST(Detectors, EveryRowIsComplete) {
     EXPECT_EQ(detector->look != nullptr, detector->due_ns != nullptr);
     EXPECT_EQ(detector->fate != nullptr, detector->fate_type.has_value());
     EXPECT_NE(detector->sentence, nullptr);
-    for (const std::string_view text : {detector->page.means, detector->page.needs, detector->page.errs, detector->page.next})
+    const DetectorPage& page = detector->page;
+    for (const std::string_view text : {page.means, page.needs, page.errs, page.next_at(Where::Kind::between),
+                                        page.next_at(Where::Kind::beyond), page.next_at(Where::Kind::unknown)})
       EXPECT_TRUE(text.ends_with('.')) << text;
   }
 }

@@ -35,6 +35,12 @@ Observation refusal_of(const char* client, int64_t at_ns, uint16_t service) {
   return o;
 }
 
+uint64_t raised(const FindingStore& store) {
+  uint64_t sum = 0;
+  for (const auto& [key, count] : store.totals()) sum += count;
+  return sum;
+}
+
 class FindingStoreTest : public ::testing::Test {
  protected:
   static constexpr size_t kShare = 8;  // of one kind
@@ -113,6 +119,37 @@ TEST_F(FindingStoreTest, ClosedOneStaysClosedWhenAPartIsTakenBack) {
   EXPECT_EQ(state_of(id), FindingState::withdrawn);
   store_.pass_time(kStart + 3 * kIncidentGapNs);
   EXPECT_EQ(state_of(id), FindingState::withdrawn);
+}
+
+TEST_F(FindingStoreTest, WhatFollowsIsChargedAndGoesWithItsConnection) {
+  const Observation first = refusal(kStart, 443), second = refusal(kStart, 443);
+  const uint64_t id = store_.observe(first);
+  store_.observe(second);
+  changes(all_);
+  store_.charge(id, first.connection_id, 1.5);
+  store_.charge(id, second.connection_id, 2);
+  EXPECT_EQ(store_.find(id)->time_lost_seconds, 3.5);
+  ASSERT_EQ(changes(all_).size(), 1u) << "watchers are told";
+  store_.withdraw(id, first.connection_id);
+  EXPECT_EQ(store_.find(id)->time_lost_seconds, 2);
+}
+
+TEST_F(FindingStoreTest, WithdrawnOnesStandNoLongerButWereRaised) {
+  const Observation first = refusal(kStart, 443), other = refusal(kStart, 80);
+  const uint64_t id = store_.observe(first);
+  store_.observe(other);
+  EXPECT_EQ(store_.standing(FindingKind::syn_refused), 2u);
+  store_.withdraw(id, first.connection_id);
+  EXPECT_EQ(store_.standing(FindingKind::syn_refused), 1u);
+  EXPECT_EQ(raised(store_), 2u);
+}
+
+TEST_F(FindingStoreTest, ThoseToldAsPartOfAnotherStandNoLongerButWereRaised) {
+  FindingStore store({"outside", "inside"}, 1024, [](const FindingGroup&) { return "refused"; });
+  constexpr uint16_t kServices = FindingStore::kSpreadServices + 1;
+  for (uint16_t port = 1; port <= kServices; ++port) store.observe(refusal_of("192.0.2.66", kStart + port, port));
+  EXPECT_EQ(store.standing(FindingKind::syn_refused), 1u);
+  EXPECT_EQ(raised(store), kServices) << "a counter of Prometheus never falls";
 }
 
 TEST_F(FindingStoreTest, LegsAreKeptOnceAndGoWithTheirConnection) {

@@ -78,5 +78,28 @@ TEST(ConnectionLadder, ByteHasOneRelativeNumberAtAllPoints) {
   EXPECT_EQ(ladder.steps[1].sightings[1]->packet.port, 1);
 }
 
+// The finding names a time and no frame.
+TEST(ConnectionLadder, ClosedWindowsOfAZeroWindowStallAreDecisive) {
+  const TemporaryDirectory directory;
+  const std::vector<std::string> files{directory.path() + "/a.pcap"}, points{"outside"};
+  std::ofstream(files[0], std::ios::binary) << capture_of({5000, 5100});
+  FindingRecord stall;
+  stall.id = 7;
+  stall.kind = FindingKind::zero_window_stall;
+  ConnectionRecord connection;
+  connection.id = 1;
+  connection.protocol = Protocol::tcp;
+  connection.legs = {leg_at(0)};
+  PacketRecord closed = packet(0, 2, 2);
+  closed.labels = bit(PacketLabel::zero_window);
+  const auto is_marked = [&](const ConnectionRecord& of) {
+    return ladders_of({of}, {packet(0, 1, 1), closed}, {stall}, {files, points}).at(1).steps.at(1).decisive;
+  };
+  EXPECT_FALSE(is_marked(connection)) << "the finding is another connection's";
+  connection.finding_ids = {stall.id};
+  EXPECT_TRUE(is_marked(connection));
+  EXPECT_FALSE(ladders_of({connection}, {packet(0, 1, 1), closed}, {stall}, {files, points}).at(1).steps.at(0).decisive);
+}
+
 }  // namespace
 }  // namespace parallax

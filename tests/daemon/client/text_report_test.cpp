@@ -206,7 +206,8 @@ TEST(TextReport, FindingsComeWorstFirstWithSentenceAndEvidence) {
   EXPECT_THAT(text, HasSubstr("- 12:34:56.001 inside b.pcap frame 12, absent_at: never seen within 1 s"));
   EXPECT_THAT(text, HasSubstr("Something is wrong: 10 syn_unanswered between outside and inside."));
   EXPECT_THAT(text, Not(HasSubstr("is not the cause"))) << "the device is accused";
-  EXPECT_THAT(unwrapped(text), HasSubstr("What next: Between two points: look at the device's rules and logs"));
+  EXPECT_THAT(unwrapped(text), HasSubstr("What next: Look at the device's rules and logs"));
+  EXPECT_THAT(text, Not(HasSubstr("server's host firewall"))) << "that is for what lies beyond a point";
 }
 
 TEST(TextReport, WhatIsInformationAsksForNothing) {
@@ -395,6 +396,15 @@ TEST(TextReport, TimeLostIsAddedUp) {
   run.finding(v1::FINDING_KIND_SYN_RETRIED, v1::SEVERITY_NOTICE).set_time_lost_seconds(1.5);
   run.finding(v1::FINDING_KIND_SYN_RETRIED, v1::SEVERITY_NOTICE).set_time_lost_seconds(2.5);
   EXPECT_THAT(run.text(), HasSubstr("by: device; 2 times in 2 findings; 4.0 s lost\n"));
+}
+
+TEST(TextReport, AStallIsCountedOnceWithItsCause) {
+  Results run;
+  run.finding(v1::FINDING_KIND_SEGMENT_LOSS, v1::SEVERITY_WARNING).set_time_lost_seconds(40);
+  run.finding(v1::FINDING_KIND_STALLED_CONNECTION, v1::SEVERITY_INFO).set_time_lost_seconds(40);
+  EXPECT_THAT(run.text(), HasSubstr("Waiting cost 40.0 s in all"));
+  run.finding(v1::FINDING_KIND_STALLED_CONNECTION, v1::SEVERITY_WARNING).set_time_lost_seconds(10);
+  EXPECT_THAT(run.text(), HasSubstr("Waiting cost 50.0 s in all")) << "of this one nobody else tells";
 }
 
 TEST(TextReport, ItEndsWithWhatWasFineAndWhatCouldNotBeJudged) {
