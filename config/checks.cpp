@@ -8,6 +8,7 @@
 
 #include "config/nearest.h"
 #include "config/quantity.h"
+#include "config/service_pattern.h"
 
 namespace parallax {
 namespace {
@@ -15,6 +16,7 @@ namespace {
 constexpr int kPathMax = 8;           // kPointsMax of capture/core/sighting.h
 constexpr size_t kNameMax = 63;       // also a metric label and an interface name in pcapng
 constexpr double kSpoolAgeMin = 60;   // files are finished sixteen times in it
+constexpr int kPinRulesMax = 256;     // each is asked of each finding
 constexpr size_t kUnixPathMax = 107;  // sockaddr_un::sun_path less its terminator
 
 bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
@@ -162,8 +164,11 @@ class Checks {
     if (spool.directory().empty()) {
       if (spool.size() > 0)
         problem("spool.size", "spool.size: there is no spool without spool.directory; add it or leave both out");
+      if (!spool.pinned().rules().empty())
+        problem("spool.pinned.rules", "spool.pinned.rules: there is no spool without spool.directory, and nothing to pin");
       return;
     }
+    pinned();
     if (spool.max_age_seconds() > 0 && spool.max_age_seconds() < kSpoolAgeMin) {
       problem("spool.max_age_seconds", "spool.max_age_seconds: " + print_seconds(spool.max_age_seconds()) +
                                            " is too short; at least " + print_seconds(kSpoolAgeMin) + ", or 0 for any age");
@@ -173,6 +178,26 @@ class Checks {
     } else if (spool.size() / 2 < spool.file_size()) {
       problem("spool.size", "spool.size: " + print_bytes(spool.size()) + " is less than two files of spool.file_size (" +
                                 print_bytes(spool.file_size()) + "); give it more, or smaller files");
+    }
+  }
+
+  void pinned() {
+    const v1::PinnedConfig& pinned = config_.spool().pinned();
+    if (pinned.rules_size() > kPinRulesMax) {
+      problem("spool.pinned.rules",
+              "spool.pinned.rules: " + std::to_string(pinned.rules_size()) + " rules; at most " + std::to_string(kPinRulesMax));
+    }
+    for (int i = 0; i < pinned.rules_size(); ++i) {
+      const v1::PinRuleConfig& rule = pinned.rules(i);
+      const std::string field = "spool.pinned.rules[" + std::to_string(i) + ']';
+      if (!rule.service().empty() && !parse_service(rule.service())) {
+        problem(field + ".service", field + ".service: \"" + rule.service() +
+                                        "\" is no service: 192.0.2.1:443, \"[2001:db8::1]:443\", an address alone, or \":443\"");
+      }
+      if (rule.size() > pinned.size() / 2) {
+        problem(field + ".size", field + ".size: " + print_bytes(rule.size()) + " is more than half of spool.pinned.size (" +
+                                     print_bytes(pinned.size()) + "), so that each file would push out all others");
+      }
     }
   }
 

@@ -57,6 +57,7 @@ v1::Config default_config() {
   // Without a directory there is no spool; the rest is what one gets who names only directory and size.
   config.mutable_spool()->set_file_size(64 << 20);
   config.mutable_spool()->set_snaplen(256);
+  config.mutable_spool()->mutable_pinned()->set_size(1 << 30);
 
   config.mutable_filter();
   config.mutable_identity();
@@ -82,6 +83,15 @@ v1::Config default_config() {
   config.mutable_detectors();
   set_thresholds(*config.mutable_thresholds());
   return config;
+}
+
+void set_element_defaults(v1::Config& config) {
+  for (v1::PinRuleConfig& rule : *config.mutable_spool()->mutable_pinned()->mutable_rules()) {
+    if (!rule.has_severity()) rule.set_severity(v1::SEVERITY_INFO);
+    if (!rule.has_before_seconds()) rule.set_before_seconds(10);
+    if (!rule.has_after_seconds()) rule.set_after_seconds(10);
+    if (!rule.has_size()) rule.set_size(64 << 20);
+  }
 }
 
 }  // namespace parallax

@@ -6,5 +6,7 @@
 namespace parallax {
 
 v1::Config default_config();
+// What an element of a list does not say; the lists themselves have none by default.
+void set_element_defaults(v1::Config& config);
 
 }  // namespace parallax

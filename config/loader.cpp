@@ -363,6 +363,7 @@ LoadedConfig load_config_text(const std::string& yaml, const std::string& file_n
                              "not valid YAML: " + exception.msg + (has_position ? syntax_hint(yaml, exception.mark.line) : "")});
     return loaded;
   }
+  set_element_defaults(loaded.config);
   for (ConfigProblem& problem : check_config(loaded.config, use)) mapper.error_at(problem.field, std::move(problem.message));
   loaded.errors = mapper.take_errors();
   loaded.places = mapper.take_places();

@@ -24,6 +24,8 @@
 #include "daemon/run/pipeline.h"
 #include "daemon/run/privileges.h"
 #include "daemon/run/reload.h"
+#include "daemon/slice/pin_maker.h"
+#include "daemon/slice/pin_rules.h"
 
 namespace parallax {
 namespace {
@@ -82,9 +84,13 @@ int run(const std::string& config_path, const v1::Config& config) {
     log_info("running as {}", user->name);
   }
 
+  std::unique_ptr<PinMaker> pins;
+  if (pipeline->pinned() != nullptr)
+    pins = std::make_unique<PinMaker>(pipeline->state(), *pipeline->pinned(), pin_rules(config.spool().pinned()));
   Reload reload(config_path, config, *pipeline);
   ControlLoop control(*pipeline, [&reload] { reload.now(); });  // before the threads: from here on a signal is a clean stop
   if (error = pipeline->start(); !error.empty()) return fail(kExitFailed, error);
+  if (pins != nullptr) pins->start();
   log_notice("sensor {} is ready: api {}, metrics {}", config.sensor().name(), api != nullptr ? config.api().address() : "off",
              metrics != nullptr ? fmt::format("http://{}/metrics", config.metrics().address()) : "off");
   ::sd_notify(0, "READY=1");
@@ -92,6 +98,7 @@ int run(const std::string& config_path, const v1::Config& config) {
 
   pipeline->stop();
   control.log_findings();
+  pins.reset();
   if (api != nullptr) {
     const uint64_t calls = api->calls();
     api.reset();

@@ -64,10 +64,10 @@ DetectorRunner::DetectorRunner(const EngineOptions& options, const SensorView& s
       tallies_(tallies),
       owner_(std::move(owner)),
       capture_(sensor),
-      findings_(options.path, options.findings,
-                [this](const FindingGroup& group) {
-                  return detector_of(group.record.kind)->sentence(group, view(now_ns_, finished_));
-                }),
+      findings_(
+          options.path, options.findings,
+          [this](const FindingGroup& group) { return detector_of(group.record.kind)->sentence(group, view(now_ns_, finished_)); },
+          options.first_finding_id),
       far_sightings_(options.offline),
       scans_(store, knowledge),
       fates_told_(!options.offline) {}

@@ -41,8 +41,8 @@ class FindingStore {
     std::vector<uint64_t> connection_ids;
   };
 
-  FindingStore(std::vector<std::string> path, size_t capacity, Sentence sentence)
-      : path_(std::move(path)), capacity_(capacity), sentence_(std::move(sentence)) {}
+  FindingStore(std::vector<std::string> path, size_t capacity, Sentence sentence, uint64_t first_id = 1)
+      : path_(std::move(path)), capacity_(capacity), sentence_(std::move(sentence)), next_id_(first_id) {}
 
   // The id of the finding that it went into. REQUIRES: the observation says its severity.
   uint64_t observe(const Observation& observation);
@@ -111,7 +111,7 @@ class FindingStore {
   std::vector<Merged> merged_;
   Totals totals_;
   std::array<uint64_t, kFindingKindCount> standing_{};
-  uint64_t next_id_ = 1, evicted_ = 0;
+  uint64_t next_id_, evicted_ = 0;
   int64_t passed_ns_ = kTimeMin;
 };
 

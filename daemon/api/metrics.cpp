@@ -9,6 +9,7 @@
 
 #include "analysis/detect/detector.h"
 #include "daemon/api/listen_address.h"
+#include "daemon/run/pinned_files.h"
 
 namespace parallax {
 namespace {
@@ -301,6 +302,36 @@ void add_spool(Page& page, const SpoolStatus& spool) {
   }
 }
 
+void add_pinned(Page& page, const PinnedFilesStatus& pinned) {
+  page.open("spool_pins_total", MetricType::Counter, "Findings whose packets were pinned.");
+  page.add({}, static_cast<double>(pinned.made));
+  page.open("spool_pins_failed_total", MetricType::Counter,
+            "Findings that met a rule and whose packets were not pinned, by why.");
+  for (size_t reason = 0; reason < kPinFailureCount; ++reason) {
+    page.add({{"reason", name(static_cast<PinFailure>(reason))}}, static_cast<double>(pinned.failed[reason]));
+  }
+  page.open(
+      "spool_pins_dropped_total", MetricType::Counter,
+      "Findings whose packets were not pinned because too many waited for it, or that were forgotten before a rule was asked.");
+  page.add({}, static_cast<double>(pinned.dropped));
+  page.open("spool_pins_waiting", MetricType::Gauge, "Findings whose packets are going to be pinned.");
+  page.add({}, static_cast<double>(pinned.waiting));
+  page.open("spool_pinned_files", MetricType::Gauge, "Pinned files.");
+  page.add({}, static_cast<double>(pinned.files));
+  page.open("spool_pinned_bytes", MetricType::Gauge, "Bytes that the pinned files take.");
+  page.add({}, static_cast<double>(pinned.bytes));
+  page.open("spool_pinned_limit_bytes", MetricType::Gauge, "Bytes that they may take (spool.pinned.size).");
+  page.add({}, static_cast<double>(pinned.limit_bytes));
+  page.open("spool_pinned_oldest_packet_timestamp_seconds", MetricType::Gauge,
+            "Unix time of the oldest pinned packet; 0: there is none.");
+  page.add({}, static_cast<double>(pinned.oldest_packet_ns) / kNsPerSecond);
+  page.open("spool_pinned_files_removed_total", MetricType::Counter,
+            "Pinned files that are gone, by why: a limit (size, age, min_free), or others than the daemon.");
+  for (size_t reason = 0; reason < kSpoolRemovalReasonCount; ++reason) {
+    page.add({{"reason", name(static_cast<SpoolRemovalReason>(reason))}}, static_cast<double>(pinned.removals[reason].files));
+  }
+}
+
 void add_sensor(Page& page, const SensorState& state) {
   page.open("clock_uncertainty_seconds", MetricType::Gauge,
             "How far the packets' time may be from UTC as the system clock has it.");
@@ -330,6 +361,7 @@ class SensorCollectable : public prometheus::Collectable {
     add_findings(page, state_, counters);
     add_engine(page, counters);
     add_spool(page, state_.spool ? state_.spool->status() : SpoolStatus{});
+    add_pinned(page, state_.pinned ? state_.pinned->status() : PinnedFilesStatus{});
     add_sensor(page, state_);
     return page.take();
   }

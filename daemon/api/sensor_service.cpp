@@ -18,6 +18,7 @@
 #include <chrono>
 #include <cstring>
 #include <fstream>
+#include <functional>
 #include <iterator>
 #include <map>
 #include <mutex>
@@ -28,7 +29,11 @@
 #include "daemon/api/unix_listener.h"
 #include "daemon/api/write_watch.h"
 #include "daemon/run/log.h"
+#include "daemon/run/message_names.h"
+#include "daemon/run/pinned_files.h"
+#include "daemon/slice/pinned_slice.h"
 #include "daemon/slice/slice_message.h"
+#include "daemon/slice/slice_resume.h"
 #include "daemon/slice/slice_selection.h"
 #include "parallax/v1/sensor.grpc.pb.h"
 
@@ -115,6 +120,13 @@ Severity least_of(v1::Severity minimum) {
   return static_cast<Severity>(least);
 }
 
+// A finding as its pinned file tells it: a message already.
+struct PinnedMessage {
+  uint64_t id;
+  v1::Finding finding;
+};
+const v1::Finding& to_proto(const PinnedMessage& pinned, const MessageNames&) { return pinned.finding; }
+
 class SensorService final : public v1::Sensor::Service {
  public:
   SensorService(const SensorState& state, const PeerNames& peers, std::chrono::milliseconds write_max)
@@ -131,6 +143,7 @@ class SensorService final : public v1::Sensor::Service {
 
   grpc::Status ListFindings(ServerContext*, const v1::ListFindingsRequest* request, v1::ListFindingsResponse* answer) override {
     ++calls_;
+    if (request->pinned()) return list_pinned(*request, *answer);
     return fill_page(
         *request, *answer, *answer->mutable_findings(),
         [&](uint64_t after, size_t n) { return state_.engine->findings(after, n); },
@@ -170,6 +183,10 @@ class SensorService final : public v1::Sensor::Service {
       const std::vector<FindingRecord> found = state_.engine->findings(id - 1, 1);
       if (!found.empty() && found.front().id == id) {
         *answer = to_proto(found.front(), names_);
+        return grpc::Status::OK;
+      }
+      if (std::optional<v1::Finding> pinned = pinned_finding(id)) {
+        *answer = std::move(*pinned);
         return grpc::Status::OK;
       }
     }
@@ -221,7 +238,7 @@ class SensorService final : public v1::Sensor::Service {
       return {StatusCode::FAILED_PRECONDITION, "this sensor keeps no spool (spool.directory is not set)"};
     const Place place(slices_, SensorServer::kSlicesMax);
     if (!place) return exhausted(*context, "slices", SensorServer::kSlicesMax);
-    const SliceSelection selection = select_slice(state_, *request);
+    const SliceSelection selection = selection_of(*request);
     switch (selection.code) {
       case SelectionCode::ok:
         break;
@@ -233,17 +250,32 @@ class SensorService final : public v1::Sensor::Service {
     uint64_t bytes = 0;
     v1::SliceChunk chunk;
     WriteWatch::Stream stream(write_watch_, [context] { context->TryCancel(); });
-    const SliceResult result = make_slice(*state_.spool, selection.request, [&](std::span<const uint8_t> data) {
+    ResumedSink sink(request->resume(), [&](std::span<const uint8_t> data) {
       if (context->IsCancelled() || stopping_) return false;
       if (data.empty()) return true;
       chunk.set_data(data.data(), data.size());
       bytes += data.size();
       return stream.write([&] { return writer->Write(chunk); });
     });
-    const std::string ended = stream.stalled() ? not_written(stream).error_message() : result.message;
-    log_notice("slice of {}{} pulled by {}: {} bytes{}{}", selection.what,
+    SliceResult result = selection.pinned != 0 ? pull_pinned(*state_.pinned, selection.pinned, request->filter(), std::ref(sink))
+                                               : make_slice(*state_.spool, selection.request, std::ref(sink));
+    result.summary.remarks.insert(result.summary.remarks.begin(), selection.remarks.begin(), selection.remarks.end());
+    const bool is_another =
+        !sink.is_continued() && !stopping_ && !context->IsCancelled() &&
+        (result.code == SliceCode::ok || (result.code == SliceCode::cancelled && !stream.stalled() && bytes == 0));
+    const std::string ended = stream.stalled() ? not_written(stream).error_message()
+                              : is_another     ? "it is not the one that was to be resumed"
+                                               : result.message;
+    log_notice("slice of {}{}{} pulled by {}: {} bytes{}{}", selection.what, selection.pinned != 0 ? ", pinned," : "",
                request->filter().empty() ? "" : fmt::format(" with filter \"{}\"", request->filter()), peer, bytes,
                ended.empty() ? "" : "; ended early: ", ended);
+    if (is_another) {
+      return {StatusCode::FAILED_PRECONDITION,
+              fmt::format(
+                  "the slice does not begin with the {} bytes that are there: the spool, or what is known of the packets, has "
+                  "gone on since; pull it anew",
+                  request->resume().bytes())};
+    }
     switch (result.code) {
       case SliceCode::ok:
         chunk.clear_data();
@@ -256,6 +288,8 @@ class SensorService final : public v1::Sensor::Service {
         return {StatusCode::INVALID_ARGUMENT, result.message};
       case SliceCode::out_of_range:
         return {StatusCode::OUT_OF_RANGE, result.message};
+      case SliceCode::data_loss:
+        return {StatusCode::DATA_LOSS, result.message};
       case SliceCode::internal:
         break;
     }
@@ -263,6 +297,47 @@ class SensorService final : public v1::Sensor::Service {
   }
 
  private:
+  // As it was before, where it is to be resumed and is still known. Packets newer than the newest of now would make it another
+  // one when it is resumed.
+  SliceSelection selection_of(const v1::PullSliceRequest& request) {
+    if (request.resume().bytes() > 0) {
+      if (std::optional<SliceSelection> known = slice_memory_.recall(request)) return std::move(*known);
+    }
+    SliceSelection selection = select_slice_or_pinned(state_, request);
+    if (selection.code != SelectionCode::ok) return selection;
+    const SpoolStatus status = state_.spool->status();
+    if (status.error.empty() && status.newest_packet_ns >= selection.request.from_ns)
+      selection.request.to_ns = std::min(selection.request.to_ns, status.newest_packet_ns);
+    slice_memory_.remember(request, selection);
+    return selection;
+  }
+
+  std::optional<v1::Finding> pinned_finding(uint64_t id) const {
+    if (state_.pinned == nullptr || !state_.pinned->find(id)) return std::nullopt;
+    const auto opened = state_.pinned->open(id);
+    return opened && (*opened)->end ? std::optional((*opened)->end->finding()) : std::nullopt;
+  }
+
+  // Those whose file is damaged at its end are told by their id alone.
+  grpc::Status list_pinned(const v1::ListFindingsRequest& request, v1::ListFindingsResponse& answer) const {
+    if (state_.pinned == nullptr) return grpc::Status::OK;
+    return fill_page(
+        request, answer, *answer.mutable_findings(),
+        [&](uint64_t after, size_t n) {
+          std::vector<PinnedMessage> findings;
+          for (const PinnedFile& file : state_.pinned->after(after, n)) {
+            PinnedMessage& one = findings.emplace_back(PinnedMessage{file.id, pinned_finding(file.id).value_or(v1::Finding())});
+            one.finding.set_id(file.id);
+            if (file.is_damaged) one.finding.set_summary("The pinned file is damaged at its end: what was found is not known.");
+          }
+          return findings;
+        },
+        [&](const PinnedMessage& one) {
+          const bool of_kind = request.kind() == v1::FINDING_KIND_UNSPECIFIED || one.finding.kind() == request.kind();
+          return of_kind && one.finding.severity() >= request.minimum_severity();
+        });
+  }
+
   // A page of records by id: what comes after the request's token and is wanted, as much as a page holds.
   template <typename Request, typename Answer, typename Messages, typename RecordsAfter, typename IsWanted>
   grpc::Status fill_page(const Request& request, Answer& answer, Messages& messages, RecordsAfter records_after,
@@ -301,6 +376,7 @@ class SensorService final : public v1::Sensor::Service {
   const MessageNames names_;
   const std::chrono::milliseconds write_max_;
   WriteWatch write_watch_;
+  SliceMemory slice_memory_;
   std::atomic<bool> stopping_{false};
   std::atomic<uint64_t> calls_{0};
   std::atomic<size_t> watchers_{0}, slices_{0};

@@ -2,6 +2,9 @@
 
 #include <chrono>
 
+#include "daemon/message/to_proto.h"
+#include "daemon/run/pinned_files.h"
+
 namespace parallax {
 namespace {
 
@@ -37,6 +40,21 @@ void fill_port(const PortChannel& channel, const std::string& point, v1::PortSta
   port.set_decode_errors(errors);
 }
 
+void add_removals(const SpoolRemovals& removals, google::protobuf::RepeatedPtrField<v1::SpoolRemoval>& messages) {
+  for (size_t reason = 0; reason < kSpoolRemovalReasonCount; ++reason) {
+    const SpoolRemoval& removal = removals[reason];
+    if (removal.files == 0) continue;
+    v1::SpoolRemoval& message = *messages.Add();
+    message.set_reason(std::string(name_of(static_cast<SpoolRemovalReason>(reason))));
+    message.set_files(removal.files);
+    message.set_bytes(removal.bytes);
+    message.set_packets(removal.packets);
+    if (removal.packets == 0) continue;
+    *message.mutable_oldest_packet() = to_timestamp(removal.first_ns);
+    *message.mutable_newest_packet() = to_timestamp(removal.last_ns);
+  }
+}
+
 void fill_spool(const SpoolStatus& status, v1::SpoolStatus& spool) {
   spool.set_directory(status.directory);
   spool.set_bytes(status.bytes);
@@ -50,28 +68,26 @@ void fill_spool(const SpoolStatus& status, v1::SpoolStatus& spool) {
   spool.set_max_age_seconds(static_cast<double>(status.max_age_ns) / kNsPerSecond);
   spool.set_min_free_bytes(status.min_free);
   spool.set_free_bytes(status.free_bytes);
-  for (size_t reason = 0; reason < kSpoolRemovalReasonCount; ++reason) {
-    const SpoolRemoval& removal = status.removals[reason];
-    if (removal.files == 0) continue;
-    v1::SpoolRemoval& message = *spool.add_removed();
-    message.set_reason(std::string(name_of(static_cast<SpoolRemovalReason>(reason))));
-    message.set_files(removal.files);
-    message.set_bytes(removal.bytes);
-    message.set_packets(removal.packets);
-    if (removal.packets == 0) continue;
-    *message.mutable_oldest_packet() = to_timestamp(removal.first_ns);
-    *message.mutable_newest_packet() = to_timestamp(removal.last_ns);
+  add_removals(status.removals, *spool.mutable_removed());
+}
+
+void fill_pinned(const PinnedFilesStatus& status, v1::PinnedStatus& pinned) {
+  pinned.set_files(status.files);
+  pinned.set_bytes(status.bytes);
+  pinned.set_limit_bytes(status.limit_bytes);
+  if (status.oldest_packet_ns != 0) *pinned.mutable_oldest_packet() = to_timestamp(status.oldest_packet_ns);
+  if (status.newest_packet_ns != 0) *pinned.mutable_newest_packet() = to_timestamp(status.newest_packet_ns);
+  pinned.set_made(status.made);
+  pinned.set_dropped(status.dropped);
+  pinned.set_waiting(status.waiting);
+  for (size_t reason = 0; reason < kPinFailureCount; ++reason) {
+    (*pinned.mutable_failed_by_reason())[std::string(name_of(static_cast<PinFailure>(reason)))] = status.failed[reason];
   }
+  add_removals(status.removals, *pinned.mutable_removed());
+  pinned.set_error(status.error);
 }
 
 }  // namespace
-
-MessageNames names_of(const SensorState& state) {
-  MessageNames names;
-  names.points = state.path;
-  for (const PortChannel* channel : state.channels) names.ports.push_back(channel->info.name);
-  return names;
-}
 
 v1::Status status_message(const SensorState& state) {
   v1::Status status;
@@ -83,6 +99,7 @@ v1::Status status_message(const SensorState& state) {
   for (const PointRecord& point : state.engine->points()) *status.add_points() = to_proto(point);
   for (const PortChannel* channel : state.channels) fill_port(*channel, state.path[channel->info.point], *status.add_ports());
   if (state.spool != nullptr) fill_spool(state.spool->status(), *status.mutable_spool());
+  if (state.pinned != nullptr) fill_pinned(state.pinned->status(), *status.mutable_spool()->mutable_pinned());
   *status.mutable_summary() = to_proto(state.engine->summary());
   status.set_late_packets(state.engine->counters().late_packets);
   return status;

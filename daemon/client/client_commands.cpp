@@ -16,6 +16,7 @@
 #include "config/enum_text.h"
 #include "daemon/client/client_text.h"
 #include "daemon/client/sensor_client.h"
+#include "daemon/client/slice_beginning.h"
 #include "daemon/client/slice_choice.h"
 #include "daemon/client/slice_text.h"
 #include "daemon/message/json.h"
@@ -30,7 +31,7 @@ constexpr size_t kFollowedMax = 65536;  // findings remembered by --follow; the 
 struct Options {
   ClientOptions client;
   std::string format = "text";
-  bool follow = false;
+  bool follow = false, pinned = false;
   std::string severity, kind, outcome;
   SliceChoice slice;
   std::string output;
@@ -123,6 +124,7 @@ ClientOutcome run_findings(SensorClient& client, const Options& options) {
   v1::ListFindingsRequest request;
   request.set_minimum_severity(severity);
   request.set_kind(kind);
+  request.set_pinned(options.pinned);
   TextTable table = finding_table();
   outcome = client.findings(request, [&](const v1::Finding& finding) {
     if (options.json()) {
@@ -131,7 +133,9 @@ ClientOutcome run_findings(SensorClient& client, const Options& options) {
       add_row(finding, table);
     }
   });
-  if (outcome.exit_code == 0 && !options.json()) fmt::print("{}", table.empty() ? "No findings.\n" : table.text());
+  if (outcome.exit_code == 0 && !options.json()) {
+    fmt::print("{}", !table.empty() ? table.text() : options.pinned ? "No pinned findings.\n" : "No findings.\n");
+  }
   return outcome;
 }
 
@@ -171,16 +175,23 @@ ClientOutcome run_slice(SensorClient& client, const Options& options) {
   v1::PullSliceRequest request;
   ClientOutcome outcome = to_request(options.slice, request);
   if (outcome.exit_code != 0) return outcome;
-  const bool to_stdout = options.output.empty() || options.output == "-";
+  const std::string& resumed = options.slice.resume;
+  const std::string& output = resumed.empty() ? options.output : resumed;
+  const bool to_stdout = output.empty() || output == "-";
   if (to_stdout && ::isatty(STDOUT_FILENO) == 1) {
     return usage("a pcapng is not for a terminal: give -o FILE, or pipe it on, such as to `wireshark -k -i -`");
+  }
+  if (!resumed.empty()) {
+    const Result<v1::SliceResume> has = beginning_of(resumed);
+    if (!has) return usage("--resume: " + has.error());
+    *request.mutable_resume() = *has;
   }
   // The file is made with the first bytes, so that a refused slice leaves none behind.
   std::FILE* file = to_stdout ? stdout : nullptr;
   std::string failure;
   std::optional<v1::SliceSummary> summary;
   const auto write = [&](const std::string& data) {
-    if (file == nullptr) file = std::fopen(options.output.c_str(), "wbe");
+    if (file == nullptr) file = std::fopen(output.c_str(), resumed.empty() ? "wbe" : "abe");
     if (file != nullptr && std::fwrite(data.data(), 1, data.size(), file) == data.size()) return true;
     failure = std::strerror(errno);
     return false;
@@ -188,10 +199,10 @@ ClientOutcome run_slice(SensorClient& client, const Options& options) {
   outcome = client.slice(request, write, summary);
   if (file != nullptr && failure.empty() && std::fflush(file) != 0) failure = std::strerror(errno);
   if (file != nullptr && !to_stdout) std::fclose(file);
-  if (!failure.empty())
-    return {kExitFailed, fmt::format("cannot write {}: {}", to_stdout ? "standard output" : options.output, failure)};
+  if (!failure.empty()) return {kExitFailed, fmt::format("cannot write {}: {}", to_stdout ? "standard output" : output, failure)};
   if (outcome.exit_code != 0 && file != nullptr && !to_stdout) {
-    outcome.error += fmt::format(" ({} is incomplete)", options.output);
+    outcome.error +=
+        fmt::format(" ({} is incomplete; the same command with --resume {} in place of -o goes on with it)", output, output);
   }
   if (outcome.exit_code == 0 && summary) fmt::print(stderr, "{}", slice_text(*summary));
   return outcome;
@@ -244,7 +255,9 @@ void add_client_commands(CLI::App& app, int& exit_code) {
 
   CLI::App* findings = add_command(app, options, "findings", "What the daemon has found", run_findings, exit_code);
   add_format(*findings, *options);
-  findings->add_flag("--follow,-f", options->follow, "Go on, with each new or changed finding");
+  CLI::Option* follow = findings->add_flag("--follow,-f", options->follow, "Go on, with each new or changed finding");
+  findings->add_flag("--pinned", options->pinned, "Those whose packets are pinned, also when they are forgotten otherwise")
+      ->excludes(follow);
   findings->add_option("--severity", options->severity, "At least: info, notice, warning or critical");
   findings->add_option("--kind", options->kind, "Only this kind, such as syn_unanswered");
 
@@ -265,10 +278,15 @@ void add_client_commands(CLI::App& app, int& exit_code) {
   CLI::Option* from = slice->add_option("--from", options->slice.from,
                                         "Packets from this time on: 2026-01-31T12:00:00Z, or an age: 90s, 10m, 2h");
   slice->add_option("--to", options->slice.to, "... until this time; now, if not given")->needs(from);
-  finding->excludes(connection)->excludes(from);
-  connection->excludes(from);
+  CLI::Option* community = slice->add_option("--community-id", options->slice.community_id,
+                                             "The packets of the connections with a leg of this community ID, at all points");
+  finding->excludes(connection)->excludes(from)->excludes(community);
+  connection->excludes(from)->excludes(community);
+  community->excludes(from);
   slice->add_option("--filter", options->slice.filter, "BPF, on top of the selection; addresses, not host names");
-  slice->add_option("-o,--output", options->output, "File; standard output, if not given");
+  CLI::Option* output = slice->add_option("-o,--output", options->output, "File; standard output, if not given");
+  slice->add_option("--resume", options->slice.resume, "The file that holds the beginning of the same slice, to go on with it")
+      ->excludes(output);
 }
 
 }  // namespace parallax

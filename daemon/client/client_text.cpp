@@ -102,6 +102,29 @@ std::string removal_text(const v1::SpoolRemoval& removal) {
   return text + '\n';
 }
 
+// Empty where nothing is pinned, or was to be.
+std::string pinned_text(const v1::PinnedStatus& pinned) {
+  std::string failed;
+  uint64_t failures = 0;
+  const std::map<std::string, uint64_t> reasons(pinned.failed_by_reason().begin(), pinned.failed_by_reason().end());
+  for (const auto& [reason, count] : reasons) {
+    if (count > 0) failed += fmt::format("{}{} {}", failed.empty() ? "" : ", ", printable(reason), count_text(count));
+    failures += count;
+  }
+  if (pinned.files() + pinned.made() + pinned.waiting() + pinned.dropped() + failures == 0) return {};
+  std::string text = fmt::format("Pinned: {} {}, {} of {}", count_text(pinned.files()), pinned.files() == 1 ? "file" : "files",
+                                 bytes_text(pinned.bytes()), bytes_text(pinned.limit_bytes()));
+  if (pinned.oldest_packet().seconds() != 0)
+    text += fmt::format(", {} to {}", time_text(pinned.oldest_packet()), time_text(pinned.newest_packet()));
+  if (pinned.waiting() > 0) text += fmt::format(", {} to be pinned", count_text(pinned.waiting()));
+  text += '\n';
+  if (failures > 0) text += fmt::format("  not pinned: {}\n", failed);
+  if (pinned.dropped() > 0) text += fmt::format("  not pinned, because too many waited: {}\n", count_text(pinned.dropped()));
+  for (const v1::SpoolRemoval& removal : pinned.removed()) text += removal_text(removal);
+  if (!pinned.error().empty()) text += fmt::format("  error: {}\n", printable(pinned.error()));
+  return text;
+}
+
 std::string spool_text(const v1::Status& status) {
   if (!status.has_spool() || status.spool().directory().empty()) return "Spool: none\n";
   const v1::SpoolStatus& spool = status.spool();
@@ -119,7 +142,7 @@ std::string spool_text(const v1::Status& status) {
     text += fmt::format("  no packet is kept for more than {}\n", duration_text(spool.max_age_seconds()));
   for (const v1::SpoolRemoval& removal : spool.removed()) text += removal_text(removal);
   if (!spool.error().empty()) text += fmt::format("  error: {}\n", printable(spool.error()));
-  return text;
+  return text + pinned_text(spool.pinned());
 }
 
 }  // namespace

@@ -34,13 +34,21 @@ std::optional<google::protobuf::Timestamp> parse_time(const std::string& text) {
 }  // namespace
 
 ClientOutcome to_request(const SliceChoice& choice, v1::PullSliceRequest& request) {
-  const int chosen = (choice.finding != 0) + (choice.connection != 0) + !choice.from.empty();
-  if (chosen != 1) return {kExitUsage, "say what to pull: one of --finding, --connection and --from"};
+  const int chosen = (choice.finding != 0) + (choice.connection != 0) + !choice.from.empty() + !choice.community_id.empty();
+  if (chosen != 1) return {kExitUsage, "say what to pull: one of --finding, --connection, --community-id and --from"};
+  if (!choice.community_id.empty()) request.set_community_id(choice.community_id);
   if (choice.finding != 0) request.set_finding_id(choice.finding);
   if (choice.connection != 0) request.set_connection_id(choice.connection);
   if (!choice.from.empty()) {
     const auto from = parse_time(choice.from);
     const auto to = parse_time(choice.to.empty() ? "0s" : choice.to);
+    google::protobuf::Timestamp none;
+    if (!choice.resume.empty() && (!TimeUtil::FromString(choice.from, &none) || !TimeUtil::FromString(choice.to, &none))) {
+      return {kExitUsage,
+              fmt::format("--resume: give --from and --to as times, not as ages, which mean another time now: those of {} "
+                          "stand in its comment (`capinfos -k`)",
+                          choice.resume)};
+    }
     if (!from || !to) {
       return {kExitUsage, fmt::format("{}: want a time such as 2026-01-31T12:00:00Z, or an age such as 90s, 10m, 2h, 1d",
                                       !from ? "--from " + choice.from : "--to " + choice.to)};

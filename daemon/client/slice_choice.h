@@ -9,13 +9,15 @@
 
 namespace parallax {
 
-// One of a finding, a connection and a time.
+// One of a finding, a connection, a community ID and a time.
 struct SliceChoice {
   uint64_t finding = 0, connection = 0;  // 0: not this
   // RFC 3339, or an age: "90s", "10m", "2h", "1d" before now.
-  std::string from;  // empty: no time
-  std::string to;    // empty: now
+  std::string from;          // empty: no time
+  std::string to;            // empty: now
+  std::string community_id;  // empty: not this
   std::string filter;
+  std::string resume;  // the file that holds its beginning; empty: it is pulled whole
 };
 
 // Exit code 2 where it names none or several, or no time.

@@ -33,13 +33,15 @@ std::string slice_text(const v1::SliceSummary& summary) {
     lost += point.lost();
   }
   std::string text;
+  for (const std::string& sentence : summary.remarks()) text += fmt::format("parallax: {}\n", printable(sentence));
   if (packets == 0) {
-    text = "parallax: no packets: none that was asked for is in the spool\n";
+    text += fmt::format("parallax: no packets: none that was asked for is in the {}\n",
+                        summary.has_pinned() ? "pinned file" : "spool");
   } else {
-    text = fmt::format("parallax: {} packets ({}), {} to {}, {}\n", count_text(packets),
-                       by_point(summary, [](const v1::SlicePoint& point) { return point.packets(); }),
-                       time_of(summary.first_packet()), time_of(summary.last_packet()),
-                       duration_text(seconds_between(summary.first_packet(), summary.last_packet())));
+    text += fmt::format("parallax: {} packets ({}), {} to {}, {}\n", count_text(packets),
+                        by_point(summary, [](const v1::SlicePoint& point) { return point.packets(); }),
+                        time_of(summary.first_packet()), time_of(summary.last_packet()),
+                        duration_text(seconds_between(summary.first_packet(), summary.last_packet())));
   }
   for (const std::string& sentence : summary.missing()) text += fmt::format("parallax: missing: {}\n", printable(sentence));
   if (lost > 0) {

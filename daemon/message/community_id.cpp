@@ -44,4 +44,11 @@ std::string community_id(Protocol protocol, const Endpoint& one, const Endpoint&
   return "1:" + std::string(text.begin(), text.begin() + length);
 }
 
+bool is_community_id(std::string_view text) {
+  constexpr size_t kBytes = 4 * ((SHA_DIGEST_LENGTH + 2) / 3);  // base64 of a SHA-1
+  constexpr std::string_view kLetters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  return text.size() == 2 + kBytes && text.starts_with("1:") && text.ends_with('=') &&
+         text.substr(2, kBytes - 1).find_first_not_of(kLetters) == std::string_view::npos;
+}
+
 }  // namespace parallax

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 #include "analysis/model/model.h"
 
@@ -13,5 +14,7 @@ namespace parallax {
 
 // "1:" and the SHA-1, in base64, of seed, addresses, protocol and ports, the lower end first.
 std::string community_id(Protocol protocol, const Endpoint& one, const Endpoint& other, uint16_t seed = 0);
+// Whether it has the form of one of version 1.
+bool is_community_id(std::string_view text);
 
 }  // namespace parallax

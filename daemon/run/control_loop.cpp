@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 #include <systemd/sd-daemon.h>
 
+#include <algorithm>
 #include <csignal>
+#include <cstddef>
 
 #include "daemon/run/log.h"
 
@@ -181,12 +183,14 @@ void ControlLoop::log_outages() {
     if (!silent && told.silent) log_warning("port {}: packets again", channel.info.name);
     told.silent = silent;
     const uint64_t outages = channel.outages.total();
-    if (outages == told.outages) continue;
-    const PortOutage newest = channel.outages.newest();
+    const std::vector<PortOutage> kept = channel.outages.kept();
+    const auto fresh = static_cast<std::ptrdiff_t>(std::min<uint64_t>(outages - told.outages, kept.size()));
     told.outages = outages;
-    if (newest.cause == OutageCause::link_down) continue;
-    log_warning("port {}: {}: what is absent within these {} ms proves nothing", channel.info.name, text_of(newest.cause),
-                (newest.to_ns - newest.from_ns) / 1'000'000);
+    for (auto outage = kept.end() - fresh; outage != kept.end(); ++outage) {
+      if (outage->cause == OutageCause::link_down) continue;
+      log_warning("port {}: {}: what is absent within these {} ms proves nothing", channel.info.name, text_of(outage->cause),
+                  (outage->to_ns - outage->from_ns) / 1'000'000);
+    }
   }
 }
 

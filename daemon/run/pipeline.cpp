@@ -240,6 +240,14 @@ bool Pipeline::open_spool(const v1::Config& config, const std::optional<ServiceU
   spool_ = std::move(*opened);
   for (const std::string& repair : spool_->status().repairs) log_notice("spool opened: {}", repair);
   state_.spool = spool_.get();
+  pinned_ = std::make_unique<PinnedFiles>(PinnedFilesOptions{.spool = config.spool().directory(),
+                                                             .size = config.spool().pinned().size(),
+                                                             .max_age_ns = to_ns(config.spool().pinned().max_age_seconds()),
+                                                             .min_free = config.spool().min_free(),
+                                                             .require_mount = config.spool().require_mount()});
+  for (const std::string& repair : pinned_->repairs()) log_notice("pinned files: {}", repair);
+  if (const uint64_t files = pinned_->status().files; files > 0) log_info("{}: {} pinned files", pinned_->directory(), files);
+  state_.pinned = pinned_.get();
   return true;
 }
 
@@ -257,6 +265,7 @@ void Pipeline::make_engine(const v1::Config& config) {
   options.half_open_legs = config.limits().half_open_legs();
   options.connections = config.limits().connections();
   options.findings = config.limits().findings();
+  if (pinned_ != nullptr) options.first_finding_id = pinned_->highest_id() + 1;  // an id is not to name two findings
   options.merge_wait_ns = to_ns(config.timing().merge_wait_seconds());
   if (options.merge_wait_ns == 0) options.merge_wait_ns = plan_.shared ? kMergeWaitSharedNs : kMergeWaitOwnCoresNs;
   options.filtered = !config.filter().analysis().empty();

@@ -18,6 +18,7 @@
 #include "capture/rx/rx_worker.h"
 #include "capture/source/clock.h"
 #include "capture/spool/spool.h"
+#include "daemon/run/pinned_files.h"
 #include "daemon/run/privileges.h"
 #include "daemon/run/sensor_state.h"
 #include "parallax/v1/config.pb.h"
@@ -54,7 +55,8 @@ class Pipeline {
   std::string reconfigure(const v1::Config& running, const v1::Config& next);
 
   const SensorState& state() const { return state_; }
-  Spool* spool() { return spool_.get(); }  // null: there is none
+  Spool* spool() { return spool_.get(); }          // null: there is none
+  PinnedFiles* pinned() { return pinned_.get(); }  // null: there is no spool
   Clock& clock() { return clock_; }
   // All sources were files, and all of them have been processed.
   bool finished() const;
@@ -117,6 +119,7 @@ class Pipeline {
   std::vector<LinkType> link_types_;  // of the sources
   std::unique_ptr<Filters> filters_;
   std::unique_ptr<Spool> spool_;
+  std::unique_ptr<PinnedFiles> pinned_;
   std::unique_ptr<Engine> engine_;
   std::vector<std::unique_ptr<RxWorker>> rx_workers_;
   std::vector<std::unique_ptr<Intake>> intakes_;

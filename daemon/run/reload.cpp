@@ -32,7 +32,10 @@ class Differences : public MessageDifferencer::Reporter {
   using Path = std::vector<MessageDifferencer::SpecificField>;
   void ReportAdded(const Message&, const Message&, const Path& path) override { add(path); }
   void ReportDeleted(const Message&, const Message&, const Path& path) override { add(path); }
-  void ReportModified(const Message&, const Message&, const Path& path) override { add(path); }
+  void ReportModified(const Message&, const Message&, const Path& path) override {
+    const bool is_section = path.back().field->cpp_type() == google::protobuf::FieldDescriptor::CPPTYPE_MESSAGE;
+    if (!is_section) add(path);  // of a section its fields have been told
+  }
 
  private:
   void add(const Path& path) {

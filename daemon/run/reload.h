@@ -1,5 +1,5 @@
-// Reading the configuration again while the daemon runs: filters, detectors, thresholds and the spool's limits are changed without
-// losing a packet. Anything wrong in it, or anything else that differs from what runs, and nothing is changed.
+// Reading the configuration again while the daemon runs: filters, detectors, thresholds and the spool's limits are changed
+// without losing a packet. Anything wrong in it, or anything else that differs from what runs, and nothing is changed.
 //
 // Called by the control thread.
 #pragma once

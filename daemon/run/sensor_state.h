@@ -18,6 +18,8 @@
 
 namespace parallax {
 
+class PinnedFiles;
+
 struct ApiCounters {
   std::atomic<uint64_t> watch_findings_dropped{0};  // over all watchers of findings: FindingWatch::dropped
 };
@@ -51,7 +53,8 @@ struct SensorState {
   int64_t time_uncertainty_ns() const { return stamp_uncertainty_ns() + (clock_uncertainty_ns ? clock_uncertainty_ns() : 0); }
   std::atomic<bool> spool_filtered{false};  // now, or at some time since the start
   std::shared_ptr<ConfigState> configured = std::make_shared<ConfigState>();
-  const Spool* spool = nullptr;  // null: there is none
+  const Spool* spool = nullptr;         // null: there is none
+  const PinnedFiles* pinned = nullptr;  // null: there is no spool
   std::shared_ptr<ApiCounters> api = std::make_shared<ApiCounters>();
 };
 

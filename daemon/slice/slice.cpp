@@ -3,13 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <map>
 #include <optional>
 
-#include "capture/decode/bpf_filter.h"
-#include "capture/decode/bpf_names.h"
 #include "capture/file/pcapng_writer.h"
 #include "daemon/message/time_text.h"
+#include "daemon/slice/slice_filters.h"
 #include "daemon/slice/slice_notes.h"
 #include "daemon/slice/slice_packets.h"
 
@@ -23,6 +21,7 @@ class SliceOutput {
   explicit SliceOutput(const SliceSink& sink) : sink_(sink) {}
 
   PcapngBuffer& buffer() { return buffer_; }
+  uint64_t bytes() const { return sent_ + buffer_.size(); }  // so far
   // Sends whole chunks. False: the receiver has gone.
   bool send() {
     size_t sent = 0;
@@ -30,6 +29,7 @@ class SliceOutput {
       if (!sink_(std::span(buffer_).subspan(sent, kSliceChunkBytes))) return false;
     }
     buffer_.erase(buffer_.begin(), buffer_.begin() + static_cast<std::ptrdiff_t>(sent));
+    sent_ += sent;
     return true;
   }
   bool send_rest() { return send() && (buffer_.empty() || sink_(buffer_)); }
@@ -37,6 +37,7 @@ class SliceOutput {
  private:
   const SliceSink& sink_;
   PcapngBuffer buffer_;
+  uint64_t sent_ = 0;
 };
 
 std::string removed_text(const std::vector<SpoolLoss>& removed) {
@@ -83,6 +84,9 @@ std::string why_out_of_range(const SpoolSnapshot& snapshot, const std::string& f
   return {};
 }
 
+// Of a packet's block beside the packet and its comment, and of the statistics of an interface, no more than this.
+constexpr uint64_t kBlockBytesMax = 80, kStatisticsBytes = 512;
+
 // What was written, for the statistics at the end.
 struct Written {
   uint64_t selected = 0, written = 0;
@@ -102,7 +106,7 @@ class SliceMaker {
   }
 
   // By interface; nullopt: the filter has no meaning for its link type.
-  void set_filters(std::vector<std::optional<BpfFilter>> filters) { filters_ = std::move(filters); }
+  void set_filters(SliceFilters filters) { filters_ = std::move(filters); }
 
   SliceResult run();
 
@@ -112,6 +116,7 @@ class SliceMaker {
   void write_statistics();
   int64_t time_without_packets() const;
   SliceSummary summary() const;
+  std::string cut_text() const;
 
   const SpoolSnapshot& snapshot_;
   const SliceRequest& request_;
@@ -121,9 +126,10 @@ class SliceMaker {
   SliceOutput output_;
   bool there_ = true;  // the receiver
   const std::function<bool()> go_on_ = [this] { return there_ = there_ && sink_({}); };
-  std::vector<std::optional<BpfFilter>> filters_;
+  SliceFilters filters_;
   std::vector<Written> written_;  // by interface
   uint64_t chunks_damaged_ = 0;
+  std::optional<int64_t> cut_at_ns_;  // at the bound of its bytes
 };
 
 SliceResult SliceMaker::run() {
@@ -135,6 +141,11 @@ SliceResult SliceMaker::run() {
   write_statistics();
   if (!output_.send_rest()) return gone;
   return {SliceCode::ok, {}, summary()};
+}
+
+std::string SliceMaker::cut_text() const {
+  return fmt::format("packets from {} on: it may have {} bytes, and they would be more", time_text_ns(*cut_at_ns_),
+                     request_.bytes_max);
 }
 
 SliceSummary SliceMaker::summary() const {
@@ -157,6 +168,7 @@ SliceSummary SliceMaker::summary() const {
     summary.loss_is_uncounted |= loss.count == 0;
   }
   summary.missing = missing_;
+  if (cut_at_ns_) summary.missing.push_back(cut_text());
   if (chunks_damaged_ > 0) {
     summary.missing.push_back(fmt::format("{} pieces of the spool could not be read in full", chunks_damaged_));
   }
@@ -166,6 +178,7 @@ SliceSummary SliceMaker::summary() const {
 void SliceMaker::write_header(const SliceNotes& notes) {
   PcapngSection section = section_of_this_machine("parallax " PARALLAX_VERSION);
   if (!request_.comment.empty()) section.comments.push_back(request_.comment);
+  if (request_.bytes_max != UINT64_MAX) section.comments.push_back(fmt::format("at most {} bytes", request_.bytes_max));
   for (const std::string& sentence : missing_) section.comments.push_back(sentence);
   for (const std::string& remark : notes.remarks()) section.comments.push_back(remark);
   append_section_header(output_.buffer(), section);
@@ -173,7 +186,8 @@ void SliceMaker::write_header(const SliceNotes& notes) {
 }
 
 bool SliceMaker::write_packets(const SliceNotes& notes) {
-  written_.resize(snapshot_.interfaces().size());
+  const size_t interface_count = snapshot_.interfaces().size();
+  written_.resize(interface_count);
   SlicePackets packets(snapshot_, request_, path_.points, false, go_on_);
   for (SlicePacket packet; packets.next(packet);) {
     const RawPacket& raw = packet.spooled.packet;
@@ -181,6 +195,13 @@ bool SliceMaker::write_packets(const SliceNotes& notes) {
     Written& written = written_[number];
     ++written.selected;
     if (!filters_[number] || !filters_[number]->matches(raw)) continue;
+    const std::string comment = notes.comment(number, raw.frame);
+    // With what the block has beside the packet, and what is still to come at the end.
+    const uint64_t bytes = raw.captured_length + comment.size() + kBlockBytesMax + interface_count * kStatisticsBytes;
+    if (output_.bytes() + bytes > request_.bytes_max) {
+      cut_at_ns_ = raw.time_ns;
+      break;
+    }
     ++written.written;
     written.first_ns = std::min(written.first_ns, raw.time_ns);
     written.last_ns = std::max(written.last_ns, raw.time_ns);
@@ -190,7 +211,7 @@ bool SliceMaker::write_packets(const SliceNotes& notes) {
                                      raw.wire_length,
                                      snapshot_.interfaces()[number].direction,
                                      notes.packet_id(number, raw.frame),
-                                     notes.comment(number, raw.frame)});
+                                     comment});
     if (!output_.send()) return false;
   }
   chunks_damaged_ = packets.chunks_damaged();
@@ -227,33 +248,12 @@ void SliceMaker::write_statistics() {
       if (!statistics.comment.empty()) statistics.comment += "; ";
       statistics.comment += fmt::format("{} pieces of the spool could not be read in full", chunks_damaged_);
     }
+    if (cut_at_ns_) {
+      if (!statistics.comment.empty()) statistics.comment += "; ";
+      statistics.comment += "missing: " + cut_text();
+    }
     append_statistics(output_.buffer(), statistics);
   }
-}
-
-// The present ports' link types must fit the filter; what earlier runs recorded may be of others, which then do not match.
-// Compiled once for each link type, for it may take long.
-SliceResult compile_filters(const SliceRequest& request, size_t ports, const std::vector<SpoolInterface>& interfaces,
-                            std::vector<std::optional<BpfFilter>>& filters) {
-  // libpcap would ask the daemon's resolver, for whoever may ask the daemon.
-  if (const auto name = find_host_name(request.filter)) {
-    return {SliceCode::invalid_argument,
-            fmt::format("filter '{}': '{}' is no word of pcap-filter(7), and host names are not looked up: give an address, at "
-                        "position {}",
-                        request.filter, name->text, name->position),
-            {}};
-  }
-  std::map<LinkType, std::optional<BpfFilter>> compiled;
-  for (size_t i = 0; i < interfaces.size(); ++i) {
-    const LinkType link_type = interfaces[i].block.link_type;
-    if (!compiled.contains(link_type)) {
-      Result<BpfFilter> filter = BpfFilter::compile(request.filter, link_type);
-      if (!filter && i < ports) return {SliceCode::invalid_argument, filter.error(), {}};
-      compiled.emplace(link_type, filter ? std::optional(std::move(*filter)) : std::nullopt);
-    }
-    filters.push_back(compiled.at(link_type));
-  }
-  return {};
 }
 
 }  // namespace
@@ -261,15 +261,15 @@ SliceResult compile_filters(const SliceRequest& request, size_t ports, const std
 SliceResult make_slice(const Spool& spool, const SliceRequest& request, const SliceSink& sink) {
   const auto snapshot = spool.snapshot(request.from_ns, request.to_ns);
   if (!snapshot) return {SliceCode::internal, snapshot.error(), {}};
-  std::vector<std::optional<BpfFilter>> filters;
-  if (SliceResult error = compile_filters(request, spool.ports().size(), (*snapshot)->interfaces(), filters);
-      error.code != SliceCode::ok) {
-    return error;
-  }
+  // The present ports' link types must fit the filter; what earlier runs recorded may be of others, which then do not match.
+  std::vector<LinkType> link_types;
+  for (const SpoolInterface& interface : (*snapshot)->interfaces()) link_types.push_back(interface.block.link_type);
+  Result<SliceFilters> filters = compile_slice_filters(request.filter, link_types, spool.ports().size());
+  if (!filters) return {SliceCode::invalid_argument, filters.error(), {}};
   if (std::string why = why_out_of_range(**snapshot, spool.status().error); !why.empty())
     return {SliceCode::out_of_range, std::move(why), {}};
   SliceMaker maker(spool, **snapshot, request, sink);
-  maker.set_filters(std::move(filters));
+  maker.set_filters(std::move(*filters));
   return maker.run();
 }
 

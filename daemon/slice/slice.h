@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -19,7 +20,7 @@
 namespace parallax {
 
 // The names are those of the gRPC status codes that they become.
-enum class SliceCode : uint8_t { ok, cancelled, invalid_argument, out_of_range, internal };
+enum class SliceCode : uint8_t { ok, cancelled, invalid_argument, out_of_range, data_loss, internal };
 
 // What a slice holds, and what it should and does not.
 struct SliceSummary {
@@ -32,6 +33,8 @@ struct SliceSummary {
   int64_t first_ns = kTimeMax, last_ns = kTimeMin;  // of the packets
   bool loss_is_uncounted = false;                   // the sensor also lost packets that nobody counted
   std::vector<std::string> missing;                 // of what was asked for, a sentence each
+  std::optional<int64_t> pinned_ns;                 // the packets are from a file that was pinned then
+  std::vector<std::string> remarks;                 // what else there is to know, a sentence each
 };
 
 struct SliceResult {
@@ -61,6 +64,7 @@ struct SliceRequest {
   uint32_t stamp_uncertainty_ns = 0;    // of the live stamps, which the spool does not keep
   // That the engine looks at (about 150 bytes each); those beyond are written without packet id and comment.
   uint64_t packets_max = 2'000'000;
+  uint64_t bytes_max = UINT64_MAX;  // of the slice; where there would be more, summary and statistics say from when on
 };
 
 // Takes at most kSliceChunkBytes at a time, and now and then nothing, while the engine is at work: only to hear whether the

@@ -18,6 +18,8 @@ v1::SliceSummary to_proto(const SliceSummary& summary) {
   }
   message.set_loss_is_uncounted(summary.loss_is_uncounted);
   for (const std::string& sentence : summary.missing) message.add_missing(sentence);
+  if (summary.pinned_ns) *message.mutable_pinned() = to_timestamp(*summary.pinned_ns);
+  for (const std::string& sentence : summary.remarks) message.add_remarks(sentence);
   return message;
 }
 

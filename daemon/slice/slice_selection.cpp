@@ -5,6 +5,11 @@
 
 #include <algorithm>
 
+#include "capture/spool/spool_reader.h"
+#include "daemon/message/community_id.h"
+#include "daemon/message/time_text.h"
+#include "daemon/run/pinned_files.h"
+
 namespace parallax {
 namespace {
 
@@ -93,6 +98,47 @@ void select_connection(const SensorState& state, uint64_t id, SliceSelection& se
       fmt::format("connection {}: {} to {}", id, to_string(connection->client), to_string(connection->server));
 }
 
+// The connections with a leg of this community ID, the first kSliceConnectionsMax of them.
+void select_community(const SensorState& state, const std::string& id, SliceSelection& selection) {
+  constexpr size_t kPage = 1024;
+  selection.what = fmt::format("community ID {}", id);
+  int64_t first_ns = kTimeMax, last_ns = kTimeMin;
+  size_t taken = 0, found = 0;
+  uint64_t after = 0;
+  for (bool more = true; more;) {
+    const std::vector<ConnectionRecord> page = state.engine->connections(after, kPage);
+    more = page.size() == kPage;
+    for (const ConnectionRecord& connection : page) {
+      after = connection.id;
+      const bool has_it = std::any_of(connection.legs.begin(), connection.legs.end(), [&](const LegRecord& leg) {
+        return community_id(connection.protocol, leg.client, leg.server) == id;
+      });
+      if (!has_it || ++found > kSliceConnectionsMax) continue;
+      ++taken;
+      add_connection(connection, selection.request);
+      for (const LegRecord& leg : connection.legs) {
+        first_ns = std::min(first_ns, leg.first_seen_ns);
+        last_ns = std::max(last_ns, leg.last_seen_ns);
+      }
+    }
+  }
+  if (taken == 0) {
+    selection.code = SelectionCode::not_found;
+    selection.error = fmt::format(
+        "no connection that is kept has a leg of community ID {}; `parallax connections --format json` has "
+        "those that there are",
+        id);
+    return;
+  }
+  if (found > taken) {
+    selection.request.missing.push_back(
+        fmt::format("packets of {} of the {} connections of that community ID: a slice has those of {}", found - taken, found,
+                    kSliceConnectionsMax));
+  }
+  set_time(first_ns, last_ns, selection.request);
+  selection.request.comment = selection.what;
+}
+
 // Timestamps come from outside: their seconds may be anything. int64 nanoseconds reach from 1677 to 2262.
 bool to_ns(const google::protobuf::Timestamp& time, int64_t& result) {
   constexpr int64_t kSecondsMax = 9'223'372'035;
@@ -128,9 +174,17 @@ SliceSelection select_slice(const SensorState& state, const v1::PullSliceRequest
     case v1::PullSliceRequest::kTimeRange:
       select_time(request.time_range(), selection);
       break;
+    case v1::PullSliceRequest::kCommunityId:
+      if (is_community_id(request.community_id())) {
+        select_community(state, request.community_id(), selection);
+        break;
+      }
+      selection.code = SelectionCode::invalid_argument;
+      selection.error = "community_id: not one of version 1, such as 1:LQU9qZlK+B5F3KDmev6m5PMibrg=";
+      break;
     case v1::PullSliceRequest::WHAT_NOT_SET:
       selection.code = SelectionCode::invalid_argument;
-      selection.error = "say what to pull: finding_id, connection_id or time_range";
+      selection.error = "say what to pull: finding_id, connection_id, community_id or time_range";
   }
   selection.request.filter = request.filter();
   selection.request.device_timeout_ns = state.device_timeout_ns;
@@ -140,6 +194,50 @@ SliceSelection select_slice(const SensorState& state, const v1::PullSliceRequest
   for (const PortChannel* channel : state.channels) {
     selection.request.stamp_uncertainty_ns =
         std::max(selection.request.stamp_uncertainty_ns, channel->ordinary_uncertainty_ns.load(std::memory_order_relaxed));
+  }
+  return selection;
+}
+
+namespace {
+
+// Whether the ring still has all that was pinned, or would have been if it were pinned now.
+bool ring_has_all(const SensorState& state, const PinnedFile& pinned, const SliceRequest& request) {
+  const auto snapshot = state.spool->snapshot(request.from_ns, request.to_ns);
+  if (!snapshot || !(*snapshot)->holds_packets() || !(*snapshot)->removed().empty()) return false;
+  const int64_t oldest_ns = (*snapshot)->times().oldest_ns;
+  return oldest_ns <= request.from_ns || (pinned.first_ns <= pinned.last_ns && oldest_ns <= pinned.first_ns);
+}
+
+}  // namespace
+
+SliceSelection select_slice_or_pinned(const SensorState& state, const v1::PullSliceRequest& request) {
+  SliceSelection selection = select_slice(state, request);
+  const uint64_t id = request.finding_id();
+  const std::optional<PinnedFile> pinned =
+      request.what_case() == v1::PullSliceRequest::kFindingId && state.pinned != nullptr ? state.pinned->find(id) : std::nullopt;
+  if (!pinned) return selection;
+  const bool engine_knows = selection.code == SelectionCode::ok;
+  if (engine_knows && !pinned->is_damaged) {  // with the window of the rule
+    selection.request.from_ns = std::min(selection.request.from_ns, pinned->from_ns);
+    selection.request.to_ns = std::max(selection.request.to_ns, pinned->to_ns);
+  }
+  if (engine_knows && ring_has_all(state, *pinned, selection.request)) {
+    selection.remarks.push_back(
+        fmt::format("the packets are from the spool, which still has all that was pinned of finding {}", id));
+    return selection;
+  }
+  selection.code = SelectionCode::ok;
+  selection.error.clear();
+  selection.pinned = id;
+  selection.remarks.push_back(fmt::format("the packets are from the file that was pinned of finding {} at {}: {}", id,
+                                          time_text_ns(pinned->pinned_ns),
+                                          engine_knows ? "the spool no longer has all of its time"
+                                                       : "the daemon no longer keeps what a slice of the spool would need"));
+  if (engine_knows && selection.request.to_ns > pinned->to_ns && !pinned->is_damaged) {
+    selection.remarks.push_back(
+        fmt::format("the finding went on until {}; of what came after {} the spool may have packets: pull that "
+                    "time",
+                    time_text_ns(selection.request.to_ns - kSliceMarginNs), time_text_ns(pinned->to_ns)));
   }
   return selection;
 }

@@ -1,6 +1,6 @@
 // From what a person asks for (a finding, a connection, a time) to what the spool is asked for (time, legs, pairings).
 //
-// Pure look-ups in the engine; any thread.
+// Look-ups in the engine, the spool and the pinned files; any thread.
 #pragma once
 
 #include <string>
@@ -17,7 +17,9 @@ struct SliceSelection {
   SelectionCode code = SelectionCode::ok;
   std::string error;  // empty if ok
   SliceRequest request;
-  std::string what;  // for the log: "finding 7", "connection 3", "2026-01-01T00:00:00Z to ..."
+  uint64_t pinned = 0;               // not 0: the packets are in the pinned file of this finding, and not in the ring
+  std::vector<std::string> remarks;  // on where the packets are from, a sentence each
+  std::string what;                  // for the log: "finding 7", "connection 3", "2026-01-01T00:00:00Z to ..."
 };
 
 // A slice of a finding or a connection reaches this far before its first and after its last packet.
@@ -25,6 +27,10 @@ inline constexpr int64_t kSliceMarginNs = 1'000'000'000;
 // A finding that groups more connections than this is cut down to the first of them; the slice's comment says so.
 inline constexpr size_t kSliceConnectionsMax = 100;
 
+// Of what the engine knows, and out of the ring alone.
 SliceSelection select_slice(const SensorState& state, const v1::PullSliceRequest& request);
+// The same; a finding whose packets are pinned, and of which the ring or the engine no longer has all, is taken from its pinned
+// file.
+SliceSelection select_slice_or_pinned(const SensorState& state, const v1::PullSliceRequest& request);
 
 }  // namespace parallax

@@ -443,5 +443,29 @@ TEST(Nearest, FindsTypingMistakesAndNothingFarAway) {
   EXPECT_EQ(nearest("", {"a"}), "");
 }
 
+TEST(Config, RulesOfPinsAreCheckedAndPrinted) {
+  const auto with = [](const std::string& pinned) {
+    return errors_with("spool: { directory: /s, size: 1GiB, pinned: { " + pinned + " } }\n");
+  };
+  EXPECT_EQ(with("rules: [{ kinds: [segment_loss], service: \":443\" }]"), "");
+  EXPECT_THAT(with("rules: [{ kinds: [segment_lost] }]"), HasSubstr("segment_loss"));
+  EXPECT_THAT(with("rules: [{ severity: bad }]"), HasSubstr("expected info, notice, warning or critical"));
+  EXPECT_THAT(with("rules: [{ service: shop.example }]"),
+              HasSubstr("spool.pinned.rules[0].service: \"shop.example\" is no service: 192.0.2.1:443"));
+  EXPECT_THAT(with("rules: [{ size: 1GiB }]"),
+              HasSubstr("spool.pinned.rules[0].size: 1GiB is more than half of spool.pinned.size (1GiB)"));
+  EXPECT_THAT(with("rules: [{ size: 1KiB }]"), HasSubstr("too small; at least 64KiB"));
+  EXPECT_THAT(with("rules: [{ before_seconds: 2d }]"), HasSubstr("spool.pinned.rules[0].before_seconds: 2d is too large"));
+  EXPECT_THAT(with("size: 100MiB, rules: [{}]"), HasSubstr("64MiB is more than half of spool.pinned.size (100MiB)"));
+  EXPECT_THAT(errors_with("spool: { pinned: { rules: [{}] } }\n"), HasSubstr("there is no spool without spool.directory"));
+  const LoadedConfig loaded =
+      load(std::string(kSmall) + "spool: { directory: /s, size: 1GiB, pinned: { rules: [{ kinds: [syn_refused] }] } }\n");
+  const std::string printed = config_to_yaml(loaded.config);
+  EXPECT_THAT(printed, HasSubstr("  pinned:\n    size: 1GiB\n    max_age_seconds: 0s\n    rules:\n      - kinds: [syn_refused]\n"
+                                 "        severity: info\n        service: \"\"\n        before_seconds: 10s\n"
+                                 "        after_seconds: 10s\n        size: 64MiB\n"));
+  EXPECT_TRUE(MessageDifferencer::Equals(load(printed).config, loaded.config));
+}
+
 }  // namespace
 }  // namespace parallax

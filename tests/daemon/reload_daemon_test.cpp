@@ -11,13 +11,14 @@ using namespace std::chrono_literals;
 class ReloadDaemonTest : public DaemonTest {
  protected:
   static std::string ports() {
-    return "ports:\n  - { name: tap0, point: outside, source: \"dpdk:net_null0\" }\nlimits: { mbufs: 8191 }\neal: { memory_mib: 256 }\n";
+    return "ports:\n  - { name: tap0, point: outside, source: \"dpdk:net_null0\" }\nlimits: { mbufs: 8191 }\neal: { memory_mib: "
+           "256 }\n";
   }
   std::string configured(const std::string& further) const { return write_config("a", ports(), further); }
   double metric(const std::string& name) const {
     return sample(http_get(metrics_port_, "/metrics"), "parallax_" + name).value_or(-1);
   }
-  double filtered() const { return metric("packets_filtered_total{point=\"outside\",port=\"tap0\"}"); }
+  double filtered() const { return metric("filtered_packets_total{point=\"outside\",port=\"tap0\"}"); }
 };
 
 TEST_F(ReloadDaemonTest, FiltersChangeWhilePacketsFlow) {
@@ -32,8 +33,7 @@ TEST_F(ReloadDaemonTest, FiltersChangeWhilePacketsFlow) {
   EXPECT_GT(filtered(), 0);
   EXPECT_EQ(metric("config_last_reload_successful"), 1);
   EXPECT_GT(metric("config_last_reload_success_timestamp_seconds"), before);
-  EXPECT_TRUE(daemon.wait_for_error_text("port tap0: filter changed: what is absent within these 1000 ms proves nothing", 5s))
-      << daemon.err();
+  EXPECT_TRUE(daemon.wait_for_error_text("port tap0: filter changed: what is absent within these ", 5s)) << daemon.err();
   daemon.signal(SIGTERM);
   EXPECT_EQ(daemon.wait(kStopTimeout), 0) << daemon.err();
 }
@@ -53,7 +53,8 @@ TEST_F(ReloadDaemonTest, WhatIsWrongOrNeedsARestartIsRefusedWhole) {
   };
   const std::string filter = "filter: { analysis: \"udp port 1\" }\n";
   refused(spool() + filter + "metrix: {}\n", "unknown key \"metrix\"");
-  refused(spool() + filter + "sensor: { name: edge-2 }\n", "sensor.name: cannot be changed while running; restart parallaxd");
+  refused(spool() + filter + "timing: { device_timeout_seconds: 2s }\n",
+          "timing.device_timeout_seconds: cannot be changed while running; restart parallaxd");
   refused(spool() + "filter: { analysis: \"udp port 1\", spool: \"tcp prot 80\" }\n", "filter.spool: ");
   daemon.signal(SIGTERM);
   EXPECT_EQ(daemon.wait(kStopTimeout), 0) << daemon.err();

@@ -31,14 +31,17 @@ class NatDaemonTest : public DaemonTest {
     std::ofstream(home_ / "config/parallax/sensors") << "edge_1  unix:" << socket_ << "  # of the test\n";
   }
 
-  // `api`: the lines of that section; empty: on the socket.
-  ChildProcess start(const std::string& api = "") const {
+  std::string tap_ports() const {
     std::string ports = "ports:\n";
     for (size_t i = 0; i < kTaps; ++i) {
       ports += "  - { name: tap" + std::to_string(i) + ", point: " + (i < 2 ? "outside" : "inside") +
                ", source: \"file:" + tap_file(i) + "\", direction: " + (i % 2 == 0 ? "toward_inside" : "toward_outside") + " }\n";
     }
-    const std::string config = write_config("nat", ports, spool());
+    return ports;
+  }
+  // `api`: the lines of that section; empty: on the socket.
+  ChildProcess start(const std::string& api = "") const {
+    const std::string config = write_config("nat", tap_ports(), spool());
     if (!api.empty()) {
       std::string text = text_of_file(config);
       const size_t section = text.find("api:");
