@@ -1,6 +1,6 @@
 """promtool on the alert rules: they are in order, they do what parallax.rules.test.yml says, and the dashboards' expressions can be read.
 
-usage: rules.py SOURCES BUILD     exit code 77: there is no promtool, neither in PATH nor in BUILD/tools (`./dev test` puts it there)
+usage: rules.py SOURCES BUILD     BUILD is the folder of all presets; exit code 77: there is no promtool, neither in PATH nor in BUILD/tools (`./dev test` puts it there)
 """
 import json
 import re
