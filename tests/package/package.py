@@ -90,7 +90,7 @@ def unit_lines(debian, key):
 
 
 class Daemon:
-    """parallaxd as its unit would start it; there is no systemd in the folder."""
+    """parallaxd as its unit would start it, where no systemd has been booted."""
 
     def __init__(self, debian):
         self.debian = debian
@@ -118,6 +118,24 @@ class Daemon:
             expect(self.process.wait(STOP_PATIENCE) == 0, f"parallaxd stopped with {self.process.returncode}:\n{self.log.read_text()}")
         finally:
             self.process.kill()
+
+
+class Service:
+    """parallaxd as systemd runs it."""
+
+    def __init__(self, debian):
+        self.debian = debian
+        debian.run("systemctl", "restart", "parallaxd")
+
+    def stop(self):
+        self.debian.run("systemctl", "stop", "parallaxd")
+        result = self.debian.run("systemctl", "show", "--property=Result,ExecMainStatus", "--value", "parallaxd").split()
+        expect(sorted(result) == ["0", "success"], f"parallaxd stopped with {result}")
+
+
+def service_process(debian):
+    """Its number; 0: it does not run."""
+    return int(debian.run("systemctl", "show", "--property=MainPID", "--value", "parallaxd"))
 
 
 def check_installed(debian):
@@ -163,8 +181,8 @@ def enable_spool(debian):
     return text
 
 
-def check_spools(debian):
-    daemon = Daemon(debian)
+def check_spools(debian, run=Daemon):
+    daemon = run(debian)
     try:
         for _ in range(3):
             urllib.request.urlopen("http://127.0.0.1:9464/metrics", timeout=5).read()
@@ -178,9 +196,50 @@ def check_spools(debian):
     expect(files and all((file.stat().st_uid, file.stat().st_gid) == parallax for file in files), f"the spool's files: {files}")
 
 
+def install(debian, package, *options):
+    debian.run("apt-get", "install", "-y", "-q", "--no-install-recommends", *options, put(package, debian))
+
+
+def check_upgrade(debian, packages, changed):
+    # At a terminal dpkg asks, and keeping what is there is the default.
+    install(debian, packages.later, "-o", "Dpkg::Options::=--force-confdef")
+    expect(debian.path(CONFIGURATION).read_text() == changed, "the upgrade has changed the configuration")
+    expect(debian.path(CONFIGURATION + ".dpkg-dist").read_text().endswith("# of a later version\n"), "the new one is not beside it")
+
+
+def check_remove(debian):
+    debian.run("apt-get", "remove", "-y", "-q", "parallax")
+    expect(not debian.path("/usr/bin/parallaxd").exists(), "the program is still there")
+    expect(debian.path(CONFIGURATION).exists() and any(debian.path("/var/spool/parallax").iterdir()), "removal keeps no data")
+
+
+def check_purge(debian):
+    debian.run("apt-get", "purge", "-y", "-q", "parallax")
+    left = debian.run("find", "/etc", "/usr", "/var/lib", "/var/spool", "-name", "*parallax*").split()
+    expect(not left, f"left behind: {left}")
+
+
+def check_with_systemd(debian, packages, changed):
+    """The same as on a machine: installing starts it, upgrading restarts it, removing stops it."""
+    before = service_process(debian)
+    expect(before != 0, "booting does not start parallaxd: " + debian.run("journalctl", "--no-pager", "-u", "parallaxd"))
+    check_upgrade(debian, packages, changed)
+    after = service_process(debian)
+    expect(after not in (0, before), f"the upgrade does not restart parallaxd: process {before}, then {after}")
+    check_spools(debian, Service)
+    debian.run("systemctl", "start", "parallaxd")
+    check_remove(debian)
+    expect(not debian.run("sh", "-c", "cat /proc/[0-9]*/comm | grep parallaxd || true"), "removal does not stop parallaxd")
+    check_purge(debian)
+    install(debian, packages.first)
+    expect(service_process(debian) != 0, "installing does not start parallaxd: " + debian.run("journalctl", "--no-pager", "-u", "parallaxd"))
+    expect("pcap:lo" in debian.run("parallax", "status"), "no status")
+    check_purge(debian)
+
+
 def check_life(debian, packages):
     debian.run("apt-get", "update", "-q")
-    debian.run("apt-get", "install", "-y", "-q", "--no-install-recommends", put(packages.first, debian))
+    install(debian, packages.first)
     check_installed(debian)
     say("installed")
     leave_namespace(CLONE_NEWNET)  # the loopback that the daemon watches; nothing more is to be downloaded
@@ -189,23 +248,18 @@ def check_life(debian, packages):
     changed = enable_spool(debian)
     check_spools(debian)
     say("spools")
-
-    # At a terminal dpkg asks, and keeping what is there is the default.
-    debian.run("apt-get", "install", "-y", "-q", "-o", "Dpkg::Options::=--force-confdef", put(packages.later, debian))
-    expect(debian.path(CONFIGURATION).read_text() == changed, "the upgrade has changed the configuration")
-    expect(debian.path(CONFIGURATION + ".dpkg-dist").read_text().endswith("# of a later version\n"), "the new one is not beside it")
-    check_spools(debian)
-    say("upgraded, with local changes kept")
-
-    debian.run("apt-get", "remove", "-y", "-q", "parallax")
-    expect(not debian.path("/usr/bin/parallaxd").exists(), "the program is still there")
-    expect(debian.path(CONFIGURATION).exists() and any(debian.path("/var/spool/parallax").iterdir()), "removal keeps no data")
-    say("removed, with configuration and spool kept")
-
-    debian.run("apt-get", "purge", "-y", "-q", "parallax")
-    left = debian.run("find", "/etc", "/usr", "/var/lib", "/var/spool", "-name", "*parallax*").split()
-    expect(not left, f"left behind: {left}")
-    say("purged")
+    try:
+        debian.boot()
+    except NoDebian as lack:
+        say(f"NOT TRIED with systemd: {lack}")
+        check_upgrade(debian, packages, changed)
+        check_spools(debian)
+        check_remove(debian)
+        check_purge(debian)
+        say("upgraded with local changes kept, removed with configuration and spool kept, purged")
+        return
+    check_with_systemd(debian, packages, changed)
+    say("with systemd: started by installing and by booting, restarted by an upgrade, which keeps local changes; stopped by removing; purged")
 
 
 def lacking(build):
