@@ -47,6 +47,14 @@ bool is_host_and_port(std::string_view address) {
   return error == std::errc{} && rest == port.data() + port.size() && number <= 65535;
 }
 
+// Two TCP addresses of which one listener leaves nothing to the other: of one port, and of one host or of all of them.
+bool are_in_each_others_way(std::string_view a, std::string_view b) {
+  const auto host = [](std::string_view address) { return address.substr(0, address.rfind(':')); };
+  const auto port = [](std::string_view address) { return address.substr(address.rfind(':') + 1); };
+  const auto is_any = [](std::string_view name) { return name == "0.0.0.0" || name == "[::]"; };
+  return port(a) == port(b) && port(a) != "0" && (host(a) == host(b) || is_any(host(a)) || is_any(host(b)));
+}
+
 class Checks {
  public:
   Checks(const v1::Config& config, ConfigUse use) : config_(config), use_(use) {}
@@ -251,6 +259,10 @@ class Checks {
     if (!address.empty() && !is_host_and_port(address)) {
       problem("metrics.address",
               "metrics.address: \"" + address + "\" is no address: host:port such as 127.0.0.1:9464, or \"\" for none");
+    } else if (!address.empty() && is_host_and_port(config_.api().address()) &&
+               are_in_each_others_way(address, config_.api().address())) {
+      problem("metrics.address", "metrics.address: \"" + address + "\" is in the way of api.address (\"" +
+                                     config_.api().address() + "\"); each needs a port of its own");
     }
   }
 

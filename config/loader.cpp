@@ -26,6 +26,8 @@ using google::protobuf::Message;
 
 constexpr size_t kWordsListed = 16;                 // of more it helps to name the nearest
 constexpr std::streamsize kFileBytesMax = 1 << 20;  // a configuration of more is another file by mistake
+constexpr size_t kMergedMax = 1000;                 // keys; aliases of aliases would be without end
+constexpr std::string_view kMergeKey = "<<";
 
 std::string kind_of(const YAML::Node& node) {
   switch (node.Type()) {
@@ -70,10 +72,22 @@ std::string print_bound(const FieldDescriptor& field, double bound) {
   }
 }
 
+// The largest number that the field takes.
+double most_of(const FieldDescriptor& field) {
+  if (field.options().HasExtension(v1::maximum)) return field.options().GetExtension(v1::maximum);
+  return field.cpp_type() == FieldDescriptor::CPPTYPE_UINT32 ? UINT32_MAX : static_cast<double>(INT64_MAX);
+}
+
+// "ports[1].point" -> "ports[1]" -> "ports" -> ""
+std::string enclosing_of(const std::string& field) {
+  const size_t end = field.find_last_of(".[");
+  return field.substr(0, end == std::string::npos ? 0 : end);
+}
+
 // Lays a YAML document over a message and remembers where each field was written.
 class Mapper {
  public:
-  explicit Mapper(const std::string& file) : file_(file) {}
+  explicit Mapper(const std::string& file) : file_(file), places_(file) {}
 
   void map_document(const YAML::Node& document, Message& message) { map_message(document, document.Mark(), message, ""); }
 
@@ -92,11 +106,7 @@ class Mapper {
       if (wrong_.contains(enclosing)) return;
       if (enclosing.empty()) break;
     }
-    for (;; field = enclosing_of(field)) {
-      if (const auto mark = marks_.find(field); mark != marks_.end()) return error(mark->second, std::move(message));
-      if (field.empty()) break;
-    }
-    errors_.push_back({file_, 0, 0, std::move(message)});
+    errors_.push_back(places_.error_at(std::move(field), std::move(message)));
   }
 
   std::vector<ConfigError> take_errors() {
@@ -105,45 +115,74 @@ class Mapper {
     });
     return std::move(errors_);
   }
+  FieldPlaces take_places() { return std::move(places_); }
 
  private:
-  // "ports[1].point" -> "ports[1]" -> "ports" -> ""
-  static std::string enclosing_of(const std::string& field) {
-    const size_t end = field.find_last_of(".[");
-    return field.substr(0, end == std::string::npos ? 0 : end);
-  }
+  using Seen = std::map<std::string, YAML::Mark>;  // where a key of a mapping stands
+
+  void place(const std::string& path, const YAML::Mark& mark) { places_.add(path, mark.line + 1, mark.column + 1); }
 
   // `mark`: where the key stands, for a value that is nothing. `path`: "" or the field that holds the message.
   void map_message(const YAML::Node& node, const YAML::Mark& mark, Message& message, const std::string& path) {
-    marks_.emplace(path, node.IsNull() ? mark : node.Mark());
+    place(path, node.IsNull() ? mark : node.Mark());
     if (node.IsNull()) return;  // a section whose keys are all commented out
     if (!node.IsMap()) {
       error_in(path, node.Mark(),
                (path.empty() ? "the configuration" : path) + ": expected keys and values (key: value), not " + kind_of(node));
       return;
     }
-    std::vector<std::string> known;
-    for (int i = 0; i < message.GetDescriptor()->field_count(); ++i) known.push_back(message.GetDescriptor()->field(i)->name());
-    std::map<std::string, YAML::Mark> seen;
+    Seen seen;
     for (const auto& entry : node) {
-      if (!entry.first.IsScalar()) {
-        error(entry.first.Mark(),
-              (path.empty() ? "the configuration" : path) + ": a key must be a word, not " + kind_of(entry.first));
-        continue;
+      if (!is_merge(entry.first)) map_entry(entry.first, entry.second, message, path, seen);
+    }
+    // What stands here goes before what is merged, wherever the merge key stands.
+    for (const auto& entry : node) {
+      if (is_merge(entry.first)) merge(entry.second, entry.first.Mark(), message, path, seen);
+    }
+  }
+
+  static bool is_merge(const YAML::Node& key) { return key.IsScalar() && key.Scalar() == kMergeKey; }
+
+  void map_entry(const YAML::Node& key_node, const YAML::Node& value, Message& message, const std::string& path, Seen& seen) {
+    if (!key_node.IsScalar()) {
+      error(key_node.Mark(), (path.empty() ? "the configuration" : path) + ": a key must be a word, not " + kind_of(key_node));
+      return;
+    }
+    const std::string& key = key_node.Scalar();
+    const std::string field_path = path.empty() ? key : path + '.' + key;
+    const FieldDescriptor* field = message.GetDescriptor()->FindFieldByName(key);
+    if (field == nullptr) {
+      std::vector<std::string> known;
+      for (int i = 0; i < message.GetDescriptor()->field_count(); ++i) known.push_back(message.GetDescriptor()->field(i)->name());
+      const std::string hint = did_you_mean(key, known);
+      const bool lists = hint.empty() || known.size() <= kWordsListed;
+      error(key_node.Mark(), "unknown key \"" + key + '"' + (path.empty() ? "" : " in " + path) + hint +
+                                 (lists ? "; known are " + all_of(known) : ""));
+    } else if (const auto [first, is_new] = seen.emplace(key, key_node.Mark()); !is_new) {
+      error(key_node.Mark(),
+            field_path + " stands here a second time; the first is in line " + std::to_string(first->second.line + 1));
+    } else {
+      map_field(value, key_node.Mark(), message, *field, field_path);
+    }
+  }
+
+  // A mapping, or several of which the first goes before the others.
+  void merge(const YAML::Node& node, const YAML::Mark& mark, Message& message, const std::string& path, Seen& seen) {
+    if (node.IsSequence()) {
+      for (const YAML::Node& one : node) merge(one, mark, message, path, seen);
+      return;
+    }
+    if (!node.IsMap())
+      return error(mark, std::string(kMergeKey) + ": merges a mapping, such as *name of an anchor &name, not " + kind_of(node));
+    for (const auto& entry : node) {
+      if (++merged_ > kMergedMax) {
+        if (merged_ == kMergedMax + 1) error(mark, "merge keys bring in more than " + std::to_string(kMergedMax) + " keys");
+        return;
       }
-      const std::string& key = entry.first.Scalar();
-      const std::string field_path = path.empty() ? key : path + '.' + key;
-      const FieldDescriptor* field = message.GetDescriptor()->FindFieldByName(key);
-      if (field == nullptr) {
-        const std::string hint = did_you_mean(key, known);
-        const bool lists = hint.empty() || known.size() <= kWordsListed;
-        error(entry.first.Mark(), "unknown key \"" + key + '"' + (path.empty() ? "" : " in " + path) + hint +
-                                      (lists ? "; known are " + all_of(known) : ""));
-      } else if (const auto [first, is_new] = seen.emplace(key, entry.first.Mark()); !is_new) {
-        error(entry.first.Mark(),
-              field_path + " stands here a second time; the first is in line " + std::to_string(first->second.line + 1));
-      } else {
-        map_field(entry.second, entry.first.Mark(), message, *field, field_path);
+      if (is_merge(entry.first)) {
+        merge(entry.second, mark, message, path, seen);
+      } else if (!entry.first.IsScalar() || !seen.contains(entry.first.Scalar())) {
+        map_entry(entry.first, entry.second, message, path, seen);
       }
     }
   }
@@ -154,10 +193,10 @@ class Mapper {
     const bool is_message = field.cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE;
     if (!field.is_repeated()) {
       if (is_message) return map_message(node, mark, *reflection.MutableMessage(&message, &field), path);
-      marks_.emplace(path, node.IsNull() ? mark : node.Mark());
+      place(path, node.IsNull() ? mark : node.Mark());
       return map_value(node, mark, message, field, path);
     }
-    marks_.emplace(path, node.IsNull() ? mark : node.Mark());
+    place(path, node.IsNull() ? mark : node.Mark());
     if (node.IsNull()) return;
     if (!node.IsSequence()) {
       const std::string right = is_message ? "a list of mappings, such as [{ ... }]" : "a list, such as [" + example(node) + ']';
@@ -170,7 +209,7 @@ class Mapper {
       if (is_message) {
         map_message(element, element.Mark(), *reflection.AddMessage(&message, &field), element_path);
       } else {
-        marks_.emplace(element_path, element.Mark());
+        place(element_path, element.Mark());
         map_value(element, element.Mark(), message, field, element_path);
       }
     }
@@ -233,7 +272,10 @@ class Mapper {
       value = *bytes;
     } else {
       const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), value);
-      if (failure != std::errc{} || end != text.data() + text.size()) return wrong(node, field, path);
+      const bool is_number = end == text.data() + text.size();
+      if (failure == std::errc::result_out_of_range && is_number)
+        return error_in(path, node.Mark(), path + ": " + text + " is too large; at most " + print_bound(field, most_of(field)));
+      if (failure != std::errc{} || !is_number) return wrong(node, field, path);
     }
     if (!within_bounds(node, field, path, static_cast<double>(value))) return;
     if (field.cpp_type() == FieldDescriptor::CPPTYPE_UINT64) {
@@ -266,7 +308,8 @@ class Mapper {
   }
 
   const std::string& file_;
-  std::map<std::string, YAML::Mark> marks_;
+  FieldPlaces places_;
+  size_t merged_ = 0;
   std::set<std::string> wrong_;
   std::vector<ConfigError> errors_;
 };
@@ -292,6 +335,14 @@ std::string ConfigError::text() const {
   return line == 0 ? file + ": " + message : file + ':' + std::to_string(line) + ':' + std::to_string(column) + ": " + message;
 }
 
+ConfigError FieldPlaces::error_at(std::string field, std::string message) const {
+  for (;; field = enclosing_of(field)) {
+    if (const auto place = places_.find(field); place != places_.end())
+      return {file_, place->second.line, place->second.column, std::move(message)};
+    if (field.empty()) return {file_, 0, 0, std::move(message)};
+  }
+}
+
 std::string LoadedConfig::error_text() const {
   std::string text;
   for (const ConfigError& error : errors) text += error.text() + '\n';
@@ -314,6 +365,7 @@ LoadedConfig load_config_text(const std::string& yaml, const std::string& file_n
   }
   for (ConfigProblem& problem : check_config(loaded.config, use)) mapper.error_at(problem.field, std::move(problem.message));
   loaded.errors = mapper.take_errors();
+  loaded.places = mapper.take_places();
   return loaded;
 }
 

@@ -7,19 +7,20 @@
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 #include <exception>
 #include <memory>
 #include <optional>
 #include <string>
 
-#include "capture/decode/flow_filter.h"
 #include "config/loader.h"
 #include "config/printer.h"
 #include "daemon/api/metrics.h"
 #include "daemon/api/sensor_service.h"
 #include "daemon/run/control_loop.h"
 #include "daemon/run/log.h"
+#include "daemon/run/machine_check.h"
 #include "daemon/run/pipeline.h"
 #include "daemon/run/privileges.h"
 
@@ -32,7 +33,7 @@ constexpr const char* kUsage =
     "usage: parallaxd --config FILE [--check-config | --print-config]\n"
     "       parallaxd --version | --help\n"
     "  --config FILE    the configuration, in YAML\n"
-    "  --check-config   say whether it is in order, and exit\n"
+    "  --check-config   say whether it is in order and fits this machine, and exit\n"
     "  --print-config   print what is in effect, with all defaults, and exit\n";
 
 struct Arguments {
@@ -45,14 +46,15 @@ int fail(int code, const std::string& message) {
   return code;
 }
 
-// What the loader cannot judge by itself. Empty: in order.
-std::string check_filters(const v1::FilterConfig& filter) {
-  for (const auto& [key, expression] : {std::pair("analysis", &filter.analysis()), std::pair("spool", &filter.spool())}) {
-    if (expression->empty()) continue;
-    if (const Result<FlowFilter> compiled = FlowFilter::compile(*expression); !compiled)
-      return fmt::format("filter.{}: {}", key, compiled.error());
+// Says what of the configuration does not fit the machine, and how bad that is at worst.
+MachineProblem::Weight tell_misfits(const LoadedConfig& loaded) {
+  auto worst = MachineProblem::Weight::warning;
+  for (MachineProblem& found : check_machine(loaded.config)) {
+    const std::string text = loaded.places.error_at(found.problem.field, std::move(found.problem.message)).text();
+    found.weight == MachineProblem::Weight::warning ? log_warning("{}", text) : log_error("{}", text);
+    worst = std::max(worst, found.weight);
   }
-  return {};
+  return worst;
 }
 
 int run(const v1::Config& config) {
@@ -147,12 +149,12 @@ int main_of(int argc, char** argv) {
     for (const ConfigError& error : loaded.errors) log_error("{}", error.text());
     return kExitUsage;
   }
-  if (const std::string error = check_filters(loaded.config.filter()); !error.empty())
-    return fail(kExitUsage, arguments->config + ": " + error);
   if (arguments->print) {
     fmt::print("{}", config_to_yaml(loaded.config));
     return 0;
   }
+  if (const auto worst = tell_misfits(loaded); worst != MachineProblem::Weight::warning)
+    return worst == MachineProblem::Weight::wrong || arguments->check ? kExitUsage : kExitFailed;
   if (arguments->check) {
     fmt::print("{}: in order\n", arguments->config);
     return 0;

@@ -49,24 +49,16 @@ bool is_mount_point(const std::string& path) {
   return statx(AT_FDCWD, path.c_str(), 0, STATX_TYPE, &status) == 0 && (status.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0;
 }
 
+// The directory that `path` would be made in.
+std::string parent_of(const std::string& path) { return (std::filesystem::path(path) / "").parent_path().parent_path(); }
+
+// Whether it was.
 Result<bool> make_if_missing(const std::string& path, bool must_be_mount) {
+  if (const std::string why = SpoolLocation::why_unfit(path, must_be_mount); !why.empty()) return Error{why};
   struct stat status {};
-  if (stat(path.c_str(), &status) == 0) {
-    if (!S_ISDIR(status.st_mode)) return Error{"spool directory " + path + " is not a directory"};
-    if (must_be_mount && !is_mount_point(path)) {
-      return Error{"spool directory " + path + " is not a mount point, as spool.require_mount wants: mount its disk there"};
-    }
-    return false;
-  }
-  if (must_be_mount) {
-    return Error{failed("spool directory", path) + "; spool.require_mount is set: make it, and mount its disk there"};
-  }
+  if (stat(path.c_str(), &status) == 0) return false;
   if (mkdir(path.c_str(), 0750) == 0) return true;  // it holds payload
-  const Error error{failed("cannot make spool directory", path)};
-  const std::string parent = (std::filesystem::path(path) / "").parent_path().parent_path();
-  if (parent.empty() || stat(parent.c_str(), &status) == 0) return error;
-  return Error{"cannot make spool directory " + path + ": " + parent +
-               " does not exist; correct spool.directory, or make that first"};
+  return Error{failed("cannot make spool directory", path)};
 }
 
 }  // namespace
@@ -87,6 +79,20 @@ Result<std::unique_ptr<SpoolLocation>> SpoolLocation::take(const std::string& pa
   const Result<int> lock_fd = lock(path);
   if (!lock_fd) return Error{lock_fd.error()};
   return std::unique_ptr<SpoolLocation>(new SpoolLocation(path, *lock_fd, *made));
+}
+
+std::string SpoolLocation::why_unfit(const std::string& path, bool must_be_mount) {
+  struct stat status {};
+  if (stat(path.c_str(), &status) == 0) {
+    if (!S_ISDIR(status.st_mode)) return "spool directory " + path + " is not a directory";
+    if (must_be_mount && !is_mount_point(path))
+      return "spool directory " + path + " is not a mount point, as spool.require_mount wants: mount its disk there";
+    return {};
+  }
+  if (must_be_mount) return failed("spool directory", path) + "; spool.require_mount is set: make it, and mount its disk there";
+  const std::string parent = parent_of(path);
+  if (parent.empty() || stat(parent.c_str(), &status) == 0) return {};
+  return "cannot make spool directory " + path + ": " + parent + " does not exist; correct spool.directory, or make that first";
 }
 
 std::string SpoolLocation::why_lost() const {

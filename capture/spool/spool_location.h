@@ -19,6 +19,8 @@ class SpoolLocation {
   // Locks the directory. A missing one is made, but not its parent, and not where it `must_be_mount`: a mistyped path, or a
   // disk that is not mounted, would fill another disk.
   static Result<std::unique_ptr<SpoolLocation>> take(const std::string& path, bool must_be_mount);
+  // Why the path cannot be taken, as far as that is known without making or locking anything; empty: it can.
+  static std::string why_unfit(const std::string& path, bool must_be_mount);
   ~SpoolLocation();
   SpoolLocation(const SpoolLocation&) = delete;
 

@@ -180,6 +180,42 @@ TEST(Config, ZeroSaysSomethingElseThanAbsent) {
   EXPECT_EQ(load(kSmall).config.timing().kernel_delivery_seconds(), 0.01);
 }
 
+TEST(Config, MergeKeysFillInWhatDoesNotStandThere) {
+  const LoadedConfig loaded = load(R"(path: [outside, inside]
+ports:
+  - &tap { name: tap0, point: outside, source: "pcap:eth0", direction: toward_inside }
+  - { <<: *tap, name: tap1, source: "pcap:eth1" }
+  - { name: tap2, <<: [{ point: inside }, *tap], source: "pcap:eth2" }
+)");
+  ASSERT_EQ(loaded.error_text(), "");
+  EXPECT_EQ(loaded.config.ports(1).name(), "tap1");
+  EXPECT_EQ(loaded.config.ports(1).point(), "outside");
+  EXPECT_EQ(loaded.config.ports(1).direction(), v1::PORT_DIRECTION_TOWARD_INSIDE);
+  EXPECT_EQ(loaded.config.ports(2).name(), "tap2");
+  EXPECT_EQ(loaded.config.ports(2).point(), "inside") << "of several the first goes before the others";
+  EXPECT_EQ(loaded.config.ports(2).direction(), v1::PORT_DIRECTION_TOWARD_INSIDE);
+}
+
+TEST(Config, MergeKeysWithoutEndAreRefused) {
+  EXPECT_THAT(load("limits: &a { <<: *a }\n").error_text(), HasSubstr("p.yaml:1:14:"));
+  std::string bomb = "a0: &a0 { legs: 4096 }\n";
+  for (int i = 1; i < 12; ++i) {
+    const std::string before = "*a" + std::to_string(i - 1) + ", ";
+    bomb += "a" + std::to_string(i) + ": &a" + std::to_string(i) + " { <<: [";
+    for (int times = 0; times < 9; ++times) bomb += before;
+    bomb += "*a" + std::to_string(i - 1) + "] }\n";
+  }
+  EXPECT_THAT(load("limits: { <<: " + bomb).error_text(), HasSubstr("not valid YAML"));
+  EXPECT_THAT(load(bomb + "limits: { <<: *a11 }\n").error_text(), HasSubstr("more than 1000 keys"));
+}
+
+TEST(Config, PlacesOfFieldsAreKept) {
+  const LoadedConfig loaded = load(kSmall);
+  EXPECT_EQ(loaded.places.error_at("ports[0].source", "is gone").text(), "p.yaml:3:43: is gone");
+  EXPECT_EQ(loaded.places.error_at("ports[0].direction", "is odd").text(), "p.yaml:3:5: is odd") << "it stands in no line";
+  EXPECT_EQ(loaded.places.error_at("spool.size", "is large").text(), "p.yaml:1:1: is large");
+}
+
 TEST(Config, EmptySectionsAndCommentedListsAreAllowed) {
   EXPECT_EQ(errors_with("sensor:\nlimits:\n  # legs: 1\nworkers:\n  cores:\n"), "");
 }
@@ -217,7 +253,20 @@ INSTANTIATE_TEST_SUITE_P(
         Refused{"FractionForCount", "workers: { count: 1.5 }\n",
                 "p.yaml:4:19: workers.count: expected a whole number, not \"1.5\""},
         Refused{"NumberBeyond64Bits", "workers: { count: 99999999999999999999999 }\n",
-                "p.yaml:4:19: workers.count: expected a whole number, not \"99999999999999999999999\""},
+                "p.yaml:4:19: workers.count: 99999999999999999999999 is too large; at most 64"},
+        Refused{"SizeBeyond64Bits", "spool: { directory: /x, size: 99999999999999999999999 }\n",
+                "p.yaml:4:31: spool.size: expected a size such as 4096, 64KiB or 200GiB, not \"99999999999999999999999\""},
+        Refused{"MergeOfAWord", "limits: { <<: 12 }\n",
+                "p.yaml:4:11: <<: merges a mapping, such as *name of an anchor &name, not \"12\""},
+        Refused{"MergeBringsAnUnknownKey", "spool: &s { directory: /x, size: 1GiB }\nlimits: { <<: *s, mbufs: 4096 }\n",
+                "p.yaml:4:13: unknown key \"directory\" in limits; known are legs, half_open_legs, connections, findings, "
+                "ring_slots, mbufs\np.yaml:4:28: unknown key \"size\" in limits; known are legs, half_open_legs, connections, "
+                "findings, ring_slots, mbufs"},
+        Refused{"MetricsInTheWayOfTheApi",
+                "api: { address: \"127.0.0.1:9464\", tls_certificate: a, tls_key: b, tls_client_ca: c }\n"
+                "metrics: { address: \"0.0.0.0:9464\" }\n",
+                "p.yaml:5:21: metrics.address: \"0.0.0.0:9464\" is in the way of api.address (\"127.0.0.1:9464\"); each needs a "
+                "port of its own"},
         Refused{"TooSmall", "workers: { count: 0 }\n", "p.yaml:4:19: workers.count: 0 is too small; at least 1"},
         Refused{"TooLarge", "workers: { count: 65 }\n", "p.yaml:4:19: workers.count: 65 is too large; at most 64"},
         Refused{"Beyond32Bits", "limits: { connections: 4294967296 }\n",
