@@ -320,7 +320,9 @@ void add_sensor(Page& page, const SensorState& state) {
 
   rusage usage{};
   ::getrusage(RUSAGE_SELF, &usage);
-  const auto seconds = [](const timeval& time) { return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6; };
+  const auto seconds = [](const timeval& time) {
+    return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
+  };
   page.open("process_cpu_seconds_total", MetricType::Counter, "Processor time that the daemon has taken, in all its threads.");
   page.add({}, seconds(usage.ru_utime) + seconds(usage.ru_stime));
   page.open("process_resident_memory_bytes", MetricType::Gauge, "Memory that the daemon holds; huge pages are not counted.");

@@ -53,7 +53,8 @@ sensors for Wireshark's list of interfaces
 .I /usr/share/doc/parallax/README.md
 )";
 
-// Complete after the last comma: POINT=FILE,FILE. Where bash takes = for a word of its own, the word after it is what is completed.
+// Complete after the last comma: POINT=FILE,FILE. Where bash takes = for a word of its own, the word after it is what is
+// completed.
 constexpr std::string_view kCompletionFoot = R"(  if [[ -z $words ]]; then
     local last=${current##*[,=]}
     mapfile -t COMPREPLY < <(compgen -f -P "${current%"$last"}" -- "$last")
@@ -167,7 +168,9 @@ std::vector<std::string> spellings(const CLI::Option& option) {
   return names;
 }
 
-std::string joined(const std::set<std::string>& words, const char* between) { return fmt::format("{}", fmt::join(words, between)); }
+std::string joined(const std::set<std::string>& words, const char* between) {
+  return fmt::format("{}", fmt::join(words, between));
+}
 
 }  // namespace
 
