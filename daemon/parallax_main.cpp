@@ -1,15 +1,14 @@
 // `parallax`: the command for people. Exit codes: 0 done, 1 the work failed, 2 wrong usage or no input could be read.
 #include <CLI/CLI.hpp>
 #include <cstdio>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "config/nearest.h"
 #include "daemon/client/analyze.h"
-#include "daemon/client/analyze_command.h"
-#include "daemon/client/client_commands.h"
+#include "daemon/client/command_line.h"
 #include "daemon/client/extcap.h"
-#include "daemon/client/wireshark/wireshark_command.h"
 
 namespace {
 
@@ -58,15 +57,9 @@ int main(int argc, char** argv) {
   const std::vector<std::string> arguments(argv + 1, argv + argc);
   if (parallax::is_extcap_call(arguments)) return parallax::extcap(arguments, stdout, stderr);
 
-  CLI::App app{"Parallax watches both sides of a firewall, NAT or load balancer and says who dropped, refused or reset what.",
-               "parallax"};
-  app.set_version_flag("--version", "parallax " PARALLAX_VERSION, "print the version");
-  app.require_subcommand(1);
-  app.get_formatter()->column_width(34);
   int exit_code = parallax::kExitDone;
-  parallax::add_analyze_command(app, exit_code);
-  parallax::add_client_commands(app, exit_code);
-  parallax::add_wireshark_command(app, exit_code);
+  const std::unique_ptr<CLI::App> parser = parallax::command_line(exit_code);
+  CLI::App& app = *parser;
 
   if (argc == 1) {
     std::fputs(app.help().c_str(), stderr);

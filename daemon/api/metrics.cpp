@@ -2,8 +2,11 @@
 
 #include <prometheus/exposer.h>
 #include <prometheus/text_serializer.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include <exception>
+#include <fstream>
 #include <sstream>
 #include <string_view>
 
@@ -332,6 +335,13 @@ void add_pinned(Page& page, const PinnedFilesStatus& pinned) {
   }
 }
 
+// From proc(5): the second number of statm is resident pages. 0: there is no /proc.
+uint64_t resident_bytes() {
+  uint64_t size = 0, resident = 0;
+  std::ifstream("/proc/self/statm") >> size >> resident;
+  return resident * static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
+}
+
 void add_sensor(Page& page, const SensorState& state) {
   page.open("clock_uncertainty_seconds", MetricType::Gauge,
             "How far the packets' time may be from UTC as the system clock has it.");
@@ -344,6 +354,16 @@ void add_sensor(Page& page, const SensorState& state) {
   page.open("config_last_reload_success_timestamp_seconds", MetricType::Gauge,
             "Unix time at which the configuration that is in effect was read.");
   page.add({}, static_cast<double>(state.configured->taken_ns) / kNsPerSecond);
+
+  rusage usage{};
+  ::getrusage(RUSAGE_SELF, &usage);
+  const auto seconds = [](const timeval& time) {
+    return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
+  };
+  page.open("process_cpu_seconds_total", MetricType::Counter, "Processor time that the daemon has taken, in all its threads.");
+  page.add({}, seconds(usage.ru_utime) + seconds(usage.ru_stime));
+  page.open("process_resident_memory_bytes", MetricType::Gauge, "Memory that the daemon holds; huge pages are not counted.");
+  page.add({}, static_cast<double>(resident_bytes()));
 }
 
 class SensorCollectable : public prometheus::Collectable {

@@ -50,6 +50,30 @@ TEST(Config, ShippedSampleLoads) {
   EXPECT_EQ(loaded.config.ports(0).direction(), v1::PORT_DIRECTION_TOWARD_INSIDE);
 }
 
+TEST(Config, InstalledConfigurationLoadsAndOpensNothingButLoopback) {
+  const LoadedConfig loaded = load_config_file(PARALLAX_SOURCE_DIR "/config/starting.yaml", ConfigUse::daemon);
+  EXPECT_EQ(loaded.error_text(), "");
+  ASSERT_EQ(loaded.config.ports_size(), 1);
+  EXPECT_EQ(loaded.config.ports(0).source(), "pcap:lo");
+  EXPECT_EQ(loaded.config.spool().directory(), "");
+  EXPECT_EQ(loaded.config.service().user(), "parallax");
+}
+
+TEST(Config, InstalledConfigurationLoadsWithWhatItProposesToo) {
+  std::ifstream in(PARALLAX_SOURCE_DIR "/config/starting.yaml");
+  std::string yaml;
+  for (std::string line; std::getline(in, line);) {
+    const bool is_replaced = line.starts_with("path:") || line.starts_with("ports:") || line.starts_with("  - {");
+    if (line.starts_with("# path:") || line.starts_with("# ports:") || line.starts_with("# spool:") || line.starts_with("#   "))
+      line.erase(0, 2);
+    if (!is_replaced) yaml += line + '\n';
+  }
+  const LoadedConfig loaded = load(yaml);
+  EXPECT_EQ(loaded.error_text(), "") << yaml;
+  EXPECT_EQ(loaded.config.ports_size(), 3);
+  EXPECT_EQ(loaded.config.spool().directory(), "/var/spool/parallax");
+}
+
 TEST(Config, ShippedSampleLoadsWithItsCommentedKeysToo) {
   // Every `# key: value` in the sample is a key that exists, with a value that is right; its value is the default.
   std::ifstream in(PARALLAX_SOURCE_DIR "/config/parallax.yaml");

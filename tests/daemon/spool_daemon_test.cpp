@@ -187,6 +187,8 @@ TEST(SpoolPackaging, TheUnitMakesTheDirectoryOfTheShippedConfiguration) {
   ASSERT_TRUE(directory.starts_with("/var/")) << directory;
   EXPECT_TRUE(has(unit, "ExecStartPre=+/usr/bin/mkdir -p -m 0750 " + directory + "\n")) << unit;
   EXPECT_TRUE(has(unit, "ReadWritePaths=-" + directory + "\n")) << unit;
+  EXPECT_TRUE(has(read("/systemd/tmpfiles.conf"), "d " + directory + " 0750 parallax parallax -\n"));
+  EXPECT_TRUE(has(read("/config/starting.yaml"), "#   directory: " + directory + "\n"));
 }
 
 }  // namespace

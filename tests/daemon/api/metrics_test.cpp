@@ -73,6 +73,15 @@ TEST(Metrics, EveryMetricOfTheContractIsThereFromTheFirstScrape) {
   }
 }
 
+TEST(Metrics, DaemonSaysWhatItTakesOfTheMachine) {
+  const std::string text = metrics_text(SmallSensor(0, 0).state);
+  const auto value_of = [&](const std::string& name) {
+    return std::stod(text.substr(text.find('\n' + name + ' ') + name.size() + 2));
+  };
+  EXPECT_GT(value_of("parallax_process_cpu_seconds_total"), 0);
+  EXPECT_GT(value_of("parallax_process_resident_memory_bytes"), 1e6);
+}
+
 TEST(Metrics, PortThatIsDownOrSilentIsNotUp) {
   const SmallSensor sensor(0, 0);
   const std::string up = "parallax_port_up{point=\"outside\",port=\"tap0\"} 1";
