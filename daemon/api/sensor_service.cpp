@@ -14,7 +14,6 @@
 #include <array>
 #include <atomic>
 #include <cerrno>
-#include <charconv>
 #include <chrono>
 #include <cstring>
 #include <fstream>
@@ -24,9 +23,13 @@
 #include <mutex>
 #include <thread>
 
+#include "daemon/api/known_value.h"
 #include "daemon/api/listen_address.h"
+#include "daemon/api/record_filter.h"
+#include "daemon/api/record_page.h"
 #include "daemon/api/status_message.h"
 #include "daemon/api/unix_listener.h"
+#include "daemon/api/wanted_findings.h"
 #include "daemon/api/write_watch.h"
 #include "daemon/run/log.h"
 #include "daemon/run/message_names.h"
@@ -98,34 +101,15 @@ grpc::Status exhausted(ServerContext& context, std::string_view what, size_t lim
           fmt::format("{} {} at a time are served; try again in {} s", limit, what, kRetryMs / 1000)};
 }
 
-// A page token is the last id (or position) that the page before held.
-bool read_token(const std::string& token, uint64_t& after) {
-  after = 0;
-  if (token.empty()) return true;
-  const char* const last = token.data() + token.size();
-  const auto [end, failure] = std::from_chars(token.data(), last, after);
-  return failure == std::errc{} && end == last;
-}
-grpc::Status bad_token() { return {StatusCode::INVALID_ARGUMENT, "page_token: not one that this service gave"}; }
+grpc::Status invalid(std::string error) { return {StatusCode::INVALID_ARGUMENT, std::move(error)}; }
+grpc::Status bad_token() { return invalid("page_token: not one that this service gave"); }
 
-size_t page_size(uint32_t asked) {
-  return asked == 0 ? SensorServer::kPageSizeDefault : std::min(asked, SensorServer::kPageSizeMax);
-}
-
-bool at_least(const FindingRecord& finding, v1::Severity minimum) { return to_proto(finding.severity) >= minimum; }
 // That of the least severe findings at or above the minimum.
 Severity least_of(v1::Severity minimum) {
   int least = 0;
   while (least <= static_cast<int>(Severity::critical) && to_proto(static_cast<Severity>(least)) < minimum) ++least;
   return static_cast<Severity>(least);
 }
-
-// A finding as its pinned file tells it: a message already.
-struct PinnedMessage {
-  uint64_t id;
-  v1::Finding finding;
-};
-const v1::Finding& to_proto(const PinnedMessage& pinned, const MessageNames&) { return pinned.finding; }
 
 class SensorService final : public v1::Sensor::Service {
  public:
@@ -143,32 +127,39 @@ class SensorService final : public v1::Sensor::Service {
 
   grpc::Status ListFindings(ServerContext*, const v1::ListFindingsRequest* request, v1::ListFindingsResponse* answer) override {
     ++calls_;
-    if (request->pinned()) return list_pinned(*request, *answer);
-    return fill_page(
-        *request, *answer, *answer->mutable_findings(),
-        [&](uint64_t after, size_t n) { return state_.engine->findings(after, n); },
-        [&](const FindingRecord& record) {
-          const bool of_kind = request->kind() == v1::FINDING_KIND_UNSPECIFIED || to_proto(record.kind) == request->kind();
-          return of_kind && at_least(record, request->minimum_severity());
-        });
+    const auto wanted = WantedFindings::of(
+        *request, request->pinned() ? RecordFilter::of_pinned(request->filter()) : RecordFilter::of(request->filter()));
+    if (!wanted) return invalid(wanted.error());
+    const bool is_page = request->pinned() ? list_pinned(*request, *wanted, *answer)
+                                           : fill_page(
+                                                 *request, *answer, *answer->mutable_findings(),
+                                                 [&](uint64_t after, size_t n) { return state_.engine->findings(after, n); },
+                                                 [&](const FindingRecord& record) { return wanted->has(record); },
+                                                 [&](const FindingRecord& record) { return to_proto(record, names_); });
+    return is_page ? grpc::Status::OK : bad_token();
   }
 
   grpc::Status WatchFindings(ServerContext* context, const v1::WatchFindingsRequest* request,
                              grpc::ServerWriter<v1::Finding>* writer) override {
     ++calls_;
+    const auto wanted = WantedFindings::of(*request, RecordFilter::of(request->filter()));
+    if (!wanted) return invalid(wanted.error());
     const Place place(watchers_, SensorServer::kWatchersMax);
     if (!place) return exhausted(*context, "watchers", SensorServer::kWatchersMax);
     WriteWatch::Stream stream(write_watch_, [context] { context->TryCancel(); });
     FindingWatch watch = state_.engine->watch_findings(least_of(request->minimum_severity()), request->new_only());
     if (request->new_only()) writer->SendInitialMetadata();  // tells the client that from now on nothing is missed
+    uint64_t untold = 0;                                     // dropped before findings that are not wanted
     while (!context->IsCancelled()) {
       if (stopping_) return {StatusCode::UNAVAILABLE, "the daemon is stopping"};
       const uint64_t dropped = watch.dropped;
       const std::vector<FindingChange> changes = state_.engine->finding_changes(watch, kWatchBatch);
       state_.api->watch_findings_dropped += watch.dropped - dropped;
       for (const FindingChange& change : changes) {
+        untold += change.dropped_before;
+        if (!wanted->has(change.finding)) continue;
         v1::Finding message = to_proto(change.finding, names_);
-        message.set_dropped_before(change.dropped_before);
+        message.set_dropped_before(std::exchange(untold, 0));
         if (!stream.write([&] { return writer->Write(message); })) return not_written(stream);
       }
       if (changes.size() < kWatchBatch) std::this_thread::sleep_for(kWatchInterval);
@@ -196,12 +187,19 @@ class SensorService final : public v1::Sensor::Service {
   grpc::Status ListConnections(ServerContext*, const v1::ListConnectionsRequest* request,
                                v1::ListConnectionsResponse* answer) override {
     ++calls_;
-    return fill_page(
+    if (std::string error = why_unknown("outcome", request->outcome()); !error.empty()) return invalid(std::move(error));
+    const Result<RecordFilter> filter = RecordFilter::of(request->filter());
+    if (!filter) return invalid(filter.error());
+    const bool is_page = fill_page(
         *request, *answer, *answer->mutable_connections(),
         [&](uint64_t after, size_t n) { return state_.engine->connections(after, n); },
         [&](const ConnectionRecord& record) {
-          return request->outcome() == v1::OUTCOME_UNSPECIFIED || to_proto(record.outcome) == request->outcome();
-        });
+          const bool has_ended_so =
+              request->outcome() == v1::OUTCOME_UNSPECIFIED || to_proto(record.outcome) == request->outcome();
+          return has_ended_so && filter->covers(record);
+        },
+        [&](const ConnectionRecord& record) { return to_proto(record, names_); });
+    return is_page ? grpc::Status::OK : bad_token();
   }
 
   grpc::Status GetConnection(ServerContext*, const v1::GetConnectionRequest* request, v1::Connection* answer) override {
@@ -219,8 +217,9 @@ class SensorService final : public v1::Sensor::Service {
 
   grpc::Status ListDevices(ServerContext*, const v1::ListDevicesRequest* request, v1::ListDevicesResponse* answer) override {
     ++calls_;
-    uint64_t position = 0;
-    if (!read_token(request->page_token(), position)) return bad_token();
+    PageToken token;
+    if (!PageToken::parse(request->page_token(), token)) return bad_token();
+    uint64_t position = token.after;
     const std::vector<DeviceRecord> devices = state_.engine->devices();
     const size_t size = page_size(request->page_size());
     for (; position < devices.size() && answer->devices_size() < static_cast<int>(size); ++position) {
@@ -318,9 +317,9 @@ class SensorService final : public v1::Sensor::Service {
     return opened && (*opened)->end ? std::optional((*opened)->end->finding()) : std::nullopt;
   }
 
-  // Those whose file is damaged at its end are told by their id alone.
-  grpc::Status list_pinned(const v1::ListFindingsRequest& request, v1::ListFindingsResponse& answer) const {
-    if (state_.pinned == nullptr) return grpc::Status::OK;
+  // Those whose file is damaged at its end are told by their id alone. False: the request's token is none.
+  bool list_pinned(const v1::ListFindingsRequest& request, const WantedFindings& wanted, v1::ListFindingsResponse& answer) const {
+    if (state_.pinned == nullptr) return true;
     return fill_page(
         request, answer, *answer.mutable_findings(),
         [&](uint64_t after, size_t n) {
@@ -332,37 +331,7 @@ class SensorService final : public v1::Sensor::Service {
           }
           return findings;
         },
-        [&](const PinnedMessage& one) {
-          const bool of_kind = request.kind() == v1::FINDING_KIND_UNSPECIFIED || one.finding.kind() == request.kind();
-          return of_kind && one.finding.severity() >= request.minimum_severity();
-        });
-  }
-
-  // A page of records by id: what comes after the request's token and is wanted, as much as a page holds.
-  template <typename Request, typename Answer, typename Messages, typename RecordsAfter, typename IsWanted>
-  grpc::Status fill_page(const Request& request, Answer& answer, Messages& messages, RecordsAfter records_after,
-                         IsWanted is_wanted) const {
-    uint64_t after = 0;
-    if (!read_token(request.page_token(), after)) return bad_token();
-    const size_t size = page_size(request.page_size());
-    size_t bytes = 0;
-    while (true) {
-      const auto records = records_after(after, size);
-      for (const auto& record : records) {
-        const bool wanted = is_wanted(record);
-        // A page is full only when one more has been met, so that the last page has no token.
-        if (wanted && (messages.size() == static_cast<int>(size) || bytes > SensorServer::kPageBytesMax)) {
-          answer.set_next_page_token(std::to_string(after));
-          return grpc::Status::OK;
-        }
-        if (wanted) {
-          *messages.Add() = to_proto(record, names_);
-          bytes += messages.rbegin()->ByteSizeLong();
-        }
-        after = record.id;
-      }
-      if (records.size() < size) return grpc::Status::OK;
-    }
+        [&](const PinnedMessage& one) { return wanted.has(one); }, [](const PinnedMessage& one) { return one.finding; });
   }
 
   grpc::Status not_written(const WriteWatch::Stream& stream) const {

@@ -15,6 +15,7 @@
 
 #include "config/enum_text.h"
 #include "daemon/client/client_text.h"
+#include "daemon/client/record_choice.h"
 #include "daemon/client/sensor_client.h"
 #include "daemon/client/slice_beginning.h"
 #include "daemon/client/slice_choice.h"
@@ -33,6 +34,7 @@ struct Options {
   std::string format = "text";
   bool follow = false, pinned = false;
   std::string severity, kind, outcome;
+  RecordChoice records;
   SliceChoice slice;
   std::string output;
 
@@ -88,15 +90,16 @@ ClientOutcome run_status(SensorClient& client, const Options& options) {
   return outcome;
 }
 
-ClientOutcome run_follow(SensorClient& client, const Options& options, v1::Severity severity, v1::FindingKind kind) {
+ClientOutcome run_follow(SensorClient& client, const Options& options, const v1::ListFindingsRequest& wanted) {
   v1::WatchFindingsRequest request;
-  request.set_minimum_severity(severity);
+  request.set_minimum_severity(wanted.minimum_severity());
+  request.set_kind(wanted.kind());
+  *request.mutable_filter() = wanted.filter();
   // A person is told of a finding when it is new, whenever its count has doubled, and when it is over or withdrawn; a program
   // gets every change.
   std::map<uint64_t, uint64_t> count_told;
   return client.watch_findings(request, [&](const v1::Finding& finding) {
     if (finding.dropped_before() > 0) fmt::print(stderr, "parallax: {}\n", dropped_text(finding.dropped_before()));
-    if (kind != v1::FINDING_KIND_UNSPECIFIED && finding.kind() != kind) return;
     if (options.json()) {
       print_record(finding);
     } else {
@@ -120,11 +123,14 @@ ClientOutcome run_findings(SensorClient& client, const Options& options) {
   v1::FindingKind kind = v1::FINDING_KIND_UNSPECIFIED;
   if (!parse_word("--severity", options.severity, severity, outcome) || !parse_word("--kind", options.kind, kind, outcome))
     return outcome;
-  if (options.follow) return run_follow(client, options, severity, kind);
   v1::ListFindingsRequest request;
   request.set_minimum_severity(severity);
   request.set_kind(kind);
+  outcome = to_filter(options.records, *request.mutable_filter());
+  if (outcome.exit_code != 0) return outcome;
+  if (options.follow) return run_follow(client, options, request);
   request.set_pinned(options.pinned);
+  request.set_newest(options.records.number);
   TextTable table = finding_table();
   outcome = client.findings(request, [&](const v1::Finding& finding) {
     if (options.json()) {
@@ -145,6 +151,9 @@ ClientOutcome run_connections(SensorClient& client, const Options& options) {
   if (!parse_word("--outcome", options.outcome, wanted, outcome)) return outcome;
   v1::ListConnectionsRequest request;
   request.set_outcome(wanted);
+  request.set_newest(options.records.number);
+  outcome = to_filter(options.records, *request.mutable_filter());
+  if (outcome.exit_code != 0) return outcome;
   TextTable table = connection_table();
   outcome = client.connections(request, [&](const v1::Connection& connection) {
     if (options.json()) {
@@ -234,6 +243,22 @@ void add_format(CLI::App& command, Options& options) {
       ->capture_default_str();
 }
 
+// What findings and connections are chosen by alike. The option for their number. An empty value would choose all.
+CLI::Option* add_record_choice(CLI::App& command, RecordChoice& choice) {
+  const CLI::Validator some([](std::string& text) { return text.empty() ? std::string("is empty") : std::string(); }, "");
+  const auto add = [&](const char* name, std::string& value, const char* text) {
+    command.add_option(name, value, text)->check(some);
+  };
+  add("--client", choice.client, "Only of this client: an address or a prefix, such as 192.0.2.0/24");
+  add("--service", choice.service, "Only of this server: 192.0.2.1:443, [2001:db8::1]:443, 192.0.2.1 or :443");
+  add("--host", choice.host, "Only with this address or prefix at either end, at any point");
+  command.add_option("--port", choice.port, "Only with this port at either end, at any point")->check(CLI::Range(1, UINT16_MAX));
+  add("--from", choice.from, "Only seen at this time or later: 2026-01-31T12:00:00Z, or an age: 90s, 10m, 2h, 1d");
+  add("--to", choice.to, "Only seen at this time or earlier");
+  return command.add_option("-n,--number", choice.number, "Only the newest so many of those, the newest last (as journalctl -n)")
+      ->check(CLI::PositiveNumber);
+}
+
 CLI::Validator an_id(const std::string& command) {
   const auto check = [command](const std::string& text) {
     uint64_t id = 0;
@@ -260,11 +285,13 @@ void add_client_commands(CLI::App& app, int& exit_code) {
       ->excludes(follow);
   findings->add_option("--severity", options->severity, "At least: info, notice, warning or critical");
   findings->add_option("--kind", options->kind, "Only this kind, such as syn_unanswered");
+  add_record_choice(*findings, options->records)->excludes(follow);
 
   CLI::App* connections =
       add_command(app, options, "connections", "The connections that the daemon remembers", run_connections, exit_code);
   add_format(*connections, *options);
   connections->add_option("--outcome", options->outcome, "Only those: established, refused, unanswered, ...");
+  add_record_choice(*connections, options->records);
 
   CLI::App* devices =
       add_command(app, options, "devices", "The devices between the points, and what they do", run_devices, exit_code);

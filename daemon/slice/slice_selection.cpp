@@ -8,6 +8,7 @@
 #include "capture/spool/spool_reader.h"
 #include "daemon/message/community_id.h"
 #include "daemon/message/time_text.h"
+#include "daemon/message/timestamp.h"
 #include "daemon/run/pinned_files.h"
 
 namespace parallax {
@@ -139,23 +140,16 @@ void select_community(const SensorState& state, const std::string& id, SliceSele
   selection.request.comment = selection.what;
 }
 
-// Timestamps come from outside: their seconds may be anything. int64 nanoseconds reach from 1677 to 2262.
-bool to_ns(const google::protobuf::Timestamp& time, int64_t& result) {
-  constexpr int64_t kSecondsMax = 9'223'372'035;
-  if (time.seconds() < -kSecondsMax || time.seconds() > kSecondsMax || time.nanos() < 0 || time.nanos() > 999'999'999)
-    return false;
-  result = time.seconds() * 1'000'000'000 + time.nanos();
-  return true;
-}
-
 void select_time(const v1::TimeRange& range, SliceSelection& selection) {
   SliceRequest& request = selection.request;
-  if (!range.has_from() || !range.has_to() || !to_ns(range.from(), request.from_ns) || !to_ns(range.to(), request.to_ns) ||
-      request.from_ns > request.to_ns) {
+  const std::optional<int64_t> from_ns = time_ns(range.from()), to_ns = time_ns(range.to());
+  if (!range.has_from() || !range.has_to() || !from_ns || !to_ns || *from_ns > *to_ns) {
     selection.code = SelectionCode::invalid_argument;
     selection.error = "time_range wants from and to, between the years 1677 and 2262, from not after to";
     return;
   }
+  request.from_ns = *from_ns;
+  request.to_ns = *to_ns;
   selection.what = fmt::format("{} to {}", TimeUtil::ToString(range.from()), TimeUtil::ToString(range.to()));
   request.comment = selection.what;
 }

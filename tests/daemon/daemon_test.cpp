@@ -72,6 +72,62 @@ TEST_F(DaemonTest, AnalysesFilesAnswersAndStopsInOrder) {
   EXPECT_TRUE(has(err, "no parallaxd answers")) << err;
 }
 
+TEST_F(DaemonTest, FindingsAndConnectionsAreChosenByEndsTimeAndNumber) {
+  ChildProcess daemon({program("parallaxd"), "--config", write_config("a", file_ports())});
+  ASSERT_TRUE(daemon.wait_for_error_text("syn_unanswered", kStartTimeout)) << daemon.err();
+  std::string out, err;
+  // 192.0.2.1:40000 to 198.51.100.2:443, from 2023-11-14T22:13:20Z on.
+  ASSERT_EQ(ask({"connections"}, &out), 0);
+  const std::string server = "198.51.100.2";
+  ASSERT_TRUE(has(out, "192.0.2.1:40000") && has(out, server + ":443")) << out;
+  struct Case {
+    std::vector<std::string> options;
+    bool found;
+  };
+  const Case cases[] = {
+      {{"--client", "192.0.2.0/24"}, true},
+      {{"--client", server}, false},
+      {{"--service", server + ":443"}, true},
+      {{"--service", ":81"}, false},
+      {{"--host", server}, true},
+      {{"--host", "2001:db8::/32"}, false},
+      {{"--port", "40000"}, true},
+      {{"--port", "40001"}, false},
+      {{"--from", "2023-11-14T22:13:20Z"}, true},
+      {{"--from", "1d"}, false},
+      {{"--to", "2023-11-14T22:13:19Z"}, false},
+      {{"--from", "2023-11-14T22:13:00Z", "--to", "2023-11-14T22:14:00Z", "--client", "192.0.2.1", "-n", "1"}, true},
+  };
+  for (const auto& [command, none] : {std::pair("findings", "No findings.\n"), std::pair("connections", "No connections.\n")}) {
+    for (const Case& one : cases) {
+      std::vector<std::string> arguments{command};
+      arguments.insert(arguments.end(), one.options.begin(), one.options.end());
+      EXPECT_EQ(ask(arguments, &out, &err), 0) << err;
+      EXPECT_EQ(out != none, one.found) << command << ' ' << one.options[0] << ' ' << one.options[1] << '\n' << out;
+    }
+    EXPECT_EQ(ask({command, "--client", "shop.example"}, &out, &err), 2);
+    EXPECT_TRUE(err.starts_with("parallax: filter.client: \"shop.example\" is neither an address nor a prefix: want")) << err;
+    EXPECT_EQ(ask({command, "--from", "yesterday"}, &out, &err), 2);
+    EXPECT_EQ(err, "parallax: --from yesterday: want a time such as 2026-01-31T12:00:00Z, or an age such as 90s, 10m, 2h, 1d\n");
+    for (const auto& [option, value] : {std::pair("--port", "0"), std::pair("--port", "65536"), std::pair("--number", "0"),
+                                        std::pair("--number", "-1"), std::pair("--client", ""), std::pair("--from", "")})
+      EXPECT_EQ(ask({command, option, value}, &out, &err), 2) << option << ' ' << value;
+  }
+  EXPECT_EQ(ask({"findings", "--follow", "-n", "1"}, &out, &err), 2);
+  EXPECT_EQ(ask({"findings", "--follow", "--service", "443"}, &out, &err), 2);
+  EXPECT_TRUE(has(err, "filter.service")) << err;
+
+  ChildProcess other({program("parallax"), "findings", "--follow", "--client", "192.0.2.2", "--target", "unix:" + socket_});
+  ChildProcess same({program("parallax"), "findings", "--follow", "--client", "192.0.2.1", "--target", "unix:" + socket_});
+  std::this_thread::sleep_for(1s);
+  daemon.signal(SIGTERM);
+  EXPECT_EQ(daemon.wait(kStopTimeout), 0) << daemon.err();
+  other.wait(kStopTimeout);
+  same.wait(kStopTimeout);
+  EXPECT_EQ(other.out(), "");
+  EXPECT_TRUE(has(same.out(), "syn_unanswered")) << same.out();
+}
+
 TEST_F(DaemonTest, SliceOfAFindingIsAPcapng) {
   ChildProcess daemon({program("parallaxd"), "--config", write_config("a", file_ports(), spool())});
   ASSERT_TRUE(daemon.wait_for_error_text("syn_unanswered", kStartTimeout)) << daemon.err();

@@ -110,13 +110,147 @@ TEST_F(SensorServiceTest, PageSizeIsBounded) {
 }
 
 TEST_F(SensorServiceTest, ForeignPageTokenIsInvalid) {
-  for (const char* token : {"x", "-1", "1x", "99999999999999999999999"}) {
+  for (const char* token : {"x", "-1", "1x", "99999999999999999999999", "/", "1/", "/1", "1/-1", "1/1x"}) {
     v1::ListFindingsRequest request;
     request.set_page_token(token);
     grpc::ClientContext context;
     v1::ListFindingsResponse page;
     EXPECT_EQ(stub_->ListFindings(&context, request, &page).error_code(), grpc::StatusCode::INVALID_ARGUMENT) << token;
   }
+}
+
+TEST_F(SensorServiceTest, NewestAreTheLastOfThoseThatAreWanted) {
+  struct Case {
+    uint32_t newest, page_size;
+    v1::Outcome outcome;
+    uint64_t first, last;  // ids
+  };
+  const Case cases[] = {
+      {5, 0, v1::OUTCOME_UNSPECIFIED, kDropped + kOpened - 4, kDropped + kOpened},
+      {5, 2, v1::OUTCOME_UNSPECIFIED, kDropped + kOpened - 4, kDropped + kOpened},  // over three pages
+      {4, 2, v1::OUTCOME_UNSPECIFIED, kDropped + kOpened - 3, kDropped + kOpened},
+      {2, 0, v1::OUTCOME_UNANSWERED, kDropped - 1, kDropped},
+      {1000, 0, v1::OUTCOME_UNANSWERED, 1, kDropped},
+  };
+  for (const Case& one : cases) {
+    v1::ListConnectionsRequest request;
+    request.set_newest(one.newest);
+    request.set_page_size(one.page_size);
+    request.set_outcome(one.outcome);
+    std::vector<uint64_t> ids, wanted;
+    for (uint64_t id = one.first; id <= one.last; ++id) wanted.push_back(id);
+    do {
+      grpc::ClientContext context;
+      v1::ListConnectionsResponse page;
+      ASSERT_TRUE(stub_->ListConnections(&context, request, &page).ok());
+      for (const v1::Connection& connection : page.connections()) ids.push_back(connection.id());
+      request.set_page_token(page.next_page_token());
+    } while (!request.page_token().empty());
+    EXPECT_EQ(ids, wanted) << one.newest << " by " << one.page_size;
+  }
+}
+
+TEST_F(SensorServiceTest, FilterChoosesConnectionsAndFindings) {
+  const auto connections = [this](const v1::RecordFilter& filter) {
+    v1::ListConnectionsRequest request;
+    *request.mutable_filter() = filter;
+    request.set_page_size(1000);
+    grpc::ClientContext context;
+    v1::ListConnectionsResponse page;
+    EXPECT_TRUE(stub_->ListConnections(&context, request, &page).ok());
+    return static_cast<size_t>(page.connections_size());
+  };
+  const auto findings = [this](const v1::RecordFilter& filter) {
+    v1::ListFindingsRequest request;
+    *request.mutable_filter() = filter;
+    grpc::ClientContext context;
+    v1::ListFindingsResponse page;
+    EXPECT_TRUE(stub_->ListFindings(&context, request, &page).ok());
+    return page.findings_size();
+  };
+  v1::RecordFilter by_client, by_service, by_port, before;
+  by_client.set_client("192.0.2.0/24");
+  by_service.set_service("198.51.100.2");
+  by_port.set_port(1024);
+  before.mutable_to()->set_seconds(SmallSensor::kStartNs / 1'000'000'000 - 1);
+  EXPECT_EQ(connections(by_client), kDropped + kOpened);
+  EXPECT_EQ(connections(by_service), 0u);
+  EXPECT_EQ(connections(by_port), 1u);
+  EXPECT_EQ(connections(before), 0u);
+  EXPECT_EQ(findings(by_client), findings({}));
+  EXPECT_EQ(findings(by_service), 0);
+  EXPECT_EQ(findings(before), 0);
+}
+
+TEST_F(SensorServiceTest, WatcherIsToldOnlyOfWhatItWants) {
+  v1::WatchFindingsRequest other_kind, other_client;
+  other_kind.set_kind(v1::FINDING_KIND_SEGMENT_LOSS);
+  other_client.mutable_filter()->set_client("192.0.2.2");
+  for (const v1::WatchFindingsRequest& request : {other_kind, other_client}) {
+    grpc::ClientContext context;
+    context.set_deadline(std::chrono::system_clock::now() + std::chrono::milliseconds(500));
+    const auto reader = stub_->WatchFindings(&context, request);
+    v1::Finding finding;
+    EXPECT_FALSE(reader->Read(&finding)) << finding.ShortDebugString();
+    EXPECT_EQ(reader->Finish().error_code(), grpc::StatusCode::DEADLINE_EXCEEDED);
+  }
+  grpc::ClientContext context;
+  v1::WatchFindingsRequest request;
+  request.set_kind(v1::FINDING_KIND_SYN_UNANSWERED);
+  request.mutable_filter()->set_client("192.0.2.1");
+  const auto reader = stub_->WatchFindings(&context, request);
+  v1::Finding finding;
+  EXPECT_TRUE(reader->Read(&finding));
+  context.TryCancel();
+  reader->Finish();
+}
+
+// Enums of proto3 are open: what a newer client asks for must not become "all" or "nothing".
+TEST_F(SensorServiceTest, UnknownEnumValueAndBadFilterAreRefusedByEveryCall) {
+  const auto refused = [](const grpc::Status& status, const std::string& begin, const std::string& wanted) {
+    EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+    EXPECT_TRUE(status.error_message().starts_with(begin) && has(status.error_message(), wanted)) << status.error_message();
+  };
+  const auto list = [this](const v1::ListFindingsRequest& request) {
+    grpc::ClientContext context;
+    v1::ListFindingsResponse page;
+    return stub_->ListFindings(&context, request, &page);
+  };
+  const auto list_connections = [this](const v1::ListConnectionsRequest& request) {
+    grpc::ClientContext context;
+    v1::ListConnectionsResponse page;
+    return stub_->ListConnections(&context, request, &page);
+  };
+  const auto watch = [this](const v1::WatchFindingsRequest& request) {
+    grpc::ClientContext context;
+    context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(5));
+    const auto reader = stub_->WatchFindings(&context, request);
+    v1::Finding finding;
+    EXPECT_FALSE(reader->Read(&finding));
+    return reader->Finish();
+  };
+  v1::ListFindingsRequest kind, severity, client, pinned;
+  kind.set_kind(static_cast<v1::FindingKind>(999));
+  severity.set_minimum_severity(static_cast<v1::Severity>(5));
+  client.mutable_filter()->set_client("x");
+  pinned.set_pinned(true);
+  pinned.mutable_filter()->set_port(443);
+  refused(list(kind), "kind: 999 is no value of FindingKind: want ", "syn_unanswered");
+  refused(list(severity), "minimum_severity: 5 is no value of Severity: want ", "info, notice, warning or critical");
+  refused(list(client), "filter.client: \"x\"", "192.0.2.0/24");
+  refused(list(pinned), "filter.port: ", "service, from and to");
+  v1::WatchFindingsRequest watched_kind, watched_severity, watched_host;
+  watched_kind.set_kind(static_cast<v1::FindingKind>(-1));
+  watched_severity.set_minimum_severity(static_cast<v1::Severity>(5));
+  watched_host.mutable_filter()->set_host("x");
+  refused(watch(watched_kind), "kind: -1 ", "syn_unanswered");
+  refused(watch(watched_severity), "minimum_severity: 5 ", "critical");
+  refused(watch(watched_host), "filter.host: \"x\"", "2001:db8::/32");
+  v1::ListConnectionsRequest outcome, service;
+  outcome.set_outcome(static_cast<v1::Outcome>(8));
+  service.mutable_filter()->set_service("x");
+  refused(list_connections(outcome), "outcome: 8 is no value of Outcome: want ", "established");
+  refused(list_connections(service), "filter.service: \"x\"", ":443");
 }
 
 TEST_F(SensorServiceTest, FindingIsListedAndGotByItsId) {

@@ -124,7 +124,7 @@ class SliceTest : public ::testing::Test {
   };
   static void read_options(std::span<const uint8_t> options,
                            const std::function<void(uint16_t, std::span<const uint8_t>)>& each) {
-    while (options.limits.size() >= 4) {
+    while (options.size() >= 4) {
       const auto code = load_native<uint16_t>(options.data()), length = load_native<uint16_t>(options.data() + 2);
       if (code == 0) return;
       each(code, options.subspan(4, length));
