@@ -354,8 +354,8 @@ TEST_F(SpoolFaults, WhatCannotBeRemovedKeepsTheSpoolFromGrowingBeyondItsSize) {
   EXPECT_GT(status().dropped_packets, 0u);
   uint64_t on_disk = 0;
   for (const std::string& name : spool_files(path_)) on_disk += fs::file_size(path_of(name));
-  EXPECT_LE(on_disk, options().size);
-  EXPECT_LE(status().bytes, options().size);
+  EXPECT_LE(on_disk, options().limits.size);
+  EXPECT_LE(status().bytes, options().limits.size);
   umount(oldest.c_str());
   const uint64_t dropped = status().dropped_packets;
   append(100'000, 1000);
