@@ -139,8 +139,9 @@ struct Detector {
   Severity severity;  // of an observation that says none
   // Others that one may say; a finding has the highest of its observations. Those that are not used have no `when`.
   SeverityRule other_severities[kOtherSeveritiesMax] = {};
-  // Whether other rows tell what depends on it: they read what it has done in Connection::told, it takes back what they told, or
-  // they look at what it brings to a memory. Then it is asked even when the kind is off, and what it tells is dropped.
+  // Whether other rows tell what depends on it: they read what it has done in Connection::told, it takes back what they told or
+  // charges them with what it has cost, or they look at what it brings to a memory. Then it is asked even when the kind is off,
+  // and what it tells is dropped.
   bool informs_others = false;
 
   // Kinds of what follows from the observation, which says it all: told of its connection they are taken back, and not told

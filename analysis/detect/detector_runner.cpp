@@ -500,11 +500,21 @@ void DetectorRunner::note_explained(const Observation& cause) {
   connection->told = told;
 }
 
+void DetectorRunner::charge_cause(const Observation& consequence) {
+  const Connection* connection = store_.find(consequence.connection_id);
+  if (!consequence.cause || connection == nullptr) return;
+  for (const uint64_t id : connection->finding_ids) {
+    const FindingRecord* cause = findings_.find(id);
+    if (cause != nullptr && cause->kind == consequence.cause) findings_.charge(id, connection->id, consequence.time_lost_seconds);
+  }
+}
+
 void DetectorRunner::store(Observation observation) {
   // Its connection may have become part of another since.
   if (const LegPlace place = store_.place_of(observation.leg_id); observation.connection_id != 0 && place.connection_id != 0)
     observation.connection_id = place.connection_id;
   note_explained(observation);
+  charge_cause(observation);
   if (settings_->off.contains(observation.kind) || scans_.tells(observation)) return;
   doubt_blind_points(observation);
   // Nobody is harmed by an answer: without the device there is nothing to tell.
@@ -523,13 +533,6 @@ void DetectorRunner::store(Observation observation) {
     }
   }
   if (connection == nullptr) return;
-  if (observation.cause) {
-    for (const uint64_t told : connection->finding_ids) {
-      const FindingRecord* cause = findings_.find(told);
-      if (cause != nullptr && cause->kind == observation.cause)
-        findings_.charge(told, connection->id, observation.time_lost_seconds);
-    }
-  }
   auto& ids = connection->finding_ids;
   if (std::find(ids.begin(), ids.end(), id) == ids.end()) ids.push_back(id);
 }

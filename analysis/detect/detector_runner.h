@@ -144,6 +144,7 @@ class DetectorRunner {
   void take(Verdicts& verdicts);
   void tell_as_scan(Connection& connection, const std::vector<Observation>& told);
   void note_explained(const Observation& cause);
+  void charge_cause(const Observation& consequence);
   void take_over_what_waits();
   template <typename Which>
   void withdraw(Connection& connection, Which&& which);

@@ -168,6 +168,7 @@ const Detector stalled_connection = {
     .kind = FindingKind::stalled_connection,
     .severity = Severity::warning,
     .other_severities = {{Severity::info, "where a finding of its own tells the cause"}},
+    .informs_others = true,
     .protocol = Protocol::tcp,
     .needs = sign::stopped,
     .due_ns = due_ns,
