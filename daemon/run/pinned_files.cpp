@@ -56,7 +56,8 @@ PinnedFiles::Open::~Open() {
   if (fd >= 0) ::close(fd);
 }
 
-PinnedFiles::PinnedFiles(PinnedFilesOptions options) : options_(std::move(options)), directory_(options_.spool + "/pinned") {
+PinnedFiles::PinnedFiles(PinnedFilesOptions options)
+    : options_(std::move(options)), min_free_(options_.min_free), directory_(options_.spool + "/pinned") {
   recover();
 }
 
@@ -180,8 +181,8 @@ bool PinnedFiles::Writer::put(std::span<const uint8_t> bytes) {
     files_.being_written_ = taken(bytes_ + bytes.size());
   }
   if (!files_.make_room(0)) return failed(PinFailure::write_error, "spool.pinned.size has no room for it");
-  if (const uint64_t free = files_.free_bytes();
-      files_.options_.min_free > 0 && (free < files_.options_.min_free || free - files_.options_.min_free < bytes.size()))
+  const uint64_t free = files_.free_bytes(), min_free = files_.min_free_;
+  if (min_free > 0 && (free < min_free || free - min_free < bytes.size()))
     return failed(PinFailure::min_free, "less than spool.min_free is free on its disk");
   while (!bytes.empty()) {
     const ssize_t written = ::write(fd_, bytes.data(), bytes.size());
@@ -288,8 +289,7 @@ void PinnedFiles::look(bool spool_has_given_way) {
     });
   }
   make_room(0);  // the limit may be another one than when they were made
-  if (options_.min_free > 0 && spool_has_given_way && free_bytes() < options_.min_free)
-    remove_oldest(SpoolRemovalReason::min_free);
+  if (spool_has_given_way && free_bytes() < min_free_) remove_oldest(SpoolRemovalReason::min_free);
 }
 
 std::string PinnedFiles::note_withdrawn(const v1::Finding& finding) {

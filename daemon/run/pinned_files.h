@@ -119,6 +119,8 @@ class PinnedFiles {
 
   // Finds what earlier runs have pinned. Nothing is made before it is needed.
   explicit PinnedFiles(PinnedFilesOptions options);
+  // Of the disk, from now on. Any thread.
+  void set_min_free(uint64_t bytes) { min_free_ = bytes; }
 
   // The maker of pins.
   Result<std::unique_ptr<Writer>> begin(uint64_t id, PinFailure& failure);
@@ -154,7 +156,8 @@ class PinnedFiles {
 
   void forget_missing();
 
-  const PinnedFilesOptions options_;
+  const PinnedFilesOptions options_;  // its min_free is that of the start
+  std::atomic<uint64_t> min_free_;    // 0: none
   const std::string directory_;
   timespec listed_{};  // when the directory had changed last, as of the last look
   bool list_again_ = true;

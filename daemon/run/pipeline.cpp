@@ -183,6 +183,7 @@ std::string Pipeline::reconfigure(const v1::Config& running, const v1::Config& n
   if (std::string error = compile_filters(next.filter(), *filters); !error.empty()) return error;
   if (spool_ != nullptr) {
     if (std::string error = spool_->set_limits(spool_limits(next.spool())); !error.empty()) return error;
+    pinned_->set_min_free(next.spool().min_free());
   }
   // Before the filters: what they keep away from then on is not to be taken for absent.
   engine_->reconfigure(detector_settings(next), !next.filter().analysis().empty());
