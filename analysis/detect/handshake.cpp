@@ -281,8 +281,9 @@ Observation Handshake::observation(FindingKind kind) const {
   o.source = a.client;
   o.connection_id = c_.id;
   o.direction = FindingDirection::client_to_server;
-  o.first_ns = a.attempts.front().time_ns;
-  o.last_ns = a.attempts.back().time_ns;
+  // Its SYN may have been missed: then the SYN-ACK is the first that is known of it.
+  o.first_ns = a.has_syn() ? a.attempts.front().time_ns : a.first.time_ns;
+  o.last_ns = a.has_syn() ? a.attempts.back().time_ns : a.first.time_ns;
   o.attempts = o.proved = a.attempt_count;
   o.confidence = c_.side_basis == SideBasis::seen ? kSure : kInferred;
   return o;
