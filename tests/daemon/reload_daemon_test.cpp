@@ -29,7 +29,7 @@ TEST_F(ReloadDaemonTest, FiltersChangeWhilePacketsFlow) {
   configured("filter: { analysis: \"udp port 1\" }\n");
   daemon.signal(SIGHUP);
   ASSERT_TRUE(daemon.wait_for_error_text("is in effect", 5s)) << daemon.err();
-  std::this_thread::sleep_for(100ms);
+  for (int i = 0; i < 100 && filtered() == 0; ++i) std::this_thread::sleep_for(50ms);
   EXPECT_GT(filtered(), 0);
   EXPECT_EQ(metric("config_last_reload_successful"), 1);
   EXPECT_GT(metric("config_last_reload_success_timestamp_seconds"), before);
