@@ -5,6 +5,7 @@
 
 #include "analysis/detect/standstills.h"
 #include "analysis/finding/evidence.h"
+#include "analysis/model/absence_proof.h"
 #include "analysis/model/text.h"
 
 namespace parallax::detect {
@@ -84,14 +85,21 @@ bool is_side_known(const Connection& c, const DetectorView& view) {
   return view.options.path.size() == 1 || c.side_basis != SideBasis::guessed || c.legs.size() > 1;
 }
 
-// Its peer was silent: it is not known whether that was gone, or the network between them. Null: another story.
-const StandstillMark* unanswered_before(const Connection& c, const PacketFacts& rst) {
-  for (const LegState& leg : c.legs) {
-    if (leg.stops && leg.point == rst.point && leg.stops->unanswered.any() && leg.stops->unanswered.side == rst.from &&
-        leg.stops->unanswered.until_ns == rst.time_ns)
-      return &leg.stops->unanswered;
-  }
-  return nullptr;
+// Its peer was silent: it is not known whether that was gone, or the network between them. Null: another story, or the sensor may
+// have missed the answers.
+const StandstillMark* unanswered_before(const Connection& c, const PacketFacts& rst, const DetectorView& view) {
+  const auto is_ended = [&](const LegState& leg) {
+    return leg.stops && leg.point == rst.point && leg.stops->unanswered.any() && leg.stops->unanswered.side == rst.from &&
+           leg.stops->unanswered.until_ns == rst.time_ns;
+  };
+  const auto leg = std::find_if(c.legs.begin(), c.legs.end(), is_ended);
+  if (leg == c.legs.end()) return nullptr;
+  const StandstillMark& mark = leg->stops->unanswered;
+  const Direction back = c.direction_of(opposite(rst.from));
+  AbsenceProof silence(view.sensor, rst.point, back);
+  silence.unless(view.knowledge.misses(rst.point, back, mark.since_ns, mark.until_ns), Doubt::not_covered)
+      .expect(mark.since_ns, mark.until_ns);
+  return silence.holds() ? &mark : nullptr;
 }
 
 }  // namespace
@@ -138,7 +146,7 @@ void reset_look(Connection& c, const DetectorView& view, Verdicts& out) {
   if (ttl) o.evidence.push_back(std::move(*ttl));
   // Some programs end every connection so.
   if (end == Side::client && o.origin == Origin::client && c.client_leg().reset_had_everything) o.severity = Severity::info;
-  if (const StandstillMark* silence = unanswered_before(c, rst)) {
+  if (const StandstillMark* silence = unanswered_before(c, rst, view)) {
     // A server that is gone is a fault; clients go all the time.
     o.severity = end == Side::client ? Severity::warning : Severity::notice;
     o.evidence.push_back({.kind = "sequence",

@@ -49,9 +49,11 @@ RequestForLess request_for_less(const Connection& c, const PacketFacts& packet) 
   for (const LegState& leg : c.legs) {
     if (leg.point != packet.point) continue;
     for (const IcmpSighting& icmp : leg.icmp) {
-      if (icmp.packet.from == packet.from || icmp.error.meaning != IcmpMeaning::too_big ||
-          packet.payload_length + kHeaders <= icmp.error.mtu)
-        continue;
+      if (icmp.packet.from == packet.from || icmp.error.meaning != IcmpMeaning::too_big) continue;
+      // Some routers do not say what would fit: then it is about that segment alone.
+      const bool is_too_big =
+          icmp.error.mtu == 0 ? icmp.packet.seq == packet.seq : packet.payload_length + kHeaders > icmp.error.mtu;
+      if (!is_too_big) continue;
       const int64_t since_ns = packet.order_ns - packet.stamp_uncertainty_ns - icmp.packet.order_ns;
       if (since_ns < -kObeyedWithinNs) continue;
       if (found.icmp == nullptr || since_ns > kObeyedWithinNs) found = {&icmp, since_ns > kObeyedWithinNs};
