@@ -3,7 +3,7 @@
 #include <cmath>
 #include <utility>
 
-#include "daemon/message/to_proto.h"
+#include "daemon/message/word_of.h"
 
 namespace parallax {
 namespace {
@@ -16,14 +16,6 @@ Thresholds thresholds_from(const v1::ThresholdsConfig& config) {
 #undef NUMBER
 #undef SECONDS
   return thresholds;
-}
-
-// The analysis' word for a message's; to_proto is one to one.
-template <typename Word>
-Word word_of(int value) {
-  int i = 0;
-  while (to_proto(static_cast<Word>(i)) != value) ++i;
-  return static_cast<Word>(i);
 }
 
 }  // namespace

@@ -3,21 +3,9 @@
 #include <algorithm>
 #include <cmath>
 
-#include "daemon/message/to_proto.h"
+#include "daemon/message/word_of.h"
 
 namespace parallax {
-namespace {
-
-// The analysis' word for a message's; to_proto is one to one.
-template <typename Word>
-Word word_of(int value) {
-  int i = 0;
-  while (to_proto(static_cast<Word>(i)) != value) ++i;
-  return static_cast<Word>(i);
-}
-
-}  // namespace
-
 bool PinRule::covers(const FindingRecord& finding) const {
   if (!kinds.empty() && !kinds.contains(finding.kind)) return false;
   if (finding.severity < severity) return false;
