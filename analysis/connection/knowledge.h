@@ -70,9 +70,9 @@ class Knowledge {
   };
   struct Device {
     uint64_t connections = 0, proxied = 0, resets = 0;
-    uint64_t renumbered = 0;                    // openings that bore another initial sequence number on either side
-    uint64_t openings = 0;                      // of these connections: those whose SYN was seen on both sides
-    PerDirection<uint64_t> answered{};          // SYNs that it answered itself, by the way they went
+    uint64_t renumbered = 0;                 // openings that bore another initial sequence number on either side
+    uint64_t openings = 0;                   // of these connections: those whose SYN was seen on both sides
+    PerDirection<uint64_t> answered{};       // SYNs that it answered itself, by the way they went
     PerDirection<uint64_t> first_dropped{};  // SYNs, first datagrams and first answers that never left it, by the way they went
     PerDirection<IcmpFates> icmp;
     PerDirection<UsualTransit> usual_transits;

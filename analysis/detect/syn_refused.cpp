@@ -15,8 +15,8 @@ namespace {
 bool is_accepted_later(const LegState& a) {
   return a.established && a.refusal && a.attempts.back().order_ns > a.refusal->order_ns;
 }
-// The server has refused what the device had accepted in its place (a SYN proxy); null: it has not. A RST that answers a SYN has no
-// number of its own (RFC 9293, 3.10.7.1), other than that of a server that accepts and then resets.
+// The server has refused what the device had accepted in its place (a SYN proxy); null: it has not. A RST that answers a SYN has
+// no number of its own (RFC 9293, 3.10.7.1), other than that of a server that accepts and then resets.
 const LegState* refused_behind_the_device(const Connection& c) {
   const LegState &a = c.client_leg(), &far = c.server_leg();
   const bool is_accepted = !is_proxied(c) && a.has_syn() && a.syn_ack && &far != &a && far.has_syn() && !far.syn_ack;

@@ -25,6 +25,12 @@ inline std::optional<PcapngBlock> first_block(std::span<const uint8_t> bytes) {
   return PcapngBlock{load_native<uint32_t>(bytes.data()), bytes.first(size)};
 }
 
+// Whether it is one of Parallax's own, of that kind.
+inline bool is_own(const PcapngBlock& block, uint64_t magic) {
+  return block.type == pcapng::kOwn && block.bytes.size() >= pcapng::kOwnBytesMin &&
+         load_native<uint64_t>(block.bytes.data() + 8) == magic;
+}
+
 struct EnhancedPacketView {
   uint32_t interface;
   int64_t time_ns;

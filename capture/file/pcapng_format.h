@@ -48,6 +48,7 @@ inline constexpr uint32_t kOptionBytesMax = 65535;
 inline constexpr uint32_t kOwnHeaderBytes = 16;                      // of a kOwn block: type, length, magic
 inline constexpr uint64_t kPaddingMagic = 0x3064'6170'786C'7250;     // "Prlxpad0"
 inline constexpr uint64_t kSpoolIndexMagic = 0x3178'6469'786C'7250;  // "Prlxidx1"
+inline constexpr uint64_t kSpoolLegsMagic = 0x3173'6765'6C78'7250;   // "Prxlegs1"
 inline constexpr uint32_t kOwnBytesMin = kOwnHeaderBytes + 4;
 
 constexpr uint32_t padded(uint32_t size) { return (size + 3) & ~uint32_t{3}; }

@@ -58,6 +58,22 @@ uint64_t size_of(int fd) {
 
 SpoolFileView::~SpoolFileView() { close(fd_); }
 
+std::vector<bool> SpoolFileView::may_hold_any(std::span<const uint64_t> keys) const {
+  std::vector<bool> may(chunks_.size(), true);
+  const auto holds_any = [&](std::span<const uint64_t> filter) {
+    return std::any_of(keys.begin(), keys.end(), [&](uint64_t key) { return may_hold(filter, key); });
+  };
+  for (size_t i = 0; i < legs_.size(); ++i) may[i] = legs_[i] == nullptr || holds_any(*legs_[i]);
+  if (!legs_.empty()) return may;
+  read_spool_legs(fd_, [&](uint64_t offset, std::span<const uint64_t> filter) {
+    const auto chunk =
+        std::lower_bound(chunks_.begin(), chunks_.end(), offset, [](const SpoolChunk& a, uint64_t b) { return a.offset < b; });
+    if (chunk == chunks_.end() || chunk->offset != offset) return;
+    may[static_cast<size_t>(chunk - chunks_.begin())] = holds_any(filter);
+  });
+  return may;
+}
+
 SpoolDirectory::SpoolDirectory(std::string path, bool must_be_mount)
     : path_(std::move(path)), must_be_mount_(must_be_mount), empty_since_ns_(utc_ns()) {}
 
@@ -155,6 +171,7 @@ void SpoolDirectory::recover_file(File file, bool current) {
   }
   close(fd);
   file.index = std::move(*index);
+  file.index.legs = {};
   {
     const std::lock_guard guard(mutex_);
     // It may have been away and come back with its directory.
@@ -323,10 +340,10 @@ void SpoolDirectory::grow_current(uint64_t bytes) {
   current_.bytes += bytes;
 }
 
-void SpoolDirectory::grow_current(const SpoolChunk& chunk) {
+void SpoolDirectory::grow_current(const SpoolChunk& chunk, std::span<const uint64_t> legs) {
   const std::lock_guard guard(mutex_);
   current_.bytes += chunk.bytes;
-  current_.index.add(chunk);
+  current_.index.add(chunk, legs);
 }
 
 void SpoolDirectory::add_loss(const SpoolLoss& loss) {
@@ -350,6 +367,7 @@ Result<bool> SpoolDirectory::finish_current() {
     if (errno == ENOENT) note_removal(current_, SpoolRemovalReason::others);
     return error;
   }
+  current_.index.legs = {};
   finished_.push_back(std::move(current_));
   return true;
 }
@@ -423,14 +441,19 @@ Result<SpoolViews> SpoolDirectory::view(int64_t from_ns, int64_t to_ns) const {
   const auto add = [&](const File& file) {
     if (file.index.packets == 0 || file.index.first_ns > to_ns || file.index.last_ns < from_ns) return;
     std::vector<SpoolChunk> chunks;
-    for (const SpoolChunk& chunk : file.index.chunks) {
-      if (chunk.meets(from_ns, to_ns)) chunks.push_back(chunk);
+    SpoolFileView::Legs legs;
+    const auto& closed = file.index.legs.closed();
+    const bool is_written = has_current_ && &file == &current_;
+    for (size_t i = 0; i < file.index.chunks.size(); ++i) {
+      if (!file.index.chunks[i].meets(from_ns, to_ns)) continue;
+      chunks.push_back(file.index.chunks[i]);
+      if (is_written) legs.push_back(i < closed.size() ? closed[i] : nullptr);
     }
     if (chunks.empty()) return;
     const std::string path = path_of(file.name);
     const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     if (fd >= 0) {
-      views.files.push_back(std::make_unique<SpoolFileView>(fd, path, std::move(chunks), file.index.losses));
+      views.files.push_back(std::make_unique<SpoolFileView>(fd, path, std::move(chunks), file.index.losses, std::move(legs)));
     } else if (errno == ENOENT || errno == ENOTDIR) {  // removed since the last look
       views.removed.push_back({file.index.first_ns, file.index.last_ns, file.index.packets});
     } else {

@@ -27,20 +27,26 @@ namespace parallax {
 // A part of a file, open for reading: it stays readable when the ring removes the file.
 class SpoolFileView {
  public:
-  SpoolFileView(int fd, std::string path, std::vector<SpoolChunk> chunks, std::vector<SpoolLoss> losses)
-      : fd_(fd), path_(std::move(path)), chunks_(std::move(chunks)), losses_(std::move(losses)) {}
+  // By chunk, of a file that is being written: the filter of its legs, null while it grows. Of a finished one none.
+  using Legs = std::vector<std::shared_ptr<const SpoolLegFilter>>;
+
+  SpoolFileView(int fd, std::string path, std::vector<SpoolChunk> chunks, std::vector<SpoolLoss> losses, Legs legs)
+      : fd_(fd), path_(std::move(path)), chunks_(std::move(chunks)), losses_(std::move(losses)), legs_(std::move(legs)) {}
   ~SpoolFileView();
   SpoolFileView(const SpoolFileView&) = delete;
   int fd() const { return fd_; }
   const std::string& path() const { return path_; }
   const std::vector<SpoolChunk>& chunks() const { return chunks_; }
   const std::vector<SpoolLoss>& losses() const { return losses_; }  // all of the file
+  // By chunk: whether it may hold packets of one of these legs. Reads the file's filters, where it is finished.
+  std::vector<bool> may_hold_any(std::span<const uint64_t> keys) const;
 
  private:
   const int fd_;
   const std::string path_;
   const std::vector<SpoolChunk> chunks_;
   const std::vector<SpoolLoss> losses_;
+  const Legs legs_;
 };
 
 struct SpoolViews {
@@ -71,10 +77,11 @@ class SpoolDirectory {
   // What others have done since the last look: files that are gone are no longer counted, and a directory that is gone is made
   // anew where that is right, or taken up again with what it holds. About once a second.
   Look look();
-  Result<int> begin_current();                 // creates the file, empty; the descriptor is the caller's
-  void grow_current(uint64_t bytes);           // by bytes that are no packets
-  void grow_current(const SpoolChunk& chunk);  // written, and to be seen by readers from now on
-  void add_loss(const SpoolLoss& loss);        // to the current file; without one, to the next
+  Result<int> begin_current();        // creates the file, empty; the descriptor is the caller's
+  void grow_current(uint64_t bytes);  // by bytes that are no packets
+  // Written, and to be seen by readers from now on. `legs`: the keys of its packets.
+  void grow_current(const SpoolChunk& chunk, std::span<const uint64_t> legs);
+  void add_loss(const SpoolLoss& loss);  // to the current file; without one, to the next
   // Gives the current file its final name, or removes it if it holds no packet. Error: it could not be renamed, and is lost to
   // the index.
   Result<bool> finish_current();

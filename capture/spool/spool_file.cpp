@@ -62,10 +62,14 @@ bool read_exactly(int fd, std::span<uint8_t> out, uint64_t offset) {
   return true;
 }
 
-void SpoolFileIndex::add(const SpoolChunk& chunk) {
+void SpoolFileIndex::count(const SpoolChunk& chunk) {
   packets += chunk.packets;
   first_ns = std::min(first_ns, chunk.first_ns);
   last_ns = std::max(last_ns, chunk.last_ns);
+}
+
+void SpoolFileIndex::add(const SpoolChunk& chunk, std::span<const uint64_t> of_legs) {
+  count(chunk);
   if (!chunks.empty()) {
     SpoolChunk& last = chunks.back();
     if (last.offset + last.bytes == chunk.offset && last.bytes + uint64_t{chunk.bytes} <= kSpoolChunkBytes) {
@@ -73,10 +77,12 @@ void SpoolFileIndex::add(const SpoolChunk& chunk) {
       last.packets += chunk.packets;
       last.first_ns = std::min(last.first_ns, chunk.first_ns);
       last.last_ns = std::max(last.last_ns, chunk.last_ns);
+      legs.add(of_legs, false);
       return;
     }
   }
   chunks.push_back(chunk);
+  legs.add(of_legs, true);
 }
 
 void SpoolFileIndex::add(const SpoolLoss& loss) {
@@ -123,15 +129,18 @@ Result<SpoolFileHeader> read_spool_header(int fd) {
 
 SpoolScan scan_spool_file(int fd, const SpoolFileHeader& header) {
   SpoolScan scan;
-  scan.valid_bytes = header.bytes;
+  uint64_t at = scan.valid_bytes = header.bytes;
+  SpoolLegKeys keys;
+  std::vector<uint64_t> legs;  // of the chunk
   size_t window = kScanBytes;
   while (true) {
-    const std::vector<uint8_t> bytes = read_some(fd, window, scan.valid_bytes);
+    const std::vector<uint8_t> bytes = read_some(fd, window, at);
     std::span<const uint8_t> rest = bytes;
     SpoolChunk chunk;
     const auto end_chunk = [&] {
-      if (chunk.bytes > 0) scan.index.add(chunk);
+      if (chunk.bytes > 0) scan.index.add(chunk, legs);
       chunk = {};
+      legs.clear();
     };
     bool sound = true;
     while (const std::optional<PcapngBlock> block = first_block(rest)) {
@@ -142,13 +151,15 @@ SpoolScan scan_spool_file(int fd, const SpoolFileHeader& header) {
           break;
         }
         if (chunk.bytes + block->bytes.size() > kSpoolChunkBytes) end_chunk();
-        if (chunk.bytes == 0) chunk.offset = scan.valid_bytes;
+        if (chunk.bytes == 0) chunk.offset = at;
         chunk.bytes += static_cast<uint32_t>(block->bytes.size());
         chunk.add(packet->time_ns);
+        legs.push_back(keys.of(frame_of(*packet, header.interfaces[packet->interface].link_type), packet->time_ns));
       } else {
         end_chunk();
       }
-      scan.valid_bytes += block->bytes.size();
+      at += block->bytes.size();
+      if (!is_own(*block, pcapng::kSpoolLegsMagic)) scan.valid_bytes = at;  // they are made anew
       rest = rest.subspan(block->bytes.size());
     }
     end_chunk();
@@ -164,6 +175,9 @@ SpoolScan scan_spool_file(int fd, const SpoolFileHeader& header) {
 
 // The content of an index block: the number of losses (64 bits), the losses, and chunks to its end.
 void append_spool_index(PcapngBuffer& out, const SpoolFileIndex& index) {
+  std::vector<uint64_t> offsets;
+  for (const SpoolChunk& chunk : index.chunks) offsets.push_back(chunk.offset);
+  append_spool_legs(out, offsets, index.legs);
   PcapngBuffer content(sizeof(uint64_t) + index.losses.size() * sizeof(SpoolLoss) + index.chunks.size() * sizeof(SpoolChunk));
   const uint64_t losses = index.losses.size();
   std::memcpy(content.data(), &losses, sizeof(losses));
@@ -201,7 +215,8 @@ std::optional<SpoolFileIndex> parse_index(std::span<const uint8_t> content, uint
       return std::nullopt;
     }
     end = chunk.offset + chunk.bytes;
-    index.add(chunk);
+    index.count(chunk);
+    index.chunks.push_back(chunk);  // as they were written: each has a filter of its own
   }
   return index;
 }
@@ -216,8 +231,7 @@ std::optional<SpoolFileIndex> read_spool_index(int fd, uint64_t file_bytes) {
   std::vector<uint8_t> bytes(size);
   if (!read_exactly(fd, bytes, file_bytes - size)) return std::nullopt;
   const std::optional<PcapngBlock> block = first_block(bytes);
-  if (!block || block->bytes.size() != size || block->type != pcapng::kOwn ||
-      load_native<uint64_t>(bytes.data() + 8) != pcapng::kSpoolIndexMagic) {
+  if (!block || block->bytes.size() != size || !is_own(*block, pcapng::kSpoolIndexMagic)) {
     return std::nullopt;
   }
   return parse_index(std::span<const uint8_t>(bytes).subspan(pcapng::kOwnHeaderBytes, size - pcapng::kOwnBytesMin),

@@ -12,6 +12,7 @@
 
 #include "capture/core/result.h"
 #include "capture/file/pcapng_writer.h"
+#include "capture/spool/spool_legs.h"
 
 namespace parallax {
 
@@ -50,13 +51,17 @@ struct SpoolFileIndex {
   uint64_t packets = 0;
   int64_t first_ns = kTimeMax, last_ns = kTimeMin;
 
+  SpoolLegIndex legs;             // of a file that is being written; finished it is on disk alone
   std::vector<SpoolLoss> losses;  // at most kLossesMax; beyond it the last one of all grows
 
   static constexpr size_t kLossesMax = 1024;
   static constexpr int64_t kLossMergeNs = 1'000'000'000;  // losses closer than this are one
 
-  void add(const SpoolChunk& chunk);
+  // `legs`: the keys of its packets.
+  void add(const SpoolChunk& chunk, std::span<const uint64_t> legs);
   void add(const SpoolLoss& loss);
+  // In the totals alone.
+  void count(const SpoolChunk& chunk);
 };
 
 struct SpoolFileHeader {
@@ -70,9 +75,10 @@ struct SpoolScan {
   SpoolFileIndex index;
   uint64_t valid_bytes = 0;  // up to the end of the last whole block
 };
-// Reads the whole file. REQUIRES: `header` is that of the file.
+// Reads the whole file, legs included. REQUIRES: `header` is that of the file.
 SpoolScan scan_spool_file(int fd, const SpoolFileHeader& header);
 
+// What a finished file ends with, so that it is found again: its legs and its index.
 void append_spool_index(PcapngBuffer& out, const SpoolFileIndex& index);
 // nullopt: the file does not end with a valid index.
 std::optional<SpoolFileIndex> read_spool_index(int fd, uint64_t file_bytes);

@@ -47,20 +47,33 @@ bool SpoolReader::Later::operator()(const OpenChunk* a, const OpenChunk* b) cons
   return a_ns != b_ns ? a_ns > b_ns : a->number > b->number;
 }
 
-SpoolReader::SpoolReader(const SpoolSnapshot& snapshot) : snapshot_(snapshot), frames_(snapshot.interfaces().size()) {
+SpoolReader::SpoolReader(const SpoolSnapshot& snapshot, std::vector<uint64_t> legs)
+    : snapshot_(snapshot), legs_(std::move(legs)), frames_(snapshot.interfaces().size()) {
   for (const SpoolSnapshot::File& file : snapshot.files_) {
-    for (const SpoolChunk& chunk : file.view->chunks()) sources_.push_back({&file, &chunk});
+    for (size_t i = 0; i < file.view->chunks().size(); ++i) sources_.push_back({&file, i});
   }
   std::stable_sort(sources_.begin(), sources_.end(),
-                   [](const Source& a, const Source& b) { return a.chunk->first_ns < b.chunk->first_ns; });
+                   [](const Source& a, const Source& b) { return a.chunk().first_ns < b.chunk().first_ns; });
 }
 
 SpoolReader::~SpoolReader() {
   for (; !open_.empty(); open_.pop()) delete open_.top();
 }
 
+// The file's filters are read when the first of its chunks is due, so that the first packets of a long slice come at once.
+bool SpoolReader::is_wanted(const Source& source) {
+  if (legs_.empty()) return true;
+  auto it = wanted_.find(source.file);
+  if (it == wanted_.end()) it = wanted_.emplace(source.file, source.file->view->may_hold_any(legs_)).first;
+  return it->second[source.number];
+}
+
 void SpoolReader::open(size_t number) {
   const Source& source = sources_[number];
+  if (!is_wanted(source)) {
+    ++passed_over_;
+    return;
+  }
   std::unique_ptr<OpenChunk> chunk;
   if (spare_.empty()) {
     chunk = std::make_unique<OpenChunk>();
@@ -72,8 +85,8 @@ void SpoolReader::open(size_t number) {
   chunk->number = number;
   chunk->position = 0;
   chunk->entries.clear();
-  chunk->bytes.resize(source.chunk->bytes);
-  if (!read_exactly(source.file->view->fd(), chunk->bytes, source.chunk->offset)) {
+  chunk->bytes.resize(source.chunk().bytes);
+  if (!read_exactly(source.file->view->fd(), chunk->bytes, source.chunk().offset)) {
     ++damaged_;
     return release(std::move(chunk));
   }
@@ -104,7 +117,7 @@ bool SpoolReader::next(SpooledPacket& packet) {
   while (next_source_ < sources_.size()) {
     if (!open_.empty()) {
       const OpenChunk& earliest = *open_.top();
-      if (sources_[next_source_].chunk->first_ns > earliest.entries[earliest.position].time_ns) break;
+      if (sources_[next_source_].chunk().first_ns > earliest.entries[earliest.position].time_ns) break;
       if (open_.size() >= kOpenChunksMax) {
         ++out_of_order_;
         break;

@@ -9,6 +9,7 @@
 // the other), the order is given up for as long, and counted.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <queue>
 #include <string>
@@ -72,7 +73,8 @@ class SpoolReader {
  public:
   static constexpr size_t kOpenChunksMax = 256;
 
-  explicit SpoolReader(const SpoolSnapshot& snapshot);
+  // `legs`: keys (spool_leg_key); of chunks that surely hold no packet of one of them nothing is read. Empty: all packets.
+  explicit SpoolReader(const SpoolSnapshot& snapshot, std::vector<uint64_t> legs = {});
   ~SpoolReader();
 
   // The next packet within the snapshot's time; false: that was all.
@@ -80,11 +82,14 @@ class SpoolReader {
 
   uint64_t packets_out_of_order() const { return out_of_order_; }
   uint64_t chunks_damaged() const { return damaged_; }  // read up to the damage
+  uint64_t chunks_read() const { return next_source_ - passed_over_; }
+  uint64_t chunks_passed_over() const { return passed_over_; }
 
  private:
   struct Source {  // a chunk, where it is
     const SpoolSnapshot::File* file;
-    const SpoolChunk* chunk;
+    size_t number;  // of the chunk in the file
+    const SpoolChunk& chunk() const { return file->view->chunks()[number]; }
   };
   struct Entry {  // a packet in an open chunk
     int64_t time_ns;
@@ -102,16 +107,19 @@ class SpoolReader {
   };
 
   void open(size_t number);
+  bool is_wanted(const Source& source);
   void release(std::unique_ptr<OpenChunk> chunk);
 
   const SpoolSnapshot& snapshot_;
-  std::vector<Source> sources_;  // by the time of their earliest packet
+  const std::vector<uint64_t> legs_;
+  std::map<const SpoolSnapshot::File*, std::vector<bool>> wanted_;  // chunks, of the files that were begun
+  std::vector<Source> sources_;                                     // by the time of their earliest packet
   size_t next_source_ = 0;
   std::priority_queue<OpenChunk*, std::vector<OpenChunk*>, Later> open_;  // owned
   std::unique_ptr<OpenChunk> given_out_;  // holds the bytes of the last packet, where its chunk has ended
   std::vector<std::unique_ptr<OpenChunk>> spare_;
   std::vector<uint32_t> frames_;  // by interface
-  uint64_t out_of_order_ = 0, damaged_ = 0;
+  uint64_t out_of_order_ = 0, damaged_ = 0, passed_over_ = 0;
 };
 
 }  // namespace parallax

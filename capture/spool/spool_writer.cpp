@@ -128,11 +128,13 @@ void SpoolWriter::write_chunk(std::span<const uint8_t> bytes) {
   SpoolChunk chunk;
   chunk.bytes = static_cast<uint32_t>(bytes.size());
   std::vector<uint64_t> by_port(ports_.size());
+  legs_.clear();
   std::span<const uint8_t> rest = bytes;
   while (const auto block = first_block(rest)) {
     const auto packet = enhanced_packet(*block);
     chunk.add(packet->time_ns);
     ++by_port[packet->interface];
+    legs_.push_back(leg_keys_.of(frame_of(*packet, ports_[packet->interface].link_type), packet->time_ns));
     rest = rest.subspan(block->bytes.size());
   }
   if (fd_ >= 0 && file_bytes_ + bytes.size() > file_size_ && directory_.current_index().packets > 0) finish_file();
@@ -141,7 +143,7 @@ void SpoolWriter::write_chunk(std::span<const uint8_t> bytes) {
     if (begin_file(error)) {
       chunk.offset = file_bytes_;
       if (write_all(bytes, error)) {
-        directory_.grow_current(chunk);
+        directory_.grow_current(chunk, legs_);
         for (size_t port = 0; port < by_port.size(); ++port) delivered_[port] += by_port[port];
         take_losses();
         counters_.packets_written.add(chunk.packets);
@@ -184,7 +186,8 @@ void SpoolWriter::take_losses() {
 bool SpoolWriter::make_room(uint64_t bytes) {
   const SpoolFileIndex& index = directory_.current_index();
   // With what finishing the file will add.
-  bytes += (index.chunks.size() + index.losses.size() + 2) * sizeof(SpoolChunk) + ports_.size() * kStatisticsBytes;
+  bytes += (index.chunks.size() + index.losses.size() + 2) * sizeof(SpoolChunk) + index.legs.bytes() +
+           ports_.size() * kStatisticsBytes;
   return keep_size(bytes) && keep_free(bytes);
 }
 

@@ -85,6 +85,8 @@ class SpoolWriter : public Pollable {
   SpoolDirectory& directory_;
   const std::vector<std::unique_ptr<SpoolLane>>& lanes_;
   Counters counters_;
+  SpoolLegKeys leg_keys_;
+  std::vector<uint64_t> legs_;                   // of the chunk, to be used again
   std::vector<Clock::time_point> last_written_;  // by lane
 
   int fd_ = -1;

@@ -30,11 +30,25 @@ std::vector<Gaps> gaps_of(const SpoolSnapshot& snapshot) {
   return gaps;
 }
 
+// What the spool's filters know these legs by; and fragments that may be of any.
+std::vector<uint64_t> keys_of(const std::vector<SliceLeg>& legs) {
+  std::vector<uint64_t> keys;
+  for (const SliceLeg& leg : legs) {
+    Sighting sighting{};
+    sighting.protocol = leg.protocol;
+    sighting.source = leg.client.address, sighting.source_port = leg.client.port;
+    sighting.destination = leg.server.address, sighting.destination_port = leg.server.port;
+    keys.push_back(spool_leg_key(sighting));
+  }
+  if (!keys.empty()) keys.push_back(kAnyLeg);
+  return keys;
+}
+
 }  // namespace
 
 SlicePackets::SlicePackets(const SpoolSnapshot& snapshot, const SliceRequest& request,
                            std::vector<std::optional<PointIndex>> points, bool decode_all, const std::function<bool()>& go_on)
-    : reader_(snapshot),
+    : reader_(snapshot, keys_of(request.legs)),
       go_on_(go_on),
       points_(std::move(points)),
       decode_all_(decode_all),
@@ -54,7 +68,7 @@ bool SlicePackets::decode_packet(SlicePacket& packet) {
   Sighting& sighting = packet.sighting;
   const FrameView frame{raw.data, raw.captured_length, raw.wire_length, raw.link_type};
   if (decode(frame, sighting, key_from_) != DecodeError::none) {
-    ++undecodable_;
+    if (legs_.empty()) ++undecodable_;  // else it is not in the slice
     return false;
   }
   sighting.time_ns = sighting.order_ns = raw.time_ns;
