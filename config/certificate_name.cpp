@@ -22,9 +22,8 @@ std::string why_not_a_certificate_name(std::string_view pattern) {
   if (rest.empty() || rest.find('*') != std::string_view::npos)
     return quoted + ": an asterisk stands alone or for the first label" + right;
   const auto is_odd = [](char c) { return static_cast<unsigned char>(c) <= ' ' || c == 0x7f; };
-  if (is_odd(rest.front()) || is_odd(rest.back()) || std::any_of(rest.begin(), rest.end(), [&](char c) {
-        return is_odd(c) && c != ' ';
-      }))
+  if (is_odd(rest.front()) || is_odd(rest.back()) ||
+      std::any_of(rest.begin(), rest.end(), [&](char c) { return is_odd(c) && c != ' '; }))
     return quoted + " begins or ends with a space, or has a control character" + right;
   return {};
 }

@@ -1,6 +1,6 @@
 // The only way to an RPC: what gRPC is given to serve. It asks once, at the beginning of a call, whether the caller has the role
-// that the method needs (daemon/message/rpcs.def), and hands the call on to the service, which gRPC does not know. An RPC without a
-// row is answered with UNIMPLEMENTED.
+// that the method needs (daemon/message/rpcs.def), and hands the call on to the service, which gRPC does not know. An RPC without
+// a row is answered with UNIMPLEMENTED.
 //
 // Refused is PERMISSION_DENIED with the role that is missing and as whom the caller is seen; it is counted, and of a slice
 // logged. Health and reflection are gRPC's own and answer whoever may connect: that the service is up, and what its messages are.
@@ -28,10 +28,10 @@ class RoleGate final : public v1::Sensor::Service {
 
   uint64_t calls() const { return calls_; }
 
-#define PARALLAX_RPC(method, request_type, answer_type, role)                                                                  \
-  grpc::Status method(grpc::ServerContext* context, const v1::request_type* request, v1::answer_type* answer) override {       \
-    const grpc::Status admitted = admit(Rpc::method, *context, *request);                                                      \
-    return admitted.ok() ? served_.method(context, request, answer) : admitted;                                                \
+#define PARALLAX_RPC(method, request_type, answer_type, role)                                                            \
+  grpc::Status method(grpc::ServerContext* context, const v1::request_type* request, v1::answer_type* answer) override { \
+    const grpc::Status admitted = admit(Rpc::method, *context, *request);                                                \
+    return admitted.ok() ? served_.method(context, request, answer) : admitted;                                          \
   }
 #define PARALLAX_RPC_STREAM(method, request_type, answer_type, role)                                                           \
   grpc::Status method(grpc::ServerContext* context, const v1::request_type* request, grpc::ServerWriter<v1::answer_type>* out) \

@@ -29,7 +29,8 @@ v1::Role RoleRules::of_process(const UnixPeer& peer) const {
   if (peer.user == 0 || peer.user == own_user_) return v1::ROLE_ADMIN;
   v1::Role highest = v1::ROLE_UNSPECIFIED;
   for (const Rule& rule : rules_) {
-    if (std::find(peer.groups.begin(), peer.groups.end(), rule.group) != peer.groups.end()) highest = std::max(highest, rule.role);
+    if (std::find(peer.groups.begin(), peer.groups.end(), rule.group) != peer.groups.end())
+      highest = std::max(highest, rule.role);
   }
   return highest;
 }

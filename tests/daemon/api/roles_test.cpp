@@ -36,12 +36,11 @@ using test::GenericAnswer;
 
 // Said here once more, so that a row in the wrong place does not pass.
 const std::map<std::string, v1::Role> kNeeded = {
-    {"GetStatus", v1::ROLE_VIEWER},     {"ListFindings", v1::ROLE_VIEWER},    {"WatchFindings", v1::ROLE_VIEWER},
-    {"GetFinding", v1::ROLE_VIEWER},    {"ListConnections", v1::ROLE_VIEWER}, {"GetConnection", v1::ROLE_VIEWER},
-    {"ListDevices", v1::ROLE_VIEWER},   {"PullSlice", v1::ROLE_PULLER},
+    {"GetStatus", v1::ROLE_VIEWER},   {"ListFindings", v1::ROLE_VIEWER},    {"WatchFindings", v1::ROLE_VIEWER},
+    {"GetFinding", v1::ROLE_VIEWER},  {"ListConnections", v1::ROLE_VIEWER}, {"GetConnection", v1::ROLE_VIEWER},
+    {"ListDevices", v1::ROLE_VIEWER}, {"PullSlice", v1::ROLE_PULLER},
 };
-const std::map<v1::Role, std::string> kGroups = {
-    {v1::ROLE_VIEWER, "games"}, {v1::ROLE_PULLER, "mail"}, {v1::ROLE_ADMIN, "news"}};
+const std::map<v1::Role, std::string> kGroups = {{v1::ROLE_VIEWER, "games"}, {v1::ROLE_PULLER, "mail"}, {v1::ROLE_ADMIN, "news"}};
 constexpr v1::Role kRoles[] = {v1::ROLE_UNSPECIFIED, v1::ROLE_VIEWER, v1::ROLE_PULLER, v1::ROLE_ADMIN};
 
 constexpr uid_t kDaemonUser = 60'000, kCallingUser = 60'002;
@@ -112,8 +111,8 @@ class RolesTest : public ::testing::Test {
     options.lane_bytes = 8 << 20;
     spool_ = std::move(*Spool::open(options, two_spool_ports()));
     for (int i = 0; i < kPackets; ++i) {
-      const auto frame = test::udp_frame({test::address("198.51.100.7"), test::address("203.0.113.1")},
-                                         {static_cast<uint16_t>(1024 + i), 53});
+      const auto frame =
+          test::udp_frame({test::address("198.51.100.7"), test::address("203.0.113.1")}, {static_cast<uint16_t>(1024 + i), 53});
       spool_->lane(0).append(0, raw_packet(frame, kSpoolTestStartNs + i * 1000));
     }
     spool_->start();
@@ -191,8 +190,8 @@ class RolesTest : public ::testing::Test {
         EXPECT_EQ(answer.status.error_code(), grpc::StatusCode::PERMISSION_DENIED);
         EXPECT_TRUE(has(answer.status.error_message(), name + " needs the role " + role_text(kNeeded.at(name)) + ", and "));
         EXPECT_TRUE(has(answer.status.error_message(), seen_as(role)));
-        EXPECT_TRUE(has(metrics_text(sensor_.state), "parallax_api_calls_denied_total{method=\"" + name + "\",role=\"" +
-                                                         role_text(role) + "\"} 1\n"));
+        EXPECT_TRUE(has(metrics_text(sensor_.state),
+                        "parallax_api_calls_denied_total{method=\"" + name + "\",role=\"" + role_text(role) + "\"} 1\n"));
       }
       nothing_by_the_back_door(channel);
     }
@@ -200,11 +199,10 @@ class RolesTest : public ::testing::Test {
 
   // Reflection describes the service, health says that it is up, and a method that is none gives nothing, to whomever.
   void nothing_by_the_back_door(const std::shared_ptr<grpc::Channel>& channel) {
-    for (const char* path :
-         {"/parallax.v1.Sensor/PullSlices", "/parallax.v1.Sensor/pullslice", "/parallax.v1.Sensor/", "/parallax.v1.Sensor",
-          "//parallax.v1.Sensor/PullSlice", "/parallax.v1.Sensor/PullSlice/", "/parallax.v1.sensor/PullSlice",
-          "/parallax.v2.Sensor/PullSlice", "/Sensor/PullSlice", "/parallax.v1.Sensor/../Sensor/PullSlice",
-          "/parallax.v1.Sensor/%50ullSlice"}) {
+    for (const char* path : {"/parallax.v1.Sensor/PullSlices", "/parallax.v1.Sensor/pullslice", "/parallax.v1.Sensor/",
+                             "/parallax.v1.Sensor", "//parallax.v1.Sensor/PullSlice", "/parallax.v1.Sensor/PullSlice/",
+                             "/parallax.v1.sensor/PullSlice", "/parallax.v2.Sensor/PullSlice", "/Sensor/PullSlice",
+                             "/parallax.v1.Sensor/../Sensor/PullSlice", "/parallax.v1.Sensor/%50ullSlice"}) {
       const GenericAnswer answer = call_once(channel, path, everything().SerializeAsString());
       EXPECT_EQ(answer.status.error_code(), grpc::StatusCode::UNIMPLEMENTED) << path << ": " << answer.status.error_message();
       EXPECT_EQ(answer.bytes, "") << path;
