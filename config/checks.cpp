@@ -6,6 +6,7 @@
 #include <set>
 #include <string_view>
 
+#include "config/certificate_name.h"
 #include "config/nearest.h"
 #include "config/quantity.h"
 #include "config/service_pattern.h"
@@ -13,11 +14,13 @@
 namespace parallax {
 namespace {
 
-constexpr int kPathMax = 8;           // kPointsMax of capture/core/sighting.h
-constexpr size_t kNameMax = 63;       // also a metric label and an interface name in pcapng
-constexpr double kSpoolAgeMin = 60;   // files are finished sixteen times in it
-constexpr int kPinRulesMax = 256;     // each is asked of each finding
-constexpr size_t kUnixPathMax = 107;  // sockaddr_un::sun_path less its terminator
+constexpr int kPathMax = 8;                    // kPointsMax of capture/core/sighting.h
+constexpr size_t kNameMax = 63;                // also a metric label and an interface name in pcapng
+constexpr double kSpoolAgeMin = 60;            // files are finished sixteen times in it
+constexpr int kPinRulesMax = 256;              // each is asked of each finding
+constexpr int kRolesMax = 256;                 // each is held against each caller
+constexpr uint64_t kSliceBoundMin = 64 << 10;  // one chunk of a slice
+constexpr size_t kUnixPathMax = 107;           // sockaddr_un::sun_path less its terminator
 
 bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
@@ -215,6 +218,52 @@ class Checks {
   }
 
   void api() {
+    address_of_api();
+    roles();
+    const v1::ApiLimitsConfig& limits = config_.api().limits();
+    bound_of_slices("slice_size", limits.slice_size());
+    bound_of_slices("slice_rate", limits.slice_rate());
+  }
+
+  void bound_of_slices(const std::string& name, uint64_t bytes) {
+    if (bytes == 0 || bytes >= kSliceBoundMin) return;
+    problem("api.limits." + name, "api.limits." + name + ": " + print_bytes(bytes) + " is too small; at least " +
+                                      print_bytes(kSliceBoundMin) + ", or 0 for no limit");
+  }
+
+  void roles() {
+    const v1::ApiConfig& api = config_.api();
+    const bool on_unix = api.address().starts_with("unix:");
+    if (api.roles_size() > kRolesMax)
+      problem("api.roles", "api.roles: " + std::to_string(api.roles_size()) + " roles; at most " + std::to_string(kRolesMax));
+    std::map<std::string, std::string> by_whom;  // -> the field that has it
+    for (int i = 0; i < api.roles_size(); ++i) {
+      const v1::RoleConfig& one = api.roles(i);
+      const std::string field = "api.roles[" + std::to_string(i) + ']';
+      if (one.role() == v1::ROLE_UNSPECIFIED) problem(field + ".role", field + ".role is missing: viewer, puller or admin");
+      if (on_unix && one.has_name()) {
+        problem(field + ".name", field + ".name: nobody shows a certificate on a unix socket; give a group, such as group: adm");
+      } else if (!on_unix && one.has_group()) {
+        problem(field + ".group", field +
+                                      ".group: callers on TCP are in no group; give a name of their certificates, such as "
+                                      "name: anna.example.net");
+      } else if (on_unix && one.group().empty()) {
+        problem(field + ".group",
+                field + ".group is " + (one.has_group() ? "empty" : "missing") + ": the group that has this role, such as adm");
+      } else if (!on_unix && !one.has_name()) {
+        problem(field + ".name", field +
+                                     ".name is missing: of the certificates that have this role, such as anna.example.net, "
+                                     "\"*.example.net\", or \"*\" for all");
+      } else if (const std::string why = on_unix ? std::string() : why_not_a_certificate_name(one.name()); !why.empty()) {
+        problem(field + ".name", field + ".name: " + why);
+      } else if (const auto [other, is_new] = by_whom.emplace(on_unix ? one.group() : one.name(), field); !is_new) {
+        problem(field, field + ": " + other->second + " is of \"" + other->first +
+                           "\" already; each once, with the highest role: it includes those below");
+      }
+    }
+  }
+
+  void address_of_api() {
     const v1::ApiConfig& api = config_.api();
     const std::string& address = api.address();
     struct Tls {

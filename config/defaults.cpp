@@ -77,6 +77,8 @@ v1::Config default_config() {
   limits.set_mbufs(16383);  // a power of two less one: what rte_mempool uses best
 
   config.mutable_api()->set_address("unix:/run/parallax/grpc.sock");
+  config.mutable_api()->mutable_limits()->set_watches(32);
+  config.mutable_api()->mutable_limits()->set_slices(4);
   config.mutable_metrics()->set_address("127.0.0.1:9464");
   config.mutable_eal()->set_memory_mib(512);
   config.mutable_service();

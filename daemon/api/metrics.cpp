@@ -335,6 +335,23 @@ void add_pinned(Page& page, const PinnedFilesStatus& pinned) {
   }
 }
 
+void add_api(Page& page, const ApiCounters& api) {
+  page.open("api_calls_denied_total", MetricType::Counter,
+            "Calls refused because the caller lacks the role that the method needs, by method and by the role that it has.");
+  for (size_t i = 0; i < kRpcCount; ++i) {
+    const auto rpc = static_cast<Rpc>(i);
+    for (int role = v1::ROLE_UNSPECIFIED; role < role_for(rpc); ++role) {
+      page.add({{"method", name(rpc)}, {"role", role_text(static_cast<v1::Role>(role))}},
+               static_cast<double>(api.denied[i][static_cast<size_t>(role)].load(std::memory_order_relaxed)));
+    }
+  }
+  page.open("api_calls_limited_total", MetricType::Counter,
+            "Calls that met a limit of api.limits: refused (watches, slices), cut (slice_size) or slowed down (slice_rate).");
+  for (size_t limit = 0; limit < kApiLimitNames.size(); ++limit) {
+    page.add({{"limit", kApiLimitNames[limit]}}, static_cast<double>(api.limited[limit].load(std::memory_order_relaxed)));
+  }
+}
+
 // From proc(5): the second number of statm is resident pages. 0: there is no /proc.
 uint64_t resident_bytes() {
   uint64_t size = 0, resident = 0;
@@ -382,6 +399,7 @@ class SensorCollectable : public prometheus::Collectable {
     add_engine(page, counters);
     add_spool(page, state_.spool ? state_.spool->status() : SpoolStatus{});
     add_pinned(page, state_.pinned ? state_.pinned->status() : PinnedFilesStatus{});
+    add_api(page, *state_.api);
     add_sensor(page, state_);
     return page.take();
   }

@@ -19,14 +19,15 @@
 #include <fstream>
 #include <functional>
 #include <iterator>
-#include <map>
-#include <mutex>
 #include <thread>
 
+#include "daemon/api/callers.h"
 #include "daemon/api/known_value.h"
 #include "daemon/api/listen_address.h"
 #include "daemon/api/record_filter.h"
 #include "daemon/api/record_page.h"
+#include "daemon/api/role_gate.h"
+#include "daemon/api/slice_pace.h"
 #include "daemon/api/status_message.h"
 #include "daemon/api/unix_listener.h"
 #include "daemon/api/wanted_findings.h"
@@ -50,36 +51,9 @@ constexpr auto kWatchInterval = std::chrono::milliseconds(100);
 constexpr auto kStopGrace = std::chrono::seconds(1);
 constexpr size_t kWatchBatch = 256;
 constexpr int kRetryMs = 1000;
-// Threads that gRPC may use: a stream holds one all the time, and the rest serve short calls.
-constexpr int kThreadsMax = SensorServer::kWatchersMax + SensorServer::kSlicesMax + 16;
+// Threads that gRPC may use beside those of the streams, which hold one each all the time.
+constexpr uint32_t kThreadsOfShortCalls = 16;
 constexpr const char* kServiceName = "parallax.v1.Sensor";
-
-// Who is at the other end of each connection that came over the unix socket; gRPC knows those as "fd:N".
-// A connection keeps its number until gRPC closes it, and the next one with the number overwrites the entry.
-class PeerNames {
- public:
-  void set(int connection, std::string name) {
-    const std::lock_guard lock(mutex_);
-    names_[fmt::format("fd:{}", connection)] = std::move(name);
-  }
-  std::string of(const ServerContext& context) const {
-    const std::string peer = context.peer();
-    {
-      const std::lock_guard lock(mutex_);
-      if (const auto found = names_.find(peer); found != names_.end()) return found->second;
-    }
-    std::string identity;
-    if (const auto auth = context.auth_context(); auth != nullptr && auth->IsPeerAuthenticated()) {
-      for (const grpc::string_ref& name : auth->GetPeerIdentity())
-        identity += fmt::format(" \"{}\"", std::string(name.data(), name.size()));
-    }
-    return peer + identity;
-  }
-
- private:
-  mutable std::mutex mutex_;
-  std::map<std::string, std::string> names_;
-};
 
 // Takes one of a bounded number of places while it lives.
 class Place {
@@ -95,7 +69,8 @@ class Place {
   const bool got_;
 };
 
-grpc::Status exhausted(ServerContext& context, std::string_view what, size_t limit) {
+grpc::Status exhausted(ServerContext& context, ApiCounters& counters, ApiLimit which, std::string_view what, size_t limit) {
+  counters.count(which);
   context.AddTrailingMetadata("grpc-retry-pushback-ms", std::to_string(kRetryMs));
   return {StatusCode::RESOURCE_EXHAUSTED,
           fmt::format("{} {} at a time are served; try again in {} s", limit, what, kRetryMs / 1000)};
@@ -113,20 +88,23 @@ Severity least_of(v1::Severity minimum) {
 
 class SensorService final : public v1::Sensor::Service {
  public:
-  SensorService(const SensorState& state, const PeerNames& peers, std::chrono::milliseconds write_max)
-      : state_(state), peers_(peers), names_(names_of(state)), write_max_(write_max), write_watch_(write_max) {}
+  SensorService(const SensorState& state, const Callers& callers, const v1::ApiLimitsConfig& limits,
+                std::chrono::milliseconds write_max)
+      : state_(state),
+        callers_(callers),
+        limits_(limits),
+        names_(names_of(state)),
+        write_max_(write_max),
+        write_watch_(write_max) {}
 
   void stop() { stopping_ = true; }
-  uint64_t calls() const { return calls_; }
 
   grpc::Status GetStatus(ServerContext*, const v1::GetStatusRequest*, v1::Status* answer) override {
-    ++calls_;
     *answer = status_message(state_);
     return grpc::Status::OK;
   }
 
   grpc::Status ListFindings(ServerContext*, const v1::ListFindingsRequest* request, v1::ListFindingsResponse* answer) override {
-    ++calls_;
     const auto wanted = WantedFindings::of(
         *request, request->pinned() ? RecordFilter::of_pinned(request->filter()) : RecordFilter::of(request->filter()));
     if (!wanted) return invalid(wanted.error());
@@ -141,11 +119,10 @@ class SensorService final : public v1::Sensor::Service {
 
   grpc::Status WatchFindings(ServerContext* context, const v1::WatchFindingsRequest* request,
                              grpc::ServerWriter<v1::Finding>* writer) override {
-    ++calls_;
     const auto wanted = WantedFindings::of(*request, RecordFilter::of(request->filter()));
     if (!wanted) return invalid(wanted.error());
-    const Place place(watchers_, SensorServer::kWatchersMax);
-    if (!place) return exhausted(*context, "watchers", SensorServer::kWatchersMax);
+    const Place place(watchers_, limits_.watches());
+    if (!place) return exhausted(*context, *state_.api, ApiLimit::watches, "watchers", limits_.watches());
     WriteWatch::Stream stream(write_watch_, [context] { context->TryCancel(); });
     FindingWatch watch = state_.engine->watch_findings(least_of(request->minimum_severity()), request->new_only());
     if (request->new_only()) writer->SendInitialMetadata();  // tells the client that from now on nothing is missed
@@ -168,7 +145,6 @@ class SensorService final : public v1::Sensor::Service {
   }
 
   grpc::Status GetFinding(ServerContext*, const v1::GetFindingRequest* request, v1::Finding* answer) override {
-    ++calls_;
     const uint64_t id = request->id();
     if (id != 0) {
       const std::vector<FindingRecord> found = state_.engine->findings(id - 1, 1);
@@ -186,7 +162,6 @@ class SensorService final : public v1::Sensor::Service {
 
   grpc::Status ListConnections(ServerContext*, const v1::ListConnectionsRequest* request,
                                v1::ListConnectionsResponse* answer) override {
-    ++calls_;
     if (std::string error = why_unknown("outcome", request->outcome()); !error.empty()) return invalid(std::move(error));
     const Result<RecordFilter> filter = RecordFilter::of(request->filter());
     if (!filter) return invalid(filter.error());
@@ -203,7 +178,6 @@ class SensorService final : public v1::Sensor::Service {
   }
 
   grpc::Status GetConnection(ServerContext*, const v1::GetConnectionRequest* request, v1::Connection* answer) override {
-    ++calls_;
     const uint64_t id = request->id();
     if (id != 0) {
       const std::vector<ConnectionRecord> found = state_.engine->connections(id - 1, 1);
@@ -216,7 +190,6 @@ class SensorService final : public v1::Sensor::Service {
   }
 
   grpc::Status ListDevices(ServerContext*, const v1::ListDevicesRequest* request, v1::ListDevicesResponse* answer) override {
-    ++calls_;
     PageToken token;
     if (!PageToken::parse(request->page_token(), token)) return bad_token();
     uint64_t position = token.after;
@@ -231,13 +204,32 @@ class SensorService final : public v1::Sensor::Service {
 
   grpc::Status PullSlice(ServerContext* context, const v1::PullSliceRequest* request,
                          grpc::ServerWriter<v1::SliceChunk>* writer) override {
-    ++calls_;
-    const std::string peer = peers_.of(*context);
+    Pulled pulled;
+    const grpc::Status status = pull(*context, *request, *writer, pulled);
+    log_notice("slice of {}{} pulled by {}: {} bytes; {}", asked_text(*request), pulled.is_pinned ? ", pinned," : "",
+               callers_.of(*context).text, pulled.bytes, ended_text(status, pulled));
+    return status;
+  }
+
+ private:
+  // What the log says of a pull.
+  struct Pulled {
+    uint64_t bytes = 0;
+    bool is_pinned = false, is_cut = false;
+  };
+
+  static std::string ended_text(const grpc::Status& status, const Pulled& pulled) {
+    if (status.ok()) return pulled.is_cut ? "cut at api.limits.slice_size" : "complete";
+    return "ended early: " + (status.error_message().empty() ? "the receiver has gone" : status.error_message());
+  }
+
+  grpc::Status pull(ServerContext& context, const v1::PullSliceRequest& request, grpc::ServerWriter<v1::SliceChunk>& writer,
+                    Pulled& pulled) {
     if (state_.spool == nullptr)
       return {StatusCode::FAILED_PRECONDITION, "this sensor keeps no spool (spool.directory is not set)"};
-    const Place place(slices_, SensorServer::kSlicesMax);
-    if (!place) return exhausted(*context, "slices", SensorServer::kSlicesMax);
-    const SliceSelection selection = selection_of(*request);
+    const Place place(slices_, limits_.slices());
+    if (!place) return exhausted(context, *state_.api, ApiLimit::slices, "slices", limits_.slices());
+    SliceSelection selection = selection_of(request);
     switch (selection.code) {
       case SelectionCode::ok:
         break;
@@ -246,40 +238,43 @@ class SensorService final : public v1::Sensor::Service {
       case SelectionCode::not_found:
         return {StatusCode::NOT_FOUND, selection.error};
     }
-    uint64_t bytes = 0;
+    if (limits_.slice_size() != 0) selection.request.bytes_max = limits_.slice_size();
+    pulled.is_pinned = selection.pinned != 0;
     v1::SliceChunk chunk;
-    WriteWatch::Stream stream(write_watch_, [context] { context->TryCancel(); });
-    ResumedSink sink(request->resume(), [&](std::span<const uint8_t> data) {
-      if (context->IsCancelled() || stopping_) return false;
+    WriteWatch::Stream stream(write_watch_, [&context] { context.TryCancel(); });
+    const auto is_wanted = [&] { return !context.IsCancelled() && !stopping_; };
+    SlicePace pace(limits_.slice_rate(), is_wanted);
+    ResumedSink sink(request.resume(), [&](std::span<const uint8_t> data) {
+      if (!is_wanted()) return false;
       if (data.empty()) return true;
       chunk.set_data(data.data(), data.size());
-      bytes += data.size();
-      return stream.write([&] { return writer->Write(chunk); });
+      pulled.bytes += data.size();
+      if (!stream.write([&] { return writer.Write(chunk); })) return false;
+      pace.sent(data.size());
+      return true;
     });
-    SliceResult result = selection.pinned != 0 ? pull_pinned(*state_.pinned, selection.pinned, request->filter(), std::ref(sink))
-                                               : make_slice(*state_.spool, selection.request, std::ref(sink));
+    SliceResult result = pulled.is_pinned ? pull_pinned(*state_.pinned, selection.pinned, request.filter(), std::ref(sink),
+                                                        selection.request.bytes_max)
+                                          : make_slice(*state_.spool, selection.request, std::ref(sink));
+    if (pace.has_waited()) state_.api->count(ApiLimit::slice_rate);
+    if (result.summary.is_cut) state_.api->count(ApiLimit::slice_size);
+    pulled.is_cut = result.summary.is_cut;
     result.summary.remarks.insert(result.summary.remarks.begin(), selection.remarks.begin(), selection.remarks.end());
     const bool is_another =
-        !sink.is_continued() && !stopping_ && !context->IsCancelled() &&
-        (result.code == SliceCode::ok || (result.code == SliceCode::cancelled && !stream.stalled() && bytes == 0));
-    const std::string ended = stream.stalled() ? not_written(stream).error_message()
-                              : is_another     ? "it is not the one that was to be resumed"
-                                               : result.message;
-    log_notice("slice of {}{}{} pulled by {}: {} bytes{}{}", selection.what, selection.pinned != 0 ? ", pinned," : "",
-               request->filter().empty() ? "" : fmt::format(" with filter \"{}\"", request->filter()), peer, bytes,
-               ended.empty() ? "" : "; ended early: ", ended);
+        !sink.is_continued() && is_wanted() &&
+        (result.code == SliceCode::ok || (result.code == SliceCode::cancelled && !stream.stalled() && pulled.bytes == 0));
     if (is_another) {
       return {StatusCode::FAILED_PRECONDITION,
               fmt::format(
                   "the slice does not begin with the {} bytes that are there: the spool, or what is known of the packets, has "
                   "gone on since; pull it anew",
-                  request->resume().bytes())};
+                  request.resume().bytes())};
     }
     switch (result.code) {
       case SliceCode::ok:
         chunk.clear_data();
         *chunk.mutable_summary() = to_proto(result.summary);
-        return stream.write([&] { return writer->Write(chunk); }) ? grpc::Status::OK : not_written(stream);
+        return stream.write([&] { return writer.Write(chunk); }) ? grpc::Status::OK : not_written(stream);
       case SliceCode::cancelled:
         if (stopping_) return {StatusCode::UNAVAILABLE, "the daemon is stopping"};
         return not_written(stream);
@@ -295,7 +290,6 @@ class SensorService final : public v1::Sensor::Service {
     return {StatusCode::INTERNAL, result.message};
   }
 
- private:
   // As it was before, where it is to be resumed and is still known. Packets newer than the newest of now would make it another
   // one when it is resumed.
   SliceSelection selection_of(const v1::PullSliceRequest& request) {
@@ -341,13 +335,13 @@ class SensorService final : public v1::Sensor::Service {
   }
 
   const SensorState& state_;
-  const PeerNames& peers_;
+  const Callers& callers_;
+  const v1::ApiLimitsConfig limits_;
   const MessageNames names_;
   const std::chrono::milliseconds write_max_;
   WriteWatch write_watch_;
   SliceMemory slice_memory_;
   std::atomic<bool> stopping_{false};
-  std::atomic<uint64_t> calls_{0};
   std::atomic<size_t> watchers_{0}, slices_{0};
 };
 
@@ -372,10 +366,12 @@ bool read_file(const std::string& path, const char* key, std::string& text, std:
 }  // namespace
 
 struct SensorServer::Impl {
-  Impl(const SensorState& state, std::chrono::milliseconds write_max) : service(state, peers, write_max) {}
+  Impl(const SensorState& state, const v1::ApiLimitsConfig& limits, RoleRules rules, std::chrono::milliseconds write_max)
+      : callers(std::move(rules)), service(state, callers, limits, write_max), gate(service, callers, *state.api) {}
 
-  PeerNames peers;
+  Callers callers;
   SensorService service;
+  RoleGate gate;
   std::unique_ptr<grpc::Server> server;
   int tcp_port = 0;
   UnixListener listener;
@@ -393,7 +389,7 @@ struct SensorServer::Impl {
         if (errno != EAGAIN && errno != ECONNABORTED) std::this_thread::sleep_for(kWatchInterval);
         continue;
       }
-      peers.set(connection, describe_peer(connection));
+      callers.accepted(connection);
       grpc::AddInsecureChannelFromFd(server.get(), connection);
     }
   }
@@ -404,13 +400,20 @@ SensorServer::SensorServer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) 
 std::unique_ptr<SensorServer> SensorServer::start(const SensorState& state, const v1::ApiConfig& config,
                                                   const std::optional<ServiceUser>& owner, std::string& error,
                                                   std::chrono::milliseconds write_max) {
-  auto impl = std::make_unique<Impl>(state, write_max);
+  Result<RoleRules> rules = RoleRules::of(config, owner ? owner->uid : ::geteuid());
+  if (!rules) {
+    error = rules.error();
+    return nullptr;
+  }
+  const v1::ApiLimitsConfig& limits = config.limits();
+  auto impl = std::make_unique<Impl>(state, limits, std::move(*rules), write_max);
   gpr_set_log_function(log_of_grpc);
   grpc::EnableDefaultHealthCheckService(true);
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   grpc::ServerBuilder builder;
-  builder.RegisterService(&impl->service);
-  builder.SetResourceQuota(grpc::ResourceQuota("api").SetMaxThreads(kThreadsMax).Resize(256 << 20));
+  builder.RegisterService(&impl->gate);
+  const auto threads = static_cast<int>(limits.watches() + limits.slices() + kThreadsOfShortCalls);
+  builder.SetResourceQuota(grpc::ResourceQuota("api").SetMaxThreads(threads).Resize(256 << 20));
 
   const std::string unix_prefix = "unix:";
   const bool on_unix = config.address().starts_with(unix_prefix);
@@ -436,6 +439,9 @@ std::unique_ptr<SensorServer> SensorServer::start(const SensorState& state, cons
       return nullptr;
     }
     builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);  // a second daemon is to be refused
+    if (config.roles().empty())
+      log_notice("api: without api.roles whoever has a certificate of {} may pull packets",
+                 config.tls_client_ca());
     builder.AddListeningPort(config.address(), grpc::SslServerCredentials(tls), &impl->tcp_port);
   }
   impl->server = builder.BuildAndStart();
@@ -465,6 +471,6 @@ SensorServer::~SensorServer() {
 }
 
 int SensorServer::port() const { return impl_->tcp_port; }
-uint64_t SensorServer::calls() const { return impl_->service.calls(); }
+uint64_t SensorServer::calls() const { return impl_->gate.calls(); }
 
 }  // namespace parallax

@@ -1,8 +1,9 @@
 // The API: parallax.v1.Sensor over gRPC, with health and reflection.
 //
 // On a unix socket by default; on TCP only with mutual TLS. Owns its threads, asks the engine and the spool (which are
-// safe to ask from any thread), and never holds up the packet path. What may run at the same time is bounded: above the
-// bounds a call is refused with RESOURCE_EXHAUSTED and the trailing metadata grpc-retry-pushback-ms.
+// safe to ask from any thread), and never holds up the packet path. Who may call what, api.roles says (role_gate.h). What may run
+// at the same time is bounded by api.limits: above it a call is refused with RESOURCE_EXHAUSTED and the trailing metadata
+// grpc-retry-pushback-ms.
 #pragma once
 
 #include <chrono>
@@ -20,15 +21,14 @@ namespace parallax {
 
 class SensorServer {
  public:
-  static constexpr size_t kWatchersMax = 32;          // WatchFindings streams at a time
-  static constexpr size_t kSlicesMax = 4;             // PullSlice streams at a time
   static constexpr uint32_t kPageSizeDefault = 100;   // where the request says 0
   static constexpr uint32_t kPageSizeMax = 1000;      // larger ones are cut to it
   static constexpr size_t kPageBytesMax = 2'000'000;  // a page ends here too: clients refuse messages above 4 MiB
 
   static constexpr std::chrono::milliseconds kWriteMax{30'000};  // a stream whose receiver takes nothing for so long ends
 
-  // `state` outlives the server. A unix socket is given to `owner`. On failure nullptr and `error`.
+  // `state` outlives the server; of `config` default_config() has the limits. A unix socket is given to `owner`. On failure
+  // nullptr and `error`.
   static std::unique_ptr<SensorServer> start(const SensorState& state, const v1::ApiConfig& config,
                                              const std::optional<ServiceUser>& owner, std::string& error,
                                              std::chrono::milliseconds write_max = kWriteMax);

@@ -83,15 +83,29 @@ bool UnixListener::open(const std::string& path, std::string& error) {
   return true;
 }
 
-std::string describe_peer(int connection) {
+UnixPeer peer_of(int connection) {
+  UnixPeer peer;
   ucred credentials{};
   socklen_t length = sizeof credentials;
-  if (::getsockopt(connection, SOL_SOCKET, SO_PEERCRED, &credentials, &length) != 0) return "unknown peer";
+  if (::getsockopt(connection, SOL_SOCKET, SO_PEERCRED, &credentials, &length) != 0) return peer;
+  peer.user = credentials.uid;
+  peer.process = credentials.pid;
+  length = 0;
+  if (::getsockopt(connection, SOL_SOCKET, SO_PEERGROUPS, nullptr, &length) != 0 && errno != ERANGE) return peer;
+  peer.groups.resize(length / sizeof(gid_t));
+  if (::getsockopt(connection, SOL_SOCKET, SO_PEERGROUPS, peer.groups.data(), &length) != 0) return peer;
+  peer.groups.push_back(credentials.gid);
+  peer.is_known = true;
+  return peer;
+}
+
+std::string UnixPeer::text() const {
+  if (!is_known) return "unknown peer";
   std::array<char, 4096> buffer;
   passwd entry{};
   passwd* found = nullptr;
-  ::getpwuid_r(credentials.uid, &entry, buffer.data(), buffer.size(), &found);
-  return fmt::format("uid {} ({}), pid {}", credentials.uid, found != nullptr ? entry.pw_name : "no name", credentials.pid);
+  ::getpwuid_r(user, &entry, buffer.data(), buffer.size(), &found);
+  return fmt::format("uid {} ({}), pid {}", user, found != nullptr ? entry.pw_name : "no name", process);
 }
 
 }  // namespace parallax

@@ -6,6 +6,7 @@
 #include <sys/types.h>
 
 #include <string>
+#include <vector>
 
 namespace parallax {
 
@@ -27,7 +28,16 @@ class UnixListener {
   ino_t inode_ = 0;
 };
 
-// "uid 1000 (anna), pid 4711" of the process that opened the connection.
-std::string describe_peer(int connection);
+// The process that opened a connection, as the kernel had it at that moment.
+struct UnixPeer {
+  bool is_known = false;  // the rest means nothing otherwise
+  uid_t user = 0;
+  pid_t process = 0;
+  std::vector<gid_t> groups;  // its own one and the supplementary ones
+
+  std::string text() const;  // "uid 1000 (anna), pid 4711"
+};
+
+UnixPeer peer_of(int connection);
 
 }  // namespace parallax

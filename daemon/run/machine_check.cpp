@@ -20,6 +20,7 @@
 #include "capture/spool/spool_location.h"
 #include "config/quantity.h"
 #include "daemon/run/tls_check.h"
+#include "daemon/run/unix_groups.h"
 
 namespace parallax {
 namespace {
@@ -53,6 +54,7 @@ class MachineCheck {
     memory();
     for (ConfigProblem& found : check_tls(config_.api())) problems_.push_back({std::move(found), Weight::unfit});
     user();
+    groups();
     return std::move(problems_);
   }
 
@@ -158,6 +160,14 @@ class MachineCheck {
     const std::string& name = config_.service().user();
     if (!name.empty() && ::getpwnam(name.c_str()) == nullptr)
       unfit("service.user", fmt::format("there is no user \"{}\" on this system", name));
+  }
+
+  void groups() {
+    for (int i = 0; i < config_.api().roles_size(); ++i) {
+      const std::string& name = config_.api().roles(i).group();
+      if (!name.empty() && !find_group(name))
+        unfit(fmt::format("api.roles[{}].group", i), fmt::format("there is no group \"{}\" on this system", name));
+    }
   }
 
   const v1::Config& config_;

@@ -72,7 +72,8 @@ SliceSummary summary_of(const PinnedFiles::Open& file, const std::vector<Interfa
 
 }  // namespace
 
-SliceResult pull_pinned(const PinnedFiles& files, uint64_t finding_id, const std::string& filter, const SliceSink& sink) {
+SliceResult pull_pinned(const PinnedFiles& files, uint64_t finding_id, const std::string& filter, const SliceSink& sink,
+                        uint64_t bytes_max) {
   const std::optional<PinnedFile> known = files.find(finding_id);
   const Result<std::unique_ptr<PinnedFiles::Open>> opened = files.open(finding_id);
   if (!known || !opened) return {SliceCode::out_of_range, known ? opened.error() : "its pinned file has been removed", {}};
@@ -90,6 +91,8 @@ SliceResult pull_pinned(const PinnedFiles& files, uint64_t finding_id, const std
   if (!filters) return {SliceCode::invalid_argument, filters.error(), {}};
 
   PcapngBuffer out;
+  uint64_t bytes = 0;                // so far
+  std::optional<int64_t> cut_at_ns;  // at bytes_max: from there on packets are left out, and only statistics follow
   int64_t first_ns = kTimeMax, last_ns = kTimeMin;
   const auto send = [&](size_t at_least) {
     if (out.size() < at_least) return true;
@@ -111,10 +114,14 @@ SliceResult pull_pinned(const PinnedFiles& files, uint64_t finding_id, const std
       if (!matching ||
           !matching->matches(packet->data.data(), static_cast<uint32_t>(packet->data.size()), packet->original_length))
         continue;
+      if (!cut_at_ns && bytes + block->bytes.size() + interfaces.size() * kSliceStatisticsBytes > bytes_max)
+        cut_at_ns = packet->time_ns;
+      if (cut_at_ns) continue;
       ++interfaces[packet->interface].written;
       first_ns = std::min(first_ns, packet->time_ns);
       last_ns = std::max(last_ns, packet->time_ns);
     }
+    bytes += block->bytes.size();
     out.insert(out.end(), block->bytes.begin(), block->bytes.end());
     if (block->type == pcapng::kInterfaceStatistics) correct_statistics(std::span(out).last(block->bytes.size()), interfaces);
     if (!send(kSliceChunkBytes)) return gone;
@@ -123,6 +130,8 @@ SliceResult pull_pinned(const PinnedFiles& files, uint64_t finding_id, const std
   SliceSummary summary = summary_of(file, interfaces, known->pinned_ns);
   summary.first_ns = first_ns;
   summary.last_ns = last_ns;
+  summary.is_cut = cut_at_ns.has_value();
+  if (cut_at_ns) summary.missing.push_back(slice_cut_text(*cut_at_ns, bytes_max));
   if (std::string damage = reader.damage(); !damage.empty()) summary.missing.push_back(std::move(damage));
   if (known->is_withdrawn) {
     summary.remarks.push_back(

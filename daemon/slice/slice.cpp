@@ -84,8 +84,8 @@ std::string why_out_of_range(const SpoolSnapshot& snapshot, const std::string& f
   return {};
 }
 
-// Of a packet's block beside the packet and its comment, and of the statistics of an interface, no more than this.
-constexpr uint64_t kBlockBytesMax = 80, kStatisticsBytes = 512;
+// Of a packet's block beside the packet and its comment no more than this.
+constexpr uint64_t kBlockBytesMax = 80;
 
 // What was written, for the statistics at the end.
 struct Written {
@@ -143,10 +143,7 @@ SliceResult SliceMaker::run() {
   return {SliceCode::ok, {}, summary()};
 }
 
-std::string SliceMaker::cut_text() const {
-  return fmt::format("packets from {} on: it may have {} bytes, and they would be more", time_text_ns(*cut_at_ns_),
-                     request_.bytes_max);
-}
+std::string SliceMaker::cut_text() const { return slice_cut_text(*cut_at_ns_, request_.bytes_max); }
 
 SliceSummary SliceMaker::summary() const {
   SliceSummary summary;
@@ -168,6 +165,7 @@ SliceSummary SliceMaker::summary() const {
     summary.loss_is_uncounted |= loss.count == 0;
   }
   summary.missing = missing_;
+  summary.is_cut = cut_at_ns_.has_value();
   if (cut_at_ns_) summary.missing.push_back(cut_text());
   if (chunks_damaged_ > 0) {
     summary.missing.push_back(fmt::format("{} pieces of the spool could not be read in full", chunks_damaged_));
@@ -197,7 +195,7 @@ bool SliceMaker::write_packets(const SliceNotes& notes) {
     if (!filters_[number] || !filters_[number]->matches(raw)) continue;
     const std::string comment = notes.comment(number, raw.frame);
     // With what the block has beside the packet, and what is still to come at the end.
-    const uint64_t bytes = raw.captured_length + comment.size() + kBlockBytesMax + interface_count * kStatisticsBytes;
+    const uint64_t bytes = raw.captured_length + comment.size() + kBlockBytesMax + interface_count * kSliceStatisticsBytes;
     if (output_.bytes() + bytes > request_.bytes_max) {
       cut_at_ns_ = raw.time_ns;
       break;
@@ -257,6 +255,10 @@ void SliceMaker::write_statistics() {
 }
 
 }  // namespace
+
+std::string slice_cut_text(int64_t cut_at_ns, uint64_t bytes_max) {
+  return fmt::format("packets from {} on: it may have {} bytes, and they would be more", time_text_ns(cut_at_ns), bytes_max);
+}
 
 SliceResult make_slice(const Spool& spool, const SliceRequest& request, const SliceSink& sink) {
   const auto snapshot = spool.snapshot(request.from_ns, request.to_ns);

@@ -35,6 +35,7 @@ struct SliceSummary {
   std::vector<std::string> missing;                 // of what was asked for, a sentence each
   std::optional<int64_t> pinned_ns;                 // the packets are from a file that was pinned then
   std::vector<std::string> remarks;                 // what else there is to know, a sentence each
+  bool is_cut = false;                              // at SliceRequest::bytes_max; also said in `missing`
 };
 
 struct SliceResult {
@@ -71,6 +72,11 @@ struct SliceRequest {
 // receiver is still there. false: it has gone, stop.
 inline constexpr size_t kSliceChunkBytes = 64 * 1024;
 using SliceSink = std::function<bool(std::span<const uint8_t>)>;
+
+// The statistics of an interface take no more than this: room is kept for them below bytes_max.
+inline constexpr uint64_t kSliceStatisticsBytes = 512;
+// What a slice lacks that was cut at bytes_max.
+std::string slice_cut_text(int64_t cut_at_ns, uint64_t bytes_max);
 
 // invalid_argument: the filter, with what libpcap says of it, or a host name in it: nothing is looked up. out_of_range: the
 // spool no longer holds that time, or its files have been removed by others, or it has not been able to write since; the

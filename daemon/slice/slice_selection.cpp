@@ -16,6 +16,12 @@ namespace {
 
 using google::protobuf::util::TimeUtil;
 
+constexpr size_t kLoggedBytesMax = 500;
+
+std::string cut_for_log(const std::string& text) {
+  return text.size() <= kLoggedBytesMax ? text : fmt::format("{}... ({} bytes)", text.substr(0, kLoggedBytesMax), text.size());
+}
+
 void add_connection(const ConnectionRecord& connection, SliceRequest& request) {
   const uint8_t protocol = connection.protocol == Protocol::tcp ? ip_protocol::tcp : ip_protocol::udp;
   for (const LegRecord& leg : connection.legs) request.legs.push_back({leg.point, protocol, leg.client, leg.server});
@@ -45,7 +51,6 @@ void set_time(int64_t first_ns, int64_t last_ns, SliceRequest& request) {
 }
 
 void select_finding(const SensorState& state, uint64_t id, SliceSelection& selection) {
-  selection.what = fmt::format("finding {}", id);
   const std::vector<FindingRecord> found = id == 0 ? std::vector<FindingRecord>{} : state.engine->findings(id - 1, 1);
   if (found.empty() || found.front().id != id) {
     selection.code = SelectionCode::not_found;
@@ -80,7 +85,6 @@ void select_finding(const SensorState& state, uint64_t id, SliceSelection& selec
 }
 
 void select_connection(const SensorState& state, uint64_t id, SliceSelection& selection) {
-  selection.what = fmt::format("connection {}", id);
   const std::optional<ConnectionRecord> connection = find_connection(*state.engine, id);
   if (!connection || connection->legs.empty()) {
     selection.code = SelectionCode::not_found;
@@ -102,7 +106,6 @@ void select_connection(const SensorState& state, uint64_t id, SliceSelection& se
 // The connections with a leg of this community ID, the first kSliceConnectionsMax of them.
 void select_community(const SensorState& state, const std::string& id, SliceSelection& selection) {
   constexpr size_t kPage = 1024;
-  selection.what = fmt::format("community ID {}", id);
   int64_t first_ns = kTimeMax, last_ns = kTimeMin;
   size_t taken = 0, found = 0;
   uint64_t after = 0;
@@ -137,7 +140,12 @@ void select_community(const SensorState& state, const std::string& id, SliceSele
                     kSliceConnectionsMax));
   }
   set_time(first_ns, last_ns, selection.request);
-  selection.request.comment = selection.what;
+  selection.request.comment = fmt::format("community ID {}", id);
+}
+
+// REQUIRES: times that a timestamp can have.
+std::string time_range_text(const v1::TimeRange& range) {
+  return fmt::format("{} to {}", TimeUtil::ToString(range.from()), TimeUtil::ToString(range.to()));
 }
 
 void select_time(const v1::TimeRange& range, SliceSelection& selection) {
@@ -150,11 +158,32 @@ void select_time(const v1::TimeRange& range, SliceSelection& selection) {
   }
   request.from_ns = *from_ns;
   request.to_ns = *to_ns;
-  selection.what = fmt::format("{} to {}", TimeUtil::ToString(range.from()), TimeUtil::ToString(range.to()));
-  request.comment = selection.what;
+  request.comment = time_range_text(range);
+}
+
+std::string what_text(const v1::PullSliceRequest& request) {
+  switch (request.what_case()) {
+    case v1::PullSliceRequest::kFindingId:
+      return fmt::format("finding {}", request.finding_id());
+    case v1::PullSliceRequest::kConnectionId:
+      return fmt::format("connection {}", request.connection_id());
+    case v1::PullSliceRequest::kTimeRange:
+      return time_ns(request.time_range().from()) && time_ns(request.time_range().to()) ? time_range_text(request.time_range())
+                                                                                        : "a time that is none";
+    case v1::PullSliceRequest::kCommunityId:
+      return fmt::format("community ID {}", cut_for_log(request.community_id()));
+    case v1::PullSliceRequest::WHAT_NOT_SET:
+      break;
+  }
+  return "nothing";
 }
 
 }  // namespace
+
+std::string asked_text(const v1::PullSliceRequest& request) {
+  if (request.filter().empty()) return what_text(request);
+  return fmt::format("{} with filter \"{}\"", what_text(request), cut_for_log(request.filter()));
+}
 
 SliceSelection select_slice(const SensorState& state, const v1::PullSliceRequest& request) {
   SliceSelection selection;

@@ -19,8 +19,10 @@ struct SliceSelection {
   SliceRequest request;
   uint64_t pinned = 0;               // not 0: the packets are in the pinned file of this finding, and not in the ring
   std::vector<std::string> remarks;  // on where the packets are from, a sentence each
-  std::string what;                  // for the log: "finding 7", "connection 3", "2026-01-01T00:00:00Z to ..."
 };
+
+// For the log, of bounded length whatever was asked: "finding 7", "connection 3", "2026-01-01T00:00:00Z to ...", with the filter.
+std::string asked_text(const v1::PullSliceRequest& request);
 
 // A slice of a finding or a connection reaches this far before its first and after its last packet.
 inline constexpr int64_t kSliceMarginNs = 1'000'000'000;

@@ -93,6 +93,7 @@ TEST(Config, ShippedSampleLoadsWithItsCommentedKeysToo) {
   EXPECT_TRUE(MessageDifferencer::Equals(loaded.config.identity(), defaults.identity()));
   EXPECT_TRUE(MessageDifferencer::Equals(loaded.config.thresholds(), defaults.thresholds()));
   EXPECT_TRUE(MessageDifferencer::Equals(loaded.config.detectors(), defaults.detectors()));
+  EXPECT_TRUE(MessageDifferencer::Equals(loaded.config.api(), defaults.api()));
   EXPECT_EQ(loaded.config.spool().snaplen(), defaults.spool().snaplen());
   EXPECT_EQ(loaded.config.service().user(), "parallax");
 }
@@ -126,6 +127,7 @@ identity: { tunnel: true }
 limits: { ring_slots: 64 }
 detectors: { off: [arp_burst, fan_out], severities: [{ kind: slow_server, severity: info }] }
 thresholds: { slow_server_mean_seconds: 350ms, fan_out_tries: 40, capture_loss_warning_percent: 0 }
+api: { roles: [{ role: viewer, group: adm }, { role: admin, group: netops }], limits: { slices: 2, slice_size: 1GiB } }
 metrics: { address: "" }
 eal: { huge_pages: true, arguments: ["--log-level=8", "-a", "0000:3b:00.0"] }
 service: { user: parallax }
@@ -325,6 +327,46 @@ INSTANTIATE_TEST_SUITE_P(
                 "(a PEM file)"},
         Refused{"ApiUnixWithTls", "api: { tls_key: b }\n",
                 "p.yaml:4:17: api.tls_key: a unix socket has no TLS; remove it, or give api.address as host:port"},
+        Refused{"RoleUnknown", "api: { roles: [{ role: pullr, group: adm }] }\n",
+                "p.yaml:4:24: api.roles[0].role: expected viewer, puller or admin, not \"pullr\" (did you mean \"puller\"?)"},
+        Refused{"RoleMissing", "api: { roles: [{ group: adm }] }\n",
+                "p.yaml:4:16: api.roles[0].role is missing: viewer, puller or admin"},
+        Refused{"RoleOfNobody", "api: { roles: [{ role: viewer }] }\n",
+                "p.yaml:4:16: api.roles[0].group is missing: the group that has this role, such as adm"},
+        Refused{"RoleOfEmptyGroup", "api: { roles: [{ role: viewer, group: \"\" }] }\n",
+                "p.yaml:4:39: api.roles[0].group is empty: the group that has this role, such as adm"},
+        Refused{"RoleOfACertificateWithoutTls", "api: { roles: [{ role: viewer, name: anna }] }\n",
+                "p.yaml:4:38: api.roles[0].name: nobody shows a certificate on a unix socket; give a group, such as group: adm"},
+        Refused{
+            "RoleOfAGroupOnTcp",
+            "api: { address: \"0.0.0.0:7000\", tls_certificate: a, tls_key: b, tls_client_ca: c,\n"
+            "  roles: [{ role: viewer, group: adm }] }\n",
+            "p.yaml:5:34: api.roles[0].group: callers on TCP are in no group; give a name of their certificates, such as name: "
+            "anna.example.net"},
+        Refused{"RoleOfNoCertificate",
+                "api: { address: \"0.0.0.0:7000\", tls_certificate: a, tls_key: b, tls_client_ca: c,\n"
+                "  roles: [{ role: viewer }] }\n",
+                "p.yaml:5:11: api.roles[0].name is missing: of the certificates that have this role, such as anna.example.net, "
+                "\"*.example.net\", or \"*\" for all"},
+        Refused{"RoleOfAnEmptyName",
+                "api: { address: \"0.0.0.0:7000\", tls_certificate: a, tls_key: b, tls_client_ca: c,\n"
+                "  roles: [{ role: viewer, name: \"\" }] }\n",
+                "p.yaml:5:33: api.roles[0].name: the name is empty; a name of a certificate, such as anna.example.net, "
+                "\"*.example.net\", or \"*\" for all"},
+        Refused{
+            "RoleOfAnAsteriskWithin",
+            "api: { address: \"0.0.0.0:7000\", tls_certificate: a, tls_key: b, tls_client_ca: c,\n"
+            "  roles: [{ role: viewer, name: \"a*\" }] }\n",
+            "p.yaml:5:33: api.roles[0].name: \"a*\": an asterisk stands alone or for the first label; a name of a certificate, "
+            "such as anna.example.net, \"*.example.net\", or \"*\" for all"},
+        Refused{
+            "RolesTwiceForOne", "api: { roles: [{ role: viewer, group: adm }, { role: puller, group: adm }] }\n",
+            "p.yaml:4:46: api.roles[1]: api.roles[0] is of \"adm\" already; each once, with the highest role: it includes those "
+            "below"},
+        Refused{"WatchesNone", "api: { limits: { watches: 0 } }\n",
+                "p.yaml:4:27: api.limits.watches: 0 is too small; at least 1"},
+        Refused{"SliceSizeOfNothing", "api: { limits: { slice_size: 1KiB } }\n",
+                "p.yaml:4:30: api.limits.slice_size: 1KiB is too small; at least 64KiB, or 0 for no limit"},
         Refused{"MetricsPort", "metrics: { address: \"127.0.0.1:99999\" }\n",
                 "p.yaml:4:21: metrics.address: \"127.0.0.1:99999\" is no address: host:port such as 127.0.0.1:9464, or \"\" for "
                 "none"}),

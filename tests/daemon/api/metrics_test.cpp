@@ -66,6 +66,12 @@ TEST(Metrics, EveryMetricOfTheContractIsThereFromTheFirstScrape) {
            "parallax_spool_files_removed_total{reason=\"min_free\"} 0",
            "parallax_spool_files_removed_total{reason=\"disk_full\"} 0",
            "parallax_spool_files_removed_total{reason=\"others\"} 0",
+           "parallax_api_calls_denied_total{method=\"GetStatus\",role=\"none\"} 0",
+           "parallax_api_calls_denied_total{method=\"PullSlice\",role=\"viewer\"} 0",
+           "parallax_api_calls_limited_total{limit=\"watches\"} 0",
+           "parallax_api_calls_limited_total{limit=\"slices\"} 0",
+           "parallax_api_calls_limited_total{limit=\"slice_size\"} 0",
+           "parallax_api_calls_limited_total{limit=\"slice_rate\"} 0",
            "parallax_clock_uncertainty_seconds 1.5e-06",
            "parallax_ring_occupancy_ratio{worker=\"0\"} 0",
        }) {

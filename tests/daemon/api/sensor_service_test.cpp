@@ -13,6 +13,7 @@
 #include <set>
 #include <thread>
 
+#include "config/defaults.h"
 #include "daemon/client/sensor_client.h"
 #include "parallax/v1/sensor.grpc.pb.h"
 #include "tests/support/certificates.h"
@@ -26,7 +27,7 @@ using test::SmallSensor;
 using test::TemporaryDirectory;
 
 v1::ApiConfig at(const std::string& address) {
-  v1::ApiConfig config;
+  v1::ApiConfig config = default_config().api();
   config.set_address(address);
   return config;
 }
@@ -319,7 +320,7 @@ TEST_F(SensorServiceTest, OneWatcherTooManyIsRefusedWithAHint) {
   std::vector<std::unique_ptr<grpc::ClientContext>> contexts;
   std::vector<std::unique_ptr<grpc::ClientReader<v1::Finding>>> readers;
   v1::Finding finding;
-  for (size_t i = 0; i < SensorServer::kWatchersMax; ++i) {
+  for (size_t i = 0; i < default_config().api().limits().watches(); ++i) {
     contexts.push_back(std::make_unique<grpc::ClientContext>());
     readers.push_back(stub_->WatchFindings(contexts.back().get(), {}));
     ASSERT_TRUE(readers.back()->Read(&finding)) << i;

@@ -6,6 +6,7 @@
 
 #include <thread>
 
+#include "config/defaults.h"
 #include "daemon/api/sensor_service.h"
 #include "parallax/v1/sensor.grpc.pb.h"
 #include "tests/support/child_process.h"
@@ -44,7 +45,7 @@ class SlowReaderTest : public ::testing::Test {
     spool_->stop();
     sensor_.state.spool = spool_.get();
     std::string error;
-    v1::ApiConfig config;
+    v1::ApiConfig config = default_config().api();
     config.set_address("unix:" + socket_);
     server_ = SensorServer::start(sensor_.state, config, std::nullopt, error, kWriteMax);
     EXPECT_NE(server_, nullptr) << error;
@@ -99,7 +100,7 @@ class SlowReaderTest : public ::testing::Test {
 
 TEST_F(SlowReaderTest, ReceiversThatReadNothingKeepNoPlace) {
   std::vector<Pull> pulls;
-  for (size_t i = 0; i < SensorServer::kSlicesMax; ++i) pulls.push_back(pull());
+  for (size_t i = 0; i < default_config().api().limits().slices(); ++i) pulls.push_back(pull());
   EXPECT_LT(until_served(), 15s);
   for (Pull& one : pulls) {
     v1::SliceChunk chunk;
@@ -111,7 +112,7 @@ TEST_F(SlowReaderTest, ReceiversThatReadNothingKeepNoPlace) {
 
 TEST_F(SlowReaderTest, ReceiversThatGoWhileTheAnalysisRunsKeepNoPlace) {
   std::vector<Pull> pulls;
-  for (size_t i = 0; i < SensorServer::kSlicesMax; ++i) pulls.push_back(pull());
+  for (size_t i = 0; i < default_config().api().limits().slices(); ++i) pulls.push_back(pull());
   std::this_thread::sleep_for(50ms);
   for (Pull& one : pulls) one.context->TryCancel();
   EXPECT_LT(until_served(), 5s);
@@ -120,7 +121,7 @@ TEST_F(SlowReaderTest, ReceiversThatGoWhileTheAnalysisRunsKeepNoPlace) {
 // The analysis itself stops, and soon, while those of the others go on.
 TEST_F(SlowReaderTest, ReceiverThatGoesWhileTheAnalysisRunsGivesItsPlaceBackAtOnce) {
   std::vector<Pull> pulls;
-  for (size_t i = 0; i < SensorServer::kSlicesMax; ++i) pulls.push_back(pull());
+  for (size_t i = 0; i < default_config().api().limits().slices(); ++i) pulls.push_back(pull());
   for (int i = 0; i < 40 && (i == 0 || has_place()); ++i) std::this_thread::sleep_for(50ms);
   ASSERT_FALSE(has_place());
   const auto start = std::chrono::steady_clock::now();

@@ -7,6 +7,7 @@
 #include <string>
 #include <thread>
 
+#include "config/defaults.h"
 #include "daemon/api/metrics.h"
 #include "daemon/api/sensor_service.h"
 #include "daemon/client/client_text.h"
@@ -32,7 +33,7 @@ class WatchFindingsTest : public ::testing::Test {
     state_.path = {"outside", "inside"};
     state_.channels = sensor_.channels();
     state_.engine = &sensor_.engine();
-    v1::ApiConfig config;
+    v1::ApiConfig config = default_config().api();
     config.set_address("unix:" + socket_);
     std::string error;
     server_ = SensorServer::start(state_, config, std::nullopt, error);

@@ -112,6 +112,13 @@ TEST_F(MachineCheckTest, UserMustExist) {
   EXPECT_THAT(found(), HasSubstr("unfit service.user: there is no user \"nobody-of-that-name\" on this system"));
 }
 
+TEST_F(MachineCheckTest, GroupsOfRolesMustExist) {
+  config_.mutable_api()->add_roles()->set_group("adm");
+  EXPECT_EQ(found(), "");
+  config_.mutable_api()->add_roles()->set_group("nobody-of-that-name");
+  EXPECT_THAT(found(), HasSubstr("unfit api.roles[1].group: there is no group \"nobody-of-that-name\" on this system"));
+}
+
 TEST_F(MachineCheckTest, CertificatesMustServe) {
   if (!test::make_certificates(directory_)) GTEST_SKIP() << "openssl makes the certificates: apt-get install openssl";
   v1::ApiConfig& api = *config_.mutable_api();

@@ -42,6 +42,8 @@ TEST(Reload, AllElseNeedsARestartAndIsNamed) {
   EXPECT_EQ(restarts_for(replaced(kRunning, "/spool", "/other")), "spool.directory\n");
   EXPECT_EQ(restarts_for(std::string(kRunning) + "timing: { device_timeout_seconds: 2s }\nworkers: { count: 2 }\n"),
             "workers.count\ntiming.device_timeout_seconds\n");
+  EXPECT_EQ(restarts_for(std::string(kRunning) + "api: { roles: [{ role: viewer, group: adm }], limits: { slices: 1 } }\n"),
+            "api.roles[0]\napi.limits.slices\n");
 }
 
 }  // namespace

@@ -76,6 +76,29 @@ TEST_F(PinnedSliceTest, AFilterLimitsWhatIsGivenAndTheStatisticsSayHowMuch) {
   EXPECT_TRUE(slice_.empty());
 }
 
+TEST_F(PinnedSliceTest, IsCutAtItsBytesAndSaysFromWhenOn) {
+  for (const uint64_t bytes_max : {numbered_slice(kPackets).size() - 1, size_t{4000}}) {
+    slice_.clear();
+    const SliceResult result = pull_pinned(
+        files_, 7, "",
+        [&](std::span<const uint8_t> chunk) {
+          slice_.insert(slice_.end(), chunk.begin(), chunk.end());
+          return true;
+        },
+        bytes_max);
+    ASSERT_EQ(result.code, SliceCode::ok) << result.message;
+    EXPECT_LE(slice_.size(), bytes_max);
+    const size_t given = numbers().size();
+    EXPECT_TRUE(given > 0 && given < kPackets) << given;
+    EXPECT_EQ(packets_said(result.summary), given);
+    EXPECT_TRUE(result.summary.is_cut);
+    ASSERT_EQ(result.summary.missing.size(), 1u);
+    EXPECT_NE(result.summary.missing[0].find("it may have"), std::string::npos) << result.summary.missing[0];
+    const TemporaryFile written("slice.pcapng", slice_);
+    expect_opens_without_warning(written.path(), given);
+  }
+}
+
 TEST_F(PinnedSliceTest, AReceiverThatGoesAwayStopsIt) {
   EXPECT_EQ(pull_pinned(files_, 7, "", [](auto) { return false; }).code, SliceCode::cancelled);
 }

@@ -1,0 +1,40 @@
+// Who makes a call, and which role that gives. On a unix socket the kernel told when the connection was accepted: gRPC knows such
+// a connection as "fd:N". On TCP the certificate says it, which gRPC has verified.
+//
+// Written by the accepting thread, asked by the threads that serve calls. A connection keeps its number until gRPC closes it, and
+// the next one with the number overwrites the entry before gRPC hears of it; a call that is left of the earlier one has nobody to
+// answer to any more.
+#pragma once
+
+#include <grpcpp/server_context.h>
+
+#include <map>
+#include <mutex>
+#include <string>
+
+#include "daemon/api/role_rules.h"
+
+namespace parallax {
+
+struct Caller {
+  std::string text;  // for people: "uid 1000 (anna), pid 4711", or "ipv4:192.0.2.1:4711 \"anna.example.net\""
+  v1::Role role = v1::ROLE_UNSPECIFIED;
+};
+
+class Callers {
+ public:
+  explicit Callers(RoleRules rules) : rules_(std::move(rules)) {}
+
+  // Before the connection is handed to gRPC.
+  void accepted(int connection);
+  Caller of(const grpc::ServerContext& context) const;
+
+ private:
+  Caller of_certificate(const grpc::ServerContext& context) const;
+
+  const RoleRules rules_;
+  mutable std::mutex mutex_;
+  std::map<std::string, Caller> by_connection_;  // as many as there ever were file descriptors at a time
+};
+
+}  // namespace parallax
