@@ -77,7 +77,8 @@ int run(const std::string& config_path, const v1::Config& config) {
     if (metrics == nullptr) return fail(kExitFailed, error);
   }
   if (error = drop_privileges(user, config.service().sandbox()); !error.empty()) return fail(kExitFailed, error);
-  if (::geteuid() == 0) log_warning("running as root: service.user names whom to become once the ports are open");
+  if (::geteuid() == 0 && config.service().user().empty())
+    log_warning("running as root: service.user names whom to become once the ports are open");
   log_notice("privileges: {}", privileges_in_force());
 
   std::unique_ptr<PinMaker> pins;

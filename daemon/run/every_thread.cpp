@@ -3,15 +3,16 @@
 #include <fmt/format.h>
 #include <signal.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <cerrno>
 #include <charconv>
+#include <chrono>
 #include <cstring>
 #include <filesystem>
 #include <set>
+#include <thread>
 #include <vector>
 
 namespace parallax {
@@ -21,7 +22,7 @@ namespace {
 std::atomic<pid_t> answered{0};
 std::atomic<void (*)()> asked{nullptr};
 
-constexpr int kPatienceMs = 5'000;  // a thread on a busy machine waits for its turn
+constexpr std::chrono::seconds kPatience{5};  // a thread on a busy machine waits for its turn
 
 pid_t thread_number() { return static_cast<pid_t>(::syscall(SYS_gettid)); }
 
@@ -53,10 +54,10 @@ std::string ask(pid_t thread, int signal) {
   if (::syscall(SYS_tgkill, ::getpid(), thread, signal) != 0) {
     return errno == ESRCH ? "" : fmt::format("thread {} cannot be signalled: {}", thread, std::strerror(errno));
   }
-  constexpr timespec kPause{0, 100'000};
-  for (int i = 0; i < kPatienceMs * 10 && answered.load() != thread; ++i) {
+  const auto end = std::chrono::steady_clock::now() + kPatience;
+  while (answered.load() != thread && std::chrono::steady_clock::now() < end) {
     if (!runs(thread)) return {};
-    ::nanosleep(&kPause, nullptr);
+    std::this_thread::sleep_for(std::chrono::microseconds(50));
   }
   return answered.load() == thread ? "" : fmt::format("thread {} does not answer", thread);
 }
@@ -70,7 +71,8 @@ std::string on_every_thread(void (*work)()) {
   action.sa_sigaction = answer;
   action.sa_flags = SA_SIGINFO | SA_RESTART;
   ::sigfillset(&action.sa_mask);
-  if (::sigaction(signal, &action, &former) != 0) return fmt::format("no handler for signal {}: {}", signal, std::strerror(errno));
+  if (::sigaction(signal, &action, &former) != 0)
+    return fmt::format("no handler for signal {}: {}", signal, std::strerror(errno));
   asked.store(work);
   work();
   std::set<pid_t> done{thread_number()};

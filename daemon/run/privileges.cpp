@@ -26,12 +26,14 @@ namespace {
 
 constexpr uint64_t kKeptByRoot = uint64_t{1} << CAP_DAC_OVERRIDE;
 
-uint64_t kept_capabilities() { return ::geteuid() == 0 ? kKeptByRoot : 0; }
+// Set before the threads are asked.
+uint64_t kept_capabilities = 0;
 
-// Has to be root, or have CAP_SETPCAP; for others nothing is left to narrow that could be had again.
+// Refused to whoever has no CAP_SETPCAP: then the set stays, and says nothing, since no program can be run that would get from
+// it.
 void narrow_bounding_set() {
   for (unsigned capability = 0; ::prctl(PR_CAPBSET_READ, capability, 0, 0, 0) >= 0; ++capability) {
-    if (capability != CAP_DAC_OVERRIDE) ::prctl(PR_CAPBSET_DROP, capability, 0, 0, 0);
+    if ((kept_capabilities >> capability & 1) == 0) ::prctl(PR_CAPBSET_DROP, capability, 0, 0, 0);
   }
 }
 
@@ -40,7 +42,7 @@ void drop_capabilities() {
   __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
   __user_cap_data_struct sets[_LINUX_CAPABILITY_U32S_3] = {};
   ::syscall(SYS_capget, &header, sets);
-  const auto kept = static_cast<uint32_t>(kept_capabilities());  // the first 32
+  const auto kept = static_cast<uint32_t>(kept_capabilities);  // the first 32
   sets[0] = {sets[0].effective & kept, sets[0].permitted & kept, 0};
   sets[1] = {};
   ::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
@@ -76,7 +78,7 @@ std::string what_is_left(bool filtered) {
   const std::vector<ThreadPrivileges> all = thread_privileges();
   if (all.empty()) return "the threads of this process are not to be seen in /proc";
   for (const ThreadPrivileges& thread : all) {
-    if ((thread.capabilities & ~kept_capabilities()) != 0) {
+    if ((thread.capabilities & ~kept_capabilities) != 0) {
       return fmt::format("thread {} keeps capabilities {:x}", thread.thread, thread.capabilities);
     }
     if (!thread.no_new_privileges) return fmt::format("thread {} could get privileges by running a program", thread.thread);
@@ -140,6 +142,7 @@ std::string give_empty_directory(const std::string& path, const ServiceUser& use
 }
 
 std::string drop_privileges(const std::optional<ServiceUser>& user, bool sandbox) {
+  kept_capabilities = (user ? user->uid : ::geteuid()) == 0 ? kKeptByRoot : 0;
   if (sandbox) {  // while this may still be done
     if (const std::string failure = on_every_thread(narrow_bounding_set); !failure.empty()) return "privileges: " + failure;
   }
@@ -168,11 +171,12 @@ std::string privileges_in_force() {
   passwd entry{};
   passwd* found = nullptr;
   ::getpwuid_r(::geteuid(), &entry, buffer.data(), buffer.size(), &found);
-  return fmt::format("user {} ({}), {}, {}, {}, on all {} threads", found != nullptr ? entry.pw_name : "without a name", ::geteuid(),
-                     capabilities == 0               ? "no capabilities"
-                     : capabilities == kKeptByRoot   ? "no capability but CAP_DAC_OVERRIDE"
-                                                     : fmt::format("capabilities {:x}", capabilities),
-                     no_new ? "no new privileges" : "new privileges by running programs",
+  return fmt::format("user {} ({}), {}, {}, {}, on all {} threads", found != nullptr ? entry.pw_name : "without a name",
+                     ::geteuid(),
+                     capabilities == 0             ? "no capabilities"
+                     : capabilities == kKeptByRoot ? "no capability but CAP_DAC_OVERRIDE"
+                                                   : fmt::format("capabilities {:x}", capabilities),
+                     no_new ? "none to be had" : "new ones by running programs",
                      filtered            ? "dangerous system calls refused"
                      : kHasSyscallFilter ? "all system calls"
                                          : "all system calls (built with a sanitizer)",

@@ -1,6 +1,6 @@
-// The system calls that the daemon gives up once it runs (seccomp): those of refused_syscalls.def, clone() where it makes a process
-// instead of a thread, and everything of another instruction set. They fail with EPERM, and nothing is killed. What the unit allows at
-// all (SystemCallFilter) holds beside it; it cannot refuse execve(), which starts the daemon.
+// The system calls that the daemon gives up once it runs (seccomp): those of refused_syscalls.def, clone() where it makes a
+// process instead of a thread, and everything of another instruction set. They fail with EPERM, and nothing is killed. What the
+// unit allows at all (SystemCallFilter) holds beside it; it cannot refuse execve(), which starts the daemon.
 //
 // Called once, by the control thread.
 #pragma once

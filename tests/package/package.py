@@ -135,6 +135,29 @@ class Service:
         expect(sorted(result) == ["0", "success"], f"parallaxd stopped with {result}")
 
 
+def check_privileges(debian):
+    """What the service may do as systemd starts it, thread by thread; a reload goes on working."""
+    process = service_process(debian)
+    user, group = account_ids(debian)["parallax"]
+    statuses = debian.run("sh", "-c", f"cat /proc/{process}/task/*/status").split("Name:")[1:]
+    expect(len(statuses) > 5, f"{len(statuses)} threads")
+    for status in statuses:
+        values = {line.split(":")[0]: line.split()[1:] for line in status.splitlines()[1:]}
+        expect(set(values["Uid"] + values["Gid"]) == {str(user), str(group)}, f"a thread is not of parallax: {status}")
+        expect(all(int(values[name][0], 16) == 0 for name in ("CapInh", "CapPrm", "CapEff", "CapAmb")), f"capabilities are left: {status}")
+        expect(values["NoNewPrivs"] == ["1"] and values["Seccomp"] == ["2"], f"a thread without a sandbox: {status}")
+    debian.run("systemctl", "reload", "parallaxd")
+    end = time.monotonic() + START_PATIENCE
+    while f"{CONFIGURATION} is in effect" not in journal(debian):
+        expect(time.monotonic() < end, f"no reload: {journal(debian)}")
+        time.sleep(0.2)
+    expect("privileges: user parallax" in journal(debian), journal(debian))
+
+
+def journal(debian):
+    return debian.run("journalctl", "--no-pager", "-u", "parallaxd")
+
+
 def service_process(debian):
     """Its number; 0: it does not run."""
     return int(debian.run("systemctl", "show", "--property=MainPID", "--value", "parallaxd"))
@@ -223,7 +246,8 @@ def check_purge(debian):
 def check_with_systemd(debian, packages, changed):
     """The same as on a machine: installing starts it, upgrading restarts it, removing stops it."""
     before = service_process(debian)
-    expect(before != 0, "booting does not start parallaxd: " + debian.run("journalctl", "--no-pager", "-u", "parallaxd"))
+    expect(before != 0, "booting does not start parallaxd: " + journal(debian))
+    check_privileges(debian)
     check_upgrade(debian, packages, changed)
     after = service_process(debian)
     expect(after not in (0, before), f"the upgrade does not restart parallaxd: process {before}, then {after}")
@@ -233,7 +257,7 @@ def check_with_systemd(debian, packages, changed):
     expect(not debian.run("sh", "-c", "cat /proc/[0-9]*/comm | grep parallaxd || true"), "removal does not stop parallaxd")
     check_purge(debian)
     install(debian, packages.first)
-    expect(service_process(debian) != 0, "installing does not start parallaxd: " + debian.run("journalctl", "--no-pager", "-u", "parallaxd"))
+    expect(service_process(debian) != 0, "installing does not start parallaxd: " + journal(debian))
     expect("pcap:lo" in debian.run("parallax", "status"), "no status")
     check_purge(debian)
 
@@ -260,7 +284,7 @@ def check_life(debian, packages):
         say("upgraded with local changes kept, removed with configuration and spool kept, purged")
         return
     check_with_systemd(debian, packages, changed)
-    say("with systemd: started by installing and by booting, restarted by an upgrade, which keeps local changes; stopped by removing; purged")
+    say("with systemd: started by installing and by booting, without capabilities, reloaded, restarted by an upgrade, which keeps local changes; stopped by removing; purged")
 
 
 def lacking(build):
