@@ -49,7 +49,9 @@ std::string target_name(const std::string& link) {
 DpdkAccess file_access(const std::string& root, const std::string& file, int mode, const char* what) {
   if (::access((root + file).c_str(), mode) == 0) return {};
   if (errno == ENOENT) return {fmt::format("{} is not there: {}; {}", file, what, kUnitHint), true};
-  return {fmt::format("{}: {}: it is to belong to a group of the daemon's (a rule of udev); {}", file, std::strerror(errno), kUnitHint), true};
+  return {fmt::format("{}: {}: it is to belong to a group of the daemon's (a rule of udev); {}", file, std::strerror(errno),
+                      kUnitHint),
+          true};
 }
 
 bool has_capability(unsigned capability) {
@@ -62,9 +64,10 @@ bool has_capability(unsigned capability) {
 DpdkAccess lockable_memory() {
   rlimit limit{};
   if (has_capability(CAP_IPC_LOCK) || ::getrlimit(RLIMIT_MEMLOCK, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return {};
-  return {fmt::format("only {} KiB of memory may be locked, and the driver locks what it receives into: LimitMEMLOCK=infinity in a unit, "
-                      "ulimit -l unlimited",
-                      limit.rlim_cur >> 10),
+  return {fmt::format(
+              "only {} KiB of memory may be locked, and the driver locks what it receives into: LimitMEMLOCK=infinity in a unit, "
+              "ulimit -l unlimited",
+              limit.rlim_cur >> 10),
           false};
 }
 
@@ -72,7 +75,9 @@ DpdkAccess vfio_access(const std::string& device, const std::string& root) {
   const std::string group = target_name(device + "/iommu_group");
   if (group.empty()) return {"it is in no IOMMU group: the machine's IOMMU is off (intel_iommu=on, amd_iommu=on)", false};
   for (const std::string& file : {std::string("/dev/vfio/vfio"), "/dev/vfio/" + group}) {
-    if (DpdkAccess found = file_access(root, file, R_OK | W_OK, "VFIO is not loaded (modprobe vfio-pci), or hidden"); !found.problem.empty()) return found;
+    if (DpdkAccess found = file_access(root, file, R_OK | W_OK, "VFIO is not loaded (modprobe vfio-pci), or hidden");
+        !found.problem.empty())
+      return found;
   }
   return lockable_memory();
 }
@@ -98,13 +103,14 @@ DpdkAccess dpdk_access(const std::string& address, const std::string& root) {
   const std::string device = root + "/sys/bus/pci/devices/" + address;
   const std::string driver = target_name(device + "/driver");
   if (driver == "vfio-pci") return vfio_access(device, root);
-  if (is_one_of(kBifurcated, driver)) return file_access(root, "/dev/infiniband", R_OK | X_OK, "ib_uverbs is not loaded, or hidden");
+  if (is_one_of(kBifurcated, driver))
+    return file_access(root, "/dev/infiniband", R_OK | X_OK, "ib_uverbs is not loaded, or hidden");
   if (is_one_of(kUio, driver)) {
     if (::geteuid() == 0) return {};
     return {fmt::format("the driver {} is for root alone: bind it to vfio-pci", driver), true};
   }
-  return {fmt::format("{}: dpdk-devbind.py --bind=vfio-pci {}", driver.empty() ? "it has no driver" : "it is the kernel's (" + driver + ")",
-                      address),
+  return {fmt::format("{}: dpdk-devbind.py --bind=vfio-pci {}",
+                      driver.empty() ? "it has no driver" : "it is the kernel's (" + driver + ")", address),
           false};
 }
 

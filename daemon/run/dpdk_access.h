@@ -1,5 +1,6 @@
-// What a process needs for a device under DPDK, beyond the device: of a PCI device its driver, and the files in /dev by which that is
-// reached (the unit hides those of VFIO with PrivateDevices, as long as no drop-in says otherwise); of a virtual one capabilities.
+// What a process needs for a device under DPDK, beyond the device: of a PCI device its driver, and the files in /dev by which
+// that is reached (the unit hides those of VFIO with PrivateDevices, as long as no drop-in says otherwise); of a virtual one
+// capabilities.
 #pragma once
 
 #include <string>

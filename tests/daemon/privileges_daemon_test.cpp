@@ -51,13 +51,15 @@ class PrivilegesTest : public test::DaemonTest {
   std::string write(const std::string& service) const {
     return write_config("a",
                         "ports:\n  - { name: tap0, point: outside, source: \"pcap:v0\" }\n"
-                        "  - { name: tap1, point: inside, source: \"dpdk:net_af_packet0,iface=v1" + ring_ + "\" }\n",
+                        "  - { name: tap1, point: inside, source: \"dpdk:net_af_packet0,iface=v1" +
+                            ring_ + "\" }\n",
                         spool() + "limits: { mbufs: 8191 }\neal: { memory_mib: 256 }\n" + service);
   }
   // `ahead`: what the daemon is started by.
   ChildProcess start(const std::string& config, const std::string& ahead = "") const {
-    return ChildProcess({"unshare", "--net", "sh", "-c",
-                         std::string(kMakeLink) + " && exec " + ahead + " '" + program("parallaxd") + "' --config '" + config + "'"});
+    return ChildProcess(
+        {"unshare", "--net", "sh", "-c",
+         std::string(kMakeLink) + " && exec " + ahead + " '" + program("parallaxd") + "' --config '" + config + "'"});
   }
   static CommandResult in_network_of(ChildProcess& daemon, const std::string& command) {
     return run("nsenter -t " + std::to_string(daemon.pid()) + " --net sh -c '" + command + "'");
@@ -74,7 +76,8 @@ class PrivilegesTest : public test::DaemonTest {
   bool sees_packets(ChildProcess& daemon) const {
     const uint64_t before = packets_of_tap0();
     for (int i = 0; i < 50; ++i) {
-      in_network_of(daemon, "ip link set v1 arp off; ip addr replace 192.0.2.1/24 dev v1; bash -c \"echo > /dev/udp/192.0.2.2/9\"");
+      in_network_of(daemon,
+                    "ip link set v1 arp off; ip addr replace 192.0.2.1/24 dev v1; bash -c \"echo > /dev/udp/192.0.2.2/9\"");
       if (packets_of_tap0() > before) return true;
       std::this_thread::sleep_for(100ms);
     }
@@ -141,8 +144,7 @@ TEST_F(PrivilegesTest, RootBecomesAPlainUserOnAllThreads) {
 }
 
 TEST_F(PrivilegesTest, AmbientCapabilitiesAreGivenUpOnAllThreads) {
-  ChildProcess daemon = start(write("service: { user: nobody }\n"),
-kWithCapabilities);
+  ChildProcess daemon = start(write("service: { user: nobody }\n"), kWithCapabilities);
   ASSERT_TRUE(reads(daemon, "is ready")) << daemon.err();
   expect_nothing_left(daemon.pid());
   EXPECT_TRUE(sees_packets(daemon)) << daemon.err();
@@ -175,7 +177,8 @@ TEST_F(PrivilegesTest, SandboxCanBeTurnedOff) {
 }
 
 TEST_F(PrivilegesTest, UnprivilegedStartSaysWhatItNeeds) {
-  ChildProcess daemon = start(write("service: { user: nobody }\n"), "setpriv --reuid 65534 --regid 65534 --clear-groups --inh-caps -all --bounding-set -all");
+  ChildProcess daemon = start(write("service: { user: nobody }\n"),
+                              "setpriv --reuid 65534 --regid 65534 --clear-groups --inh-caps -all --bounding-set -all");
   EXPECT_EQ(daemon.wait(kStartTimeout), 1) << daemon.err();
   EXPECT_TRUE(has(daemon.err(), "no permission to capture: root or CAP_NET_RAW is needed")) << daemon.err();
   EXPECT_TRUE(has(daemon.err(), "port tap1: net_af_packet needs CAP_NET_RAW")) << daemon.err();

@@ -45,6 +45,7 @@ PLACES = [
     ("/usr/share/parallax/grafana/provider.yml", "root", 0o644),
     ("/usr/share/doc/parallax/README.md", "root", 0o644),
     ("/usr/share/doc/parallax/parallax.yaml", "root", 0o644),
+    ("/usr/share/doc/parallax/parallaxd-dpdk.conf", "root", 0o644),
     ("/usr/share/doc/parallax/copyright", "root", 0o644),
 ]
 

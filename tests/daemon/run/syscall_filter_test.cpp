@@ -99,7 +99,8 @@ TEST_F(SyscallFilter, LeavesWhatTheDaemonDoes) {
               const int handle = ::socket(AF_UNIX, SOCK_STREAM, 0);
               if (handle < 0) wrong += "sockets ";
               cpu_set_t cores;
-              if (::sched_getaffinity(0, sizeof cores, &cores) != 0 || ::sched_setaffinity(0, sizeof cores, &cores) != 0) wrong += "cores ";
+              if (::sched_getaffinity(0, sizeof cores, &cores) != 0 || ::sched_setaffinity(0, sizeof cores, &cores) != 0)
+                wrong += "cores ";
               if (::kill(::getpid(), 0) != 0) wrong += "kill ";
               if (::fork() != -1 || errno != EPERM) wrong += "processes can be made ";
               return wrong;
