@@ -158,7 +158,7 @@ std::vector<DeviceRecord> Engine::devices() const {
         const PointIndex enters = direction == Direction::toward_inside ? r.outer : r.inner;
         r.traffic[direction].entered = r.outer == r.inner ? 0 : entered(capture.at(enters), direction);
         r.traffic[direction].answered_by_device = known.answered[direction];
-        r.traffic[direction].lost = known.openings_dropped[direction];
+        r.traffic[direction].lost = known.first_dropped[direction];
         if (r.outer == r.inner) continue;
         r.traffic[direction].entered += known.icmp[direction].entered;
         r.traffic[direction].forwarded = known.icmp[direction].forwarded;

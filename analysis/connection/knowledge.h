@@ -73,7 +73,7 @@ class Knowledge {
     uint64_t renumbered = 0;                    // openings that bore another initial sequence number on either side
     uint64_t openings = 0;                      // of these connections: those whose SYN was seen on both sides
     PerDirection<uint64_t> answered{};          // SYNs that it answered itself, by the way they went
-    PerDirection<uint64_t> openings_dropped{};  // SYNs and first datagrams that never left it, by the way they went
+    PerDirection<uint64_t> first_dropped{};  // SYNs, first datagrams and first answers that never left it, by the way they went
     PerDirection<IcmpFates> icmp;
     PerDirection<UsualTransit> usual_transits;
     TransitLoads transit_loads;
@@ -103,9 +103,9 @@ class Knowledge {
         .answered[client_side <= server_side ? Direction::toward_inside : Direction::toward_outside] +=
         static_cast<uint64_t>(more_syns);
   }
-  void device_dropped_openings(PointIndex client_side, PointIndex server_side, int64_t more) {
-    device(client_side, server_side)
-        .openings_dropped[client_side <= server_side ? Direction::toward_inside : Direction::toward_outside] +=
+  void device_dropped_first(PointIndex client_side, PointIndex server_side, FindingDirection of, int64_t more) {
+    const bool is_inward = (client_side <= server_side) == (of == FindingDirection::client_to_server);
+    device(client_side, server_side).first_dropped[is_inward ? Direction::toward_inside : Direction::toward_outside] +=
         static_cast<uint64_t>(more);
   }
   void device_icmp(PointIndex a, PointIndex b, Direction direction, const IcmpFates& more) {

@@ -82,6 +82,7 @@ void answer_lost(const Connection& c, const LegState& answered, const DetectorVi
   const AbsenceProof proof = path.answer_absent(*answered.established, *next, view.options.device_timeout_ns);
   if (!proof.holds()) return;
   Observation o = lost(c, *answered.established, "answer of the server, ");
+  o.attempts = o.proved = 1;
   path.blame_device(o, *next, path.stop_of(answered), proof, "not seen within " + duration_of(view.options.device_timeout_ns));
   out.tell(std::move(o));
 }

@@ -477,8 +477,8 @@ void DetectorRunner::count_for_device(FindingKind kind, const Where& where, Find
   const auto signed_count = [sign](uint64_t count) { return sign * static_cast<int64_t>(count); };
   if (kind == FindingKind::reset_by_device) knowledge_.device_reset(where.first, where.second, signed_count(more.count));
   if (kind == FindingKind::answered_by_device) knowledge_.device_answered(where.first, where.second, signed_count(more.attempts));
-  if (is_of_lost_openings(kind, where, direction))
-    knowledge_.device_dropped_openings(where.first, where.second, signed_count(more.proved));
+  if (is_of_losses_beside_pairs(kind, where, direction))
+    knowledge_.device_dropped_first(where.first, where.second, direction, signed_count(more.proved));
 }
 
 // As configured, as its detector says, or as its row says.

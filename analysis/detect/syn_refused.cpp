@@ -4,6 +4,7 @@
 #include "analysis/detect/detectors.h"
 #include "analysis/detect/handshake.h"
 #include "analysis/detect/icmp_errors.h"
+#include "analysis/detect/standstills.h"
 #include "analysis/finding/evidence.h"
 #include "analysis/model/text.h"
 
@@ -14,9 +15,17 @@ namespace {
 bool is_accepted_later(const LegState& a) {
   return a.established && a.refusal && a.attempts.back().order_ns > a.refusal->order_ns;
 }
+// The server has refused what the device had accepted in its place (a SYN proxy); null: it has not. A RST that answers a SYN has no
+// number of its own (RFC 9293, 3.10.7.1), other than that of a server that accepts and then resets.
+const LegState* refused_behind_the_device(const Connection& c) {
+  const LegState &a = c.client_leg(), &far = c.server_leg();
+  const bool is_accepted = !is_proxied(c) && a.has_syn() && a.syn_ack && &far != &a && far.has_syn() && !far.syn_ack;
+  return is_accepted && far.refusal && far.refusal->seq == 0 && far.refusal->tcp_flags & tcp_flag::ack ? &far : nullptr;
+}
 // Of one that is established without a RST before, an ICMP error was told: it was not the last word.
 bool is_refuted(const Connection& c) {
   const LegState& a = c.client_leg();
+  if (refused_behind_the_device(c) != nullptr) return false;
   return c.told.contains(FindingKind::syn_refused) && a.has_syn() && a.established && (!a.refusal || is_accepted_later(a));
 }
 // A RST, or nothing but an ICMP error.
@@ -31,6 +40,7 @@ bool is_open_question(const Connection& c) {
   const LegState& a = c.client_leg();
   if (c.evicted || !a.has_syn() || c.told.contains(FindingKind::syn_refused) || c.told.contains(FindingKind::syn_unanswered))
     return false;
+  if (refused_behind_the_device(c) != nullptr) return true;
   if (a.established) return a.refusal && !a.refused && !is_accepted_later(a);
   return a.refused ? !a.reset : !a.refusal && refusal_of(a) != nullptr;
 }
@@ -39,6 +49,7 @@ int64_t due_ns(const Connection& c, const DetectorView& view) {
   if (is_refuted(c)) return c.client_leg().established->order_ns;
   if (!is_open_question(c)) return kTimeMax;
   const LegState& a = c.client_leg();
+  if (const LegState* far = refused_behind_the_device(c)) return far->refusal->order_ns + view.options.device_timeout_ns;
   const PacketFacts& last = a.established ? *a.established : a.refused ? *a.refused : *refusal_of(a);
   return last.order_ns + view.options.device_timeout_ns;
 }
@@ -124,6 +135,20 @@ void refused(const Connection& c, const DetectorView& view, Verdicts& out) {
   tell(std::move(o));
 }
 
+void told_behind_the_device(const Connection& c, const LegState& far, const DetectorView& view, Verdicts& out) {
+  const LegState& a = c.client_leg();
+  const PacketFacts& rst = *far.refusal;
+  Observation o = Handshake(c, view).observation(FindingKind::syn_refused);
+  o.attempts = o.proved = std::max<uint64_t>(1, far.refusal_count);
+  o.last_ns = rst.time_ns;
+  o.where = beyond(far.point);
+  o.origin = Origin::server;
+  o.evidence.push_back(present_at(rst, "RST of the server, an answer to the SYN, ttl " + std::to_string(rst.ttl)));
+  o.evidence.push_back(present_at(*a.syn_ack, "SYN-ACK to the client, which the server has not sent"));
+  o.remark = "The device had accepted in the server's place before it asked the server.";
+  out.tell(std::move(o));
+}
+
 void look(Connection& c, const DetectorView& view, Verdicts& out) {
   if (is_refuted(c)) {
     c.told.erase(FindingKind::syn_refused);
@@ -131,8 +156,12 @@ void look(Connection& c, const DetectorView& view, Verdicts& out) {
   }
   if (!is_open_question(c)) return;
   c.told.insert(FindingKind::syn_refused);
+  if (const LegState* far = refused_behind_the_device(c)) return told_behind_the_device(c, *far, view, out);
   refused(c, view, out);
 }
+
+// The RST with which the client hears of it is that of the server.
+FindingKinds explains(const Observation&) { return {FindingKind::reset_by_server}; }
 
 std::string sentence(const FindingGroup& group, const DetectorView& view) {
   const SentenceWords words(group, view.options.path);
@@ -158,6 +187,7 @@ const Detector syn_refused = {
     .kind = FindingKind::syn_refused,
     .severity = Severity::warning,
     .informs_others = true,
+    .explains = explains,
     .protocol = Protocol::tcp,
     .needs = sign::syn,
     .is_asked_again = true,
@@ -169,7 +199,8 @@ const Detector syn_refused = {
         .needs =
             "SYN and RST at the client's side. The server is named where the RST came in at the last point, the device where "
             "the SYN never reached the far side, or no RST came from there. The same of an ICMP error; one that comes in at the "
-            "last point from another address than the server's is a router's.",
+            "last point from another address than the server's is a router's. Behind a device that accepts in the server's "
+            "place, the server's RST at the last point.",
         .errs = "A host that is not watched, on the client's side of the device, may have sent the RST.",
         .next = {},
         .next_between =

@@ -32,6 +32,10 @@ bool is_of_lost_openings(FindingKind kind, const Where& where, FindingDirection 
   return std::find(kKinds.begin(), kKinds.end(), kind) != kKinds.end() && where.kind == Where::Kind::between &&
          direction == FindingDirection::client_to_server;
 }
+bool is_of_losses_beside_pairs(FindingKind kind, const Where& where, FindingDirection direction) {
+  return is_of_lost_openings(kind, where, direction) ||
+         (kind == FindingKind::datagram_dropped_by_device && where.kind == Where::Kind::between && where.first != where.second);
+}
 
 std::string FindingGroup::attempts_text(std::string_view noun) const {
   if (proved == 0 || proved == attempts) return plural(attempts, noun);

@@ -74,6 +74,8 @@ struct FindingGroup {
 // Whether it tells of SYNs or first datagrams that never left the device between two points: of packets that no pair has
 // followed, as their leg has no partner.
 bool is_of_lost_openings(FindingKind kind, const Where& where, FindingDirection direction);
+// The same, or of first answers, of which a pair cannot know that answers come that way.
+bool is_of_losses_beside_pairs(FindingKind kind, const Where& where, FindingDirection direction);
 
 // The words that sentences share.
 struct SentenceWords {
