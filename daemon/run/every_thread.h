@@ -10,6 +10,13 @@
 
 namespace parallax {
 
+// ThreadSanitizer has a thread of its own that takes no signal: its builds cannot.
+#if defined(__SANITIZE_THREAD__)
+inline constexpr bool kEveryThreadAnswers = false;
+#else
+inline constexpr bool kEveryThreadAnswers = true;
+#endif
+
 // Runs `work` on all threads, also on those that are made meanwhile, one after another. It is called by a signal handler: system
 // calls only. Empty, or which thread did not answer.
 std::string on_every_thread(void (*work)());

@@ -142,12 +142,13 @@ std::string give_empty_directory(const std::string& path, const ServiceUser& use
 }
 
 std::string drop_privileges(const std::optional<ServiceUser>& user, bool sandbox) {
+  sandbox = sandbox && kEveryThreadAnswers;
   kept_capabilities = (user ? user->uid : ::geteuid()) == 0 ? kKeptByRoot : 0;
   if (sandbox) {  // while this may still be done
     if (const std::string failure = on_every_thread(narrow_bounding_set); !failure.empty()) return "privileges: " + failure;
   }
   if (user) {
-    if (const std::string failure = become(*user); !failure.empty()) return failure;
+    if (std::string failure = become(*user); !failure.empty()) return failure;
   }
   // Cleared by a change of user; without it a crash leaves nothing to look at.
   ::prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);

@@ -42,7 +42,7 @@ std::string give_empty_directory(const std::string& path, const ServiceUser& use
 
 // For good: becomes `user`, and with `sandbox` keeps no capability (who stays root keeps that of writing to everybody's files,
 // since its spool may be in anybody's directory), cannot get any by running a program, and gives up the system calls of
-// syscall_filter.h. Empty, or why it failed.
+// syscall_filter.h; but a build with ThreadSanitizer only becomes the user. Empty, or why it failed.
 std::string drop_privileges(const std::optional<ServiceUser>& user, bool sandbox);
 
 // What is in force, for people, as the kernel has it of all threads: "user parallax (998), no capabilities, ..., on all 17

@@ -9,6 +9,7 @@
 #include <map>
 #include <thread>
 
+#include "daemon/run/every_thread.h"
 #include "daemon/run/syscall_filter.h"
 #include "tests/support/command.h"
 #include "tests/support/daemon_fixture.h"
@@ -34,6 +35,7 @@ constexpr const char* kNone = "0000000000000000";
 class PrivilegesTest : public test::DaemonTest {
  protected:
   void SetUp() override {
+    if (!kEveryThreadAnswers) GTEST_SKIP() << "builds with ThreadSanitizer have no sandbox";
     if (::geteuid() != 0) GTEST_SKIP() << "has privileges to drop: run as root";
     for (const char* const command : {"unshare", "nsenter", "setpriv", "prlimit", "ip"}) {
       if (!have_command(command)) GTEST_SKIP() << "needs " << command;
