@@ -81,7 +81,7 @@ v1::Config default_config() {
   config.mutable_api()->mutable_limits()->set_slices(4);
   config.mutable_metrics()->set_address("127.0.0.1:9464");
   config.mutable_eal()->set_memory_mib(512);
-  config.mutable_service();
+  config.mutable_service()->set_sandbox(true);
   config.mutable_detectors();
   set_thresholds(*config.mutable_thresholds());
   return config;

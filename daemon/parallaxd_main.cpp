@@ -62,11 +62,8 @@ MachineProblem::Weight tell_misfits(const LoadedConfig& loaded) {
 
 int run(const std::string& config_path, const v1::Config& config) {
   std::string error;
-  std::optional<ServiceUser> user;
-  if (!config.service().user().empty()) {
-    user = find_service_user(config.service().user(), error);
-    if (!user) return fail(kExitFailed, error);
-  }
+  const std::optional<ServiceUser> user = find_service_user(config.service().user(), error);
+  if (!error.empty()) return fail(kExitFailed, error);
   const std::unique_ptr<Pipeline> pipeline = Pipeline::open(config, user, error);
   if (pipeline == nullptr) return fail(kExitFailed, error);
   std::unique_ptr<SensorServer> api;
@@ -79,10 +76,10 @@ int run(const std::string& config_path, const v1::Config& config) {
     metrics = MetricsServer::start(pipeline->state(), config.metrics().address(), error);
     if (metrics == nullptr) return fail(kExitFailed, error);
   }
-  if (user) {
-    if (error = become(*user); !error.empty()) return fail(kExitFailed, error);
-    log_info("running as {}", user->name);
-  }
+  if (error = drop_privileges(user, config.service().sandbox()); !error.empty()) return fail(kExitFailed, error);
+  if (::geteuid() == 0 && config.service().user().empty())
+    log_warning("running as root: service.user names whom to become once the ports are open");
+  log_notice("privileges: {}", privileges_in_force());
 
   std::unique_ptr<PinMaker> pins;
   if (pipeline->pinned() != nullptr)

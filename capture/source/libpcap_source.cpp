@@ -1,7 +1,11 @@
 #include "capture/source/libpcap_source.h"
 
+#include <arpa/inet.h>
+#include <net/ethernet.h>
 #include <net/if.h>
+#include <netpacket/packet.h>
 #include <pcap/pcap.h>
+#include <sys/socket.h>
 
 #include <algorithm>
 #include <cstring>
@@ -47,6 +51,13 @@ std::string activation_error(pcap_t* pcap, const std::string& interface, int cod
   }
 }
 
+// Of the interface that the socket is bound to.
+unsigned short hardware_of(int socket) {
+  sockaddr_ll bound{};
+  socklen_t length = sizeof(bound);
+  return getsockname(socket, reinterpret_cast<sockaddr*>(&bound), &length) == 0 ? bound.sll_hatype : 0;
+}
+
 }  // namespace
 
 struct LibpcapSource::Capture {
@@ -79,7 +90,8 @@ struct LibpcapSource::Capture {
   uint64_t lost_by_socket = 0, lost_by_interface = 0;  // not yet told
   int64_t loss_from_ns = 0, loss_to_ns = 0;
 
-  unsigned interface_index = 0;  // as it was opened
+  unsigned interface_index = 0;  // as it was opened or bound again
+  unsigned short hardware = 0;   // ARPHRD_*: what the link type goes by
   bool failed = false;           // libpcap gave up; tried again at retry_ns
   int64_t retry_ns = 0, retry_interval_ns = kRetryMinNs;
   bool link_up = true;
@@ -93,6 +105,7 @@ struct LibpcapSource::Capture {
   std::string activate();
   void dispatch(int64_t begun_ns);
   bool ready_again(int64_t begun_ns);
+  bool rebind(unsigned index);
   void reopen();
   void look_at_link(int64_t begun_ns);
   void read_statistics(int64_t begun_ns);
@@ -117,6 +130,7 @@ std::string LibpcapSource::Capture::activate() {
   options.snaplen = pcap_snapshot(pcap);
   pcap_stats(pcap, &former);
   interface_index = link.interface_index();
+  hardware = hardware_of(pcap_fileno(pcap));
   return {};
 }
 
@@ -182,10 +196,27 @@ bool LibpcapSource::Capture::ready_again(int64_t begun_ns) {
   retry_ns = begun_ns + retry_interval_ns;
   const unsigned index = link.interface_index();
   if (index == 0 || link.look(begun_ns) == LinkWatch::Link::down) return false;
-  if (pcap == nullptr || index != interface_index) reopen();
+  if (pcap == nullptr || (index != interface_index && !rebind(index))) reopen();
   failed = pcap == nullptr;
   if (!failed) warning.clear();
   return !failed;
+}
+
+// The socket itself may be bound to the new interface by anyone: only to open another needs CAP_NET_RAW, which the daemon has
+// given up.
+bool LibpcapSource::Capture::rebind(unsigned index) {
+  const int descriptor = pcap_fileno(pcap);
+  sockaddr_ll to{};
+  to.sll_family = AF_PACKET;
+  to.sll_protocol = htons(ETH_P_ALL);
+  to.sll_ifindex = static_cast<int>(index);
+  packet_mreq promiscuous{to.sll_ifindex, PACKET_MR_PROMISC, 0, {}};
+  if (bind(descriptor, reinterpret_cast<const sockaddr*>(&to), sizeof(to)) != 0 || hardware_of(descriptor) != hardware ||
+      setsockopt(descriptor, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &promiscuous, sizeof(promiscuous)) != 0) {
+    return false;
+  }
+  interface_index = index;
+  return true;
 }
 
 void LibpcapSource::Capture::reopen() {

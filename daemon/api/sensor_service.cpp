@@ -421,7 +421,9 @@ std::unique_ptr<SensorServer> SensorServer::start(const SensorState& state, cons
     std::string path = config.address().substr(unix_prefix.size());
     if (path.starts_with("//")) path.erase(0, 2);  // unix:///run/... is gRPC's other way to write it
     if (!impl->listener.open(path, error)) return nullptr;
-    if (owner && ::chown(path.c_str(), owner->uid, owner->gid) != 0) {
+    // Under systemd it is that user already, and may not call chown().
+    const bool is_other = owner && owner->uid != ::geteuid();
+    if (is_other && ::chown(path.c_str(), owner->uid, owner->gid) != 0) {
       error = fmt::format("api.address {}: cannot give it to {}: {}", path, owner->name, std::strerror(errno));
       return nullptr;
     }

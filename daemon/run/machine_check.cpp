@@ -19,6 +19,7 @@
 #include "capture/source/open_source.h"
 #include "capture/spool/spool_location.h"
 #include "config/quantity.h"
+#include "daemon/run/dpdk_access.h"
 #include "daemon/run/tls_check.h"
 #include "daemon/run/unix_groups.h"
 
@@ -83,13 +84,27 @@ class MachineCheck {
         case SourceKind::dpdk: {
           ++dpdk_ports_;
           const std::string address = std::count(device.begin(), device.end(), ':') == 1 ? "0000:" + device : device;
-          std::error_code error;
-          if (is_pci_address(device) && !std::filesystem::exists("/sys/bus/pci/devices/" + address, error))
-            unfit(field, fmt::format("port {}: there is no PCI device {} (lspci -D lists them)", name, address));
+          if (is_pci_address(device)) {
+            pci_device(field, name, address);
+          } else {
+            dpdk_device(field, name, virtual_device_access(device));
+          }
           break;
         }
       }
     }
+  }
+
+  void pci_device(const std::string& field, const std::string& name, const std::string& address) {
+    std::error_code error;
+    if (!std::filesystem::exists("/sys/bus/pci/devices/" + address, error))
+      return unfit(field, fmt::format("port {}: there is no PCI device {} (lspci -D lists them)", name, address));
+    dpdk_device(field, fmt::format("{}: {}", name, address), dpdk_access(address));
+  }
+
+  void dpdk_device(const std::string& field, const std::string& port, const DpdkAccess& access) {
+    if (access.problem.empty()) return;
+    add(access.is_fatal ? Weight::unfit : Weight::warning, field, fmt::format("port {}: {}", port, access.problem));
   }
 
   static std::string interfaces() {

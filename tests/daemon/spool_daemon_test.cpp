@@ -185,7 +185,7 @@ TEST(SpoolPackaging, TheUnitMakesTheDirectoryOfTheShippedConfiguration) {
   const size_t at = config.find(key) + key.size();
   const std::string directory = config.substr(at, config.find('\n', at) - at);
   ASSERT_TRUE(directory.starts_with("/var/")) << directory;
-  EXPECT_TRUE(has(unit, "ExecStartPre=+/usr/bin/mkdir -p -m 0750 " + directory + "\n")) << unit;
+  EXPECT_TRUE(has(unit, "ExecStartPre=+/usr/bin/install -d -o parallax -g parallax -m 0750 " + directory + "\n")) << unit;
   EXPECT_TRUE(has(unit, "ReadWritePaths=-" + directory + "\n")) << unit;
   EXPECT_TRUE(has(read("/systemd/tmpfiles.conf"), "d " + directory + " 0750 parallax parallax -\n"));
   EXPECT_TRUE(has(read("/config/starting.yaml"), "#   directory: " + directory + "\n"));

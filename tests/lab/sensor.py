@@ -72,6 +72,7 @@ class Sensor:
             'metrics: { address: "%s" }' % self.metrics,
             "eal: { huge_pages: false, memory_mib: 256 }",  # so that any machine will do
             "limits: { mbufs: 8191 }",
+            "service: { user: root }",  # the folder is the lab's
         ]
         return "\n".join(lines) + "\n"
 

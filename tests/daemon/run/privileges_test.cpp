@@ -1,7 +1,8 @@
-// Which directory the daemon gives to the user that it becomes.
+// Whom the daemon becomes, and which directory it gives to that user. What it may do then: privileges_daemon_test.cpp.
 #include "daemon/run/privileges.h"
 
 #include <gtest/gtest.h>
+#include <pwd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -31,6 +32,17 @@ TEST(Privileges, AnEmptyDirectoryOfRootIsGivenToTheServicesUserAndNoOther) {
   EXPECT_EQ(owner_of(empty), user.uid);
   EXPECT_EQ(give_empty_directory(empty, other), "");
   EXPECT_EQ(owner_of(empty), user.uid) << "it is somebody's";
+}
+
+TEST(Privileges, UserIsTheNamedOneOrTheDefaultOneOrNobodyElse) {
+  std::string error = "before";
+  EXPECT_FALSE(find_service_user("nobody-of-that-name", error).has_value());
+  EXPECT_EQ(error, "service.user: there is no user \"nobody-of-that-name\" on this system");
+  const bool is_root = ::geteuid() == 0, has_default = ::getpwnam(kDefaultUser) != nullptr;
+  EXPECT_EQ(find_service_user("", error).has_value(), is_root && has_default);
+  EXPECT_EQ(error, "") << "who starts it is whom it stays";
+  EXPECT_EQ(find_service_user("root", error).has_value(), is_root);
+  EXPECT_EQ(error.empty(), is_root) << error;
 }
 
 }  // namespace
