@@ -70,8 +70,7 @@ SpoolLegFilter make_leg_filter(const absl::flat_hash_set<uint64_t>& keys) {
 }
 
 bool may_hold(std::span<const uint64_t> filter, uint64_t key) {
-  return !filter.empty() &&
-         all_bits(key, filter.size(), [&](uint64_t word, uint64_t bit) { return (filter[word] & bit) != 0; });
+  return !filter.empty() && all_bits(key, filter.size(), [&](uint64_t word, uint64_t bit) { return (filter[word] & bit) != 0; });
 }
 
 void SpoolLegIndex::add(std::span<const uint64_t> keys, bool begins) {
@@ -88,15 +87,14 @@ void SpoolLegIndex::add(std::span<const uint64_t> keys, bool begins) {
   }
 }
 
-// The content of a block: the CRC-32 of what follows, padded to eight bytes; for each chunk its offset, the number of words of its
-// filter, and these.
+// The content of a block: the CRC-32 of what follows, padded to eight bytes; for each chunk its offset, the number of words of
+// its filter, and these.
 void append_spool_legs(PcapngBuffer& out, std::span<const uint64_t> offsets, const SpoolLegIndex& legs) {
   std::vector<uint64_t> words{0};
   const auto end_block = [&] {
     if (words.size() == 1) return;
     words[0] = crc32_z(0, reinterpret_cast<const Bytef*>(words.data() + 1), (words.size() - 1) * sizeof(uint64_t));
-    append_own(out, pcapng::kSpoolLegsMagic,
-               {reinterpret_cast<const uint8_t*>(words.data()), words.size() * sizeof(uint64_t)});
+    append_own(out, pcapng::kSpoolLegsMagic, {reinterpret_cast<const uint8_t*>(words.data()), words.size() * sizeof(uint64_t)});
     words.resize(1);
   };
   const auto add = [&](uint64_t offset, const SpoolLegFilter& filter) {

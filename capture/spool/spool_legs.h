@@ -2,8 +2,8 @@
 // other.
 //
 // A filter for each chunk (a Bloom filter: two bytes for each leg in it). It never denies a leg that is there; of 1,700 chunks
-// without it about one is read in vain. They stand in blocks of their own at the end of a finished file, before its index, and are
-// read for each slice; in memory are those of the file being written. A file without them is read whole.
+// without it about one is read in vain. They stand in blocks of their own at the end of a finished file, before its index, and
+// are read for each slice; in memory are those of the file being written. A file without them is read whole.
 //
 // A key is made of protocol and ends, both directions alike, with constants: it outlives the process. Whoever makes legs whose
 // keys are equal has chunks read in vain, and no more.
@@ -35,7 +35,8 @@ inline FrameView frame_of(const EnhancedPacketView& packet, LinkType link_type) 
 // Of a leg, by what the sightings of its packets say, fragments included once they are attributed.
 uint64_t spool_leg_key(const Sighting& sighting);
 inline constexpr uint64_t kNoLeg = 0;
-inline constexpr uint64_t kAnyLeg = 0x452821e638d01377;  // of a fragment whose first one is not known; its bits are spread as a key's are
+inline constexpr uint64_t kAnyLeg =
+    0x452821e638d01377;  // of a fragment whose first one is not known; its bits are spread as a key's are
 
 // The keys of packets in the order of their writing. Belongs to one thread.
 class SpoolLegKeys {

@@ -2,8 +2,8 @@
 // against the names of a client's certificate. Pure after it was made; any thread.
 //
 // On a unix socket root and the daemon's own user may do everything, since they may read the spool and the socket is theirs.
-// Without api.roles so may whoever may open the socket, and every certificate of the authority that the configuration names, which
-// the log says at start.
+// Without api.roles so may whoever may open the socket, and every certificate of the authority that the configuration names,
+// which the log says at start.
 #pragma once
 
 #include <sys/types.h>

@@ -442,8 +442,7 @@ std::unique_ptr<SensorServer> SensorServer::start(const SensorState& state, cons
     }
     builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);  // a second daemon is to be refused
     if (config.roles().empty())
-      log_notice("api: without api.roles whoever has a certificate of {} may pull packets",
-                 config.tls_client_ca());
+      log_notice("api: without api.roles whoever has a certificate of {} may pull packets", config.tls_client_ca());
     builder.AddListeningPort(config.address(), grpc::SslServerCredentials(tls), &impl->tcp_port);
   }
   impl->server = builder.BuildAndStart();

@@ -1,10 +1,11 @@
 // A slice of few legs reads the chunks that hold them, and loses no packet by that.
+#include "capture/spool/spool_legs.h"
+
 #include <gtest/gtest.h>
 
 #include <fstream>
 #include <functional>
 
-#include "capture/spool/spool_legs.h"
 #include "tests/support/packet_builder.h"
 #include "tests/support/spool_fixture.h"
 
