@@ -13,7 +13,6 @@
 #include "capture/spool/spool_lane.h"
 #include "capture/spool/spool_legs.h"
 #include "capture/spool/spool_reader.h"
-#include "tests/support/command.h"
 #include "tests/support/packet_builder.h"
 
 namespace parallax {
@@ -92,12 +91,35 @@ void fill(Spool& spool, uint64_t bytes) {
   }
 }
 
+// What the writer's thread pays for the filters: a packet of one of 1,000 connections.
+void BM_SpoolLegs(benchmark::State& state) {
+  std::vector<std::vector<uint8_t>> frames;
+  for (uint32_t leg = 0; leg < kAtOnce; ++leg) frames.push_back(segment_of(leg));
+  constexpr uint32_t kCaptured = 112, kPacketsOfChunk = 1700;
+  SpoolLegKeys keys;
+  SpoolLegIndex index;
+  std::vector<uint64_t> of_chunk;
+  size_t number = 0;
+  for (auto _ : state) {
+    const auto& frame = frames[number++ % frames.size()];
+    of_chunk.push_back(keys.of({frame.data(), kCaptured, static_cast<uint32_t>(frame.size()), LinkType::ethernet}, 1));
+    if (of_chunk.size() < kPacketsOfChunk) continue;
+    index.add(of_chunk, true);
+    of_chunk.clear();
+  }
+  state.SetItemsProcessed(state.iterations());
+}
+BENCHMARK(BM_SpoolLegs);
+
 // All packets of one connection out of a spool of range(0) MiB. `first_ms`: until the first one is there; `read`: the share of
 // the spool's chunks that were read; `written`: packets a second of the writer's thread and the disk.
 void BM_SpoolOneConnection(benchmark::State& state) {
   const auto bytes = static_cast<uint64_t>(bench::tiny ? 16 : state.range(0)) << 20;
-  const TemporaryDirectory directory;
-  const auto spool = spool_of(directory.path(), bytes);
+  std::string directory = std::filesystem::temp_directory_path() / "parallax-spool-XXXXXX";
+  if (mkdtemp(directory.data()) == nullptr) return state.SkipWithError("no directory");
+  const std::unique_ptr<std::string, void (*)(std::string*)> removed(
+      &directory, [](std::string* path) { std::filesystem::remove_all(*path); });
+  const auto spool = spool_of(directory, bytes);
   if (spool == nullptr || !spool->start().empty()) return state.SkipWithError("no spool");
   const auto begun = std::chrono::steady_clock::now();
   fill(*spool, bytes);
