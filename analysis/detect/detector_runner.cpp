@@ -494,7 +494,10 @@ void DetectorRunner::note_explained(const Observation& cause) {
   Connection* connection = store_.find(cause.connection_id);
   if (detector->explains == nullptr || connection == nullptr) return;
   const FindingKinds explained = detector->explains(cause);
+  bool is_any_told = false;  // seldom; and of a finding of very many connections to look what to take back costs
+  explained.for_each([&](FindingKind kind) { is_any_told |= connection->told.contains(kind); });
   connection->explained |= explained;
+  if (!is_any_told) return;
   const FindingKinds told = connection->told;
   withdraw(*connection, [&](FindingKind kind, const Where&) { return explained.contains(kind); });
   connection->told = told;

@@ -135,6 +135,8 @@ void refused(const Connection& c, const DetectorView& view, Verdicts& out) {
   tell(std::move(o));
 }
 
+constexpr std::string_view kBehindTheDevice = "The device had accepted in the server's place before it asked the server.";
+
 void told_behind_the_device(const Connection& c, const LegState& far, const DetectorView& view, Verdicts& out) {
   const LegState& a = c.client_leg();
   const PacketFacts& rst = *far.refusal;
@@ -145,7 +147,7 @@ void told_behind_the_device(const Connection& c, const LegState& far, const Dete
   o.origin = Origin::server;
   o.evidence.push_back(present_at(rst, "RST of the server, an answer to the SYN, ttl " + std::to_string(rst.ttl)));
   o.evidence.push_back(present_at(*a.syn_ack, "SYN-ACK to the client, which the server has not sent"));
-  o.remark = "The device had accepted in the server's place before it asked the server.";
+  o.remark = kBehindTheDevice;
   out.tell(std::move(o));
 }
 
@@ -160,8 +162,10 @@ void look(Connection& c, const DetectorView& view, Verdicts& out) {
   refused(c, view, out);
 }
 
-// The RST with which the client hears of it is that of the server.
-FindingKinds explains(const Observation&) { return {FindingKind::reset_by_server}; }
+// Behind such a device the client hears of it with a RST of a connection that it takes for established.
+FindingKinds explains(const Observation& o) {
+  return o.remark == kBehindTheDevice ? FindingKinds{FindingKind::reset_by_server} : FindingKinds{};
+}
 
 std::string sentence(const FindingGroup& group, const DetectorView& view) {
   const SentenceWords words(group, view.options.path);

@@ -450,9 +450,9 @@ TEST_F(SliceTest, AReceiverThatGoesAwayIsNoticedInEachPartOfTheWork) {
   SliceRequest one_leg;
   one_leg.legs = {leg(0, 40'001), leg(1, 40'001)};
   const int of_one_leg = questions(one_leg, 1'000'000), of_all = questions({}, 1'000'000);
-  EXPECT_GE(of_one_leg, 2 * 40'000 / 1024) << "both passes read over what was not asked for";
+  EXPECT_GE(of_one_leg, 2);  // what was not asked for is passed over unread
   EXPECT_GE(of_all, 2 * 40'000 / 1024 + 4);
-  for (const int until : {0, 1, 10, of_one_leg / 2, of_one_leg - 2}) EXPECT_EQ(questions(one_leg, until), until + 1);
+  for (const int until : {0, 1, of_one_leg / 2, of_one_leg - 2}) EXPECT_EQ(questions(one_leg, until), until + 1);
   for (const int until : {0, 20, 38, 39, 40, 41, 42, 43, of_all / 2, of_all - 2}) EXPECT_EQ(questions({}, until), until + 1);
 }
 
