@@ -140,13 +140,17 @@ constexpr std::string_view kBehindTheDevice = "The device had accepted in the se
 void told_behind_the_device(const Connection& c, const LegState& far, const DetectorView& view, Verdicts& out) {
   const LegState& a = c.client_leg();
   const PacketFacts& rst = *far.refusal;
-  Observation o = Handshake(c, view).observation(FindingKind::syn_refused);
+  const Handshake handshake(c, view);
+  const AbsenceProof no_answer = handshake.answer_absent_before(*a.syn_ack, handshake.stop_of(far));
+  if (!no_answer.holds()) return;  // the sensor may have missed the server's SYN-ACK: then it is a reset, told as such
+  Observation o = handshake.observation(FindingKind::syn_refused);
   o.attempts = o.proved = std::max<uint64_t>(1, far.refusal_count);
   o.last_ns = rst.time_ns;
   o.where = beyond(far.point);
   o.origin = Origin::server;
   o.evidence.push_back(present_at(rst, "RST of the server, an answer to the SYN, ttl " + std::to_string(rst.ttl)));
-  o.evidence.push_back(present_at(*a.syn_ack, "SYN-ACK to the client, which the server has not sent"));
+  o.evidence.push_back(present_at(*a.syn_ack, "SYN-ACK to the client"));
+  o.evidence.push_back(no_answer.evidence(a.syn_ack->time_ns, "no SYN-ACK of the server"));
   o.remark = kBehindTheDevice;
   out.tell(std::move(o));
 }
