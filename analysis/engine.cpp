@@ -142,6 +142,11 @@ std::vector<FindingChange> Engine::finding_changes(FindingWatch& watch, size_t l
   return changes;
 }
 
+Engine::NextIds Engine::next_ids() const {
+  const StageMutex::Question lock(impl_->mutex);
+  return {impl_->correlator.findings().next_id(), impl_->correlator.store().next_id()};
+}
+
 std::vector<DeviceRecord> Engine::devices() const {
   std::vector<DeviceRecord> records;
   decltype(Tallies::packets_cleared) packets_cleared, segments_cleared;
@@ -183,6 +188,7 @@ std::vector<DeviceRecord> Engine::devices() const {
         traffic.forwarded += valid(crossing.forwarded, crossing.taken_back.forwarded);
         traffic.lost += valid(crossing.lost, crossing.taken_back.lost);
         traffic.superseded += valid(crossing.superseded, crossing.taken_back.superseded);
+        traffic.answered_by_device += crossing.answered.get();
         if (is_hairpin(device))  // what else came to the point may not have been for it
           for (const Counter& undecided : crossing.undecided) traffic.entered += undecided.get();
       }

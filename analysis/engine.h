@@ -52,6 +52,12 @@ class Engine {
   // it says no there are none.
   std::vector<PacketRecord> packets(const std::function<bool()>& go_on = [] { return true; }) const;
 
+  // The ids that the next finding and the next connection are given.
+  struct NextIds {
+    uint64_t finding, connection;
+  };
+  NextIds next_ids() const;
+
   // For metrics: sums over the workers' counter blocks, without stopping them.
   EngineCounters counters() const;
 

@@ -10,6 +10,7 @@ void register_pipeline();
 void register_micro();
 void register_tcp();
 void register_files();
+void register_flood();
 }  // namespace parallax::bench
 
 // `--tiny`: as small and short as it can be. Everything else is Google Benchmark's.
@@ -29,6 +30,7 @@ int main(int count, char** arguments) {
   parallax::bench::register_pipeline();
   parallax::bench::register_tcp();
   parallax::bench::register_files();
+  parallax::bench::register_flood();
   benchmark::Initialize(&kept_count, kept.data());
   if (benchmark::ReportUnrecognizedArguments(kept_count, kept.data())) return 2;
   benchmark::RunSpecifiedBenchmarks();

@@ -17,6 +17,7 @@ namespace {
 constexpr int kPathMax = 8;                    // kPointsMax of capture/core/sighting.h
 constexpr size_t kNameMax = 63;                // also a metric label and an interface name in pcapng
 constexpr double kSpoolAgeMin = 60;            // files are finished sixteen times in it
+constexpr int kSnapRulesMax = 64;              // each is asked of each packet
 constexpr int kPinRulesMax = 256;              // each is asked of each finding
 constexpr int kRolesMax = 256;                 // each is held against each caller
 constexpr uint64_t kSliceBoundMin = 64 << 10;  // one chunk of a slice
@@ -169,9 +170,12 @@ class Checks {
         problem("spool.size", "spool.size: there is no spool without spool.directory; add it or leave both out");
       if (!spool.pinned().rules().empty())
         problem("spool.pinned.rules", "spool.pinned.rules: there is no spool without spool.directory, and nothing to pin");
+      if (!spool.snap_rules().empty())
+        problem("spool.snap_rules", "spool.snap_rules: there is no spool without spool.directory, and nothing to cut");
       return;
     }
     pinned();
+    snap_rules();
     if (spool.max_age_seconds() > 0 && spool.max_age_seconds() < kSpoolAgeMin) {
       problem("spool.max_age_seconds", "spool.max_age_seconds: " + print_seconds(spool.max_age_seconds()) +
                                            " is too short; at least " + print_seconds(kSpoolAgeMin) + ", or 0 for any age");
@@ -181,6 +185,28 @@ class Checks {
     } else if (spool.size() / 2 < spool.file_size()) {
       problem("spool.size", "spool.size: " + print_bytes(spool.size()) + " is less than two files of spool.file_size (" +
                                 print_bytes(spool.file_size()) + "); give it more, or smaller files");
+    }
+  }
+
+  void snap_rules() {
+    const v1::SpoolConfig& spool = config_.spool();
+    if (spool.snap_rules_size() > kSnapRulesMax) {
+      problem("spool.snap_rules", "spool.snap_rules: " + std::to_string(spool.snap_rules_size()) + " rules; at most " +
+                                      std::to_string(kSnapRulesMax));
+    }
+    for (int i = 0; i < spool.snap_rules_size(); ++i) {
+      const v1::SnapRuleConfig& rule = spool.snap_rules(i);
+      const std::string field = "spool.snap_rules[" + std::to_string(i) + ']';
+      if (rule.snaplen() > spool.snaplen()) {
+        problem(field + ".snaplen", field + ".snaplen: " + std::to_string(rule.snaplen()) + " is more than spool.snaplen (" +
+                                        std::to_string(spool.snaplen()) +
+                                        "), beyond which nothing is kept of any packet; raise that, or lower this");
+      }
+      if (rule.filter().empty() && i + 1 < spool.snap_rules_size()) {
+        problem(field, field +
+                           " has no filter and so holds for every packet: the rules after it are never reached; give it one, or "
+                           "put it last");
+      }
     }
   }
 

@@ -59,6 +59,11 @@ v1::Config default_config() {
   config.mutable_spool()->set_snaplen(256);
   config.mutable_spool()->mutable_pinned()->set_size(1 << 30);
 
+  // Without a directory there is no history.
+  config.mutable_history()->set_findings(100'000);
+  config.mutable_history()->set_max_age_seconds(90 * 86'400);
+  config.mutable_history()->set_size(256 << 20);
+
   config.mutable_filter();
   config.mutable_identity();
 

@@ -1,6 +1,7 @@
 #include "config/loader.h"
 
 #include <google/protobuf/descriptor.h>
+#include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/yaml.h>
 
 #include <algorithm>
@@ -326,8 +327,31 @@ std::string syntax_hint(const std::string& yaml, int line) {
   return yaml.substr(begin, text - begin).find('\t') == std::string::npos ? "" : " (a tab cannot indent; use spaces)";
 }
 
-// Where a whole document is nothing, yaml-cpp gives it no position.
-bool is_blank(const std::vector<YAML::Node>& documents) { return documents.empty() || documents[0].IsNull(); }
+// Where the documents of a text begin, at most two of them. YAML::LoadAll() finds documents for ever in some texts that are none
+// (", a: b"), until the memory is full.
+class DocumentStarts : public YAML::EventHandler {
+ public:
+  explicit DocumentStarts(const std::string& yaml) {
+    std::istringstream in(yaml);
+    YAML::Parser parser(in);
+    while (marks_.size() < 2 && parser.HandleNextDocument(*this)) {
+    }
+  }
+  const std::vector<YAML::Mark>& marks() const { return marks_; }
+
+  void OnDocumentStart(const YAML::Mark& mark) override { marks_.push_back(mark); }
+  void OnDocumentEnd() override {}
+  void OnNull(const YAML::Mark&, YAML::anchor_t) override {}
+  void OnAlias(const YAML::Mark&, YAML::anchor_t) override {}
+  void OnScalar(const YAML::Mark&, const std::string&, YAML::anchor_t, const std::string&) override {}
+  void OnSequenceStart(const YAML::Mark&, const std::string&, YAML::anchor_t, YAML::EmitterStyle::value) override {}
+  void OnSequenceEnd() override {}
+  void OnMapStart(const YAML::Mark&, const std::string&, YAML::anchor_t, YAML::EmitterStyle::value) override {}
+  void OnMapEnd() override {}
+
+ private:
+  std::vector<YAML::Mark> marks_;
+};
 
 }  // namespace
 
@@ -354,9 +378,11 @@ LoadedConfig load_config_text(const std::string& yaml, const std::string& file_n
   loaded.config = default_config();
   Mapper mapper(file_name);
   try {
-    const std::vector<YAML::Node> documents = YAML::LoadAll(yaml);
-    if (documents.size() > 1) mapper.error(documents[1].Mark(), "a second YAML document begins here; the configuration is one");
-    if (!is_blank(documents)) mapper.map_document(documents[0], loaded.config);
+    const DocumentStarts documents(yaml);
+    if (documents.marks().size() > 1)
+      mapper.error(documents.marks()[1], "a second YAML document begins here; the configuration is one");
+    // Where a whole document is nothing, yaml-cpp gives it no position.
+    if (const YAML::Node document = YAML::Load(yaml); !document.IsNull()) mapper.map_document(document, loaded.config);
   } catch (const YAML::Exception& exception) {
     const bool has_position = exception.mark.line >= 0;
     loaded.errors.push_back({file_name, has_position ? exception.mark.line + 1 : 0, has_position ? exception.mark.column + 1 : 0,

@@ -13,6 +13,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "config/loader.h"
 #include "config/printer.h"
@@ -84,7 +85,9 @@ int run(const std::string& config_path, const v1::Config& config) {
   std::unique_ptr<PinMaker> pins;
   if (pipeline->pinned() != nullptr)
     pins = std::make_unique<PinMaker>(pipeline->state(), *pipeline->pinned(), pin_rules(config.spool().pinned()));
-  Reload reload(config_path, config, *pipeline);
+  PrepareAccess prepare_access;
+  if (api != nullptr) prepare_access = [&api](const v1::ApiConfig& next) { return api->prepare(next); };
+  Reload reload(config_path, config, *pipeline, std::move(prepare_access));
   ControlLoop control(*pipeline, [&reload] { reload.now(); });  // before the threads: from here on a signal is a clean stop
   if (error = pipeline->start(); !error.empty()) return fail(kExitFailed, error);
   if (pins != nullptr) pins->start();

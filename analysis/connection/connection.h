@@ -12,6 +12,7 @@
 #include "analysis/event/events.h"
 #include "analysis/model/finding_kinds.h"
 #include "analysis/model/model.h"
+#include "analysis/model/rare.h"
 #include "analysis/recognise/recognised.h"
 #include "capture/core/port.h"
 
@@ -63,8 +64,9 @@ struct LegState {
   std::vector<PacketFacts> attempts;  // SYNs, the first kAttemptsKept
   std::vector<PacketFacts> sighted;   // without an opening: packets by which to find its partner, the last kSightedMax
   uint32_t attempt_count = 0, refusal_count = 0;
-  std::optional<PacketFacts> syn_ack, established, refused, reset;  // of the last attempt; the SYN-ACK is its first
-  std::optional<PacketFacts> refusal;                               // the last RST that refused any attempt
+  std::optional<PacketFacts> syn_ack, established;  // of the last attempt; the SYN-ACK is its first
+  Rare<PacketFacts> refused, reset;                 // of the last attempt, too
+  Rare<PacketFacts> refusal;                        // the last RST that refused any attempt
   uint32_t client_isn = 0;
   OfferedOptions client_options, server_options;
   uint16_t ack_window = 0;  // of the packet that completed the handshake, unscaled

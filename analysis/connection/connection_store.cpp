@@ -12,7 +12,6 @@ Connection& ConnectionStore::open(const LegEvent& event) {
   connection.id = next_id_++;
   ++totals_.connections;
   connection.protocol = protocol_of(event.protocol);
-  connection.legs.reserve(options_.path.size());  // as many as it has, as a rule
   LegState& leg = connection.legs.emplace_back();
   leg.id = event.leg;
   leg.point = event.packet.point;
@@ -90,6 +89,7 @@ Connection& ConnectionStore::connect(uint64_t leg_id, uint64_t other_id) {
   const bool is_unknown =
       from_id + 1 == next_id_ && from.legs_over == 0 && from.check_due_ns == kTimeMax && from.finding_ids.empty();
   const size_t offset = into.legs.size();
+  into.legs.reserve(offset + from.legs.size());
   for (size_t i = 0; i < from.legs.size(); ++i) {
     places_of(from.legs[i].id.value())[from.legs[i].id.value()] = {&into, into_id, offset + i};
     into.legs.push_back(std::move(from.legs[i]));

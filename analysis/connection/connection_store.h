@@ -92,6 +92,7 @@ class ConnectionStore {
   const std::map<uint64_t, Connection>& all() const { return connections_; }
   std::map<uint64_t, Connection>& all() { return connections_; }
   const Totals& totals() const { return totals_; }
+  uint64_t next_id() const { return next_id_; }
 
  private:
   struct LegIdHash {
@@ -112,7 +113,7 @@ class ConnectionStore {
   Places& places_of(uint64_t leg_id) { return places_.of(LegIdHash{}(leg_id)); }
   Shards<Places> places_;
   size_t recognised_bytes_ = 0;
-  uint64_t next_id_ = 1;
+  uint64_t next_id_ = options_.first_connection_id;
   Totals totals_;
 };
 

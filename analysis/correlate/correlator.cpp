@@ -317,7 +317,8 @@ void Correlator::update(const LegPlace& place, const LegEvent& event) {
       }
       break;
     case LegEventType::refused:
-      leg.refused = leg.refusal = event.packet;
+      leg.refused = event.packet;
+      leg.refusal = event.packet;
       ++leg.refusal_count;
       tallies_.count_handshake(leg, Outcome::refused);
       break;

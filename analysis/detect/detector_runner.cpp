@@ -106,7 +106,7 @@ void DetectorRunner::schedule(Connection& connection, bool settles) {
   const int64_t due = due_of(connection).ns;
   if (due >= connection.check_due_ns) return;
   connection.check_due_ns = due;
-  timers_.push({due, connection.id});
+  timers_.push({due, connection.id}, store_);
 }
 
 bool DetectorRunner::fire_next(int64_t before_ns) {
@@ -116,14 +116,13 @@ bool DetectorRunner::fire_next(int64_t before_ns) {
   }
   fired_before_ns_ = before_ns;
   // What is due, in the order of its time, however far the workers have come since: fates, ends of findings, looks.
-  const int64_t next_ns = timers_.empty() ? before_ns : std::min(before_ns, timers_.top().due_ns);
+  const int64_t next_ns = timers_.empty() ? before_ns : std::min(before_ns, timers_.earliest().due_ns);
   release_fates(next_ns);
   close_findings(next_ns);
-  if (timers_.empty() || timers_.top().due_ns >= before_ns) return false;
-  const Timer timer = timers_.top();
-  timers_.pop();
+  if (timers_.empty() || timers_.earliest().due_ns >= before_ns) return false;
+  const Timers::Timer timer = timers_.pop();
   Connection* connection = store_.find(timer.connection_id);
-  if (connection == nullptr || connection->check_due_ns != timer.due_ns) return true;  // brought forward
+  if (!Timers::is_waited_for(timer, connection)) return true;
   connection->check_due_ns = kTimeMax;
   settle_side(*connection);
   if (const Due due = due_of(*connection); due.ns < before_ns) {

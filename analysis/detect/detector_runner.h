@@ -10,7 +10,6 @@
 #include <functional>
 #include <map>
 #include <memory>
-#include <queue>
 #include <set>
 #include <tuple>
 #include <vector>
@@ -36,6 +35,7 @@
 #include "analysis/detect/service_loads.h"
 #include "analysis/detect/service_silence.h"
 #include "analysis/detect/source_drops.h"
+#include "analysis/detect/timers.h"
 #include "analysis/finding/finding_store.h"
 #include "analysis/model/engine_options.h"
 #include "analysis/model/sensor_view.h"
@@ -99,13 +99,6 @@ class DetectorRunner {
   uint64_t far_sightings_evicted() const { return far_sightings_.evicted(); }
 
  private:
-  struct Timer {
-    int64_t due_ns;
-    uint64_t connection_id;
-    bool operator>(const Timer& other) const {
-      return std::tuple(due_ns, connection_id) > std::tuple(other.due_ns, other.connection_id);
-    }
-  };
   struct HeldFate {
     FateEvent event;
     uint64_t leg_id;  // of its connection
@@ -165,7 +158,7 @@ class DetectorRunner {
   const FateOwner owner_;
   CaptureTotals capture_;
   FindingStore findings_;
-  std::priority_queue<Timer, std::vector<Timer>, std::greater<>> timers_;
+  Timers timers_;
   // Offline: in the order in which they are stored at the end.
   std::multimap<std::tuple<int64_t, uint64_t, FindingKind>, Observation> waiting_;
   std::multimap<FateOrder, FateEvent> fates_;

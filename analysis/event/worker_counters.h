@@ -17,6 +17,7 @@ namespace parallax {
 // Packets of paired connections in one direction across one device.
 struct CrossingCounters {
   Counter forwarded, lost, superseded, injected;  // see PacketFates
+  Counter answered;                               // SYNs that the device answered, and for which it asked the server itself
   Counter uncertain_transits;
   // Of the sums above, what pairs have counted whose pairing was taken back; subtracted where people read.
   struct TakenBack {

@@ -28,8 +28,9 @@ struct Pending {
   bool again : 1;         // what it says had left before
   bool repeats : 1;       // its sender sends again: bytes that had entered before, or after it these, or such before them
   bool checksum_fits : 1;
-  bool is_next : 1;     // by its IP ID it is what its sender sent after what had left before
-  uint32_t covered_us;  // how long after it had entered the first of those copies left; 0: none has
+  bool is_next : 1;        // by its IP ID it is what its sender sent after what had left before
+  bool may_have_left : 1;  // what left was taken for another packet shown twice, and nothing tells that it was not this one
+  uint32_t covered_us;     // how long after it had entered the first of those copies left; 0: none has
 
   // Sighting, PairSighting.
   template <typename Packet>
@@ -56,6 +57,7 @@ struct Pending {
         repeats(false),
         checksum_fits(parallax::checksum_fits(s)),
         is_next(false),
+        may_have_left(false),
         covered_us(0) {}
   Pending() = default;
 
@@ -79,13 +81,16 @@ struct PacketQueue {
 
 class PacketPool {
  public:
-  PacketPool(size_t capacity, bool may_grow) : may_grow_(may_grow), nodes_(capacity) {
+  PacketPool(size_t capacity, bool may_grow) : may_grow_(may_grow) {
+    if (may_grow) reserve_room(nodes_);
+    nodes_.resize(capacity);
     for (size_t i = nodes_.size(); i-- > 0;) release(static_cast<uint32_t>(i));
   }
 
   Pending& operator[](uint32_t node) { return nodes_[node]; }
   const Pending& operator[](uint32_t node) const { return nodes_[node]; }
 
+  bool has_room_for_two() const { return may_grow_ || (free_ != kNone && nodes_[free_].next != kNone); }
   // False: no room.
   bool append(PacketQueue& queue, const Pending& p) {
     if (free_ == kNone) {

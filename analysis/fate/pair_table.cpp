@@ -17,14 +17,18 @@ PairTable::PairTable(uint8_t worker, const PairLimits& limits, const SensorView&
       counters_(counters),
       events_(events),
       notes_(notes),
-      pairs_(limits.pairs),
-      pair_notes_(limits.pairs),
-      pool_(limits.pending, limits.offline) {}
+      pool_(limits.pending, limits.offline) {
+  if (limits.offline) reserve_room(pairs_), reserve_room(pair_notes_);
+  pairs_.resize(limits.pairs);
+  pair_notes_.resize(limits.pairs);
+}
 
 void PairTable::open(const Command& command) {
-  if (command.pair >= pairs_.size()) pairs_.resize(std::max<size_t>(command.pair + 1, pairs_.size() * 2));  // offline only
+  if (command.pair >= pairs_.size()) {  // offline only
+    pairs_.resize(command.pair + 1);
+    pair_notes_.resize(command.pair + 1);
+  }
   used_ = std::max<size_t>(used_, command.pair + 1);
-  if (pair_notes_.size() < pairs_.size()) pair_notes_.resize(pairs_.size());
   Pair& pair = pairs_[command.pair];
   pair = {};
   notes_of(pair) = {};
@@ -229,7 +233,7 @@ PairTable::Found PairTable::find_copy(const Pair& pair, Side sender, const Pendi
   for (uint32_t before = kNone, node = pair.half[sender].entered.head; node != kNone; before = node, node = pool_[node].next) {
     const Pending& in = pool_[node];
     if (!matches(pair, sender, in, out)) continue;
-    const bool same_id = in.ip_id != 0 && in.ip_id == out.ip_id;
+    const bool same_id = have_same_id(pair, in, out);
     if (!same_id && (another_copy(pair, in, out) || overdue(pair, in, out) ||
                      (best.node != kNone && in.time_ns > out.time_ns + out.stamp_uncertainty_ns))) {
       best.others = true;
@@ -247,7 +251,7 @@ PairTable::Found PairTable::find_copy(const Pair& pair, Side sender, const Pendi
   const auto is_oldest = [&] {
     if (entered.head == kNone) return false;
     const Pending& oldest = pool_[entered.head];
-    return oldest.ip_id == out.ip_id && out.ip_id != 0 && matches(pair, sender, oldest, out);
+    return have_same_id(pair, oldest, out) && matches(pair, sender, oldest, out);
   };
   // Nearly always; find_copy() would say so, too.
   const Found found = is_oldest() ? Found{entered.head} : find_copy(pair, sender, out);
@@ -314,8 +318,20 @@ void PairTable::match_what_waits(Pair& pair) {
 }
 
 void PairTable::matched(Pair& pair, Side sender, const Pending& in, const Pending& out) {
-  if (in.has(tcp_flag::syn)) pair.offset[sender].learn(out.seq - in.seq);
-  if (in.has(tcp_flag::rst)) pair.reset_crossed_ns[sender] = std::min(pair.reset_crossed_ns[sender], out.order_ns);
+  if (in.has(tcp_flag::syn)) [[unlikely]] {
+    pair.offset[sender].learn(out.seq - in.seq);
+    if (is_answered_ahead(pair, sender, in, out) && hold_handshake(pair, sender, in, out)) return;
+  } else if (pair.holds_handshake) [[unlikely]] {
+    take_handshake_witness(pair, sender, in, out);
+  }
+  count_forwarded(pair, sender, in, out);
+}
+
+void PairTable::count_forwarded(Pair& pair, Side sender, const Pending& in, const Pending& out) {
+  if (in.has(tcp_flag::rst)) {
+    pair.reset_crossed_ns[sender] = std::min(pair.reset_crossed_ns[sender], out.order_ns);
+    pair.has_reset_left = true;
+  }
   if (in.has(tcp_flag::fin)) [[unlikely]] {
     pair.fin_left[sender] = true;
     // Of those that entered before it this is the copy by which its receiver has it.
@@ -355,8 +371,7 @@ void PairTable::match_datagram(Pair& pair, Side sender, const Pending& in, const
 [[gnu::always_inline]] inline void PairTable::note_changes(Pair& pair, Side sender, const Pending& in, const Pending& out) {
   const bool is_late = in.order_ns + in.stamp_uncertainty_ns + out.stamp_uncertainty_ns < pair.half[sender].newest_left_ns;
   pair.half[sender].newest_left_ns = std::max(pair.half[sender].newest_left_ns, in.order_ns);
-  if (in.ip_id == 0 || in.ip_id != out.ip_id || in.length != out.length || out.seq - in.seq != pair.offset[sender].value())
-    return;
+  if (!have_same_id(pair, in, out) || in.length != out.length || out.seq - in.seq != pair.offset[sender].value()) return;
   const bool left_wrong = limits_.offline && out.checksum == kWrongChecksum;
   const bool is_comparable = in.checksum != 0 && out.checksum != 0 && in.window == out.window && in.tcp_flags == out.tcp_flags &&
                              (!left_wrong || in.checksum_fits);  // of what was cut nobody knows
@@ -422,7 +437,7 @@ void PairTable::tell_changed(Pair& pair, Side sender, const Pending& in, const P
 
 // What waits of the same bytes has a copy that left; and where bytes are all that tells copies apart, which one is open.
 [[gnu::always_inline]] inline void PairTable::mark_copies(Pair& pair, Side sender, const Pending& in, const Pending& out) {
-  if (in.ip_id == 0 || in.ip_id != out.ip_id) {
+  if (!have_same_id(pair, in, out)) {
     Exits& exits = pair.doubtful[sender];
     const size_t at = pair.next_doubtful[sender]++ % exits.seq.size();
     const int64_t transit_us = (out.time_ns - in.order_ns) / 1000;

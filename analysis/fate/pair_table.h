@@ -57,7 +57,8 @@ inline constexpr int64_t kBareCopyNs = 1'000'000;
 }  // namespace pair_wait
 
 // Bits that stand in the checksum of what is kept of few packets: of such as carry SACK blocks (with sack_note), of copies, of
-// datagrams that have begun to leave, and of segments of which their sender has still to show whether they arrived.
+// datagrams that have begun to leave, of segments of which their sender has still to show whether they arrived, and of handshakes
+// that the device may have answered.
 namespace pair_note {
 inline constexpr uint16_t kEnters = 2;                   // seen where it enters the device
 inline constexpr uint16_t kOfServer = 4;                 // sent by it
@@ -66,6 +67,7 @@ inline constexpr uint16_t kProved = 16;                  // a copy that never en
 inline constexpr uint16_t kFirst = 32;                   // the first fragment of a datagram, seen where it leaves the device
 inline constexpr uint16_t kSpoiled = 64;                 // a segment that left with a wrong checksum; its other sighting follows
 inline constexpr uint16_t kUnmissed = 128;               // one that seems lost, and that its sender has not sent again
+inline constexpr uint16_t kHandshake = 256;              // a SYN or SYN-ACK that seems to have passed; its other sighting follows
 inline constexpr uint16_t kHeld = kSpoiled | kUnmissed;  // until the sender shows whether it arrived
 }  // namespace pair_note
 
@@ -186,14 +188,17 @@ class PairTable {
     PerSide<PointIndex> point{};  // on that side of the device; of a hairpin the same twice
     uint16_t changes = 0;
     uint8_t generation = 0;
-    uint8_t begun : 4 = 0, ended : 4 = 0;  // legs
+    uint8_t begun : 3 = 0, ended : 3 = 0;    // legs
+    bool holds_handshake : 1 = false;        // among the notes there are some of pair_note::kHandshake
+    bool contradicts_handshake : 1 = false;  // what its client has sent since
     bool open : 1 = false;
-    bool datagrams : 1 = false;     // no sequence numbers; of what takes their place see Sighting::seq
-    bool may_move : 1 = false;      // a device that has forgotten the conversation gives what follows another name
-    bool ip_id_kept : 1 = false;    // seen to pass unchanged
-    bool clocks_apart : 1 = false;  // packets left long before they entered, by the stamps
-    bool is_inward : 1 = false;     // what clients send is counted toward the inside
-    PathSide device{};              // on which side of the client's leg it is
+    bool datagrams : 1 = false;       // no sequence numbers; of what takes their place see Sighting::seq
+    bool may_move : 1 = false;        // a device that has forgotten the conversation gives what follows another name
+    bool ip_id_kept : 1 = false;      // seen to pass unchanged
+    bool has_reset_left : 1 = false;  // forwarded, or made by the device
+    bool clocks_apart : 1 = false;    // packets left long before they entered, by the stamps
+    bool is_inward : 1 = false;       // what clients send is counted toward the inside
+    PathSide device{};                // on which side of the client's leg it is
     PerSide<Half> half;
     PerSide<TransitCells> transits;  // read for those that leave
     // Read for few.
@@ -242,6 +247,7 @@ class PairTable {
   bool take_other_copy(Pair& pair, Side sender, bool enters, const Pending& copy);
   void hold_copy(Pair& pair, Side sender, uint16_t kind, const Pending& copy);
   void decide_copies(Pair& pair, int64_t now_ns);
+  void mark_rivals(const Pair& pair, Side sender, const Pending& copy);
   void mark_bare_copies(Pair& pair, Side sender, const Pending& in);
   bool is_bare_copy(const Pair& pair, Side sender, const Pending& in) const;
   void hold_spoiled(Pair& pair, Side sender, const Pending& in, const Pending& out);
@@ -250,6 +256,10 @@ class PairTable {
   void decide_held(Pair& pair, int64_t now_ns, bool is_over);
   uint32_t decide_held(Pair& pair, uint32_t previous, bool may_repeat);
   bool is_quiet_after(const Pair& pair, Side sender, const Pending& in) const;
+  bool is_answered_ahead(const Pair& pair, Side sender, const Pending& in, const Pending& out) const;
+  bool hold_handshake(Pair& pair, Side sender, const Pending& in, const Pending& out);
+  void take_handshake_witness(Pair& pair, Side sender, const Pending& in, const Pending& out);
+  void decide_handshake(Pair& pair, bool is_answered_by_device);
 
   // Matching: pair_table.cpp.
   template <typename Packet>  // Sighting, PairSighting
@@ -285,6 +295,7 @@ class PairTable {
   bool overdue(const Pair& pair, const Pending& in, const Pending& out) const;
   bool cover(Pair& pair, Side sender, const Pending& out);
   void matched(Pair& pair, Side sender, const Pending& in, const Pending& out);
+  void count_forwarded(Pair& pair, Side sender, const Pending& in, const Pending& out);
   void note_changes(Pair& pair, Side sender, const Pending& in, const Pending& out);
   bool stamps_tell_order(const Pair& pair, Side sender, const Pending& in, const Pending& out) const;
   void tell_changed(Pair& pair, Side sender, const Pending& in, const Pending& out, PacketLabel label, FateEventType type);
@@ -292,10 +303,16 @@ class PairTable {
   void match_datagram(Pair& pair, Side sender, const Pending& in, const Pending& out);
   void count_transit(Pair& pair, Side sender, const Pending& in, const Pending& out);
   void mark_copies(Pair& pair, Side sender, const Pending& in, const Pending& out);
+  // A device that gives packets IDs of its own may give one the ID of another.
+  static bool ids_tell(const Pair& pair, const Pending& in, const Pending& out) {
+    return !(pair.changes & bit(DeviceChange::ip_id)) && in.ip_id != 0 && out.ip_id != 0;
+  }
+  static bool have_same_id(const Pair& pair, const Pending& in, const Pending& out) {
+    return in.ip_id == out.ip_id && ids_tell(pair, in, out);
+  }
   // The device has let IP IDs pass, so that one that differs is another copy.
   static bool another_copy(const Pair& pair, const Pending& in, const Pending& out) {
-    return pair.ip_id_kept && !(pair.changes & bit(DeviceChange::ip_id)) && in.ip_id != 0 && out.ip_id != 0 &&
-           in.ip_id != out.ip_id;
+    return pair.ip_id_kept && in.ip_id != out.ip_id && ids_tell(pair, in, out);
   }
   void wait(Pair& pair, Side sender, PacketQueue& queue, const Pending& p);
   void learn(Pair& pair, Side sender, const Pending& p, bool enters);

@@ -55,6 +55,7 @@ void PairTable::settle(Pair& pair, int64_t now_ns) {
       }
     }
   }
+  if (pair.holds_handshake) decide_handshake(pair, false);
   decide_copies(pair, now_ns);
   decide_held(pair, now_ns, true);
 }
@@ -210,7 +211,7 @@ AbsenceProof PairTable::absence_of(Pair& pair, Side sender, const Pending& in, i
   const bool begun = pair.fates_from_ns == kTimeMin || from - pair_wait::kLeastNs >= pair.fates_from_ns;
   proof.unless(!begun, Doubt::clock_uncertain);
   proof.unless(pair.not_followed[sender].near(in.order_ns, limits_.device_timeout_ns), Doubt::not_covered);
-  proof.unless(pair.datagrams && in.covered, Doubt::rival);
+  proof.unless((pair.datagrams && in.covered) || in.may_have_left, Doubt::rival);
   proof.unless(!reset && has_rival(pair, sender, in), Doubt::rival);
   const int64_t likely =
       in.order_ns +
@@ -417,6 +418,7 @@ bool PairTable::is_in_time(const Pair& pair, Side sender, const Pending& out) co
 
 void PairTable::decide_injected(Pair& pair, Side sender, const Pending& out, int64_t waited_ns) {
   if (entered_altered(pair, sender, out)) return;
+  pair.has_reset_left |= out.has(tcp_flag::rst);
   if (passed_the_other_way(pair, sender, out)) return leave_unexplained(pair, sender, Doubt::clock_uncertain);
   tell_one_sided(pair, sender, out, false, out.order_ns + waited_ns);
   // What the device makes of a datagram need have nothing in common with it.

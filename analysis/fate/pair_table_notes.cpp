@@ -1,5 +1,6 @@
 // What few packets bring, and what is kept of them beside the packets that wait: SACK blocks, which a device that moves sequence
-// numbers has to move as it moves the acknowledgement number; copies; segments that were held back; and first fragments.
+// numbers has to move as it moves the acknowledgement number; copies; handshakes that the device may have answered; segments that
+// were held back; and first fragments.
 #include <algorithm>
 #include <cstdlib>
 
@@ -18,7 +19,6 @@ uint16_t bits_of(Side sender, bool enters) {
   return static_cast<uint16_t>((sender == Side::server ? pair_note::kOfServer : 0) | (enters ? pair_note::kEnters : 0));
 }
 bool is_held(const Pending& note) { return is(note, pair_note::kHeld) && is(note, pair_note::kEnters); }
-bool have_same_id(const Pending& in, const Pending& out) { return in.ip_id != 0 && in.ip_id == out.ip_id; }
 
 // All that a device leaves alone of a segment, and its numbers as far as this one is known to move them.
 bool are_one_packet(const SequenceOffset& own, const SequenceOffset& peer, const Pending& in, const Pending& out) {
@@ -36,7 +36,7 @@ void PairTable::drop_notes(Pair& pair, int64_t now_ns) {
     const uint32_t next = note.next;
     const int64_t kept_ns =
         is(note, pair_note::kFirst) ? 2 * limits_.device_timeout_ns + note.stamp_uncertainty_ns : limits_.device_timeout_ns;
-    if (!is(note, pair_note::kCopy | pair_note::kHeld) && note.order_ns < now_ns - kept_ns) {
+    if (!is(note, pair_note::kCopy | pair_note::kHeld | pair_note::kHandshake) && note.order_ns < now_ns - kept_ns) {
       pool_.remove(notes_of(pair), previous, node);
     } else {
       previous = node;
@@ -60,11 +60,11 @@ void PairTable::take_sack(Pair& pair, const PairSighting& s) {
   uint32_t best = kNone, before_best = kNone;
   for (uint32_t previous = kNone, node = notes_of(pair).head; node != kNone; previous = node, node = pool_[node].next) {
     const Pending& other = pool_[node];
-    if (is(other, pair_note::kCopy | pair_note::kHeld) || is(other, pair_note::kEnters) == enters || sender_of(other) != sender)
-      continue;
+    if (is(other, pair_note::kCopy | pair_note::kHeld | pair_note::kHandshake)) continue;
+    if (is(other, pair_note::kEnters) == enters || sender_of(other) != sender) continue;
     const Pending &in = enters ? note : other, &out = enters ? other : note;
     if (!are_one_packet(own, peer, in, out)) continue;
-    const bool same_id = have_same_id(in, out);
+    const bool same_id = have_same_id(pair, in, out);
     if (!same_id && (best != kNone || another_copy(pair, in, out))) continue;
     best = node;
     before_best = previous;
@@ -83,7 +83,7 @@ void PairTable::compare_sacks(const Pair& pair, Side sender, const Pending& in, 
   const uint32_t moved = left_edge(out) - left_edge(in);
   if (moved == out.ack - in.ack || !is(out, sack_note::kOutside) || is(in, sack_note::kOutside)) return;
   // Acknowledgements of one number differ in their blocks, and without IDs this may be another one of them.
-  if (!have_same_id(in, out) && moved != 0 && moved != pair.offset[sender].value()) return;
+  if (!have_same_id(pair, in, out) && moved != 0 && moved != pair.offset[sender].value()) return;
   Pending packet = in;
   packet.length = 0;
   packet.stamp_uncertainty_ns = 0;
@@ -95,8 +95,19 @@ void PairTable::compare_sacks(const Pair& pair, Side sender, const Pending& in, 
 
 // A point shows once more what it has shown. What comes twice on both sides is nothing that the device made.
 void PairTable::take_copy(Pair& pair, Side sender, bool enters, const Pending& copy) {
-  if (!enters) ++pair.repeated[sender].copies;
+  if (!enters) {
+    ++pair.repeated[sender].copies;
+    mark_rivals(pair, sender, copy);
+  }
   if (!take_other_copy(pair, sender, enters, copy)) hold_copy(pair, sender, enters ? pair_note::kEnters : uint16_t{0}, copy);
+}
+
+// Where the device takes the IDs away, what its sender says twice in a row leaves as a packet and its copy.
+void PairTable::mark_rivals(const Pair& pair, Side sender, const Pending& copy) {
+  for (uint32_t node = pair.half[sender].entered.head; node != kNone; node = pool_[node].next) {
+    Pending& in = pool_[node];
+    in.may_have_left |= matches(pair, sender, in, copy) && !another_copy(pair, in, copy) && !overdue(pair, in, copy);
+  }
 }
 
 // It has entered, and is shown once more: the first copies of a leg are not known as such before, for nothing is kept yet of what
@@ -149,8 +160,8 @@ void PairTable::decide_copies(Pair& pair, int64_t now_ns) {
     pool_.remove(notes_of(pair), previous, node);
     node = next;
     const Side sender = sender_of(copy);
-    const bool ids_tell = copy.ip_id != 0 && pair.ip_id_kept && !(pair.changes & bit(DeviceChange::ip_id));
-    if (is(copy, pair_note::kEnters) || !ids_tell || pair.repeated[sender].copies * kCopiesShare >= pair.half[sender].matched)
+    const bool has_id = pair.ip_id_kept && ids_tell(pair, copy, copy);
+    if (is(copy, pair_note::kEnters) || !has_id || pair.repeated[sender].copies * kCopiesShare >= pair.half[sender].matched)
       continue;
     const bool is_proved = is(copy, pair_note::kProved) || (!may_have_entered_before(pair, copy, waited_ns) &&
                                                             never_entered(pair, sender, copy, waited_ns).holds_for_all());
@@ -245,11 +256,86 @@ uint32_t PairTable::decide_held(Pair& pair, uint32_t previous, bool may_repeat) 
   return previous == kNone ? notes.head : pool_[previous].next;
 }
 
-// The sender was watched for as long as it takes to send again, and neither side has reset the connection.
+// The sender was watched for as long as it takes to send again, and nothing has reset the connection.
 bool PairTable::is_quiet_after(const Pair& pair, Side sender, const Pending& in) const {
-  const bool was_reset = pair.reset_crossed_ns[Side::client] != kTimeMax || pair.reset_crossed_ns[Side::server] != kTimeMax;
   AbsenceProof watched(sensor_, pair.point[sender], ports_of(pair, sender));
-  return !was_reset && watched.expect(in.order_ns, in.order_ns + pair_wait::kSentAgainNs).holds();
+  return !pair.has_reset_left && watched.expect(in.order_ns, in.order_ns + pair_wait::kSentAgainNs).holds();
+}
+
+// ---- handshakes that the device may have answered ----
+
+// By the stamps an answer left before it entered, or a SYN only after its answer. Either the stamps do not tell, or a device that
+// proves clients before it bothers the server (a SYN proxy) has answered, and said these two itself.
+bool PairTable::is_answered_ahead(const Pair& pair, Side sender, const Pending& in, const Pending& out) const {
+  if (in.data) return false;
+  const auto is_before = [](const Pending& a, const Pending& b) {
+    return a.time_ns + a.stamp_uncertainty_ns + b.stamp_uncertainty_ns < b.time_ns;
+  };
+  if (in.has(tcp_flag::ack)) return is_before(out, in);
+  for (uint32_t node = pair.half[opposite(sender)].early.head; node != kNone; node = pool_[node].next) {
+    const Pending& answer = pool_[node];
+    if (answer.has(tcp_flag::syn) && answer.has(tcp_flag::ack) && answer.ack == in.end() && is_before(answer, out)) return true;
+  }
+  return false;
+}
+
+// Until a packet that surely passed shows what the stamps are worth. False: there is no room.
+bool PairTable::hold_handshake(Pair& pair, Side sender, const Pending& in, const Pending& out) {
+  if (notes_of(pair).size + 2 > kNotesHeld || !pool_.has_room_for_two()) return false;
+  Pending entered = in, left = out;
+  entered.checksum = static_cast<uint16_t>(bits_of(sender, true) | pair_note::kHandshake);
+  left.checksum = static_cast<uint16_t>(bits_of(sender, false) | pair_note::kHandshake);
+  pool_.append(notes_of(pair), entered);
+  pool_.append(notes_of(pair), left);
+  pair.holds_handshake = true;
+  return true;
+}
+
+// What passes there and back takes some time in all, however far the clocks of the two points are apart: with what its client has
+// sent since, the answer would have taken less than none. And what comes from the server's side since does leave after it came,
+// so that it is not the stamps of that direction.
+void PairTable::take_handshake_witness(Pair& pair, Side sender, const Pending& in, const Pending& out) {
+  const int64_t transit_ns = out.time_ns - in.time_ns,
+                uncertainty_ns = int64_t{in.stamp_uncertainty_ns} + out.stamp_uncertainty_ns;
+  for (uint32_t node = notes_of(pair).head; node != kNone; node = pool_[node].next) {
+    const Pending& answer_in = pool_[node];
+    if (!is(answer_in, pair_note::kHandshake) || !is(answer_in, pair_note::kEnters) || !answer_in.has(tcp_flag::ack)) continue;
+    if (sender_of(answer_in) == sender) {
+      if (pair.contradicts_handshake) decide_handshake(pair, transit_ns + uncertainty_ns >= 0);
+      return;
+    }
+    const Pending& answer_out = pool_[answer_in.next];
+    const int64_t back_ns = answer_out.time_ns - answer_in.time_ns;
+    const int64_t back_uncertainty_ns = int64_t{answer_in.stamp_uncertainty_ns} + answer_out.stamp_uncertainty_ns;
+    pair.contradicts_handshake = transit_ns + uncertainty_ns + back_ns + back_uncertainty_ns < 0;
+    if (!pair.contradicts_handshake) decide_handshake(pair, false);
+    return;
+  }
+}
+
+void PairTable::decide_handshake(Pair& pair, bool is_answered_by_device) {
+  pair.holds_handshake = pair.contradicts_handshake = false;
+  for (uint32_t previous = kNone, node = notes_of(pair).head; node != kNone;) {
+    const uint32_t next = pool_[node].next;
+    if (!is(pool_[node], pair_note::kHandshake)) {
+      previous = node;
+      node = next;
+      continue;
+    }
+    Pending in = pool_.remove(notes_of(pair), previous, node), out = pool_.remove(notes_of(pair), previous, next);
+    node = previous == kNone ? notes_of(pair).head : pool_[previous].next;
+    const Side sender = sender_of(in);
+    in.checksum = out.checksum = 0;
+    if (!is_answered_by_device) {
+      count_forwarded(pair, sender, in, out);
+      continue;
+    }
+    leave_undecided(pair, sender, Doubt::rival);
+    counters_of(pair, sender).answered.add();
+    ++pair.injected[sender];
+    counters_of(pair, sender).injected.add();
+    if (notes_.wanted()) note(pair, out, pair.point[opposite(sender)], PacketLabel::injected_by_device);
+  }
 }
 
 // ---- datagrams without an ID ----
@@ -280,7 +366,7 @@ bool PairTable::is_bare_copy(const Pair& pair, Side sender, const Pending& in) c
 // Only where its ID says that it is no copy, sent again while the first one was lost.
 void PairTable::note_held(Pair& pair, Side sender, const Pending& in, const Pending& out) {
   const bool is_segment = in.data && !pair.datagrams;
-  if (!is_segment || !have_same_id(in, out) || in.length != out.length || pair.clocks_apart) return;
+  if (!is_segment || !have_same_id(pair, in, out) || in.length != out.length || pair.clocks_apart) return;
   if (pair.held[sender] >= pair_wait::kHeldTold) return;
   ++pair.held[sender];
   tell(pair, sender, FateEventType::segment_held, in, true, in.order_ns + (out.time_ns - in.time_ns));

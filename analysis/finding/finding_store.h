@@ -67,6 +67,7 @@ class FindingStore {
   // Raised, and neither withdrawn nor told as part of another since.
   uint64_t standing(FindingKind kind) const { return standing_[static_cast<size_t>(kind)]; }
   uint64_t evicted() const { return evicted_; }
+  uint64_t next_id() const { return next_id_; }
 
  private:
   using Key = std::tuple<FindingKind, Where, Origin, FindingDirection, Endpoint, std::optional<PortIndex>>;

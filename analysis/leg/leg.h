@@ -98,8 +98,10 @@ struct alignas(64) LegIdentity {
 };
 static_assert(sizeof(LegIdentity) == 64);
 
-struct ListEnds {
-  uint32_t head, tail;
+// Of the leg's early sightings: a ring of slots.
+struct LogList {
+  uint32_t last;  // whose next is the first; valid where size > 0
+  uint16_t size;
 };
 struct alignas(64) LegCold {
   int64_t first_ns;                                      // stamp of the first packet
@@ -107,7 +109,7 @@ struct alignas(64) LegCold {
   int64_t syn_stamp_ns, syn_ack_stamp_ns, ack_stamp_ns;  // of the handshake; 0: not seen
   PerSide<uint32_t> isn;                                 // UDP: how many later fragments the side has sent
   PerSide<uint32_t> retransmissions;
-  ListEnds log;  // of early sightings; valid by log_count
+  LogList log;
   uint16_t attempts;
   PerSide<uint16_t> mss;
   PerSide<int8_t> window_scale;  // -1: not offered
@@ -115,7 +117,6 @@ struct alignas(64) LegCold {
   PerSide<uint8_t> ttl;          // of the first packet of each direction; 0: none
   std::array<char, 18> history;  // Zeek's, cut
   uint8_t history_length;
-  uint8_t log_count;
   PerSide<uint16_t> last_fin, last_rst;         // low bits of the sequence number: another one is another letter of the history
   PerSide<uint16_t> again, zero_windows, gaps;  // what the history tells of at the 1st, the 10th, the 100th
   uint32_t trace;                               // of the capture's own doings; valid by leg_flag::traced

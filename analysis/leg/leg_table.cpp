@@ -11,7 +11,11 @@ constexpr size_t kLegsPerBucket = 4;
 // What more buckets than that do not part has one hash.
 constexpr size_t kBucketsPerSlotMax = 4;
 
+// Grown by so many at a time, so that few of those that memory is taken for are not used.
+constexpr size_t kSlotsMore = 4096;
+
 LegTable::LegTable(size_t capacity, bool may_grow) : may_grow_(may_grow) {
+  if (may_grow) reserve_room(near_), reserve_room(cold_);
   add_slots(capacity);
   make_buckets(std::bit_ceil(std::max<size_t>(16, capacity / kLegsPerBucket)));
 }
@@ -68,7 +72,7 @@ uint32_t LegTable::find(uint64_t hash, const LegKey& key) const {
 
 uint32_t LegTable::insert(uint32_t flow_hash, const LegKey& key, LegList list) {
   if (free_.empty() && may_grow_) {
-    add_slots(near_.size());
+    add_slots(std::min(near_.size(), kSlotsMore));
     if (near_.size() > buckets_.size() * kLegsPerBucket) make_buckets(2 * (buckets_.size() - kReach));
   }
   if (free_.empty()) return kNone;

@@ -28,7 +28,8 @@ struct EngineOptions {
   size_t connections = 1 << 16;        // kept by the correlator (live)
   size_t recognised_bytes = 64 << 20;  // kept by the correlator: what messages said (live)
   size_t findings = 4096;
-  uint64_t first_finding_id = 1;  // where those before belong to findings of earlier runs that somebody still asks for
+  // Where those before belong to findings and connections of earlier runs that somebody still asks for.
+  uint64_t first_finding_id = 1, first_connection_id = 1;
   std::shared_ptr<const DetectorSettings> detectors = std::make_shared<const DetectorSettings>();
   int64_t hand_over_after_ns = 0;  // offline: connections that ended so long before and are settled (settled.h); 0: none are
   std::shared_ptr<const AccessLog> access_log{};  // of a server or proxy on the path (offline); null: none

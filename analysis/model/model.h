@@ -211,7 +211,7 @@ struct DeviceTraffic {
   uint64_t entered = 0;
   uint64_t forwarded = 0;           // seen on both sides
   uint64_t lost = 0;                // proved
-  uint64_t answered_by_device = 0;  // SYNs
+  uint64_t answered_by_device = 0;  // SYNs, and SYN-ACKs where it had asked the server itself
   uint64_t superseded = 0;          // not forwarded, but a later packet that was says the same: acknowledgements thinned out
   uint64_t undecided = 0;           // all others: not followed, at an edge of the capture, or not proved
 };

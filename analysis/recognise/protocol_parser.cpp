@@ -72,7 +72,10 @@ ProtocolParser::ProtocolParser(const ProtocolParserLimits& limits, SpscRing<Reco
       outbox_(ring, limits.offline ? Outbox<RecognitionEvent>::kUnbounded : kWaitingMax),
       buffers_(limits.buffers, limits.offline),
       state_of_slot_(limits.legs, kNone) {
-  if (limits.offline) return;
+  if (limits.offline) {
+    reserve_room(states_);
+    return;
+  }
   states_.resize(std::max<size_t>(limits.states, 1));
   for (size_t i = states_.size(); i-- > 0;) free_states_.push_back(static_cast<uint32_t>(i));
 }

@@ -16,6 +16,7 @@
 #include "analysis/protocol/dns_message.h"
 #include "analysis/protocol/quic_packet.h"
 #include "analysis/recognise/message_buffer.h"
+#include "capture/core/large_table.h"
 #include "capture/core/outbox.h"
 
 namespace parallax {
@@ -119,7 +120,7 @@ class ProtocolParser {
   Outbox<RecognitionEvent> outbox_;
   MessageBufferPool buffers_;
   std::vector<uint32_t> state_of_slot_;
-  std::vector<State> states_;
+  LargeTable<State> states_;
   std::vector<uint32_t> free_states_;
 };
 

@@ -14,7 +14,9 @@ namespace parallax {
 
 class TcpFlowPool {
  public:
-  TcpFlowPool(size_t capacity, bool may_grow) : may_grow_(may_grow), flows_(capacity), owner_(capacity, kNone) {
+  TcpFlowPool(size_t capacity, bool may_grow) : may_grow_(may_grow), owner_(capacity, kNone) {
+    if (may_grow) reserve_room(flows_);
+    flows_.resize(capacity);
     free_.reserve(capacity);
     for (size_t i = capacity; i-- > 0;) free_.push_back(static_cast<uint32_t>(i));
   }

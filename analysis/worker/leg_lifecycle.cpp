@@ -36,7 +36,7 @@ uint32_t LegLifecycle::open(const Sighting& s, const OrientedKey& key, uint64_t 
   LegCold& cold = store_.legs.cold(leg);
   cold.first_ns = s.time_ns;
   cold.window_scale = {-1, -1};
-  cold.log = {kNone, kNone};
+  cold.log = {.last = kNone, .size = 0};
   counters_.legs_active[protocol_of(s.protocol)].add();
   if (options_.offline) ask_for_look(leg, s.order_ns);
   return leg;

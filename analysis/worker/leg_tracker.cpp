@@ -418,7 +418,7 @@ void LegTracker::tell_sum(uint32_t leg, const Sighting& s, Side from) {
   constexpr uint16_t handshake = leg_flag::syn | leg_flag::syn_ack;
   constexpr uint8_t packets_most = 32;
   const LegHot& hot = store_.legs.hot(leg);
-  const uint8_t logged = store_.legs.cold(leg).log_count;
+  const uint16_t logged = store_.legs.cold(leg).log.size;
   const bool is_first = !(hot.flags & leg_flag::log_over) && logged <= packets_most;
   if ((hot.flags & handshake) != handshake || !is_first || s.seq + s.payload_length != hot.next_seq[from]) return;
   Sighting summed = s;

@@ -83,7 +83,7 @@ PairForwarder::PairForwarder(const EngineOptions& options, EngineLinks& links, S
       commands_(1024, options.offline) {
   for (size_t w = 0; w < links.workers(); ++w)
     homes_.emplace_back(links.forward_ring(worker_, w), waiting_max::live(options, markers_max_));
-  joining_.reserve(1024);
+  joining_.reserve(2 * (EarlyLog::kPerLegMost + 1));  // logs and markers of both legs
 }
 
 void PairForwarder::flush() {
@@ -148,7 +148,7 @@ void PairForwarder::send_note(uint32_t leg, PairSighting note) {
     note.device = side;
     send(hot.pair_home[side], note);
   }
-  if (!(hot.flags & leg_flag::log_over) && !log_.append(cold.log, cold.log_count, note)) {
+  if (!(hot.flags & leg_flag::log_over) && !log_.append(cold.log, note)) {
     counters_.log_overflows.add();
     drop_log(leg);
   }
@@ -158,7 +158,7 @@ void PairForwarder::send_note(uint32_t leg, PairSighting note) {
 PairForwarder::Hint PairForwarder::hint_of(uint32_t leg, const Sighting& s, Side from, DuplicateState same) const {
   if (same == DuplicateState::copy || !lacks_partner(leg)) return Hint::none;
   const LegHot& hot = store_.legs.hot(leg);
-  const uint16_t logged = hot.flags & leg_flag::log_over ? 0 : store_.legs.cold(leg).log_count;
+  const uint16_t logged = hot.flags & leg_flag::log_over ? 0 : store_.legs.cold(leg).log.size;
   const bool is_first = logged > 0 && logged < kFirstHints;  // but the very first, which is known
   const bool answered = hot.packets[opposite(from)] > 0 && !(hot.flags & leg_flag::reset);
   if (s.protocol == ip_protocol::udp) {
@@ -184,7 +184,7 @@ void PairForwarder::send_on(uint8_t home, uint32_t pair, PathSide side, const Si
 void PairForwarder::log(uint32_t leg, const Sighting& s, Side from, DuplicateState same) {
   LegCold& cold = store_.legs.cold(leg);
   if (!has_neighbours() && s.time_ns - cold.first_ns > kHairpinLogNs) return drop_log(leg);
-  if (log_.append(cold.log, cold.log_count, pair_sighting_of(s, from, same))) return;
+  if (log_.append(cold.log, pair_sighting_of(s, from, same))) return;
   counters_.log_overflows.add(has_neighbours());  // at a single point hardly a leg has a partner to wait for
   drop_log(leg);
 }
@@ -200,7 +200,7 @@ bool PairForwarder::lacks_partner(uint32_t leg) const {
 
 void PairForwarder::drop_log(uint32_t leg) {
   LegCold& cold = store_.legs.cold(leg);
-  log_.clear(cold.log, cold.log_count);
+  log_.clear(cold.log);
   store_.legs.hot(leg).flags |= leg_flag::log_over;
 }
 
@@ -274,7 +274,7 @@ void PairForwarder::tell_of_joining(LegId id, const Command& command, Side end, 
   marker.time_ns = log_complete(leg) ? kTimeMin : now_ns;
   tell(marker);
   const LegCold& cold = store_.legs.cold(leg);
-  log_.for_each(cold.log, cold.log_count, [&](const PairSighting& logged) {
+  log_.for_each(cold.log, [&](const PairSighting& logged) {
     PairSighting s = logged;
     s.release_ns = now_ns;
     s.pair = command.pair;

@@ -33,7 +33,7 @@ TRY_SECONDS = 3.0
 
 
 class Bench:
-    def __init__(self, binaries, kind):
+    def __init__(self, binaries, kind, of_spool=""):
         self.binaries = Path(binaries)
         self.work = tempfile.mkdtemp(prefix="parallax-live-")
         for point in POINTS:
@@ -45,7 +45,7 @@ class Bench:
             run(["ethtool", "-K", point, "tx", "off", "tso", "off", "gso", "off", "gro", "off"])
             Path("/sys/class/net/%s/queues/rx-0/rps_cpus" % point).write_text("1")
         ports = [SimpleNamespace(interface=point, name=point, point=point, direction="both") for point in POINTS]
-        self.sensor = sensor.Sensor(binaries, self.work, ports, (kind, kind))
+        self.sensor = sensor.Sensor(binaries, self.work, ports, (kind, kind), of_spool)
         self.pid = self.sensor.daemon.pid
 
     def close(self):
@@ -162,18 +162,27 @@ def in_namespace(command):
         BACKLOG.write_text(str(before))
 
 
+def enter_namespace():
+    """Runs this program again in a namespace of its own: the exit code. None: it is there."""
+    if INSIDE_NAMESPACE in os.environ:
+        return None
+    if subprocess.run(["unshare", "--net", "--mount", "true"], capture_output=True, check=False).returncode != 0:
+        print("no network namespaces here: run it as root")
+        return SKIPPED
+    return in_namespace([sys.executable, "-B", *sys.argv])
+
+
 def main():
     arguments = [argument for argument in sys.argv[1:] if argument != "--held"]
     if not arguments or any(kind not in sensor.SOURCES for kind in arguments[1:]):
         print(__doc__, file=sys.stderr)
         return 2
-    if INSIDE_NAMESPACE not in os.environ:
-        if subprocess.run(["unshare", "--net", "--mount", "true"], capture_output=True, check=False).returncode != 0:
-            print("no network namespaces here: run it as root")
-            return SKIPPED
-        return in_namespace([sys.executable, "-B", *sys.argv])
+    ended = enter_namespace()
+    if ended is not None:
+        return ended
     results = [measure(arguments[0], kind, "--held" in sys.argv) for kind in arguments[1:] or ("pcap", "dpdk")]
     return 0 if "--held" not in sys.argv or all(results) else 1
 
 
-sys.exit(main())
+if __name__ == "__main__":
+    sys.exit(main())

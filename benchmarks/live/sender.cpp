@@ -18,6 +18,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <thread>
 
 namespace {
 
@@ -130,6 +131,14 @@ class Port {
   const int socket_;
 };
 
+// To the microsecond, and without a core for itself where there is time: what is measured beside it needs one, too.
+void wait_until(Clock::time_point due) {
+  constexpr auto kWakesWithin = std::chrono::microseconds(50);
+  if (due - Clock::now() > kWakesWithin) std::this_thread::sleep_until(due - kWakesWithin);
+  while (Clock::now() < due) {
+  }
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -162,8 +171,7 @@ int main(int argc, char** argv) {
       for (uint32_t batch = 0; batch < kBatches; ++batch) {
         for (uint32_t i = 0; i < kTogether; ++i)
           pieces[i].iov_len = frames[i].write(first + batch * kTogether + i, step, said, static_cast<uint16_t>(number + 1));
-        while (Clock::now() < due()) {
-        }
+        wait_until(due());
         ports[step.by_server].send(messages.data(), kTogether);
         for (Frame& frame : frames) frame.set_ttl(63);
         ports[!step.by_server].send(messages.data(), kTogether);

@@ -38,4 +38,17 @@ struct HugePageAllocator {
 template <typename T>
 using LargeTable = std::vector<T, HugePageAllocator<T>>;
 
+// Whether more of it may be asked for than will be used: it is not limited (ulimit -v), nor does the kernel count what is not
+// touched (vm.overcommit_memory is not 2).
+bool has_address_space_to_spare();
+
+// For a table that grows by a few entries at a time: until it holds `kRoom` of them nothing is moved. What is asked for is
+// address space alone: the kernel gives memory as it is touched. Where there is none to spare, the table grows as any vector
+// does.
+template <typename T>
+void reserve_room(LargeTable<T>& table) {
+  constexpr size_t kRoom = 1 << 20;
+  if (has_address_space_to_spare()) table.reserve(kRoom);
+}
+
 }  // namespace parallax

@@ -17,16 +17,18 @@
 namespace parallax {
 
 enum class OutageCause : uint8_t {
-  link_down,     // the interface was down, had no carrier, or was gone
-  silent,        // nothing came while the port's neighbours went on
-  paused,        // the sensor did not poll it: what waited meanwhile bears the time after
-  clock_step,    // the system's clock, which the kernel's stamps are of, was set
-  filter_set,    // what the analysis is to see was changed, and not at all ports in the same moment
-  clocks_apart,  // files: by the stamps packets left before they came, and the offset could not be told
+  link_down,        // the interface was down, had no carrier, or was gone
+  silent,           // nothing came while the port's neighbours went on
+  paused,           // the sensor did not poll it: what waited meanwhile bears the time after
+  clock_step,       // the system's clock, which the kernel's stamps are of, was set
+  filter_set,       // what the analysis is to see was changed, and not at all ports in the same moment
+  clocks_apart,     // files: by the stamps packets left before they came, and the offset could not be told
+  no_common_clock,  // files: no packets tell how far the clocks are apart, and so not when by the others it was silent
 };
 constexpr std::string_view text_of(OutageCause cause) {
   constexpr std::string_view kTexts[] = {"link down",        "silent",         "sensor paused",
-                                         "system clock set", "filter changed", "packets left before they came"};
+                                         "system clock set", "filter changed", "packets left before they came",
+                                         "no common clock"};
   return kTexts[static_cast<size_t>(cause)];
 }
 

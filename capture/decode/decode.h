@@ -25,6 +25,10 @@ struct CapturedPayload {
   const uint8_t* payload = nullptr;  // into the frame; null where `payload_captured` is 0
   uint32_t payload_captured =
       0;  // at most payload_length. 0: none captured, neither TCP nor UDP, or a fragment's without a header
+  // Where the headers that decode() has read end: of TCP and UDP there is the payload, in an ICMP error it is behind the ports
+  // that it quotes, of later fragments and other protocols behind the IP header. Also on an error, as far as it came; null:
+  // nowhere.
+  const uint8_t* headers_end = nullptr;
 };
 
 // What a frame was decoded to.

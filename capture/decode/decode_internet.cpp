@@ -9,7 +9,7 @@ namespace parallax::layers {
 
 namespace {
 
-DecodeError decode_arp(Bytes bytes, Sighting& sighting) {
+DecodeError decode_arp(Bytes bytes, Sighting& sighting, CapturedPayload& captured) {
   constexpr uint32_t kPacket = 28;
   // Hardware type Ethernet, protocol IPv4, address lengths 6 and 4.
   constexpr uint32_t kTypes = 0x0001'0800;
@@ -17,6 +17,7 @@ DecodeError decode_arp(Bytes bytes, Sighting& sighting) {
   if (bytes.captured < kPacket || load32(bytes.data) != kTypes || load16(bytes.data + 4) != kLengths)
     return DecodeError::arp_malformed;
   set(sighting, SightingFlag::arp);
+  captured.headers_end = bytes.data + kPacket;
   sighting.source_port = load16(bytes.data + 6);  // the operation
   sighting.source = mapped_ipv4(bytes.data + 14);
   sighting.destination = mapped_ipv4(bytes.data + 24);
@@ -53,7 +54,8 @@ bool carries_no_ip(uint16_t type) {
 }
 
 // A later fragment has no transport header: all of it is payload, and its ports are those of the first one.
-DecodeError take_later_fragment(Bytes bytes, uint16_t offset, Sighting& sighting) {
+DecodeError take_later_fragment(Bytes bytes, uint16_t offset, Sighting& sighting, CapturedPayload& captured) {
+  captured.headers_end = bytes.data;
   set(sighting, SightingFlag::later_fragment);
   if (sighting.protocol == ip_protocol::tcp) sighting.seq = offset * 8u;
   sighting.payload_length = bytes.wire;
@@ -73,7 +75,8 @@ constexpr uint16_t kDontFragment = 0x4000, kMoreFragments = 0x2000, kFragmentOff
                                                    Nest nest) {
   const uint16_t offset = flags & kFragmentOffset;
   note_span(offset, payload.wire, flags & kMoreFragments, sighting);
-  return offset != 0 ? take_later_fragment(payload, offset, sighting) : decode_protocol(payload, sighting, captured, nest);
+  return offset != 0 ? take_later_fragment(payload, offset, sighting, captured)
+                     : decode_protocol(payload, sighting, captured, nest);
 }
 
 }  // namespace
@@ -91,7 +94,7 @@ DecodeError decode_network(uint16_t type, Bytes bytes, Sighting& sighting, Captu
     case ether_type::ipv6:
       return decode_ipv6(bytes, sighting, captured, nest);
     case ether_type::arp:
-      return decode_arp(bytes, sighting);
+      return decode_arp(bytes, sighting, captured);
     case ether_type::mpls:
     case ether_type::mpls_multicast:
       return decode_mpls(bytes, sighting, captured, nest);
@@ -185,12 +188,13 @@ DecodeError decode_ipv6(Bytes bytes, Sighting& sighting, CapturedPayload& captur
   Bytes payload = bytes.skip(kHeader).first(length);
   Ipv6Chain chain{.protocol = p[6]};
   const DecodeError error = walk_extension_headers(payload, chain);
+  captured.headers_end = payload.data;  // on an error, of what could be read
   if (error != DecodeError::none) return error;
   sighting.protocol = chain.protocol;
   sighting.ip_id = chain.id;
   if (chain.fragmented) {
     note_span(chain.fragment_offset, chain.fragment_length, chain.more_fragments, sighting);
-    if (chain.fragment_offset != 0) return take_later_fragment(payload, chain.fragment_offset, sighting);
+    if (chain.fragment_offset != 0) return take_later_fragment(payload, chain.fragment_offset, sighting, captured);
   }
   return decode_protocol(payload, sighting, captured, nest);
 }

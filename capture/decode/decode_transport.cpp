@@ -13,12 +13,13 @@ namespace {
 // REQUIRES: `payload` begins with the first byte after the header.
 void note_payload(Bytes payload, Sighting& sighting, CapturedPayload& captured) {
   sighting.payload_length = payload.wire;
-  captured = {payload.captured > 0 ? payload.data : nullptr, payload.captured};
+  captured = {payload.captured > 0 ? payload.data : nullptr, payload.captured, payload.data};
 }
 
 DecodeError decode_tcp(Bytes bytes, Sighting& sighting, CapturedPayload& captured) {
   constexpr uint32_t kHeader = 20;
   const uint8_t* p = bytes.data;
+  captured.headers_end = p;
   if (bytes.captured < kHeader) return DecodeError::transport_cut;
   const uint32_t header = (p[12] >> 4) * 4u;
   if (header < kHeader) return DecodeError::tcp_offset_wrong;
@@ -36,6 +37,7 @@ DecodeError decode_tcp(Bytes bytes, Sighting& sighting, CapturedPayload& capture
     note_payload(bytes.skip(header), sighting, captured);
   } else {
     sighting.payload_length = bytes.wire - header;
+    captured.headers_end = p + bytes.captured;
   }
   sighting.flags |= static_cast<uint16_t>((p[12] & 1) * bit(SightingFlag::accurate_ecn));
 
@@ -109,6 +111,7 @@ DecodeError decode_udp(Bytes bytes, Sighting& sighting, CapturedPayload& capture
   constexpr uint32_t kHeader = 8;
   const uint8_t* p = bytes.data;
   if (bytes.captured < kHeader) return DecodeError::transport_cut;
+  captured.headers_end = p + kHeader;
   uint32_t length = load16(p + 4);
   // A first fragment holds less than the datagram; beyond 65,535 bytes (RFC 2675) and under offload the length is 0.
   const bool from_packet = sighting.has(SightingFlag::fragment) || (length == 0 && sighting.has(SightingFlag::length_from_frame));
@@ -159,7 +162,7 @@ void read_quoted_transport(const uint8_t* p, uint8_t protocol, Sighting& sightin
   }
 }
 
-DecodeError read_quote(Bytes quote, Sighting& sighting) {
+DecodeError read_quote(Bytes quote, Sighting& sighting, CapturedPayload& captured) {
   constexpr uint32_t kIpv4Header = 20, kIpv6Header = 40, kTransport = 8;
   const uint8_t* p = quote.data;
   if (quote.captured < kIpv4Header) return DecodeError::icmp_quote_cut;
@@ -186,6 +189,7 @@ DecodeError read_quote(Bytes quote, Sighting& sighting) {
   } else {
     return DecodeError::ip_version_wrong;
   }
+  captured.headers_end = quote.data + (chain.fragment_offset != 0 ? 0 : kTransport);
   if (chain.fragment_offset != 0) {
     sighting.protocol = chain.protocol;  // a later fragment was quoted: it has no ports
   } else {
@@ -194,10 +198,11 @@ DecodeError read_quote(Bytes quote, Sighting& sighting) {
   return DecodeError::none;
 }
 
-DecodeError decode_icmp(Bytes bytes, Sighting& sighting) {
+DecodeError decode_icmp(Bytes bytes, Sighting& sighting, CapturedPayload& captured) {
   constexpr uint32_t kHeader = 8;
   const uint8_t* p = bytes.data;
   if (bytes.captured < kHeader) return DecodeError::transport_cut;
+  captured.headers_end = p + kHeader;
   sighting.payload_length = bytes.wire - kHeader;
   if (!is_error(sighting.protocol, p[0])) {
     sighting.source_port = load16(p);
@@ -208,17 +213,18 @@ DecodeError decode_icmp(Bytes bytes, Sighting& sighting) {
   sighting.window = load16(p);
   sighting.mss = quoted_mtu(sighting.protocol, p);
   sighting.set_icmp_sender(sighting.source);
-  return read_quote(bytes.skip(kHeader), sighting);
+  return read_quote(bytes.skip(kHeader), sighting, captured);
 }
 
 // Apart, so that decode_protocol() keeps few registers for TCP.
 [[gnu::noinline]] DecodeError decode_other_protocol(Bytes bytes, Sighting& sighting, CapturedPayload& captured, Nest nest) {
+  captured.headers_end = bytes.data;
   switch (sighting.protocol) {
     case ip_protocol::udp:
       return decode_udp(bytes, sighting, captured, nest);
     case ip_protocol::icmp:
     case ip_protocol::icmpv6:
-      return decode_icmp(bytes, sighting);
+      return decode_icmp(bytes, sighting, captured);
     case ip_protocol::ipv4:
     case ip_protocol::ipv6:
     case ip_protocol::gre:

@@ -13,21 +13,6 @@ constexpr uint32_t kEthernet = 14, kIpv4 = 20, kIpv6 = 40, kTcp = 20, kUdp = 8;
 
 bool has_ports(uint8_t protocol) { return protocol == ip_protocol::tcp || protocol == ip_protocol::udp; }
 
-// An untagged TCP segment, whole, straight under Ethernet: BPF sees of it all that there is. Nearly every packet.
-bool is_fast(const RawPacket& packet) {
-  constexpr uint16_t kTypeIpv4 = 0x0800, kTypeIpv6 = 0x86dd, kFragment = 0x3fff;
-  if (packet.link_type != LinkType::ethernet || packet.captured_length < kEthernet + kIpv6) return false;
-  const uint8_t* ip = packet.data + kEthernet;
-  switch (load16(packet.data + 12)) {
-    case kTypeIpv4:
-      return ip[9] == ip_protocol::tcp && (load16(ip + 6) & kFragment) == 0;
-    case kTypeIpv6:
-      return ip[6] == ip_protocol::tcp;
-    default:
-      return false;
-  }
-}
-
 void put16(uint8_t* to, uint32_t value) {
   to[0] = static_cast<uint8_t>(value >> 8);
   to[1] = static_cast<uint8_t>(value);
@@ -120,14 +105,32 @@ uint32_t FlowFilter::length_by_ip(const RawPacket& packet) {
   }
 }
 
+bool FlowFilter::sees_all_of(const RawPacket& packet) {
+  constexpr uint16_t kTypeIpv4 = 0x0800, kTypeIpv6 = 0x86dd, kFragment = 0x3fff;
+  if (packet.link_type != LinkType::ethernet || packet.captured_length < kEthernet + kIpv6) return false;
+  const uint8_t* ip = packet.data + kEthernet;
+  switch (load16(packet.data + 12)) {
+    case kTypeIpv4:
+      return ip[9] == ip_protocol::tcp && (load16(ip + 6) & kFragment) == 0;
+    case kTypeIpv6:
+      return ip[6] == ip_protocol::tcp;
+    default:
+      return false;
+  }
+}
+
 bool FlowFilter::misjudges(const RawPacket& packet, KeyFrom key_from) const {
-  if (is_fast(packet)) return false;
+  if (sees_all_of(packet)) return false;
   Sighting sighting;
   const DecodeError error =
       decode({packet.data, packet.captured_length, packet.wire_length, packet.link_type}, sighting, key_from);
   if (error != DecodeError::none) return error != DecodeError::no_ip;
   if (!has_ports(sighting.protocol) || sighting.has(SightingFlag::icmp_quote)) return false;
   if (sighting.has(SightingFlag::later_fragment)) return true;
+  return matches_inside(packet, sighting);
+}
+
+bool FlowFilter::matches_inside(const RawPacket& packet, const Sighting& sighting) const {
   const PlainFrame plain(sighting, packet);
   const RawPacket alone{plain.bytes.data(), plain.captured, plain.wire, packet.time_ns, 0, packet.frame, LinkType::ethernet};
   return matches(alone);

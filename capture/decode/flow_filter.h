@@ -41,6 +41,12 @@ class FlowFilter {
   // packet on the fast path it drops at every point, under the addresses that it has there. REQUIRES: !matches(packet).
   bool misjudges(const RawPacket& packet, KeyFrom key_from) const;
 
+  // Whether it means the packet that `sighting` was decoded to, whatever tags, tunnels and fragmentation are around that: asked
+  // of its addresses, ports and flags alone, as if it stood under Ethernet.
+  bool matches_inside(const RawPacket& packet, const Sighting& sighting) const;
+  // Whether BPF sees all of it that decode() does: an untagged TCP segment, whole, straight under Ethernet. Nearly every packet.
+  static bool sees_all_of(const RawPacket& packet);
+
  private:
   FlowFilter() = default;
   static uint32_t length_by_ip(const RawPacket& packet);  // 0: it does not say

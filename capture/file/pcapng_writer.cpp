@@ -183,8 +183,8 @@ void append_own(PcapngBuffer& out, uint64_t magic, std::span<const uint8_t> data
   block.end();
 }
 
-void append_padding(PcapngBuffer& out, size_t alignment) {
-  size_t gap = (alignment - out.size() % alignment) % alignment;
+void append_padding(PcapngBuffer& out, size_t alignment, uint64_t before) {
+  size_t gap = (alignment - (before + out.size()) % alignment) % alignment;
   if (gap == 0) return;
   if (gap < pcapng::kOwnBytesMin) gap += alignment;
   append_own(out, pcapng::kPaddingMagic, std::vector<uint8_t>(gap - pcapng::kOwnBytesMin));

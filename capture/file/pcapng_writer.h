@@ -65,8 +65,9 @@ void append_packet(PcapngBuffer& out, const PcapngPacket& packet);
 void append_statistics(PcapngBuffer& out, const PcapngStatistics& statistics);
 // A block of Parallax's own, which other readers skip, with `data` after the magic.
 void append_own(PcapngBuffer& out, uint64_t magic, std::span<const uint8_t> data);
-// Padding, so that the buffer's size is a multiple of `alignment` (a multiple of 4, at least 64). Nothing if it is already.
-void append_padding(PcapngBuffer& out, size_t alignment);
+// Padding, so that the buffer, and `before` bytes before it, are a multiple of `alignment` (a multiple of 4, at least 64).
+// Nothing if they are already.
+void append_padding(PcapngBuffer& out, size_t alignment, uint64_t before = 0);
 
 constexpr uint32_t pcapng_flags(PortDirection direction) {
   return direction == PortDirection::toward_inside    ? pcapng::kDirectionInbound

@@ -79,11 +79,10 @@ Result<std::unique_ptr<Spool>> Spool::open(SpoolOptions wanted, std::vector<Spoo
   impl->options = std::move(*options);
   impl->ports = std::move(ports);
   impl->directory = std::move(*directory);
-  std::vector<SpoolLanePort> lane_ports;
-  for (const SpoolPort& port : impl->ports) lane_ports.push_back({port.link_type, pcapng_flags(port.info.direction)});
   const size_t blocks = std::max<size_t>(impl->options.lane_bytes / impl->options.block_bytes, 4);
   for (size_t i = 0; i < impl->options.lanes; ++i) {
-    impl->lanes.push_back(std::make_unique<SpoolLane>(lane_ports, impl->options.snaplen, impl->options.block_bytes, blocks));
+    impl->lanes.push_back(
+        std::make_unique<SpoolLane>(lane_ports(impl->ports), impl->options.snaplen, impl->options.block_bytes, blocks));
   }
   impl->writer = std::make_unique<SpoolWriter>(impl->options, impl->ports, *impl->directory, impl->lanes);
   impl->stage = std::make_unique<Impl::Stage>(*impl->writer);
@@ -111,6 +110,8 @@ std::string Spool::set_limits(const SpoolLimits& limits) {
   return {};
 }
 
+void Spool::set_snap_rules(SpoolSnapRules rules) { impl_->writer->set_snap_rules(std::move(rules)); }
+
 SpoolStatus Spool::status() const {
   SpoolStatus status;
   const SpoolDirectory::Totals totals = impl_->directory->totals();
@@ -124,6 +125,7 @@ SpoolStatus Spool::status() const {
     status.newest_packet_ns = totals.last_ns;
   }
   status.bytes_written = counters.bytes_written.get();
+  status.bytes_written_direct = counters.bytes_written_direct.get();
   status.packets_written = counters.packets_written.get();
   status.dropped_packets = counters.packets_dropped.get();
   for (const auto& lane : impl_->lanes) status.dropped_packets += lane->dropped();

@@ -21,6 +21,7 @@
 #include "capture/core/result.h"
 #include "capture/rx/poll_thread.h"
 #include "capture/spool/spool_removal.h"
+#include "capture/spool/spool_snap_rules.h"
 
 namespace parallax {
 
@@ -42,11 +43,13 @@ struct SpoolLimits {
 struct SpoolOptions {
   std::string directory;
   SpoolLimits limits;
-  uint64_t file_size = 0;                   // of one file; 0: a 64th of limits.size, but 1 MiB to 1 GiB
-  bool require_mount = false;               // the directory is the root of a mounted file system, and is never made
-  uint32_t snaplen = 256;                   // bytes kept of each packet
+  uint64_t file_size = 0;      // of one file; 0: a 64th of limits.size, but 1 MiB to 1 GiB
+  bool require_mount = false;  // the directory is the root of a mounted file system, and is never made
+  uint32_t snaplen = 256;      // bytes kept of each packet, or less:
+  SpoolSnapRules snap_rules{};
   size_t lanes = 1;                         // one for each rx worker
-  size_t block_bytes = 256 << 10;           // of one write; more where snaplen needs it
+  size_t block_bytes = 256 << 10;           // of a lane's memory, handed over as a whole; more where snaplen needs it
+  bool direct = true;                       // large writes go past the page cache, where the file system can
   size_t lane_bytes = 16 << 20;             // memory of a lane: at 300 MB/s it bridges a stall of the disk of 50 ms
   int64_t flush_interval_ns = 250'000'000;  // the longest that a packet waits in memory while the disk keeps up
   std::string application = "parallax " PARALLAX_VERSION;
@@ -64,6 +67,7 @@ struct SpoolStatus {
   uint64_t bytes = 0, limit_bytes = 0, files = 0;      // on disk now
   int64_t oldest_packet_ns = 0, newest_packet_ns = 0;  // 0, 0: holds no packet
   uint64_t bytes_written = 0;                          // since start
+  uint64_t bytes_written_direct = 0;                   // of them, past the page cache
   uint64_t packets_written = 0;
   uint64_t dropped_packets = 0;  // no free block, or the disk did not take them
   uint64_t write_errors = 0;
@@ -98,6 +102,9 @@ class Spool {
 
   // Any thread; they hold within a second. Empty, or why they cannot be set.
   std::string set_limits(const SpoolLimits& limits);
+
+  // Any thread; of packets that are written from now on.
+  void set_snap_rules(SpoolSnapRules rules);
 
   SpoolStatus status() const;
   // What has been removed since it was last asked: for one caller, which tells it.

@@ -13,6 +13,7 @@
 #include "capture/core/counter.h"
 #include "capture/core/packet_sink.h"
 #include "capture/core/spsc_ring.h"
+#include "capture/spool/spool.h"
 #include "capture/spool/spool_file.h"
 
 namespace parallax {
@@ -21,6 +22,12 @@ struct SpoolLanePort {
   LinkType link_type = LinkType::ethernet;
   uint32_t flags = 0;  // of the EPB
 };
+
+inline std::vector<SpoolLanePort> lane_ports(const std::vector<SpoolPort>& ports) {
+  std::vector<SpoolLanePort> lane_ports;
+  for (const SpoolPort& port : ports) lane_ports.push_back({port.link_type, pcapng_flags(port.info.direction)});
+  return lane_ports;
+}
 
 class SpoolLane : public PacketSink {
  public:

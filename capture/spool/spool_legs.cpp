@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "capture/core/bytes.h"
+#include "capture/decode/flow_hash.h"
 #include "capture/file/pcapng_blocks.h"
 #include "capture/spool/spool_file.h"
 
@@ -20,14 +21,9 @@ constexpr size_t kBlockBytes = 1 << 20;  // of one block of filters, about
 // Odd numbers without a pattern: digits of pi.
 constexpr uint64_t kKeys[] = {0x243f6a8885a308d3, 0x13198a2e03707345, 0xa4093822299f31d1, 0x082efa98ec4e6c89};
 
-uint64_t mixed(uint64_t a, uint64_t b) {
-  const auto product = static_cast<unsigned __int128>(a) * b;
-  return static_cast<uint64_t>(product) ^ static_cast<uint64_t>(product >> 64);
-}
-
 uint64_t end_key(const Address& address, uint16_t port) {
-  return mixed(load_native<uint64_t>(address.data()) ^ kKeys[0],
-               load_native<uint64_t>(address.data() + 8) ^ kKeys[1] ^ port * kKeys[2]);
+  return folded_product(load_native<uint64_t>(address.data()) ^ kKeys[0],
+                        load_native<uint64_t>(address.data() + 8) ^ kKeys[1] ^ port * kKeys[2]);
 }
 
 // Calls `probe` with each bit of the key, until it says no.
@@ -45,17 +41,18 @@ bool all_bits(uint64_t key, uint64_t words, const Probe& probe) {
 
 uint64_t spool_leg_key(const Sighting& s) {
   const uint64_t one = end_key(s.source, s.source_port), other = end_key(s.destination, s.destination_port);
-  const uint64_t key = mixed(one + other, (one ^ other) ^ kKeys[3] * (s.protocol + 1u));
+  const uint64_t key = folded_product(one + other, (one ^ other) ^ kKeys[3] * (s.protocol + 1u));
   return key == kNoLeg ? kAnyLeg : key;
 }
 
-uint64_t SpoolLegKeys::of(const FrameView& frame, int64_t time_ns) {
-  Sighting sighting;
-  if (decode(frame, sighting) != DecodeError::none) return kNoLeg;
-  sighting.time_ns = time_ns;
-  const bool is_fragment = sighting.has(SightingFlag::fragment) || sighting.has(SightingFlag::outer_fragment);
-  if (is_fragment && !fragments_.attribute(frame, sighting) && sighting.has(SightingFlag::later_fragment)) return kAnyLeg;
-  return spool_leg_key(sighting);
+uint64_t SpoolLegKeys::of(const FrameView& frame, int64_t time_ns, SpooledHeaders& headers) {
+  headers.error = decode(frame, headers);
+  headers.is_whole = headers.error == DecodeError::none;
+  headers.time_ns = time_ns;
+  if (!headers.is_whole) return kNoLeg;
+  const bool is_fragment = headers.has(SightingFlag::fragment) || headers.has(SightingFlag::outer_fragment);
+  headers.is_whole = !is_fragment || fragments_.attribute(frame, headers) || !headers.has(SightingFlag::later_fragment);
+  return headers.is_whole ? spool_leg_key(headers) : kAnyLeg;
 }
 
 SpoolLegFilter make_leg_filter(const absl::flat_hash_set<uint64_t>& keys) {

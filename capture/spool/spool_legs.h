@@ -38,10 +38,21 @@ inline constexpr uint64_t kNoLeg = 0;
 inline constexpr uint64_t kAnyLeg =
     0x452821e638d01377;  // of a fragment whose first one is not known; its bits are spread as a key's are
 
+// What a packet was decoded to, ports of a later fragment included.
+struct SpooledHeaders : DecodedFrame {
+  DecodeError error = DecodeError::none;  // then no more than headers_end holds
+  bool is_whole = false;                  // neither an error, nor a later fragment of which the first is not known
+};
+
 // The keys of packets in the order of their writing. Belongs to one thread.
 class SpoolLegKeys {
  public:
-  uint64_t of(const FrameView& frame, int64_t time_ns);
+  uint64_t of(const FrameView& frame, int64_t time_ns) {
+    SpooledHeaders headers;
+    return of(frame, time_ns, headers);
+  }
+  // And what it was decoded to for that.
+  uint64_t of(const FrameView& frame, int64_t time_ns, SpooledHeaders& headers);
 
  private:
   FragmentTable fragments_;

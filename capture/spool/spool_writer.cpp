@@ -1,8 +1,5 @@
 #include "capture/spool/spool_writer.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
@@ -19,13 +16,20 @@ constexpr auto kRemovalInterval = std::chrono::seconds(1);
 constexpr auto kLookInterval = std::chrono::seconds(1);
 // A file is finished at the latest when its first packet is so much of the greatest age old: it goes as a whole.
 constexpr int64_t kFilesOfAge = 16;
-constexpr uint64_t kStatisticsBytes = 128;  // of an interface statistics block, less than this
+constexpr size_t kBatchBytes = 1 << 20;        // larger ones are not faster (docs/decisions/0019)
+constexpr size_t kDirectBytesMin = 128 << 10;  // where padding to a whole disk block is 2 % on average
+constexpr uint64_t kStatisticsBytes = 128;     // of an interface statistics block, less than this
 constexpr uint64_t kFileSizeMin = 1 << 20;
 
 int64_t utc_ns() {
   timespec now{};
   clock_gettime(CLOCK_REALTIME, &now);
   return now.tv_sec * 1'000'000'000 + now.tv_nsec;
+}
+
+// A file holds several.
+size_t batch_bytes(const SpoolOptions& options) {
+  return std::max<size_t>(options.block_bytes, std::min<uint64_t>(kBatchBytes, options.file_size / 4));
 }
 
 bool disk_full(int error) { return error == ENOSPC || error == EDQUOT; }
@@ -41,7 +45,8 @@ SpoolWriter::SpoolWriter(const SpoolOptions& options, const std::vector<SpoolPor
       ports_(ports),
       directory_(directory),
       lanes_(lanes),
-      last_written_(lanes.size()),
+      snap_rules_(std::make_shared<const SpoolSnapRules>(options.snap_rules)),
+      batch_(lane_ports(ports), batch_bytes(options)),
       file_size_max_(options.file_size),
       file_size_(options.file_size),
       delivered_(ports.size()),
@@ -55,33 +60,36 @@ SpoolWriter::SpoolWriter(const SpoolOptions& options, const std::vector<SpoolPor
   for (size_t port = 0; port < ports_.size(); ++port) at_begin_[port] = port_statistics(static_cast<PortIndex>(port));
 }
 
-SpoolWriter::~SpoolWriter() {
-  if (fd_ >= 0) close(fd_);
-}
+SpoolWriter::~SpoolWriter() = default;
 
 bool SpoolWriter::poll() {
   const Clock::time_point now = Clock::now();
   if (now >= next_look_) look_after_directory(now);
+  const bool due = now - last_flush_ >= std::chrono::nanoseconds(options_.flush_interval_ns);
   bool worked = false;
-  for (size_t lane = 0; lane < lanes_.size(); ++lane) worked |= poll_lane(lane, false);
+  for (const auto& lane : lanes_) worked |= poll_lane(*lane, due);
+  if (due) {
+    write_batch();
+    last_flush_ = now;
+  }
   return worked;
 }
 
 void SpoolWriter::finish() {
   look_after_directory(Clock::now());
-  for (size_t lane = 0; lane < lanes_.size(); ++lane) {
-    while (poll_lane(lane, true)) {
+  for (const auto& lane : lanes_) {
+    while (poll_lane(*lane, true)) {
     }
   }
+  write_batch();
   finish_file();
 }
 
 void SpoolWriter::look_after_directory(Clock::time_point now) {
   next_look_ = now + kLookInterval;
   const SpoolDirectory::Look look = directory_.look();
-  if (look.current_lost && fd_ >= 0) {
-    close(fd_);
-    fd_ = -1;
+  if (look.current_lost && file_.is_open()) {
+    file_.close();
     for (size_t port = 0; port < ports_.size(); ++port) at_begin_[port] = port_statistics(static_cast<PortIndex>(port));
   }
   if (look.fault.empty()) {
@@ -101,67 +109,81 @@ void SpoolWriter::keep_age() {
   if (max_age_ns == 0) return;
   const int64_t now_ns = utc_ns();
   const SpoolFileIndex& current = directory_.current_index();
-  if (fd_ >= 0 && current.packets > 0 && current.first_ns < now_ns - max_age_ns / kFilesOfAge) finish_file();
+  if (file_.is_open() && current.packets > 0 && current.first_ns < now_ns - max_age_ns / kFilesOfAge) finish_file();
   if (const Result<bool> removed = directory_.remove_older_than(now_ns - max_age_ns); !removed) failed(removed.error(), 0);
 }
 
-bool SpoolWriter::poll_lane(size_t number, bool flush) {
-  SpoolLane& lane = *lanes_[number];
+bool SpoolWriter::poll_lane(SpoolLane& lane, bool unfinished_too) {
+  const std::shared_ptr<const SpoolSnapRules> snap_rules = snap_rules_.load();
   bool worked = false;
   for (int i = 0; i < kBlocksPerPoll; ++i) {
     bool closed = false;
     const std::span<const uint8_t> bytes = lane.pending(closed);
     if (bytes.empty() && !closed) break;
-    const Clock::time_point now = Clock::now();
-    const bool due = now - last_written_[number] >= std::chrono::nanoseconds(options_.flush_interval_ns);
-    if (!closed && !flush && !due) break;
-    if (!bytes.empty()) write_chunk(bytes);
+    if (!closed && !unfinished_too) break;
+    if (!batch_.has_room_for(bytes.size())) write_batch();
+    if (!bytes.empty()) batch_.add(bytes, *snap_rules);
     lane.taken(bytes, closed);
-    last_written_[number] = now;
     worked = true;
-    if (!closed && !flush) break;
+    if (!closed) break;
   }
   return worked;
 }
 
-void SpoolWriter::write_chunk(std::span<const uint8_t> bytes) {
-  SpoolChunk chunk;
-  chunk.bytes = static_cast<uint32_t>(bytes.size());
-  std::vector<uint64_t> by_port(ports_.size());
-  legs_.clear();
-  std::span<const uint8_t> rest = bytes;
-  while (const auto block = first_block(rest)) {
-    const auto packet = enhanced_packet(*block);
-    chunk.add(packet->time_ns);
-    ++by_port[packet->interface];
-    legs_.push_back(leg_keys_.of(frame_of(*packet, ports_[packet->interface].link_type), packet->time_ns));
-    rest = rest.subspan(block->bytes.size());
-  }
-  if (fd_ >= 0 && file_bytes_ + bytes.size() > file_size_ && directory_.current_index().packets > 0) finish_file();
-  for (int attempt = 0; attempt < 2 && make_room(bytes.size()); ++attempt) {
+void SpoolWriter::write_batch() {
+  if (batch_.empty()) return;
+  const uint64_t bytes = batch_.bytes().size();
+  if (file_.is_open() && file_.bytes() + bytes > file_size_ && directory_.current_index().packets > 0) finish_file();
+  bool written = false;
+  for (int attempt = 0; attempt < 2 && !written && make_room(bytes + 2 * SpoolOutput::kAlignment); ++attempt) {
     int error = 0;
     if (begin_file(error)) {
-      chunk.offset = file_bytes_;
-      if (write_all(bytes, error)) {
-        directory_.grow_current(chunk, legs_);
-        for (size_t port = 0; port < by_port.size(); ++port) delivered_[port] += by_port[port];
-        take_losses();
-        counters_.packets_written.add(chunk.packets);
-        write_fault_.clear();
-        return;
-      }
+      written = append_batch(error);
+      if (written) break;
       failed("cannot write", error);
     }
     if (!recover_space(error)) break;
   }
-  counters_.packets_dropped.add(chunk.packets);
-  for (size_t port = 0; port < by_port.size(); ++port) {
-    not_written_[port] += by_port[port];
-    if (by_port[port] > 0) {
-      directory_.add_loss({chunk.first_ns, chunk.last_ns, by_port[port], static_cast<uint32_t>(port), 0});
-    }
+  if (written) {
+    write_fault_.clear();
+  } else {
+    drop_batch();
   }
   take_losses();
+  batch_.clear();
+}
+
+bool SpoolWriter::append_batch(int& error) {
+  const bool direct = file_.is_direct() && batch_.bytes().size() >= kDirectBytesMin;
+  if (direct && file_.bytes() % SpoolOutput::kAlignment != 0) {
+    PcapngBuffer padding;
+    append_padding(padding, SpoolOutput::kAlignment, file_.bytes());
+    if (!append(padding, error)) return false;
+  }
+  const uint64_t begin = file_.bytes();
+  const std::span<const uint8_t> bytes = direct ? batch_.padded_bytes() : batch_.bytes();
+  const bool written = direct ? file_.append_direct(bytes, error) : file_.append(bytes, error);
+  if (file_.why_not_cut() != 0) failed("cannot cut a file", file_.why_not_cut());
+  if (!written) return false;
+  counters_.bytes_written.add(bytes.size());
+  if (direct && file_.is_direct()) counters_.bytes_written_direct.add(bytes.size());
+  batch_.for_each_chunk([&](SpoolChunk chunk, std::span<const uint64_t> legs) {
+    chunk.offset += begin;
+    directory_.grow_current(chunk, legs);
+  });
+  directory_.grow_current(bytes.size() - batch_.bytes().size());
+  for (size_t port = 0; port < delivered_.size(); ++port) delivered_[port] += batch_.by_interface()[port].count;
+  counters_.packets_written.add(batch_.packets());
+  return true;
+}
+
+void SpoolWriter::drop_batch() {
+  counters_.packets_dropped.add(batch_.packets());
+  for (const SpoolLoss& loss : batch_.by_interface()) {
+    if (loss.count == 0) continue;
+    not_written_[loss.interface] += loss.count;
+    directory_.add_loss(loss);
+  }
 }
 
 // Losses of the lanes with their own times; those of the ports lie between the last question and now, a second earlier for
@@ -193,7 +215,7 @@ bool SpoolWriter::make_room(uint64_t bytes) {
 
 bool SpoolWriter::keep_size(uint64_t bytes) {
   while (directory_.totals().bytes + bytes > limits().size) {
-    if (!remove_oldest(SpoolRemovalReason::size)) return directory_.totals().files <= (fd_ >= 0 ? 1u : 0u);
+    if (!remove_oldest(SpoolRemovalReason::size)) return directory_.totals().files <= (file_.is_open() ? 1u : 0u);
   }
   return true;
 }
@@ -214,7 +236,7 @@ bool SpoolWriter::keep_free(uint64_t bytes) {
     const Clock::time_point now = Clock::now();
     // Smaller files, so that less history goes with each.
     file_size_ = std::clamp(directory_.totals().bytes / 8, std::min(kFileSizeMin, options_.file_size), file_size_);
-    if (now >= next_removal_ && fd_ >= 0 && file_bytes_ >= file_size_ && directory_.totals().files == 1) finish_file();
+    if (now >= next_removal_ && file_.is_open() && file_.bytes() >= file_size_ && directory_.totals().files == 1) finish_file();
     if (now < next_removal_ || !remove_oldest(SpoolRemovalReason::min_free)) {
       space_fault_.raise(named("less than spool.min_free (" + std::to_string(min_free) + " bytes) is free on its disk"));
       return false;
@@ -232,8 +254,8 @@ bool SpoolWriter::remove_oldest(SpoolRemovalReason reason) {
 
 // After a failed write; returns whether another attempt is worth while.
 bool SpoolWriter::recover_space(int error) {
-  if (error == EFBIG && fd_ >= 0) {  // a limit on the size of files: the next one has room
-    file_size_max_ = file_size_ = std::max(file_bytes_, kFileSizeMin);
+  if (error == EFBIG && file_.is_open()) {  // a limit on the size of files: the next one has room
+    file_size_max_ = file_size_ = std::max(file_.bytes(), kFileSizeMin);
     finish_file();
     return true;
   }
@@ -244,14 +266,14 @@ bool SpoolWriter::recover_space(int error) {
   file_size_ = std::clamp(directory_.totals().bytes / 8, std::min(kFileSizeMin, options_.file_size), file_size_);
   if (remove_oldest(SpoolRemovalReason::disk_full)) return true;
   // Only the current file is left to give way.
-  if (fd_ < 0 || file_bytes_ < file_size_) return false;
+  if (!file_.is_open() || file_.bytes() < file_size_) return false;
   finish_file();
   remove_oldest(SpoolRemovalReason::disk_full);
   return true;
 }
 
 bool SpoolWriter::begin_file(int& error) {
-  if (fd_ >= 0) return true;
+  if (file_.is_open()) return true;
   if (this->error().empty()) file_size_ = file_size_max_;
   const Result<int> fd = directory_.begin_current();
   if (!fd) {
@@ -263,26 +285,24 @@ bool SpoolWriter::begin_file(int& error) {
     }
     return false;
   }
-  fd_ = *fd;
-  file_bytes_ = 0;
+  file_.open(*fd, options_.direct);
   PcapngBuffer header;
   append_section_header(header, section_of_this_machine(options_.application));
   for (const SpoolPort& port : ports_) {
     append_interface(header,
                      {port.info.name, interface_description(port.point, port.info.direction), port.link_type, options_.snaplen});
   }
-  if (!write_all(header, error)) {
+  if (!append(header, error)) {
     failed("cannot begin a file", error);
     finish_file();  // removes it: there is no packet in it
     return false;
   }
-  directory_.grow_current(header.size());
   std::fill(delivered_.begin(), delivered_.end(), 0);
   return true;
 }
 
 void SpoolWriter::finish_file() {
-  if (fd_ < 0) return;
+  if (!file_.is_open()) return;
   if (directory_.current_index().packets > 0) {
     take_losses();
     PcapngBuffer end;
@@ -290,14 +310,9 @@ void SpoolWriter::finish_file() {
     append_spool_index(end, directory_.current_index());
     // Without them the file is still whole: a restart finds its index by a scan.
     int error = 0;
-    if (write_all(end, error)) {
-      directory_.grow_current(end.size());
-    } else {
-      failed("cannot write the end of a file", error);
-    }
+    if (!append(end, error)) failed("cannot write the end of a file", error);
   }
-  close(fd_);
-  fd_ = -1;
+  file_.close();
   const Result<bool> finished = directory_.finish_current();
   if (!finished) failed(finished.error(), 0);
   // What is dropped until the next file begins is in that one's account.
@@ -324,27 +339,13 @@ void SpoolWriter::append_file_statistics(PcapngBuffer& out) const {
   }
 }
 
-bool SpoolWriter::write_all(std::span<const uint8_t> bytes, int& error) {
-  ssize_t written;
-  do {
-    written = pwrite(fd_, bytes.data(), bytes.size(), static_cast<off_t>(file_bytes_));
-  } while (written < 0 && errno == EINTR);
-  if (written == static_cast<ssize_t>(bytes.size())) {
-    file_bytes_ += bytes.size();
-    counters_.bytes_written.add(bytes.size());
-    // Begins to write back at once, so that the kernel never holds so much that it makes the writer wait for all of it.
-    sync_file_range(fd_, static_cast<off_t>(file_bytes_ - bytes.size()), static_cast<off_t>(bytes.size()), SYNC_FILE_RANGE_WRITE);
-    return true;
-  }
-  error = errno;
-  if (written >= 0) {
-    // A part went in: the reason comes with the attempt at the rest.
-    const size_t done = static_cast<size_t>(written);
-    const ssize_t rest = pwrite(fd_, bytes.data() + done, bytes.size() - done, static_cast<off_t>(file_bytes_ + done));
-    error = rest < 0 ? errno : ENOSPC;
-  }
-  if (ftruncate(fd_, static_cast<off_t>(file_bytes_)) != 0) failed("cannot cut a file", errno);
-  return false;
+bool SpoolWriter::append(std::span<const uint8_t> bytes, int& error) {
+  const bool written = file_.append(bytes, error);
+  if (file_.why_not_cut() != 0) failed("cannot cut a file", file_.why_not_cut());
+  if (!written) return false;
+  counters_.bytes_written.add(bytes.size());
+  directory_.grow_current(bytes.size());
+  return true;
 }
 
 void SpoolWriter::failed(const std::string& what, int error) {

@@ -1,9 +1,10 @@
 // The spool's writer: takes what the lanes hold and writes it into the ring of files.
 //
-// A stage for a slow thread of its own: poll() blocks on the disk. Each chunk is one write that ends on a block of pcapng;
-// what the disk takes only in part is cut off again. The oldest files go to keep to the limits (size, age, least free space);
-// on a full disk at most one a second. What cannot be written is dropped and counted. Never gives up: each chunk is tried
-// anew, and once a second the directory is looked at, so that it goes on when the fault is over.
+// A stage for a slow thread of its own: poll() blocks on the disk. Blocks of the lanes are gathered into a batch, which is one
+// write and ends on a block of pcapng: a large one goes past the page cache, what a quiet wire gathers within flush_interval_ns
+// through it, without padding. What the disk takes only in part is cut off again. The oldest files go to keep to the limits
+// (size, age, least free space); on a full disk at most one a second. What cannot be written is dropped and counted. Never gives
+// up: each batch is tried anew, and once a second the directory is looked at, so that it goes on when the fault is over.
 #pragma once
 
 #include <atomic>
@@ -15,9 +16,11 @@
 #include "capture/core/counter.h"
 #include "capture/core/pollable.h"
 #include "capture/spool/spool.h"
+#include "capture/spool/spool_batch.h"
 #include "capture/spool/spool_directory.h"
 #include "capture/spool/spool_fault.h"
 #include "capture/spool/spool_lane.h"
+#include "capture/spool/spool_output.h"
 
 namespace parallax {
 
@@ -25,6 +28,7 @@ class SpoolWriter : public Pollable {
  public:
   struct Counters {  // one writer: the spool's thread
     Counter bytes_written;
+    Counter bytes_written_direct;  // of them
     Counter packets_written;
     Counter packets_dropped;  // the disk did not take them
     Counter write_errors;
@@ -35,7 +39,7 @@ class SpoolWriter : public Pollable {
               const std::vector<std::unique_ptr<SpoolLane>>& lanes);
   ~SpoolWriter() override;
 
-  // Writes the blocks that are full, and the others where flush_interval_ns has gone by. Returns whether there were any.
+  // Takes the blocks that are full, and the others where flush_interval_ns has gone by. Returns whether there were any.
   bool poll() override;
   // Writes everything and finishes the file. REQUIRES: nobody appends to the lanes any more.
   void finish();
@@ -52,13 +56,17 @@ class SpoolWriter : public Pollable {
     max_age_ns_.store(limits.max_age_ns, std::memory_order_relaxed);
     min_free_.store(limits.min_free, std::memory_order_relaxed);
   }
+  // Any thread; of packets that are written from now on.
+  void set_snap_rules(SpoolSnapRules rules) { snap_rules_.store(std::make_shared<const SpoolSnapRules>(std::move(rules))); }
   std::string error() const;  // what keeps it from writing, or did a moment ago; empty: nothing
 
  private:
   using Clock = std::chrono::steady_clock;
 
-  bool poll_lane(size_t lane, bool flush);
-  void write_chunk(std::span<const uint8_t> bytes);
+  bool poll_lane(SpoolLane& lane, bool unfinished_too);
+  void write_batch();
+  bool append_batch(int& error);
+  void drop_batch();
   void take_losses();
   void look_after_directory(Clock::time_point now);
   void keep_age();
@@ -73,8 +81,8 @@ class SpoolWriter : public Pollable {
   void finish_file();
   void append_file_statistics(PcapngBuffer& out) const;
   SpoolOptions::PortStatistics port_statistics(PortIndex port) const;
-  // Appends at the file's end, all or nothing; false: `error` (an errno) says why.
-  bool write_all(std::span<const uint8_t> bytes, int& error);
+  // Appends what holds no packets.
+  bool append(std::span<const uint8_t> bytes, int& error);
   void failed(const std::string& what, int error);
   std::string named(const std::string& what) const;  // with the directory that it happened in
 
@@ -85,12 +93,11 @@ class SpoolWriter : public Pollable {
   SpoolDirectory& directory_;
   const std::vector<std::unique_ptr<SpoolLane>>& lanes_;
   Counters counters_;
-  SpoolLegKeys leg_keys_;
-  std::vector<uint64_t> legs_;                   // of the chunk, to be used again
-  std::vector<Clock::time_point> last_written_;  // by lane
+  std::atomic<std::shared_ptr<const SpoolSnapRules>> snap_rules_;  // never null
+  SpoolBatch batch_;
+  Clock::time_point last_flush_{};
 
-  int fd_ = -1;
-  uint64_t file_bytes_ = 0;
+  SpoolOutput file_;
   uint64_t file_size_max_;                              // options_.file_size, or what the system allows
   uint64_t file_size_;                                  // the same, or less while the disk is full
   std::vector<uint64_t> delivered_;                     // packets in the file, by port

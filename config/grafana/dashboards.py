@@ -126,6 +126,12 @@ DASHBOARDS = {
               (f"rate(parallax_spool_write_errors_total{{{SENSOR}}}[$__rate_interval])", "failed")),
         panel("Spool: files removed an hour, by why", "timeseries", "none",
               (f"sum by (reason) (increase(parallax_spool_files_removed_total{{{SENSOR}}}[1h])) > 0", "{{reason}}")),
+        panel("History: findings held", "timeseries", "none", (f"parallax_history_findings{{{SENSOR}}}", "held"),
+              (f"parallax_history_limit_findings{{{SENSOR}}}", "allowed")),
+        panel("History: findings written and forgotten before, errors a second", "timeseries", "none",
+              (f"rate(parallax_history_written_findings_total{{{SENSOR}}}[$__rate_interval])", "written"),
+              (f"rate(parallax_history_dropped_findings_total{{{SENSOR}}}[$__rate_interval])", "forgotten"),
+              (f"rate(parallax_history_write_errors_total{{{SENSOR}}}[$__rate_interval])", "errors")),
     ]),
 }
 

@@ -15,16 +15,22 @@ constexpr size_t kNamesTold = 8, kNameBytesTold = 100;  // a certificate may hav
 }  // namespace
 
 void Callers::accepted(int connection) {
-  const UnixPeer peer = peer_of(connection);
-  Caller caller{peer.text(), rules_.of_process(peer)};
+  UnixPeer peer = peer_of(connection);
   const std::lock_guard lock(mutex_);
-  by_connection_[fmt::format("fd:{}", connection)] = std::move(caller);
+  by_connection_[fmt::format("fd:{}", connection)] = std::move(peer);
+}
+
+void Callers::set_rules(RoleRules rules) {
+  const std::lock_guard lock(mutex_);
+  rules_ = std::move(rules);
+  version_.fetch_add(1, std::memory_order_release);
 }
 
 Caller Callers::of(const grpc::ServerContext& context) const {
   {
     const std::lock_guard lock(mutex_);
-    if (const auto found = by_connection_.find(context.peer()); found != by_connection_.end()) return found->second;
+    if (const auto found = by_connection_.find(context.peer()); found != by_connection_.end())
+      return {found->second.text(), rules_.of_process(found->second)};
   }
   return of_certificate(context);
 }
@@ -39,6 +45,7 @@ Caller Callers::of_certificate(const grpc::ServerContext& context) const {
   for (size_t i = 0; i < names.size() && i < kNamesTold; ++i)
     caller.text += fmt::format(" \"{}\"", sanitised(names[i].substr(0, kNameBytesTold)));
   if (names.size() > kNamesTold) caller.text += fmt::format(" and {} more names", names.size() - kNamesTold);
+  const std::lock_guard lock(mutex_);
   caller.role = rules_.of_certificate(names);
   return caller;
 }

@@ -3,11 +3,13 @@
 //
 // Written by the accepting thread, asked by the threads that serve calls. A connection keeps its number until gRPC closes it, and
 // the next one with the number overwrites the entry before gRPC hears of it; a call that is left of the earlier one has nobody to
-// answer to any more.
+// answer to any more. The rules may change meanwhile: a role is always that of now.
 #pragma once
 
 #include <grpcpp/server_context.h>
 
+#include <atomic>
+#include <cstdint>
 #include <map>
 #include <mutex>
 #include <string>
@@ -25,6 +27,10 @@ class Callers {
  public:
   explicit Callers(RoleRules rules) : rules_(std::move(rules)) {}
 
+  void set_rules(RoleRules rules);
+  // Grows whenever the rules were set.
+  uint64_t version() const { return version_.load(std::memory_order_acquire); }
+
   // Before the connection is handed to gRPC.
   void accepted(int connection);
   Caller of(const grpc::ServerContext& context) const;
@@ -32,9 +38,10 @@ class Callers {
  private:
   Caller of_certificate(const grpc::ServerContext& context) const;
 
-  const RoleRules rules_;
-  mutable std::mutex mutex_;
-  std::map<std::string, Caller> by_connection_;  // as many as there ever were file descriptors at a time
+  std::atomic<uint64_t> version_{0};
+  mutable std::mutex mutex_;  // guards what follows
+  RoleRules rules_;
+  std::map<std::string, UnixPeer> by_connection_;  // as many as there ever were file descriptors at a time
 };
 
 }  // namespace parallax

@@ -12,6 +12,7 @@
 
 #include "analysis/detect/detector.h"
 #include "daemon/api/listen_address.h"
+#include "daemon/history/history.h"
 #include "daemon/run/pinned_files.h"
 
 namespace parallax {
@@ -335,6 +336,35 @@ void add_pinned(Page& page, const PinnedFilesStatus& pinned) {
   }
 }
 
+void add_history(Page& page, const HistoryState& history) {
+  page.open("history_findings", MetricType::Gauge, "Findings that the history holds, of all runs.");
+  page.add({}, static_cast<double>(history.findings));
+  page.open("history_limit_findings", MetricType::Gauge,
+            "Findings that it may hold (history.findings); 0: there is no history (history.directory).");
+  page.add({}, static_cast<double>(history.limit_findings));
+  page.open("history_size_bytes", MetricType::Gauge, "Bytes that its file and the log of changes beside it take.");
+  page.add({}, static_cast<double>(history.bytes));
+  page.open("history_limit_bytes", MetricType::Gauge, "Bytes that its file may take (history.size).");
+  page.add({}, static_cast<double>(history.limit_bytes));
+  page.open("history_error", MetricType::Gauge,
+            "1: something keeps the history from being written; `parallax status` says what.");
+  page.add({}, history.error.empty() ? 0 : 1);
+  page.open("history_written_findings_total", MetricType::Counter,
+            "Findings written to the history, each time that one is new or has changed.");
+  page.add({}, static_cast<double>(history.written));
+  page.open("history_dropped_findings_total", MetricType::Counter,
+            "Findings that were forgotten before their latest state could be written.");
+  page.add({}, static_cast<double>(history.dropped));
+  page.open("history_write_errors_total", MetricType::Counter, "Times that the database refused to be opened, read or written.");
+  page.add({}, static_cast<double>(history.write_errors));
+  page.open("history_set_aside_total", MetricType::Counter, "Databases that were damaged, or no history, and were set aside.");
+  page.add({}, static_cast<double>(history.set_aside));
+  page.open("history_removed_findings_total", MetricType::Counter,
+            "Findings removed from the history to keep to a limit: count (history.findings), age or size.");
+  for (size_t bound = 0; bound < kHistoryBoundNames.size(); ++bound)
+    page.add({{"reason", kHistoryBoundNames[bound]}}, static_cast<double>(history.removals[bound]));
+}
+
 void add_api(Page& page, const ApiCounters& api) {
   page.open("api_calls_denied_total", MetricType::Counter,
             "Calls refused because the caller lacks the role that the method needs, by method and by the role that it has.");
@@ -399,6 +429,7 @@ class SensorCollectable : public prometheus::Collectable {
     add_engine(page, counters);
     add_spool(page, state_.spool ? state_.spool->status() : SpoolStatus{});
     add_pinned(page, state_.pinned ? state_.pinned->status() : PinnedFilesStatus{});
+    add_history(page, state_.history ? state_.history->state() : HistoryState{});
     add_api(page, *state_.api);
     add_sensor(page, state_);
     return page.take();

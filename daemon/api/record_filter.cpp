@@ -48,6 +48,12 @@ std::optional<Endpoint> service_of(const std::string& text) {
   return end;
 }
 
+Endpoint end_of(const v1::Endpoint& message) {
+  Endpoint end;
+  if (parse_address(message.address(), end.address)) end.port = static_cast<uint16_t>(message.port());
+  return end;
+}
+
 }  // namespace
 
 // The conditions on ends that nothing has met yet.
@@ -118,15 +124,30 @@ Result<RecordFilter> RecordFilter::of_pinned(const v1::RecordFilter& request) {
 }
 
 bool RecordFilter::covers(const FindingRecord& finding) const {
-  if (!covers_time(finding.first_seen_ns, finding.last_seen_ns)) return false;
+  return covers_time(finding.first_seen_ns, finding.last_seen_ns) && covers(finding.service.value_or(""), finding.legs);
+}
+
+bool RecordFilter::covers(const v1::RememberedFinding& finding) const {
+  std::vector<FindingLeg> legs;
+  for (const v1::RememberedLeg& kept : finding.legs()) {
+    FindingLeg& leg = legs.emplace_back();
+    leg.connection_id = kept.connection_id();
+    leg.client = end_of(kept.client());
+    leg.server = end_of(kept.server());
+  }
+  const v1::Finding& its = finding.finding();
+  return covers_time(time_ns(its.first_seen()).value_or(0), time_ns(its.last_seen()).value_or(0)) && covers(its.service(), legs);
+}
+
+bool RecordFilter::covers(const std::string& service_text, const std::vector<FindingLeg>& legs) const {
   if (!asks_for_ends()) return true;
   Unmet unmet(*this);
-  if (const std::optional<Endpoint> service = service_of(finding.service.value_or(""))) unmet.see_server(*service);
+  if (const std::optional<Endpoint> service = service_of(service_text)) unmet.see_server(*service);
   if (unmet.none()) return true;
   // Of each leg the whole connection: at most kFindingLegsMax times as many.
-  return std::any_of(finding.legs.begin(), finding.legs.end(), [&](const FindingLeg& one) {
+  return std::any_of(legs.begin(), legs.end(), [&](const FindingLeg& one) {
     Unmet by_connection = unmet;
-    for (const FindingLeg& leg : finding.legs) {
+    for (const FindingLeg& leg : legs) {
       if (leg.connection_id != one.connection_id) continue;
       by_connection.see_client(leg.client);
       by_connection.see_server(leg.server);

@@ -4,11 +4,14 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
+#include <vector>
 
 #include "analysis/model/address_prefix.h"
 #include "analysis/model/model.h"
 #include "capture/core/port.h"
 #include "capture/core/result.h"
+#include "parallax/v1/history.pb.h"
 #include "parallax/v1/sensor.pb.h"
 
 namespace parallax {
@@ -23,6 +26,7 @@ class RecordFilter {
   // The ends have to be those of one connection, or the finding's service.
   bool covers(const FindingRecord& finding) const;
   bool covers(const ConnectionRecord& connection) const;
+  bool covers(const v1::RememberedFinding& finding) const;
   // By its service and time.
   bool covers(const v1::Finding& pinned) const;
 
@@ -34,6 +38,7 @@ class RecordFilter {
   class Unmet;
 
   bool asks_for_ends() const { return client_ || service_ || host_ || port_ != 0; }
+  bool covers(const std::string& service, const std::vector<FindingLeg>& legs) const;
   bool covers_time(int64_t first_ns, int64_t last_ns) const { return first_ns <= to_ns_ && last_ns >= from_ns_; }
 
   std::optional<AddressPrefix> client_, host_;

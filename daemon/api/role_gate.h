@@ -6,12 +6,11 @@
 // logged. Health and reflection are gRPC's own and answer whoever may connect: that the service is up, and what its messages are.
 #pragma once
 
-#include <fmt/format.h>
-
 #include <atomic>
 #include <type_traits>
 
 #include "daemon/api/callers.h"
+#include "daemon/api/standing_role.h"
 #include "daemon/message/rpcs.h"
 #include "daemon/run/log.h"
 #include "daemon/run/sensor_state.h"
@@ -52,9 +51,7 @@ class RoleGate final : public v1::Sensor::Service {
     counters_.denied[static_cast<size_t>(rpc)][caller.role].fetch_add(1, std::memory_order_relaxed);
     if constexpr (std::is_same_v<Request, v1::PullSliceRequest>)
       log_warning("slice of {} denied to {}, whose role is {}", asked_text(request), caller.text, role_text(caller.role));
-    return {grpc::StatusCode::PERMISSION_DENIED,
-            fmt::format("{} needs the role {}, and {} has {} (api.roles of the sensor)", name_of(rpc), role_text(role_for(rpc)),
-                        caller.text, caller.role == v1::ROLE_UNSPECIFIED ? "none" : "the role " + role_text(caller.role))};
+    return denied(rpc, caller);
   }
 
   v1::Sensor::Service& served_;

@@ -1,5 +1,6 @@
 #include "daemon/api/sensor_service.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <grpc/support/log.h>
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
@@ -11,30 +12,38 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cerrno>
 #include <chrono>
 #include <cstring>
-#include <fstream>
 #include <functional>
-#include <iterator>
+#include <mutex>
 #include <thread>
+#include <utility>
 
 #include "daemon/api/callers.h"
+#include "daemon/api/finding_list.h"
 #include "daemon/api/known_value.h"
 #include "daemon/api/listen_address.h"
 #include "daemon/api/record_filter.h"
 #include "daemon/api/record_page.h"
 #include "daemon/api/role_gate.h"
 #include "daemon/api/slice_pace.h"
+#include "daemon/api/standing_role.h"
 #include "daemon/api/status_message.h"
+#include "daemon/api/tls_credentials.h"
 #include "daemon/api/unix_listener.h"
 #include "daemon/api/wanted_findings.h"
 #include "daemon/api/write_watch.h"
+#include "daemon/history/history.h"
+#include "daemon/message/time_text.h"
+#include "daemon/run/background.h"
 #include "daemon/run/log.h"
 #include "daemon/run/message_names.h"
 #include "daemon/run/pinned_files.h"
+#include "daemon/run/tls_check.h"
 #include "daemon/slice/pinned_slice.h"
 #include "daemon/slice/slice_message.h"
 #include "daemon/slice/slice_resume.h"
@@ -86,6 +95,24 @@ Severity least_of(v1::Severity minimum) {
   return static_cast<Severity>(least);
 }
 
+// api.limits as they are now. Any thread.
+class LimitsInForce {
+ public:
+  explicit LimitsInForce(const v1::ApiLimitsConfig& limits) : limits_(limits) {}
+  void set(const v1::ApiLimitsConfig& limits) {
+    const std::lock_guard guard(mutex_);
+    limits_ = limits;
+  }
+  v1::ApiLimitsConfig get() const {
+    const std::lock_guard guard(mutex_);
+    return limits_;
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  v1::ApiLimitsConfig limits_;
+};
+
 class SensorService final : public v1::Sensor::Service {
  public:
   SensorService(const SensorState& state, const Callers& callers, const v1::ApiLimitsConfig& limits,
@@ -98,6 +125,7 @@ class SensorService final : public v1::Sensor::Service {
         write_watch_(write_max) {}
 
   void stop() { stopping_ = true; }
+  void set_limits(const v1::ApiLimitsConfig& limits) { limits_.set(limits); }
 
   grpc::Status GetStatus(ServerContext*, const v1::GetStatusRequest*, v1::Status* answer) override {
     *answer = status_message(state_);
@@ -108,12 +136,13 @@ class SensorService final : public v1::Sensor::Service {
     const auto wanted = WantedFindings::of(
         *request, request->pinned() ? RecordFilter::of_pinned(request->filter()) : RecordFilter::of(request->filter()));
     if (!wanted) return invalid(wanted.error());
-    const bool is_page = request->pinned() ? list_pinned(*request, *wanted, *answer)
-                                           : fill_page(
-                                                 *request, *answer, *answer->mutable_findings(),
-                                                 [&](uint64_t after, size_t n) { return state_.engine->findings(after, n); },
-                                                 [&](const FindingRecord& record) { return wanted->has(record); },
-                                                 [&](const FindingRecord& record) { return to_proto(record, names_); });
+    const bool is_page =
+        request->pinned() ? list_pinned(*request, *wanted, *answer)
+                          : fill_page(
+                                *request, *answer, *answer->mutable_findings(),
+                                [&](uint64_t after, size_t n) { return listed_findings(state_, after, n, request->this_run()); },
+                                [&](const ListedFinding& listed) { return wanted->has(listed); },
+                                [&](const ListedFinding& listed) { return to_proto(listed, names_); });
     return is_page ? grpc::Status::OK : bad_token();
   }
 
@@ -121,14 +150,17 @@ class SensorService final : public v1::Sensor::Service {
                              grpc::ServerWriter<v1::Finding>* writer) override {
     const auto wanted = WantedFindings::of(*request, RecordFilter::of(request->filter()));
     if (!wanted) return invalid(wanted.error());
-    const Place place(watchers_, limits_.watches());
-    if (!place) return exhausted(*context, *state_.api, ApiLimit::watches, "watchers", limits_.watches());
+    const uint32_t places = limits_.get().watches();
+    const Place place(watchers_, places);
+    if (!place) return exhausted(*context, *state_.api, ApiLimit::watches, "watchers", places);
+    StandingRole role(Rpc::WatchFindings, callers_, *context);
     WriteWatch::Stream stream(write_watch_, [context] { context->TryCancel(); });
     FindingWatch watch = state_.engine->watch_findings(least_of(request->minimum_severity()), request->new_only());
     if (request->new_only()) writer->SendInitialMetadata();  // tells the client that from now on nothing is missed
     uint64_t untold = 0;                                     // dropped before findings that are not wanted
     while (!context->IsCancelled()) {
       if (stopping_) return {StatusCode::UNAVAILABLE, "the daemon is stopping"};
+      if (!role.holds()) return role.denial();
       const uint64_t dropped = watch.dropped;
       const std::vector<FindingChange> changes = state_.engine->finding_changes(watch, kWatchBatch);
       state_.api->watch_findings_dropped += watch.dropped - dropped;
@@ -150,6 +182,10 @@ class SensorService final : public v1::Sensor::Service {
       const std::vector<FindingRecord> found = state_.engine->findings(id - 1, 1);
       if (!found.empty() && found.front().id == id) {
         *answer = to_proto(found.front(), names_);
+        return grpc::Status::OK;
+      }
+      if (std::optional<RecalledFinding> recalled = state_.history != nullptr ? state_.history->find(id) : std::nullopt) {
+        *answer = std::move(*recalled->remembered.mutable_finding());
         return grpc::Status::OK;
       }
       if (std::optional<v1::Finding> pinned = pinned_finding(id)) {
@@ -193,10 +229,10 @@ class SensorService final : public v1::Sensor::Service {
     PageToken token;
     if (!PageToken::parse(request->page_token(), token)) return bad_token();
     uint64_t position = token.after;
-    const std::vector<DeviceRecord> devices = state_.engine->devices();
+    const std::vector<v1::Device> devices = listed_devices(state_, names_);
     const size_t size = page_size(request->page_size());
     for (; position < devices.size() && answer->devices_size() < static_cast<int>(size); ++position) {
-      *answer->add_devices() = to_proto(devices[position], names_);
+      *answer->add_devices() = devices[position];
     }
     if (position < devices.size()) answer->set_next_page_token(std::to_string(position));
     return grpc::Status::OK;
@@ -205,7 +241,9 @@ class SensorService final : public v1::Sensor::Service {
   grpc::Status PullSlice(ServerContext* context, const v1::PullSliceRequest* request,
                          grpc::ServerWriter<v1::SliceChunk>* writer) override {
     Pulled pulled;
-    const grpc::Status status = pull(*context, *request, *writer, pulled);
+    grpc::Status status;
+    if (!run_in_background(kSliceNice, [&] { status = pull(*context, *request, *writer, pulled); }))
+      status = {StatusCode::RESOURCE_EXHAUSTED, "the system has no thread left for a slice; try again later"};
     log_notice("slice of {}{} pulled by {}: {} bytes; {}", asked_text(*request), pulled.is_pinned ? ", pinned," : "",
                callers_.of(*context).text, pulled.bytes, ended_text(status, pulled));
     return status;
@@ -227,8 +265,10 @@ class SensorService final : public v1::Sensor::Service {
                     Pulled& pulled) {
     if (state_.spool == nullptr)
       return {StatusCode::FAILED_PRECONDITION, "this sensor keeps no spool (spool.directory is not set)"};
-    const Place place(slices_, limits_.slices());
-    if (!place) return exhausted(context, *state_.api, ApiLimit::slices, "slices", limits_.slices());
+    const v1::ApiLimitsConfig limits = limits_.get();
+    const Place place(slices_, limits.slices());
+    if (!place) return exhausted(context, *state_.api, ApiLimit::slices, "slices", limits.slices());
+    StandingRole role(Rpc::PullSlice, callers_, context);
     SliceSelection selection = selection_of(request);
     switch (selection.code) {
       case SelectionCode::ok:
@@ -238,12 +278,12 @@ class SensorService final : public v1::Sensor::Service {
       case SelectionCode::not_found:
         return {StatusCode::NOT_FOUND, selection.error};
     }
-    if (limits_.slice_size() != 0) selection.request.bytes_max = limits_.slice_size();
+    if (limits.slice_size() != 0) selection.request.bytes_max = limits.slice_size();
     pulled.is_pinned = selection.pinned != 0;
     v1::SliceChunk chunk;
     WriteWatch::Stream stream(write_watch_, [&context] { context.TryCancel(); });
-    const auto is_wanted = [&] { return !context.IsCancelled() && !stopping_; };
-    SlicePace pace(limits_.slice_rate(), is_wanted);
+    const auto is_wanted = [&] { return !context.IsCancelled() && !stopping_ && role.holds(); };
+    SlicePace pace(limits.slice_rate(), is_wanted);
     ResumedSink sink(request.resume(), [&](std::span<const uint8_t> data) {
       if (!is_wanted()) return false;
       if (data.empty()) return true;
@@ -277,11 +317,12 @@ class SensorService final : public v1::Sensor::Service {
         return stream.write([&] { return writer.Write(chunk); }) ? grpc::Status::OK : not_written(stream);
       case SliceCode::cancelled:
         if (stopping_) return {StatusCode::UNAVAILABLE, "the daemon is stopping"};
+        if (!role.holds()) return role.denial();
         return not_written(stream);
       case SliceCode::invalid_argument:
         return {StatusCode::INVALID_ARGUMENT, result.message};
       case SliceCode::out_of_range:
-        return {StatusCode::OUT_OF_RANGE, result.message};
+        return {StatusCode::OUT_OF_RANGE, result.message + (selection.elsewhere.empty() ? "" : "; but " + selection.elsewhere)};
       case SliceCode::data_loss:
         return {StatusCode::DATA_LOSS, result.message};
       case SliceCode::internal:
@@ -297,6 +338,7 @@ class SensorService final : public v1::Sensor::Service {
       if (std::optional<SliceSelection> known = slice_memory_.recall(request)) return std::move(*known);
     }
     SliceSelection selection = select_slice_or_pinned(state_, request);
+    if (selection.code == SelectionCode::not_found && request.finding_id() != 0) say_when(request.finding_id(), selection.error);
     if (selection.code != SelectionCode::ok) return selection;
     const SpoolStatus status = state_.spool->status();
     if (status.error.empty() && status.newest_packet_ns >= selection.request.from_ns)
@@ -305,10 +347,26 @@ class SensorService final : public v1::Sensor::Service {
     return selection;
   }
 
+  // The engine does not know it, and nothing is pinned of it; the ring may still have the packets.
+  void say_when(uint64_t id, std::string& error) const {
+    const std::optional<RecalledFinding> recalled = state_.history != nullptr ? state_.history->find(id) : std::nullopt;
+    if (!recalled) return;
+    const v1::Finding& finding = recalled->remembered.finding();
+    error = fmt::format(
+        "the connections of finding {} are no longer kept{}, and its packets were not pinned; pull its time, {} to {}, "
+        "instead",
+        id, finding.has_earlier_run() ? " (it is of an earlier run)" : "",
+        time_text_ns(from_timestamp(finding.first_seen()) - kSliceMarginNs),
+        time_text_ns(from_timestamp(finding.last_seen()) + kSliceMarginNs));
+  }
+
   std::optional<v1::Finding> pinned_finding(uint64_t id) const {
     if (state_.pinned == nullptr || !state_.pinned->find(id)) return std::nullopt;
     const auto opened = state_.pinned->open(id);
-    return opened && (*opened)->end ? std::optional((*opened)->end->finding()) : std::nullopt;
+    if (!opened || !(*opened)->end) return std::nullopt;
+    v1::Finding finding = (*opened)->end->finding();
+    if (state_.pinned->is_of_earlier_run(id)) finding.mutable_earlier_run();
+    return finding;
   }
 
   // Those whose file is damaged at its end are told by their id alone. False: the request's token is none.
@@ -321,6 +379,7 @@ class SensorService final : public v1::Sensor::Service {
           for (const PinnedFile& file : state_.pinned->after(after, n)) {
             PinnedMessage& one = findings.emplace_back(PinnedMessage{file.id, pinned_finding(file.id).value_or(v1::Finding())});
             one.finding.set_id(file.id);
+            if (state_.pinned->is_of_earlier_run(file.id)) one.finding.mutable_earlier_run();
             if (file.is_damaged) one.finding.set_summary("The pinned file is damaged at its end: what was found is not known.");
           }
           return findings;
@@ -336,7 +395,7 @@ class SensorService final : public v1::Sensor::Service {
 
   const SensorState& state_;
   const Callers& callers_;
-  const v1::ApiLimitsConfig limits_;
+  LimitsInForce limits_;
   const MessageNames names_;
   const std::chrono::milliseconds write_max_;
   WriteWatch write_watch_;
@@ -350,28 +409,37 @@ void log_of_grpc(gpr_log_func_args* event) {
   if (event->severity == GPR_LOG_SEVERITY_ERROR) log_warning("api: {}", event->message);
 }
 
-bool read_file(const std::string& path, const char* key, std::string& text, std::string& error) {
-  if (path.empty()) {
-    error = fmt::format(
-        "api.{}: missing; on TCP the API wants mutual TLS: api.tls_certificate, api.tls_key and api.tls_client_ca", key);
-    return false;
-  }
-  std::ifstream file(path, std::ios::binary);
-  text.assign(std::istreambuf_iterator<char>(file), {});
-  if (file && !text.empty()) return true;
-  error = fmt::format("api.{}: cannot read {}", key, path);
-  return false;
+int threads_for(const v1::ApiLimitsConfig& limits) {
+  return static_cast<int>(limits.watches() + limits.slices() + kThreadsOfShortCalls);
+}
+
+std::vector<std::string> tls_paths(const v1::ApiConfig& config) {
+  return {config.tls_certificate(), config.tls_key(), config.tls_client_ca()};
+}
+
+// The user that the daemon has become may not read what root could at start.
+bool may_not_read(const std::vector<std::string>& paths) {
+  return std::any_of(paths.begin(), paths.end(), [](const std::string& path) {
+    return ::faccessat(AT_FDCWD, path.c_str(), R_OK, AT_EACCESS) != 0 && errno == EACCES;
+  });
 }
 
 }  // namespace
 
 struct SensorServer::Impl {
   Impl(const SensorState& state, const v1::ApiLimitsConfig& limits, RoleRules rules, std::chrono::milliseconds write_max)
-      : callers(std::move(rules)), service(state, callers, limits, write_max), gate(service, callers, *state.api) {}
+      : callers(std::move(rules)), service(state, callers, limits, write_max), gate(service, callers, *state.api) {
+    quota.SetMaxThreads(threads_for(limits)).Resize(256 << 20);
+  }
 
   Callers callers;
   SensorService service;
   RoleGate gate;
+  grpc::ResourceQuota quota{"api"};
+  uid_t own_user = 0;
+  std::vector<std::string> tls_paths_read;        // on TCP
+  std::unique_ptr<TlsCertificates> certificates;  // the same
+  std::shared_ptr<grpc::ServerCredentials> credentials;
   std::unique_ptr<grpc::Server> server;
   int tcp_port = 0;
   UnixListener listener;
@@ -400,20 +468,21 @@ SensorServer::SensorServer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) 
 std::unique_ptr<SensorServer> SensorServer::start(const SensorState& state, const v1::ApiConfig& config,
                                                   const std::optional<ServiceUser>& owner, std::string& error,
                                                   std::chrono::milliseconds write_max) {
-  Result<RoleRules> rules = RoleRules::of(config, owner ? owner->uid : ::geteuid());
+  const uid_t own_user = owner ? owner->uid : ::geteuid();
+  Result<RoleRules> rules = RoleRules::of(config, own_user);
   if (!rules) {
     error = rules.error();
     return nullptr;
   }
   const v1::ApiLimitsConfig& limits = config.limits();
   auto impl = std::make_unique<Impl>(state, limits, std::move(*rules), write_max);
+  impl->own_user = own_user;
   gpr_set_log_function(log_of_grpc);
   grpc::EnableDefaultHealthCheckService(true);
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   grpc::ServerBuilder builder;
   builder.RegisterService(&impl->gate);
-  const auto threads = static_cast<int>(limits.watches() + limits.slices() + kThreadsOfShortCalls);
-  builder.SetResourceQuota(grpc::ResourceQuota("api").SetMaxThreads(threads).Resize(256 << 20));
+  builder.SetResourceQuota(impl->quota);
 
   const std::string unix_prefix = "unix:";
   const bool on_unix = config.address().starts_with(unix_prefix);
@@ -428,14 +497,13 @@ std::unique_ptr<SensorServer> SensorServer::start(const SensorState& state, cons
       return nullptr;
     }
   } else {
-    grpc::SslServerCredentialsOptions tls(GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY);
-    grpc::SslServerCredentialsOptions::PemKeyCertPair pair;
-    if (!read_file(config.tls_certificate(), "tls_certificate", pair.cert_chain, error) ||
-        !read_file(config.tls_key(), "tls_key", pair.private_key, error) ||
-        !read_file(config.tls_client_ca(), "tls_client_ca", tls.pem_root_certs, error)) {
+    Result<TlsFiles> files = TlsFiles::read(config);
+    if (!files) {
+      error = files.error();
       return nullptr;
     }
-    tls.pem_key_cert_pairs.push_back(std::move(pair));
+    impl->tls_paths_read = tls_paths(config);
+    impl->certificates = std::make_unique<TlsCertificates>(std::move(*files));
     if (const std::string reason = why_not_listen(config.address()); !reason.empty()) {
       error = "api.address " + reason;
       return nullptr;
@@ -443,7 +511,8 @@ std::unique_ptr<SensorServer> SensorServer::start(const SensorState& state, cons
     builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);  // a second daemon is to be refused
     if (config.roles().empty())
       log_notice("api: without api.roles whoever has a certificate of {} may pull packets", config.tls_client_ca());
-    builder.AddListeningPort(config.address(), grpc::SslServerCredentials(tls), &impl->tcp_port);
+    impl->credentials = tls_credentials(*impl->certificates);
+    builder.AddListeningPort(config.address(), impl->credentials, &impl->tcp_port);
   }
   impl->server = builder.BuildAndStart();
   if (impl->server == nullptr || (!on_unix && impl->tcp_port == 0)) {
@@ -469,6 +538,36 @@ SensorServer::~SensorServer() {
   impl_->server->GetHealthCheckService()->Shutdown();
   impl_->server->Shutdown(std::chrono::system_clock::now() + kStopGrace);
   impl_->server->Wait();
+}
+
+AccessChange SensorServer::prepare(const v1::ApiConfig& config) {
+  AccessChange change;
+  Result<RoleRules> rules = RoleRules::of(config, impl_->own_user);
+  if (!rules) change.problems.push_back({"api.roles", rules.error()});
+  std::optional<TlsFiles> files;
+  if (impl_->certificates != nullptr) {
+    const std::vector<std::string> paths = tls_paths(config);
+    if (paths == impl_->tls_paths_read && may_not_read(paths)) {
+      log_warning(
+          "api: the daemon's user may not read the files of api.tls_*: connections go on to meet the certificates of the start");
+    } else {
+      for (ConfigProblem& problem : check_tls(config)) change.problems.push_back(std::move(problem));
+      Result<TlsFiles> read = TlsFiles::read(config);
+      if (read) files = std::move(*read);
+      if (!read && change.problems.empty()) change.problems.push_back({"api", read.error()});
+    }
+  }
+  if (!change.problems.empty()) return change;
+  change.take = [this, config, rules = std::move(*rules), files = std::move(files)] {
+    impl_->callers.set_rules(rules);
+    impl_->service.set_limits(config.limits());
+    impl_->quota.SetMaxThreads(threads_for(config.limits()));
+    if (!files || *files == impl_->certificates->get().first) return;
+    impl_->certificates->set(*files);
+    impl_->tls_paths_read = tls_paths(config);
+    log_notice("api: new connections meet the certificates as they are now");
+  };
+  return change;
 }
 
 int SensorServer::port() const { return impl_->tcp_port; }

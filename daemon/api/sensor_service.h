@@ -13,6 +13,7 @@
 #include <optional>
 #include <string>
 
+#include "daemon/run/access_change.h"
 #include "daemon/run/privileges.h"
 #include "daemon/run/sensor_state.h"
 #include "parallax/v1/config.pb.h"
@@ -34,6 +35,9 @@ class SensorServer {
                                              std::chrono::milliseconds write_max = kWriteMax);
   // Ends the streams with UNAVAILABLE, waits for calls under way (at most a second before they are cancelled).
   ~SensorServer();
+
+  // For a reload. REQUIRES: `config` has the address that it was started with. The control thread.
+  AccessChange prepare(const v1::ApiConfig& config);
 
   // The port of a TCP listener; 0 for a unix socket.
   int port() const;

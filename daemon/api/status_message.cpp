@@ -2,6 +2,7 @@
 
 #include <chrono>
 
+#include "daemon/history/history.h"
 #include "daemon/message/to_proto.h"
 #include "daemon/run/pinned_files.h"
 
@@ -63,6 +64,8 @@ void fill_spool(const SpoolStatus& status, v1::SpoolStatus& spool) {
   if (status.oldest_packet_ns != 0) *spool.mutable_oldest_packet() = to_timestamp(status.oldest_packet_ns);
   if (status.newest_packet_ns != 0) *spool.mutable_newest_packet() = to_timestamp(status.newest_packet_ns);
   spool.set_dropped_packets(status.dropped_packets);
+  spool.set_written_packets(status.packets_written);
+  spool.set_written_bytes(status.bytes_written);
   spool.set_error(status.error);
   spool.set_write_errors(status.write_errors);
   spool.set_max_age_seconds(static_cast<double>(status.max_age_ns) / kNsPerSecond);
@@ -73,6 +76,7 @@ void fill_spool(const SpoolStatus& status, v1::SpoolStatus& spool) {
 
 void fill_pinned(const PinnedFilesStatus& status, v1::PinnedStatus& pinned) {
   pinned.set_files(status.files);
+  pinned.set_files_of_earlier_runs(status.files_of_earlier_runs);
   pinned.set_bytes(status.bytes);
   pinned.set_limit_bytes(status.limit_bytes);
   if (status.oldest_packet_ns != 0) *pinned.mutable_oldest_packet() = to_timestamp(status.oldest_packet_ns);
@@ -85,6 +89,22 @@ void fill_pinned(const PinnedFilesStatus& status, v1::PinnedStatus& pinned) {
   }
   add_removals(status.removals, *pinned.mutable_removed());
   pinned.set_error(status.error);
+}
+
+void fill_history(const HistoryState& state, v1::HistoryStatus& history) {
+  history.set_file(state.file);
+  history.set_findings(state.findings);
+  history.set_limit_findings(state.limit_findings);
+  history.set_bytes(state.bytes);
+  history.set_limit_bytes(state.limit_bytes);
+  history.set_written(state.written);
+  history.set_dropped(state.dropped);
+  history.set_write_errors(state.write_errors);
+  history.set_set_aside(state.set_aside);
+  for (size_t bound = 0; bound < kHistoryBoundNames.size(); ++bound)
+    (*history.mutable_removed_by_reason())[kHistoryBoundNames[bound]] = state.removals[bound];
+  history.set_earlier_findings(state.earlier_findings);
+  history.set_error(state.error);
 }
 
 }  // namespace
@@ -100,6 +120,7 @@ v1::Status status_message(const SensorState& state) {
   for (const PortChannel* channel : state.channels) fill_port(*channel, state.path[channel->info.point], *status.add_ports());
   if (state.spool != nullptr) fill_spool(state.spool->status(), *status.mutable_spool());
   if (state.pinned != nullptr) fill_pinned(state.pinned->status(), *status.mutable_spool()->mutable_pinned());
+  if (state.history != nullptr) fill_history(state.history->state(), *status.mutable_history());
   *status.mutable_summary() = to_proto(state.engine->summary());
   status.set_late_packets(state.engine->counters().late_packets);
   return status;

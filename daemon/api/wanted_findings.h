@@ -2,11 +2,13 @@
 #pragma once
 
 #include <cstdint>
+#include <variant>
 
 #include "analysis/model/model.h"
 #include "capture/core/result.h"
 #include "daemon/api/known_value.h"
 #include "daemon/api/record_filter.h"
+#include "daemon/history/history_file.h"
 #include "daemon/message/to_proto.h"
 #include "parallax/v1/sensor.pb.h"
 
@@ -16,6 +18,12 @@ namespace parallax {
 struct PinnedMessage {
   uint64_t id;
   v1::Finding finding;
+};
+
+// A finding of the engine, or of the history.
+struct ListedFinding {
+  uint64_t id;
+  std::variant<FindingRecord, RecalledFinding> finding;
 };
 
 struct WantedFindings {
@@ -35,6 +43,13 @@ struct WantedFindings {
 
   bool has(const FindingRecord& finding) const {
     return is_of(to_proto(finding.kind), to_proto(finding.severity)) && filter.covers(finding);
+  }
+  bool has(const RecalledFinding& recalled) const {
+    const v1::Finding& finding = recalled.remembered.finding();
+    return is_of(finding.kind(), finding.severity()) && filter.covers(recalled.remembered);
+  }
+  bool has(const ListedFinding& listed) const {
+    return std::visit([this](const auto& finding) { return has(finding); }, listed.finding);
   }
   bool has(const PinnedMessage& pinned) const {
     return is_of(pinned.finding.kind(), pinned.finding.severity()) && filter.covers(pinned.finding);

@@ -263,9 +263,9 @@ class Analysis {
     clocks_compared_ = comparable;
     if (!comparable) return;
     const ClockLimits limits = clock_limits(samples, clocks_, stepped_ns);
+    note_silences(std::move(activity));
     doubt_clocks(limits);
     for (size_t i = 1; i < points_.size(); ++i) note_clock(i, limits, one_way_drift(samples[i - 1], samples[i]));
-    note_silences(std::move(activity));
   }
 
   void note_silences(std::vector<FileActivity> activity) {
@@ -279,6 +279,8 @@ class Analysis {
 
   void doubt_clocks(const ClockLimits& limits) {
     for (OfflineInput& input : inputs_) {
+      if (!limits.is_compared(input.point) && !input.silences.empty())
+        input.outages.push_back({OutageCause::no_common_clock, kTimeMin, PortOutage::kGoesOn});
       for (const TimeSpan& span : clocks_[input.point].steps)
         input.outages.push_back({OutageCause::clock_step, span.from_ns, span.to_ns});
       if (const int64_t from_ns = limits.stepped_ns[input.point]; from_ns != kTimeMax)
@@ -298,6 +300,13 @@ class Analysis {
       const auto by_ns = static_cast<double>(parts[i].line.ahead_ns(at_ns) - parts[i - 1].line.ahead_ns(at_ns));
       notes.push_back(fmt::format("its clock and that of {} moved apart by {:+.6f} s at {}; aligned before and after",
                                   names_.points.front(), by_ns / 1e9, time_text_ns(at_ns - parts[i - 1].line.ahead_ns(at_ns))));
+    }
+    for (const OfflineInput& input : inputs_) {
+      if (limits.compared[point] || input.silences.empty() || (input.point != point && input.point + 1u != point)) continue;
+      notes.push_back(
+          fmt::format("no packets of both directions tell how far its clock and that of {} are apart: as {} was "
+                      "silent for a time, nothing is said of what it did not show",
+                      before, input.name));
     }
     if (limits.apart_ns[point] == kTimeMax) return;
     notes.push_back(

@@ -4,9 +4,12 @@
 #include <memory>
 
 #include "daemon/client/analyze.h"
+#include "daemon/client/heap_room.h"
 
 namespace parallax {
 namespace {
+
+constexpr size_t kHeapRoom = size_t{4} << 30;
 
 constexpr const char* kFooter = R"(
 Name the points in their order along the path. What stands between two of them is a device, and what became
@@ -85,7 +88,10 @@ void add_analyze_command(CLI::App& app, int& exit_code) {
                   "a server's or proxy's log of the requests: joins them to connections, and names their clients")
       ->option_text("FILE");
   command.footer(kFooter);
-  command.callback([options, &exit_code] { exit_code = analyze(*options, stdout, stderr); });
+  command.callback([options, &exit_code] {
+    make_heap_room(kHeapRoom);
+    exit_code = analyze(*options, stdout, stderr);
+  });
 }
 
 }  // namespace parallax

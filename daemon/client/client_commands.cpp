@@ -6,6 +6,8 @@
 #include <CLI/CLI.hpp>
 #include <cerrno>
 #include <charconv>
+#include <chrono>
+#include <cmath>
 #include <cstdio>
 #include <cstring>
 #include <map>
@@ -19,7 +21,9 @@
 #include "daemon/client/sensor_client.h"
 #include "daemon/client/slice_beginning.h"
 #include "daemon/client/slice_choice.h"
+#include "daemon/client/slice_readers.h"
 #include "daemon/client/slice_text.h"
+#include "daemon/client/status_watch.h"
 #include "daemon/message/json.h"
 #include "parallax/v1/sensor.pb.h"
 
@@ -32,11 +36,14 @@ constexpr size_t kFollowedMax = 65536;  // findings remembered by --follow; the 
 struct Options {
   ClientOptions client;
   std::string format = "text";
-  bool follow = false, pinned = false;
+  bool follow = false, pinned = false, this_run = false;
   std::string severity, kind, outcome;
   RecordChoice records;
   SliceChoice slice;
   std::string output;
+  SliceListen listen;
+  bool watch = false;
+  double interval_seconds = 2;
 
   bool json() const { return format == "json"; }
 };
@@ -79,6 +86,10 @@ bool parse_word(const std::string& option, const std::string& text, E& value, Cl
 }
 
 ClientOutcome run_status(SensorClient& client, const Options& options) {
+  if (options.watch) {
+    const auto interval = std::chrono::milliseconds(std::llround(options.interval_seconds * 1000));
+    return watch_status(client, {interval, options.json()}, stdout, stderr);
+  }
   v1::Status status;
   ClientOutcome outcome = client.status(status);
   if (outcome.exit_code != 0) return outcome;
@@ -117,6 +128,17 @@ ClientOutcome run_follow(SensorClient& client, const Options& options, const v1:
   });
 }
 
+// Standard output has the list alone.
+void point_to_pinned(SensorClient& client) {
+  v1::Status status;
+  if (client.status(status).exit_code != 0) return;
+  if (const uint64_t count = status.spool().pinned().files_of_earlier_runs(); count > 0) {
+    std::fflush(stdout);
+    fmt::print(stderr, "parallax: {} of earlier runs of the daemon {} pinned: `parallax findings --pinned` lists {}\n",
+               count == 1 ? "1 finding" : count_text(count) + " findings", count == 1 ? "is" : "are", count == 1 ? "it" : "them");
+  }
+}
+
 ClientOutcome run_findings(SensorClient& client, const Options& options) {
   ClientOutcome outcome;
   v1::Severity severity = v1::SEVERITY_UNSPECIFIED;
@@ -130,6 +152,7 @@ ClientOutcome run_findings(SensorClient& client, const Options& options) {
   if (outcome.exit_code != 0) return outcome;
   if (options.follow) return run_follow(client, options, request);
   request.set_pinned(options.pinned);
+  request.set_this_run(options.this_run);
   request.set_newest(options.records.number);
   TextTable table = finding_table();
   outcome = client.findings(request, [&](const v1::Finding& finding) {
@@ -141,6 +164,7 @@ ClientOutcome run_findings(SensorClient& client, const Options& options) {
   });
   if (outcome.exit_code == 0 && !options.json()) {
     fmt::print("{}", !table.empty() ? table.text() : options.pinned ? "No pinned findings.\n" : "No findings.\n");
+    if (!options.pinned) point_to_pinned(client);
   }
   return outcome;
 }
@@ -184,6 +208,7 @@ ClientOutcome run_slice(SensorClient& client, const Options& options) {
   v1::PullSliceRequest request;
   ClientOutcome outcome = to_request(options.slice, request);
   if (outcome.exit_code != 0) return outcome;
+  if (!options.listen.address.empty()) return serve_slice(client, request, options.listen, stderr);
   const std::string& resumed = options.slice.resume;
   const std::string& output = resumed.empty() ? options.output : resumed;
   const bool to_stdout = output.empty() || output == "-";
@@ -277,12 +302,19 @@ void add_client_commands(CLI::App& app, int& exit_code) {
   CLI::App* status =
       add_command(app, options, "status", "What the daemon is doing: ports, losses, clock, spool", run_status, exit_code);
   add_format(*status, *options);
+  CLI::Option* watch =
+      status->add_flag("--watch,-w", options->watch, "Again and again until Ctrl-C, with what each stage did a second");
+  status->add_option("--interval", options->interval_seconds, "Seconds between two of them")
+      ->check(CLI::Range(0.1, 3600.0))
+      ->needs(watch)
+      ->capture_default_str();
 
   CLI::App* findings = add_command(app, options, "findings", "What the daemon has found", run_findings, exit_code);
   add_format(*findings, *options);
   CLI::Option* follow = findings->add_flag("--follow,-f", options->follow, "Go on, with each new or changed finding");
   findings->add_flag("--pinned", options->pinned, "Those whose packets are pinned, also when they are forgotten otherwise")
       ->excludes(follow);
+  findings->add_flag("--this-run", options->this_run, "None that earlier runs of the daemon have told of")->excludes(follow);
   findings->add_option("--severity", options->severity, "At least: info, notice, warning or critical");
   findings->add_option("--kind", options->kind, "Only this kind, such as syn_unanswered");
   add_record_choice(*findings, options->records)->excludes(follow);
@@ -300,6 +332,10 @@ void add_client_commands(CLI::App& app, int& exit_code) {
   CLI::App* slice = add_command(app, options, "slice", "Pulls a pcapng out of the daemon's spool", run_slice, exit_code);
   CLI::Option* finding =
       slice->add_option("--finding", options->slice.finding, "The packets of this finding")->check(an_id("findings"));
+  CLI::Option* incident = slice
+                              ->add_option("--incident", options->slice.incident,
+                                           "The packets of this finding, and of all findings that tell of the same connections")
+                              ->check(an_id("findings"));
   CLI::Option* connection =
       slice->add_option("--connection", options->slice.connection, "The packets of this connection")->check(an_id("connections"));
   CLI::Option* from = slice->add_option("--from", options->slice.from,
@@ -307,13 +343,25 @@ void add_client_commands(CLI::App& app, int& exit_code) {
   slice->add_option("--to", options->slice.to, "... until this time; now, if not given")->needs(from);
   CLI::Option* community = slice->add_option("--community-id", options->slice.community_id,
                                              "The packets of the connections with a leg of this community ID, at all points");
-  finding->excludes(connection)->excludes(from)->excludes(community);
+  finding->excludes(incident)->excludes(connection)->excludes(from)->excludes(community);
+  incident->excludes(connection)->excludes(from)->excludes(community);
   connection->excludes(from)->excludes(community);
   community->excludes(from);
   slice->add_option("--filter", options->slice.filter, "BPF, on top of the selection; addresses, not host names");
   CLI::Option* output = slice->add_option("-o,--output", options->output, "File; standard output, if not given");
-  slice->add_option("--resume", options->slice.resume, "The file that holds the beginning of the same slice, to go on with it")
-      ->excludes(output);
+  CLI::Option* resume =
+      slice
+          ->add_option("--resume", options->slice.resume, "The file that holds the beginning of the same slice, to go on with it")
+          ->excludes(output);
+  CLI::Option* listen =
+      slice
+          ->add_option("--listen", options->listen.address,
+                       "PCAP-over-IP: serves the slice to who connects to PORT on 127.0.0.1, or to ADDRESS:PORT")
+          ->excludes(output)
+          ->excludes(resume);
+  slice->add_option("--readers", options->listen.readers, "Ends when so many have had the slice; 0: with Ctrl-C")
+      ->needs(listen)
+      ->capture_default_str();
 }
 
 }  // namespace parallax

@@ -114,6 +114,8 @@ std::string pinned_text(const v1::PinnedStatus& pinned) {
   if (pinned.files() + pinned.made() + pinned.waiting() + pinned.dropped() + failures == 0) return {};
   std::string text = fmt::format("Pinned: {} {}, {} of {}", count_text(pinned.files()), pinned.files() == 1 ? "file" : "files",
                                  bytes_text(pinned.bytes()), bytes_text(pinned.limit_bytes()));
+  if (pinned.files_of_earlier_runs() > 0)
+    text += fmt::format(" ({} of earlier runs of the daemon)", count_text(pinned.files_of_earlier_runs()));
   if (pinned.oldest_packet().seconds() != 0)
     text += fmt::format(", {} to {}", time_text(pinned.oldest_packet()), time_text(pinned.newest_packet()));
   if (pinned.waiting() > 0) text += fmt::format(", {} to be pinned", count_text(pinned.waiting()));
@@ -145,13 +147,32 @@ std::string spool_text(const v1::Status& status) {
   return text + pinned_text(spool.pinned());
 }
 
+std::string history_text(const v1::Status& status) {
+  if (!status.has_history()) return "History: none\n";
+  const v1::HistoryStatus& history = status.history();
+  std::string text =
+      fmt::format("History: {}, {} findings of {}, {} of {}, {} of earlier runs at the start\n", printable(history.file()),
+                  count_text(history.findings()), count_text(history.limit_findings()), bytes_text(history.bytes()),
+                  bytes_text(history.limit_bytes()), count_text(history.earlier_findings()));
+  const std::map<std::string, uint64_t> reasons(history.removed_by_reason().begin(), history.removed_by_reason().end());
+  for (const auto& [reason, count] : reasons) {
+    if (count > 0) text += fmt::format("  removed by {}: {} findings\n", printable(reason), count_text(count));
+  }
+  if (history.dropped() > 0)
+    text += fmt::format("  forgotten before they could be written: {} findings\n", count_text(history.dropped()));
+  if (history.set_aside() > 0)
+    text += fmt::format("  damaged and set aside since the start: {}; the log has where\n", count_text(history.set_aside()));
+  if (!history.error().empty()) text += fmt::format("  error: {}\n", printable(history.error()));
+  return text;
+}
+
 }  // namespace
 
 std::string status_text(const v1::Status& status) {
   std::string text =
       fmt::format("Sensor {}, parallaxd {}, up {}, clock within {}\n\n", printable(status.sensor()), printable(status.version()),
                   duration_text(status.uptime_seconds()), duration_text(status.clock_uncertainty_seconds()));
-  text += port_table(status) + drops_text(status) + '\n' + spool_text(status);
+  text += port_table(status) + drops_text(status) + '\n' + spool_text(status) + history_text(status);
   const v1::Summary& summary = status.summary();
   text += fmt::format("Connections: {}, {} paired; {} legs unpaired; {} packets lost by the sensor; {} late\n",
                       count_text(summary.connections()), count_text(summary.paired_connections()),
@@ -171,9 +192,16 @@ TextTable finding_table() {
   return TextTable({{"ID", true}, {"SEVERITY"}, {"KIND"}, {"WHERE"}, {"BY"}, {"COUNT", true}, {"LAST SEEN"}, {"SUMMARY"}});
 }
 
+// What is known of the run comes with the finding; of what is only pinned nothing is.
+std::string summary_of(const v1::Finding& finding) {
+  if (!finding.has_earlier_run()) return finding.summary();
+  const std::string& note = finding.earlier_run().note();
+  return note.empty() ? "[earlier run] " + finding.summary() : fmt::format("{} [{}]", finding.summary(), note);
+}
+
 void add_row(const v1::Finding& finding, TextTable& table) {
   table.add({std::to_string(finding.id()), word(finding.severity()), word(finding.kind()), where_text(finding.where()),
-             word(finding.origin()), count_text(finding.count()), time_text(finding.last_seen()), finding.summary()});
+             word(finding.origin()), count_text(finding.count()), time_text(finding.last_seen()), summary_of(finding)});
 }
 
 std::string finding_line(const v1::Finding& finding) {
@@ -226,6 +254,29 @@ std::string load_text(const v1::TransitAtLoad& at) {
   return text + '\n';
 }
 
+// What earlier runs have learned, for people to compare with.
+std::string learned_text(const v1::Device& device) {
+  const v1::LearnedDevice& learned = device.learned_before();
+  std::string changes;
+  for (const int change : learned.changes())
+    changes += fmt::format("{}{}", changes.empty() ? "" : ", ", word(static_cast<v1::DeviceChange>(change)));
+  std::string text =
+      fmt::format("  learned by earlier runs, until {}: {}, {} connections, changes {}\n", time_text(learned.last_learned()),
+                  word(learned.kind()), count_text(learned.connections()), changes.empty() ? "nothing" : changes);
+  if (learned.address_map_size() == 0) return text;
+  TextTable table({{"  OUTSIDE, BEFORE"}, {"INSIDE"}, {"CONNECTIONS", true}, {"UNTIL"}});
+  const int shown = std::min(learned.address_map_size(), kAddressesShown);
+  for (int i = 0; i < shown; ++i) {
+    const v1::LearnedAddress& entry = learned.address_map(i);
+    table.add({"  " + end_text(entry.outside()), end_text(entry.inside()), count_text(entry.connections()),
+               time_text(entry.last_learned())});
+  }
+  text += table.text();
+  if (shown < learned.address_map_size())
+    text += fmt::format("  and {} more; --format json has them all\n", learned.address_map_size() - shown);
+  return text;
+}
+
 std::string device_text(const v1::Device& device) {
   std::string text = "Device";
   v1::Where where;
@@ -248,7 +299,8 @@ std::string device_text(const v1::Device& device) {
   for (const v1::TransitAtLoad& at : device.transit_by_load()) text += load_text(at);
   text += fmt::format("  segments lost: {} toward inside, {} toward outside\n", count_text(device.lost_toward_inside()),
                       count_text(device.lost_toward_outside()));
-  if (device.address_map_size() == 0) return text;
+  const std::string learned = device.has_learned_before() ? learned_text(device) : "";
+  if (device.address_map_size() == 0) return text + learned;
   TextTable table({{"  OUTSIDE"}, {"INSIDE"}, {"CONNECTIONS", true}});
   const int shown = std::min(device.address_map_size(), kAddressesShown);
   for (int i = 0; i < shown; ++i) {
@@ -258,7 +310,7 @@ std::string device_text(const v1::Device& device) {
   text += table.text();
   if (shown < device.address_map_size())
     text += fmt::format("  and {} more; --format json has them all\n", device.address_map_size() - shown);
-  return text;
+  return text + learned;
 }
 
 }  // namespace parallax

@@ -4,6 +4,7 @@
 
 #include "daemon/client/analyze_command.h"
 #include "daemon/client/client_commands.h"
+#include "daemon/client/doctor_command.h"
 #include "daemon/client/wireshark/wireshark_command.h"
 
 namespace parallax {
@@ -17,6 +18,7 @@ std::unique_ptr<CLI::App> command_line(int& exit_code) {
   add_analyze_command(*app, exit_code);
   add_client_commands(*app, exit_code);
   add_wireshark_command(*app, exit_code);
+  add_doctor_command(*app, exit_code);
   return app;
 }
 

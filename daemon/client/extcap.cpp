@@ -13,6 +13,8 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
+#include <utility>
 
 #include "capture/decode/bpf_filter.h"
 #include "capture/decode/bpf_names.h"
@@ -90,7 +92,14 @@ ClientOutcome list_findings(ClientOptions options, std::chrono::milliseconds tim
   if (client == nullptr) return outcome;
   v1::ListFindingsRequest request;
   request.set_page_size(1000);
-  return client->findings(request, [&](const v1::Finding& finding) { findings.push_back(finding); });
+  std::set<uint64_t> ids;
+  const auto add = [&](const v1::Finding& finding) {
+    if (ids.insert(finding.id()).second) findings.push_back(finding);
+  };
+  outcome = client->findings(request, add);
+  if (outcome.exit_code != 0) return outcome;
+  request.set_pinned(true);  // also those that the daemon has forgotten, and of its earlier runs
+  return client->findings(request, add);
 }
 
 ClientOutcome list_interfaces(std::FILE* out, std::FILE* err) {
@@ -141,7 +150,9 @@ ClientOutcome choice_of(const Call& call, SliceChoice& choice) {
       return failed(fmt::format("--{}: \"{}\" is no id: want a whole number", option, text));
     if (*id != 0) break;
   }
-  if (choice.finding == 0 && choice.connection == 0) {
+  // Wireshark gives the word alone, and only where it is wanted.
+  if (call.has("incident") && call.value("incident") != "false") choice.incident = std::exchange(choice.finding, 0);
+  if (choice.finding == 0 && choice.incident == 0 && choice.connection == 0) {
     choice.from = call.value("from").empty() ? std::string(kDialogFrom) : call.value("from");
     choice.to = call.value("to");
   }

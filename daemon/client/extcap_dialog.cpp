@@ -27,9 +27,10 @@ struct Argument {
 };
 
 // The first is the list that finding_values() fills.
-constexpr std::array<Argument, 9> kArguments{{
+constexpr std::array<Argument, 10> kArguments{{
     {"finding", "Finding", "selector", "{reload=true}{placeholder=Load the sensor's findings}", "Packets",
      "The packets of this finding; goes before all that follows"},
+    {"incident", "Incident", "boolflag", "", "Packets", "Also those of all findings that tell of the same connections"},
     {"connection", "Connection", "string", "{validation=[0-9]*}", "Packets",
      "The packets of the connection of this number, as `parallax connections` lists them; goes before a time"},
     {"from", "From", "string", "", "Packets", "All packets from this time on: 2026-01-31T12:00:00Z, or an age: 90s, 10m, 2h"},
@@ -72,13 +73,17 @@ std::string dialog_arguments(const ClientOptions& client) {
 std::string finding_values(std::vector<v1::Finding> findings) {
   const auto last_seen = [](const v1::Finding& finding) { return std::pair(finding.last_seen().seconds(), finding.id()); };
   std::sort(findings.begin(), findings.end(), [&](const auto& x, const auto& y) { return last_seen(x) > last_seen(y); });
-  if (findings.size() > kDialogFindingsMax) findings.resize(kDialogFindingsMax);
+  // What is pinned of earlier runs is kept because somebody wants it: newer findings do not push it out of the list.
+  size_t of_this_run = 0, of_earlier_runs = 0;
+  std::erase_if(findings, [&](const v1::Finding& finding) {
+    return ++(finding.has_earlier_run() ? of_earlier_runs : of_this_run) > kDialogFindingsMax;
+  });
   std::string text = "value {arg=0}{value=0}{display=None: by connection or time}{default=true}\n";
   for (const v1::Finding& finding : findings) {
     const auto* kind = v1::FindingKind_descriptor()->FindValueByNumber(finding.kind());
-    text += fmt::format("value {{arg=0}}{{value={}}}{{display={}  {}  {}: {}}}\n", finding.id(), finding.id(),
-                        time_text(finding.last_seen().seconds(), 0), kind == nullptr ? "?" : enum_text(*kind),
-                        value_text(cut(finding.summary())));
+    text += fmt::format("value {{arg=0}}{{value={}}}{{display={}  {}{}  {}: {}}}\n", finding.id(), finding.id(),
+                        time_text(finding.last_seen().seconds(), 0), finding.has_earlier_run() ? "  [earlier run]" : "",
+                        kind == nullptr ? "?" : enum_text(*kind), value_text(cut(finding.summary())));
   }
   return text;
 }

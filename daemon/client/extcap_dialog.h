@@ -11,7 +11,7 @@
 namespace parallax {
 
 inline constexpr std::string_view kDialogFrom = "10m";  // what is pulled where nothing is chosen
-inline constexpr size_t kDialogFindingsMax = 200;
+inline constexpr size_t kDialogFindingsMax = 200;       // the newest of this run of the daemon, and as many of earlier ones
 
 // The dialogue's lines, with the sensor's own address and certificates.
 std::string dialog_arguments(const ClientOptions& client);

@@ -13,6 +13,7 @@
 #include <cstring>
 #include <fstream>
 #include <iterator>
+#include <mutex>
 
 #include "parallax/v1/sensor.grpc.pb.h"
 
@@ -20,6 +21,7 @@ namespace parallax {
 namespace {
 
 constexpr int kMessageBytesMax = 64 << 20;
+constexpr int kReconnectMs = 1000;  // for who waits for a daemon that has gone away; gRPC's own is up to two minutes
 constexpr int kExitFailed = 1, kExitUsage = 2;
 
 bool read_file(const std::string& path, const char* option, std::string& text, ClientOutcome& outcome) {
@@ -51,6 +53,28 @@ struct SensorClient::Impl {
   std::string target;
   std::chrono::milliseconds call_timeout;
   std::unique_ptr<v1::Sensor::Stub> stub;
+  std::mutex mutex;                        // guards what follows
+  grpc::ClientContext* running = nullptr;  // the call that cancel() ends
+  bool cancelled = false;
+
+  // A call that cancel() ends, for as long as it lives.
+  class Running {
+   public:
+    Running(Impl& impl, grpc::ClientContext& context) : impl_(impl) {
+      const std::lock_guard guard(impl_.mutex);
+      impl_.running = &context;
+      if (impl_.cancelled) context.TryCancel();
+    }
+    ~Running() {
+      const std::lock_guard guard(impl_.mutex);
+      impl_.running = nullptr;
+    }
+    Running(const Running&) = delete;
+    Running& operator=(const Running&) = delete;
+
+   private:
+    Impl& impl_;
+  };
 
   ClientOutcome outcome_of(const grpc::Status& status) const {
     switch (status.error_code()) {
@@ -117,6 +141,9 @@ std::unique_ptr<SensorClient> SensorClient::make(const ClientOptions& options, C
   grpc::ChannelArguments arguments;
   arguments.SetMaxReceiveMessageSize(kMessageBytesMax);
   arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
+  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, kReconnectMs);
+  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, kReconnectMs);
+  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, kReconnectMs);
   impl->stub = v1::Sensor::NewStub(grpc::CreateCustomChannel(options.target, credentials, arguments));
   return std::unique_ptr<SensorClient>(new SensorClient(std::move(impl)));
 }
@@ -124,6 +151,7 @@ std::unique_ptr<SensorClient> SensorClient::make(const ClientOptions& options, C
 ClientOutcome SensorClient::status(v1::Status& status) {
   grpc::ClientContext context;
   context.set_deadline(std::chrono::system_clock::now() + impl_->call_timeout);
+  const Impl::Running running(*impl_, context);
   return impl_->outcome_of(impl_->stub->GetStatus(&context, {}, &status));
 }
 
@@ -167,6 +195,7 @@ ClientOutcome SensorClient::devices(v1::ListDevicesRequest request, const std::f
 ClientOutcome SensorClient::slice(const v1::PullSliceRequest& request, const std::function<bool(const std::string&)>& sink,
                                   std::optional<v1::SliceSummary>& summary) {
   grpc::ClientContext context;  // no deadline: a slice may be as long as the spool
+  const Impl::Running running(*impl_, context);
   const auto reader = impl_->stub->PullSlice(&context, request);
   v1::SliceChunk chunk;
   bool wanted = true;
@@ -176,6 +205,12 @@ ClientOutcome SensorClient::slice(const v1::PullSliceRequest& request, const std
   }
   if (!wanted) context.TryCancel();
   return impl_->outcome_of(reader->Finish());
+}
+
+void SensorClient::cancel() {
+  const std::lock_guard guard(impl_->mutex);
+  impl_->cancelled = true;
+  if (impl_->running != nullptr) impl_->running->TryCancel();
 }
 
 }  // namespace parallax

@@ -1,6 +1,6 @@
 // The daemon as `parallax` sees it: one method for each thing that a command asks. Hides gRPC from the commands.
 //
-// One thread. Lists are paged through to their end.
+// One thread, but for cancel(). Lists are paged through to their end.
 #pragma once
 
 #include <chrono>
@@ -39,6 +39,8 @@ class SensorClient {
   // `sink` returns false to stop. `summary` is there once the slice is whole.
   ClientOutcome slice(const v1::PullSliceRequest& request, const std::function<bool(const std::string&)>& sink,
                       std::optional<v1::SliceSummary>& summary);
+  // Any thread: ends the slice or the question for the status that is under way, and those to come.
+  void cancel();
 
  private:
   struct Impl;

@@ -15,10 +15,12 @@ constexpr int kExitUsage = 2;
 }  // namespace
 
 ClientOutcome to_request(const SliceChoice& choice, v1::PullSliceRequest& request) {
-  const int chosen = (choice.finding != 0) + (choice.connection != 0) + !choice.from.empty() + !choice.community_id.empty();
-  if (chosen != 1) return {kExitUsage, "say what to pull: one of --finding, --connection, --community-id and --from"};
+  const int chosen = (choice.finding != 0) + (choice.incident != 0) + (choice.connection != 0) + !choice.from.empty() +
+                     !choice.community_id.empty();
+  if (chosen != 1) return {kExitUsage, "say what to pull: one of --finding, --incident, --connection, --community-id and --from"};
   if (!choice.community_id.empty()) request.set_community_id(choice.community_id);
   if (choice.finding != 0) request.set_finding_id(choice.finding);
+  if (choice.incident != 0) request.set_incident_id(choice.incident);
   if (choice.connection != 0) request.set_connection_id(choice.connection);
   if (!choice.from.empty()) {
     const auto from = parse_time_option("--from", choice.from);

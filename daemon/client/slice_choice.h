@@ -9,9 +9,9 @@
 
 namespace parallax {
 
-// One of a finding, a connection, a community ID and a time.
+// One of a finding, an incident, a connection, a community ID and a time.
 struct SliceChoice {
-  uint64_t finding = 0, connection = 0;  // 0: not this
+  uint64_t finding = 0, incident = 0, connection = 0;  // 0: not this
   // RFC 3339, or an age: "90s", "10m", "2h", "1d" before now.
   std::string from;          // empty: no time
   std::string to;            // empty: now

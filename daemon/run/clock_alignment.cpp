@@ -142,11 +142,14 @@ std::vector<ClockMatch> corrected_matches(const ClockSamples& first, const Clock
 
 ClockLimits clock_limits(const std::vector<ClockSamples>& points, const std::vector<PointClock>& clocks,
                          const std::vector<int64_t>& stepped_ns) {
-  ClockLimits limits{std::vector<int64_t>(points.size(), kTimeMax), std::vector<int64_t>(points.size(), kTimeMax)};
+  ClockLimits limits{std::vector<int64_t>(points.size(), kTimeMax), std::vector<int64_t>(points.size(), kTimeMax),
+                     std::vector<bool>(points.size(), true)};
   for (size_t i = 0; i < points.size(); ++i) {
     if (stepped_ns[i] != kTimeMax) limits.stepped_ns[i] = clocks[i].correction.corrected(stepped_ns[i]) - kNoticedLateNs;
     if (i == 0) continue;
-    const int64_t from_ns = contradicted_from(corrected_matches(points[i - 1], points[i], clocks[i - 1], clocks[i]));
+    const std::vector<ClockMatch> matches = corrected_matches(points[i - 1], points[i], clocks[i - 1], clocks[i]);
+    limits.compared[i] = !exchanges_of(matches).empty();
+    const int64_t from_ns = contradicted_from(matches);
     if (from_ns != kTimeMax) limits.apart_ns[i] = from_ns - kNoticedLateNs;
   }
   return limits;

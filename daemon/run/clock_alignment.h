@@ -32,6 +32,11 @@ struct ClockLimits {
   std::vector<int64_t> stepped_ns;
   // Packets are seen to leave long before they came: their offset could not be found.
   std::vector<int64_t> apart_ns;
+  // Whether packets of both directions tell how far its clock and that of the point before it are apart. Of the first: true.
+  std::vector<bool> compared;
+
+  // With the clocks of both its neighbours. Otherwise an outage of the point may have been at any time by the others' stamps.
+  bool is_compared(size_t point) const { return compared[point] && (point + 1 == compared.size() || compared[point + 1]); }
 };
 
 // `stepped_ns`: to when the time went back in the point's files (the first time), as stamped; kTimeMax: it did not.

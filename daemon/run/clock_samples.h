@@ -1,4 +1,6 @@
-// Samples of a point's packets for comparing clocks: what a NAT leaves alone of each packet, hashed, and when it was seen.
+// Samples of a point's packets for comparing clocks: what a NAT leaves alone of each packet, hashed, and when it was seen. A
+// packet has two where that of the one kind may be all that is left of it: by the numbers of its segment; and by its content,
+// which firewalls that renumber connections leave alone (of TCP only with timestamps).
 //
 // Bounded: as the table fills, packets are kept by ever more bits of their hash, so that two points keep the same ones however
 // much traffic each has. A hash that comes twice (a retransmission, a packet that was captured twice) tells nothing, unless a
@@ -49,6 +51,7 @@ class ClockSamples {
     while (slots_[slot].invariant != 0 && slots_[slot].invariant != invariant) slot = (slot + 1) % kSlots;
     return slot;
   }
+  void add(uint64_t invariant, const DecodedFrame& frame, int64_t time_ns);
   static void take_again(Sample& sample, uint32_t flow, bool low_to_high, int64_t time_ns);
   void halve();
 

@@ -8,7 +8,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cctype>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
@@ -19,6 +18,7 @@
 #include "capture/source/open_source.h"
 #include "capture/spool/spool_location.h"
 #include "config/quantity.h"
+#include "daemon/run/configured_ports.h"
 #include "daemon/run/dpdk_access.h"
 #include "daemon/run/tls_check.h"
 #include "daemon/run/unix_groups.h"
@@ -35,12 +35,6 @@ std::string print_size(double bytes) {
   return fmt::format("{:.1f} {}", bytes / (is_small ? 1 << 20 : 1 << 30), is_small ? "MiB" : "GiB");
 }
 
-// "0000:3b:00.0", or without the domain.
-bool is_pci_address(const std::string& device) {
-  return std::count(device.begin(), device.end(), ':') >= 1 && device.find('.') != std::string::npos &&
-         std::all_of(device.begin(), device.end(), [](unsigned char c) { return std::isxdigit(c) || c == ':' || c == '.'; });
-}
-
 using Weight = MachineProblem::Weight;
 
 class MachineCheck {
@@ -52,6 +46,7 @@ class MachineCheck {
     for (MachineProblem& found : check_filters(config_)) problems_.push_back(std::move(found));
     cores();
     spool();
+    history();
     memory();
     for (ConfigProblem& found : check_tls(config_.api())) problems_.push_back({std::move(found), Weight::unfit});
     user();
@@ -83,12 +78,8 @@ class MachineCheck {
           break;
         case SourceKind::dpdk: {
           ++dpdk_ports_;
-          const std::string address = std::count(device.begin(), device.end(), ':') == 1 ? "0000:" + device : device;
-          if (is_pci_address(device)) {
-            pci_device(field, name, address);
-          } else {
-            dpdk_device(field, name, virtual_device_access(device));
-          }
+          const std::string address = full_pci_address(device);
+          address.empty() ? dpdk_device(field, name, virtual_device_access(device)) : pci_device(field, name, address);
           break;
         }
       }
@@ -154,6 +145,20 @@ class MachineCheck {
                                      spool.min_free() > 0 ? " and spool.min_free" : "", print_size(static_cast<double>(all))));
   }
 
+  // A warning, since the daemon starts all the same.
+  void history() {
+    const std::string& directory = config_.history().directory();
+    if (directory.empty()) return;
+    std::error_code error;
+    const std::filesystem::path path = std::filesystem::absolute(directory + "/").parent_path();
+    if (std::filesystem::is_directory(path, error)) return;
+    if (std::filesystem::exists(path, error))
+      return warn("history.directory", fmt::format("{} is no directory: findings will not outlive a restart", directory));
+    if (!std::filesystem::is_directory(path.parent_path(), error))
+      warn("history.directory",
+           fmt::format("neither {} nor its parent is there: findings will not outlive a restart", directory));
+  }
+
   void memory() {
     const double legs = static_cast<double>(config_.limits().legs()) * config_.workers().count() * kBytesPerLeg;
     const double has = static_cast<double>(::sysconf(_SC_PHYS_PAGES)) * static_cast<double>(::sysconf(_SC_PAGESIZE));
@@ -194,8 +199,11 @@ class MachineCheck {
 
 std::vector<MachineProblem> check_filters(const v1::Config& config) {
   std::vector<MachineProblem> problems;
-  for (const auto& [field, expression] :
-       {std::pair("filter.analysis", &config.filter().analysis()), std::pair("filter.spool", &config.filter().spool())}) {
+  std::vector<std::pair<std::string, const std::string*>> filters{{"filter.analysis", &config.filter().analysis()},
+                                                                  {"filter.spool", &config.filter().spool()}};
+  for (int i = 0; i < config.spool().snap_rules_size(); ++i)
+    filters.emplace_back(fmt::format("spool.snap_rules[{}].filter", i), &config.spool().snap_rules(i).filter());
+  for (const auto& [field, expression] : filters) {
     if (expression->empty()) continue;
     if (const Result<FlowFilter> compiled = FlowFilter::compile(*expression); !compiled)
       problems.push_back({{field, fmt::format("{}: {}", field, compiled.error())}, Weight::wrong});

@@ -59,6 +59,7 @@ PinnedFiles::Open::~Open() {
 PinnedFiles::PinnedFiles(PinnedFilesOptions options)
     : options_(std::move(options)), min_free_(options_.min_free), directory_(options_.spool + "/pinned") {
   recover();
+  highest_id_at_start_ = highest_id();
 }
 
 std::string PinnedFiles::path_of(uint64_t id) const { return fmt::format("{}/{}{}{}", directory_, kPrefix, id, kSuffix); }
@@ -355,6 +356,7 @@ PinnedFilesStatus PinnedFiles::status() const {
   status.bytes = bytes_ + being_written_;
   int64_t oldest_ns = kTimeMax, newest_ns = kTimeMin;
   for (const auto& [id, file] : files_) {
+    status.files_of_earlier_runs += is_of_earlier_run(id);
     oldest_ns = std::min(oldest_ns, file.first_ns);
     newest_ns = std::max(newest_ns, file.last_ns);
   }

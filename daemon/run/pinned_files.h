@@ -67,7 +67,7 @@ struct PinnedFilesOptions {
 };
 
 struct PinnedFilesStatus {
-  uint64_t files = 0, bytes = 0, limit_bytes = 0;
+  uint64_t files = 0, files_of_earlier_runs = 0, bytes = 0, limit_bytes = 0;
   int64_t oldest_packet_ns = 0, newest_packet_ns = 0;  // 0, 0: none
   uint64_t made = 0, dropped = 0, waiting = 0;
   std::array<uint64_t, kPinFailureCount> failed{};
@@ -137,6 +137,8 @@ class PinnedFiles {
   // Any thread.
   std::vector<std::string> repairs() const { return repairs_; }  // at start: for the log
   uint64_t highest_id() const;                                   // 0: there are none
+  // Found by an earlier run of the daemon: the engine's own findings have the ids after those that there were at start.
+  bool is_of_earlier_run(uint64_t id) const { return id <= highest_id_at_start_; }
   std::optional<PinnedFile> find(uint64_t id) const;
   std::vector<PinnedFile> after(uint64_t id, size_t limit) const;
   Result<std::unique_ptr<Open>> open(uint64_t id) const;
@@ -162,6 +164,7 @@ class PinnedFiles {
   timespec listed_{};  // when the directory had changed last, as of the last look
   bool list_again_ = true;
   std::vector<std::string> repairs_;
+  uint64_t highest_id_at_start_ = 0;
   std::atomic<uint64_t> dropped_{0}, waiting_{0};
   mutable std::mutex mutex_;  // guards what follows
   std::map<uint64_t, PinnedFile> files_;

@@ -13,6 +13,7 @@
 #include "daemon/message/key_from.h"
 #include "daemon/run/detector_settings.h"
 #include "daemon/run/log.h"
+#include "daemon/run/message_names.h"
 
 namespace parallax {
 namespace {
@@ -38,6 +39,19 @@ PortDirection direction_of(v1::PortDirection direction) {
 
 SpoolLimits spool_limits(const v1::SpoolConfig& config) {
   return {config.size(), to_ns(config.max_age_seconds()), config.min_free()};
+}
+
+Result<SpoolSnapRules> snap_rules(const v1::SpoolConfig& config, std::span<const LinkType> link_types) {
+  std::vector<SpoolSnapRule> rules;
+  for (const v1::SnapRuleConfig& rule : config.snap_rules()) {
+    SpoolSnapRule& added = rules.emplace_back();
+    added.filter = rule.filter();
+    if (rule.has_snaplen()) added.snaplen = rule.snaplen();
+    if (rule.has_payload()) added.payload = rule.payload();
+  }
+  Result<SpoolSnapRules> compiled = SpoolSnapRules::compile(rules, link_types);
+  if (!compiled) return Error{"spool.snap_rules" + compiled.error()};
+  return compiled;
 }
 
 size_t rx_worker_count(const v1::Config& config) {
@@ -122,6 +136,7 @@ std::unique_ptr<Pipeline> Pipeline::open(const v1::Config& config, const std::op
       !pipeline->open_spool(config, user, error)) {
     return nullptr;
   }
+  pipeline->open_history(config, user);
   pipeline->plan(config);
   pipeline->make_engine(config);
   if (!pipeline->make_rx_workers(config, error)) return nullptr;
@@ -181,8 +196,11 @@ bool Pipeline::open_filters(const v1::Config& config, std::string& error) {
 std::string Pipeline::reconfigure(const v1::Config& running, const v1::Config& next) {
   auto filters = std::make_unique<Filters>();
   if (std::string error = compile_filters(next.filter(), *filters); !error.empty()) return error;
+  Result<SpoolSnapRules> rules = snap_rules(next.spool(), link_types_);
+  if (!rules) return rules.error();
   if (spool_ != nullptr) {
     if (std::string error = spool_->set_limits(spool_limits(next.spool())); !error.empty()) return error;
+    spool_->set_snap_rules(std::move(*rules));
     pinned_->set_min_free(next.spool().min_free());
   }
   // Before the filters: what they keep away from then on is not to be taken for absent.
@@ -212,6 +230,12 @@ bool Pipeline::open_spool(const v1::Config& config, const std::optional<ServiceU
   options.file_size = config.spool().file_size();
   options.require_mount = config.spool().require_mount();
   options.snaplen = config.spool().snaplen();
+  Result<SpoolSnapRules> rules = snap_rules(config.spool(), link_types_);
+  if (!rules) {
+    error = rules.error();
+    return false;
+  }
+  options.snap_rules = std::move(*rules);
   options.lanes = rx_worker_count(config);
   options.port_statistics = [this](PortIndex port) {
     const PortCounters& counters = channels_[port]->counters;
@@ -252,6 +276,27 @@ bool Pipeline::open_spool(const v1::Config& config, const std::optional<ServiceU
   return true;
 }
 
+// A sensor without its history is a sensor all the same: what is wrong with it is told, and no reason not to start.
+void Pipeline::open_history(const v1::Config& config, const std::optional<ServiceUser>& user) {
+  const v1::HistoryConfig& history = config.history();
+  if (history.directory().empty()) return;
+  if (user) {
+    if (const std::string failure = give_empty_directory(history.directory(), *user); !failure.empty())
+      log_warning("history: {}", failure);
+  }
+  const ActingAs owner(user);
+  HistoryOptions options{
+      .directory = history.directory(),
+      .bounds = {.findings = history.findings(), .bytes = history.size(), .max_age_ns = to_ns(history.max_age_seconds())},
+      .run = {.started_ns = state_.started_ns, .version = state_.version}};
+  history_ = std::make_unique<History>(std::move(options), [](History::News news, std::string_view text) {
+    log_line(news == History::News::trouble ? LogLevel::warning : LogLevel::notice, text);
+  });
+  if (const HistoryState opened = history_->state(); opened.error.empty())
+    log_info("history {}: {} findings of earlier runs", opened.file, opened.earlier_findings);
+  state_.history = history_.get();
+}
+
 void Pipeline::plan(const v1::Config& config) {
   const std::vector<int> cores(config.workers().cores().begin(), config.workers().cores().end());
   plan_ = plan_threads(rx_worker_count(config), analysis_worker_count(config), cores, std::thread::hardware_concurrency());
@@ -266,7 +311,12 @@ void Pipeline::make_engine(const v1::Config& config) {
   options.half_open_legs = config.limits().half_open_legs();
   options.connections = config.limits().connections();
   options.findings = config.limits().findings();
-  if (pinned_ != nullptr) options.first_finding_id = pinned_->highest_id() + 1;  // an id is not to name two findings
+  // An id is not to name two.
+  if (pinned_ != nullptr) options.first_finding_id = pinned_->highest_id() + 1;
+  if (history_ != nullptr) {
+    options.first_finding_id = std::max(options.first_finding_id, history_->first_ids().finding);
+    options.first_connection_id = history_->first_ids().connection;
+  }
   options.merge_wait_ns = to_ns(config.timing().merge_wait_seconds());
   if (options.merge_wait_ns == 0) options.merge_wait_ns = plan_.shared ? kMergeWaitSharedNs : kMergeWaitOwnCoresNs;
   options.filtered = !config.filter().analysis().empty();
@@ -318,6 +368,7 @@ std::string Pipeline::start() {
     threads_.push_back(std::make_unique<PollThread>(std::move(options)));
   }
   running_ = true;
+  if (history_ != nullptr) history_->start(*engine_, names_of(state_));
   if (spool_ != nullptr) {
     if (std::string error = spool_->start(); !error.empty()) return error;
   }
@@ -409,11 +460,18 @@ void Pipeline::stop() {
            summary.packets, engine_->counters().late_packets, summary.connections, summary.paired_connections,
            summary.unpaired_legs, summary.sensor_loss);
   for (const std::string& bound : summary.bounds_hit) log_notice("bound hit: {}", bound);
+  if (history_ != nullptr) {
+    history_->stop();
+    const HistoryState state = history_->state();
+    log_info("history: {} findings written, {} forgotten before they were{}{}", state.written, state.dropped,
+             state.error.empty() ? "" : ", ", state.error);
+  }
   if (spool_ == nullptr) return;
   spool_->stop();
   const SpoolStatus status = spool_->status();
-  log_info("spool: {} packets, {} bytes written, {} packets dropped, {} files removed{}{}", status.packets_written,
-           status.bytes_written, status.dropped_packets, status.files_removed(), status.error.empty() ? "" : ", ", status.error);
+  log_info("spool: {} packets, {} bytes written ({} of them past the page cache), {} packets dropped, {} files removed{}{}",
+           status.packets_written, status.bytes_written, status.bytes_written_direct, status.dropped_packets,
+           status.files_removed(), status.error.empty() ? "" : ", ", status.error);
 }
 
 Pipeline::~Pipeline() {

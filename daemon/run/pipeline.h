@@ -18,6 +18,7 @@
 #include "capture/rx/rx_worker.h"
 #include "capture/source/clock.h"
 #include "capture/spool/spool.h"
+#include "daemon/history/history.h"
 #include "daemon/run/pinned_files.h"
 #include "daemon/run/privileges.h"
 #include "daemon/run/sensor_state.h"
@@ -102,6 +103,7 @@ class Pipeline {
   std::string compile_filters(const v1::FilterConfig& config, Filters& filters) const;  // empty, or why not
   void set_filters(std::unique_ptr<Filters> filters, bool analysis_changes);
   bool open_spool(const v1::Config& config, const std::optional<ServiceUser>& user, std::string& error);
+  void open_history(const v1::Config& config, const std::optional<ServiceUser>& user);
   bool make_rx_workers(const v1::Config& config, std::string& error);
   void make_engine(const v1::Config& config);
   void plan(const v1::Config& config);
@@ -121,6 +123,7 @@ class Pipeline {
   std::unique_ptr<Spool> spool_;
   std::unique_ptr<PinnedFiles> pinned_;
   std::unique_ptr<Engine> engine_;
+  std::unique_ptr<History> history_;  // null: there is none
   std::vector<std::unique_ptr<RxWorker>> rx_workers_;
   std::vector<std::unique_ptr<Intake>> intakes_;
   std::vector<std::unique_ptr<PollThread>> threads_;

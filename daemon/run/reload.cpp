@@ -22,6 +22,13 @@ void take_what_may_change(v1::Config& config, const v1::Config& from) {
   config.mutable_spool()->set_size(from.spool().size());
   config.mutable_spool()->set_max_age_seconds(from.spool().max_age_seconds());
   config.mutable_spool()->set_min_free(from.spool().min_free());
+  v1::ApiConfig& api = *config.mutable_api();
+  *api.mutable_roles() = from.api().roles();
+  *api.mutable_limits() = from.api().limits();
+  api.set_tls_certificate(from.api().tls_certificate());
+  api.set_tls_key(from.api().tls_key());
+  api.set_tls_client_ca(from.api().tls_client_ca());
+  *config.mutable_spool()->mutable_snap_rules() = from.spool().snap_rules();
 }
 
 // Takes down the fields that differ, as the configuration writes them: "ports[1].source".
@@ -64,8 +71,8 @@ std::vector<ConfigProblem> changes_that_need_a_restart(const v1::Config& running
   return found;
 }
 
-Reload::Reload(std::string path, v1::Config running, Pipeline& pipeline)
-    : path_(std::move(path)), running_(std::move(running)), pipeline_(pipeline) {
+Reload::Reload(std::string path, v1::Config running, Pipeline& pipeline, PrepareAccess prepare_access)
+    : path_(std::move(path)), running_(std::move(running)), pipeline_(pipeline), prepare_access_(std::move(prepare_access)) {
   pipeline_.state().configured->taken_ns = pipeline_.clock().now_ns();
 }
 
@@ -88,11 +95,18 @@ bool Reload::now() {
     log_error("{}", loaded.places.error_at(change.field, change.message).text());
     fits = false;
   }
+  AccessChange access;
+  if (prepare_access_ && fits) access = prepare_access_(loaded.config.api());
+  for (const ConfigProblem& problem : access.problems) {
+    log_error("{}", loaded.places.error_at(problem.field, problem.message).text());
+    fits = false;
+  }
   if (!fits) return refuse();
   if (const std::string error = pipeline_.reconfigure(running_, loaded.config); !error.empty()) {
     log_error("{}: {}", path_, error);
     return refuse();
   }
+  if (access.take) access.take();
   running_ = loaded.config;
   pipeline_.state().configured->taken_ns = pipeline_.clock().now_ns();
   pipeline_.state().configured->last_was_taken = true;

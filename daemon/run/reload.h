@@ -1,5 +1,6 @@
-// Reading the configuration again while the daemon runs: filters, detectors, thresholds and the spool's limits are changed
-// without losing a packet. Anything wrong in it, or anything else that differs from what runs, and nothing is changed.
+// Reading the configuration again while the daemon runs: filters, detectors, thresholds, the spool's limits, and certificates,
+// roles and limits of the API are changed without losing a packet. Anything wrong in it, or anything else that differs from what
+// runs, and nothing is changed.
 //
 // Called by the control thread.
 #pragma once
@@ -8,6 +9,7 @@
 #include <vector>
 
 #include "config/checks.h"
+#include "daemon/run/access_change.h"
 #include "daemon/run/pipeline.h"
 #include "parallax/v1/config.pb.h"
 
@@ -18,7 +20,8 @@ std::vector<ConfigProblem> changes_that_need_a_restart(const v1::Config& running
 
 class Reload {
  public:
-  Reload(std::string path, v1::Config running, Pipeline& pipeline);
+  // `prepare_access`: empty where there is no API. The pipeline outlives it.
+  Reload(std::string path, v1::Config running, Pipeline& pipeline, PrepareAccess prepare_access);
   // Says in the log what has become of it. False: everything is as it was.
   bool now();
 
@@ -28,6 +31,7 @@ class Reload {
   const std::string path_;
   v1::Config running_;
   Pipeline& pipeline_;
+  const PrepareAccess prepare_access_;
 };
 
 }  // namespace parallax

@@ -20,6 +20,7 @@
 
 namespace parallax {
 
+class History;
 class PinnedFiles;
 
 // What of api.limits a call may meet.
@@ -67,6 +68,7 @@ struct SensorState {
   std::shared_ptr<ConfigState> configured = std::make_shared<ConfigState>();
   const Spool* spool = nullptr;         // null: there is none
   const PinnedFiles* pinned = nullptr;  // null: there is no spool
+  const History* history = nullptr;     // null: there is none
   std::shared_ptr<ApiCounters> api = std::make_shared<ApiCounters>();
 };
 

@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 #include <pthread.h>
-#include <sys/resource.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <csignal>
@@ -11,6 +9,7 @@
 #include <utility>
 
 #include "daemon/message/time_text.h"
+#include "daemon/run/background.h"
 #include "daemon/run/log.h"
 #include "daemon/run/message_names.h"
 #include "daemon/slice/slice_message.h"
@@ -25,7 +24,6 @@ constexpr auto kLookInterval = std::chrono::seconds(1);
 constexpr auto kSettle = std::chrono::seconds(1);
 constexpr size_t kBatch = 256;
 constexpr size_t kMetMax = 65536;
-constexpr int kNice = 10;
 constexpr uint64_t kPacketBytesMin = 64;  // of a packet in a slice: what a file can hold at the most
 
 Severity least_severity(const std::vector<PinRule>& rules) {
@@ -87,10 +85,7 @@ void PinMaker::stop() {
 
 void PinMaker::run() {
   pthread_setname_np(pthread_self(), "pins");
-  // Not as the threads of the packet path, where these are before all others.
-  const sched_param ordinary{};
-  pthread_setschedparam(pthread_self(), SCHED_OTHER, &ordinary);
-  setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), kNice);
+  go_to_background(kPinNice);
   while (true) {
     const bool last = stopping_;
     if (!rules_.empty()) take_changes();

@@ -90,6 +90,7 @@ constexpr uint64_t kBlockBytesMax = 80;
 // What was written, for the statistics at the end.
 struct Written {
   uint64_t selected = 0, written = 0;
+  uint64_t shortened = 0;  // of those written
   int64_t first_ns = kTimeMax, last_ns = kTimeMin;
 };
 
@@ -175,7 +176,7 @@ SliceSummary SliceMaker::summary() const {
 
 void SliceMaker::write_header(const SliceNotes& notes) {
   PcapngSection section = section_of_this_machine("parallax " PARALLAX_VERSION);
-  if (!request_.comment.empty()) section.comments.push_back(request_.comment);
+  section.comments = request_.comments;
   if (request_.bytes_max != UINT64_MAX) section.comments.push_back(fmt::format("at most {} bytes", request_.bytes_max));
   for (const std::string& sentence : missing_) section.comments.push_back(sentence);
   for (const std::string& remark : notes.remarks()) section.comments.push_back(remark);
@@ -201,6 +202,7 @@ bool SliceMaker::write_packets(const SliceNotes& notes) {
       break;
     }
     ++written.written;
+    written.shortened += raw.captured_length < std::min(raw.wire_length, snapshot_.interfaces()[number].block.snaplen);
     written.first_ns = std::min(written.first_ns, raw.time_ns);
     written.last_ns = std::max(written.last_ns, raw.time_ns);
     append_packet(output_.buffer(), {number,
@@ -245,6 +247,12 @@ void SliceMaker::write_statistics() {
     if (chunks_damaged_ > 0) {
       if (!statistics.comment.empty()) statistics.comment += "; ";
       statistics.comment += fmt::format("{} pieces of the spool could not be read in full", chunks_damaged_);
+    }
+    if (written_[i].shortened > 0) {
+      if (!statistics.comment.empty()) statistics.comment += "; ";
+      statistics.comment +=
+          fmt::format("{} packets were cut before the snap length: spool.snap_rules keep less of them, or they came so",
+                      written_[i].shortened);
     }
     if (cut_at_ns_) {
       if (!statistics.comment.empty()) statistics.comment += "; ";

@@ -57,7 +57,7 @@ struct SliceRequest {
   std::string filter;                  // BPF, of what is written; the engine looks at the rest of the selection, too
   std::vector<SliceLeg> legs;          // empty: all packets
   std::vector<KnownPairing> pairings;  // what the daemon already knows about the legs
-  std::string comment;                 // of the section, such as "finding 7: syn_refused ..."
+  std::vector<std::string> comments;   // of the section, such as "finding 7: syn_refused ..."
   std::vector<std::string> missing;    // what the selection has left out, a sentence each
   bool spool_filtered = false;         // the spool was written through a filter: what is missing from it proves nothing
   int64_t device_timeout_ns = 1'000'000'000;

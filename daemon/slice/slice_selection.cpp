@@ -10,6 +10,7 @@
 #include "daemon/message/time_text.h"
 #include "daemon/message/timestamp.h"
 #include "daemon/run/pinned_files.h"
+#include "daemon/slice/incident.h"
 
 namespace parallax {
 namespace {
@@ -50,6 +51,16 @@ void set_time(int64_t first_ns, int64_t last_ns, SliceRequest& request) {
   request.to_ns = last_ns + kSliceMarginNs;
 }
 
+std::string finding_text(const FindingRecord& finding) {
+  return fmt::format("finding {}: {}: {}", finding.id, name_of(finding.kind), finding.summary);
+}
+
+// "2026-01-01T00:00:00Z to 2026-01-01T00:00:10Z", for a person to pull.
+std::string window_text(const SliceRequest& request) {
+  return fmt::format("{} to {}", TimeUtil::ToString(TimeUtil::NanosecondsToTimestamp(request.from_ns)),
+                     TimeUtil::ToString(TimeUtil::NanosecondsToTimestamp(request.to_ns)));
+}
+
 void select_finding(const SensorState& state, uint64_t id, SliceSelection& selection) {
   const std::vector<FindingRecord> found = id == 0 ? std::vector<FindingRecord>{} : state.engine->findings(id - 1, 1);
   if (found.empty() || found.front().id != id) {
@@ -60,7 +71,7 @@ void select_finding(const SensorState& state, uint64_t id, SliceSelection& selec
   const FindingRecord& finding = found.front();
   SliceRequest& request = selection.request;
   set_time(finding.first_seen_ns, finding.last_seen_ns, request);
-  request.comment = fmt::format("finding {}: {}: {}", id, name_of(finding.kind), finding.summary);
+  request.comments = {finding_text(finding)};
   size_t taken = 0;
   for (const uint64_t connection_id : finding.connection_ids) {
     if (taken == kSliceConnectionsMax) break;
@@ -78,9 +89,76 @@ void select_finding(const SensorState& state, uint64_t id, SliceSelection& selec
   // Without legs the selection would be everything of that time, which is not what was asked for.
   if (taken == 0 && !finding.connection_ids.empty()) {
     selection.code = SelectionCode::not_found;
-    selection.error = fmt::format("the connections of finding {} are no longer kept; pull its time, {} to {}, instead", id,
-                                  TimeUtil::ToString(TimeUtil::NanosecondsToTimestamp(request.from_ns)),
-                                  TimeUtil::ToString(TimeUtil::NanosecondsToTimestamp(request.to_ns)));
+    selection.error =
+        fmt::format("the connections of finding {} are no longer kept; pull its time, {}, instead", id, window_text(request));
+  }
+}
+
+// "7", "7 and 9", "7, 9 and 12"
+std::string list_text(const std::vector<uint64_t>& ids) {
+  std::string text;
+  for (size_t i = 0; i < ids.size(); ++i) text += fmt::format("{}{}", i == 0 ? "" : i + 1 == ids.size() ? " and " : ", ", ids[i]);
+  return text;
+}
+
+// Those of the findings that are pinned, for when the ring has turned; empty: none is.
+std::string pinned_text(const SensorState& state, const std::vector<uint64_t>& finding_ids) {
+  std::vector<uint64_t> pinned;
+  std::copy_if(finding_ids.begin(), finding_ids.end(), std::back_inserter(pinned),
+               [&](uint64_t id) { return state.pinned != nullptr && state.pinned->find(id).has_value(); });
+  if (pinned.empty()) return {};
+  return fmt::format("the packets of {} {} are pinned: pull {} by `parallax slice --finding {}`",
+                     pinned.size() == 1 ? "finding" : "findings", list_text(pinned),
+                     pinned.size() == 1 ? "them" : "each by itself", pinned.front());
+}
+
+void select_incident(const SensorState& state, uint64_t id, SliceSelection& selection) {
+  const std::optional<Incident> incident = find_incident(*state.engine, id, kSliceConnectionsMax);
+  if (!incident) {
+    const std::string pinned = pinned_text(state, {id});
+    selection.code = SelectionCode::not_found;
+    selection.error =
+        pinned.empty()
+            ? fmt::format(
+                  "there is no incident {}: any of its findings names it, and `parallax findings` lists those that there are", id)
+            : fmt::format(
+                  "{} what was one incident with finding {}; {}",
+                  state.pinned->is_of_earlier_run(id) ? "an earlier run of the daemon knew" : "the daemon no longer knows", id,
+                  pinned);
+    return;
+  }
+  SliceRequest& request = selection.request;
+  std::vector<uint64_t> ids;
+  int64_t first_ns = kTimeMax, last_ns = kTimeMin;
+  for (const FindingRecord& finding : incident->findings) {
+    ids.push_back(finding.id);
+    first_ns = std::min(first_ns, finding.first_seen_ns);
+    last_ns = std::max(last_ns, finding.last_seen_ns);
+  }
+  set_time(first_ns, last_ns, request);
+  request.comments.push_back(
+      fmt::format("incident {}: {} {}", incident->id, ids.size() == 1 ? "finding" : "findings", list_text(ids)));
+  for (const FindingRecord& finding : incident->findings) request.comments.push_back(finding_text(finding));
+  for (const ConnectionRecord& connection : incident->connections) add_connection(connection, request);
+  if (incident->connections_forgotten > 0) {
+    request.missing.push_back(fmt::format("packets of {} of the incident's connections: the daemon no longer keeps them",
+                                          incident->connections_forgotten));
+  }
+  if (incident->connections_beyond > 0) {
+    request.missing.push_back(fmt::format(
+        "packets of {} of the incident's connections, and of what else has happened to those: a slice has those of {}",
+        incident->connections_beyond, kSliceConnectionsMax));
+  }
+  if (incident->has_findings_beyond) {
+    request.missing.push_back(
+        fmt::format("what only further findings of the incident tell of: a slice has those of {}", kIncidentFindingsMax));
+  }
+  selection.elsewhere = pinned_text(state, ids);
+  // As of a finding: without legs it would be everything of that time.
+  if (request.legs.empty() && incident->connections_forgotten > 0) {
+    selection.code = SelectionCode::not_found;
+    selection.error = fmt::format("the connections of incident {} are no longer kept; pull its time, {}, instead{}", incident->id,
+                                  window_text(request), selection.elsewhere.empty() ? "" : "; " + selection.elsewhere);
   }
 }
 
@@ -99,8 +177,8 @@ void select_connection(const SensorState& state, uint64_t id, SliceSelection& se
   }
   set_time(first_ns, last_ns, selection.request);
   add_connection(*connection, selection.request);
-  selection.request.comment =
-      fmt::format("connection {}: {} to {}", id, to_string(connection->client), to_string(connection->server));
+  selection.request.comments = {
+      fmt::format("connection {}: {} to {}", id, to_string(connection->client), to_string(connection->server))};
 }
 
 // The connections with a leg of this community ID, the first kSliceConnectionsMax of them.
@@ -140,7 +218,7 @@ void select_community(const SensorState& state, const std::string& id, SliceSele
                     kSliceConnectionsMax));
   }
   set_time(first_ns, last_ns, selection.request);
-  selection.request.comment = fmt::format("community ID {}", id);
+  selection.request.comments = {fmt::format("community ID {}", id)};
 }
 
 // REQUIRES: times that a timestamp can have.
@@ -158,7 +236,7 @@ void select_time(const v1::TimeRange& range, SliceSelection& selection) {
   }
   request.from_ns = *from_ns;
   request.to_ns = *to_ns;
-  request.comment = time_range_text(range);
+  request.comments = {time_range_text(range)};
 }
 
 std::string what_text(const v1::PullSliceRequest& request) {
@@ -172,6 +250,8 @@ std::string what_text(const v1::PullSliceRequest& request) {
                                                                                         : "a time that is none";
     case v1::PullSliceRequest::kCommunityId:
       return fmt::format("community ID {}", cut_for_log(request.community_id()));
+    case v1::PullSliceRequest::kIncidentId:
+      return fmt::format("incident {}", request.incident_id());
     case v1::PullSliceRequest::WHAT_NOT_SET:
       break;
   }
@@ -191,6 +271,9 @@ SliceSelection select_slice(const SensorState& state, const v1::PullSliceRequest
     case v1::PullSliceRequest::kFindingId:
       select_finding(state, request.finding_id(), selection);
       break;
+    case v1::PullSliceRequest::kIncidentId:
+      select_incident(state, request.incident_id(), selection);
+      break;
     case v1::PullSliceRequest::kConnectionId:
       select_connection(state, request.connection_id(), selection);
       break;
@@ -207,7 +290,7 @@ SliceSelection select_slice(const SensorState& state, const v1::PullSliceRequest
       break;
     case v1::PullSliceRequest::WHAT_NOT_SET:
       selection.code = SelectionCode::invalid_argument;
-      selection.error = "say what to pull: finding_id, connection_id, community_id or time_range";
+      selection.error = "say what to pull: finding_id, incident_id, connection_id, community_id or time_range";
   }
   selection.request.filter = request.filter();
   selection.request.device_timeout_ns = state.device_timeout_ns;
@@ -223,18 +306,26 @@ SliceSelection select_slice(const SensorState& state, const v1::PullSliceRequest
 
 namespace {
 
-// Whether the ring still has all that was pinned, or would have been if it were pinned now.
-bool ring_has_all(const SensorState& state, const PinnedFile& pinned, const SliceRequest& request) {
+// Whether the ring still has all of it, of which the first packet came at `first_ns`.
+bool ring_has_all(const SensorState& state, const SliceRequest& request, int64_t first_ns) {
   const auto snapshot = state.spool->snapshot(request.from_ns, request.to_ns);
   if (!snapshot || !(*snapshot)->holds_packets() || !(*snapshot)->removed().empty()) return false;
-  const int64_t oldest_ns = (*snapshot)->times().oldest_ns;
-  return oldest_ns <= request.from_ns || (pinned.first_ns <= pinned.last_ns && oldest_ns <= pinned.first_ns);
+  return (*snapshot)->times().oldest_ns <= first_ns;
+}
+
+// The same of all that was pinned, or would have been if it were pinned now.
+bool ring_has_all(const SensorState& state, const PinnedFile& pinned, const SliceRequest& request) {
+  const bool has_packets = pinned.first_ns <= pinned.last_ns;
+  return ring_has_all(state, request, has_packets ? std::max(pinned.first_ns, request.from_ns) : request.from_ns);
 }
 
 }  // namespace
 
 SliceSelection select_slice_or_pinned(const SensorState& state, const v1::PullSliceRequest& request) {
   SliceSelection selection = select_slice(state, request);
+  if (!selection.elsewhere.empty() && selection.code == SelectionCode::ok &&
+      !ring_has_all(state, selection.request, selection.request.from_ns))
+    selection.remarks.push_back("the spool no longer has all of that time; " + selection.elsewhere);
   const uint64_t id = request.finding_id();
   const std::optional<PinnedFile> pinned =
       request.what_case() == v1::PullSliceRequest::kFindingId && state.pinned != nullptr ? state.pinned->find(id) : std::nullopt;
@@ -252,10 +343,11 @@ SliceSelection select_slice_or_pinned(const SensorState& state, const v1::PullSl
   selection.code = SelectionCode::ok;
   selection.error.clear();
   selection.pinned = id;
-  selection.remarks.push_back(fmt::format("the packets are from the file that was pinned of finding {} at {}: {}", id,
-                                          time_text_ns(pinned->pinned_ns),
-                                          engine_knows ? "the spool no longer has all of its time"
-                                                       : "the daemon no longer keeps what a slice of the spool would need"));
+  selection.remarks.push_back(
+      fmt::format("the packets are from the file that was pinned of finding {} at {}: {}", id, time_text_ns(pinned->pinned_ns),
+                  engine_knows                          ? "the spool no longer has all of its time"
+                  : state.pinned->is_of_earlier_run(id) ? "an earlier run of the daemon found it"
+                                                        : "the daemon no longer keeps what a slice of the spool would need"));
   if (engine_knows && selection.request.to_ns > pinned->to_ns && !pinned->is_damaged) {
     selection.remarks.push_back(
         fmt::format("the finding went on until {}; of what came after {} the spool may have packets: pull that "

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "daemon/run/sensor_state.h"
 #include "daemon/slice/slice.h"
@@ -19,14 +20,15 @@ struct SliceSelection {
   SliceRequest request;
   uint64_t pinned = 0;               // not 0: the packets are in the pinned file of this finding, and not in the ring
   std::vector<std::string> remarks;  // on where the packets are from, a sentence each
+  std::string elsewhere;             // where packets are that the ring no longer has; empty: nowhere
 };
 
 // For the log, of bounded length whatever was asked: "finding 7", "connection 3", "2026-01-01T00:00:00Z to ...", with the filter.
 std::string asked_text(const v1::PullSliceRequest& request);
 
-// A slice of a finding or a connection reaches this far before its first and after its last packet.
+// A slice of a finding, an incident or a connection reaches this far before its first and after its last packet.
 inline constexpr int64_t kSliceMarginNs = 1'000'000'000;
-// A finding that groups more connections than this is cut down to the first of them; the slice's comment says so.
+// Of a finding or an incident with more connections than this it has the first of them; the slice's comment says so.
 inline constexpr size_t kSliceConnectionsMax = 100;
 
 // Of what the engine knows, and out of the ring alone.

@@ -121,6 +121,7 @@ ports:
   - { name: "span0.100", point: dmz, source: "file:/tmp/true" }
 workers: { count: 3, cores: [2, 3] }
 spool: { directory: "yes", size: 1.5TB, file_size: 1000001, snaplen: 96, max_age_seconds: 7d, min_free: 20GB, require_mount: true }
+history: { directory: /h, findings: 500, max_age_seconds: 30d, size: 1GiB }
 filter: { analysis: "tcp port 443 or (vlan and udp)", spool: "not port 22" }
 timing: { merge_wait_seconds: 1.7ms, device_timeout_seconds: 0.1, idle_timeout_seconds: 5m, kernel_delivery_seconds: 0 }
 identity: { tunnel: true }
@@ -241,7 +242,7 @@ INSTANTIATE_TEST_SUITE_P(
         Refused{"UnknownTopKey", "wrokers: { count: 2 }\n",
                 "p.yaml:4:1: unknown key \"wrokers\" (did you mean \"workers\"?); known are sensor, path, ports, workers, spool, "
                 "filter, "
-                "timing, limits, api, metrics, eal, service, identity, detectors, thresholds"},
+                "timing, limits, api, metrics, eal, service, identity, detectors, thresholds, history"},
         Refused{"UnknownKeyInSection", "workers:\n  coutn: 2\n",
                 "p.yaml:5:3: unknown key \"coutn\" in workers (did you mean \"count\"?); known are count, rx_count, cores"},
         Refused{"UnknownKeyWithoutNeighbour", "sensor: { frobnicate: 1 }\n",
@@ -303,6 +304,8 @@ INSTANTIATE_TEST_SUITE_P(
                 "p.yaml:4:47: spool.min_free: expected a size such as 4096, 64KiB or 200GiB, not \"5%\""},
         Refused{"SpoolMount", "spool: { directory: /s, size: 1GiB, require_mount: yes }\n",
                 "p.yaml:4:52: spool.require_mount: expected true or false, not \"yes\""},
+        Refused{"HistoryTooSmall", "history: { directory: /h, size: 1MiB }\n",
+                "p.yaml:4:33: history.size: 1MiB is too small; at least 16MiB"},
         Refused{"SnaplenZero", "spool: { snaplen: 0 }\n", "p.yaml:4:19: spool.snaplen: 0 is too small; at least 64"},
         Refused{"DurationUnit", "timing: { device_timeout_seconds: 5 minutes }\n",
                 "p.yaml:4:35: timing.device_timeout_seconds: expected a duration such as 250ms, 10s or 5m, not \"5 minutes\""},
@@ -470,6 +473,11 @@ TEST(Config, HostileYamlIsRefusedAndNothingBreaks) {
   EXPECT_FALSE(load("path: [\"a\\0b\"]\n").ok());
 }
 
+// yaml-cpp finds one empty document after another in it.
+TEST(Config, TextThatNeverEndsForTheParserIsRefused) {
+  EXPECT_THAT(errors_with(", point: e: \"file:x.pcap\" }\nete \n"), HasSubstr("not valid YAML"));
+}
+
 TEST(Quantity, SizesInAllUnits) {
   EXPECT_EQ(parse_bytes("4096"), 4096u);
   EXPECT_EQ(parse_bytes("64KiB"), 65536u);
@@ -530,6 +538,25 @@ TEST(Config, RulesOfPinsAreCheckedAndPrinted) {
   EXPECT_THAT(printed, HasSubstr("  pinned:\n    size: 1GiB\n    max_age_seconds: 0s\n    rules:\n      - kinds: [syn_refused]\n"
                                  "        severity: info\n        service: \"\"\n        before_seconds: 10s\n"
                                  "        after_seconds: 10s\n        size: 64MiB\n"));
+  EXPECT_TRUE(MessageDifferencer::Equals(load(printed).config, loaded.config));
+}
+
+TEST(Config, RulesOfTheSpoolsSnapLengthAreCheckedAndPrinted) {
+  const auto with = [](const std::string& rules) {
+    return errors_with("spool: { directory: /s, size: 1GiB, snap_rules: " + rules + " }\n");
+  };
+  EXPECT_THAT(with("[{ snaplen: 300 }]"), HasSubstr("p.yaml:4:"));
+  EXPECT_THAT(with("[{ snaplen: 300 }]"), HasSubstr("spool.snap_rules[0].snaplen: 300 is more than spool.snaplen (256)"));
+  EXPECT_THAT(with("[{ payload: 0 }, { filter: tcp }]"),
+              HasSubstr("spool.snap_rules[0] has no filter and so holds for every packet"));
+  EXPECT_THAT(with("[{ snaplen: 8 }]"), HasSubstr("too small; at least 14"));
+  EXPECT_THAT(with("[{ headers: 1 }]"), HasSubstr("unknown key \"headers\""));
+  EXPECT_THAT(errors_with("spool: { snap_rules: [{ payload: 0 }] }\n"), HasSubstr("there is no spool without spool.directory"));
+  const LoadedConfig loaded =
+      load(std::string(kSmall) +
+           "spool: { directory: /s, size: 1GiB, snap_rules: [{ filter: \"port 53\" }, { filter: tcp, payload: 0 }] }\n");
+  const std::string printed = config_to_yaml(loaded.config);
+  EXPECT_THAT(printed, HasSubstr("  snap_rules:\n    - filter: \"port 53\"\n    - filter: \"tcp\"\n      payload: 0\n"));
   EXPECT_TRUE(MessageDifferencer::Equals(load(printed).config, loaded.config));
 }
 

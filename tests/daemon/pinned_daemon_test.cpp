@@ -77,6 +77,16 @@ TEST_F(PinnedDaemonTest, HoursLaterTheSliceOfAFindingStillHasAllPacketsOfBothLeg
     EXPECT_EQ(metric("parallax_spool_pinned_limit_bytes"), 1 << 20);
     ASSERT_EQ(ask({"status"}, &out), 0);
     EXPECT_TRUE(has(out, "Pinned: 1 file, 8.0 KiB of 1.0 MiB")) << out;
+    // Of this run it is listed as any other, once.
+    EXPECT_TRUE(has(out, "8.0 KiB of 1.0 MiB, ")) << out;
+    ASSERT_EQ(ask({"findings", "--pinned"}, &out, &err), 0);
+    EXPECT_FALSE(has(out, "earlier run")) << out;
+    EXPECT_EQ(err, "");
+    const std::string dialog =
+        run_parallax("--extcap-config --extcap-interface parallax-edge_1 --extcap-reload-option finding").output;
+    const size_t listed = dialog.find("{value=" + id + "}");
+    EXPECT_NE(listed, std::string::npos);
+    EXPECT_EQ(dialog.find("{value=" + id + "}", listed + 1), std::string::npos) << dialog;
     // While the ring has them they come from there.
     ASSERT_EQ(ask({"slice", "--finding", id, "-o", slice_file()}, nullptr, &err), 0) << err;
     EXPECT_TRUE(
@@ -102,8 +112,23 @@ TEST_F(PinnedDaemonTest, HoursLaterTheSliceOfAFindingStillHasAllPacketsOfBothLeg
   ASSERT_EQ(ask({"slice", "--finding", id, "--filter", "host 10.0.0.80", "-o", slice_file()}, nullptr, &err), 0) << err;
   EXPECT_TRUE(has(err, "parallax: 10 packets (outside 0, inside 10), ")) << err;
   expect_opens_without_warning(slice_file(), 10);
+  // That an earlier run has found it is said wherever it is listed.
+  EXPECT_TRUE(has(err, ": an earlier run of the daemon found it\n")) << err;
   ASSERT_EQ(ask({"findings", "--pinned"}, &out), 0);
   EXPECT_TRUE(has(out, "segment_loss")) << out;
+  EXPECT_TRUE(has(out, "[earlier run] The device between outside and inside lost 1 data segment")) << out;
+  ASSERT_EQ(ask({"findings", "--pinned", "--format", "json"}, &out), 0);
+  EXPECT_TRUE(has(out, "\"earlier_run\":{")) << out;
+  ASSERT_EQ(ask({"findings"}, &out, &err), 0);
+  EXPECT_FALSE(has(out, "earlier run")) << out;
+  EXPECT_EQ(err, "parallax: 1 finding of earlier runs of the daemon is pinned: `parallax findings --pinned` lists it\n");
+  ASSERT_EQ(ask({"status"}, &out), 0);
+  EXPECT_TRUE(has(out, "Pinned: 1 file, 8.0 KiB of 1.0 MiB (1 of earlier runs of the daemon)")) << out;
+  const std::string dialog =
+      run_parallax("--extcap-config --extcap-interface parallax-edge_1 --extcap-reload-option finding").output;
+  EXPECT_TRUE(
+      has(dialog, "value {arg=0}{value=" + id + "}{display=" + id + "  2023-11-14T22:13:20Z  [earlier run]  segment_loss: "))
+      << dialog;
   ASSERT_EQ(ask({"slice", "--finding", "424242", "-o", slice_file()}, nullptr, &err), 1);
   EXPECT_TRUE(has(err, "there is no finding 424242")) << err;
   stop(daemon);

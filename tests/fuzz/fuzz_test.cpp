@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "parallax/v1/sensor.pb.h"
 #include "tests/fuzz/targets.h"
 #include "tests/support/capture_bytes.h"
 #include "tests/support/message_bytes.h"
@@ -215,6 +216,50 @@ std::vector<Bytes> quic_packets() {
           Wire{0x41} + zeros(24)};
 }
 
+std::vector<Bytes> configurations() {
+  std::vector<Bytes> bytes;
+  for (const char* name : {"parallax.yaml", "starting.yaml"}) {
+    std::ifstream in(std::string(PARALLAX_SOURCE_DIR) + "/config/" + name, std::ios::binary);
+    bytes.emplace_back(std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>());
+  }
+  const std::string_view texts[] = {"path: [a]\nports:\n  - { name: p, point: a, source: \"file:x.pcap\" }\n",
+                                    "x: &x { name: p, point: a }\npath: [a, b]\nports:\n  - <<: *x\n    source: pcap:lo\n    "
+                                    "direction: both\nworkers: { count: 2, cores: [0, 1] }\n"
+                                    "spool: { directory: /tmp, size: 1.5GiB, max_age_seconds: 7d, pinned: { size: 1GiB, rules: "
+                                    "[{ kinds: [fan_out], service: \":443\" }] } }\n",
+                                    "filter: { analysis: tcp port 443 or vlan }\ndetectors: { off: [arp_burst], severities: [{ "
+                                    "kind: slow_server, severity: info }] }\n"};
+  for (const std::string_view text : texts) bytes.emplace_back(text.begin(), text.end());
+  return bytes;
+}
+
+std::vector<Bytes> expressions() {
+  std::vector<Bytes> bytes;
+  for (const char* expression :
+       {"tcp port 443 or vlan", "host 192.0.2.11 and not (net 10.0.0.0/8 or ip6 net 2001:db8::/32)", "less 700",
+        "mpls 5 && udp portrange 1-99", "tcp[tcpflags] & (tcp-syn|tcp-fin) != 0", "ether host 02:00:00:00:00:01", "ip proto 50",
+        "geneve or pppoes and icmp", "ip[2:2] > 576 >> 1"}) {
+    bytes.push_back(Wire{60} + ipv4_frame(6, tcp(2)) + zeros(6) + text(expression));
+  }
+  return bytes;
+}
+
+std::vector<Bytes> record_filters() {
+  v1::RecordFilter ends, service;
+  ends.set_client("192.0.2.0/24");
+  ends.set_host("2001:db8::1");
+  ends.set_port(443);
+  service.set_service("203.0.113.80:80");
+  service.mutable_from()->set_seconds(1'700'000'000);
+  service.mutable_to()->set_nanos(5);
+  std::vector<Bytes> bytes;
+  for (const v1::RecordFilter& filter : {ends, service}) {
+    const std::string wire = filter.SerializeAsString();
+    bytes.emplace_back(wire.begin(), wire.end());
+  }
+  return bytes;
+}
+
 // What long runs of libFuzzer found worth keeping: tests/fuzz/seeds.
 std::vector<Bytes> with_kept(const char* name, std::vector<Bytes> seeds) {
   std::vector<std::filesystem::path> paths;
@@ -314,6 +359,12 @@ TEST(Fuzz, NoTcpOptionHarmsItsReader) {
 TEST(Fuzz, AccessLogReaderSurvivesArbitraryLines) {
   run("access_log", with_kept("access_log", access_logs()), fuzz::read_access_log, 20'000);
 }
+
+TEST(Fuzz, NoConfigurationHarmsTheLoader) { run("configuration", configurations(), fuzz::load_configuration, 2'000); }
+
+TEST(Fuzz, NoExpressionHarmsTheFilter) { run("filter", expressions(), fuzz::compile_filter, 500); }
+
+TEST(Fuzz, NoRequestHarmsTheFilterOfRecords) { run("record_filter", record_filters(), fuzz::read_record_filter, 50'000); }
 
 TEST(Fuzz, TlsParserSurvivesArbitraryBytes) { run("tls", with_kept("tls", tls()), fuzz::parse_tls, 10'000); }
 

@@ -23,6 +23,12 @@ void read_tcp_options(const uint8_t* data, size_t size);
 // The lines of an access log, of whatever format.
 void read_access_log(const uint8_t* data, size_t size);
 
+// A configuration, an expression for packets (the first byte: how many bytes of a frame come before it), and the filter of a
+// request, as a message of protobuf: refused with an error that says something, or good for what it is for.
+void load_configuration(const uint8_t* data, size_t size);
+void compile_filter(const uint8_t* data, size_t size);
+void read_record_filter(const uint8_t* data, size_t size);
+
 // The first bytes of a direction, given to each parser of that kind whole and cut short: the promises of
 // analysis/protocol/parse_status.h.
 void parse_tls(const uint8_t* data, size_t size);

@@ -6,6 +6,7 @@ import ctypes
 import os
 import shutil
 import signal
+import sqlite3
 import stat
 import subprocess
 import sys
@@ -32,6 +33,7 @@ PLACES = [
     ("/usr/lib/sysusers.d/parallax.conf", "root", 0o644),
     ("/usr/lib/tmpfiles.d/parallax.conf", "root", 0o644),
     ("/var/spool/parallax", "parallax", 0o750),
+    ("/var/lib/parallax", "parallax", 0o750),
     ("/usr/share/man/man1/parallax.1", "root", 0o644),
     ("/usr/share/man/man5/parallax.yaml.5", "root", 0o644),
     ("/usr/share/man/man8/parallaxd.8", "root", 0o644),
@@ -165,6 +167,19 @@ def service_process(debian):
     return int(debian.run("systemctl", "show", "--property=MainPID", "--value", "parallaxd"))
 
 
+def check_history(debian, runs):
+    """Written by the service's user, inside its sandbox."""
+    accounts = account_ids(debian)
+    page = urllib.request.urlopen("http://127.0.0.1:9464/metrics", timeout=5).read().decode()
+    expect("parallax_history_error 0" in page, f"the history is not written: {page}")
+    for name in ("history.db", "ids", "lock"):
+        found = debian.path(f"/var/lib/parallax/{name}").stat()
+        expect((found.st_uid, found.st_gid) == accounts["parallax"], f"{name} is of {found.st_uid}:{found.st_gid}")
+        expect(stat.S_IMODE(found.st_mode) == 0o640, f"{name} has mode {stat.S_IMODE(found.st_mode):o}")
+    with sqlite3.connect(f"file:{debian.path('/var/lib/parallax/history.db')}?mode=ro", uri=True) as database:
+        expect(database.execute("SELECT count(*) FROM run").fetchone()[0] >= runs, "a run is not written down")
+
+
 def check_installed(debian):
     accounts = account_ids(debian)
     expect("parallax" in accounts, "there is no user parallax")
@@ -191,6 +206,7 @@ def check_runs(debian):
         page = urllib.request.urlopen("http://127.0.0.1:9464/metrics", timeout=5).read().decode()
         expect('parallax_port_up{point="loopback",port="lo"} 1' in page, page)
         expect("pcap:lo" in debian.run("parallax", "status"), "no status")
+        check_history(debian, 1)
     finally:
         daemon.stop()
 
@@ -269,6 +285,7 @@ def check_with_systemd(debian, packages, changed):
     before = service_process(debian)
     expect(before != 0, "booting does not start parallaxd: " + journal(debian))
     check_privileges(debian)
+    check_history(debian, 1)
     check_upgrade(debian, packages, changed)
     after = service_process(debian)
     expect(after not in (0, before), f"the upgrade does not restart parallaxd: process {before}, then {after}")

@@ -22,13 +22,17 @@ class NatDaemonTest : public DaemonTest {
   static constexpr uint16_t kPort = 40'000, kPortWithLoss = 40'001;
 
   void SetUp() override {
+    connections();
+    for (size_t i = 0; i < kTaps; ++i) write_tap(i);
+    std::filesystem::create_directories(home_ / "config/parallax");
+    std::ofstream(home_ / "config/parallax/sensors") << "edge_1  unix:" << socket_ << "  # of the test\n";
+  }
+
+  virtual void connections() {
     connection(kPort, false);
     connection(kPortWithLoss, true);
     now_ns_ += 10'000'000'000;
     connection(kPortWithLoss + 1, false);
-    for (size_t i = 0; i < kTaps; ++i) write_tap(i);
-    std::filesystem::create_directories(home_ / "config/parallax");
-    std::ofstream(home_ / "config/parallax/sensors") << "edge_1  unix:" << socket_ << "  # of the test\n";
   }
 
   std::string tap_ports() const {
@@ -55,9 +59,9 @@ class NatDaemonTest : public DaemonTest {
     usleep(600'000);  // the spool shows a packet a quarter of a second after it was seen
     return ready;
   }
-  std::string finding_id() const {
+  std::string finding_id(const std::string& kind = "segment_loss") const {
     std::string out;
-    EXPECT_EQ(ask({"findings", "--format", "json", "--kind", "segment_loss"}, &out), 0);
+    EXPECT_EQ(ask({"findings", "--format", "json", "--kind", kind}, &out), 0);
     const size_t place = out.find("\"id\":");
     return place == std::string::npos ? "" : std::to_string(std::stoull(out.substr(place + 5)));
   }
@@ -71,7 +75,62 @@ class NatDaemonTest : public DaemonTest {
     return run_at_home("'" + program("parallax") + "' " + arguments);
   }
 
+  enum class Crossing { forwarded, lost, injected };
+  void segment(bool from_client, uint16_t port, Tcp outer, const std::string& text = "",
+               Crossing crossing = Crossing::forwarded) {
+    now_ns_ += 20'000'000;
+    const std::vector<uint8_t> payload(text.begin(), text.end());
+    Ip outside{address("198.51.100.7"), address("203.0.113.1"), 60, ++ip_id_};
+    Ip inside{address("10.0.0.1"), address("10.0.0.80"), 59, ip_id_};
+    Tcp inner = outer;
+    outer.source_port = port, outer.destination_port = 80;
+    inner.source_port = static_cast<uint16_t>(port + 20'000), inner.destination_port = 8080;
+    if (!from_client) {
+      std::swap(outside.source, outside.destination), std::swap(inside.source, inside.destination);
+      std::swap(outside.ttl, inside.ttl);
+      std::swap(outer.source_port, outer.destination_port), std::swap(inner.source_port, inner.destination_port);
+    }
+    const int64_t later_ns = now_ns_ + kTransitNs;
+    const Crossing not_outside = from_client ? Crossing::injected : Crossing::lost;
+    const Crossing not_inside = from_client ? Crossing::lost : Crossing::injected;
+    if (crossing != not_outside)
+      taps_[from_client ? 0 : 1].push_back({from_client ? now_ns_ : later_ns, tcp_frame(outside, outer, payload)});
+    if (crossing != not_inside)
+      taps_[from_client ? 2 : 3].push_back({from_client ? later_ns : now_ns_, tcp_frame(inside, inner, payload)});
+  }
+
+  // Ten packets; where the request is lost eleven. Instead of the response the device may reset both sides: six, or seven.
+  enum class End { closed, reset_by_device };
+  void connection(uint16_t port, bool with_loss, End end = End::closed) {
+    using tcp_flag::ack, tcp_flag::fin, tcp_flag::psh, tcp_flag::syn;
+    const std::string request = "GET /report HTTP/1.1\r\nHost: shop.example\r\n\r\n";
+    const std::string response = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
+    const uint32_t c = port * 1000u, s = port * 2000u;
+    const auto c_end = static_cast<uint32_t>(c + 1 + request.size()), s_end = static_cast<uint32_t>(s + 1 + response.size());
+    segment(true, port, {.seq = c, .flags = syn, .mss = 1460});
+    segment(false, port, {.seq = s, .ack = c + 1, .flags = syn | ack, .mss = 1460});
+    segment(true, port, {.seq = c + 1, .ack = s + 1, .flags = ack});
+    if (with_loss) {
+      segment(true, port, {.seq = c + 1, .ack = s + 1, .flags = ack | psh}, request, Crossing::lost);
+      now_ns_ += 300'000'000;
+    }
+    segment(true, port, {.seq = c + 1, .ack = s + 1, .flags = ack | psh}, request);
+    segment(false, port, {.seq = s + 1, .ack = c_end, .flags = ack});
+    if (end == End::reset_by_device) {
+      using tcp_flag::rst;
+      segment(false, port, {.seq = s + 1, .ack = c_end, .flags = rst | ack}, "", Crossing::injected);
+      segment(true, port, {.seq = c_end, .ack = s + 1, .flags = rst | ack}, "", Crossing::injected);
+      return;
+    }
+    segment(false, port, {.seq = s + 1, .ack = c_end, .flags = ack | psh}, response);
+    segment(true, port, {.seq = c_end, .ack = s_end, .flags = ack});
+    segment(true, port, {.seq = c_end, .ack = s_end, .flags = fin | ack});
+    segment(false, port, {.seq = s_end, .ack = c_end + 1, .flags = fin | ack});
+    segment(true, port, {.seq = c_end + 1, .ack = s_end + 1, .flags = ack});
+  }
+
   TemporaryDirectory home_;
+  int64_t now_ns_ = kStartNs;
 
  private:
   static constexpr size_t kTaps = 4;  // outside in and out, inside in and out
@@ -94,53 +153,7 @@ class NatDaemonTest : public DaemonTest {
     }
   }
 
-  enum class Crossing { forwarded, lost };
-  void segment(bool from_client, uint16_t port, Tcp outer, const std::string& text = "",
-               Crossing crossing = Crossing::forwarded) {
-    now_ns_ += 20'000'000;
-    const std::vector<uint8_t> payload(text.begin(), text.end());
-    Ip outside{address("198.51.100.7"), address("203.0.113.1"), 60, ++ip_id_};
-    Ip inside{address("10.0.0.1"), address("10.0.0.80"), 59, ip_id_};
-    Tcp inner = outer;
-    outer.source_port = port, outer.destination_port = 80;
-    inner.source_port = static_cast<uint16_t>(port + 20'000), inner.destination_port = 8080;
-    if (!from_client) {
-      std::swap(outside.source, outside.destination), std::swap(inside.source, inside.destination);
-      std::swap(outside.ttl, inside.ttl);
-      std::swap(outer.source_port, outer.destination_port), std::swap(inner.source_port, inner.destination_port);
-    }
-    const int64_t later_ns = now_ns_ + kTransitNs;
-    if (crossing == Crossing::forwarded || from_client)
-      taps_[from_client ? 0 : 1].push_back({from_client ? now_ns_ : later_ns, tcp_frame(outside, outer, payload)});
-    if (crossing == Crossing::forwarded || !from_client)
-      taps_[from_client ? 2 : 3].push_back({from_client ? later_ns : now_ns_, tcp_frame(inside, inner, payload)});
-  }
-
-  // Ten packets; where the request is lost eleven.
-  void connection(uint16_t port, bool with_loss) {
-    using tcp_flag::ack, tcp_flag::fin, tcp_flag::psh, tcp_flag::syn;
-    const std::string request = "GET /report HTTP/1.1\r\nHost: shop.example\r\n\r\n";
-    const std::string response = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
-    const uint32_t c = port * 1000u, s = port * 2000u;
-    const auto c_end = static_cast<uint32_t>(c + 1 + request.size()), s_end = static_cast<uint32_t>(s + 1 + response.size());
-    segment(true, port, {.seq = c, .flags = syn, .mss = 1460});
-    segment(false, port, {.seq = s, .ack = c + 1, .flags = syn | ack, .mss = 1460});
-    segment(true, port, {.seq = c + 1, .ack = s + 1, .flags = ack});
-    if (with_loss) {
-      segment(true, port, {.seq = c + 1, .ack = s + 1, .flags = ack | psh}, request, Crossing::lost);
-      now_ns_ += 300'000'000;
-    }
-    segment(true, port, {.seq = c + 1, .ack = s + 1, .flags = ack | psh}, request);
-    segment(false, port, {.seq = s + 1, .ack = c_end, .flags = ack});
-    segment(false, port, {.seq = s + 1, .ack = c_end, .flags = ack | psh}, response);
-    segment(true, port, {.seq = c_end, .ack = s_end, .flags = ack});
-    segment(true, port, {.seq = c_end, .ack = s_end, .flags = fin | ack});
-    segment(false, port, {.seq = s_end, .ack = c_end + 1, .flags = fin | ack});
-    segment(true, port, {.seq = c_end + 1, .ack = s_end + 1, .flags = ack});
-  }
-
   std::array<std::vector<Stamped>, kTaps> taps_;
-  int64_t now_ns_ = kStartNs;
   uint16_t ip_id_ = 100;
 };
 

@@ -332,6 +332,8 @@ void SimulatedSensor::align(Simulation& simulation) {
     for (SourceLoss& loss : port.losses)
       loss = {loss.reason, loss.count, clock.corrected(loss.from_ns), clock.corrected(loss.to_ns)};
     for (PortOutage& o : port.outages) o = {o.cause, clock.corrected(o.from_ns), clock.corrected(o.to_ns)};
+    if (!limits_.is_compared(port.info.point) && !port.outages.empty())
+      port.outages.push_back({OutageCause::no_common_clock, kTimeMin, PortOutage::kGoesOn});
     for (const TimeSpan& span : clocks_[port.info.point].steps)
       port.outages.push_back({OutageCause::clock_step, span.from_ns, span.to_ns});
     if (const int64_t from_ns = limits_.stepped_ns[port.info.point]; from_ns != kTimeMax)

@@ -155,6 +155,39 @@ TEST(Spool, APartialBlockIsOnDiskAfterTheFlushIntervalWithoutAnotherPacket) {
   EXPECT_EQ(read_spool(*spool).numbers, numbers(0, 2));
 }
 
+TEST(Spool, ManyPacketsAreWrittenPastThePageCacheAndFewAsTheyAreWithoutPadding) {
+  for (const bool direct : {true, false}) {
+    const TemporaryDirectory directory;
+    SpoolOptions options = small_spool(directory.path());
+    options.limits.size = 64 << 20;
+    options.file_size = 16 << 20;
+    options.flush_interval_ns = 20'000'000;
+    options.direct = direct;
+    const auto spool = open_spool(options);
+    spool->start();
+    append(*spool, 0, 10);
+    ASSERT_TRUE(wait_for([&] { return spool->status().packets_written == 10; }));
+    EXPECT_LT(spool->status().bytes_written, 2500u);
+    EXPECT_EQ(spool->status().bytes_written_direct, 0u);
+    for (uint64_t i = 10; i < 6000; ++i) {
+      const std::vector<uint8_t> frame = numbered_frame(i);
+      spool->lane(0).append(0, raw_packet(frame, kSpoolTestStartNs + static_cast<int64_t>(i) * 1000));
+    }
+    ASSERT_TRUE(wait_for([&] { return spool->status().packets_written == 6000; }));
+    append(*spool, 6000, 10);
+    ASSERT_TRUE(wait_for([&] { return spool->status().packets_written == 6010; }));
+    const uint64_t written_direct = spool->status().bytes_written_direct;
+    EXPECT_TRUE(direct || written_direct == 0);
+    if (direct && written_direct == 0) GTEST_SKIP() << "the file system of " << directory.path() << " has no direct writes";
+    EXPECT_EQ(written_direct % 4096, 0u);
+    EXPECT_EQ(read_spool(*spool).numbers, numbers(0, 6010));
+    if (have_command("tshark")) expect_opens_without_warning(directory.path() + "/parallax-current.pcapng", 6010);
+    spool->stop();
+    EXPECT_EQ(read_spool(*spool).numbers, numbers(0, 6010));
+    EXPECT_EQ(spool->status().bytes, std::filesystem::file_size(directory.path() + '/' + spool_files(directory.path()).back()));
+  }
+}
+
 TEST(Spool, WithoutAFreeBlockPacketsAreDroppedAndCounted) {
   const TemporaryDirectory directory;
   const auto spool = open_spool(small_spool(directory.path()));  // not started: nobody frees a block

@@ -478,6 +478,31 @@ TEST_F(AnalyzeTest, OffsetsThatCannotBeToldAreSaid) {
               HasSubstr("Timestamps at outside and inside cannot be compared (packets left before they came, and it stays"));
 }
 
+// The file inside is stamped by a clock that is 3 s ahead, as nothing tells, and shows nothing for 6 s: by the stamps outside the
+// connections of its first 3 s came while it was listening.
+TEST_F(AnalyzeTest, ASilenceByAClockOfItsOwnMayBeAtAnyTime) {
+  constexpr int64_t kSecond = 1'000'000'000, kEvery = 20'000'000, kAhead = 3 * kSecond;
+  std::vector<Packet> outside, inside;
+  for (int i = 0; i < 1500; ++i) {
+    const auto port = static_cast<uint16_t>(5000 + i);
+    const auto syn_at = [port](bool is_inside, int64_t ns) {
+      Packet syn = conversation(is_inside, port).front();
+      syn.after_ns = ns;
+      return syn;
+    };
+    outside.push_back(syn_at(false, i * kEvery));
+    if (i * kEvery < 15 * kSecond || i * kEvery > 21 * kSecond) inside.push_back(syn_at(true, i * kEvery + kAhead));
+  }
+  const Outcome outcome =
+      json({"outside=" + write("a.pcap", pcap(outside).bytes()), "inside=" + write("b.pcap", pcap(inside).bytes())});
+  EXPECT_THAT(outcome.out, Not(HasSubstr("never at inside")));
+  const std::vector<v1::Record> all = records(outcome.out);
+  ASSERT_EQ(all[1].point().warnings_size(), 1);
+  EXPECT_THAT(all[1].point().warnings(0),
+              AllOf(HasSubstr("no packets of both directions tell how far its clock and that of outside are apart: as "),
+                    HasSubstr("b.pcap was silent for a time, nothing is said of what it did not show")));
+}
+
 TEST_F(AnalyzeTest, FilterChoosesPackets) {
   AnalyzeOptions options;
   options.points = {"here=" + write("a.pcap", pcap(many(false, 3)).bytes())};
@@ -538,52 +563,6 @@ TEST_F(AnalyzeTest, FullDiskIsAFailure) {
   EXPECT_STREQ(err, "parallax: the output could not be written: No space left on device\n");
   std::free(err);
   std::fclose(full);
-}
-
-// The program itself: what the shell sees.
-class Program : public testing::Test {
- protected:
-  static std::string program() {
-    const char* bin = std::getenv("PARALLAX_BIN_DIR");
-    return (bin != nullptr ? std::string(bin) : std::string("bin")) + "/parallax";
-  }
-  static CommandResult parallax(const std::string& arguments) { return run(program() + ' ' + arguments); }
-};
-
-TEST_F(Program, HelpAndVersionAreNoErrors) {
-  EXPECT_EQ(parallax("--version").status, 0);
-  EXPECT_THAT(parallax("--version").output, HasSubstr("parallax 0."));
-  EXPECT_EQ(parallax("--help").status, 0);
-  const CommandResult help = parallax("analyze --help");
-  EXPECT_EQ(help.status, 0);
-  EXPECT_THAT(help.output, HasSubstr("--workers N"));
-}
-
-TEST_F(Program, ACaptureMayComeThroughAPipe) {
-  const test::Frame frame = test::tcp_frame({.source = test::address("192.0.2.1"), .destination = test::address("198.51.100.1")},
-                                            {.source_port = 40000, .destination_port = 443, .flags = tcp_flag::syn});
-  const TemporaryFile file("one.pcap", CaptureBytes(false)
-                                           .pcap_header(kMagicMicroseconds)
-                                           .pcap_packet(kStart, 0, frame, static_cast<uint32_t>(frame.size()))
-                                           .bytes());
-  const CommandResult piped = run("cat " + file.path() + " | " + program() + " analyze here=- --format json --packets");
-  EXPECT_EQ(piped.status, 0) << piped.errors;
-  EXPECT_THAT(piped.output, HasSubstr(R"("packets":1,"connections":1)"));
-  EXPECT_THAT(piped.output, HasSubstr(R"("file":"-")"));
-  const CommandResult twice = run("cat " + file.path() + " | " + program() + " analyze here=- --access-log -");
-  EXPECT_EQ(twice.status, 2);
-  EXPECT_THAT(twice.errors, HasSubstr("--access-log -: a point has standard input already"));
-}
-
-TEST_F(Program, WrongUsageIsTwo) {
-  EXPECT_EQ(parallax("").status, 2);
-  EXPECT_EQ(parallax("analyze").status, 2);
-  const CommandResult option = parallax("analyze a=x --fromat json");
-  EXPECT_EQ(option.status, 2);
-  EXPECT_THAT(option.errors, HasSubstr("unknown option --fromat (did you mean \"--format\"?)"));
-  const CommandResult command = parallax("analyse a=x");
-  EXPECT_EQ(command.status, 2);
-  EXPECT_THAT(command.errors, HasSubstr("unknown command \"analyse\" (did you mean \"analyze\"?)"));
 }
 
 }  // namespace

@@ -207,5 +207,19 @@ TEST(Extcap, ListHasTheNewestFindingsFirstAndNoBraces) {
   EXPECT_LT(text.find("{value=201}{display=201  1970-01-01T00:03:20Z  segment_loss: a (b)?}"), text.find("{value=200}"));
 }
 
+TEST(Extcap, FindingsOfEarlierRunsAreMarkedAndNotPushedOutByNewerOnes) {
+  std::vector<v1::Finding> findings(kDialogFindingsMax + 50);
+  for (size_t i = 0; i < findings.size(); ++i) {
+    findings[i].set_id(i + 1);
+    findings[i].mutable_last_seen()->set_seconds(static_cast<int64_t>(i));
+    if (i < 2) findings[i].mutable_earlier_run();
+  }
+  const std::string text = finding_values(findings);
+  EXPECT_THAT(text, HasSubstr("{value=1}{display=1  1970-01-01T00:00:00Z  [earlier run]  "));
+  EXPECT_THAT(text, HasSubstr("{value=2}"));
+  EXPECT_THAT(text, Not(HasSubstr("{value=3}")));
+  EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), static_cast<long>(1 + kDialogFindingsMax + 2));
+}
+
 }  // namespace
 }  // namespace parallax

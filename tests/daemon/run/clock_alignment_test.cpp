@@ -4,8 +4,11 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <cstring>
 #include <random>
+#include <utility>
 
 namespace parallax {
 namespace {
@@ -18,7 +21,9 @@ struct Path {
   double drift = 0;
   int packets = 400;
   bool one_way = false, rewritten = false;
-  int64_t step_ns = 0;  // of the second clock, in the middle
+  bool has_timestamps = false, has_payload = false;
+  uint16_t ids_ahead = 0;  // the device gives packets IDs of its own, and all say the same; 0: it does not
+  int64_t step_ns = 0;     // of the second clock, in the middle
   bool has_ttl = false;
   int64_t turned_ns = 0;      // the second point shows each packet again, under another name, so much later; 0: it does not
   bool turned_alike = false;  // under the same name
@@ -38,6 +43,15 @@ std::vector<ClockSamples> samples_of(const Path& path) {
     frame.seq = static_cast<uint32_t>(i) * 1000;
     frame.ip_id = static_cast<uint16_t>(i);
     frame.ttl = path.has_ttl ? 60 : 0;
+    const auto number = static_cast<uint32_t>(i);
+    if (path.has_timestamps) frame.flags |= bit(SightingFlag::has_timestamps);
+    frame.tsval = number * 50;
+    std::array<uint8_t, 16> payload{};
+    if (path.ids_ahead == 0) std::memcpy(payload.data(), &number, sizeof(number));
+    if (path.has_payload) {
+      frame.payload = payload.data();
+      frame.payload_length = frame.payload_captured = payload.size();
+    }
     const int64_t entered = kStart + i * 50 * kMs;
     const int64_t left = entered + path.transit_ns +
                          (path.jitter_ns > 0 ? static_cast<int64_t>(random() % static_cast<uint64_t>(path.jitter_ns)) : 0);
@@ -46,6 +60,7 @@ std::vector<ClockSamples> samples_of(const Path& path) {
                        (i > path.packets / 2 ? path.step_ns : 0);
     first.add(frame, at_first);
     if (path.rewritten) frame.seq += 12345;
+    frame.ip_id = static_cast<uint16_t>(frame.ip_id + path.ids_ahead);
     if (path.has_ttl) frame.ttl = toward_second ? 59 : 61;
     frame.source_port = toward_second ? 1024 : 443;  // a NAT between
     second.add(frame, at_second + ahead);
@@ -84,6 +99,26 @@ TEST(ClockAlignment, OffsetIsFound) {
     EXPECT_LT(std::abs(clock.offset_ns - offset), 1000) << offset;
     EXPECT_EQ(clock.drift, 0);
     EXPECT_NEAR(static_cast<double>(compared({.offset_ns = offset}).correction.uncertainty_ns), 100'000, 1000);  // the transit
+  }
+}
+
+// As firewalls do that give connections initial numbers of their own.
+TEST(ClockAlignment, OffsetIsFoundWhereSegmentsAreRenumbered) {
+  for (const bool payload : {true, false}) {
+    const ClockLine clock =
+        line_between({.offset_ns = 3 * kSecond, .rewritten = true, .has_timestamps = true, .has_payload = payload});
+    EXPECT_LT(std::abs(clock.offset_ns - 3 * kSecond), 1000);
+  }
+}
+
+// Requests begin alike, and each leaves under the IP ID of one that came two seconds before.
+TEST(ClockAlignment, IpIdsThatTheDeviceGivesSayNothingOfClocks) {
+  for (const bool rewritten : {true, false}) {
+    for (const bool timestamps : {true, false}) {
+      const Path path{.rewritten = rewritten, .has_timestamps = timestamps, .has_payload = true, .ids_ahead = 40};
+      EXPECT_TRUE(compared(path).correction.none());
+      EXPECT_EQ(comparable(path), kTimeMax);
+    }
   }
 }
 
@@ -181,6 +216,23 @@ TEST(ClockAlignment, NothingIsComparedAfterAStepThatIsKnownFromTheFileAlone) {
 TEST(ClockAlignment, OneDirectionThatLeavesBeforeItCameIsNotCompared) {
   EXPECT_LE(comparable({.offset_ns = -2 * kSecond, .one_way = true, .has_ttl = true}), kStart);
   EXPECT_EQ(comparable({.offset_ns = 50'000, .one_way = true, .has_ttl = true}), kTimeMax);
+}
+
+TEST(ClockAlignment, OneDirectionAloneComparesNoClocks) {
+  const auto is_compared = [](const Path& path) -> bool {
+    const std::vector<ClockSamples> points = samples_of(path);
+    return clock_limits(points, align_clocks(points), {kTimeMax, kTimeMax}).compared[1];
+  };
+  EXPECT_TRUE(is_compared({}));
+  EXPECT_TRUE(is_compared({.offset_ns = 3 * kSecond}));
+  EXPECT_FALSE(is_compared({.one_way = true}));
+}
+
+TEST(ClockAlignment, APointIsComparedWithBothItsNeighbours) {
+  const ClockLimits limits{.stepped_ns = {}, .apart_ns = {}, .compared = {true, true, false}};
+  EXPECT_TRUE(limits.is_compared(0));
+  EXPECT_FALSE(limits.is_compared(1));
+  EXPECT_FALSE(limits.is_compared(2));
 }
 
 TEST(ClockAlignment, OfOneDirectionTheDriftIsToldAlone) {

@@ -31,7 +31,8 @@ std::string replaced(std::string text, const std::string& what, const std::strin
 TEST(Reload, WhatMayChange) {
   const std::string may = replaced(kRunning, "size: 1GiB", "size: 2GiB, max_age_seconds: 1h, min_free: 1GiB") +
                           "filter: { analysis: tcp, spool: udp }\ndetectors: { off: [arp_burst] }\n"
-                          "thresholds: { fan_out_tries: 99 }\n";
+                          "thresholds: { fan_out_tries: 99 }\n"
+                          "api: { roles: [{ role: viewer, group: adm }], limits: { slices: 1 } }\n";
   EXPECT_EQ(restarts_for(may), "");
 }
 
@@ -42,8 +43,7 @@ TEST(Reload, AllElseNeedsARestartAndIsNamed) {
   EXPECT_EQ(restarts_for(replaced(kRunning, "/spool", "/other")), "spool.directory\n");
   EXPECT_EQ(restarts_for(std::string(kRunning) + "timing: { device_timeout_seconds: 2s }\nworkers: { count: 2 }\n"),
             "workers.count\ntiming.device_timeout_seconds\n");
-  EXPECT_EQ(restarts_for(std::string(kRunning) + "api: { roles: [{ role: viewer, group: adm }], limits: { slices: 1 } }\n"),
-            "api.roles[0]\napi.limits.slices\n");
+  EXPECT_EQ(restarts_for(std::string(kRunning) + "api: { address: \"unix:/other.sock\" }\n"), "api.address\n");
 }
 
 }  // namespace

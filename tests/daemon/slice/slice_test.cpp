@@ -233,7 +233,7 @@ TEST_F(SliceTest, LegsCutTheirConnectionOutAndKnownPairingsJoinWhatHadBegunBefor
   connection(40'002, false);
   write_out();
   SliceRequest request;
-  request.comment = "finding 7";
+  request.comments = {"finding 7"};
   request.legs = {leg(0, 40'002), leg(1, 40'002)};
   ASSERT_EQ(pull(request).message, "");
   EXPECT_EQ(packets().size(), 20u);
@@ -329,6 +329,34 @@ TEST_F(SliceTest, TheSummarySaysWhatWasWrittenAtEachPointAndWhatTheSensorLost) {
   EXPECT_TRUE(summary.loss_is_uncounted) << "in the gap";
   EXPECT_EQ(summary.first_ns, kSpoolTestStartNs + kMs);
   EXPECT_EQ(summary.last_ns, last_ns);
+}
+
+TEST_F(SliceTest, PayloadThatARuleCutAtOnePointIsNotHeldAgainstTheDeviceAndTheSliceSaysThatItIsCut) {
+  connection(40'001, true);
+  much_later();
+  write_out();
+  ASSERT_EQ(pull({}).message, "");
+  const std::vector<Written> whole = packets();
+  const TemporaryDirectory other;
+  SpoolOptions options = small_spool(other.path());
+  options.lanes = 2;
+  options.snap_rules = *SpoolSnapRules::compile({{"net 10.0.0.0/8", {}, 0}});  // the inside alone
+  spool_ = std::move(*Spool::open(options, four_ports()));
+  now_ns_ = kSpoolTestStartNs;
+  ip_id_ = 100;
+  connection(40'001, true);
+  much_later();
+  write_out();
+  ASSERT_EQ(pull({}).message, "");
+  const std::vector<Written> cut = packets();
+  ASSERT_EQ(cut.size(), whole.size());
+  for (size_t i = 0; i < cut.size(); ++i) {
+    EXPECT_EQ(cut[i].packet_id, whole[i].packet_id) << i;
+    EXPECT_EQ(cut[i].comment, whole[i].comment) << i;
+  }
+  const std::string text(slice_.begin(), slice_.end());
+  EXPECT_NE(text.find("packets were cut before the snap length"), std::string::npos);
+  EXPECT_NE(text.find("2 packets were cut before"), std::string::npos) << "of the client to the inside: one of each connection";
 }
 
 TEST_F(SliceTest, FilesThatOthersRemovedAreToldAndHeldAgainstNobody) {
