@@ -29,6 +29,7 @@ struct Pending {
   bool repeats : 1;       // its sender sends again: bytes that had entered before, or after it these, or such before them
   bool checksum_fits : 1;
   bool is_next : 1;        // by its IP ID it is what its sender sent after what had left before
+  bool is_cut : 1;         // a part of it has left, in a packet of its own: this is the rest
   bool may_have_left : 1;  // what left was taken for another packet shown twice, and nothing tells that it was not this one
   uint32_t covered_us;     // how long after it had entered the first of those copies left; 0: none has
 
@@ -57,6 +58,7 @@ struct Pending {
         repeats(false),
         checksum_fits(parallax::checksum_fits(s)),
         is_next(false),
+        is_cut(false),
         may_have_left(false),
         covered_us(0) {}
   Pending() = default;

@@ -458,8 +458,16 @@ void PairTable::tell_changed(Pair& pair, Side sender, const Pending& in, const P
   }
 }
 
+// Whether what leaves from that sequence number on may be the first part of a segment that has entered.
+bool PairTable::begins_one(const Pair& pair, Side sender, uint32_t seq) const {
+  for (uint32_t node = pair.half[sender].entered.head; node != kNone; node = pool_[node].next) {
+    if (pool_[node].data && pool_[node].seq == seq) return true;
+  }
+  return false;
+}
+
 // The device, or offload at one of the points, has cut the bytes otherwise: what leaves covers ranges of what entered, each byte
-// once: of two copies the second is still to come.
+// once: of two copies the second is still to come. What begins one of them is not out of the midst of another.
 bool PairTable::cover(Pair& pair, Side sender, const Pending& out) {
   PacketQueue& queue = pair.half[sender].entered;
   bool any = false;
@@ -473,7 +481,8 @@ bool PairTable::cover(Pair& pair, Side sender, const Pending& out) {
       node = next;
       continue;
     }
-    if (sequence_at_or_before(matched_begin, in.seq) && sequence_at_or_before(in_end, matched_end)) {
+    const bool is_of_others = sequence_before(in.seq, out_begin) && begins_one(pair, sender, out_begin);
+    if (is_of_others || (sequence_at_or_before(matched_begin, in.seq) && sequence_at_or_before(in_end, matched_end))) {
       in.cover_by(out.time_ns);
       previous = node;
       node = next;
@@ -496,6 +505,7 @@ bool PairTable::cover(Pair& pair, Side sender, const Pending& out) {
       node = next;
       continue;
     }
+    in.is_cut = true;
     previous = node;
     node = next;
   }

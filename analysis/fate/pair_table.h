@@ -293,6 +293,7 @@ class PairTable {
   Found find_copy(const Pair& pair, Side sender, const Pending& out) const;
   bool is_next_of(const Pair& pair, Side sender, const Pending& out) const;
   bool overdue(const Pair& pair, const Pending& in, const Pending& out) const;
+  bool begins_one(const Pair& pair, Side sender, uint32_t seq) const;
   bool cover(Pair& pair, Side sender, const Pending& out);
   void matched(Pair& pair, Side sender, const Pending& in, const Pending& out);
   void count_forwarded(Pair& pair, Side sender, const Pending& in, const Pending& out);
@@ -303,9 +304,9 @@ class PairTable {
   void match_datagram(Pair& pair, Side sender, const Pending& in, const Pending& out);
   void count_transit(Pair& pair, Side sender, const Pending& in, const Pending& out);
   void mark_copies(Pair& pair, Side sender, const Pending& in, const Pending& out);
-  // A device that gives packets IDs of its own may give one the ID of another.
+  // A device that gives packets IDs of its own may give one the ID of another, and the rest of what it has cut bears a new one.
   static bool ids_tell(const Pair& pair, const Pending& in, const Pending& out) {
-    return !(pair.changes & bit(DeviceChange::ip_id)) && in.ip_id != 0 && out.ip_id != 0;
+    return !(pair.changes & bit(DeviceChange::ip_id)) && !in.is_cut && in.ip_id != 0 && out.ip_id != 0;
   }
   static bool have_same_id(const Pair& pair, const Pending& in, const Pending& out) {
     return in.ip_id == out.ip_id && ids_tell(pair, in, out);
