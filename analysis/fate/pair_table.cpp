@@ -339,7 +339,9 @@ void PairTable::count_forwarded(Pair& pair, Side sender, const Pending& in, cons
       pool_[node].covered |= pool_[node].has(tcp_flag::fin) && !pool_[node].data;
   }
   if (in.ttl != out.ttl) pair.changes |= bit(DeviceChange::ttl);
-  if (in.ip_id != out.ip_id) {
+  if (in.is_cut) {
+    // Only one of the pieces can bear the ID of the whole.
+  } else if (in.ip_id != out.ip_id) {
     pair.changes |= bit(DeviceChange::ip_id);
   } else if (in.ip_id != 0) {
     pair.ip_id_kept = true;
@@ -458,21 +460,26 @@ void PairTable::tell_changed(Pair& pair, Side sender, const Pending& in, const P
   }
 }
 
-// Whether what leaves from that sequence number on may be the first part of a segment that has entered.
-bool PairTable::begins_one(const Pair& pair, Side sender, uint32_t seq) const {
+// Whether `out` is a piece of another segment that has entered than `in`: of one with its IP ID, or of one that begins with it.
+bool PairTable::is_piece_of_another(const Pair& pair, Side sender, const Pending& in, const Pending& out,
+                                    uint32_t out_begin) const {
+  if (have_same_id(pair, in, out)) return false;
+  const bool is_midst = sequence_before(in.seq, out_begin);
   for (uint32_t node = pair.half[sender].entered.head; node != kNone; node = pool_[node].next) {
-    if (pool_[node].data && pool_[node].seq == seq) return true;
+    const Pending& other = pool_[node];
+    const bool holds_begin = sequence_at_or_before(other.seq, out_begin) && sequence_before(out_begin, other.seq + other.length);
+    if (other.data && holds_begin && (have_same_id(pair, other, out) || (is_midst && other.seq == out_begin))) return true;
   }
   return false;
 }
 
 // The device, or offload at one of the points, has cut the bytes otherwise: what leaves covers ranges of what entered, each byte
-// once: of two copies the second is still to come. What begins one of them is not out of the midst of another.
+// once: of two copies the second is still to come.
 bool PairTable::cover(Pair& pair, Side sender, const Pending& out) {
   PacketQueue& queue = pair.half[sender].entered;
   bool any = false;
   const uint32_t out_begin = out.seq - pair.offset[sender].value(), out_end = out_begin + out.length;
-  uint32_t matched_begin = out_begin, matched_end = out_begin;  // of it, in a row
+  uint32_t taken_begin = out_begin, taken_end = out_begin;  // of it, in a row
   for (uint32_t previous = kNone, node = queue.head; node != kNone;) {
     Pending& in = pool_[node];
     const uint32_t next = in.next, in_end = in.seq + in.length;
@@ -481,31 +488,29 @@ bool PairTable::cover(Pair& pair, Side sender, const Pending& out) {
       node = next;
       continue;
     }
-    const bool is_of_others = sequence_before(in.seq, out_begin) && begins_one(pair, sender, out_begin);
-    if (is_of_others || (sequence_at_or_before(matched_begin, in.seq) && sequence_at_or_before(in_end, matched_end))) {
+    const bool from_front = sequence_at_or_before(out_begin, in.seq), to_end = sequence_at_or_before(in_end, out_end);
+    const uint32_t begin = from_front ? in.seq : out_begin, end = to_end ? in_end : out_end;
+    const bool is_taken = sequence_at_or_before(taken_begin, begin) && sequence_at_or_before(end, taken_end);
+    if (is_taken || is_piece_of_another(pair, sender, in, out, out_begin)) {
       in.cover_by(out.time_ns);
       previous = node;
       node = next;
       continue;
     }
     any = true;
-    const bool from_front = sequence_at_or_before(out_begin, in.seq), to_end = sequence_at_or_before(in_end, out_end);
+    if (begin != taken_end) taken_begin = begin;
+    taken_end = end;
     in.checksum = 0;  // it is that of all of the segment
     pair.half[sender].overlaps = true;
     pair.half[sender].checksum_shift.give_up();
-    if (from_front && !to_end) {
-      in.length = in_end - out_end;
-      in.seq = out_end;
-    } else if (!from_front && to_end) {
-      in.length = out_begin - in.seq;
-    } else {
-      if (in.seq != matched_end) matched_begin = in.seq;
-      matched_end = in_end;
+    if (from_front == to_end) {
       matched(pair, sender, pool_.remove(queue, previous, node), out);
       node = next;
       continue;
     }
     in.is_cut = true;
+    if (from_front) in.seq = out_end;
+    in.length = from_front ? in_end - out_end : out_begin - in.seq;
     previous = node;
     node = next;
   }

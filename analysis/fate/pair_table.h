@@ -293,7 +293,7 @@ class PairTable {
   Found find_copy(const Pair& pair, Side sender, const Pending& out) const;
   bool is_next_of(const Pair& pair, Side sender, const Pending& out) const;
   bool overdue(const Pair& pair, const Pending& in, const Pending& out) const;
-  bool begins_one(const Pair& pair, Side sender, uint32_t seq) const;
+  bool is_piece_of_another(const Pair& pair, Side sender, const Pending& in, const Pending& out, uint32_t out_begin) const;
   bool cover(Pair& pair, Side sender, const Pending& out);
   void matched(Pair& pair, Side sender, const Pending& in, const Pending& out);
   void count_forwarded(Pair& pair, Side sender, const Pending& in, const Pending& out);

@@ -87,7 +87,8 @@ class Names {
   }
 
  private:
-  static constexpr int64_t kClocksApartNs = 5'000'000'000;  // at most; the next bearer comes later
+  static constexpr int64_t kClocksApartNs =
+      7'500'000'000;  // one clock ahead by 4 s, another set back by 3; the next bearer comes later
 
   std::map<Ends, std::map<int64_t, const TruthOfConnection*>> by_ends_;
 };
