@@ -199,6 +199,7 @@ bool PairTable::copy_is_awaited(const Pair& pair, Side sender, bool enters, cons
     matched(pair, sender, in, pool_.remove(pair.half[sender].early, previous, node));
     return;
   }
+  if (in.repeats && left_as_copy(pair, sender, in)) return;
   if (pair.datagrams) in.covered = is_bare_copy(pair, sender, in);
   wait(pair, sender, pair.half[sender].entered, in);
   if (!pair.offset[sender].known()) [[unlikely]]
@@ -307,6 +308,13 @@ void PairTable::vote(Pair& pair, Side sender, const Pending& in, const Pending& 
   if (in.has(tcp_flag::ack)) count(opposite(sender), in.ack - out.ack);
 }
 
+// One packet by the numbers of its own direction: what it acknowledges tells of the other, of which nothing may be seen.
+void PairTable::vote_by_acknowledgement(Pair& pair, Side sender, const Pending& in, const Pending& out) {
+  if (!(in.tcp_flags & out.tcp_flags & tcp_flag::ack) || in.length != out.length) return;
+  const uint8_t weight = have_same_id(pair, in, out) ? SequenceOffset::kSameId : SequenceOffset::kAlone;
+  pair.offset[opposite(sender)].vote(in.ack - out.ack, weight);
+}
+
 // An offset has become known: what was seen leaving until now may be what was seen entering.
 void PairTable::match_what_waits(Pair& pair) {
   while (pair.offset[Side::client].is_new() || pair.offset[Side::server].is_new()) {
@@ -350,7 +358,11 @@ void PairTable::count_forwarded(Pair& pair, Side sender, const Pending& in, cons
   pair.half[sender].left_ip_id = out.ip_id;
   pair.half[sender].left_ttl = out.ttl;
   count_transit(pair, sender, in, out);
-  if (in.data && !pair.datagrams) note_changes(pair, sender, in, out);
+  if (in.data && !pair.datagrams) {
+    note_changes(pair, sender, in, out);
+    if (!pair.offset[opposite(sender)].known()) [[unlikely]]
+      vote_by_acknowledgement(pair, sender, in, out);
+  }
   if (pair.datagrams) [[unlikely]]
     match_datagram(pair, sender, in, out);
   if (out.data && !pair.datagrams) mark_copies(pair, sender, in, out);

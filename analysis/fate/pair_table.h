@@ -245,6 +245,7 @@ class PairTable {
   bool waits_already(const Pair& pair, Side sender, const Pending& copy) const;
   PacketQueue& notes_of(const Pair& pair) { return pair_notes_[number_of(pair)]; }
   bool take_other_copy(Pair& pair, Side sender, bool enters, const Pending& copy);
+  bool left_as_copy(Pair& pair, Side sender, const Pending& in);
   void hold_copy(Pair& pair, Side sender, uint16_t kind, const Pending& copy);
   void decide_copies(Pair& pair, int64_t now_ns);
   void mark_rivals(const Pair& pair, Side sender, const Pending& copy);
@@ -318,6 +319,7 @@ class PairTable {
   void wait(Pair& pair, Side sender, PacketQueue& queue, const Pending& p);
   void learn(Pair& pair, Side sender, const Pending& p, bool enters);
   void vote(Pair& pair, Side sender, const Pending& in, const Pending& out, uint8_t weight);
+  void vote_by_acknowledgement(Pair& pair, Side sender, const Pending& in, const Pending& out);
   void match_what_waits(Pair& pair);
 
   // Deciding: pair_table_fates.cpp.

@@ -193,8 +193,12 @@ AbsenceProof PairTable::absence_of(Pair& pair, Side sender, const Pending& in, i
   AbsenceProof proof(sensor_, leaves, ports_of(pair, sender));
   const bool reset = in.has(tcp_flag::rst);
   const bool has_begun = pair.datagrams && first_has_left(pair, sender, in);
-  proof.unless(!reset && !in.has(tcp_flag::syn) && !pair.offset[sender].known(), Doubt::offset_unknown);
-  proof.unless(!reset && !in.has(tcp_flag::syn) && pair.half[sender].matched == 0 && !has_begun, Doubt::path_unknown);
+  const bool is_in_flow = !reset && !in.has(tcp_flag::syn);
+  proof.unless(is_in_flow && !pair.offset[sender].known(), Doubt::offset_unknown);
+  // What takes no numbers of its own is known by those it acknowledges.
+  const bool is_bare_ack = is_in_flow && !pair.datagrams && in.length == 0;
+  proof.unless(is_bare_ack && !pair.offset[opposite(sender)].known(), Doubt::offset_unknown);
+  proof.unless(is_in_flow && pair.half[sender].matched == 0 && !has_begun, Doubt::path_unknown);
   proof.unless(has_begun && !sensor_.shows_later_fragments(leaves, to), Doubt::may_be_hidden);
   proof.unless(pair.clocks_apart || (reset && nothing_matched(pair)), Doubt::clock_uncertain);
   // Acknowledged by the receiver, though no copy of it was seen leaving: then it did leave, and the sensor missed it.

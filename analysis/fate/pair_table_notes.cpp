@@ -136,6 +136,20 @@ bool PairTable::take_other_copy(Pair& pair, Side sender, bool enters, const Pend
   return false;
 }
 
+// Stamped before it entered, it was taken where it left for a copy of what had left before.
+bool PairTable::left_as_copy(Pair& pair, Side sender, const Pending& in) {
+  for (uint32_t previous = kNone, node = notes_of(pair).head; node != kNone; previous = node, node = pool_[node].next) {
+    const Pending& out = pool_[node];
+    if (!is(out, pair_note::kCopy) || is(out, pair_note::kEnters) || sender_of(out) != sender) continue;
+    if (!have_same_id(pair, in, out) || !matches(pair, sender, in, out)) continue;
+    Pending left = pool_.remove(notes_of(pair), previous, node);
+    left.checksum = 0;  // which held what kind of note it was
+    matched(pair, sender, in, left);
+    return true;
+  }
+  return false;
+}
+
 void PairTable::hold_copy(Pair& pair, Side sender, uint16_t kind, const Pending& copy) {
   if (kind == pair_note::kProved) ++pair.repeated[sender].copies;
   if (notes_of(pair).size >= kNotesHeld / 2) decide_copies(pair, copy.order_ns);
