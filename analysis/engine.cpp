@@ -33,6 +33,7 @@ void add_transit(const TransitSketch<Counter>& sketch, HistogramSnapshot& histog
     const int64_t ns = transit::middle_of(static_cast<int>(i));
     const auto bound = std::lower_bound(kHistogramBoundsNs.begin(), kHistogramBoundsNs.end(), ns) - kHistogramBoundsNs.begin();
     histogram.counts[static_cast<size_t>(bound)] += sum.buckets[i];
+    histogram.fine[i] += sum.buckets[i];
     histogram.sum_ns += ns * static_cast<int64_t>(sum.buckets[i]);
   }
 }

@@ -17,7 +17,7 @@
 
 #include "config/loader.h"
 #include "config/printer.h"
-#include "daemon/api/metrics.h"
+#include "daemon/api/metrics_server.h"
 #include "daemon/api/sensor_service.h"
 #include "daemon/run/control_loop.h"
 #include "daemon/run/log.h"

@@ -94,7 +94,8 @@ FindingGroup& FindingStore::new_group(const Observation& o) {
   if (o.source != Endpoint{} && !o.is_of_place) group.only_source = o.source.address;
   group.is_spread = o.is_of_source;
   group.is_of_place = o.is_of_place;
-  ++totals_[{o.kind, where_text(o.where), record.severity}];
+  FindingTotal& total = totals_[{o.kind, where_text(o.where), record.severity}];
+  total = {total.raised + 1, id, o.last_ns};
   ++standing_[static_cast<size_t>(o.kind)];
   ranks_of(o.kind).insert(rank_of(record));
   return group;

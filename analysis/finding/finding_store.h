@@ -21,6 +21,7 @@
 #include "analysis/finding/finding_changes.h"
 #include "analysis/finding/finding_group.h"
 #include "analysis/finding/observation.h"
+#include "analysis/model/engine_counters.h"
 
 namespace parallax {
 
@@ -34,7 +35,7 @@ class FindingStore {
 
   using Sentence = std::function<std::string(const FindingGroup&)>;
   // Kind, place ("between outside and inside"), severity.
-  using Totals = std::map<std::tuple<FindingKind, std::string, Severity>, uint64_t>;
+  using Totals = decltype(EngineCounters::findings);
   // A finding that has become part of another one, with the connections that knew it.
   struct Merged {
     uint64_t from, into;

@@ -10,18 +10,27 @@
 
 #include "analysis/model/absence_proof.h"
 #include "analysis/model/sides.h"
+#include "analysis/model/transit_sketch.h"
 #include "analysis/model/vocabulary.h"
 #include "capture/core/sighting.h"
 
 namespace parallax {
 
-// A histogram over seconds with fixed upper bounds, as Prometheus wants it.
+// A histogram over seconds, as Prometheus wants it: with fixed upper bounds, and for native ones in the sketch's fine buckets.
 inline constexpr std::array<int64_t, 19> kHistogramBoundsNs = {
     1'000,     2'500,     5'000,      10'000,     25'000,     50'000,      100'000,     250'000,       500'000,      1'000'000,
     2'500'000, 5'000'000, 10'000'000, 25'000'000, 50'000'000, 100'000'000, 250'000'000, 1'000'000'000, 5'000'000'000};
 struct HistogramSnapshot {
   std::array<uint64_t, kHistogramBoundsNs.size() + 1> counts{};  // not cumulative; the last is above all bounds
+  std::array<uint64_t, transit::kBuckets> fine{};                // the same durations
   int64_t sum_ns = 0;
+};
+
+// Of one kind, place and severity.
+struct FindingTotal {
+  uint64_t raised = 0;
+  uint64_t last_id = 0;
+  int64_t last_seen_ns = 0;  // of that one, when it was raised
 };
 
 struct EngineCounters {
@@ -48,7 +57,7 @@ struct EngineCounters {
   std::array<uint64_t, kPairingMethodCount> pairings{};             // by PairingMethod
   std::array<uint64_t, kPairingMethodCount> pairings_taken_back{};  // of these
   // By kind, where ("beyond inside", "between outside and inside"), severity.
-  std::map<std::tuple<FindingKind, std::string, Severity>, uint64_t> findings;
+  std::map<std::tuple<FindingKind, std::string, Severity>, FindingTotal> findings;
   uint64_t late_packets = 0;
   uint64_t round_trips_uncertain = 0;  // not in the histograms: shorter than the stamps may be wrong by
   uint64_t fates_begun_late = 0;       // pairings whose log of early sightings had overflowed

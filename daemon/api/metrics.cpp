@@ -1,65 +1,120 @@
 #include "daemon/api/metrics.h"
 
-#include <prometheus/exposer.h>
-#include <prometheus/text_serializer.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include <exception>
+#include <algorithm>
+#include <array>
+#include <cmath>
 #include <fstream>
-#include <sstream>
+#include <map>
+#include <numeric>
 #include <string_view>
 
 #include "analysis/detect/detector.h"
-#include "daemon/api/listen_address.h"
+#include "daemon/api/exposition.h"
 #include "daemon/history/history.h"
 #include "daemon/run/pinned_files.h"
 
 namespace parallax {
 namespace {
 
-using prometheus::ClientMetric;
-using prometheus::MetricFamily;
-using prometheus::MetricType;
-using Labels = std::vector<ClientMetric::Label>;
+namespace client = io::prometheus::client;
+
+struct Label {
+  std::string name, value;
+};
+using Labels = std::vector<Label>;
 
 constexpr double kNsPerSecond = 1e9;
 constexpr PerSide<const char*> kSideNames{"client", "server"};
 constexpr PerSide<const char*> kSenderNames{"client_to_server", "server_to_client"};
 constexpr PerDirection<const char*> kDirectionNames{"toward_inside", "toward_outside"};
 
+// ---- native histograms ----
+
+constexpr int kSchema = 3;                                // 2^3 buckets an octave, as the sketch has
+constexpr double kZeroThreshold = 2.938735877055719e-39;  // 2^-128, client libraries' usual one: by it a native one is known
+
+// For each of the sketch's buckets the native one that holds its middle: octaves of seconds begin elsewhere than those of ns.
+const std::array<int, transit::kBuckets>& native_buckets() {
+  static const std::array<int, transit::kBuckets> buckets = [] {
+    std::array<int, transit::kBuckets> result{};
+    for (size_t i = 0; i < result.size(); ++i) {
+      const double seconds = static_cast<double>(transit::middle_of(static_cast<int>(i))) / kNsPerSecond;
+      result[i] = static_cast<int>(std::ceil(std::log2(seconds) * (1 << kSchema)));
+    }
+    return result;
+  }();
+  return buckets;
+}
+
+void add_native(const HistogramSnapshot& snapshot, client::Histogram& histogram) {
+  histogram.set_schema(kSchema);
+  histogram.set_zero_threshold(kZeroThreshold);
+  std::map<int, uint64_t> counts;
+  for (size_t i = 0; i < snapshot.fine.size(); ++i) {
+    if (snapshot.fine[i] > 0) counts[native_buckets()[i]] += snapshot.fine[i];
+  }
+  int next = 0;
+  int64_t before = 0;
+  for (const auto& [bucket, count] : counts) {
+    if (histogram.positive_span_size() == 0 || bucket != next) histogram.add_positive_span()->set_offset(bucket - next);
+    client::BucketSpan& span = *histogram.mutable_positive_span()->rbegin();
+    span.set_length(span.length() + 1);
+    histogram.add_positive_delta(static_cast<int64_t>(count) - before);
+    before = static_cast<int64_t>(count);
+    next = bucket + 1;
+  }
+}
+
 // Collects one scrape. Families come in the order in which they are opened.
 class Page {
  public:
-  void open(std::string_view name, MetricType type, std::string_view help) {
-    MetricFamily& family = families_.emplace_back();
-    family.name = "parallax_" + std::string(name);
-    family.help = help;
-    family.type = type;
+  void open(std::string_view name, client::MetricType type, std::string_view help) {
+    client::MetricFamily& family = families_.emplace_back();
+    family.set_name("parallax_" + std::string(name));
+    family.set_help(std::string(help));
+    family.set_type(type);
   }
-  void add(Labels labels, double value) {
-    MetricFamily& family = families_.back();
-    ClientMetric& metric = family.metric.emplace_back();
-    metric.label = std::move(labels);
-    (family.type == MetricType::Counter ? metric.counter.value : metric.gauge.value) = value;
-  }
-  void add(Labels labels, const HistogramSnapshot& snapshot) {
-    ClientMetric& metric = families_.back().metric.emplace_back();
-    metric.label = std::move(labels);
-    uint64_t cumulative = 0;
-    for (size_t i = 0; i < snapshot.counts.size(); ++i) {
-      cumulative += snapshot.counts[i];
-      const bool last = i == kHistogramBoundsNs.size();
-      metric.histogram.bucket.push_back({cumulative, last ? std::numeric_limits<double>::infinity()
-                                                          : static_cast<double>(kHistogramBoundsNs[i]) / kNsPerSecond});
+  client::Metric& add(const Labels& labels, double value) {
+    client::Metric& metric = add(labels);
+    if (families_.back().type() == client::COUNTER) {
+      metric.mutable_counter()->set_value(value);
+    } else {
+      metric.mutable_gauge()->set_value(value);
     }
-    metric.histogram.sample_count = cumulative;
-    metric.histogram.sample_sum = static_cast<double>(snapshot.sum_ns) / kNsPerSecond;
+    return metric;
   }
-  std::vector<MetricFamily> take() { return std::move(families_); }
+  // All counts are of one reading of the fine buckets: what is counted meanwhile is in none of them.
+  void add(const Labels& labels, const HistogramSnapshot& snapshot) {
+    client::Histogram& histogram = *add(labels).mutable_histogram();
+    const uint64_t samples = std::accumulate(snapshot.fine.begin(), snapshot.fine.end(), uint64_t{0});
+    uint64_t cumulative = 0;
+    for (size_t i = 0; i < kHistogramBoundsNs.size(); ++i) {
+      cumulative += snapshot.counts[i];
+      client::Bucket& bucket = *histogram.add_bucket();
+      bucket.set_cumulative_count(std::min(cumulative, samples));
+      bucket.set_upper_bound(static_cast<double>(kHistogramBoundsNs[i]) / kNsPerSecond);
+    }
+    histogram.set_sample_count(samples);
+    histogram.set_sample_sum(static_cast<double>(snapshot.sum_ns) / kNsPerSecond);
+    add_native(snapshot, histogram);
+  }
+  std::vector<client::MetricFamily> take() { return std::move(families_); }
 
  private:
-  std::vector<MetricFamily> families_;
+  client::Metric& add(const Labels& labels) {
+    client::Metric& metric = *families_.back().add_metric();
+    for (const Label& label : labels) {
+      client::LabelPair& pair = *metric.add_label();
+      pair.set_name(label.name);
+      pair.set_value(label.value);
+    }
+    return metric;
+  }
+
+  std::vector<client::MetricFamily> families_;
 };
 
 std::string name(auto value) { return std::string(name_of(value)); }
@@ -71,16 +126,16 @@ void add_ports(Page& page, const SensorState& state) {
                static_cast<double>(value_of(channel->counters)));
     }
   };
-  page.open("packets_total", MetricType::Counter, "Packets received.");
+  page.open("packets_total", client::COUNTER, "Packets received.");
   each_port([](const PortCounters& counters) { return counters.packets.get(); });
-  page.open("bytes_total", MetricType::Counter, "Bytes received, by their length on the wire.");
+  page.open("bytes_total", client::COUNTER, "Bytes received, by their length on the wire.");
   each_port([](const PortCounters& counters) { return counters.bytes.get(); });
-  page.open("filtered_packets_total", MetricType::Counter, "Packets left out of the analysis by its filter.");
+  page.open("filtered_packets_total", client::COUNTER, "Packets left out of the analysis by its filter.");
   each_port([](const PortCounters& counters) { return counters.filtered.get(); });
-  page.open("unattributed_fragments_total", MetricType::Counter, "Later fragments whose first fragment was not seen.");
+  page.open("unattributed_fragments_total", client::COUNTER, "Later fragments whose first fragment was not seen.");
   each_port([](const PortCounters& counters) { return counters.unattributed_fragments.get(); });
 
-  page.open("ring_waits_total", MetricType::Counter,
+  page.open("ring_waits_total", client::COUNTER,
             "Times that packets waited in the capture buffer, since a ring to the analysis had no room (limits.ring_slots).");
   each_port([](const PortCounters& counters) { return counters.held_back.get(); });
 
@@ -89,19 +144,19 @@ void add_ports(Page& page, const SensorState& state) {
       page.add({{"point", state.path[channel->info.point]}, {"port", channel->info.name}}, value_of(*channel));
     }
   };
-  page.open("port_up", MetricType::Gauge, "1: the port has its link, and has not fallen silent while its neighbours go on.");
+  page.open("port_up", client::GAUGE, "1: the port has its link, and has not fallen silent while its neighbours go on.");
   each_channel([](const PortChannel& channel) { return channel.current_outage() ? 0.0 : 1.0; });
-  page.open("port_outages_total", MetricType::Counter,
+  page.open("port_outages_total", client::COUNTER,
             "Times for which the port proves nothing: link down, silent, sensor paused, system clock set.");
   each_channel(
       [](const PortChannel& channel) { return static_cast<double>(channel.outages.total() + channel.silences.total()); });
-  page.open("stamp_uncertainty_seconds", MetricType::Gauge,
+  page.open("stamp_uncertainty_seconds", client::GAUGE,
             "At most so long after it passed a packet is stamped: the worst of the last second.");
   each_channel([](const PortChannel& channel) {
     return static_cast<double>(channel.stamp_uncertainty_ns.load(std::memory_order_relaxed)) / kNsPerSecond;
   });
 
-  page.open("capture_drops_total", MetricType::Counter, "Packets that the sensor itself lost, by the place where it lost them.");
+  page.open("capture_drops_total", client::COUNTER, "Packets that the sensor itself lost, by the place where it lost them.");
   for (const PortChannel* channel : state.channels) {
     for (int reason = 0; reason < kDropReasonCount; ++reason) {
       page.add({{"point", state.path[channel->info.point]},
@@ -110,7 +165,7 @@ void add_ports(Page& page, const SensorState& state) {
                static_cast<double>(channel->counters.drops[reason].get()));
     }
   }
-  page.open("decode_errors_total", MetricType::Counter, "Packets that could not be decoded, by reason.");
+  page.open("decode_errors_total", client::COUNTER, "Packets that could not be decoded, by reason.");
   for (size_t point = 0; point < state.path.size(); ++point) {
     for (int reason = 1; reason < kDecodeErrorCount; ++reason) {  // 0 is "none"
       uint64_t sum = 0;
@@ -125,7 +180,7 @@ void add_ports(Page& page, const SensorState& state) {
 
 void add_points(Page& page, const SensorState& state, const EngineCounters& counters) {
   const size_t points = std::min(state.path.size(), counters.points.size());
-  page.open("handshakes_total", MetricType::Counter, "TCP handshakes that ended, by outcome, as each point saw them.");
+  page.open("handshakes_total", client::COUNTER, "TCP handshakes that ended, by outcome, as each point saw them.");
   for (size_t point = 0; point < points; ++point) {
     for (const Outcome outcome :
          {Outcome::established, Outcome::refused, Outcome::unanswered, Outcome::incomplete, Outcome::midstream}) {
@@ -133,14 +188,14 @@ void add_points(Page& page, const SensorState& state, const EngineCounters& coun
                static_cast<double>(counters.points[point].handshakes[static_cast<size_t>(outcome)]));
     }
   }
-  page.open("handshake_rtt_seconds", MetricType::Histogram,
+  page.open("handshake_rtt_seconds", client::HISTOGRAM,
             "Round trip of TCP handshakes, from the point to the client and to the server.");
   for (size_t point = 0; point < points; ++point) {
     for (const Side side : kSides) {
       page.add({{"point", state.path[point]}, {"side", kSideNames[side]}}, counters.points[point].handshake_rtt[side]);
     }
   }
-  page.open("rtt_seconds", MetricType::Histogram,
+  page.open("rtt_seconds", client::HISTOGRAM,
             "Round trips during TCP connections, from the point to the client and to the server, by how they were measured.");
   for (size_t point = 0; point < points; ++point) {
     for (const Side side : kSides) {
@@ -150,8 +205,7 @@ void add_points(Page& page, const SensorState& state, const EngineCounters& coun
       }
     }
   }
-  page.open("retransmissions_total", MetricType::Counter,
-            "TCP segments sent again, by direction and by what made the sender do so.");
+  page.open("retransmissions_total", client::COUNTER, "TCP segments sent again, by direction and by what made the sender do so.");
   for (size_t point = 0; point < points; ++point) {
     for (const Side side : kSides) {
       for (size_t kind = 0; kind < kRetransmissionKinds.size(); ++kind) {
@@ -160,7 +214,7 @@ void add_points(Page& page, const SensorState& state, const EngineCounters& coun
       }
     }
   }
-  page.open("needless_retransmissions_total", MetricType::Counter,
+  page.open("needless_retransmissions_total", client::COUNTER,
             "TCP segments sent again that the receiver had already, as its D-SACKs said.");
   for (size_t point = 0; point < points; ++point) {
     for (const Side side : kSides) {
@@ -168,16 +222,16 @@ void add_points(Page& page, const SensorState& state, const EngineCounters& coun
                static_cast<double>(counters.points[point].needless_retransmissions[side]));
     }
   }
-  page.open("capture_loss_segments_total", MetricType::Counter,
+  page.open("capture_loss_segments_total", client::COUNTER,
             "Data segments that were acknowledged and never seen: the capture missed them.");
   for (size_t point = 0; point < points; ++point) {
     page.add({{"point", state.path[point]}}, static_cast<double>(counters.points[point].capture_loss_segments));
   }
-  page.open("capture_copies_total", MetricType::Counter, "Packets that a point has shown already.");
+  page.open("capture_copies_total", client::COUNTER, "Packets that a point has shown already.");
   for (size_t point = 0; point < points; ++point) {
     page.add({{"point", state.path[point]}}, static_cast<double>(counters.points[point].copies));
   }
-  page.open("unpaired_legs_total", MetricType::Counter, "Legs for which no leg at the neighbouring point was found.");
+  page.open("unpaired_legs_total", client::COUNTER, "Legs for which no leg at the neighbouring point was found.");
   for (size_t point = 0; point < points; ++point) {
     page.add({{"point", state.path[point]}}, static_cast<double>(counters.points[point].unpaired_legs));
   }
@@ -192,13 +246,13 @@ void add_devices(Page& page, const SensorState& state, const EngineCounters& cou
     devices.emplace_back(between(state.path[i], state.path[i + 1]), &counters.devices[i]);
   for (size_t i = 0; i < std::min(state.path.size(), counters.points.size()); ++i)
     devices.emplace_back(hairpin_at(state.path[i]), &counters.points[i].hairpin);
-  page.open("segments_lost_total", MetricType::Counter, "Data segments seen entering a device and never leaving it.");
+  page.open("segments_lost_total", client::COUNTER, "Data segments seen entering a device and never leaving it.");
   for (const auto& [where, device] : devices) {
     for (const Direction direction : kDirections)
       page.add({{"where", where}, {"direction", kDirectionNames[direction]}},
                static_cast<double>(device->segments_lost[direction]));
   }
-  page.open("device_transit_seconds", MetricType::Histogram, "Time that packets took through a device.");
+  page.open("device_transit_seconds", client::HISTOGRAM, "Time that packets took through a device.");
   for (const auto& [where, device] : devices) {
     for (const Direction direction : kDirections)
       page.add({{"device", where}, {"direction", kDirectionNames[direction]}}, device->transit[direction]);
@@ -219,87 +273,102 @@ std::vector<std::string> places(const std::vector<std::string>& path) {
   return result;
 }
 
+// The newest: `parallax slice --finding` takes its id.
+client::Exemplar exemplar_of(const FindingTotal& total) {
+  constexpr int64_t kNs = 1'000'000'000;
+  client::Exemplar exemplar;
+  client::LabelPair& id = *exemplar.add_label();
+  id.set_name("finding_id");
+  id.set_value(std::to_string(total.last_id));
+  exemplar.set_value(1);
+  exemplar.mutable_timestamp()->set_seconds(total.last_seen_ns / kNs);
+  exemplar.mutable_timestamp()->set_nanos(static_cast<int32_t>(total.last_seen_ns % kNs));
+  return exemplar;
+}
+
 void add_findings(Page& page, const SensorState& state, const EngineCounters& counters) {
   auto findings = counters.findings;
   for (int kind = 0; kind < kFindingKindCount; ++kind) {
     const auto finding_kind = static_cast<FindingKind>(kind);
     for (const std::string& place : places(state.path))
-      findings.try_emplace({finding_kind, place, detector_of(finding_kind)->severity}, 0);
+      findings.try_emplace({finding_kind, place, detector_of(finding_kind)->severity});
   }
-  page.open("watch_findings_dropped_total", MetricType::Counter,
+  page.open("watch_findings_dropped_total", client::COUNTER,
             "Findings that were forgotten before a WatchFindings stream could take their latest state, summed over the streams.");
   page.add({}, static_cast<double>(state.api->watch_findings_dropped.load(std::memory_order_relaxed)));
-  page.open("findings_total", MetricType::Counter, "Findings raised.");
-  for (const auto& [key, count] : findings) {
+  page.open("findings_total", client::COUNTER, "Findings raised.");
+  for (const auto& [key, total] : findings) {
     const auto& [kind, where, severity] = key;
-    page.add({{"kind", name(kind)}, {"where", where}, {"severity", name(severity)}}, static_cast<double>(count));
+    client::Metric& metric =
+        page.add({{"kind", name(kind)}, {"where", where}, {"severity", name(severity)}}, static_cast<double>(total.raised));
+    if (total.raised > 0) *metric.mutable_counter()->mutable_exemplar() = exemplar_of(total);
   }
 }
 
 void add_engine(Page& page, const EngineCounters& counters) {
-  page.open("connections_active", MetricType::Gauge, "Legs now in the tables, a connection once for each point that sees it.");
+  page.open("connections_active", client::GAUGE, "Legs now in the tables, a connection once for each point that sees it.");
   for (const Protocol protocol : kProtocols) {
     page.add({{"protocol", name(protocol)}}, static_cast<double>(counters.connections_active[protocol]));
   }
-  page.open("findings_without_blame_total", MetricType::Counter,
+  page.open("findings_without_blame_total", client::COUNTER,
             "Observations of failures that accuse nobody, by why an absence was not proved.");
   for (size_t doubt = 1; doubt < counters.unblamed.size(); ++doubt) {  // 0 is "none"
     page.add({{"reason", name(static_cast<Doubt>(doubt))}}, static_cast<double>(counters.unblamed[doubt]));
   }
-  page.open("resets_total", MetricType::Counter,
+  page.open("resets_total", client::COUNTER,
             "Established connections that a RST ended before any FIN, by who sent it; a device's own resets at any time.");
   for (size_t origin = 0; origin < counters.resets.size(); ++origin) {
     page.add({{"origin", name(static_cast<Origin>(origin))}}, static_cast<double>(counters.resets[origin]));
   }
-  page.open("pairings_total", MetricType::Counter, "Legs paired across a device, by the method that found the pair.");
+  page.open("pairings_total", client::COUNTER, "Legs paired across a device, by the method that found the pair.");
   for (size_t method = 1; method < counters.pairings.size(); ++method) {  // 0 is "none"
     page.add({{"method", name(static_cast<PairingMethod>(method))}}, static_cast<double>(counters.pairings[method]));
   }
-  page.open("pairings_taken_back_total", MetricType::Counter, "Pairings that later evidence has disproved, by their method.");
+  page.open("pairings_taken_back_total", client::COUNTER, "Pairings that later evidence has disproved, by their method.");
   for (size_t method = 1; method < counters.pairings_taken_back.size(); ++method) {
     page.add({{"method", name(static_cast<PairingMethod>(method))}}, static_cast<double>(counters.pairings_taken_back[method]));
   }
-  page.open("fates_taken_back_total", MetricType::Counter,
+  page.open("fates_taken_back_total", client::COUNTER,
             "Packets that were followed across a device for a pairing that was taken back; nothing is said of them.");
   page.add({}, static_cast<double>(counters.fates_taken_back));
-  page.open("late_packets_total", MetricType::Counter, "Packets that came after the merge had gone on; analysed all the same.");
+  page.open("late_packets_total", client::COUNTER, "Packets that came after the merge had gone on; analysed all the same.");
   page.add({}, static_cast<double>(counters.late_packets));
-  page.open("round_trips_uncertain_total", MetricType::Counter,
+  page.open("round_trips_uncertain_total", client::COUNTER,
             "Round trips that no histogram counts: shorter than the stamps of their packets may be wrong by.");
   page.add({}, static_cast<double>(counters.round_trips_uncertain));
-  page.open("fates_begun_late_total", MetricType::Counter,
+  page.open("fates_begun_late_total", client::COUNTER,
             "Pairings whose first packets could not be followed, because their log had overflowed.");
   page.add({}, static_cast<double>(counters.fates_begun_late));
-  page.open("ring_occupancy_ratio", MetricType::Gauge, "Fill of the fullest input ring of an analysis worker.");
+  page.open("ring_occupancy_ratio", client::GAUGE, "Fill of the fullest input ring of an analysis worker.");
   for (size_t worker = 0; worker < counters.ring_occupancy.size(); ++worker) {
     page.add({{"worker", std::to_string(worker)}}, counters.ring_occupancy[worker]);
   }
 }
 
 void add_spool(Page& page, const SpoolStatus& spool) {
-  page.open("spool_bytes_written_total", MetricType::Counter, "Bytes written to the spool.");
+  page.open("spool_bytes_written_total", client::COUNTER, "Bytes written to the spool.");
   page.add({}, static_cast<double>(spool.bytes_written));
-  page.open("spool_dropped_packets_total", MetricType::Counter,
+  page.open("spool_dropped_packets_total", client::COUNTER,
             "Packets that the spool could not take: no free block, or a failed write.");
   page.add({}, static_cast<double>(spool.dropped_packets));
-  page.open("spool_size_bytes", MetricType::Gauge, "Bytes that the spool holds.");
+  page.open("spool_size_bytes", client::GAUGE, "Bytes that the spool holds.");
   page.add({}, static_cast<double>(spool.bytes));
-  page.open("spool_oldest_packet_timestamp_seconds", MetricType::Gauge,
+  page.open("spool_oldest_packet_timestamp_seconds", client::GAUGE,
             "Unix time of the oldest packet in the spool; 0: it holds none.");
   page.add({}, static_cast<double>(spool.oldest_packet_ns) / kNsPerSecond);
-  page.open("spool_newest_packet_timestamp_seconds", MetricType::Gauge,
+  page.open("spool_newest_packet_timestamp_seconds", client::GAUGE,
             "Unix time of the newest packet in the spool; 0: it holds none.");
   page.add({}, static_cast<double>(spool.newest_packet_ns) / kNsPerSecond);
-  page.open("spool_limit_bytes", MetricType::Gauge, "Bytes that the spool may hold (spool.size); 0: there is no spool.");
+  page.open("spool_limit_bytes", client::GAUGE, "Bytes that the spool may hold (spool.size); 0: there is no spool.");
   page.add({}, static_cast<double>(spool.limit_bytes));
-  page.open("spool_disk_free_bytes", MetricType::Gauge, "Bytes that are free on the spool's disk.");
+  page.open("spool_disk_free_bytes", client::GAUGE, "Bytes that are free on the spool's disk.");
   page.add({}, static_cast<double>(spool.free_bytes));
-  page.open("spool_error", MetricType::Gauge,
+  page.open("spool_error", client::GAUGE,
             "1: something keeps the spool from writing, or did within the last seconds; `parallax status` and the log say what.");
   page.add({}, spool.error.empty() ? 0 : 1);
-  page.open("spool_write_errors_total", MetricType::Counter, "Writes to the spool that failed.");
+  page.open("spool_write_errors_total", client::COUNTER, "Writes to the spool that failed.");
   page.add({}, static_cast<double>(spool.write_errors));
-  page.open("spool_files_removed_total", MetricType::Counter,
+  page.open("spool_files_removed_total", client::COUNTER,
             "Files that left the spool, by why: a limit (size, age, min_free), a full disk, or others than the daemon.");
   for (size_t reason = 0; reason < kSpoolRemovalReasonCount; ++reason) {
     page.add({{"reason", name(static_cast<SpoolRemovalReason>(reason))}}, static_cast<double>(spool.removals[reason].files));
@@ -307,29 +376,28 @@ void add_spool(Page& page, const SpoolStatus& spool) {
 }
 
 void add_pinned(Page& page, const PinnedFilesStatus& pinned) {
-  page.open("spool_pins_total", MetricType::Counter, "Findings whose packets were pinned.");
+  page.open("spool_pins_total", client::COUNTER, "Findings whose packets were pinned.");
   page.add({}, static_cast<double>(pinned.made));
-  page.open("spool_pins_failed_total", MetricType::Counter,
-            "Findings that met a rule and whose packets were not pinned, by why.");
+  page.open("spool_pins_failed_total", client::COUNTER, "Findings that met a rule and whose packets were not pinned, by why.");
   for (size_t reason = 0; reason < kPinFailureCount; ++reason) {
     page.add({{"reason", name(static_cast<PinFailure>(reason))}}, static_cast<double>(pinned.failed[reason]));
   }
   page.open(
-      "spool_pins_dropped_total", MetricType::Counter,
+      "spool_pins_dropped_total", client::COUNTER,
       "Findings whose packets were not pinned because too many waited for it, or that were forgotten before a rule was asked.");
   page.add({}, static_cast<double>(pinned.dropped));
-  page.open("spool_pins_waiting", MetricType::Gauge, "Findings whose packets are going to be pinned.");
+  page.open("spool_pins_waiting", client::GAUGE, "Findings whose packets are going to be pinned.");
   page.add({}, static_cast<double>(pinned.waiting));
-  page.open("spool_pinned_files", MetricType::Gauge, "Pinned files.");
+  page.open("spool_pinned_files", client::GAUGE, "Pinned files.");
   page.add({}, static_cast<double>(pinned.files));
-  page.open("spool_pinned_bytes", MetricType::Gauge, "Bytes that the pinned files take.");
+  page.open("spool_pinned_bytes", client::GAUGE, "Bytes that the pinned files take.");
   page.add({}, static_cast<double>(pinned.bytes));
-  page.open("spool_pinned_limit_bytes", MetricType::Gauge, "Bytes that they may take (spool.pinned.size).");
+  page.open("spool_pinned_limit_bytes", client::GAUGE, "Bytes that they may take (spool.pinned.size).");
   page.add({}, static_cast<double>(pinned.limit_bytes));
-  page.open("spool_pinned_oldest_packet_timestamp_seconds", MetricType::Gauge,
+  page.open("spool_pinned_oldest_packet_timestamp_seconds", client::GAUGE,
             "Unix time of the oldest pinned packet; 0: there is none.");
   page.add({}, static_cast<double>(pinned.oldest_packet_ns) / kNsPerSecond);
-  page.open("spool_pinned_files_removed_total", MetricType::Counter,
+  page.open("spool_pinned_files_removed_total", client::COUNTER,
             "Pinned files that are gone, by why: a limit (size, age, min_free), or others than the daemon.");
   for (size_t reason = 0; reason < kSpoolRemovalReasonCount; ++reason) {
     page.add({{"reason", name(static_cast<SpoolRemovalReason>(reason))}}, static_cast<double>(pinned.removals[reason].files));
@@ -337,36 +405,35 @@ void add_pinned(Page& page, const PinnedFilesStatus& pinned) {
 }
 
 void add_history(Page& page, const HistoryState& history) {
-  page.open("history_findings", MetricType::Gauge, "Findings that the history holds, of all runs.");
+  page.open("history_findings", client::GAUGE, "Findings that the history holds, of all runs.");
   page.add({}, static_cast<double>(history.findings));
-  page.open("history_limit_findings", MetricType::Gauge,
+  page.open("history_limit_findings", client::GAUGE,
             "Findings that it may hold (history.findings); 0: there is no history (history.directory).");
   page.add({}, static_cast<double>(history.limit_findings));
-  page.open("history_size_bytes", MetricType::Gauge, "Bytes that its file and the log of changes beside it take.");
+  page.open("history_size_bytes", client::GAUGE, "Bytes that its file and the log of changes beside it take.");
   page.add({}, static_cast<double>(history.bytes));
-  page.open("history_limit_bytes", MetricType::Gauge, "Bytes that its file may take (history.size).");
+  page.open("history_limit_bytes", client::GAUGE, "Bytes that its file may take (history.size).");
   page.add({}, static_cast<double>(history.limit_bytes));
-  page.open("history_error", MetricType::Gauge,
-            "1: something keeps the history from being written; `parallax status` says what.");
+  page.open("history_error", client::GAUGE, "1: something keeps the history from being written; `parallax status` says what.");
   page.add({}, history.error.empty() ? 0 : 1);
-  page.open("history_written_findings_total", MetricType::Counter,
+  page.open("history_written_findings_total", client::COUNTER,
             "Findings written to the history, each time that one is new or has changed.");
   page.add({}, static_cast<double>(history.written));
-  page.open("history_dropped_findings_total", MetricType::Counter,
+  page.open("history_dropped_findings_total", client::COUNTER,
             "Findings that were forgotten before their latest state could be written.");
   page.add({}, static_cast<double>(history.dropped));
-  page.open("history_write_errors_total", MetricType::Counter, "Times that the database refused to be opened, read or written.");
+  page.open("history_write_errors_total", client::COUNTER, "Times that the database refused to be opened, read or written.");
   page.add({}, static_cast<double>(history.write_errors));
-  page.open("history_set_aside_total", MetricType::Counter, "Databases that were damaged, or no history, and were set aside.");
+  page.open("history_set_aside_total", client::COUNTER, "Databases that were damaged, or no history, and were set aside.");
   page.add({}, static_cast<double>(history.set_aside));
-  page.open("history_removed_findings_total", MetricType::Counter,
+  page.open("history_removed_findings_total", client::COUNTER,
             "Findings removed from the history to keep to a limit: count (history.findings), age or size.");
   for (size_t bound = 0; bound < kHistoryBoundNames.size(); ++bound)
     page.add({{"reason", kHistoryBoundNames[bound]}}, static_cast<double>(history.removals[bound]));
 }
 
 void add_api(Page& page, const ApiCounters& api) {
-  page.open("api_calls_denied_total", MetricType::Counter,
+  page.open("api_calls_denied_total", client::COUNTER,
             "Calls refused because the caller lacks the role that the method needs, by method and by the role that it has.");
   for (size_t i = 0; i < kRpcCount; ++i) {
     const auto rpc = static_cast<Rpc>(i);
@@ -375,7 +442,7 @@ void add_api(Page& page, const ApiCounters& api) {
                static_cast<double>(api.denied[i][static_cast<size_t>(role)].load(std::memory_order_relaxed)));
     }
   }
-  page.open("api_calls_limited_total", MetricType::Counter,
+  page.open("api_calls_limited_total", client::COUNTER,
             "Calls that met a limit of api.limits: refused (watches, slices), cut (slice_size) or slowed down (slice_rate).");
   for (size_t limit = 0; limit < kApiLimitNames.size(); ++limit) {
     page.add({{"limit", kApiLimitNames[limit]}}, static_cast<double>(api.limited[limit].load(std::memory_order_relaxed)));
@@ -390,15 +457,14 @@ uint64_t resident_bytes() {
 }
 
 void add_sensor(Page& page, const SensorState& state) {
-  page.open("clock_uncertainty_seconds", MetricType::Gauge,
-            "How far the packets' time may be from UTC as the system clock has it.");
+  page.open("clock_uncertainty_seconds", client::GAUGE, "How far the packets' time may be from UTC as the system clock has it.");
   page.add({}, static_cast<double>(state.time_uncertainty_ns()) / kNsPerSecond);
-  page.open("start_timestamp_seconds", MetricType::Gauge, "Unix time at which the daemon started.");
+  page.open("start_timestamp_seconds", client::GAUGE, "Unix time at which the daemon started.");
   page.add({}, static_cast<double>(state.started_ns) / kNsPerSecond);
-  page.open("config_last_reload_successful", MetricType::Gauge,
+  page.open("config_last_reload_successful", client::GAUGE,
             "1 where the configuration that was read last is in effect; 0 where it was refused.");
   page.add({}, state.configured->last_was_taken ? 1 : 0);
-  page.open("config_last_reload_success_timestamp_seconds", MetricType::Gauge,
+  page.open("config_last_reload_success_timestamp_seconds", client::GAUGE,
             "Unix time at which the configuration that is in effect was read.");
   page.add({}, static_cast<double>(state.configured->taken_ns) / kNsPerSecond);
 
@@ -407,75 +473,32 @@ void add_sensor(Page& page, const SensorState& state) {
   const auto seconds = [](const timeval& time) {
     return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
   };
-  page.open("process_cpu_seconds_total", MetricType::Counter, "Processor time that the daemon has taken, in all its threads.");
+  page.open("process_cpu_seconds_total", client::COUNTER, "Processor time that the daemon has taken, in all its threads.");
   page.add({}, seconds(usage.ru_utime) + seconds(usage.ru_stime));
-  page.open("process_resident_memory_bytes", MetricType::Gauge, "Memory that the daemon holds; huge pages are not counted.");
+  page.open("process_resident_memory_bytes", client::GAUGE, "Memory that the daemon holds; huge pages are not counted.");
   page.add({}, static_cast<double>(resident_bytes()));
 }
 
-class SensorCollectable : public prometheus::Collectable {
- public:
-  explicit SensorCollectable(const SensorState& state) : state_(state) {}
-
-  std::vector<MetricFamily> Collect() const override {
-    const EngineCounters counters = state_.engine->counters();
-    Page page;
-    page.open("build_info", MetricType::Gauge, "Always 1; the version is in the label.");
-    page.add({{"version", state_.version}}, 1);
-    add_ports(page, state_);
-    add_points(page, state_, counters);
-    add_devices(page, state_, counters);
-    add_findings(page, state_, counters);
-    add_engine(page, counters);
-    add_spool(page, state_.spool ? state_.spool->status() : SpoolStatus{});
-    add_pinned(page, state_.pinned ? state_.pinned->status() : PinnedFilesStatus{});
-    add_history(page, state_.history ? state_.history->state() : HistoryState{});
-    add_api(page, *state_.api);
-    add_sensor(page, state_);
-    return page.take();
-  }
-
- private:
-  const SensorState& state_;
-};
-
 }  // namespace
 
-struct MetricsServer::Impl {
-  // The exposer keeps only a weak reference to what it collects, and ends before it.
-  std::shared_ptr<SensorCollectable> collectable;
-  std::unique_ptr<prometheus::Exposer> exposer;
-};
-
-MetricsServer::MetricsServer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
-MetricsServer::~MetricsServer() { impl_->exposer.reset(); }
-
-std::unique_ptr<MetricsServer> MetricsServer::start(const SensorState& state, const std::string& address, std::string& error) {
-  if (const std::string reason = why_not_listen(address); !reason.empty()) {
-    error = "metrics.address " + reason;
-    return nullptr;
-  }
-  auto impl = std::make_unique<Impl>();
-  impl->collectable = std::make_shared<SensorCollectable>(state);
-  try {
-    impl->exposer = std::make_unique<prometheus::Exposer>(address, 2);
-  } catch (const std::exception& failure) {
-    error = "metrics.address " + address + ": " + failure.what();
-    return nullptr;
-  }
-  impl->exposer->RegisterCollectable(impl->collectable);
-  return std::unique_ptr<MetricsServer>(new MetricsServer(std::move(impl)));
+std::vector<client::MetricFamily> metric_families(const SensorState& state) {
+  const EngineCounters counters = state.engine->counters();
+  Page page;
+  page.open("build_info", client::GAUGE, "Always 1; the version is in the label.");
+  page.add({{"version", state.version}}, 1);
+  add_ports(page, state);
+  add_points(page, state, counters);
+  add_devices(page, state, counters);
+  add_findings(page, state, counters);
+  add_engine(page, counters);
+  add_spool(page, state.spool ? state.spool->status() : SpoolStatus{});
+  add_pinned(page, state.pinned ? state.pinned->status() : PinnedFilesStatus{});
+  add_history(page, state.history ? state.history->state() : HistoryState{});
+  add_api(page, *state.api);
+  add_sensor(page, state);
+  return page.take();
 }
 
-int MetricsServer::port() const {
-  const std::vector<int> ports = impl_->exposer->GetListeningPorts();
-  return ports.empty() ? 0 : ports.front();
-}
-
-std::string metrics_text(const SensorState& state) {
-  std::ostringstream text;
-  prometheus::TextSerializer().Serialize(text, SensorCollectable(state).Collect());
-  return text.str();
-}
+std::string metrics_text(const SensorState& state) { return expose(metric_families(state), ExpositionFormat::text); }
 
 }  // namespace parallax

@@ -4,29 +4,19 @@
 // values are known beforehand is there from the first scrape, also when zero, so that increase() sees the first event.
 #pragma once
 
-#include <memory>
-#include <optional>
 #include <string>
+#include <vector>
 
 #include "daemon/run/sensor_state.h"
+#include "io/prometheus/client/metrics.pb.h"
 
 namespace parallax {
 
-class MetricsServer {
- public:
-  // Listens on `address` (host:port; port 0: any free one). `state` outlives the server. On failure nullptr and `error`.
-  static std::unique_ptr<MetricsServer> start(const SensorState& state, const std::string& address, std::string& error);
-  ~MetricsServer();
+// Histograms are both classic and native (schema 3: eight buckets an octave, quantiles within 15 %); the counter of findings
+// bears the id of the newest one as its exemplar.
+std::vector<io::prometheus::client::MetricFamily> metric_families(const SensorState& state);
 
-  int port() const;
-
- private:
-  struct Impl;
-  explicit MetricsServer(std::unique_ptr<Impl> impl);
-  std::unique_ptr<Impl> impl_;
-};
-
-// The page as text, as a scrape would get it (without the server's own metrics).
+// The page as text, as a scrape would get it.
 std::string metrics_text(const SensorState& state);
 
 }  // namespace parallax

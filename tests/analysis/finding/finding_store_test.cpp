@@ -37,7 +37,7 @@ Observation refusal_of(const char* client, int64_t at_ns, uint16_t service) {
 
 uint64_t raised(const FindingStore& store) {
   uint64_t sum = 0;
-  for (const auto& [key, count] : store.totals()) sum += count;
+  for (const auto& [key, total] : store.totals()) sum += total.raised;
   return sum;
 }
 

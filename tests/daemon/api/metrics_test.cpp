@@ -11,6 +11,7 @@
 #include <regex>
 
 #include "daemon/api/listen_address.h"
+#include "daemon/api/metrics_server.h"
 #include "tests/support/child_process.h"
 #include "tests/support/small_sensor.h"
 
