@@ -14,6 +14,7 @@
 #include "analysis/detect/detector.h"
 #include "daemon/api/exposition.h"
 #include "daemon/history/history.h"
+#include "daemon/message/to_proto.h"
 #include "daemon/run/pinned_files.h"
 
 namespace parallax {
@@ -275,14 +276,12 @@ std::vector<std::string> places(const std::vector<std::string>& path) {
 
 // The newest: `parallax slice --finding` takes its id.
 client::Exemplar exemplar_of(const FindingTotal& total) {
-  constexpr int64_t kNs = 1'000'000'000;
   client::Exemplar exemplar;
   client::LabelPair& id = *exemplar.add_label();
   id.set_name("finding_id");
   id.set_value(std::to_string(total.last_id));
   exemplar.set_value(1);
-  exemplar.mutable_timestamp()->set_seconds(total.last_seen_ns / kNs);
-  exemplar.mutable_timestamp()->set_nanos(static_cast<int32_t>(total.last_seen_ns % kNs));
+  *exemplar.mutable_timestamp() = to_timestamp(total.last_seen_ns);
   return exemplar;
 }
 

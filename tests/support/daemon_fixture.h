@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "tests/support/child_process.h"
+#include "tests/support/http_get.h"
 #include "tests/support/wire.h"
 
 namespace parallax::test {
@@ -52,24 +53,6 @@ inline int free_port() {
   ::getsockname(handle, reinterpret_cast<sockaddr*>(&address), &length);
   ::close(handle);
   return ntohs(address.sin_port);
-}
-
-inline std::string http_get(int port, const std::string& path) {
-  const int handle = ::socket(AF_INET, SOCK_STREAM, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_port = htons(static_cast<uint16_t>(port));
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  std::string answer;
-  if (::connect(handle, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0) {
-    const std::string request = "GET " + path + " HTTP/1.0\r\n\r\n";
-    ::send(handle, request.data(), request.size(), MSG_NOSIGNAL);
-    char buffer[65536];
-    for (ssize_t count = 0; (count = ::recv(handle, buffer, sizeof buffer, 0)) > 0;)
-      answer.append(buffer, static_cast<size_t>(count));
-  }
-  ::close(handle);
-  return answer;
 }
 
 // The value of a sample, by its name with labels; nullopt: not there.

@@ -1,7 +1,7 @@
 // A SYN that the device has answered in the server's place was answered, and not lost as well.
 #include <gtest/gtest.h>
 
-#include "tests/support/scenario.h"
+#include "tests/support/run_text.h"
 
 namespace parallax::test {
 namespace {
@@ -26,14 +26,6 @@ endpoint server 198.51.100.1:80  beyond inside  ttl 64
 +0.060   outside inside  client > server  .  1 ack 1
 expect anything
 )";
-
-PipelineOutput run_text(const char* text) {
-  ParsedScenario parsed = parse_scenario("text", text, Variant::fault);
-  EXPECT_TRUE(parsed.scenario) << parsed.error;
-  if (!parsed.scenario) return {};
-  parsed.scenario->input.options.record_packets = true;
-  return run(parsed.scenario->input, 1);
-}
 
 TEST(AnsweredSyn, IsNotLost) {
   const PipelineOutput output = run_text(kSynCookie);

@@ -1,7 +1,7 @@
 // Devices that take IP IDs away, or give packets IDs of their own: what the IDs then seem to say is not held against anyone.
 #include <gtest/gtest.h>
 
-#include "tests/support/scenario.h"
+#include "tests/support/run_text.h"
 
 namespace parallax::test {
 namespace {
@@ -52,14 +52,6 @@ endpoint server 198.51.100.1:80  beyond inside  ttl 64
 +0.0001  outside  server > client  .  1 ack 201 id 9102
 expect anything
 )";
-
-PipelineOutput run_text(const char* text) {
-  ParsedScenario parsed = parse_scenario("text", text, Variant::fault);
-  EXPECT_TRUE(parsed.scenario) << parsed.error;
-  if (!parsed.scenario) return {};
-  parsed.scenario->input.options.record_packets = true;
-  return run(parsed.scenario->input, 1);
-}
 
 std::vector<uint32_t> frames_with(const PipelineOutput& output, PacketLabel label) {
   std::vector<uint32_t> frames;

@@ -6,21 +6,21 @@
 #include <gtest/gtest.h>
 #include <zlib.h>
 
-#include <boost/asio/ip/tcp.hpp>
 #include <cmath>
-#include <iterator>
 #include <map>
 #include <regex>
 #include <sstream>
 
 #include "daemon/api/metrics.h"
 #include "daemon/api/metrics_server.h"
+#include "tests/support/http_get.h"
 #include "tests/support/small_sensor.h"
 
 namespace parallax {
 namespace {
 
 namespace client = io::prometheus::client;
+using test::http_get;
 using test::SmallSensor;
 using Families = std::vector<client::MetricFamily>;
 
@@ -161,13 +161,6 @@ TEST(NativeHistogram, WithoutASampleIsKnownAsOne) {
   EXPECT_EQ(histogram.positive_delta_size(), 0);
 }
 
-// The whole answer: status line, headers, body.
-std::string get(const MetricsServer& server, const std::string& headers, const std::string& path = "/metrics") {
-  boost::asio::ip::tcp::iostream stream("127.0.0.1", std::to_string(server.port()));
-  stream << "GET " << path << " HTTP/1.1\r\nHost: sensor\r\nConnection: close\r\n" << headers << "\r\n" << std::flush;
-  return {std::istreambuf_iterator<char>(stream), {}};
-}
-
 std::string body_of(const std::string& answer) { return answer.substr(answer.find("\r\n\r\n") + 4); }
 
 std::string unzipped(std::string bytes) {
@@ -190,18 +183,18 @@ TEST(MetricsServer, AnswersInTheFormAskedFor) {
   const auto server = MetricsServer::start(sensor.state, "127.0.0.1:0", error);
   ASSERT_NE(server, nullptr) << error;
   const std::string packets = "parallax_packets_total{point=\"outside\",port=\"tap0\"} 18\n";
-  const std::string text = get(*server, "");
+  const std::string text = http_get(server->port(), "/metrics");
   EXPECT_TRUE(has(text, "Content-Type: text/plain; version=0.0.4; charset=utf-8\r\n")) << text;
   EXPECT_TRUE(has(text, packets)) << text;
   EXPECT_TRUE(has(text, "Content-Length: " + std::to_string(body_of(text).size()) + "\r\n")) << text;
-  const std::string open = get(*server, "Accept: application/openmetrics-text\r\n");
+  const std::string open = http_get(server->port(), "/metrics", "Accept: application/openmetrics-text\r\n");
   EXPECT_TRUE(has(open, "Content-Type: application/openmetrics-text; version=1.0.0; charset=utf-8\r\n")) << open;
   EXPECT_TRUE(has(open, "\n# EOF\n"));
-  const std::string packed = get(*server, "Accept-Encoding: deflate, gzip\r\n");
+  const std::string packed = http_get(server->port(), "/metrics", "Accept-Encoding: deflate, gzip\r\n");
   EXPECT_TRUE(has(packed, "Content-Encoding: gzip\r\n"));
   EXPECT_TRUE(has(unzipped(body_of(packed)), packets));
-  EXPECT_FALSE(has(get(*server, "Accept-Encoding: gzip;q=0\r\n"), "Content-Encoding"));
-  EXPECT_TRUE(has(get(*server, "", "/"), "404 Not Found"));
+  EXPECT_FALSE(has(http_get(server->port(), "/metrics", "Accept-Encoding: gzip;q=0\r\n"), "Content-Encoding"));
+  EXPECT_TRUE(has(http_get(server->port(), "/"), "404 Not Found"));
 }
 
 }  // namespace
