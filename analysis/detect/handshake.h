@@ -60,6 +60,9 @@ class Handshake {
   // That `answer` had not come to `stop`, nearer to the server, since the SYN before it.
   AbsenceProof answer_absent_before(const PacketFacts& answer, Stop stop) const;
 
+  // Whether its stamp can be compared with those of other points.
+  bool is_in_time(const PacketFacts& packet) const;
+
   // What all observations of the opening have in common.
   Observation observation(FindingKind kind) const;
   // Blames the device between the two, the client's side first, by the proof.
@@ -79,7 +82,6 @@ class Handshake {
   bool may_be_hidden(PointIndex point, Stop stop) const;
   // Whether any device between the two rewrites names, or is not known to leave them alone.
   bool may_rename(PointIndex a, PointIndex b) const;
-  bool is_in_time(const PacketFacts& packet) const;
   bool has_rival(const LegState& leg, const std::vector<PacketFacts>& syns, Stop stop, int64_t until_ns) const;
   std::vector<PacketFacts> syns_unseen(const LegState& leg, Stop stop) const;
 

@@ -109,6 +109,7 @@ void refused(const Connection& c, const DetectorView& view, Verdicts& out) {
     const PacketFacts& syn = d.attempts.back();
     const Handshake::Stop stop = handshake.stop_of(d);
     AbsenceProof proof = handshake.answer_absent(syn, stop, std::max<int64_t>(0, rst.order_ns - syn.order_ns));
+    proof.unless(!handshake.is_in_time(rst), Doubt::clock_uncertain);
     if (icmp != nullptr) proof.unless(may_miss_icmp(d, rst.order_ns, view), Doubt::may_be_hidden);
     if (!proof.holds()) return tell(without_blame(std::move(o), proof));
     o.evidence.push_back(present_at(syn, "the SYN was forwarded"));

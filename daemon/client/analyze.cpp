@@ -283,7 +283,7 @@ class Analysis {
         input.outages.push_back({OutageCause::no_common_clock, kTimeMin, PortOutage::kGoesOn});
       for (const TimeSpan& span : clocks_[input.point].steps)
         input.outages.push_back({OutageCause::clock_step, span.from_ns, span.to_ns});
-      if (const int64_t from_ns = limits.stepped_ns[input.point]; from_ns != kTimeMax)
+      if (const int64_t from_ns = limits.set_ns(input.point); from_ns != kTimeMax)
         input.outages.push_back({OutageCause::clock_step, from_ns, PortOutage::kGoesOn});
       if (const int64_t from_ns = limits.apart_ns[input.point]; from_ns != kTimeMax)
         input.outages.push_back({OutageCause::clocks_apart, from_ns, PortOutage::kGoesOn});
@@ -307,6 +307,13 @@ class Analysis {
           fmt::format("no packets of both directions tell how far its clock and that of {} are apart: as {} was "
                       "silent for a time, nothing is said of what it did not show",
                       before, input.name));
+    }
+    if (limits.moved_ns[point] != kTimeMax) {
+      notes.push_back(
+          fmt::format("its clock and that of {} moved apart while both showed packets of one direction alone: by how "
+                      "much cannot be told",
+                      before));
+      return;
     }
     if (limits.apart_ns[point] == kTimeMax) return;
     notes.push_back(

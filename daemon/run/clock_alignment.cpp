@@ -104,22 +104,56 @@ std::optional<double> one_way_drift(const ClockSamples& first, const ClockSample
 
 namespace {
 
+// By more than stamps of two machines that keep the same time are apart.
+constexpr int64_t kApartNs = 20'000'000;
+
 // When two points contradict each other, by the first one's clock; kTimeMax: they do not.
 int64_t contradicted_from(const std::vector<ClockMatch>& matches) {
-  // A device may hold a packet for long, but not let it go before it came. By more than stamps of two machines that keep the same
-  // time are apart.
-  constexpr int64_t kBeforeNs = 20'000'000;
+  // A device may hold a packet for long, but not let it go before it came.
   constexpr size_t kFewest = 3;  // a retransmission may be taken for its original
   std::vector<int64_t> contradictions;
   for (const ClockMatch& match : matches) {
     const int64_t transit_ns = match.ttl_fall > 0 ? match.ahead_ns : -match.ahead_ns;
-    if (match.ttl_fall != 0 && transit_ns < -kBeforeNs) contradictions.push_back(match.first_ns);
+    if (match.ttl_fall != 0 && transit_ns < -kApartNs) contradictions.push_back(match.first_ns);
   }
   for (const ClockExchange& exchange : exchanges_of(matches)) {
-    if (exchange.low->ahead_ns > kBeforeNs || exchange.high->ahead_ns < -kBeforeNs)
+    if (exchange.low->ahead_ns > kApartNs || exchange.high->ahead_ns < -kApartNs)
       contradictions.push_back(std::max(exchange.low->first_ns, exchange.high->first_ns));
   }
   return contradictions.size() < kFewest ? kTimeMax : *std::min_element(contradictions.begin(), contradictions.end());
+}
+
+int64_t smallest(std::vector<int64_t> values, size_t but) {
+  const auto at = values.begin() + static_cast<std::ptrdiff_t>(but);
+  std::nth_element(values.begin(), at, values.end());
+  return *at;
+}
+
+// Of packets of one direction: from when on nearly all take longer than most did before, or since ever where they take less, by
+// the second point's clock. A queue comes and goes. kTimeMax: never.
+int64_t moved_from(const std::vector<ClockMatch>& matches, int sign) {
+  constexpr size_t kFewest = 8, kStrays = 2;  // some may be of other packets
+  constexpr size_t kSplitsMax = 256;
+  std::vector<int64_t> transits;
+  for (const ClockMatch& match : matches) transits.push_back(sign * match.ahead_ns);
+  for (size_t i = kFewest; i + kFewest <= transits.size(); i += transits.size() / kSplitsMax + 1) {
+    const auto split = transits.begin() + static_cast<std::ptrdiff_t>(i);
+    const std::vector<int64_t> before(transits.begin(), split), after(split, transits.end());
+    if (smallest(before, kStrays) - smallest(after, after.size() / 2) > kApartNs) return kTimeMin;
+    const int64_t most_ns = smallest(before, before.size() / 2) + kApartNs;
+    if (smallest(after, kStrays) <= most_ns) continue;
+    size_t first = i;
+    while (first > 0 && transits[first - 1] > most_ns) --first;
+    return matches[first].first_ns + std::min<int64_t>(0, matches[first].ahead_ns);
+  }
+  return kTimeMax;
+}
+int64_t moved_from(const std::vector<ClockMatch>& matches) {
+  std::vector<ClockMatch> inward, outward;
+  for (const ClockMatch& match : matches) {
+    if (match.ttl_fall != 0) (match.ttl_fall > 0 ? inward : outward).push_back(match);
+  }
+  return std::min(moved_from(inward, 1), moved_from(outward, -1));
 }
 
 // Those of two points, as corrected, without what is near a step.
@@ -142,13 +176,15 @@ std::vector<ClockMatch> corrected_matches(const ClockSamples& first, const Clock
 
 ClockLimits clock_limits(const std::vector<ClockSamples>& points, const std::vector<PointClock>& clocks,
                          const std::vector<int64_t>& stepped_ns) {
-  ClockLimits limits{std::vector<int64_t>(points.size(), kTimeMax), std::vector<int64_t>(points.size(), kTimeMax),
-                     std::vector<bool>(points.size(), true)};
+  const std::vector<int64_t> never(points.size(), kTimeMax);
+  ClockLimits limits{never, never, never, std::vector<bool>(points.size(), true)};
   for (size_t i = 0; i < points.size(); ++i) {
     if (stepped_ns[i] != kTimeMax) limits.stepped_ns[i] = clocks[i].correction.corrected(stepped_ns[i]) - kNoticedLateNs;
     if (i == 0) continue;
     const std::vector<ClockMatch> matches = corrected_matches(points[i - 1], points[i], clocks[i - 1], clocks[i]);
     limits.compared[i] = !exchanges_of(matches).empty();
+    if (const int64_t moved_ns = limits.compared[i] ? kTimeMax : moved_from(matches); moved_ns != kTimeMax)
+      limits.moved_ns[i] = std::max(moved_ns, kTimeMin + kNoticedLateNs) - kNoticedLateNs;
     const int64_t from_ns = contradicted_from(matches);
     if (from_ns != kTimeMax) limits.apart_ns[i] = from_ns - kNoticedLateNs;
   }

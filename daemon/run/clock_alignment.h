@@ -4,6 +4,7 @@
 // agree, and without the correction packets would leave before they came.
 #pragma once
 
+#include <algorithm>
 #include <optional>
 #include <vector>
 
@@ -30,11 +31,15 @@ std::vector<PointClock> align_clocks(const std::vector<ClockSamples>& points);
 struct ClockLimits {
   // The time went back in one of its files, which the others of that machine may not show. kTimeMax: never.
   std::vector<int64_t> stepped_ns;
+  // Packets of one direction alone are seen at both, and take longer all at once: one of the two clocks was set.
+  std::vector<int64_t> moved_ns;
   // Packets are seen to leave long before they came: their offset could not be found.
   std::vector<int64_t> apart_ns;
   // Whether packets of both directions tell how far its clock and that of the point before it are apart. Of the first: true.
   std::vector<bool> compared;
 
+  // From when on the point's clock, or that of the point before it, is known to have been set.
+  int64_t set_ns(size_t point) const { return std::min(stepped_ns[point], moved_ns[point]); }
   // With the clocks of both its neighbours. Otherwise an outage of the point may have been at any time by the others' stamps.
   bool is_compared(size_t point) const { return compared[point] && (point + 1 == compared.size() || compared[point + 1]); }
 };

@@ -1,8 +1,12 @@
-// Hundreds of seeds. PARALLAX_SEEDS says how many, PARALLAX_FIRST_SEED where to begin: a failure names its seed and world.
+// Hundreds of seeds. PARALLAX_SEEDS says how many, PARALLAX_FIRST_SEED where to begin: a failure names its seed and world, and
+// leaves what its ports showed as a capture file each in the folder PARALLAX_KEEP.
 #include <gtest/gtest.h>
 
 #include <cstdlib>
+#include <filesystem>
+#include <fstream>
 
+#include "tests/support/capture_bytes.h"
 #include "tests/support/simulator_check.h"
 
 namespace parallax::test {
@@ -11,6 +15,24 @@ namespace {
 uint64_t from_environment(const char* name, uint64_t otherwise) {
   const char* value = std::getenv(name);
   return value == nullptr ? otherwise : std::strtoull(value, nullptr, 10);
+}
+
+void keep(const Simulation& simulation, const std::filesystem::path& folder) {
+  constexpr uint32_t kNanosecondMagic = 0xA1B23C4D;
+  constexpr uint64_t kSecond = 1'000'000'000;
+  std::filesystem::create_directories(folder);
+  for (const InputPort& port : simulation.input.ports) {
+    CaptureBytes file(false);
+    file.pcap_header(kNanosecondMagic);
+    for (const TimedFrame& frame : port.frames) {
+      const auto time_ns = static_cast<uint64_t>(frame.time_ns);
+      file.pcap_packet(static_cast<uint32_t>(time_ns / kSecond), static_cast<uint32_t>(time_ns % kSecond), frame.bytes,
+                       std::max(frame.wire_length, static_cast<uint32_t>(frame.bytes.size())));
+    }
+    const auto part = port.info.part ? "-" + std::to_string(port.info.part->index) : std::string();
+    std::ofstream(folder / (port.info.name + part + ".pcap"), std::ios::binary)
+        .write(reinterpret_cast<const char*>(file.bytes().data()), static_cast<std::streamsize>(file.bytes().size()));
+  }
 }
 
 TEST(SimulatorStress, HundredsOfSeedsAndNoFalseAccusation) {
@@ -25,6 +47,8 @@ TEST(SimulatorStress, HundredsOfSeedsAndNoFalseAccusation) {
     const Verdict verdict = judge(simulation, output);
     for (const std::string& text : verdict.false_accusations)
       ADD_FAILURE() << describe(options) << ": false accusation: " << text;
+    if (const char* folder = std::getenv("PARALLAX_KEEP"); folder != nullptr && !verdict.false_accusations.empty())
+      keep(simulation, std::filesystem::path(folder) / std::to_string(seed));
     for (const std::string& text : verdict.wrong_pairings) ADD_FAILURE() << describe(options) << ": wrong pairing: " << text;
     for (const std::string& text : verdict.missed) {
       if (names_missed) std::printf("missed: %s: %s\n", describe(options).c_str(), text.c_str());

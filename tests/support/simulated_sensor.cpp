@@ -336,7 +336,7 @@ void SimulatedSensor::align(Simulation& simulation) {
       port.outages.push_back({OutageCause::no_common_clock, kTimeMin, PortOutage::kGoesOn});
     for (const TimeSpan& span : clocks_[port.info.point].steps)
       port.outages.push_back({OutageCause::clock_step, span.from_ns, span.to_ns});
-    if (const int64_t from_ns = limits_.stepped_ns[port.info.point]; from_ns != kTimeMax)
+    if (const int64_t from_ns = limits_.set_ns(port.info.point); from_ns != kTimeMax)
       port.outages.push_back({OutageCause::clock_step, from_ns, PortOutage::kGoesOn});
     if (const int64_t from_ns = limits_.apart_ns[port.info.point]; from_ns != kTimeMax)
       port.outages.push_back({OutageCause::clocks_apart, from_ns, PortOutage::kGoesOn});
@@ -360,7 +360,7 @@ bool SimulatedSensor::clock_is_right(PointIndex point, int64_t from_ns, int64_t 
   const PointClock& clock = clocks_[point];
   const auto is_right = [&](int64_t time_ns) { return std::abs(clock_error_ns(point, time_ns)) < kClockErrorNs; };
   if (!is_right(from_ns) || !is_right(to_ns)) return false;
-  if (kEpochNs + to_ns >= std::min(limits_.stepped_ns[point], limits_.apart_ns[point])) return false;
+  if (kEpochNs + to_ns >= std::min(limits_.set_ns(point), limits_.apart_ns[point])) return false;
   return std::none_of(clock.steps.begin(), clock.steps.end(), [&](const TimeSpan& span) {
     return overlaps(kEpochNs + from_ns - kSecond, kEpochNs + to_ns + kSecond, span.from_ns, span.to_ns);
   });

@@ -88,7 +88,7 @@ ClockLine line_between(const Path& path) {
 int64_t comparable(const Path& path, int64_t stepped_ns = kTimeMax) {
   const std::vector<ClockSamples> points = samples_of(path);
   const ClockLimits limits = clock_limits(points, align_clocks(points), {kTimeMax, stepped_ns});
-  return std::min(limits.stepped_ns[1], limits.apart_ns[1]);
+  return std::min(limits.set_ns(1), limits.apart_ns[1]);
 }
 
 }  // namespace
@@ -218,6 +218,21 @@ TEST(ClockAlignment, OneDirectionThatLeavesBeforeItCameIsNotCompared) {
   EXPECT_EQ(comparable({.offset_ns = 50'000, .one_way = true, .has_ttl = true}), kTimeMax);
 }
 
+TEST(ClockAlignment, AStepIsSeenFromOneDirectionAlone) {
+  const auto from_ns = [](int64_t step_ns, int64_t offset_ns = 0) {
+    return comparable({.offset_ns = offset_ns, .one_way = true, .step_ns = step_ns, .has_ttl = true});
+  };
+  const int64_t at = kStart + 10 * kSecond;  // after packet 200, of one each 50 ms
+  for (const int64_t step : {30 * kMs, 700 * kMs, 5 * kSecond}) {
+    EXPECT_LE(from_ns(step), at) << step;
+    EXPECT_GT(from_ns(step), at - kSecond) << step;
+  }
+  // Which of the two times is the right one is not known.
+  EXPECT_LT(from_ns(-700 * kMs, 700 * kMs), kStart);
+  EXPECT_EQ(from_ns(10 * kMs), kTimeMax);  // of a device's queues
+  EXPECT_EQ(comparable({.jitter_ns = 400 * kMs, .one_way = true, .has_ttl = true}), kTimeMax);
+}
+
 TEST(ClockAlignment, OneDirectionAloneComparesNoClocks) {
   const auto is_compared = [](const Path& path) -> bool {
     const std::vector<ClockSamples> points = samples_of(path);
@@ -229,7 +244,7 @@ TEST(ClockAlignment, OneDirectionAloneComparesNoClocks) {
 }
 
 TEST(ClockAlignment, APointIsComparedWithBothItsNeighbours) {
-  const ClockLimits limits{.stepped_ns = {}, .apart_ns = {}, .compared = {true, true, false}};
+  const ClockLimits limits{.stepped_ns = {}, .moved_ns = {}, .apart_ns = {}, .compared = {true, true, false}};
   EXPECT_TRUE(limits.is_compared(0));
   EXPECT_FALSE(limits.is_compared(1));
   EXPECT_FALSE(limits.is_compared(2));
