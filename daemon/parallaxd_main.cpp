@@ -46,7 +46,7 @@ struct Arguments {
 };
 
 int fail(int code, const std::string& message) {
-  log_error("{}", message);
+  log_line(LogLevel::error, message);
   return code;
 }
 
@@ -55,7 +55,7 @@ MachineProblem::Weight tell_misfits(const LoadedConfig& loaded) {
   auto worst = MachineProblem::Weight::warning;
   for (MachineProblem& found : check_machine(loaded.config)) {
     const std::string text = loaded.places.error_at(found.problem.field, std::move(found.problem.message)).text();
-    found.weight == MachineProblem::Weight::warning ? log_warning("{}", text) : log_error("{}", text);
+    log_line(found.weight == MachineProblem::Weight::warning ? LogLevel::warning : LogLevel::error, text);
     worst = std::max(worst, found.weight);
   }
   return worst;
@@ -105,6 +105,7 @@ int run(const std::string& config_path, const v1::Config& config) {
     log_info("api: {} calls", calls);
   }
   metrics.reset();
+  log_suppressed(true);
   log_notice("stopped");
   return in_order ? 0 : kExitFailed;
 }
@@ -155,7 +156,7 @@ int main_of(int argc, char** argv) {
   if (!arguments) return exit_code;
   const LoadedConfig loaded = load_config_file(arguments->config, ConfigUse::daemon);
   if (!loaded.ok()) {
-    for (const ConfigError& error : loaded.errors) log_error("{}", error.text());
+    for (const ConfigError& error : loaded.errors) log_line(LogLevel::error, error.text());
     return kExitUsage;
   }
   if (arguments->print) {
@@ -180,7 +181,7 @@ int main(int argc, char** argv) {
     return parallax::main_of(argc, argv);
   } catch (const std::exception& failure) {
     // Libraries throw when memory or file handles are out.
-    parallax::log_error("{}", failure.what());
+    parallax::log_line(parallax::LogLevel::error, failure.what());
     return 1;
   }
 }
