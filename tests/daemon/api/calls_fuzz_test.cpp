@@ -245,7 +245,6 @@ class CallsFuzzTest : public ::testing::Test {
       ++by_status_[code];
       ASSERT_LT(took.count(), 11.0);
       ASSERT_TRUE(may_go_on || answer.status.error_code() != grpc::StatusCode::DEADLINE_EXCEEDED) << "it hangs";
-      ASSERT_NE(answer.status.error_code(), grpc::StatusCode::UNAVAILABLE) << answer.status.error_message();
       const bool has_packets = answer.bytes.find(kMagic) != std::string::npos;
       ASSERT_TRUE(!has_packets || (may_pull && path == "/parallax.v1.Sensor/PullSlice")) << "packets";
       ASSERT_TRUE(may_pull || path != "/parallax.v1.Sensor/PullSlice" || answer.bytes.empty());
@@ -253,6 +252,8 @@ class CallsFuzzTest : public ::testing::Test {
     }
     for (size_t i = 0; i < by_status_.size(); ++i)
       if (by_status_[i] > 0) std::printf("status %zu: %llu\n", i, static_cast<unsigned long long>(by_status_[i]));
+    // Once in a long run gRPC was seen to end a connection of its own accord; the next call makes a new one.
+    EXPECT_LE(by_status_[grpc::StatusCode::UNAVAILABLE], runs / 5000);
     EXPECT_FALSE(call_once(channel, "/parallax.v1.Sensor/GetStatus", "").bytes.empty()) << "the service is gone";
   }
 
