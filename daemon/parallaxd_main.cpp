@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 #include <getopt.h>
+#include <malloc.h>
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
@@ -31,6 +32,9 @@
 namespace parallax {
 namespace {
 
+// Larger blocks, such as those of a slice, go back to the kernel when they are freed. By default the threshold grows with what is
+// freed, up to 32 MiB, and the heaps of the threads that make slices keep it all: 500 MiB after 16 slices of 60 MB each.
+constexpr int kOwnMappingFrom = 128 << 10;
 constexpr int kExitFailed = 1, kExitUsage = 2;
 
 constexpr const char* kUsage =
@@ -62,6 +66,7 @@ MachineProblem::Weight tell_misfits(const LoadedConfig& loaded) {
 }
 
 int run(const std::string& config_path, const v1::Config& config) {
+  ::mallopt(M_MMAP_THRESHOLD, kOwnMappingFrom);
   std::string error;
   const std::optional<ServiceUser> user = find_service_user(config.service().user(), error);
   if (!error.empty()) return fail(kExitFailed, error);
