@@ -249,6 +249,15 @@ class Checks {
     const v1::ApiLimitsConfig& limits = config_.api().limits();
     bound_of_slices("slice_size", limits.slice_size());
     bound_of_slices("slice_rate", limits.slice_rate());
+    part_of("watches", limits.watches(), limits.watches_per_caller());
+    part_of("slices", limits.slices(), limits.slices_per_caller());
+  }
+
+  void part_of(const std::string& name, uint32_t in_all, uint32_t per_caller) {
+    if (per_caller <= in_all) return;
+    problem("api.limits." + name + "_per_caller", "api.limits." + name + "_per_caller: " + std::to_string(per_caller) +
+                                                      " is more than api.limits." + name + " (" + std::to_string(in_all) +
+                                                      "), of which they are a part");
   }
 
   void bound_of_slices(const std::string& name, uint64_t bytes) {

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 #include <getopt.h>
+#include <malloc.h>
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
@@ -31,6 +32,9 @@
 namespace parallax {
 namespace {
 
+// Larger blocks, such as those of a slice, go back to the kernel when they are freed. By default the threshold grows with what is
+// freed, up to 32 MiB, and the heaps of the threads that make slices keep it all: 520 MiB after 16 slices of 113 MB each.
+constexpr int kOwnMappingFrom = 128 << 10;
 constexpr int kExitFailed = 1, kExitUsage = 2;
 
 constexpr const char* kUsage =
@@ -46,7 +50,7 @@ struct Arguments {
 };
 
 int fail(int code, const std::string& message) {
-  log_error("{}", message);
+  log_line(LogLevel::error, message);
   return code;
 }
 
@@ -55,13 +59,14 @@ MachineProblem::Weight tell_misfits(const LoadedConfig& loaded) {
   auto worst = MachineProblem::Weight::warning;
   for (MachineProblem& found : check_machine(loaded.config)) {
     const std::string text = loaded.places.error_at(found.problem.field, std::move(found.problem.message)).text();
-    found.weight == MachineProblem::Weight::warning ? log_warning("{}", text) : log_error("{}", text);
+    log_line(found.weight == MachineProblem::Weight::warning ? LogLevel::warning : LogLevel::error, text);
     worst = std::max(worst, found.weight);
   }
   return worst;
 }
 
 int run(const std::string& config_path, const v1::Config& config) {
+  ::mallopt(M_MMAP_THRESHOLD, kOwnMappingFrom);
   std::string error;
   const std::optional<ServiceUser> user = find_service_user(config.service().user(), error);
   if (!error.empty()) return fail(kExitFailed, error);
@@ -105,6 +110,7 @@ int run(const std::string& config_path, const v1::Config& config) {
     log_info("api: {} calls", calls);
   }
   metrics.reset();
+  log_suppressed(true);
   log_notice("stopped");
   return in_order ? 0 : kExitFailed;
 }
@@ -155,7 +161,7 @@ int main_of(int argc, char** argv) {
   if (!arguments) return exit_code;
   const LoadedConfig loaded = load_config_file(arguments->config, ConfigUse::daemon);
   if (!loaded.ok()) {
-    for (const ConfigError& error : loaded.errors) log_error("{}", error.text());
+    for (const ConfigError& error : loaded.errors) log_line(LogLevel::error, error.text());
     return kExitUsage;
   }
   if (arguments->print) {
@@ -180,7 +186,7 @@ int main(int argc, char** argv) {
     return parallax::main_of(argc, argv);
   } catch (const std::exception& failure) {
     // Libraries throw when memory or file handles are out.
-    parallax::log_error("{}", failure.what());
+    parallax::log_line(parallax::LogLevel::error, failure.what());
     return 1;
   }
 }

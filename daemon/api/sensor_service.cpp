@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <google/protobuf/stubs/logging.h>
 #include <grpc/support/log.h>
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/grpcpp.h>
@@ -23,9 +24,11 @@
 #include <thread>
 #include <utility>
 
+#include "daemon/api/call_places.h"
 #include "daemon/api/callers.h"
 #include "daemon/api/finding_list.h"
 #include "daemon/api/known_value.h"
+#include "daemon/api/limits_in_force.h"
 #include "daemon/api/listen_address.h"
 #include "daemon/api/record_filter.h"
 #include "daemon/api/record_page.h"
@@ -58,31 +61,30 @@ using grpc::StatusCode;
 
 constexpr auto kWatchInterval = std::chrono::milliseconds(100);
 constexpr auto kStopGrace = std::chrono::seconds(1);
+constexpr std::chrono::milliseconds kKeepAlive{60'000}, kReceiverPatience{15'000};  // on TCP
 constexpr size_t kWatchBatch = 256;
 constexpr int kRetryMs = 1000;
 // Threads that gRPC may use beside those of the streams, which hold one each all the time.
 constexpr uint32_t kThreadsOfShortCalls = 16;
 constexpr const char* kServiceName = "parallax.v1.Sensor";
 
-// Takes one of a bounded number of places while it lives.
-class Place {
- public:
-  Place(std::atomic<size_t>& taken, size_t limit) : taken_(taken), got_(taken.fetch_add(1) < limit) {}
-  ~Place() { taken_.fetch_sub(1); }
-  Place(const Place&) = delete;
-  Place& operator=(const Place&) = delete;
-  explicit operator bool() const { return got_; }
-
- private:
-  std::atomic<size_t>& taken_;
-  const bool got_;
+// What goes on for long, by how api.limits calls it.
+struct Bounded {
+  ApiLimit in_all, per_caller;
+  const char* text;
 };
+constexpr Bounded kWatches{ApiLimit::watches, ApiLimit::watches_per_caller, "watchers"};
+constexpr Bounded kSlices{ApiLimit::slices, ApiLimit::slices_per_caller, "slices"};
 
-grpc::Status exhausted(ServerContext& context, ApiCounters& counters, ApiLimit which, std::string_view what, size_t limit) {
-  counters.count(which);
+// Of a call that got no place.
+grpc::Status exhausted(ServerContext& context, ApiCounters& counters, const Bounded& what, CallPlaces::Outcome outcome,
+                       CallPlaces::Limits limits) {
+  const bool are_all_taken = outcome == CallPlaces::Outcome::all_are_taken;
+  counters.count(are_all_taken ? what.in_all : what.per_caller);
   context.AddTrailingMetadata("grpc-retry-pushback-ms", std::to_string(kRetryMs));
   return {StatusCode::RESOURCE_EXHAUSTED,
-          fmt::format("{} {} at a time are served; try again in {} s", limit, what, kRetryMs / 1000)};
+          fmt::format("{} {} at a time are served{}; try again in {} s", are_all_taken ? limits.in_all : limits.per_caller,
+                      what.text, are_all_taken ? "" : " to one caller, and you have as many", kRetryMs / 1000)};
 }
 
 grpc::Status invalid(std::string error) { return {StatusCode::INVALID_ARGUMENT, std::move(error)}; }
@@ -94,24 +96,6 @@ Severity least_of(v1::Severity minimum) {
   while (least <= static_cast<int>(Severity::critical) && to_proto(static_cast<Severity>(least)) < minimum) ++least;
   return static_cast<Severity>(least);
 }
-
-// api.limits as they are now. Any thread.
-class LimitsInForce {
- public:
-  explicit LimitsInForce(const v1::ApiLimitsConfig& limits) : limits_(limits) {}
-  void set(const v1::ApiLimitsConfig& limits) {
-    const std::lock_guard guard(mutex_);
-    limits_ = limits;
-  }
-  v1::ApiLimitsConfig get() const {
-    const std::lock_guard guard(mutex_);
-    return limits_;
-  }
-
- private:
-  mutable std::mutex mutex_;
-  v1::ApiLimitsConfig limits_;
-};
 
 class SensorService final : public v1::Sensor::Service {
  public:
@@ -150,11 +134,12 @@ class SensorService final : public v1::Sensor::Service {
                              grpc::ServerWriter<v1::Finding>* writer) override {
     const auto wanted = WantedFindings::of(*request, RecordFilter::of(request->filter()));
     if (!wanted) return invalid(wanted.error());
-    const uint32_t places = limits_.get().watches();
-    const Place place(watchers_, places);
-    if (!place) return exhausted(*context, *state_.api, ApiLimit::watches, "watchers", places);
+    const v1::ApiLimitsConfig limits = limits_.get();
+    const auto places = CallPlaces::Limits::of(limits.watches(), limits.watches_per_caller());
+    const CallPlaces::Place place(watches_, callers_.of(*context).account, places);
+    if (!place) return exhausted(*context, *state_.api, kWatches, place.outcome(), places);
     StandingRole role(Rpc::WatchFindings, callers_, *context);
-    WriteWatch::Stream stream(write_watch_, [context] { context->TryCancel(); });
+    WriteWatch::Stream stream(write_watch_, [this, context] { cut(*context); });
     FindingWatch watch = state_.engine->watch_findings(least_of(request->minimum_severity()), request->new_only());
     if (request->new_only()) writer->SendInitialMetadata();  // tells the client that from now on nothing is missed
     uint64_t untold = 0;                                     // dropped before findings that are not wanted
@@ -240,12 +225,13 @@ class SensorService final : public v1::Sensor::Service {
 
   grpc::Status PullSlice(ServerContext* context, const v1::PullSliceRequest* request,
                          grpc::ServerWriter<v1::SliceChunk>* writer) override {
+    const std::string caller = callers_.of(*context).text;
     Pulled pulled;
     grpc::Status status;
     if (!run_in_background(kSliceNice, [&] { status = pull(*context, *request, *writer, pulled); }))
       status = {StatusCode::RESOURCE_EXHAUSTED, "the system has no thread left for a slice; try again later"};
-    log_notice("slice of {}{} pulled by {}: {} bytes; {}", asked_text(*request), pulled.is_pinned ? ", pinned," : "",
-               callers_.of(*context).text, pulled.bytes, ended_text(status, pulled));
+    log_notice("slice of {}{} pulled by {}: {} bytes; {}", asked_text(*request), pulled.is_pinned ? ", pinned," : "", caller,
+               pulled.bytes, ended_text(status, pulled));
     return status;
   }
 
@@ -266,8 +252,9 @@ class SensorService final : public v1::Sensor::Service {
     if (state_.spool == nullptr)
       return {StatusCode::FAILED_PRECONDITION, "this sensor keeps no spool (spool.directory is not set)"};
     const v1::ApiLimitsConfig limits = limits_.get();
-    const Place place(slices_, limits.slices());
-    if (!place) return exhausted(context, *state_.api, ApiLimit::slices, "slices", limits.slices());
+    const auto places = CallPlaces::Limits::of(limits.slices(), limits.slices_per_caller());
+    const CallPlaces::Place place(slices_, callers_.of(context).account, places);
+    if (!place) return exhausted(context, *state_.api, kSlices, place.outcome(), places);
     StandingRole role(Rpc::PullSlice, callers_, context);
     SliceSelection selection = selection_of(request);
     switch (selection.code) {
@@ -281,7 +268,7 @@ class SensorService final : public v1::Sensor::Service {
     if (limits.slice_size() != 0) selection.request.bytes_max = limits.slice_size();
     pulled.is_pinned = selection.pinned != 0;
     v1::SliceChunk chunk;
-    WriteWatch::Stream stream(write_watch_, [&context] { context.TryCancel(); });
+    WriteWatch::Stream stream(write_watch_, [this, &context] { cut(context); });
     const auto is_wanted = [&] { return !context.IsCancelled() && !stopping_ && role.holds(); };
     SlicePace pace(limits.slice_rate(), is_wanted);
     ResumedSink sink(request.resume(), [&](std::span<const uint8_t> data) {
@@ -387,6 +374,12 @@ class SensorService final : public v1::Sensor::Service {
         [&](const PinnedMessage& one) { return wanted.has(one); }, [](const PinnedMessage& one) { return one.finding; });
   }
 
+  // A call whose receiver takes nothing.
+  void cut(ServerContext& context) const {
+    callers_.hang_up(context);  // before: of a cancelled call gRPC no longer says whose it was
+    context.TryCancel();
+  }
+
   grpc::Status not_written(const WriteWatch::Stream& stream) const {
     if (!stream.stalled()) return grpc::Status::CANCELLED;
     return {StatusCode::DEADLINE_EXCEEDED,
@@ -401,12 +394,16 @@ class SensorService final : public v1::Sensor::Service {
   WriteWatch write_watch_;
   SliceMemory slice_memory_;
   std::atomic<bool> stopping_{false};
-  std::atomic<size_t> watchers_{0}, slices_{0};
+  CallPlaces watches_, slices_;
 };
 
 // What gRPC has to say goes into the daemon's log, in the daemon's form: a client without a certificate, and the like.
 void log_of_grpc(gpr_log_func_args* event) {
   if (event->severity == GPR_LOG_SEVERITY_ERROR) log_warning("api: {}", event->message);
+}
+// And protobuf, of requests that are not what they should be.
+void log_of_protobuf(google::protobuf::LogLevel level, const char*, int, const std::string& text) {
+  if (level >= google::protobuf::LOGLEVEL_ERROR) log_warning("api: a request: {}", text);
 }
 
 int threads_for(const v1::ApiLimitsConfig& limits) {
@@ -478,6 +475,7 @@ std::unique_ptr<SensorServer> SensorServer::start(const SensorState& state, cons
   auto impl = std::make_unique<Impl>(state, limits, std::move(*rules), write_max);
   impl->own_user = own_user;
   gpr_set_log_function(log_of_grpc);
+  google::protobuf::SetLogHandler(log_of_protobuf);
   grpc::EnableDefaultHealthCheckService(true);
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   grpc::ServerBuilder builder;
@@ -508,6 +506,9 @@ std::unique_ptr<SensorServer> SensorServer::start(const SensorState& state, cons
       error = "api.address " + reason;
       return nullptr;
     }
+    // With these the kernel ends a connection whose receiver has taken nothing for so long (TCP_USER_TIMEOUT).
+    builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, static_cast<int>(kKeepAlive.count()));
+    builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, static_cast<int>(kReceiverPatience.count()));
     builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);  // a second daemon is to be refused
     if (config.roles().empty())
       log_notice("api: without api.roles whoever has a certificate of {} may pull packets", config.tls_client_ca());
@@ -536,8 +537,17 @@ SensorServer::~SensorServer() {
   }
   impl_->service.stop();
   impl_->server->GetHealthCheckService()->Shutdown();
+  // What a receiver has not taken by then keeps gRPC from ending, until its connection is gone.
+  std::atomic<bool> is_down{false};
+  std::thread last_resort([&] {
+    const auto until = std::chrono::steady_clock::now() + kStopGrace + kWatchInterval;
+    for (; !is_down; std::this_thread::sleep_for(kWatchInterval / 5))
+      if (std::chrono::steady_clock::now() >= until) impl_->callers.hang_up_all();
+  });
   impl_->server->Shutdown(std::chrono::system_clock::now() + kStopGrace);
   impl_->server->Wait();
+  is_down = true;
+  last_resort.join();
 }
 
 AccessChange SensorServer::prepare(const v1::ApiConfig& config) {

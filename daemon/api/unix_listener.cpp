@@ -83,8 +83,15 @@ bool UnixListener::open(const std::string& path, std::string& error) {
   return true;
 }
 
+uint64_t cookie_of(int connection) {
+  uint64_t cookie = 0;
+  socklen_t length = sizeof cookie;
+  return ::getsockopt(connection, SOL_SOCKET, SO_COOKIE, &cookie, &length) == 0 ? cookie : 0;
+}
+
 UnixPeer peer_of(int connection) {
   UnixPeer peer;
+  peer.cookie = cookie_of(connection);
   ucred credentials{};
   socklen_t length = sizeof credentials;
   if (::getsockopt(connection, SOL_SOCKET, SO_PEERCRED, &credentials, &length) != 0) return peer;

@@ -5,6 +5,7 @@
 
 #include <sys/types.h>
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -34,10 +35,12 @@ struct UnixPeer {
   uid_t user = 0;
   pid_t process = 0;
   std::vector<gid_t> groups;  // its own one and the supplementary ones
+  uint64_t cookie = 0;        // the kernel's name of the socket, which no other has
 
   std::string text() const;  // "uid 1000 (anna), pid 4711"
 };
 
 UnixPeer peer_of(int connection);
+uint64_t cookie_of(int connection);  // 0: it is no socket
 
 }  // namespace parallax

@@ -19,21 +19,9 @@ constexpr auto kFailureInterval = milliseconds(100);
 constexpr auto kFindingsInterval = milliseconds(250);
 constexpr auto kStatusInterval = milliseconds(5000);
 constexpr auto kLossesInterval = milliseconds(10000);
+constexpr auto kSuppressedInterval = milliseconds(1000);
 constexpr auto kSpoolInterval = milliseconds(1000);
 constexpr auto kPortsInterval = milliseconds(50);  // half of a tick of PortActivity
-constexpr size_t kFindingsBatch = 256;
-constexpr size_t kFindingsLoggedMax = 65536;
-
-LogLevel level_of(Severity severity) {
-  switch (severity) {
-    case Severity::info:
-      return LogLevel::info;
-    case Severity::notice:
-      return LogLevel::notice;
-    default:
-      return LogLevel::warning;
-  }
-}
 
 }  // namespace
 
@@ -41,6 +29,7 @@ ControlLoop::ControlLoop(Pipeline& pipeline, std::function<void()> reload)
     : pipeline_(pipeline),
       reload_(std::move(reload)),
       signals_(context_, SIGTERM, SIGINT, SIGHUP),
+      finding_log_(pipeline.state()),
       port_watch_(pipeline.state().channels),
       told_(pipeline.state().channels.size()) {
   wait_for_signal();
@@ -50,8 +39,9 @@ ControlLoop::ControlLoop(Pipeline& pipeline, std::function<void()> reload)
   every(kStatusInterval, [this] { notify_status(); });
   every(kPortsInterval, [this] { watch_ports(); });
   every(kLossesInterval, [this] { log_losses(); });
+  every(kSuppressedInterval, [] { log_suppressed(); });
   if (Spool* const spool = pipeline.spool(); spool != nullptr) {
-    spool_log_.emplace(*spool, log_line);
+    spool_log_.emplace(*spool, [](LogLevel level, std::string_view text) { log_line(level, text); });
     every(kSpoolInterval, [this] { spool_log_->tell_faults(); });
     every(kLossesInterval, [this] { spool_log_->tell_losses(); });
   }
@@ -96,16 +86,7 @@ void ControlLoop::wait_for_signal() {
 }
 
 void ControlLoop::log_findings() {
-  while (true) {
-    const std::vector<FindingChange> changes = pipeline_.state().engine->finding_changes(findings_watch_, kFindingsBatch);
-    for (const auto& [finding, dropped] : changes) {
-      if (finding.state == FindingState::withdrawn || !findings_logged_.insert(finding.id).second) continue;
-      log_line(level_of(finding.severity), fmt::format("finding {}: {} {}: {}", finding.id, name_of(finding.severity),
-                                                       name_of(finding.kind), finding.summary));
-      if (findings_logged_.size() > kFindingsLoggedMax) findings_logged_.erase(findings_logged_.begin());
-    }
-    if (changes.size() < kFindingsBatch) break;
-  }
+  finding_log_.tell();
   if (!files_done_ && pipeline_.finished()) {
     files_done_ = true;
     log_info("all files have been worked off; waiting for a signal");

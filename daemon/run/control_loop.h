@@ -15,10 +15,10 @@
 #include <functional>
 #include <list>
 #include <optional>
-#include <set>
 #include <vector>
 
 #include "capture/rx/port_watch.h"
+#include "daemon/run/finding_log.h"
 #include "daemon/run/pipeline.h"
 #include "daemon/run/spool_log.h"
 
@@ -31,7 +31,7 @@ class ControlLoop {
 
   // Until SIGTERM or SIGINT, or until a thread of the pipeline fails: then false, and the log says which and why.
   bool run();
-  // Findings that are new since the last call, one line each. Also called once more after the pipeline has stopped.
+  // Findings that are new since the last call, and what the log was spared. Also called once more after the pipeline has stopped.
   void log_findings();
 
  private:
@@ -49,8 +49,7 @@ class ControlLoop {
   boost::asio::io_context context_{1};
   boost::asio::signal_set signals_;
   std::list<boost::asio::steady_timer> timers_;
-  FindingWatch findings_watch_;
-  std::set<uint64_t> findings_logged_;  // ids; bounded
+  FindingLog finding_log_;
   PortWatch port_watch_;
   std::optional<SpoolLog> spool_log_;
   struct Told {

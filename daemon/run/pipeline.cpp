@@ -437,12 +437,12 @@ void Pipeline::report_ports() const {
         drops += fmt::format(", lost {} at {}", count, drop_reason_name(static_cast<DropReason>(i)));
       }
     }
-    log_info("port {}: {} packets, {} bytes, {} filtered, {} not decoded{}", channel->info.name, counters.packets.get(),
-             counters.bytes.get(), counters.filtered.get(), errors, drops);
+    log_line(LogLevel::info, fmt::format("port {}: {} packets, {} bytes, {} filtered, {} not decoded{}", channel->info.name,
+                                         counters.packets.get(), counters.bytes.get(), counters.filtered.get(), errors, drops));
   }
   for (const auto& worker : rx_workers_) {
     for (size_t i = 0; i < worker->port_count(); ++i) {
-      if (const std::string warning = worker->source(i).warning(); !warning.empty()) log_warning("{}", warning);
+      if (const std::string warning = worker->source(i).warning(); !warning.empty()) log_line(LogLevel::warning, warning);
     }
   }
 }

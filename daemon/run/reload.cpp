@@ -84,21 +84,21 @@ bool Reload::refuse() {
 
 bool Reload::now() {
   const LoadedConfig loaded = load_config_file(path_, ConfigUse::daemon);
-  for (const ConfigError& error : loaded.errors) log_error("{}", error.text());
+  for (const ConfigError& error : loaded.errors) log_line(LogLevel::error, error.text());
   if (!loaded.ok()) return refuse();
   bool fits = true;
   for (const MachineProblem& found : check_filters(loaded.config)) {
-    log_error("{}", loaded.places.error_at(found.problem.field, found.problem.message).text());
+    log_line(LogLevel::error, loaded.places.error_at(found.problem.field, found.problem.message).text());
     fits = false;
   }
   for (const ConfigProblem& change : changes_that_need_a_restart(running_, loaded.config)) {
-    log_error("{}", loaded.places.error_at(change.field, change.message).text());
+    log_line(LogLevel::error, loaded.places.error_at(change.field, change.message).text());
     fits = false;
   }
   AccessChange access;
   if (prepare_access_ && fits) access = prepare_access_(loaded.config.api());
   for (const ConfigProblem& problem : access.problems) {
-    log_error("{}", loaded.places.error_at(problem.field, problem.message).text());
+    log_line(LogLevel::error, loaded.places.error_at(problem.field, problem.message).text());
     fits = false;
   }
   if (!fits) return refuse();

@@ -24,14 +24,15 @@ class History;
 class PinnedFiles;
 
 // What of api.limits a call may meet.
-enum class ApiLimit : uint8_t { watches, slices, slice_size, slice_rate };
-inline constexpr std::array<const char*, 4> kApiLimitNames{"watches", "slices", "slice_size", "slice_rate"};
+enum class ApiLimit : uint8_t { watches, watches_per_caller, slices, slices_per_caller, slice_size, slice_rate };
+inline constexpr std::array<const char*, 6> kApiLimitNames{"watches",           "watches_per_caller", "slices",
+                                                           "slices_per_caller", "slice_size",         "slice_rate"};
 
 struct ApiCounters {
   std::atomic<uint64_t> watch_findings_dropped{0};  // over all watchers of findings: FindingWatch::dropped
   // Calls refused for want of a role, by the RPC and by the role that the caller has.
   std::array<std::array<std::atomic<uint64_t>, v1::Role_ARRAYSIZE>, kRpcCount> denied{};
-  // Calls that were refused (watches, slices), cut (slice_size) or slowed down (slice_rate), each once.
+  // Calls that were refused (watches, slices, also per caller), cut (slice_size) or slowed down (slice_rate), each once.
   std::array<std::atomic<uint64_t>, kApiLimitNames.size()> limited{};
 
   void count(ApiLimit limit) { limited[static_cast<size_t>(limit)].fetch_add(1, std::memory_order_relaxed); }

@@ -368,6 +368,8 @@ INSTANTIATE_TEST_SUITE_P(
             "below"},
         Refused{"WatchesNone", "api: { limits: { watches: 0 } }\n",
                 "p.yaml:4:27: api.limits.watches: 0 is too small; at least 1"},
+        Refused{"SlicesPerCallerMoreThanInAll", "api: { limits: { slices: 2, slices_per_caller: 3 } }\n",
+                "p.yaml:4:48: api.limits.slices_per_caller: 3 is more than api.limits.slices (2), of which they are a part"},
         Refused{"SliceSizeOfNothing", "api: { limits: { slice_size: 1KiB } }\n",
                 "p.yaml:4:30: api.limits.slice_size: 1KiB is too small; at least 64KiB, or 0 for no limit"},
         Refused{"MetricsPort", "metrics: { address: \"127.0.0.1:99999\" }\n",

@@ -193,7 +193,7 @@ TEST_F(ReloadAccessTest, LimitsHoldForTheNextCall) {
   const auto second = stub->WatchFindings(&second_context, {});
   EXPECT_FALSE(second->Read(&finding));
   EXPECT_EQ(second->Finish().error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
-  configured(", limits: { watches: 2, slice_size: 1MiB }");
+  configured(", limits: { watches: 2, watches_per_caller: 2, slice_size: 1MiB }");
   reload(daemon, "is in effect");
   const auto third = stub->WatchFindings(&third_context, {});
   EXPECT_TRUE(third->Read(&finding));

@@ -1,6 +1,8 @@
 """The lab's clients: drives every service at its own steady rate and writes the truth, a JSON line for each connection. Runs in its namespace.
 
-usage: client.py TRUTH SECONDS      ends after SECONDS (0: on a signal), and not before what it began has ended
+usage: client.py TRUTH SECONDS [FIRST]      FIRST: how many connections runs before this one have made, whose ports are not to come again
+
+Ends after SECONDS (0: on a signal), and not before what it began has ended
 """
 import asyncio
 import itertools
@@ -15,7 +17,7 @@ import services
 
 PATIENCE = 4.0  # seconds; the SYNs of a Linux client go out at 0, 1, 2 and 3 (with older kernels at 0, 1 and 3)
 RESET_PATIENCE = 1.0  # seconds, for the answer that a not forwarded RST leaves out
-turns = itertools.count()
+turns = itertools.count(int(sys.argv[3]) if len(sys.argv) > 3 else 0)
 
 
 def fresh_socket(service):

@@ -57,14 +57,15 @@ class WorkDirectory:
 class Lab:
     """Network, sensor, server and clients, in the order in which they start; closed the other way round."""
 
-    def __init__(self, binaries, kinds=("dpdk", "dpdk"), configured=list):
-        """`configured`: what the sensor is told of its ports, made of what they are."""
+    def __init__(self, binaries, kinds=("dpdk", "dpdk"), configured=list, prepare=lambda lab: None, **of_sensor):
+        """`configured`: what the sensor is told of its ports, made of what they are; `prepare`: before it starts."""
         self.closing = []
         self.daemon_code = None
         try:
             self.work = self._keep(WorkDirectory()).path
             self.network = self._keep(Network())
-            self.sensor = Sensor(binaries, self.work, configured(self.network.ports), kinds)
+            prepare(self)
+            self.sensor = Sensor(binaries, self.work, configured(self.network.ports), kinds, **of_sensor)
             self.closing.append(self.stop_sensor)
             self.truth, self.conntrack = self.work / "truth.jsonl", self.work / "conntrack.log"
             with self.conntrack.open("w") as log:
@@ -87,9 +88,9 @@ class Lab:
         self.closing.append(lambda: stop(process))
         return process
 
-    def drive(self, seconds):
-        """Starts the clients; seconds 0: until they are stopped."""
-        command = [sys.executable, str(HERE / "client.py"), str(self.truth), str(seconds)]
+    def drive(self, seconds, first=0):
+        """Starts the clients; seconds 0: until they are stopped. `first`: how many connections there were before."""
+        command = [sys.executable, str(HERE / "client.py"), str(self.truth), str(seconds), str(first)]
         return self._process(self.network.client.start(command))
 
     def bulk(self, seconds):

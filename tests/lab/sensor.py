@@ -42,15 +42,20 @@ def unwrap(record):
 
 
 class Sensor:
-    def __init__(self, binaries, work, ports, kinds=("dpdk", "dpdk"), of_spool=""):
+    def __init__(self, binaries, work, ports, kinds=("dpdk", "dpdk"), of_spool="", spool_size="1GiB", of_limits="", more=()):
+        """`of_spool`, `of_limits`: further keys of these; `more`: further lines of the configuration."""
         self.work = work
         self.daemon_file, self.client_file = Path(binaries, "parallaxd"), Path(binaries, "parallax")
         self.target = "unix:%s/grpc.sock" % work
         self.metrics = "127.0.0.1:%d" % metrics_port()
         self.config = Path(work, "parallax.yaml")
-        self.config.write_text(self._configuration(ports, dict(zip(("outside", "inside"), kinds)), of_spool))
+        self.config.write_text(self._configuration(ports, dict(zip(("outside", "inside"), kinds)), of_spool, spool_size, of_limits, more))
         self.log = Path(work, "parallaxd.log")
-        with self.log.open("w") as log:
+        self.begin()
+
+    def begin(self):
+        """Starts the daemon, the first time or again; its log goes on."""
+        with self.log.open("a") as log:
             self.daemon = start([*self.ahead_of_others(), str(self.daemon_file), "--config", str(self.config)], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         self._wait_until_it_answers()
 
@@ -60,19 +65,20 @@ class Sensor:
         command = ["chrt", "--fifo", "1"]
         return command if subprocess.run([*command, "true"], capture_output=True, check=False).returncode == 0 else []
 
-    def _configuration(self, ports, kinds, of_spool):
+    def _configuration(self, ports, kinds, of_spool, spool_size, of_limits, more):
         lines = ["sensor: { name: lab }", "path: [outside, inside]", "ports:"]
         for index, port in enumerate(ports):
             source = SOURCES[kinds[port.point]] % {"index": index, "interface": port.interface}
             lines.append('  - { name: %s, point: %s, source: "%s", direction: %s }' % (port.name, port.point, source, port.direction))
         lines += [
             "workers: { count: 1, rx_count: 1 }",
-            "spool: { directory: %s/spool, size: 1GiB, file_size: 16MiB, snaplen: 256%s }" % (self.work, ", " + of_spool if of_spool else ""),
+            "spool: { directory: %s/spool, size: %s, file_size: 16MiB, snaplen: 256%s }" % (self.work, spool_size, ", " + of_spool if of_spool else ""),
             'api: { address: "%s" }' % self.target,
             'metrics: { address: "%s" }' % self.metrics,
             "eal: { huge_pages: false, memory_mib: 256 }",  # so that any machine will do
-            "limits: { mbufs: 8191 }",
+            "limits: { mbufs: 8191%s }" % (", " + of_limits if of_limits else ""),
             "service: { user: root }",  # the folder is the lab's
+            *more,
         ]
         return "\n".join(lines) + "\n"
 

@@ -156,6 +156,8 @@ def check_privileges(debian):
         expect(time.monotonic() < end, f"no reload: {journal(debian)}")
         time.sleep(0.2)
     expect("privileges: user parallax" in journal(debian), journal(debian))
+    lines = debian.run("journalctl", "--no-pager", "-o", "json", "SYSLOG_IDENTIFIER=parallaxd", "_TRANSPORT=journal", "PRIORITY=5")
+    expect("is in effect" in lines, f"the log does not come as the journal's own: {lines}")
 
 
 def journal(debian):

@@ -16,12 +16,12 @@ struct GenericAnswer {
   std::string bytes;  // of all messages
 };
 
-// Ends the call after the first message.
-inline GenericAnswer call_once(const std::shared_ptr<grpc::Channel>& channel, const std::string& path,
-                               const std::string& request) {
+// Ends the call after the first message, or after `patience`.
+inline GenericAnswer call_once(const std::shared_ptr<grpc::Channel>& channel, const std::string& path, const std::string& request,
+                               std::chrono::milliseconds patience = std::chrono::seconds(20)) {
   grpc::GenericStub stub(channel);
   grpc::ClientContext context;
-  context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(20));
+  context.set_deadline(std::chrono::system_clock::now() + patience);
   grpc::CompletionQueue queue;
   GenericAnswer answer;
   const auto done = [&] {

@@ -1,14 +1,10 @@
 // Who may call what: every RPC of the service, as every role, over the unix socket and over mutual TLS. Nobody without the role
 // gets a byte of what the RPC gives.
-#include <fcntl.h>
 #include <google/protobuf/util/time_util.h>
 #include <grpcpp/create_channel_posix.h>
 #include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <fstream>
@@ -22,6 +18,7 @@
 #include "daemon/run/unix_groups.h"
 #include "parallax/v1/sensor.grpc.pb.h"
 #include "tests/support/certificates.h"
+#include "tests/support/connect_as.h"
 #include "tests/support/generic_call.h"
 #include "tests/support/packet_builder.h"
 #include "tests/support/small_sensor.h"
@@ -70,30 +67,6 @@ std::string request_of(const std::string& method) {
   return method.starts_with("Get") && method != "GetStatus" ? by_id.SerializeAsString() : std::string();
 }
 
-// A connection to the socket by another user. Its credentials are those of the thread that connects: the raw system calls change
-// this thread's alone. -1: it may not.
-int connect_as(const std::string& path, uid_t user, const std::vector<gid_t>& groups) {
-  int handle = -1;
-  std::thread([&] {
-    if (::syscall(SYS_setgroups, groups.size(), groups.data()) != 0 ||
-        ::syscall(SYS_setresgid, kSocketGroup, kSocketGroup, kSocketGroup) != 0 ||
-        ::syscall(SYS_setresuid, user, user, user) != 0) {
-      return;
-    }
-    handle = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    path.copy(address.sun_path, sizeof address.sun_path - 1);
-    if (::connect(handle, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) {
-      ::close(handle);
-      handle = -1;
-      return;
-    }
-    ::fcntl(handle, F_SETFL, O_NONBLOCK);
-  }).join();
-  return handle;
-}
-
 std::string text_of_file(const std::string& path) {
   std::ifstream file(path);
   return {std::istreambuf_iterator<char>(file), {}};
@@ -139,7 +112,7 @@ class RolesTest : public ::testing::Test {
   }
   // Null: the file does not let it in.
   std::shared_ptr<grpc::Channel> channel_of_user(uid_t user, const std::vector<gid_t>& groups) const {
-    const int handle = connect_as(socket_, user, groups);
+    const int handle = test::connect_as(socket_, user, kSocketGroup, groups);
     return handle < 0 ? nullptr : grpc::CreateInsecureChannelFromFd("unix", handle);
   }
   std::shared_ptr<grpc::Channel> channel_on_unix(v1::Role role) const {
@@ -392,6 +365,35 @@ TEST_F(LimitsTest, OneWatcherTooManyIsCounted) {
   EXPECT_TRUE(counted("watches", 1));
   first.TryCancel();
   watching->Finish();
+}
+
+// Of two users one takes as many watches as it may; the other is still served.
+TEST_F(LimitsTest, NoCallerTakesAllWatchesFromOthers) {
+  config_.mutable_limits()->set_watches(4);
+  if (::geteuid() != 0) GTEST_SKIP() << "needs root, to be two users";
+  ::chmod(directory_.path().c_str(), 0755);
+  start(config_, ServiceUser{"test", kDaemonUser, kSocketGroup});
+  std::vector<std::unique_ptr<grpc::ClientContext>> contexts;
+  std::vector<std::unique_ptr<grpc::ClientReader<v1::Finding>>> watches;
+  const auto watch_as = [&](uid_t user) {
+    const auto stub = v1::Sensor::NewStub(channel_of_user(user, {}));
+    contexts.push_back(std::make_unique<grpc::ClientContext>());
+    contexts.back()->set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(20));
+    watches.push_back(stub->WatchFindings(contexts.back().get(), {}));
+    v1::Finding finding;
+    return watches.back()->Read(&finding) ? grpc::Status::OK : watches.back()->Finish();
+  };
+  EXPECT_TRUE(watch_as(kCallingUser).ok());
+  EXPECT_TRUE(watch_as(kCallingUser).ok());
+  const grpc::Status refused = watch_as(kCallingUser);
+  EXPECT_EQ(refused.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+  EXPECT_EQ(refused.error_message(), "2 watchers at a time are served to one caller, and you have as many; try again in 1 s");
+  EXPECT_TRUE(counted("watches_per_caller", 1));
+  EXPECT_TRUE(watch_as(kCallingUser + 1).ok());
+  EXPECT_TRUE(watch_as(kCallingUser + 1).ok());
+  EXPECT_TRUE(has(watch_as(kCallingUser + 2).error_message(), "4 watchers at a time are served; try again"));
+  EXPECT_TRUE(counted("watches", 1));
+  for (auto& context : contexts) context->TryCancel();
 }
 
 }  // namespace
