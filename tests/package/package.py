@@ -34,6 +34,7 @@ PLACES = [
     ("/usr/lib/tmpfiles.d/parallax.conf", "root", 0o644),
     ("/var/spool/parallax", "parallax", 0o750),
     ("/var/lib/parallax", "parallax", 0o750),
+    ("/var/log/parallax", "parallax", 0o750),
     ("/usr/share/man/man1/parallax.1", "root", 0o644),
     ("/usr/share/man/man5/parallax.yaml.5", "root", 0o644),
     ("/usr/share/man/man8/parallaxd.8", "root", 0o644),
@@ -257,7 +258,7 @@ def check_remove(debian):
 
 def check_purge(debian):
     debian.run("apt-get", "purge", "-y", "-q", "parallax")
-    left = debian.run("find", "/etc", "/usr", "/var/lib", "/var/spool", "-name", "*parallax*").split()
+    left = debian.run("find", "/etc", "/usr", "/var/lib", "/var/log", "/var/spool", "-name", "*parallax*").split()
     expect(not left, f"left behind: {left}")
 
 
