@@ -150,7 +150,7 @@ Result<size_t> LogFiles::write(std::string_view lines) {
     lines = lines.substr(0, (end != std::string_view::npos ? end : lines.find('\n')) + 1);
   }
   const ssize_t result = ::write(file_, lines.data(), lines.size());
-  if (result < 0) return Error{failure("write to", file_path_)};
+  if (result < 0) return Error{failure("write to", directory_)};
   size_t written = static_cast<size_t>(result);
   if (written < lines.size()) {
     const size_t end = lines.substr(0, written).rfind('\n');
@@ -161,9 +161,9 @@ Result<size_t> LogFiles::write(std::string_view lines) {
   file.bytes += written;
   file.written_ns = now_ns();
   bytes_ += written;
-  if (written == 0) {
-    disk_was_full_ = true;
-    return Error{fmt::format("cannot write to {}: there is no room for a line", file_path_)};
+  if (written == 0) {  // no room for a whole line
+    errno = ENOSPC;
+    return Error{failure("write to", directory_)};
   }
   return written;
 }
