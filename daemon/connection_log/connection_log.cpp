@@ -192,7 +192,15 @@ void ConnectionLog::is_well() {
 }
 
 void ConnectionLog::update_state() {
+  static constexpr std::array<const char*, kLogRemovalNames.size()> kWhy{
+      "to keep to connection_log.size", "to keep to connection_log.files", "to keep to connection_log.max_age_seconds",
+      "by others than parallaxd"};
   const LogRemovals removals = files_.take_removals();
+  for (size_t reason = 0; reason < removals.size(); ++reason) {
+    if (removals[reason] > 0)
+      tell_(News::notice, fmt::format("connection log: {} {} removed {}", removals[reason],
+                                      removals[reason] == 1 ? "file was" : "files were", kWhy[reason]));
+  }
   const std::lock_guard guard(state_mutex_);
   state_.file = files_.file();
   state_.files = files_.files();

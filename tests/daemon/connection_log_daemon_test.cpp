@@ -111,6 +111,17 @@ TEST_F(ConnectionLogDaemonTest, AKillLeavesWholeLinesOnceItIsStartedAgain) {
   EXPECT_EQ(lines().size(), 6u);
 }
 
+TEST_F(ConnectionLogDaemonTest, WhatIsBeyondABoundIsRemovedCountedAndSaid) {
+  std::filesystem::create_directory(log_);
+  for (const char* const day : {"01", "02", "03"}) std::ofstream(log_ + "/conn-202601" + day + "T120000.123456Z.log") << "{}\n";
+  ChildProcess daemon = start_with(log_config(", files: 2"));
+  EXPECT_TRUE(daemon.wait_for_error_text("file was removed to keep to connection_log.files", kStartTimeout)) << daemon.err();
+  ASSERT_TRUE(wait_for_lines(3)) << daemon.err();
+  for (int i = 0; i < 50 && files().size() > 2; ++i) usleep(100'000);
+  EXPECT_EQ(files().size(), 2u);
+  EXPECT_EQ(sample(http_get(metrics_port_, "/metrics"), "parallax_connection_log_files_removed_total{reason=\"count\"}"), 2);
+}
+
 TEST_F(ConnectionLogDaemonTest, ADirectoryThatIsMissingIsSaidOnceAndWrittenWhenItIsThere) {
   const std::string parent = directory_ / "later";
   const std::string config = "connection_log: { directory: \"" + parent + "/log\" }\n";
