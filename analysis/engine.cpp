@@ -79,6 +79,14 @@ struct Engine::Impl final : Pollable {
   std::vector<std::unique_ptr<AnalysisWorker>> workers;
 
   std::vector<std::string> bounds_hit() const;
+
+  // With what it has to do with others. REQUIRES: the lock.
+  ConnectionRecord record_with_others(const Connection& connection) const {
+    ConnectionRecord record = record_of(connection, sensor);
+    record.shared_with = correlator.store().sharing(connection);
+    if (const uint64_t successor = correlator.store().successor_of(connection); successor != 0) record.replaced_by = successor;
+    return record;
+  }
 };
 
 Engine::Engine(EngineOptions options, std::vector<PortChannel*> channels, std::vector<KnownPairing> known)
@@ -105,15 +113,28 @@ std::vector<ConnectionRecord> Engine::connections(uint64_t after_id, size_t limi
     const auto& all = impl_->correlator.store().all();
     auto it = all.upper_bound(after_id);
     for (size_t i = 0; i < kRecordsAtOnce && it != all.end() && records.size() < limit; ++i, ++it) {
-      records.push_back(record_of(it->second, impl_->sensor));
-      records.back().shared_with = impl_->correlator.store().sharing(it->second);
-      if (const uint64_t successor = impl_->correlator.store().successor_of(it->second); successor != 0)
-        records.back().replaced_by = successor;
+      records.push_back(impl_->record_with_others(it->second));
       after_id = it->first;
     }
     more = it != all.end();
   }
   return records;
+}
+
+EndedConnections Engine::take_ended(size_t limit) {
+  EndedConnections taken;
+  const auto take = [&](const Connection& connection) {
+    EndedConnections::Ended& one = taken.connections.emplace_back();
+    one.record = impl_->record_with_others(connection);
+    one.is_early = connection.legs_over != connection.legs.size() && one.record.close == Close::open;
+    one.is_again = connection.was_taken;
+  };
+  do {
+    const StageMutex::Question lock(impl_->mutex);
+    taken.are_more = impl_->correlator.take_ended(std::min(kRecordsAtOnce, limit - taken.connections.size()), take);
+    taken.not_kept += impl_->correlator.take_ends_not_kept();
+  } while (taken.are_more && taken.connections.size() < limit);
+  return taken;
 }
 
 std::vector<FindingRecord> Engine::findings(uint64_t after_id, size_t limit) const {

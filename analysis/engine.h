@@ -40,6 +40,10 @@ class Engine {
   // Offline, with hand_over_after_ns: those that have been forgotten since it was last asked; connections() is without them. In
   // the order of their ends.
   std::vector<ConnectionRecord> take_handed_over();
+  // Live, with tells_ends: connections that have ended and of which all is decided, since it was last asked; for one who takes
+  // them all. What was forgotten before it had ended, or before it was taken, is told, too, as it was then, as far as there is
+  // room.
+  EndedConnections take_ended(size_t limit);
   std::vector<FindingRecord> findings(uint64_t after_id, size_t limit) const;
   // A watch begins: of the findings known so far and each change, or of what is new from now on.
   FindingWatch watch_findings(Severity minimum, bool new_only) const;

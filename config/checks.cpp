@@ -1,5 +1,6 @@
 #include "config/checks.h"
 
+#include <algorithm>
 #include <bit>
 #include <charconv>
 #include <map>
@@ -14,9 +15,10 @@
 namespace parallax {
 namespace {
 
-constexpr int kPathMax = 8;                    // kPointsMax of capture/core/sighting.h
-constexpr size_t kNameMax = 63;                // also a metric label and an interface name in pcapng
-constexpr double kSpoolAgeMin = 60;            // files are finished sixteen times in it
+constexpr int kPathMax = 8;          // kPointsMax of capture/core/sighting.h
+constexpr size_t kNameMax = 63;      // also a metric label and an interface name in pcapng
+constexpr double kSpoolAgeMin = 60;  // files are finished sixteen times in it
+constexpr double kLogAgeMin = 1;
 constexpr int kSnapRulesMax = 64;              // each is asked of each packet
 constexpr int kPinRulesMax = 256;              // each is asked of each finding
 constexpr int kRolesMax = 256;                 // each is held against each caller
@@ -61,6 +63,23 @@ bool are_in_each_others_way(std::string_view a, std::string_view b) {
   return port(a) == port(b) && port(a) != "0" && (host(a) == host(b) || is_any(host(a)) || is_any(host(b)));
 }
 
+// Empty: it is one that can be posted to.
+std::string why_not_a_web_address(const std::string& url) {
+  static constexpr const char* kForm = "such as \"http://alerts.example.net:9095/hook\"";
+  const std::string quoted = '"' + url + '"';
+  const bool is_plain = url.starts_with("http://"), is_tls = url.starts_with("https://");
+  if (!is_plain && !is_tls) return quoted + " begins with neither http:// nor https://; " + kForm;
+  if (std::any_of(url.begin(), url.end(), [](char c) { return c <= ' ' || c >= 0x7f || c == '"' || c == '\\'; }))
+    return quoted + " has a blank or another character that no URL has; " + kForm;
+  std::string host = url.substr(is_tls ? 8 : 7);
+  host = host.substr(0, host.find_first_of("/?#"));
+  if (host.find('@') != std::string::npos)
+    return "a user or a password in a URL ends up in logs; webhook.bearer_token_file names a file with a token";
+  const bool has_port = host.find(':', host.starts_with('[') ? std::min(host.find(']'), host.size()) : 0) != std::string::npos;
+  if (!is_host_and_port(has_port ? host : host + ":80")) return quoted + " names no host, or no port that there is; " + kForm;
+  return {};
+}
+
 class Checks {
  public:
   Checks(const v1::Config& config, ConfigUse use) : config_(config), use_(use) {}
@@ -74,6 +93,8 @@ class Checks {
     api();
     metrics();
     eal();
+    connection_log();
+    webhook();
     detectors();
     thresholds();
     return std::move(problems_);
@@ -186,6 +207,35 @@ class Checks {
       problem("spool.size", "spool.size: " + print_bytes(spool.size()) + " is less than two files of spool.file_size (" +
                                 print_bytes(spool.file_size()) + "); give it more, or smaller files");
     }
+  }
+
+  void connection_log() {
+    const v1::ConnectionLogConfig& log = config_.connection_log();
+    if (log.directory().empty()) return;
+    if (log.size() / 2 < log.file_size()) {
+      problem("connection_log.size", "connection_log.size: " + print_bytes(log.size()) +
+                                         " is less than two files of connection_log.file_size (" + print_bytes(log.file_size()) +
+                                         "); give it more, or smaller files");
+    }
+    for (const auto& [name, seconds] :
+         {std::pair{"file_age_seconds", log.file_age_seconds()}, std::pair{"max_age_seconds", log.max_age_seconds()}}) {
+      if (seconds == 0 || seconds >= kLogAgeMin) continue;
+      problem(std::string("connection_log.") + name, std::string("connection_log.") + name + ": " + print_seconds(seconds) +
+                                                         " is too short; at least " + print_seconds(kLogAgeMin) +
+                                                         ", or 0 for any age");
+    }
+  }
+
+  void webhook() {
+    const v1::WebhookConfig& webhook = config_.webhook();
+    if (webhook.url().empty()) return;
+    if (const std::string why = why_not_a_web_address(webhook.url()); !why.empty()) problem("webhook.url", "webhook.url: " + why);
+    if (webhook.minimum_severity() == v1::SEVERITY_UNSPECIFIED)
+      problem("webhook.minimum_severity", "webhook.minimum_severity: info, notice, warning or critical");
+    if (!webhook.tls_ca().empty() && !webhook.url().starts_with("https:"))
+      problem("webhook.tls_ca", "webhook.tls_ca: webhook.url is not https:, and shows no certificate");
+    if (webhook.receiver().empty())
+      problem("webhook.receiver", "webhook.receiver is empty: the name that messages bear, such as parallax");
   }
 
   void snap_rules() {

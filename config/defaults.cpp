@@ -64,6 +64,20 @@ v1::Config default_config() {
   config.mutable_history()->set_max_age_seconds(90 * 86'400);
   config.mutable_history()->set_size(256 << 20);
 
+  // Without a directory there is no log of connections.
+  v1::ConnectionLogConfig& connection_log = *config.mutable_connection_log();
+  connection_log.set_file_size(64 << 20);
+  connection_log.set_file_age_seconds(86'400);
+  connection_log.set_size(1 << 30);
+  connection_log.set_files(1000);
+
+  // Without a URL nothing is sent.
+  v1::WebhookConfig& webhook = *config.mutable_webhook();
+  webhook.set_minimum_severity(v1::SEVERITY_WARNING);
+  webhook.set_timeout_seconds(10);
+  webhook.set_update_seconds(60);
+  webhook.set_receiver("parallax");
+
   config.mutable_filter();
   config.mutable_identity();
 

@@ -25,7 +25,7 @@ namespace {
 using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
 
-constexpr size_t kWordsListed = 16;                 // of more it helps to name the nearest
+constexpr size_t kWordsListed = 24;                 // of more it helps to name the nearest
 constexpr std::streamsize kFileBytesMax = 1 << 20;  // a configuration of more is another file by mistake
 constexpr size_t kMergedMax = 1000;                 // keys; aliases of aliases would be without end
 constexpr std::string_view kMergeKey = "<<";

@@ -15,7 +15,8 @@ set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
 # For the user, and the spool's directory. Debian's systemd provides both; so do the stand-alone programs, in a container.
 set(CPACK_DEBIAN_PACKAGE_DEPENDS "systemd | systemd-sysusers, systemd | systemd-tmpfiles")
 # DPDK's drivers are loaded at run time; a sensor on pcap: ports needs none of them.
-set(CPACK_DEBIAN_PACKAGE_RECOMMENDS "librte-meta-net, librte-meta-bus, librte-meta-mempool")
+# For webhook.url with https:.
+set(CPACK_DEBIAN_PACKAGE_RECOMMENDS "ca-certificates, librte-meta-net, librte-meta-bus, librte-meta-mempool")
 set(CPACK_DEBIAN_PACKAGE_SUGGESTS "dpdk, prometheus, wireshark | tshark")
 set(control ${CMAKE_CURRENT_SOURCE_DIR}/debian)
 set(CPACK_DEBIAN_PACKAGE_CONTROL_EXTRA ${control}/conffiles ${control}/postinst ${control}/prerm ${control}/postrm)

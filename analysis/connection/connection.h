@@ -163,6 +163,7 @@ struct Connection {
   FindingKinds put_off;    // live: a look found out what had happened, and not yet who did it
   FindingKinds told;       // a detector of connections is done with it: it has told of it, or there is nothing to tell
   FindingKinds explained;  // by what is told of it: Detector::explains
+  bool awaits_taking = false, was_taken = false;  // live: see EndedQueue
   size_t legs_over = 0;
   int64_t over_ns = kTimeMin;  // when the last of them was
 

@@ -30,7 +30,19 @@ Connection& ConnectionStore::open(const LegEvent& event) {
 void ConnectionStore::close(LegState& leg, Connection& connection, int64_t now_ns) {
   leg.over = true;
   connection.over_ns = std::max(connection.over_ns, now_ns);
-  if (++connection.legs_over == connection.legs.size()) over_.push_back(connection.id);
+  if (++connection.legs_over == connection.legs.size()) note_over(connection);
+}
+
+void ConnectionStore::note_over(Connection& connection) {
+  over_.push_back(connection.id);
+  await_taking(connection);
+}
+
+void ConnectionStore::await_taking(Connection& connection) {
+  constexpr int64_t kSettleNs = 2'000'000'000;  // beyond the time within which a device forwards: verdicts come in batches
+  if (!options_.tells_ends) return;
+  ended_.sweep(connections_.size(), [this](uint64_t id) { return connections_.contains(id); });
+  ended_.add(connection, connection.over_ns + options_.device_timeout_ns + kSettleNs);
 }
 
 void ConnectionStore::evict() {
@@ -47,6 +59,11 @@ void ConnectionStore::evict() {
     }
     const auto it = connections_.find(id);
     forget_legs(it->second);
+    const Connection& gone = it->second;
+    const bool is_told = gone.was_taken && !gone.awaits_taking && gone.legs_over == gone.legs.size();
+    if (options_.tells_ends && !is_told) {
+      ended_.add_forgotten(std::move(it->second));
+    }
     connections_.erase(it);
     ++totals_.evicted;
   }
@@ -105,6 +122,8 @@ Connection& ConnectionStore::connect(uint64_t leg_id, uint64_t other_id) {
   into.over_ns = std::max(into.over_ns, from.over_ns);
   into.told |= from.told;
   into.legs_over += from.legs_over;
+  into.was_taken |= from.was_taken;
+  if (into.legs_over == into.legs.size()) await_taking(into);
   connections_.erase(from_id);
   --totals_.connections;
   if (is_unknown) --next_id_;
@@ -222,6 +241,7 @@ Connection* ConnectionStore::disconnect(Connection& connection, size_t crossing)
   other.id = next_id_++;
   other.protocol = connection.protocol;
   other.client_outer = connection.client_outer;
+  other.was_taken = connection.was_taken;
   ++totals_.connections;
   std::vector<LegState> stay;
   std::vector<size_t> place(connection.legs.size());
@@ -245,7 +265,7 @@ Connection* ConnectionStore::disconnect(Connection& connection, size_t crossing)
   for (Connection* half : {&connection, &other}) {
     half->legs_over =
         static_cast<size_t>(std::count_if(half->legs.begin(), half->legs.end(), [](const LegState& leg) { return leg.over; }));
-    if (half->legs_over == half->legs.size()) over_.push_back(half->id);
+    if (half->legs_over == half->legs.size()) note_over(*half);
     half->evicted =
         std::any_of(half->legs.begin(), half->legs.end(), [](const LegState& leg) { return leg.evicted && !leg.established; });
   }

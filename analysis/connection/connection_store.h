@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "analysis/connection/connection.h"
+#include "analysis/connection/ended_queue.h"
 #include "analysis/event/recognition.h"
 #include "analysis/model/engine_options.h"
 #include "analysis/model/keyed_hash.h"
@@ -93,12 +94,15 @@ class ConnectionStore {
   std::map<uint64_t, Connection>& all() { return connections_; }
   const Totals& totals() const { return totals_; }
   uint64_t next_id() const { return next_id_; }
+  EndedQueue& ended() { return ended_; }
 
  private:
   struct LegIdHash {
     size_t operator()(uint64_t id) const { return KeyedHash().add(id).value(); }
   };
   void forget_legs(const Connection& connection);
+  void note_over(Connection& connection);
+  void await_taking(Connection& connection);
   void pop_over();
   void forget_messages(const LegState& leg);
   bool make_room_for_messages();
@@ -114,6 +118,7 @@ class ConnectionStore {
   Shards<Places> places_;
   size_t recognised_bytes_ = 0;
   uint64_t next_id_ = options_.first_connection_id;
+  EndedQueue ended_;
   Totals totals_;
 };
 

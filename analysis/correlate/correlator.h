@@ -6,6 +6,7 @@
 // only once every worker has passed that time, so that ids and decisions do not depend on the number of workers.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -53,6 +54,11 @@ class Correlator {
   // Offline: connections that are forgotten by now, in the order of their ends, since it was last asked.
   std::vector<Connection> take_handed_over() { return std::exchange(handed_over_, {}); }
 
+  // Live, with tells_ends: at most `limit` of those that have ended and are decided, each once. True: more are ready.
+  using GiveEnded = std::function<void(const Connection&)>;
+  bool take_ended(size_t limit, const GiveEnded& give);
+  uint64_t take_ends_not_kept() { return store_.ended().take_not_kept(); }
+
   const ProxyTransits& proxy_transits() const { return proxy_transits_; }
   const Tallies& tallies() const { return tallies_; }
   // A pair of that home whose fates are void.
@@ -76,6 +82,7 @@ class Correlator {
  private:
   bool take_next(int64_t horizon_ns);
   bool all_ends_are_known() const;
+  bool is_decided(const Connection& connection, int64_t now_ns) const;
   void take(const LegEvent& event);
   void open(const LegEvent& event);
   void update(const LegPlace& place, const LegEvent& event);

@@ -31,6 +31,7 @@ struct EngineOptions {
   // Where those before belong to findings and connections of earlier runs that somebody still asks for.
   uint64_t first_finding_id = 1, first_connection_id = 1;
   std::shared_ptr<const DetectorSettings> detectors = std::make_shared<const DetectorSettings>();
+  bool tells_ends = false;         // live: somebody takes each connection as it ends
   int64_t hand_over_after_ns = 0;  // offline: connections that ended so long before and are settled (settled.h); 0: none are
   std::shared_ptr<const AccessLog> access_log{};  // of a server or proxy on the path (offline); null: none
   int64_t merge_wait_ns = 50'000'000;             // live: how long the merge waits for a port that says nothing

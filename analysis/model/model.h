@@ -91,6 +91,8 @@ struct LegRecord {
   int64_t first_seen_ns = 0, last_seen_ns = 0;
   // By the side that sends.
   PerSide<uint64_t> packets{}, bytes{}, retransmissions{};
+  PerSide<uint64_t> stream_bytes{};  // of these each byte once, by sequence numbers
+  PerSide<bool> is_whole{};          // TCP: nothing of what the side has sent is known to be missing
   PerSide<uint32_t> isn{};
   std::optional<int64_t> handshake_client_rtt_ns, handshake_server_rtt_ns;
   std::optional<uint32_t> hops_to_client, hops_to_server;
@@ -151,6 +153,18 @@ struct ConnectionRecord {
   std::vector<SharedPairingRecord> shared_with;  // by id
   std::optional<uint64_t> replaced_by;           // the connection that the client opened instead of this one
   std::vector<uint64_t> finding_ids;
+};
+
+// What was taken of the ends of connections.
+struct EndedConnections {
+  struct Ended {
+    ConnectionRecord record;
+    bool is_early = false;  // it was forgotten before it had ended: a bound was hit
+    bool is_again = false;  // a part of it has been told before, as a connection of its own or with what was then known
+  };
+  std::vector<Ended> connections;
+  uint64_t not_kept = 0;  // so many, since the last time, were forgotten before they could be taken
+  bool are_more = false;  // some are ready now
 };
 
 struct Where {  // exactly one: beyond a point, between two points, or unknown

@@ -44,6 +44,8 @@ LegRecord record_of(const LegState& leg) {
   for (const Side side : kSides) {
     r.packets[side] = s.packets[side];
     r.bytes[side] = s.bytes[side];
+    r.stream_bytes[side] = s.stream_bytes[side];
+    r.is_whole[side] = s.is_whole[side];
     r.retransmissions[side] = s.retransmissions[side];
     r.isn[side] = s.isn[side];
   }

@@ -22,6 +22,7 @@ struct LegSummary {
   int64_t first_ns, last_ns;
   int64_t syn_stamp_ns, syn_ack_stamp_ns, ack_stamp_ns;
   PerSide<uint64_t> bytes;
+  PerSide<uint64_t> stream_bytes;  // each byte of the stream once, by sequence numbers; where those do not tell, `bytes`
   PerSide<uint32_t> packets, retransmissions, isn;
   PerSide<uint32_t> fragments;  // of datagrams: those of the packets that are not the first of theirs
   uint16_t flags;               // leg_flag

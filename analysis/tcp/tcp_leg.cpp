@@ -337,6 +337,22 @@ TurnMark turn_mark(const LegHot& hot, const LegCold& cold, const TcpFlow& flow, 
           .is_whole = is_whole(hot, flow, Side::client) && is_whole(hot, flow, Side::server)};
 }
 
+namespace {
+
+// The payload that the side's sequence numbers span. They have 32 bits: of what they may mean it is that which is nearest to the
+// bytes that were counted.
+uint64_t stream_bytes(const LegHot& hot, const LegCold& cold, Side side) {
+  const uint64_t counted = hot.bytes[side];
+  const bool has_start = hot.flags & (side == Side::client ? syn | syn_ack : syn_ack);
+  if (!(hot.flags & is_tcp) || !has_start || !(hot.seen & leg_seen::next_seq[side])) return counted;
+  const uint32_t fin = (hot.flags & (side == Side::client ? fin_client : fin_server)) ? 1 : 0;
+  const uint32_t span = hot.next_seq[side] - (cold.isn[side] + 1) - fin;
+  const int64_t bytes = static_cast<int64_t>(counted) + static_cast<int32_t>(span - static_cast<uint32_t>(counted));
+  return static_cast<uint64_t>(std::max<int64_t>(bytes, 0));
+}
+
+}  // namespace
+
 LegSummary summarize(const LegHot& hot, const LegCold& cold, const TcpFlow* flow, bool idle) {
   LegSummary r{};
   if (flow) {
@@ -355,6 +371,7 @@ LegSummary summarize(const LegHot& hot, const LegCold& cold, const TcpFlow* flow
   r.syn_ack_stamp_ns = cold.syn_ack_stamp_ns;
   r.ack_stamp_ns = cold.ack_stamp_ns;
   r.bytes = hot.bytes;
+  r.stream_bytes = {stream_bytes(hot, cold, Side::client), stream_bytes(hot, cold, Side::server)};
   r.packets = hot.packets;
   r.retransmissions = cold.retransmissions;
   ((hot.flags & leg_flag::is_tcp) ? r.isn : r.fragments) = cold.isn;

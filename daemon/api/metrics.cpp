@@ -13,9 +13,11 @@
 
 #include "analysis/detect/detector.h"
 #include "daemon/api/exposition.h"
+#include "daemon/connection_log/connection_log.h"
 #include "daemon/history/history.h"
 #include "daemon/message/to_proto.h"
 #include "daemon/run/pinned_files.h"
+#include "daemon/webhook/webhook.h"
 
 namespace parallax {
 namespace {
@@ -431,6 +433,59 @@ void add_history(Page& page, const HistoryState& history) {
     page.add({{"reason", kHistoryBoundNames[bound]}}, static_cast<double>(history.removals[bound]));
 }
 
+void add_connection_log(Page& page, const ConnectionLogState& log) {
+  page.open("connection_log_lines_total", client::COUNTER, "Lines written to the log of connections.");
+  page.add({}, static_cast<double>(log.written));
+  page.open("connection_log_written_bytes_total", client::COUNTER, "Bytes written to the log of connections.");
+  page.add({}, static_cast<double>(log.written_bytes));
+  page.open("connection_log_dropped_connections_total", client::COUNTER,
+            "Connections of which no line was written, by what kept the log from it: more came than it could take (overrun), a "
+            "full disk, an error, or the stop of the daemon.");
+  for (size_t reason = 0; reason < kLineDropNames.size(); ++reason)
+    page.add({{"reason", kLineDropNames[reason]}}, static_cast<double>(log.dropped[reason]));
+  page.open("connection_log_write_errors_total", client::COUNTER, "Writes to the log of connections that failed.");
+  page.add({}, static_cast<double>(log.write_errors));
+  page.open("connection_log_error", client::GAUGE,
+            "1: something keeps the log of connections from being written; `parallax status` says what.");
+  page.add({}, log.error.empty() ? 0 : 1);
+  page.open("connection_log_files", client::GAUGE, "Files of the log of connections.");
+  page.add({}, static_cast<double>(log.files));
+  page.open("connection_log_size_bytes", client::GAUGE, "Bytes that they take.");
+  page.add({}, static_cast<double>(log.bytes));
+  page.open("connection_log_limit_bytes", client::GAUGE,
+            "Bytes that they may take (connection_log.size); 0: there is no such log (connection_log.directory).");
+  page.add({}, static_cast<double>(log.limit_bytes));
+  page.open("connection_log_files_removed_total", client::COUNTER,
+            "Files of the log of connections that are gone, by why: a limit (size, count, age), or others than the daemon.");
+  for (size_t reason = 0; reason < kLogRemovalNames.size(); ++reason)
+    page.add({{"reason", kLogRemovalNames[reason]}}, static_cast<double>(log.removals[reason]));
+}
+
+void add_webhook(Page& page, const WebhookState& webhook) {
+  page.open("webhook_posts_total", client::COUNTER, "Posts that the webhook's receiver has taken.");
+  page.add({}, static_cast<double>(webhook.posts));
+  page.open("webhook_alerts_total", client::COUNTER, "Changes of findings that were told with them.");
+  page.add({}, static_cast<double>(webhook.alerts));
+  page.open(
+      "webhook_posts_failed_total", client::COUNTER,
+      "Posts that the webhook's receiver has not taken, by why: no connection, TLS, its time, a status that asks to try again "
+      "(unavailable), one that does not (refused), no answer in HTTP, or a token that cannot be read.");
+  for (size_t reason = 0; reason < kPostFailureNames.size(); ++reason)
+    page.add({{"reason", kPostFailureNames[reason]}}, static_cast<double>(webhook.failed[reason]));
+  page.open(
+      "webhook_dropped_alerts_total", client::COUNTER,
+      "Changes of findings of which the webhook's receiver does not hear: forgotten by the engine before, more than may wait, "
+      "refused, or left at the stop.");
+  for (size_t reason = 0; reason < kAlertDropNames.size(); ++reason)
+    page.add({{"reason", kAlertDropNames[reason]}}, static_cast<double>(webhook.dropped[reason]));
+  page.open("webhook_alerts_firing", client::GAUGE, "Findings of which the webhook tells that are not over.");
+  page.add({}, static_cast<double>(webhook.firing));
+  page.open("webhook_alerts_waiting", client::GAUGE, "Changes of findings of which its receiver is to be told.");
+  page.add({}, static_cast<double>(webhook.waiting));
+  page.open("webhook_error", client::GAUGE, "1: the last post failed; `parallax status` says why.");
+  page.add({}, webhook.error.empty() ? 0 : 1);
+}
+
 void add_api(Page& page, const ApiCounters& api) {
   page.open("api_calls_denied_total", client::COUNTER,
             "Calls refused because the caller lacks the role that the method needs, by method and by the role that it has.");
@@ -493,6 +548,8 @@ std::vector<client::MetricFamily> metric_families(const SensorState& state) {
   add_spool(page, state.spool ? state.spool->status() : SpoolStatus{});
   add_pinned(page, state.pinned ? state.pinned->status() : PinnedFilesStatus{});
   add_history(page, state.history ? state.history->state() : HistoryState{});
+  add_connection_log(page, state.connection_log ? state.connection_log->state() : ConnectionLogState{});
+  add_webhook(page, state.webhook ? state.webhook->state() : WebhookState{});
   add_api(page, *state.api);
   add_sensor(page, state);
   return page.take();

@@ -2,9 +2,11 @@
 
 #include <chrono>
 
+#include "daemon/connection_log/connection_log.h"
 #include "daemon/history/history.h"
 #include "daemon/message/to_proto.h"
 #include "daemon/run/pinned_files.h"
+#include "daemon/webhook/webhook.h"
 
 namespace parallax {
 namespace {
@@ -107,6 +109,37 @@ void fill_history(const HistoryState& state, v1::HistoryStatus& history) {
   history.set_error(state.error);
 }
 
+// Counts by the names of what they count.
+template <typename Names, typename Counts>
+void set_counts(const Names& names, const Counts& counts, google::protobuf::Map<std::string, uint64_t>& map) {
+  for (size_t i = 0; i < names.size(); ++i) map[names[i]] = counts[i];
+}
+
+void fill_connection_log(const ConnectionLogState& state, v1::ConnectionLogStatus& log) {
+  log.set_directory(state.directory);
+  log.set_file(state.file);
+  log.set_files(state.files);
+  log.set_bytes(state.bytes);
+  log.set_limit_bytes(state.limit_bytes);
+  log.set_written(state.written);
+  log.set_written_bytes(state.written_bytes);
+  log.set_write_errors(state.write_errors);
+  set_counts(kLineDropNames, state.dropped, *log.mutable_dropped_by_reason());
+  set_counts(kLogRemovalNames, state.removals, *log.mutable_removed_by_reason());
+  log.set_error(state.error);
+}
+
+void fill_webhook(const WebhookState& state, v1::WebhookStatus& webhook) {
+  webhook.set_receiver(state.receiver);
+  webhook.set_posts(state.posts);
+  webhook.set_alerts(state.alerts);
+  set_counts(kPostFailureNames, state.failed, *webhook.mutable_failed_by_reason());
+  set_counts(kAlertDropNames, state.dropped, *webhook.mutable_dropped_by_reason());
+  webhook.set_firing(state.firing);
+  webhook.set_waiting(state.waiting);
+  webhook.set_error(state.error);
+}
+
 }  // namespace
 
 v1::Status status_message(const SensorState& state) {
@@ -121,6 +154,8 @@ v1::Status status_message(const SensorState& state) {
   if (state.spool != nullptr) fill_spool(state.spool->status(), *status.mutable_spool());
   if (state.pinned != nullptr) fill_pinned(state.pinned->status(), *status.mutable_spool()->mutable_pinned());
   if (state.history != nullptr) fill_history(state.history->state(), *status.mutable_history());
+  if (state.connection_log != nullptr) fill_connection_log(state.connection_log->state(), *status.mutable_connection_log());
+  if (state.webhook != nullptr) fill_webhook(state.webhook->state(), *status.mutable_webhook());
   *status.mutable_summary() = to_proto(state.engine->summary());
   status.set_late_packets(state.engine->counters().late_packets);
   return status;

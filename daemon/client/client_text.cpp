@@ -166,13 +166,48 @@ std::string history_text(const v1::Status& status) {
   return text;
 }
 
+// "  WHAT: 3 disk_full, 1 stop" and the line's end; empty: all are 0.
+template <typename Counts>
+std::string counts_line(std::string_view what, const Counts& counts) {
+  std::string text;
+  for (const auto& [name, count] : std::map<std::string, uint64_t>(counts.begin(), counts.end())) {
+    if (count > 0) text += fmt::format("{}{} {}", text.empty() ? "" : ", ", count_text(count), printable(name));
+  }
+  return text.empty() ? text : fmt::format("  {}: {}\n", what, text);
+}
+
+std::string connection_log_text(const v1::Status& status) {
+  if (!status.has_connection_log()) return "Connection log: none\n";
+  const v1::ConnectionLogStatus& log = status.connection_log();
+  std::string text =
+      fmt::format("Connection log: {}, {} lines written, {} in {} files of {}\n", printable(log.directory()),
+                  count_text(log.written()), bytes_text(log.bytes()), count_text(log.files()), bytes_text(log.limit_bytes()));
+  text += counts_line("connections not written", log.dropped_by_reason());
+  text += counts_line("files removed", log.removed_by_reason());
+  if (!log.error().empty()) text += fmt::format("  error: {}\n", printable(log.error()));
+  return text;
+}
+
+std::string webhook_text(const v1::Status& status) {
+  if (!status.has_webhook()) return "Webhook: none\n";
+  const v1::WebhookStatus& webhook = status.webhook();
+  std::string text = fmt::format("Webhook: {}, {} changes of findings told in {} posts, {} firing, {} waiting\n",
+                                 printable(webhook.receiver()), count_text(webhook.alerts()), count_text(webhook.posts()),
+                                 count_text(webhook.firing()), count_text(webhook.waiting()));
+  text += counts_line("posts failed", webhook.failed_by_reason());
+  text += counts_line("changes not told", webhook.dropped_by_reason());
+  if (!webhook.error().empty()) text += fmt::format("  error: {}\n", printable(webhook.error()));
+  return text;
+}
+
 }  // namespace
 
 std::string status_text(const v1::Status& status) {
   std::string text =
       fmt::format("Sensor {}, parallaxd {}, up {}, clock within {}\n\n", printable(status.sensor()), printable(status.version()),
                   duration_text(status.uptime_seconds()), duration_text(status.clock_uncertainty_seconds()));
-  text += port_table(status) + drops_text(status) + '\n' + spool_text(status) + history_text(status);
+  text += port_table(status) + drops_text(status) + '\n' + spool_text(status) + history_text(status) +
+          connection_log_text(status) + webhook_text(status);
   const v1::Summary& summary = status.summary();
   text += fmt::format("Connections: {}, {} paired; {} legs unpaired; {} packets lost by the sensor; {} late\n",
                       count_text(summary.connections()), count_text(summary.paired_connections()),

@@ -22,6 +22,7 @@
 #include "daemon/run/dpdk_access.h"
 #include "daemon/run/tls_check.h"
 #include "daemon/run/unix_groups.h"
+#include "daemon/webhook/http_post.h"
 
 namespace parallax {
 namespace {
@@ -47,6 +48,8 @@ class MachineCheck {
     cores();
     spool();
     history();
+    connection_log();
+    webhook();
     memory();
     for (ConfigProblem& found : check_tls(config_.api())) problems_.push_back({std::move(found), Weight::unfit});
     user();
@@ -145,18 +148,30 @@ class MachineCheck {
                                      spool.min_free() > 0 ? " and spool.min_free" : "", print_size(static_cast<double>(all))));
   }
 
-  // A warning, since the daemon starts all the same.
-  void history() {
-    const std::string& directory = config_.history().directory();
+  // Warnings, since the daemon starts all the same.
+  void history() { directory("history.directory", config_.history().directory(), "findings will not outlive a restart"); }
+  void connection_log() {
+    directory("connection_log.directory", config_.connection_log().directory(), "no connection will be logged");
+  }
+  void directory(const std::string& field, const std::string& directory, const char* consequence) {
     if (directory.empty()) return;
     std::error_code error;
     const std::filesystem::path path = std::filesystem::absolute(directory + "/").parent_path();
     if (std::filesystem::is_directory(path, error)) return;
-    if (std::filesystem::exists(path, error))
-      return warn("history.directory", fmt::format("{} is no directory: findings will not outlive a restart", directory));
+    if (std::filesystem::exists(path, error)) return warn(field, fmt::format("{} is no directory: {}", directory, consequence));
     if (!std::filesystem::is_directory(path.parent_path(), error))
-      warn("history.directory",
-           fmt::format("neither {} nor its parent is there: findings will not outlive a restart", directory));
+      warn(field, fmt::format("neither {} nor its parent is there: {}", directory, consequence));
+  }
+
+  void webhook() {
+    const v1::WebhookConfig& webhook = config_.webhook();
+    if (webhook.url().empty()) return;
+    if (!webhook.bearer_token_file().empty()) {
+      if (const Result<std::string> token = read_bearer_token(webhook.bearer_token_file()); !token)
+        unfit("webhook.bearer_token_file", token.error());
+    }
+    if (!webhook.tls_ca().empty() && ::access(webhook.tls_ca().c_str(), R_OK) != 0)
+      unfit("webhook.tls_ca", fmt::format("cannot read {}: {}", webhook.tls_ca(), std::strerror(errno)));
   }
 
   void memory() {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdlib>
+#include <numeric>
 #include <span>
 #include <thread>
 
@@ -137,8 +138,10 @@ std::unique_ptr<Pipeline> Pipeline::open(const v1::Config& config, const std::op
     return nullptr;
   }
   pipeline->open_history(config, user);
+  pipeline->open_connection_log(config, user);
   pipeline->plan(config);
   pipeline->make_engine(config);
+  pipeline->make_webhook(config);
   if (!pipeline->make_rx_workers(config, error)) return nullptr;
   return pipeline;
 }
@@ -297,6 +300,38 @@ void Pipeline::open_history(const v1::Config& config, const std::optional<Servic
   state_.history = history_.get();
 }
 
+// Nor is one that cannot write its log.
+void Pipeline::open_connection_log(const v1::Config& config, const std::optional<ServiceUser>& user) {
+  const v1::ConnectionLogConfig& log = config.connection_log();
+  if (log.directory().empty()) return;
+  if (user) {
+    if (const std::string failure = give_empty_directory(log.directory(), *user); !failure.empty())
+      log_warning("connection log: {}", failure);
+  }
+  const ActingAs owner(user);
+  const LogFileBounds bounds{.file_bytes = log.file_size(),
+                             .file_age_ns = to_ns(log.file_age_seconds()),
+                             .bytes = log.size(),
+                             .files = log.files(),
+                             .max_age_ns = to_ns(log.max_age_seconds())};
+  connection_log_ = std::make_unique<ConnectionLog>(
+      log.directory(), bounds, ConnectionLineSource{state_.name, state_.started_ns, names_of(state_)},
+      [](ConnectionLog::News news, std::string_view text) {
+        log_line(news == ConnectionLog::News::trouble ? LogLevel::warning : LogLevel::notice, text);
+      });
+  state_.connection_log = connection_log_.get();
+}
+
+void Pipeline::make_webhook(const v1::Config& config) {
+  const v1::WebhookConfig& webhook = config.webhook();
+  if (webhook.url().empty()) return;
+  webhook_ = std::make_unique<Webhook>(webhook_options(webhook), AlertSource{state_.name, state_.started_ns, names_of(state_)},
+                                       [](Webhook::News news, std::string_view text) {
+                                         log_line(news == Webhook::News::trouble ? LogLevel::warning : LogLevel::notice, text);
+                                       });
+  state_.webhook = webhook_.get();
+}
+
 void Pipeline::plan(const v1::Config& config) {
   const std::vector<int> cores(config.workers().cores().begin(), config.workers().cores().end());
   plan_ = plan_threads(rx_worker_count(config), analysis_worker_count(config), cores, std::thread::hardware_concurrency());
@@ -323,6 +358,7 @@ void Pipeline::make_engine(const v1::Config& config) {
   options.device_timeout_ns = to_ns(config.timing().device_timeout_seconds());
   options.idle_timeout_ns = to_ns(config.timing().idle_timeout_seconds());
   options.detectors = detector_settings(config);
+  options.tells_ends = connection_log_ != nullptr;
   engine_ = std::make_unique<Engine>(options, state_.channels);
   state_.engine = engine_.get();
 }
@@ -369,6 +405,8 @@ std::string Pipeline::start() {
   }
   running_ = true;
   if (history_ != nullptr) history_->start(*engine_, names_of(state_));
+  if (connection_log_ != nullptr) connection_log_->start(*engine_);
+  if (webhook_ != nullptr) webhook_->start(*engine_);
   if (spool_ != nullptr) {
     if (std::string error = spool_->start(); !error.empty()) return error;
   }
@@ -465,6 +503,19 @@ void Pipeline::stop() {
     const HistoryState state = history_->state();
     log_info("history: {} findings written, {} forgotten before they were{}{}", state.written, state.dropped,
              state.error.empty() ? "" : ", ", state.error);
+  }
+  if (connection_log_ != nullptr) {
+    connection_log_->stop();
+    const ConnectionLogState state = connection_log_->state();
+    log_info("connection log: {} lines, {} bytes written, {} connections dropped{}{}", state.written, state.written_bytes,
+             std::accumulate(state.dropped.begin(), state.dropped.end(), uint64_t{0}), state.error.empty() ? "" : ", ",
+             state.error);
+  }
+  if (webhook_ != nullptr) {
+    webhook_->stop();
+    const WebhookState state = webhook_->state();
+    log_info("webhook: {} changes of findings told in {} posts{}{}", state.alerts, state.posts, state.error.empty() ? "" : ", ",
+             state.error);
   }
   if (spool_ == nullptr) return;
   spool_->stop();

@@ -18,10 +18,12 @@
 #include "capture/rx/rx_worker.h"
 #include "capture/source/clock.h"
 #include "capture/spool/spool.h"
+#include "daemon/connection_log/connection_log.h"
 #include "daemon/history/history.h"
 #include "daemon/run/pinned_files.h"
 #include "daemon/run/privileges.h"
 #include "daemon/run/sensor_state.h"
+#include "daemon/webhook/webhook.h"
 #include "parallax/v1/config.pb.h"
 
 namespace parallax {
@@ -104,6 +106,8 @@ class Pipeline {
   void set_filters(std::unique_ptr<Filters> filters, bool analysis_changes);
   bool open_spool(const v1::Config& config, const std::optional<ServiceUser>& user, std::string& error);
   void open_history(const v1::Config& config, const std::optional<ServiceUser>& user);
+  void open_connection_log(const v1::Config& config, const std::optional<ServiceUser>& user);
+  void make_webhook(const v1::Config& config);
   bool make_rx_workers(const v1::Config& config, std::string& error);
   void make_engine(const v1::Config& config);
   void plan(const v1::Config& config);
@@ -123,7 +127,9 @@ class Pipeline {
   std::unique_ptr<Spool> spool_;
   std::unique_ptr<PinnedFiles> pinned_;
   std::unique_ptr<Engine> engine_;
-  std::unique_ptr<History> history_;  // null: there is none
+  std::unique_ptr<History> history_;               // null: there is none
+  std::unique_ptr<ConnectionLog> connection_log_;  // null: there is none
+  std::unique_ptr<Webhook> webhook_;               // null: there is none
   std::vector<std::unique_ptr<RxWorker>> rx_workers_;
   std::vector<std::unique_ptr<Intake>> intakes_;
   std::vector<std::unique_ptr<PollThread>> threads_;

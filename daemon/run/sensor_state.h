@@ -20,8 +20,10 @@
 
 namespace parallax {
 
+class ConnectionLog;
 class History;
 class PinnedFiles;
+class Webhook;
 
 // What of api.limits a call may meet.
 enum class ApiLimit : uint8_t { watches, watches_per_caller, slices, slices_per_caller, slice_size, slice_rate };
@@ -67,9 +69,11 @@ struct SensorState {
   int64_t time_uncertainty_ns() const { return stamp_uncertainty_ns() + (clock_uncertainty_ns ? clock_uncertainty_ns() : 0); }
   std::atomic<bool> spool_filtered{false};  // now, or at some time since the start
   std::shared_ptr<ConfigState> configured = std::make_shared<ConfigState>();
-  const Spool* spool = nullptr;         // null: there is none
-  const PinnedFiles* pinned = nullptr;  // null: there is no spool
-  const History* history = nullptr;     // null: there is none
+  const Spool* spool = nullptr;                   // null: there is none
+  const PinnedFiles* pinned = nullptr;            // null: there is no spool
+  const History* history = nullptr;               // null: there is none
+  const ConnectionLog* connection_log = nullptr;  // null: there is none
+  const Webhook* webhook = nullptr;               // null: there is none
   std::shared_ptr<ApiCounters> api = std::make_shared<ApiCounters>();
 };
 

@@ -64,7 +64,8 @@ TEST(Config, InstalledConfigurationLoadsWithWhatItProposesToo) {
   std::string yaml;
   for (std::string line; std::getline(in, line);) {
     const bool is_replaced = line.starts_with("path:") || line.starts_with("ports:") || line.starts_with("  - {");
-    if (line.starts_with("# path:") || line.starts_with("# ports:") || line.starts_with("# spool:") || line.starts_with("#   "))
+    if (line.starts_with("# path:") || line.starts_with("# ports:") || line.starts_with("# spool:") ||
+        line.starts_with("# connection_log:") || line.starts_with("#   "))
       line.erase(0, 2);
     if (!is_replaced) yaml += line + '\n';
   }
@@ -72,6 +73,7 @@ TEST(Config, InstalledConfigurationLoadsWithWhatItProposesToo) {
   EXPECT_EQ(loaded.error_text(), "") << yaml;
   EXPECT_EQ(loaded.config.ports_size(), 3);
   EXPECT_EQ(loaded.config.spool().directory(), "/var/spool/parallax");
+  EXPECT_EQ(loaded.config.connection_log().directory(), "/var/log/parallax");
 }
 
 TEST(Config, ShippedSampleLoadsWithItsCommentedKeysToo) {
@@ -94,6 +96,9 @@ TEST(Config, ShippedSampleLoadsWithItsCommentedKeysToo) {
   EXPECT_TRUE(MessageDifferencer::Equals(loaded.config.thresholds(), defaults.thresholds()));
   EXPECT_TRUE(MessageDifferencer::Equals(loaded.config.detectors(), defaults.detectors()));
   EXPECT_TRUE(MessageDifferencer::Equals(loaded.config.api(), defaults.api()));
+  EXPECT_TRUE(MessageDifferencer::Equals(loaded.config.webhook(), defaults.webhook()));
+  loaded.config.mutable_connection_log()->clear_directory();
+  EXPECT_TRUE(MessageDifferencer::Equals(loaded.config.connection_log(), defaults.connection_log()));
   EXPECT_EQ(loaded.config.spool().snaplen(), defaults.spool().snaplen());
   EXPECT_EQ(loaded.config.service().user(), "parallax");
 }
@@ -122,6 +127,8 @@ ports:
 workers: { count: 3, cores: [2, 3] }
 spool: { directory: "yes", size: 1.5TB, file_size: 1000001, snaplen: 96, max_age_seconds: 7d, min_free: 20GB, require_mount: true }
 history: { directory: /h, findings: 500, max_age_seconds: 30d, size: 1GiB }
+connection_log: { directory: /l, file_size: 1MiB, file_age_seconds: 1h, size: 20MiB, files: 30, max_age_seconds: 30d }
+webhook: { url: "https://[2001:db8::1]:9095/h", minimum_severity: notice, kinds: [syn_refused], update_seconds: 5m, tls_ca: /c, receiver: r }
 filter: { analysis: "tcp port 443 or (vlan and udp)", spool: "not port 22" }
 timing: { merge_wait_seconds: 1.7ms, device_timeout_seconds: 0.1, idle_timeout_seconds: 5m, kernel_delivery_seconds: 0 }
 identity: { tunnel: true }
@@ -242,7 +249,7 @@ INSTANTIATE_TEST_SUITE_P(
         Refused{"UnknownTopKey", "wrokers: { count: 2 }\n",
                 "p.yaml:4:1: unknown key \"wrokers\" (did you mean \"workers\"?); known are sensor, path, ports, workers, spool, "
                 "filter, "
-                "timing, limits, api, metrics, eal, service, identity, detectors, thresholds, history"},
+                "timing, limits, api, metrics, eal, service, identity, detectors, thresholds, history, connection_log, webhook"},
         Refused{"UnknownKeyInSection", "workers:\n  coutn: 2\n",
                 "p.yaml:5:3: unknown key \"coutn\" in workers (did you mean \"count\"?); known are count, rx_count, cores"},
         Refused{"UnknownKeyWithoutNeighbour", "sensor: { frobnicate: 1 }\n",
@@ -306,6 +313,11 @@ INSTANTIATE_TEST_SUITE_P(
                 "p.yaml:4:52: spool.require_mount: expected true or false, not \"yes\""},
         Refused{"HistoryTooSmall", "history: { directory: /h, size: 1MiB }\n",
                 "p.yaml:4:33: history.size: 1MiB is too small; at least 16MiB"},
+        Refused{"LogWithOneFile", "connection_log: { directory: /l, files: 1 }\n",
+                "p.yaml:4:41: connection_log.files: 1 is too small; at least 2"},
+        Refused{"WebhookWithoutScheme", "webhook: { url: \"alerts:9095\" }\n",
+                "p.yaml:4:17: webhook.url: \"alerts:9095\" begins with neither http:// nor https://; such as "
+                "\"http://alerts.example.net:9095/hook\""},
         Refused{"SnaplenZero", "spool: { snaplen: 0 }\n", "p.yaml:4:19: spool.snaplen: 0 is too small; at least 64"},
         Refused{"DurationUnit", "timing: { device_timeout_seconds: 5 minutes }\n",
                 "p.yaml:4:35: timing.device_timeout_seconds: expected a duration such as 250ms, 10s or 5m, not \"5 minutes\""},

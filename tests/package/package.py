@@ -2,6 +2,7 @@
 
 usage: package.py BUILD      the build's folder, with CPackConfig.cmake; exit code 77: this machine lacks something, which is said
 """
+import json
 import ctypes
 import os
 import shutil
@@ -34,6 +35,7 @@ PLACES = [
     ("/usr/lib/tmpfiles.d/parallax.conf", "root", 0o644),
     ("/var/spool/parallax", "parallax", 0o750),
     ("/var/lib/parallax", "parallax", 0o750),
+    ("/var/log/parallax", "parallax", 0o750),
     ("/usr/share/man/man1/parallax.1", "root", 0o644),
     ("/usr/share/man/man5/parallax.yaml.5", "root", 0o644),
     ("/usr/share/man/man8/parallaxd.8", "root", 0o644),
@@ -217,9 +219,10 @@ def enable_spool(debian):
     """The local change: the lines that the installed configuration proposes."""
     path = debian.path(CONFIGURATION)
     lines = path.read_text().splitlines()
-    first = lines.index("# spool:")
-    for i in range(first, first + 4):
-        lines[i] = lines[i].removeprefix("# ")
+    for section, count in (("# spool:", 4), ("# connection_log:", 2)):
+        first = lines.index(section)
+        for i in range(first, first + count):
+            lines[i] = lines[i].removeprefix("# ")
     text = "\n".join(lines).replace("size: 20GiB", "size: 256MiB").replace("min_free: 5GiB", "min_free: 1MiB") + "\n"
     path.write_text(text)
     return text
@@ -238,6 +241,11 @@ def check_spools(debian, run=Daemon):
     parallax = account_ids(debian)["parallax"]
     files = list(debian.path("/var/spool/parallax").glob("*.pcapng"))
     expect(files and all((file.stat().st_uid, file.stat().st_gid) == parallax for file in files), f"the spool's files: {files}")
+    # The requests are in the log of connections, at the latest when the daemon has stopped.
+    logs = [log for log in debian.path("/var/log/parallax").glob("conn-*.log") if log.stat().st_uid == parallax[0]]
+    expect(logs and all(stat.S_IMODE(log.stat().st_mode) == 0o640 for log in logs), f"the log of connections: {logs}")
+    lines = [json.loads(line) for log in logs for line in log.read_text().splitlines()]
+    expect(any(line["id.resp_p"] == 9464 and line["conn_state"] == "SF" for line in lines), f"it says {lines}")
 
 
 def install(debian, package, *options):
@@ -259,7 +267,7 @@ def check_remove(debian):
 
 def check_purge(debian):
     debian.run("apt-get", "purge", "-y", "-q", "parallax")
-    left = debian.run("find", "/etc", "/usr", "/var/lib", "/var/spool", "-name", "*parallax*").split()
+    left = debian.run("find", "/etc", "/usr", "/var/lib", "/var/log", "/var/spool", "-name", "*parallax*").split()
     expect(not left, f"left behind: {left}")
 
 

@@ -16,13 +16,13 @@ class LiveSensor {
  public:
   static constexpr int64_t kStartNs = 1'700'000'000'000'000'000, kMs = 1'000'000;
 
-  explicit LiveSensor(size_t workers, size_t findings = 4096) : workers_(workers) {
+  // `options`: all but what a live sensor of two points has anyway.
+  explicit LiveSensor(size_t workers, size_t findings = 4096, EngineOptions options = {}) : workers_(workers) {
     for (PointIndex point = 0; point < 2; ++point) {
       channels_.push_back(std::make_unique<PortChannel>(
           PortInfo{point == 0 ? "tap0" : "tap1", point, PortDirection::both, "test"}, workers, kRingSlots));
       channels_.back()->covered_from_ns = kStartNs - 1000 * kMs;
     }
-    EngineOptions options;
     options.path = {"outside", "inside"};
     options.workers = workers;
     options.legs = 256;

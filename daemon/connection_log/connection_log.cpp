@@ -1,0 +1,216 @@
+#include "daemon/connection_log/connection_log.h"
+
+#include <fmt/format.h>
+#include <pthread.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <csignal>
+
+namespace parallax {
+namespace {
+
+constexpr auto kInterval = std::chrono::milliseconds(250);
+constexpr auto kRetryInterval = std::chrono::seconds(2);
+constexpr auto kLookInterval = std::chrono::seconds(1);
+constexpr size_t kBatch = 256;
+constexpr int kNice = 10;
+
+}  // namespace
+
+ConnectionLog::ConnectionLog(std::string directory, LogFileBounds bounds, ConnectionLineSource source, Tell tell)
+    : tell_(std::move(tell)), source_(std::move(source)), files_(directory, bounds) {
+  state_.directory = std::move(directory);
+  state_.limit_bytes = bounds.bytes;
+  open();
+}
+
+ConnectionLog::~ConnectionLog() { stop(); }
+
+bool ConnectionLog::open() {
+  next_try_ = Clock::now() + kRetryInterval;
+  if (std::string error = files_.open(); !error.empty()) {
+    failed(error);
+    return false;
+  }
+  if (const std::string repair = files_.take_repair(); !repair.empty()) tell_(News::notice, "connection log: " + repair);
+  next_look_ = {};
+  update_state();
+  return true;
+}
+
+void ConnectionLog::start(Engine& engine) {
+  engine_ = &engine;
+  // Signals are left to the control thread.
+  sigset_t all, before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_BLOCK, &all, &before);
+  thread_ = std::thread([this] { run(); });
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+}
+
+void ConnectionLog::stop() {
+  if (!thread_.joinable()) return;
+  {
+    const std::lock_guard guard(wake_mutex_);
+    stopping_ = true;
+  }
+  wake_.notify_all();
+  thread_.join();
+}
+
+void ConnectionLog::run() {
+  pthread_setname_np(pthread_self(), "connection-log");
+  // Not as the threads of the packet path, where these are before all others.
+  const sched_param ordinary{};
+  pthread_setschedparam(pthread_self(), SCHED_OTHER, &ordinary);
+  setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), kNice);
+  while (true) {
+    const bool last = stopping_;
+    try {
+      round(last);
+    } catch (const std::exception& error) {  // out of memory
+      failed(error.what());
+    }
+    if (last) break;
+    std::unique_lock lock(wake_mutex_);
+    wake_.wait_for(lock, kInterval, [this] { return stopping_.load(); });
+  }
+  files_.close();
+}
+
+void ConnectionLog::round(bool last) {
+  const Clock::time_point now = Clock::now();
+  if (!files_.is_open() && (last || now >= next_try_)) open();
+  if (files_.is_open() && (last || now >= next_look_)) look_after();
+  const bool may_write = files_.is_open() && (error_told_.empty() || last || now >= next_try_);
+  if (may_write) write_ended(last);
+  if (last) return drop_what_is_left();
+  // Nothing is taken while it could not be written: the engine keeps it better.
+  if (!may_write) count_dropped(cause(), engine_->take_ended(0).not_kept);
+}
+
+void ConnectionLog::look_after() {
+  next_look_ = Clock::now() + kLookInterval;
+  const std::string error = files_.look_after();
+  update_state();
+  if (error.empty()) return;
+  failed(error);
+  files_.close();
+  next_try_ = {};
+  open();
+}
+
+void ConnectionLog::write_ended(bool last) {
+  const Clock::time_point end = Clock::now() + kStopBudget;
+  while (write_pending()) {
+    if (last && Clock::now() >= end) return;
+    const EndedConnections ended = engine_->take_ended(kBatch);
+    count_dropped(cause(), ended.not_kept);
+    for (const EndedConnections::Ended& one : ended.connections) append_connection_line(source_, one, pending_);
+    if (ended.connections.empty()) return is_well();
+  }
+}
+
+// False: it cannot be written now.
+bool ConnectionLog::write_pending() {
+  while (!pending_.empty()) {
+    const Result<size_t> written = files_.write(pending_);
+    if (!written) {
+      {
+        const std::lock_guard guard(state_mutex_);
+        ++state_.write_errors;
+      }
+      is_disk_full_ = files_.disk_was_full();
+      failed(written.error());
+      next_try_ = Clock::now() + kRetryInterval;
+      if (!is_disk_full_) files_.close();
+      return false;
+    }
+    const auto lines = std::count(pending_.begin(), pending_.begin() + static_cast<std::ptrdiff_t>(*written), '\n');
+    {
+      const std::lock_guard guard(state_mutex_);
+      state_.written += static_cast<uint64_t>(lines);
+      state_.written_bytes += *written;
+    }
+    pending_.erase(0, *written);
+    update_state();
+    // Files may be ended and begun faster than they are looked after.
+    if (Clock::now() >= next_look_ || files_.bytes() > state_.limit_bytes) look_after();
+    if (!files_.is_open()) return false;
+  }
+  return true;
+}
+
+// At the stop.
+void ConnectionLog::drop_what_is_left() {
+  const LineDropReason reason = error_told_.empty() ? LineDropReason::stop : cause();
+  uint64_t connections = static_cast<uint64_t>(std::count(pending_.begin(), pending_.end(), '\n'));
+  for (bool more = true; more;) {
+    const EndedConnections ended = engine_->take_ended(kBatch);
+    connections += ended.connections.size() + ended.not_kept;
+    more = ended.are_more;
+  }
+  if (connections == 0) return;
+  count_dropped(reason, connections);
+  tell_(News::trouble, fmt::format("connection log: {} connections were not written before the stop", connections));
+}
+
+LineDropReason ConnectionLog::cause() const {
+  if (error_told_.empty()) return LineDropReason::overrun;
+  return is_disk_full_ ? LineDropReason::disk_full : LineDropReason::write_error;
+}
+
+void ConnectionLog::count_dropped(LineDropReason reason, uint64_t connections) {
+  if (connections == 0) return;
+  dropped_ += connections;
+  const std::lock_guard guard(state_mutex_);
+  state_.dropped[static_cast<size_t>(reason)] += connections;
+}
+
+void ConnectionLog::failed(const std::string& error) {
+  {
+    const std::lock_guard guard(state_mutex_);
+    state_.error = error;
+  }
+  if (error_told_.empty()) dropped_before_error_ = dropped_;
+  if (error != error_told_) tell_(News::trouble, fmt::format("connection log: nothing is written: {}", error));
+  error_told_ = error;
+}
+
+void ConnectionLog::is_well() {
+  if (error_told_.empty()) return;
+  error_told_.clear();
+  is_disk_full_ = false;
+  {
+    const std::lock_guard guard(state_mutex_);
+    state_.error.clear();
+  }
+  tell_(News::notice, fmt::format("connection log: {} is written again; {} connections were dropped meanwhile", state_.directory,
+                                  dropped_ - dropped_before_error_));
+}
+
+void ConnectionLog::update_state() {
+  static constexpr std::array<const char*, kLogRemovalNames.size()> kWhy{
+      "to keep to connection_log.size", "to keep to connection_log.files", "to keep to connection_log.max_age_seconds",
+      "by others than parallaxd"};
+  const LogRemovals removals = files_.take_removals();
+  for (size_t reason = 0; reason < removals.size(); ++reason) {
+    if (removals[reason] > 0)
+      tell_(News::notice, fmt::format("connection log: {} {} removed {}", removals[reason],
+                                      removals[reason] == 1 ? "file was" : "files were", kWhy[reason]));
+  }
+  const std::lock_guard guard(state_mutex_);
+  state_.file = files_.file();
+  state_.files = files_.files();
+  state_.bytes = files_.bytes();
+  for (size_t reason = 0; reason < removals.size(); ++reason) state_.removals[reason] += removals[reason];
+}
+
+ConnectionLogState ConnectionLog::state() const {
+  const std::lock_guard guard(state_mutex_);
+  return state_;
+}
+
+}  // namespace parallax

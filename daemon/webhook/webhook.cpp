@@ -1,0 +1,202 @@
+#include "daemon/webhook/webhook.h"
+
+#include <fmt/format.h>
+#include <pthread.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <csignal>
+
+#include "daemon/message/word_of.h"
+
+namespace parallax {
+namespace {
+
+constexpr auto kInterval = std::chrono::milliseconds(250);
+constexpr auto kLookInterval = std::chrono::seconds(60);
+constexpr std::chrono::seconds kPauseMin{1}, kPauseMax{60};
+constexpr size_t kBatch = 256;
+constexpr int kNice = 10;
+
+int64_t steady_ns() { return std::chrono::steady_clock::now().time_since_epoch() / std::chrono::nanoseconds(1); }
+
+}  // namespace
+
+WebhookOptions webhook_options(const v1::WebhookConfig& config) {
+  WebhookOptions options;
+  options.post.url = config.url();
+  options.post.bearer_token_file = config.bearer_token_file();
+  options.post.tls_ca = config.tls_ca();
+  options.post.timeout = std::chrono::milliseconds(static_cast<int64_t>(config.timeout_seconds() * 1e3));
+  options.minimum_severity = word_of<Severity>(config.minimum_severity());
+  for (const int kind : config.kinds()) options.kinds.push_back(word_of<FindingKind>(kind));
+  options.update_ns = static_cast<int64_t>(config.update_seconds() * 1e9);
+  options.receiver = config.receiver();
+  options.external_url = config.external_url();
+  return options;
+}
+
+Webhook::Webhook(WebhookOptions options, AlertSource source, Tell tell)
+    : options_(std::move(options)),
+      source_(std::move(source)),
+      tell_(std::move(tell)),
+      book_(options_.update_ns),
+      post_(options_.post) {
+  state_.receiver = post_.receiver();
+}
+
+Webhook::~Webhook() { stop(); }
+
+void Webhook::start(const Engine& engine) {
+  engine_ = &engine;
+  watch_ = engine.watch_findings(options_.minimum_severity, false);
+  next_look_ = Clock::now() + kLookInterval;
+  // Signals are left to the control thread.
+  sigset_t all, before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_BLOCK, &all, &before);
+  thread_ = std::thread([this] { run(); });
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+}
+
+void Webhook::stop() {
+  if (!thread_.joinable()) return;
+  post_.cancel();  // first: the thread takes it back for its last posts
+  {
+    const std::lock_guard guard(wake_mutex_);
+    stopping_ = true;
+  }
+  wake_.notify_all();
+  thread_.join();
+}
+
+void Webhook::run() {
+  pthread_setname_np(pthread_self(), "webhook");
+  // Not as the threads of the packet path, where these are before all others.
+  const sched_param ordinary{};
+  pthread_setschedparam(pthread_self(), SCHED_OTHER, &ordinary);
+  setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), kNice);
+  while (!stopping_) {
+    try {
+      take_changes();
+      end_forgotten();
+      post_what_is_due();
+    } catch (const std::exception& error) {  // out of memory
+      tell_(News::trouble, fmt::format("webhook: {}", error.what()));
+      next_post_ = Clock::now() + kPauseMax;
+    }
+    update_state();
+    std::unique_lock lock(wake_mutex_);
+    wake_.wait_for(lock, kInterval, [this] { return stopping_.load(); });
+  }
+  end_all();
+  update_state();
+}
+
+void Webhook::take_changes() {
+  while (true) {
+    const uint64_t dropped_before = watch_.dropped;
+    const std::vector<FindingChange> changes = engine_->finding_changes(watch_, kBatch);
+    count_dropped(AlertDropReason::forgotten, watch_.dropped - dropped_before);
+    for (const FindingChange& change : changes) {
+      const auto& kinds = options_.kinds;
+      if (!kinds.empty() && std::find(kinds.begin(), kinds.end(), change.finding.kind) == kinds.end()) continue;
+      const bool is_withdrawn = change.finding.state == FindingState::withdrawn;
+      if (!book_.take(alert_of(change.finding, source_), is_withdrawn, steady_ns()))
+        count_dropped(AlertDropReason::queue_full, 1);
+    }
+    if (changes.size() < kBatch) return;
+  }
+}
+
+// Whose end the engine can no longer tell.
+void Webhook::end_forgotten() {
+  if (Clock::now() < next_look_) return;
+  next_look_ = Clock::now() + kLookInterval;
+  const auto is_known = [this](uint64_t id) {
+    const std::vector<FindingRecord> found = engine_->findings(id - 1, 1);
+    return !found.empty() && found.front().id == id;
+  };
+  book_.end_unknown(is_known, "forgotten by the sensor, to keep to limits.findings", steady_ns());
+}
+
+void Webhook::post_what_is_due() {
+  while (!stopping_ && Clock::now() >= next_post_) {
+    const std::optional<AlertBook::Batch> batch = book_.next(steady_ns());
+    if (!batch || !post(*batch, options_.post.timeout)) return;
+  }
+}
+
+// False: it is to be tried again later.
+bool Webhook::post(const AlertBook::Batch& batch, std::chrono::milliseconds at_most) {
+  WebhookMessage message = batch.message;
+  message.receiver = options_.receiver;
+  message.external_url = options_.external_url;
+  message.sensor = source_.sensor;
+  const PostOutcome outcome = post_.post(to_json(message), at_most);
+  if (outcome.is_cancelled) return false;
+  {
+    const std::lock_guard guard(state_mutex_);
+    state_.error = outcome.error;
+    if (outcome.is_taken) {
+      ++state_.posts;
+      state_.alerts += batch.changes.size();
+    } else {
+      ++state_.failed[static_cast<size_t>(outcome.failure)];
+    }
+  }
+  if (outcome.error != error_told_) {
+    if (outcome.error.empty()) tell_(News::notice, fmt::format("webhook: {} takes findings again", post_.receiver()));
+    if (!outcome.error.empty())
+      tell_(News::trouble, fmt::format("webhook: {} does not take findings: {}", post_.receiver(), outcome.error));
+    error_told_ = outcome.error;
+  }
+  if (!outcome.may_be_repeated()) {
+    if (!outcome.is_taken) count_dropped(AlertDropReason::refused, batch.changes.size());
+    book_.settle(batch, steady_ns());
+  }
+  pause_ = outcome.is_taken ? std::chrono::seconds(0) : std::clamp(2 * pause_, kPauseMin, kPauseMax);
+  next_post_ = Clock::now() + pause_;
+  return outcome.is_taken;
+}
+
+void Webhook::end_all() {
+  const Clock::time_point end = Clock::now() + kStopBudget;
+  try {
+    take_changes();
+    book_.end_unknown([](uint64_t) { return false; }, "no longer watched: the sensor was stopped", steady_ns());
+    post_.resume();
+    // All that waits, whenever it is due.
+    while (const std::optional<AlertBook::Batch> batch = book_.next(kTimeMax)) {
+      const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(end - Clock::now());
+      if (left.count() <= 0 || !post(*batch, left)) break;
+    }
+  } catch (const std::exception& error) {  // out of memory
+    tell_(News::trouble, fmt::format("webhook: {}", error.what()));
+  }
+  const size_t waiting = book_.waiting();
+  if (waiting == 0) return;
+  count_dropped(AlertDropReason::stop, waiting);
+  tell_(News::trouble,
+        fmt::format("webhook: {} was not told of {} changes of findings before the stop", post_.receiver(), waiting));
+}
+
+void Webhook::count_dropped(AlertDropReason reason, uint64_t changes) {
+  if (changes == 0) return;
+  const std::lock_guard guard(state_mutex_);
+  state_.dropped[static_cast<size_t>(reason)] += changes;
+}
+
+void Webhook::update_state() {
+  const std::lock_guard guard(state_mutex_);
+  state_.firing = book_.firing();
+  state_.waiting = book_.waiting();
+}
+
+WebhookState Webhook::state() const {
+  const std::lock_guard guard(state_mutex_);
+  return state_;
+}
+
+}  // namespace parallax
