@@ -2,8 +2,8 @@
 
 usage: package.py BUILD      the build's folder, with CPackConfig.cmake; exit code 77: this machine lacks something, which is said
 """
-import json
 import ctypes
+import json
 import os
 import shutil
 import signal
