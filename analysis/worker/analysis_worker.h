@@ -33,7 +33,8 @@ class AnalysisWorker final : public Pollable {
 
   bool poll() override;
   Rest rest() override { return options_.rest(); }
-  bool finished() const override { return phase_ == Phase::finished; }
+  // Not before the rings have taken all that it has to say: nobody polls it any more after that.
+  bool finished() const override { return links_.progress[index_].finished.load(std::memory_order_relaxed); }
 
   const WorkerCounters& counters() const { return counters_; }
   size_t index() const { return index_; }
