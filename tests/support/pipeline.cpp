@@ -230,12 +230,17 @@ std::string PipelineOutput::text(const std::vector<std::string>& path) const {
   return text + "\n";
 }
 
+// Whether a PollThread would leave the stage alone from now on.
+static bool is_over(const Pollable& stage, bool worked) { return !worked && stage.finished(); }
+
 PipelineOutput run(const PipelineInput& input, size_t workers) {
   Pipeline pipeline(input, workers);
   for (int idle = 0; idle < kIdleRoundsMax && !pipeline.engine->finished(); ++idle) {
-    for (Pollable* stage : pipeline.stages) {
-      if (stage->poll()) idle = 0;
-    }
+    std::erase_if(pipeline.stages, [&idle](Pollable* stage) {
+      const bool worked = stage->poll();
+      if (worked) idle = 0;
+      return is_over(*stage, worked);
+    });
   }
   return pipeline.output(input.options.record_packets);
 }
@@ -248,7 +253,9 @@ PipelineOutput run_threaded(const PipelineInput& input, size_t workers) {
   for (Pollable* stage : pipeline.stages) {
     threads.emplace_back([&, stage] {
       while (!stop.load(std::memory_order_relaxed)) {
-        if (stage->poll()) {
+        const bool worked = stage->poll();
+        if (is_over(*stage, worked)) return;
+        if (worked) {
           work.fetch_add(1, std::memory_order_relaxed);
         } else {
           std::this_thread::yield();

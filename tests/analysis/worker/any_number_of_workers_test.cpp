@@ -149,6 +149,34 @@ PipelineInput proxied_and_open() {
   return input;
 }
 
+constexpr uint64_t kLosing = 600, kLostOfEach = 30;
+
+// Connections through a router that loses segments of each, which their sender repeats; nothing follows on these connections.
+// What became of the segments is told when the input ends, all at once, and is some times what the ring to the correlator holds.
+PipelineInput losses_told_at_the_end() {
+  PipelineInput input = two_files();
+  for (uint16_t i = 0; i < kLosing; ++i) {
+    const Ends ends{address("10.1.0.1"), address("10.9.0.1"), static_cast<uint16_t>(20000 + i), 80};
+    Conversation outside(input.ports[0], ends), inside(input.ports[1], ends);
+    const int64_t at_ns = i * kMs;
+    outside.open(at_ns);
+    inside.open(at_ns + kMs / 20);
+    outside.say(at_ns + kMs, Side::client, "what is it?");
+    inside.say(at_ns + kMs + kMs / 20, Side::client, "what is it?");
+    inside.say(at_ns + 2 * kMs, Side::server, "an answer");
+    outside.say(at_ns + 2 * kMs + kMs / 20, Side::server, "an answer");
+    for (int64_t segment = 0; segment < static_cast<int64_t>(kLostOfEach); ++segment) {
+      const int64_t lost_ns = at_ns + (3 + 16 * segment) * kMs, repeated_ns = lost_ns + 12 * kMs;
+      outside.say(lost_ns, Side::client, "and what more?");
+      outside.say_again(repeated_ns, Side::client, "and what more?");
+      inside.say(repeated_ns + kMs / 20, Side::client, "and what more?");
+    }
+  }
+  for (InputPort& port : input.ports) Conversation(port, {address("10.1.0.2"), address("10.9.0.1"), 1025, 80}).open(20 * kSecond);
+  sort_by_time(input);
+  return input;
+}
+
 void expect_the_same(const PipelineInput& input) {
   const auto& path = input.options.path;
   const PipelineOutput one = run(input, 1);
@@ -178,6 +206,16 @@ TEST(AnyNumberOfWorkers, SaysTheSameOfClientsThatShareSequenceNumbers) {
 TEST(AnyNumberOfWorkers, SaysTheSameOfLegsThatAreOpenAtTheEnd) {
   const PipelineInput input = proxied_and_open();
   EXPECT_EQ(run(input, 1).summary.paired_connections, 64u);
+  expect_the_same(input);
+}
+
+// A worker that has come to its end is polled no more, so it must not say so while something still waits for room.
+TEST(AnyNumberOfWorkers, TellsAllThatItKnowsAtTheEnd) {
+  const PipelineInput input = losses_told_at_the_end();
+  const PipelineOutput one = run(input, 1);
+  ASSERT_TRUE(one.finished);
+  ASSERT_EQ(one.devices.size(), 1u);
+  EXPECT_EQ(one.devices[0].segments_lost[Direction::toward_inside], kLosing * kLostOfEach);
   expect_the_same(input);
 }
 
