@@ -9,6 +9,7 @@ senders and workers on two cores its writer waits in the kernel for longer than 
 """
 import contextlib
 import socket
+import statistics
 import struct
 import subprocess
 import sys
@@ -21,6 +22,7 @@ from live import sensor
 PULLERS, WINDOW = 4, "1s"
 SECONDS, ROUNDS = 10.0, 2
 HELD_RATE, HELD_SECONDS = 100_000, 3.0
+PROBES_FROM = 0x180000  # numbers that Unanswered does not come to
 FINDINGS_A_SECOND, FINDING_SECONDS = 200, 8.0  # until one is told and its packets are pinned
 PINNED = "pinned: { size: 512MiB, rules: [{ kinds: [syn_unanswered], after_seconds: 1s, before_seconds: 5s, size: 1MiB }] }"
 WAYS = {"left alone": (False, False), "pulled": (True, False), "pulled and pinned": (True, True)}
@@ -92,6 +94,39 @@ class Unanswered:
         self.thread.join()
 
 
+class Readable:
+    """How long after its capture a packet can be read in a slice: one is sent, and slices are asked for until it is there."""
+
+    def __init__(self, bench):
+        self.bench, self.stopped, self.delays = bench, threading.Event(), []
+        self.thread = threading.Thread(target=self._probe)
+        self.thread.start()
+
+    def _probe(self):
+        number = PROBES_FROM
+        with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as out:
+            out.bind(("outside-far", 0))
+            while not self.stopped.wait(0.5):
+                number += 1
+                frame = syn(number)
+                asked = self.bench.sensor.command("slice", "--from", "5s", "--filter", "src host %s" % socket.inet_ntoa(frame[26:30]))
+                out.send(frame)
+                began = time.monotonic()
+                while not self.stopped.is_set():
+                    if frame[26:30] in subprocess.run(asked, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout:
+                        self.delays.append(time.monotonic() - began)
+                        break
+
+    def stop(self):
+        self.stopped.set()
+        self.thread.join()
+
+    def text(self):
+        if not self.delays:
+            return "; no packet was readable"
+        return "; a packet is readable after %.0f ms (most %.0f, of %d)" % (statistics.median(self.delays) * 1e3, max(self.delays) * 1e3, len(self.delays))
+
+
 def pins(bench):
     pinned = bench.sensor.status()["spool"]["pinned"]
     return pinned["made"], pinned["dropped"], pinned["waiting"]
@@ -108,11 +143,13 @@ def one_turn(bench, rate, seconds, pulled, pinned):
         pullers = Pullers(bench, PULLERS) if pulled else None
         if pullers is not None:
             stack.callback(pullers.stop)
+        readable = Readable(bench)
+        stack.callback(readable.stop)
         began = time.monotonic()
         reached, counted = bench.send(rate, seconds)
         took = time.monotonic() - began
     made = [now - then for now, then in zip(pins(bench)[:2], before[:2])]
-    text = ""
+    text = readable.text()
     if pullers is not None:
         text += "; %d slices by %d clients, %.0f MB/s" % (pullers.slices, PULLERS, pullers.bytes / took / 1e6)
     if pinned:

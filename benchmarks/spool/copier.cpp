@@ -32,11 +32,12 @@ int copy(const std::string& file, SpoolOptions options) {
   auto spool = Spool::open(std::move(options), {port});
   if (!spool) return fail(spool.error());
   if (const std::string error = (*spool)->start(); !error.empty()) return fail(error);
+  PacketSink& lane = (*spool)->lane(0);
   std::array<RawPacket, 32> burst;
   uint64_t appended = 0, written = 0;
   while (!(*source)->finished()) {
     const size_t count = (*source)->poll(burst);
-    for (size_t i = 0; i < count; ++i) (*spool)->lane(0).append(0, burst[i]);
+    for (size_t i = 0; i < count; ++i) lane.append(0, burst[i]);
     appended += count;
     while (appended > written + ahead && (written = (*spool)->status().packets_written) + ahead < appended)
       std::this_thread::sleep_for(std::chrono::microseconds(200));

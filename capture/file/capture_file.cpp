@@ -26,7 +26,7 @@ Result<std::unique_ptr<CaptureFile>> CaptureFile::open(const std::string& path, 
   if (only_interface.value_or(0) > 0 && dynamic_cast<PcapFile*>(&opened)) {
     return Error{path + " is a pcap file and has one interface, #0; #" + std::to_string(*only_interface) + " was asked for"};
   }
-  opened.peeked_ = opened.find();
+  opened.find_next();
   if (only_interface && opened.finished() && *only_interface >= opened.interfaces_.size()) {
     return Error{path + " has " + std::to_string(opened.interfaces_.size()) + " interfaces, counted from #0; #" +
                  std::to_string(*only_interface) + " was asked for"};
@@ -35,38 +35,37 @@ Result<std::unique_ptr<CaptureFile>> CaptureFile::open(const std::string& path, 
 }
 
 // The next packet that is wanted, within the buffer; nullopt: more must be read, or there is none.
-std::optional<CaptureFile::Found> CaptureFile::find() {
-  Found found;
+void CaptureFile::find_next() {
+  has_next_ = false;
   while (!finished_) {
-    switch (step(found)) {
+    switch (step(next_)) {
       case Step::packet:
-        if (only_interface_ && found.interface != *only_interface_) break;
-        return found;
+        if (only_interface_ && next_.interface != *only_interface_) break;
+        has_next_ = true;
+        return;
       case Step::other:
         break;
       case Step::incomplete:
-        if (!buffer_.at_end()) return std::nullopt;
+        if (!buffer_.at_end()) return;
         [[fallthrough]];
       case Step::damaged:
         end();
-        return std::nullopt;
+        return;
     }
   }
-  return std::nullopt;
 }
 
 size_t CaptureFile::read(std::span<RawPacket> packets, uint32_t* interfaces) {
   if (packets.empty()) return 0;
-  if (!peeked_ && !finished_) {  // nothing that was handed out needs the buffer any more
+  if (!has_next_ && !finished_) {  // nothing that was handed out needs the buffer any more
     buffer_.refill(needed_);
-    peeked_ = find();
+    find_next();
   }
   size_t count = 0;
-  while (peeked_ && count < packets.size()) {
-    packets[count] = peeked_->packet;
-    if (interfaces) interfaces[count] = peeked_->interface;
+  for (; has_next_ && count < packets.size(); find_next()) {
+    packets[count] = next_.packet;
+    if (interfaces) interfaces[count] = next_.interface;
     ++count;
-    peeked_ = find();
   }
   return count;
 }

@@ -50,9 +50,9 @@ class CaptureFile {
   // must be as large. 0: end, or a long stretch without a packet was passed over (bounded work): see finished().
   size_t read(std::span<RawPacket> packets, uint32_t* interfaces = nullptr);
 
-  bool finished() const { return finished_ && !peeked_; }
+  bool finished() const { return finished_ && !has_next_; }
   // Time and link type of the next packet, where it is already known.
-  std::optional<int64_t> next_time_ns() const { return peeked_ ? std::optional(peeked_->packet.time_ns) : std::nullopt; }
+  std::optional<int64_t> next_time_ns() const { return has_next_ ? std::optional(next_.packet.time_ns) : std::nullopt; }
 
   // Those seen so far; all of them once finished().
   const std::vector<Interface>& interfaces() const { return interfaces_; }
@@ -94,11 +94,12 @@ class CaptureFile {
   bool in_packet_ = false;  // what is incomplete is a packet
 
  private:
-  std::optional<Found> find();
+  void find_next();
   void end();
 
   std::optional<uint32_t> only_interface_;
-  std::optional<Found> peeked_;
+  Found next_;  // the packet after those that were handed out; valid by has_next_
+  bool has_next_ = false;
   std::string damage_, ending_;
   bool finished_ = false, times_bounded_ = false;
   uint32_t first_in_nanoseconds_ = 0;  // packet; 0: none

@@ -49,4 +49,18 @@ inline std::optional<EnhancedPacketView> enhanced_packet(const PcapngBlock& bloc
                             block.bytes.subspan(pcapng::kPacketHeaderBytes, captured)};
 }
 
+// How many packets of its interface were lost just before it, as its options say; 0: they say nothing of it.
+// REQUIRES: `packet` is enhanced_packet(block).
+inline uint64_t drop_count(const PcapngBlock& block, const EnhancedPacketView& packet) {
+  const size_t begin = pcapng::kPacketHeaderBytes + pcapng::padded(static_cast<uint32_t>(packet.data.size()));
+  const size_t end = block.bytes.size() - sizeof(uint32_t);
+  for (size_t at = begin; at + 4 <= end;) {
+    const auto code = load_native<uint16_t>(block.bytes.data() + at), length = load_native<uint16_t>(block.bytes.data() + at + 2);
+    if (code == pcapng::kOptionEnd || at + 4 + pcapng::padded(length) > end) break;
+    if (code == pcapng::kPacketDropCount && length == sizeof(uint64_t)) return load_native<uint64_t>(block.bytes.data() + at + 4);
+    at += 4 + pcapng::padded(length);
+  }
+  return 0;
+}
+
 }  // namespace parallax

@@ -30,7 +30,7 @@ inline constexpr uint64_t kSectionLengthUnknown = ~uint64_t{0};
 inline constexpr uint16_t kOptionEnd = 0, kOptionComment = 1;
 inline constexpr uint16_t kSectionHardware = 2, kSectionOs = 3, kSectionApplication = 4;
 inline constexpr uint16_t kInterfaceName = 2, kInterfaceText = 3, kInterfaceTimeResolution = 9, kInterfaceOs = 12;
-inline constexpr uint16_t kPacketFlags = 2, kPacketId = 5;
+inline constexpr uint16_t kPacketFlags = 2, kPacketDropCount = 4, kPacketId = 5;
 inline constexpr uint16_t kStatisticsStart = 2, kStatisticsEnd = 3, kStatisticsReceived = 4, kStatisticsDropped = 5,
                           kStatisticsFilterAccepted = 6, kStatisticsDelivered = 8;
 
@@ -43,6 +43,8 @@ inline constexpr uint32_t kBlockBytesMax = 16 << 20;  // Wireshark refuses longe
 inline constexpr uint32_t kPacketHeaderBytes = 28;    // of an EPB up to the packet's bytes
 inline constexpr uint32_t kPacketOverheadBytes = kPacketHeaderBytes + 4;
 inline constexpr uint32_t kPacketFlagsBytes = 12;  // the flags option and the end of options
+inline constexpr uint32_t kDropCountBytes = 12;    // the option
+inline constexpr uint32_t kOptionEndBytes = 4;
 inline constexpr uint32_t kOptionBytesMax = 65535;
 
 inline constexpr uint32_t kOwnHeaderBytes = 16;                      // of a kOwn block: type, length, magic

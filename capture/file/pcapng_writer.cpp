@@ -153,10 +153,23 @@ void append_packet(PcapngBuffer& out, const PcapngPacket& packet) {
   put_padded(out, packet.data);
   const uint32_t flags = pcapng_flags(packet.direction);
   if (flags != 0) put_number(out, pcapng::kPacketFlags, flags);
+  if (packet.drop_count != 0) put_number(out, pcapng::kPacketDropCount, packet.drop_count);
   if (packet.packet_id != 0) put_number(out, pcapng::kPacketId, packet.packet_id);
   put_text(out, pcapng::kOptionComment, packet.comment);
-  if (flags != 0 || packet.packet_id != 0 || !packet.comment.empty()) block.end_options();
+  if (flags != 0 || packet.drop_count != 0 || packet.packet_id != 0 || !packet.comment.empty()) block.end_options();
   block.end();
+}
+
+uint32_t add_drop_count(uint8_t* at, uint32_t size, uint32_t flags, uint64_t drop_count) {
+  const uint32_t new_size = with_drop_count(size, flags);
+  uint8_t* option = at + size - sizeof(size) - (flags != 0 ? pcapng::kOptionEndBytes : 0);
+  const uint32_t header = pcapng::kPacketDropCount | uint32_t{sizeof(drop_count)} << 16, end = pcapng::kOptionEnd;
+  std::memcpy(option, &header, sizeof(header));
+  std::memcpy(option + 4, &drop_count, sizeof(drop_count));
+  std::memcpy(option + pcapng::kDropCountBytes, &end, sizeof(end));
+  std::memcpy(at + new_size - sizeof(new_size), &new_size, sizeof(new_size));
+  std::memcpy(at + 4, &new_size, sizeof(new_size));
+  return new_size;
 }
 
 void append_statistics(PcapngBuffer& out, const PcapngStatistics& statistics) {

@@ -39,6 +39,7 @@ struct PcapngPacket {
   PortDirection direction = PortDirection::both;
   uint64_t packet_id = 0;  // 0: none
   std::string_view comment;
+  uint64_t drop_count = 0;  // packets of the interface that were lost just before it; 0: none is known
 };
 
 struct PcapngStatistics {
@@ -119,5 +120,14 @@ inline uint32_t write_enhanced_packet(uint8_t* at, uint32_t interface, uint64_t 
   }
   return size;
 }
+
+// What add_drop_count() makes of a block of `size` bytes.
+constexpr uint32_t with_drop_count(uint32_t size, uint32_t flags) {
+  return size + pcapng::kDropCountBytes + (flags != 0 ? 0 : pcapng::kOptionEndBytes);
+}
+
+// Tells with the EPB at `at`, of `size` bytes as write_enhanced_packet() has written it, how many packets of its interface were
+// lost just before it. Returns its new size. REQUIRES: with_drop_count() bytes there.
+uint32_t add_drop_count(uint8_t* at, uint32_t size, uint32_t flags, uint64_t drop_count);
 
 }  // namespace parallax

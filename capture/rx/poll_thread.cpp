@@ -124,7 +124,7 @@ void PollThread::wake_all() {
   for (Stage& stage : stages_) stage.due_us = 0;
 }
 
-// First a pause, then the core is offered to whoever waits for it, then sleeps that double from 5 us up to the longest.
+// First a pause, then the core is offered to whoever waits for it, then sleeps that double up to the longest.
 void PollThread::rest(uint32_t idle_in_a_row) {
   if (idle_in_a_row < options_.spins_before_rest) {
     if (idle_in_a_row % 16 == 0) {
@@ -135,7 +135,7 @@ void PollThread::rest(uint32_t idle_in_a_row) {
     return;
   }
   const uint32_t doublings = std::min<uint32_t>((idle_in_a_row - options_.spins_before_rest) / 4, 16);
-  sleep(5u << doublings);
+  sleep(options_.first_sleep_us << doublings);
 }
 
 // A descriptor may be readable for a reason of which no stage knows (an error at its socket): after it has woken the thread for

@@ -26,7 +26,8 @@ struct PollThreadOptions {
   std::string name;  // of the thread, as ps and gdb show it; the first 15 characters count
   int core = -1;     // to pin it to; -1: wherever the system likes
   std::vector<Pollable*> stages;
-  uint32_t spins_before_rest = 200;  // idle rounds before the first sleep; the longest one is what all stages allow
+  uint32_t spins_before_rest = 200;  // idle rounds before the first sleep,
+  uint32_t first_sleep_us = 5;       // and how long that is; the longest one is what all stages allow
 };
 
 class PollThread {
@@ -42,6 +43,8 @@ class PollThread {
   void request_stop() { stop_.store(true, std::memory_order_relaxed); }
   // Waits for its end: request_stop() first, or finished stages. Harmless twice or where it was never started.
   void join();
+  // Its owner asks: it was started, and has not come to its end.
+  bool is_running() const { return thread_.joinable() && !finished() && failure().empty(); }
   // All stages had finished, and the thread is about to end or has ended.
   bool finished() const { return finished_.load(std::memory_order_acquire); }
   // Why the thread has ended before its time; empty: it has not.

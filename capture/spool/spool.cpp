@@ -1,11 +1,15 @@
 #include "capture/spool/spool.h"
 
 #include <algorithm>
-#include <atomic>
 #include <bit>
+#include <chrono>
+#include <thread>
 
 #include "capture/file/pcapng_writer.h"
+#include "capture/spool/spool_batch.h"
+#include "capture/spool/spool_batch_queue.h"
 #include "capture/spool/spool_directory.h"
+#include "capture/spool/spool_gatherer.h"
 #include "capture/spool/spool_lane.h"
 #include "capture/spool/spool_reader.h"
 #include "capture/spool/spool_writer.h"
@@ -16,7 +20,9 @@ namespace {
 
 constexpr uint64_t kFileSizeMin = 1 << 20, kFileSizeMax = 32ull << 30;  // so that an index fits a block of 16 MiB
 constexpr uint64_t kDefaultFiles = 64, kDefaultFileSizeMax = 1 << 30;
-constexpr uint32_t kIdleUs = 2000;
+constexpr size_t kBatches = 2;           // one is gathered while the other is written
+constexpr uint32_t kFirstSleepUs = 100;  // hardly a block is full sooner, and to wake costs 20 us
+constexpr std::chrono::milliseconds kStopLook{1};
 
 // Fills in what is left to choose. Error: a value that cannot be.
 Result<SpoolOptions> effective(SpoolOptions options) {
@@ -30,10 +36,16 @@ Result<SpoolOptions> effective(SpoolOptions options) {
     return Error{"spool.file_size is " + std::to_string(options.file_size) + " bytes; at least " + std::to_string(kFileSizeMin) +
                  ", at most half of spool.size, and at most " + std::to_string(kFileSizeMax)};
   }
-  const size_t packet_bytes = enhanced_packet_size(options.snaplen, pcapng::kDirectionInbound);
+  constexpr uint32_t kFlags = pcapng::kDirectionInbound;
+  const size_t packet_bytes = with_drop_count(enhanced_packet_size(options.snaplen, kFlags), kFlags);
   options.block_bytes = std::max(options.block_bytes, std::bit_ceil(packet_bytes));
   options.lanes = std::max<size_t>(options.lanes, 1);
   return options;
+}
+
+// A file holds several.
+size_t batch_bytes(const SpoolOptions& options) {
+  return std::max<size_t>(options.block_bytes, std::min<uint64_t>(SpoolBatch::kHugePageBytes, options.file_size / 4));
 }
 
 }  // namespace
@@ -43,27 +55,11 @@ struct Spool::Impl {
   std::vector<SpoolPort> ports;
   std::unique_ptr<SpoolDirectory> directory;
   std::vector<std::unique_ptr<SpoolLane>> lanes;
+  std::vector<std::unique_ptr<SpoolBatch>> batches;
+  SpoolBatchQueue full{kBatches}, empty{kBatches};
+  std::unique_ptr<SpoolGatherer> gatherer;
   std::unique_ptr<SpoolWriter> writer;
-  // The writer as a stage that ends: told to stop, it finishes the file.
-  class Stage : public Pollable {
-   public:
-    explicit Stage(SpoolWriter& writer) : writer_(writer) {}
-    bool poll() override {
-      if (!stopping_.load(std::memory_order_acquire)) return writer_.poll();
-      if (!finished_.load(std::memory_order_relaxed)) writer_.finish();
-      finished_.store(true, std::memory_order_relaxed);
-      return false;
-    }
-    Rest rest() override { return {kIdleUs}; }
-    bool finished() const override { return finished_.load(std::memory_order_relaxed); }
-    void stop() { stopping_.store(true, std::memory_order_release); }
-
-   private:
-    SpoolWriter& writer_;
-    std::atomic<bool> stopping_{false}, finished_{false};
-  };
-  std::unique_ptr<Stage> stage;
-  std::unique_ptr<PollThread> thread;  // goes first
+  std::unique_ptr<PollThread> gathering, writing;  // go first
 };
 
 Spool::Spool(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -84,23 +80,40 @@ Result<std::unique_ptr<Spool>> Spool::open(SpoolOptions wanted, std::vector<Spoo
     impl->lanes.push_back(
         std::make_unique<SpoolLane>(lane_ports(impl->ports), impl->options.snaplen, impl->options.block_bytes, blocks));
   }
-  impl->writer = std::make_unique<SpoolWriter>(impl->options, impl->ports, *impl->directory, impl->lanes);
-  impl->stage = std::make_unique<Impl::Stage>(*impl->writer);
-  impl->thread =
-      std::make_unique<PollThread>(PollThreadOptions{.name = "spool", .stages = {impl->stage.get()}, .spins_before_rest = 0});
+  for (size_t i = 0; i < kBatches; ++i) {
+    impl->batches.push_back(std::make_unique<SpoolBatch>(lane_ports(impl->ports), batch_bytes(impl->options)));
+    impl->empty.push(*impl->batches.back());
+  }
+  impl->gatherer = std::make_unique<SpoolGatherer>(impl->options, impl->lanes, impl->empty, impl->full);
+  impl->writer =
+      std::make_unique<SpoolWriter>(impl->options, impl->ports, *impl->directory, impl->lanes, impl->full, impl->empty);
+  const auto thread_of = [](const char* name, Pollable& stage) {
+    return std::make_unique<PollThread>(
+        PollThreadOptions{.name = name, .stages = {&stage}, .spins_before_rest = 0, .first_sleep_us = kFirstSleepUs});
+  };
+  impl->gathering = thread_of("spool-gather", *impl->gatherer);
+  impl->writing = thread_of("spool-write", *impl->writer);
   return std::unique_ptr<Spool>(new Spool(std::move(impl)));
 }
 
 PacketSink& Spool::lane(size_t rx_worker) { return *impl_->lanes.at(rx_worker); }
 
-std::string Spool::start() { return impl_->thread->start(); }
-
-void Spool::stop() {
-  impl_->stage->stop();
-  impl_->thread->join();
+std::string Spool::start() {
+  if (std::string error = impl_->writing->start(); !error.empty()) return error;
+  return impl_->gathering->start();
 }
 
-const PollThread& Spool::thread() const { return *impl_->thread; }
+void Spool::stop() {
+  impl_->gatherer->stop();
+  // It waits for batches that a writer which has failed will not give back.
+  while (impl_->gathering->is_running() && impl_->writing->failure().empty()) std::this_thread::sleep_for(kStopLook);
+  impl_->gathering->request_stop();
+  impl_->gathering->join();
+  impl_->writer->stop();
+  impl_->writing->join();
+}
+
+std::vector<const PollThread*> Spool::threads() const { return {impl_->gathering.get(), impl_->writing.get()}; }
 
 std::string Spool::set_limits(const SpoolLimits& limits) {
   if (limits.size / 2 < impl_->options.file_size)
@@ -110,7 +123,7 @@ std::string Spool::set_limits(const SpoolLimits& limits) {
   return {};
 }
 
-void Spool::set_snap_rules(SpoolSnapRules rules) { impl_->writer->set_snap_rules(std::move(rules)); }
+void Spool::set_snap_rules(SpoolSnapRules rules) { impl_->gatherer->set_snap_rules(std::move(rules)); }
 
 SpoolStatus Spool::status() const {
   SpoolStatus status;
@@ -149,8 +162,8 @@ Result<std::unique_ptr<SpoolSnapshot>> Spool::snapshot(int64_t from_ns, int64_t 
   if (!views) return Error{views.error()};
   SpoolTimes times{from_ns, to_ns, totals.first_ns, totals.last_ns, totals.last_ns, impl_->directory->empty_since_ns()};
   // One lane may be on disk up to now, while another's packets of the last interval are still in memory.
-  if (totals.packets > 0 && impl_->thread->rounds() > 0 && !impl_->thread->finished()) {
-    times.complete_to_ns -= impl_->options.flush_interval_ns + int64_t{kIdleUs} * 1000;
+  if (totals.packets > 0 && impl_->writing->rounds() > 0 && !impl_->writing->finished()) {
+    times.complete_to_ns -= impl_->options.flush_interval_ns + int64_t{SpoolGatherer::kRestUs} * 1000;
   }
   std::vector<SpoolInterface> own;
   for (const SpoolPort& port : impl_->ports) {

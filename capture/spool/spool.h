@@ -1,7 +1,7 @@
 // The spool: a ring of pcapng files on disk that holds the most recent packets of all ports.
 //
-// Owns the directory (one process at a time), the lanes that rx workers append to, the writer's thread and the index.
-// Made and stopped by the control thread; lanes belong to one rx worker each; status() and snapshot() are for any thread.
+// Owns the directory (one process at a time), the lanes that rx workers append to, the threads that gather and write, and the
+// index. Made and stopped by the control thread; lanes belong to one rx worker each; status() and snapshot() are for any thread.
 // Nothing on the packet path waits for the disk: a lane without a free block drops the packet and counts it.
 //
 // Files: parallax-current.pcapng is being written; a full one is renamed to parallax-<UTC of its first packet>-<serial>.pcapng,
@@ -94,11 +94,11 @@ class Spool {
 
   PacketSink& lane(size_t rx_worker);
 
-  std::string start();  // the writer's thread; empty: it runs, otherwise why not
-  // Writes what the lanes hold, finishes the file, and ends the thread. REQUIRES: no rx worker appends any more.
+  std::string start();  // its threads; empty: they run, otherwise why not
+  // Writes what the lanes hold, finishes the file, and ends the threads. REQUIRES: no rx worker appends any more.
   void stop();
-  // That of the writer, for whoever watches over threads.
-  const PollThread& thread() const;
+  // For whoever watches over them.
+  std::vector<const PollThread*> threads() const;
 
   // Any thread; they hold within a second. Empty, or why they cannot be set.
   std::string set_limits(const SpoolLimits& limits);

@@ -1,5 +1,7 @@
 #include "capture/spool/spool_batch.h"
 
+#include <sys/mman.h>
+
 #include <algorithm>
 #include <cstring>
 #include <new>
@@ -12,16 +14,18 @@ namespace parallax {
 
 namespace {
 
+constexpr size_t kHugePage = SpoolBatch::kHugePageBytes + SpoolBatch::kPaddingBytes;
 constexpr size_t aligned(size_t size) { return (size + SpoolOutput::kAlignment - 1) & ~(SpoolOutput::kAlignment - 1); }
 
 }  // namespace
 
 SpoolBatch::SpoolBatch(std::vector<SpoolLanePort> interfaces, size_t capacity)
     : interfaces_(std::move(interfaces)), capacity_(aligned(capacity)), by_interface_(interfaces_.size()) {
-  // A block of padding may need a whole step, and a little of the one before.
-  const size_t bytes = capacity_ + 2 * SpoolOutput::kAlignment;
-  memory_.reset(static_cast<uint8_t*>(std::aligned_alloc(SpoolOutput::kAlignment, bytes)));
+  const size_t bytes = capacity_ + kPaddingBytes;
+  const bool is_huge = bytes % kHugePage == 0;
+  memory_.reset(static_cast<uint8_t*>(std::aligned_alloc(is_huge ? kHugePage : SpoolOutput::kAlignment, bytes)));
   if (memory_ == nullptr) throw std::bad_alloc();
+  if (is_huge) ::madvise(memory_.get(), bytes, MADV_HUGEPAGE);  // a wish: refused, nothing changes
   std::memset(memory_.get(), 0, bytes);
   clear();
 }
@@ -34,7 +38,7 @@ void SpoolBatch::clear() {
   for (size_t i = 0; i < by_interface_.size(); ++i) by_interface_[i] = {kTimeMax, kTimeMin, 0, static_cast<uint32_t>(i), 0};
 }
 
-void SpoolBatch::add(std::span<const uint8_t> packets, const SpoolSnapRules& rules) {
+void SpoolBatch::add(std::span<const uint8_t> packets, const SpoolSnapRules& rules, SpoolLegKeys& leg_keys) {
   SpoolChunk chunk;
   chunk.offset = size_;
   const bool as_they_are = rules.empty();
@@ -51,8 +55,8 @@ void SpoolBatch::add(std::span<const uint8_t> packets, const SpoolSnapRules& rul
     interface.to_ns = std::max(interface.to_ns, packet->time_ns);
     ++interface.count;
     const FrameView frame = frame_of(*packet, interfaces_[packet->interface].link_type);
-    legs_.push_back(leg_keys_.of(frame, packet->time_ns, headers));
-    if (!as_they_are) add_cut(*packet, rules.kept(frame, headers));
+    legs_.push_back(leg_keys.of(frame, packet->time_ns, headers));
+    if (!as_they_are) add_cut(*block, *packet, rules.kept(frame, headers));
     packets = packets.subspan(block->bytes.size());
   }
   chunk.bytes = static_cast<uint32_t>(size_ - chunk.offset);
@@ -60,9 +64,13 @@ void SpoolBatch::add(std::span<const uint8_t> packets, const SpoolSnapRules& rul
   chunks_.push_back(chunk);
 }
 
-void SpoolBatch::add_cut(const EnhancedPacketView& packet, uint32_t kept) {
-  size_ += write_enhanced_packet(memory_.get() + size_, packet.interface, static_cast<uint64_t>(packet.time_ns),
-                                 packet.data.data(), kept, packet.original_length, interfaces_[packet.interface].flags);
+void SpoolBatch::add_cut(const PcapngBlock& block, const EnhancedPacketView& packet, uint32_t kept) {
+  uint8_t* const to = memory_.get() + size_;
+  const uint32_t flags = interfaces_[packet.interface].flags;
+  uint32_t size = write_enhanced_packet(to, packet.interface, static_cast<uint64_t>(packet.time_ns), packet.data.data(), kept,
+                                        packet.original_length, flags);
+  if (const uint64_t dropped = drop_count(block, packet); dropped > 0) size = add_drop_count(to, size, flags, dropped);
+  size_ += size;
 }
 
 std::span<const uint8_t> SpoolBatch::padded_bytes() {

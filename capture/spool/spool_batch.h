@@ -1,7 +1,7 @@
-// What the spool's writer has gathered for one write: packets in aligned memory of its own, and what the index is to say of them.
+// What the spool writes at once: packets in aligned memory of its own, and what the index is to say of them.
 //
-// The writer's thread alone. Memory is taken in the constructor, but for the list of keys. A lane's block is free again once its
-// packets are here.
+// The gatherer's until it is full, then the writer's until it is empty again (SpoolBatchQueue). Memory is taken in the
+// constructor, but for the list of keys.
 #pragma once
 
 #include <cstdint>
@@ -10,20 +10,28 @@
 #include <span>
 #include <vector>
 
+#include "capture/file/pcapng_blocks.h"
 #include "capture/spool/spool_file.h"
 #include "capture/spool/spool_lane.h"
 #include "capture/spool/spool_legs.h"
+#include "capture/spool/spool_output.h"
 #include "capture/spool/spool_snap_rules.h"
 
 namespace parallax {
 
 class SpoolBatch {
  public:
+  // A block of padding may need a whole step, and a little of the one before.
+  static constexpr size_t kPaddingBytes = 2 * SpoolOutput::kAlignment;
+  // The capacity with which it takes a huge page: to fill and to write one costs an eighth less (docs/decisions/0019).
+  static constexpr size_t kHugePageBytes = (2 << 20) - kPaddingBytes;
+
   SpoolBatch(std::vector<SpoolLanePort> interfaces, size_t capacity);
 
   bool has_room_for(size_t bytes) const { return bytes <= capacity_ - size_; }
-  // Takes whole EPBs, as one chunk, each cut as the rules say. REQUIRES: has_room_for() their size.
-  void add(std::span<const uint8_t> packets, const SpoolSnapRules& rules);
+  // Takes whole EPBs, as one chunk, each cut as the rules say. `leg_keys`: of all packets in the order of their writing.
+  // REQUIRES: has_room_for() their size.
+  void add(std::span<const uint8_t> packets, const SpoolSnapRules& rules, SpoolLegKeys& leg_keys);
   void clear();
 
   bool empty() const { return size_ == 0; }
@@ -49,7 +57,7 @@ class SpoolBatch {
   struct Free {
     void operator()(uint8_t* memory) const { std::free(memory); }
   };
-  void add_cut(const EnhancedPacketView& packet, uint32_t kept);
+  void add_cut(const PcapngBlock& block, const EnhancedPacketView& packet, uint32_t kept);
 
   const std::vector<SpoolLanePort> interfaces_;
   const size_t capacity_;
@@ -59,7 +67,6 @@ class SpoolBatch {
   std::vector<SpoolChunk> chunks_;
   std::vector<uint64_t> legs_;
   std::vector<SpoolLoss> by_interface_;
-  SpoolLegKeys leg_keys_;
 };
 
 }  // namespace parallax

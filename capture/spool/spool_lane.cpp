@@ -1,6 +1,7 @@
 #include "capture/spool/spool_lane.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "capture/file/pcapng_writer.h"
 
@@ -14,16 +15,17 @@ SpoolLane::SpoolLane(std::vector<SpoolLanePort> ports, uint32_t snaplen, size_t 
     : ports_(std::move(ports)),
       snaplen_(snaplen),
       block_bytes_(static_cast<uint32_t>(block_bytes)),
-      memory_(new uint8_t[block_bytes * blocks]()),
+      memory_(block_bytes * blocks),
       blocks_(blocks),
       free_(blocks),
       used_(blocks),
       loss_ring_(kLossSlots),
       dropped_by_port_(ports_.size()),
+      unmarked_(ports_.size()),
       losses_(ports_.size()),
       gaps_(ports_.size(), {kTimeMax, kTimeMin}) {
   for (uint32_t i = 0; i < blocks; ++i) {
-    blocks_[i].data = memory_.get() + size_t{i} * block_bytes;
+    blocks_[i].data = memory_.data() + size_t{i} * block_bytes;
     free_.push(i);
   }
 }
@@ -39,6 +41,14 @@ void SpoolLane::drop(PortIndex port, int64_t time_ns) {
   loss.to_ns = std::max(loss.to_ns, time_ns);
   ++loss.count;
   losing_ = true;
+  ++unmarked_[port];
+  has_unmarked_ = true;
+}
+
+// How many packets of the port are missing before the one of that block.
+void SpoolLane::mark(PortIndex port, uint8_t* block, uint32_t& size) {
+  size = add_drop_count(block, size, ports_[port].flags, std::exchange(unmarked_[port], 0));
+  has_unmarked_ = std::any_of(unmarked_.begin(), unmarked_.end(), [](uint64_t dropped) { return dropped > 0; });
 }
 
 // Before the packet after a loss: the writer then knows of the loss when it sees the packet.
@@ -95,15 +105,22 @@ bool SpoolLane::next_block() {
 void SpoolLane::append(PortIndex port, const RawPacket& packet) {
   const SpoolLanePort& info = ports_[port];
   const uint32_t captured = std::min(packet.captured_length, snaplen_);
-  const uint32_t size = enhanced_packet_size(captured, info.flags);
+  uint32_t size = enhanced_packet_size(captured, info.flags);
   // One interface block has one link type: a packet of another would be misread.
   if (packet.link_type != info.link_type) return drop(port, packet.time_ns);
+  const bool is_marked = has_unmarked_ && unmarked_[port] > 0;
+  if (is_marked) [[unlikely]]
+    size = with_drop_count(size, info.flags);
   if ((current_ == nullptr || size > block_bytes_ - fill_) && !next_block()) return drop(port, packet.time_ns);
   if (losing_) [[unlikely]]
     report_losses();
   const uint64_t time = packet.time_ns < 0 ? 0 : static_cast<uint64_t>(packet.time_ns);
-  fill_ += write_enhanced_packet(current_->data + fill_, port, time, packet.data, captured,
-                                 std::max(packet.wire_length, packet.captured_length), info.flags);
+  uint8_t* const block = current_->data + fill_;
+  size = write_enhanced_packet(block, port, time, packet.data, captured, std::max(packet.wire_length, packet.captured_length),
+                               info.flags);
+  if (is_marked) [[unlikely]]
+    mark(port, block, size);
+  fill_ += size;
   current_->fill.store(fill_, std::memory_order_release);
 }
 

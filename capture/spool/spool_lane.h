@@ -6,11 +6,11 @@
 #pragma once
 
 #include <atomic>
-#include <memory>
 #include <span>
 #include <vector>
 
 #include "capture/core/counter.h"
+#include "capture/core/large_table.h"
 #include "capture/core/packet_sink.h"
 #include "capture/core/spsc_ring.h"
 #include "capture/spool/spool.h"
@@ -61,10 +61,11 @@ class SpoolLane : public PacketSink {
   bool next_block();
   void drop(PortIndex port, int64_t time_ns);
   void report_losses();
+  void mark(PortIndex port, uint8_t* block, uint32_t& size);
 
   const std::vector<SpoolLanePort> ports_;
   const uint32_t snaplen_, block_bytes_;
-  std::unique_ptr<uint8_t[]> memory_;
+  LargeTable<uint8_t> memory_;
   std::vector<Block> blocks_;
   SpscRing<uint32_t> free_, used_;
   SpscRing<SpoolLoss> loss_ring_;
@@ -73,9 +74,11 @@ class SpoolLane : public PacketSink {
   uint32_t fill_ = 0;
   Counter dropped_;
   std::vector<Counter> dropped_by_port_;
-  bool losing_ = false;            // some loss is not yet reported
-  std::vector<SpoolLoss> losses_;  // by port; count 0: none
-  std::vector<SpoolLoss> gaps_;    // by port, of which nobody counts what is missing; to_ns kTimeMin: none
+  bool losing_ = false;             // some loss is not yet reported
+  bool has_unmarked_ = false;       // some
+  std::vector<uint64_t> unmarked_;  // by port: were dropped since its last packet, which the next one tells (epb_dropcount)
+  std::vector<SpoolLoss> losses_;   // by port; count 0: none
+  std::vector<SpoolLoss> gaps_;     // by port, of which nobody counts what is missing; to_ns kTimeMin: none
   // Writer's.
   alignas(64) uint32_t taken_ = 0;  // of the oldest block
 };

@@ -4,6 +4,7 @@
 #include <zlib.h>
 
 #include <cstring>
+#include <utility>
 
 #include "capture/core/bytes.h"
 #include "capture/decode/flow_hash.h"
@@ -55,14 +56,35 @@ uint64_t SpoolLegKeys::of(const FrameView& frame, int64_t time_ns, SpooledHeader
   return headers.is_whole ? spool_leg_key(headers) : kAnyLeg;
 }
 
-SpoolLegFilter make_leg_filter(const absl::flat_hash_set<uint64_t>& keys) {
+void SpoolLegSet::insert(uint64_t key) {
+  size_t at = (key ^ key >> 32) & (slots_.size() - 1);
+  while (slots_[at] != kNoLeg && slots_[at] != key) at = (at + 1) & (slots_.size() - 1);
+  if (slots_[at] == key) return;
+  slots_[at] = key;
+  if (++size_ > slots_.size() / 2) grow();
+}
+
+void SpoolLegSet::clear() {
+  std::fill(slots_.begin(), slots_.end(), kNoLeg);
+  size_ = 0;
+}
+
+void SpoolLegSet::grow() {
+  const std::vector<uint64_t> before = std::exchange(slots_, std::vector<uint64_t>(2 * slots_.size(), kNoLeg));
+  size_ = 0;
+  for (const uint64_t key : before) {
+    if (key != kNoLeg) insert(key);
+  }
+}
+
+SpoolLegFilter make_leg_filter(const SpoolLegSet& keys) {
   SpoolLegFilter filter((keys.size() * kBitsPerLeg + 63) / 64);
-  for (const uint64_t key : keys) {
+  keys.for_each([&filter](uint64_t key) {
     all_bits(key, filter.size(), [&](uint64_t word, uint64_t bit) {
       filter[word] |= bit;
       return true;
     });
-  }
+  });
   return filter;
 }
 

@@ -129,8 +129,10 @@ bool SpoolReader::next(SpooledPacket& packet) {
   std::unique_ptr<OpenChunk> chunk(open_.top());
   open_.pop();
   const uint32_t offset = chunk->entries[chunk->position++].offset;
-  const auto view = enhanced_packet(*first_block(std::span<const uint8_t>(chunk->bytes).subspan(offset)));
+  const PcapngBlock block = *first_block(std::span<const uint8_t>(chunk->bytes).subspan(offset));
+  const auto view = enhanced_packet(block);
   packet.interface = chunk->file->interfaces[view->interface];
+  packet.drop_count = drop_count(block, *view);
   packet.packet = {view->data.data(),
                    static_cast<uint32_t>(view->data.size()),
                    view->original_length,

@@ -36,7 +36,8 @@ struct SpoolTimes {
 
 struct SpooledPacket {
   RawPacket packet;  // its bytes are valid until the next next(); frame counts the interface's packets within the reading, from 1
-  uint16_t interface = 0;  // into SpoolSnapshot::interfaces()
+  uint16_t interface = 0;   // into SpoolSnapshot::interfaces()
+  uint64_t drop_count = 0;  // of its interface, so many were lost on the way to the spool just before it
 };
 
 class SpoolSnapshot {

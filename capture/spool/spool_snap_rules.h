@@ -1,6 +1,6 @@
 // How much the spool keeps of which packets: headers alone of some, less than others of some.
 //
-// Immutable once made, cheap to copy, for any thread; asked by the spool's writer for each packet, so that the packet path pays
+// Immutable once made, cheap to copy, for any thread; asked by the spool's gatherer for each packet, so that the packet path pays
 // nothing. The first rule that means a packet holds; none: all that the lane has kept of it.
 //
 // A rule means a packet if its filter matches the frame, or the packet inside as if it stood alone: BPF does not look through

@@ -11,12 +11,10 @@ namespace parallax {
 
 namespace {
 
-constexpr int kBlocksPerPoll = 16;  // of one lane before the next has its turn
 constexpr auto kRemovalInterval = std::chrono::seconds(1);
 constexpr auto kLookInterval = std::chrono::seconds(1);
 // A file is finished at the latest when its first packet is so much of the greatest age old: it goes as a whole.
 constexpr int64_t kFilesOfAge = 16;
-constexpr size_t kBatchBytes = 1 << 20;        // larger ones are not faster (docs/decisions/0019)
 constexpr size_t kDirectBytesMin = 128 << 10;  // where padding to a whole disk block is 2 % on average
 constexpr uint64_t kStatisticsBytes = 128;     // of an interface statistics block, less than this
 constexpr uint64_t kFileSizeMin = 1 << 20;
@@ -27,17 +25,12 @@ int64_t utc_ns() {
   return now.tv_sec * 1'000'000'000 + now.tv_nsec;
 }
 
-// A file holds several.
-size_t batch_bytes(const SpoolOptions& options) {
-  return std::max<size_t>(options.block_bytes, std::min<uint64_t>(kBatchBytes, options.file_size / 4));
-}
-
 bool disk_full(int error) { return error == ENOSPC || error == EDQUOT; }
 
 }  // namespace
 
 SpoolWriter::SpoolWriter(const SpoolOptions& options, const std::vector<SpoolPort>& ports, SpoolDirectory& directory,
-                         const std::vector<std::unique_ptr<SpoolLane>>& lanes)
+                         const std::vector<std::unique_ptr<SpoolLane>>& lanes, SpoolBatchQueue& full, SpoolBatchQueue& empty)
     : options_(options),
       size_(options.limits.size),
       min_free_(options.limits.min_free),
@@ -45,8 +38,8 @@ SpoolWriter::SpoolWriter(const SpoolOptions& options, const std::vector<SpoolPor
       ports_(ports),
       directory_(directory),
       lanes_(lanes),
-      snap_rules_(std::make_shared<const SpoolSnapRules>(options.snap_rules)),
-      batch_(lane_ports(ports), batch_bytes(options)),
+      full_(full),
+      empty_(empty),
       file_size_max_(options.file_size),
       file_size_(options.file_size),
       delivered_(ports.size()),
@@ -63,26 +56,24 @@ SpoolWriter::SpoolWriter(const SpoolOptions& options, const std::vector<SpoolPor
 SpoolWriter::~SpoolWriter() = default;
 
 bool SpoolWriter::poll() {
-  const Clock::time_point now = Clock::now();
-  if (now >= next_look_) look_after_directory(now);
-  const bool due = now - last_flush_ >= std::chrono::nanoseconds(options_.flush_interval_ns);
-  bool worked = false;
-  for (const auto& lane : lanes_) worked |= poll_lane(*lane, due);
-  if (due) {
-    write_batch();
-    last_flush_ = now;
+  const bool stopping = stopping_.load(std::memory_order_acquire);
+  if (const Clock::time_point now = Clock::now(); now >= next_look_) look_after_directory(now);
+  if (SpoolBatch* batch = full_.take()) {
+    write(*batch);
+    batch->clear();
+    empty_.push(*batch);
+    return true;
   }
-  return worked;
+  if (stopping && !finished()) {
+    finish_file();
+    finished_.store(true, std::memory_order_release);
+  }
+  return false;
 }
 
-void SpoolWriter::finish() {
-  look_after_directory(Clock::now());
-  for (const auto& lane : lanes_) {
-    while (poll_lane(*lane, true)) {
-    }
-  }
-  write_batch();
-  finish_file();
+Rest SpoolWriter::rest() {
+  const auto wait = std::chrono::duration_cast<std::chrono::microseconds>(next_look_ - Clock::now());
+  return {static_cast<uint32_t>(std::max<int64_t>(wait.count(), 1)), full_.descriptors()};
 }
 
 void SpoolWriter::look_after_directory(Clock::time_point now) {
@@ -113,32 +104,14 @@ void SpoolWriter::keep_age() {
   if (const Result<bool> removed = directory_.remove_older_than(now_ns - max_age_ns); !removed) failed(removed.error(), 0);
 }
 
-bool SpoolWriter::poll_lane(SpoolLane& lane, bool unfinished_too) {
-  const std::shared_ptr<const SpoolSnapRules> snap_rules = snap_rules_.load();
-  bool worked = false;
-  for (int i = 0; i < kBlocksPerPoll; ++i) {
-    bool closed = false;
-    const std::span<const uint8_t> bytes = lane.pending(closed);
-    if (bytes.empty() && !closed) break;
-    if (!closed && !unfinished_too) break;
-    if (!batch_.has_room_for(bytes.size())) write_batch();
-    if (!bytes.empty()) batch_.add(bytes, *snap_rules);
-    lane.taken(bytes, closed);
-    worked = true;
-    if (!closed) break;
-  }
-  return worked;
-}
-
-void SpoolWriter::write_batch() {
-  if (batch_.empty()) return;
-  const uint64_t bytes = batch_.bytes().size();
+void SpoolWriter::write(SpoolBatch& batch) {
+  const uint64_t bytes = batch.bytes().size();
   if (file_.is_open() && file_.bytes() + bytes > file_size_ && directory_.current_index().packets > 0) finish_file();
   bool written = false;
   for (int attempt = 0; attempt < 2 && !written && make_room(bytes + 2 * SpoolOutput::kAlignment); ++attempt) {
     int error = 0;
     if (begin_file(error)) {
-      written = append_batch(error);
+      written = append(batch, error);
       if (written) break;
       failed("cannot write", error);
     }
@@ -147,39 +120,38 @@ void SpoolWriter::write_batch() {
   if (written) {
     write_fault_.clear();
   } else {
-    drop_batch();
+    drop(batch);
   }
   take_losses();
-  batch_.clear();
 }
 
-bool SpoolWriter::append_batch(int& error) {
-  const bool direct = file_.is_direct() && batch_.bytes().size() >= kDirectBytesMin;
+bool SpoolWriter::append(SpoolBatch& batch, int& error) {
+  const bool direct = file_.is_direct() && batch.bytes().size() >= kDirectBytesMin;
   if (direct && file_.bytes() % SpoolOutput::kAlignment != 0) {
     PcapngBuffer padding;
     append_padding(padding, SpoolOutput::kAlignment, file_.bytes());
     if (!append(padding, error)) return false;
   }
   const uint64_t begin = file_.bytes();
-  const std::span<const uint8_t> bytes = direct ? batch_.padded_bytes() : batch_.bytes();
+  const std::span<const uint8_t> bytes = direct ? batch.padded_bytes() : batch.bytes();
   const bool written = direct ? file_.append_direct(bytes, error) : file_.append(bytes, error);
   if (file_.why_not_cut() != 0) failed("cannot cut a file", file_.why_not_cut());
   if (!written) return false;
   counters_.bytes_written.add(bytes.size());
   if (direct && file_.is_direct()) counters_.bytes_written_direct.add(bytes.size());
-  batch_.for_each_chunk([&](SpoolChunk chunk, std::span<const uint64_t> legs) {
+  batch.for_each_chunk([&](SpoolChunk chunk, std::span<const uint64_t> legs) {
     chunk.offset += begin;
     directory_.grow_current(chunk, legs);
   });
-  directory_.grow_current(bytes.size() - batch_.bytes().size());
-  for (size_t port = 0; port < delivered_.size(); ++port) delivered_[port] += batch_.by_interface()[port].count;
-  counters_.packets_written.add(batch_.packets());
+  directory_.grow_current(bytes.size() - batch.bytes().size());
+  for (size_t port = 0; port < delivered_.size(); ++port) delivered_[port] += batch.by_interface()[port].count;
+  counters_.packets_written.add(batch.packets());
   return true;
 }
 
-void SpoolWriter::drop_batch() {
-  counters_.packets_dropped.add(batch_.packets());
-  for (const SpoolLoss& loss : batch_.by_interface()) {
+void SpoolWriter::drop(const SpoolBatch& batch) {
+  counters_.packets_dropped.add(batch.packets());
+  for (const SpoolLoss& loss : batch.by_interface()) {
     if (loss.count == 0) continue;
     not_written_[loss.interface] += loss.count;
     directory_.add_loss(loss);

@@ -1,10 +1,10 @@
-// The spool's writer: takes what the lanes hold and writes it into the ring of files.
+// The spool's writer: writes the batches that the gatherer has filled into the ring of files.
 //
-// A stage for a slow thread of its own: poll() blocks on the disk. Blocks of the lanes are gathered into a batch, which is one
-// write and ends on a block of pcapng: a large one goes past the page cache, what a quiet wire gathers within flush_interval_ns
-// through it, without padding. What the disk takes only in part is cut off again. The oldest files go to keep to the limits
-// (size, age, least free space); on a full disk at most one a second. What cannot be written is dropped and counted. Never gives
-// up: each batch is tried anew, and once a second the directory is looked at, so that it goes on when the fault is over.
+// A stage for a slow thread of its own: poll() blocks on the disk. A batch is one write and ends on a block of pcapng: a large
+// one goes past the page cache, what a quiet wire gathers within flush_interval_ns through it, without padding. What the disk
+// takes only in part is cut off again. The oldest files go to keep to the limits (size, age, least free space); on a full disk at
+// most one a second. What cannot be written is dropped and counted. Never gives up: each batch is tried anew, and once a second
+// the directory is looked at, so that it goes on when the fault is over.
 #pragma once
 
 #include <atomic>
@@ -17,6 +17,7 @@
 #include "capture/core/pollable.h"
 #include "capture/spool/spool.h"
 #include "capture/spool/spool_batch.h"
+#include "capture/spool/spool_batch_queue.h"
 #include "capture/spool/spool_directory.h"
 #include "capture/spool/spool_fault.h"
 #include "capture/spool/spool_lane.h"
@@ -34,15 +35,21 @@ class SpoolWriter : public Pollable {
     Counter write_errors;
   };
 
-  // `directory` and `lanes` outlive the writer. REQUIRES: options.file_size is set.
+  // `directory`, `lanes` and queues outlive the writer. REQUIRES: options.file_size is set.
   SpoolWriter(const SpoolOptions& options, const std::vector<SpoolPort>& ports, SpoolDirectory& directory,
-              const std::vector<std::unique_ptr<SpoolLane>>& lanes);
+              const std::vector<std::unique_ptr<SpoolLane>>& lanes, SpoolBatchQueue& full, SpoolBatchQueue& empty);
   ~SpoolWriter() override;
 
-  // Takes the blocks that are full, and the others where flush_interval_ns has gone by. Returns whether there were any.
+  // Writes a batch; false: none was full.
   bool poll() override;
-  // Writes everything and finishes the file. REQUIRES: nobody appends to the lanes any more.
-  void finish();
+  Rest rest() override;
+  bool finished() const override { return finished_.load(std::memory_order_acquire); }
+
+  // Any thread: what is full is written, the file finished, and that is all. REQUIRES: the gatherer has finished.
+  void stop() {
+    stopping_.store(true, std::memory_order_release);
+    full_.wake();
+  }
 
   // Any thread.
   const Counters& counters() const { return counters_; }
@@ -56,17 +63,14 @@ class SpoolWriter : public Pollable {
     max_age_ns_.store(limits.max_age_ns, std::memory_order_relaxed);
     min_free_.store(limits.min_free, std::memory_order_relaxed);
   }
-  // Any thread; of packets that are written from now on.
-  void set_snap_rules(SpoolSnapRules rules) { snap_rules_.store(std::make_shared<const SpoolSnapRules>(std::move(rules))); }
   std::string error() const;  // what keeps it from writing, or did a moment ago; empty: nothing
 
  private:
   using Clock = std::chrono::steady_clock;
 
-  bool poll_lane(SpoolLane& lane, bool unfinished_too);
-  void write_batch();
-  bool append_batch(int& error);
-  void drop_batch();
+  void write(SpoolBatch& batch);
+  bool append(SpoolBatch& batch, int& error);
+  void drop(const SpoolBatch& batch);
   void take_losses();
   void look_after_directory(Clock::time_point now);
   void keep_age();
@@ -91,11 +95,10 @@ class SpoolWriter : public Pollable {
   std::atomic<int64_t> max_age_ns_;
   const std::vector<SpoolPort> ports_;
   SpoolDirectory& directory_;
-  const std::vector<std::unique_ptr<SpoolLane>>& lanes_;
+  const std::vector<std::unique_ptr<SpoolLane>>& lanes_;  // for what they have lost
+  SpoolBatchQueue &full_, &empty_;
   Counters counters_;
-  std::atomic<std::shared_ptr<const SpoolSnapRules>> snap_rules_;  // never null
-  SpoolBatch batch_;
-  Clock::time_point last_flush_{};
+  std::atomic<bool> stopping_{false}, finished_{false};
 
   SpoolOutput file_;
   uint64_t file_size_max_;                              // options_.file_size, or what the system allows

@@ -443,7 +443,10 @@ std::string Pipeline::failed_thread() const {
 std::vector<const PollThread*> Pipeline::all_threads() const {
   std::vector<const PollThread*> threads;
   for (const auto& thread : threads_) threads.push_back(thread.get());
-  if (spool_ != nullptr) threads.push_back(&spool_->thread());
+  if (spool_ != nullptr) {
+    const auto of_spool = spool_->threads();
+    threads.insert(threads.end(), of_spool.begin(), of_spool.end());
+  }
   return threads;
 }
 

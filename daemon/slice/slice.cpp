@@ -211,7 +211,8 @@ bool SliceMaker::write_packets(const SliceNotes& notes) {
                                      raw.wire_length,
                                      snapshot_.interfaces()[number].direction,
                                      notes.packet_id(number, raw.frame),
-                                     comment});
+                                     comment,
+                                     packet.spooled.drop_count});
     if (!output_.send()) return false;
   }
   chunks_damaged_ = packets.chunks_damaged();

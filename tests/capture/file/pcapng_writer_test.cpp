@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "capture/file/pcapng_blocks.h"
 #include "tests/support/command.h"
 
 namespace parallax {
@@ -90,6 +91,23 @@ TEST(PcapngWriter, ThePacketRateWriterWritesTheSameBytes) {
           fast.size());
       EXPECT_EQ(slow, fast) << length;
     }
+  }
+}
+
+TEST(PcapngWriter, ADropCountIsAddedAndReadBack) {
+  const std::vector<uint8_t> frame = arp_frame();
+  for (const PortDirection direction : {PortDirection::both, PortDirection::toward_inside}) {
+    const uint32_t flags = pcapng_flags(direction), plain = enhanced_packet_size(41, flags);
+    PcapngBuffer slow;
+    append_packet(slow, {3, 1'700'000'000'123'456'789, std::span(frame).first(41), 1500, direction, 0, {}, 7'000'000'001});
+    PcapngBuffer fast(with_drop_count(plain, flags), 0xEE);
+    write_enhanced_packet(fast.data(), 3, 1'700'000'000'123'456'789, frame.data(), 41, 1500, flags);
+    const PcapngBlock before = *first_block(std::span(fast).first(plain));
+    EXPECT_EQ(drop_count(before, *enhanced_packet(before)), 0u);
+    EXPECT_EQ(add_drop_count(fast.data(), plain, flags, 7'000'000'001), fast.size());
+    EXPECT_EQ(slow, fast);
+    const PcapngBlock block = *first_block(fast);
+    EXPECT_EQ(drop_count(block, *enhanced_packet(block)), 7'000'000'001u);
   }
 }
 

@@ -5,6 +5,7 @@
 
 #include <fstream>
 #include <functional>
+#include <set>
 
 #include "tests/support/packet_builder.h"
 #include "tests/support/spool_fixture.h"
@@ -204,12 +205,28 @@ TEST(SpoolLegs, AFragmentHasTheKeyOfItsFirstOneAndWithoutItThatOfAnyLeg) {
   EXPECT_EQ(keys.of(view(other), 1), kNoLeg);
 }
 
+TEST(SpoolLegs, ASetHoldsEachKeyOnceHoweverManyThereAre) {
+  SpoolLegSet set;
+  for (int round = 0; round < 2; ++round) {
+    set.clear();
+    for (uint64_t key = 1; key <= 5000; ++key) {
+      set.insert(key << 20);  // alike in the bits by which they are placed
+      set.insert(key << 20);
+    }
+    std::set<uint64_t> held;
+    set.for_each([&held](uint64_t key) { held.insert(key); });
+    EXPECT_EQ(set.size(), 5000u);
+    ASSERT_EQ(held.size(), 5000u);
+    EXPECT_EQ(*held.rbegin(), uint64_t{5000} << 20);
+  }
+}
+
 TEST(SpoolLegs, AFilterNeverDeniesWhatIsInItAndSeldomGrantsWhatIsNot) {
-  absl::flat_hash_set<uint64_t> in;
+  SpoolLegSet in;
   for (uint64_t leg = 0; leg < 1000; ++leg) in.insert(key_of(leg));
   const SpoolLegFilter filter = make_leg_filter(in);
   EXPECT_EQ(filter.size() * sizeof(uint64_t), 2000u);
-  for (const uint64_t key : in) EXPECT_TRUE(may_hold(filter, key));
+  in.for_each([&](uint64_t key) { EXPECT_TRUE(may_hold(filter, key)); });
   uint64_t granted = 0;
   for (uint64_t leg = 1000; leg < 61'000; ++leg) granted += may_hold(filter, key_of(leg));
   EXPECT_LT(granted, 90u);  // 0.06 % of 60,000 are 35

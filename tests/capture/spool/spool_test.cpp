@@ -208,6 +208,37 @@ TEST(Spool, WithoutAFreeBlockPacketsAreDroppedAndCounted) {
   }
 }
 
+TEST(Spool, TheFirstPacketAfterADropTellsHowManyOfItsPortAreMissing) {
+  for (const bool cut : {false, true}) {
+    SCOPED_TRACE(cut);
+    const TemporaryDirectory directory;
+    SpoolOptions options = small_spool(directory.path());
+    if (cut) options.snap_rules = *SpoolSnapRules::compile({{"", 64, {}}});
+    const auto spool = open_spool(options);  // not started: nobody frees a block
+    for (uint64_t i = 0; i < 20'000; ++i) {
+      const std::vector<uint8_t> frame = numbered_frame(i);
+      spool->lane(0).append(0, raw_packet(frame, kSpoolTestStartNs));
+    }
+    const uint64_t dropped = spool->status().dropped_packets, written = 20'000 - dropped;
+    spool->start();
+    EXPECT_TRUE(wait_for([&] { return spool->status().packets_written == written; }));
+    append(*spool, 20'000, 1, 112, 1);
+    append(*spool, 20'001, 2);
+    spool->stop();
+    std::vector<uint64_t> told;
+    const auto snapshot = std::move(spool->snapshot(kTimeMin, kTimeMax).value());
+    SpoolReader reader(*snapshot);
+    for (SpooledPacket packet; reader.next(packet);) told.push_back(packet.drop_count);
+    std::vector<uint64_t> expected(written + 3, 0);
+    expected[written + 1] = dropped;  // after the packet of the other port
+    EXPECT_EQ(told, expected);
+    if (!have_command("tshark")) continue;
+    const std::string file = directory.path() + '/' + spool_files(directory.path()).back();
+    EXPECT_EQ(run("tshark -r " + file + " -T fields -e frame.drop_count -Y frame.drop_count").output,
+              std::to_string(dropped) + "\n");
+  }
+}
+
 TEST(Spool, APacketOfAnotherLinkTypeThanItsPortIsDroppedAndCounted) {
   const TemporaryDirectory directory;
   const auto spool = open_spool(small_spool(directory.path()));
