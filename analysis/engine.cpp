@@ -236,8 +236,10 @@ std::vector<PointRecord> Engine::points() const {
     PointRecord& r = records[channel->info.point];
     r.packets += channel->counters.packets.get();
     r.bytes += channel->counters.bytes.get();
-    const int64_t from = channel->covered_from_ns.load(std::memory_order_acquire),
-                  to = channel->covered_to_ns.load(std::memory_order_acquire);
+    // Live the port listens before its first packet and after its last one.
+    const bool has_packets = !channel->is_file && channel->last_packet_ns.load(std::memory_order_acquire) != kTimeMin;
+    const int64_t from = (has_packets ? channel->first_packet_ns : channel->covered_from_ns).load(std::memory_order_acquire),
+                  to = (has_packets ? channel->last_packet_ns : channel->covered_to_ns).load(std::memory_order_acquire);
     if (from != kTimeMax) r.first_seen_ns = r.first_seen_ns == 0 ? from : std::min(r.first_seen_ns, from);
     if (to != kTimeMin) r.last_seen_ns = std::max(r.last_seen_ns, to);
     for (size_t e = 1; e < channel->counters.decode_errors.size(); ++e) {

@@ -51,6 +51,27 @@ std::vector<CaptureTotals::Outage> CaptureTotals::new_outages(FindingKind kind) 
   return fresh;
 }
 
+std::vector<CaptureTotals::Outage> CaptureTotals::grown_outages(int64_t now_ns) {
+  std::vector<Outage> grown;
+  const auto& channels = sensor_.channels();
+  grown_.resize(2 * channels.size());
+  for (size_t i = 0; i < grown_.size(); ++i) {
+    const PortChannel& channel = *channels[i / 2];
+    const OutageLog& log = i % 2 == 0 ? channel.outages : channel.silences;
+    if (log.total() == 0) continue;
+    Grown& last = grown_[i];
+    PortOutage outage = log.newest();
+    const int64_t to_ns = outage.goes_on() ? std::max(now_ns, outage.from_ns) : outage.to_ns;
+    if (last.number != log.total()) last = {log.total(), outage.goes_on() ? outage.from_ns : to_ns, to_ns};
+    const bool has_ended = !outage.goes_on() && to_ns == std::exchange(last.seen_to_ns, to_ns);
+    const int64_t more_ns = to_ns - last.given_to_ns;
+    if (more_ns <= 0 || !(has_ended || more_ns >= last.given_to_ns - outage.from_ns || more_ns >= kGrownNs)) continue;
+    last.given_to_ns = outage.to_ns = to_ns;
+    grown.push_back({static_cast<PortIndex>(i / 2), outage});
+  }
+  return grown;
+}
+
 void CaptureTotals::take(const LegState& leg, const Connection& connection, const LegEvent& event) {
   Point& point = points_[leg.point];
   const LegSummary& now = event.summary;

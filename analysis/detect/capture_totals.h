@@ -61,6 +61,9 @@ class CaptureTotals {
     PortOutage outage;
   };
   std::vector<Outage> new_outages(FindingKind kind);
+  // Live, asked once a second or so: those that have grown longer since they were last given out, up to now where they go on. Not
+  // each time: when they have ended, or have become twice as long, or half a minute longer.
+  std::vector<Outage> grown_outages(int64_t now_ns);
 
   // REQUIRES: `leg` has not taken the event's summary yet.
   void take(const LegState& leg, const Connection& connection, const LegEvent& event);
@@ -70,10 +73,17 @@ class CaptureTotals {
   const Point& at(PointIndex point) const { return points_[point]; }
 
  private:
+  static constexpr int64_t kGrownNs = 30'000'000'000;
+  struct Grown {
+    uint64_t number = 0;  // of the outage in its log, from 1
+    int64_t given_to_ns = 0, seen_to_ns = 0;
+  };
+
   const SensorView& sensor_;
   std::array<Point, kPointsMax> points_;
   StampOrder stamp_order_;
   std::map<FindingKind, std::vector<uint64_t>> outages_seen_;  // by port, of both logs
+  std::vector<Grown> grown_;                                   // the same
 };
 
 }  // namespace parallax

@@ -5,25 +5,40 @@
 namespace parallax::detect {
 namespace {
 
+bool is_silence(const PortOutage& outage) {
+  return outage.cause == OutageCause::link_down || outage.cause == OutageCause::silent;
+}
+
+Observation observation(PortIndex port, const PortOutage& outage, const DetectorView& view) {
+  Observation o;
+  o.kind = FindingKind::port_silent;
+  o.where = {Where::Kind::beyond, view.sensor.channels()[port]->info.point, 0};
+  o.origin = Origin::sensor;
+  o.port = port;
+  o.first_ns = outage.from_ns;
+  o.last_ns = outage.goes_on() ? outage.from_ns : outage.to_ns;
+  o.confidence = outage.cause == OutageCause::link_down ? 0.99 : 0.9;
+  return o;
+}
+
 void sum_up(CaptureTotals& totals, const DetectorView& view, Verdicts& out) {
   for (const auto& [port, outage] : totals.new_outages(FindingKind::port_silent)) {
-    if (outage.cause != OutageCause::link_down && outage.cause != OutageCause::silent) continue;
-    const PortInfo& info = view.sensor.channels()[port]->info;
-    Observation o;
-    o.kind = FindingKind::port_silent;
-    o.where = {Where::Kind::beyond, info.point, 0};
-    o.origin = Origin::sensor;
-    o.port = port;
-    o.first_ns = outage.from_ns;
-    o.last_ns = outage.goes_on() ? outage.from_ns : outage.to_ns;
-    o.confidence = outage.cause == OutageCause::link_down ? 0.99 : 0.9;
+    if (!is_silence(outage)) continue;
+    Observation o = observation(port, outage, view);
     o.evidence.push_back({.kind = "timing",
-                          .point = info.point,
+                          .point = o.where.first,
                           .port = port,
                           .frame = 0,
                           .time_ns = outage.from_ns,
                           .detail = std::string(text_of(outage.cause))});
     out.tell(std::move(o));
+  }
+  if (view.options.offline) return;
+  for (const auto& [port, outage] : totals.grown_outages(view.now_ns)) {
+    if (!is_silence(outage)) continue;
+    Observation longer = observation(port, outage, view);
+    longer.count = 0;  // it is the same
+    out.tell(std::move(longer));
   }
 }
 

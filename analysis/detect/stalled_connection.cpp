@@ -36,8 +36,7 @@ int64_t due_ns(const Connection& c, const DetectorView& view) {
   if (!view.fates_told || c.told.contains(FindingKind::stalled_connection)) return kTimeMax;
   const Stall stall = stall_of(c, view.thresholds);
   if (stall.leg == nullptr) return kTimeMax;
-  if (stall.mark.end == StandstillEnd::lasts && !stall.leg->over) return kTimeMax;
-  return stall.mark.until_ns + kFateToldNs;
+  return std::max(stall.mark.until_ns + kFateToldNs, tellable_ns(stall.mark, *stall.leg));
 }
 
 bool is_told(const Connection& c, FindingKind kind) {
@@ -111,6 +110,7 @@ void take_icmp(const Connection& c, const Stall& stall, const DetectorView& view
 void look(Connection& c, const DetectorView& view, Verdicts& out) {
   const Stall stall = stall_of(c, view.thresholds);
   if (!view.fates_told || c.told.contains(FindingKind::stalled_connection) || stall.leg == nullptr) return;
+  if (tellable_ns(stall.mark, *stall.leg) > view.now_ns && !stall.leg->over) return;
   c.told.insert(FindingKind::stalled_connection);
   const StandstillMark& mark = stall.mark;
   const Cause* cause = cause_of(c);

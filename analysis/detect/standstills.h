@@ -1,6 +1,8 @@
 // Which of a connection's legs shows best that something stood still.
 #pragma once
 
+#include <algorithm>
+
 #include "analysis/connection/connection.h"
 #include "analysis/model/thresholds.h"
 
@@ -15,6 +17,14 @@ struct Stall {
   const LegState* furthest = nullptr;
   StandstillMark mark{};
 };
+
+// When what the leg has shown of a standstill may be told: once it is over. While it lasts, when as much time again has passed
+// without more of it, for the waits between repeats double.
+inline int64_t tellable_ns(const StandstillMark& mark, const LegState& leg) {
+  constexpr int64_t kLeastNs = 10'000'000'000;
+  if (mark.end != StandstillEnd::lasts || leg.over) return mark.until_ns;
+  return mark.until_ns + std::max(kLeastNs, mark.length_ns());
+}
 
 // The longest one.
 Stall stall_of(const Connection& connection, const Thresholds& thresholds);

@@ -49,13 +49,13 @@ bool is_nearest(const Connection& c, const Closed& closed) {
 int64_t due_ns(const Connection& c, const DetectorView& view) {
   if (c.told.contains(FindingKind::zero_window_stall)) return kTimeMax;
   const Closed closed = longest(c, view);
-  if (closed.leg == nullptr || (closed.mark.end == StandstillEnd::lasts && !closed.leg->over)) return kTimeMax;
-  return closed.mark.until_ns;
+  return closed.leg == nullptr ? kTimeMax : tellable_ns(closed.mark, *closed.leg);
 }
 
 void look(Connection& c, const DetectorView& view, Verdicts& out) {
   const Closed closed = longest(c, view);
   if (closed.leg == nullptr || c.told.contains(FindingKind::zero_window_stall)) return;
+  if (tellable_ns(closed.mark, *closed.leg) > view.now_ns && !closed.leg->over) return;
   c.told.insert(FindingKind::zero_window_stall);
   const StandstillMark& mark = closed.mark;
   const std::string whose = mark.side == Side::client ? "client" : "server";

@@ -50,10 +50,12 @@ LegEvent LegReporter::summary_event(uint32_t leg, LegEventType type, const Packe
 // REQUIRES: has_room().
 void LegReporter::tell_progress(uint32_t leg, int64_t now_ns) {
   store_.legs.hot(leg).flags &= static_cast<uint16_t>(~leg_flag::reported_stale);
-  events_.send_now(summary_event(leg, LegEventType::progress, store_.no_packet(leg, now_ns), false));
+  const PacketFacts at = store_.no_packet(leg, now_ns);
+  events_.send_now(summary_event(leg, LegEventType::progress, at, false));
+  tell_what_stands(leg, at);
 }
 
-// What stands still when the leg ends; where there is no room it is not told.
+// What stands still when the leg is reported; where there is no room it is not told.
 void LegReporter::tell_what_stands(uint32_t leg, const PacketFacts& last) {
   const TcpFlow* flow = store_.flow_of(leg);
   if (flow == nullptr || !(store_.legs.hot(leg).flags & leg_flag::standing)) return;

@@ -108,7 +108,8 @@ class PortChannel {
   std::atomic<uint32_t> stamp_uncertainty_ns{0};
   // The largest ever while it was not held up: for who reads the packets without their own uncertainty (the spool keeps none).
   std::atomic<uint32_t> ordinary_uncertainty_ns{0};
-  std::atomic<int64_t> last_packet_ns{kTimeMin};
+  // By their stamps. None so far: kTimeMax, kTimeMin.
+  std::atomic<int64_t> first_packet_ns{kTimeMax}, last_packet_ns{kTimeMin};
   PortCounters counters;
 
   // Any thread. That its link is down, or that it is silent.

@@ -304,6 +304,8 @@ void RxWorker::spool_silence(Lane& lane) {
 // What the stamps of a port are worth: the worst of the last whole second. A burst's packets are stamped in one way.
 void RxWorker::note_stamps(Lane& lane, size_t count) {
   const RawPacket& packet = burst_[count - 1];
+  if (lane.channel.first_packet_ns.load(std::memory_order_relaxed) == kTimeMax) [[unlikely]]
+    lane.channel.first_packet_ns.store(burst_[0].time_ns, std::memory_order_relaxed);
   lane.channel.last_packet_ns.store(packet.time_ns, std::memory_order_relaxed);
   if (packet.stamp_uncertainty_ns <= PortChannel::kHeldUpNs &&
       packet.stamp_uncertainty_ns > lane.channel.ordinary_uncertainty_ns.load(std::memory_order_relaxed)) [[unlikely]]

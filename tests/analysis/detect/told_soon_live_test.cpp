@@ -85,6 +85,27 @@ TEST(ToldSoonLive, ARetry) {
   EXPECT_LT(*waited_ns, 3 * kSecond);
 }
 
+// Its sender may go on for minutes, and the leg is kept for minutes after that.
+TEST(ToldSoonLive, AConnectionThatStandsStill) {
+  LiveSensor sensor(1);
+  cross(sensor, Side::client, tcp_flag::syn, 1000, 0);
+  cross(sensor, Side::server, tcp_flag::syn | tcp_flag::ack, 5000, 1001);
+  cross(sensor, Side::client, tcp_flag::ack, 1001, 5001);
+  Sighting data = segment(Side::client, tcp_flag::ack | tcp_flag::psh, 1001, 5001);
+  data.payload_length = 100;
+  for (const int64_t wait_ns : {kSecond / 2, kSecond, 2 * kSecond, 4 * kSecond, 8 * kSecond, int64_t{0}}) {
+    for (const PointIndex point : {PointIndex{0}, PointIndex{1}}) sensor.show(point, data);
+    sensor.advance(wait_ns + 10 * kMs);
+  }
+  sensor.advance(5 * kSecond);
+  EXPECT_FALSE(is_told(sensor, FindingKind::stalled_connection));  // the sender may yet repeat it
+  sensor.advance(20 * kSecond);
+  const auto findings = sensor.engine().findings(0, SIZE_MAX);
+  ASSERT_EQ(findings.size(), 1u);
+  EXPECT_EQ(findings[0].kind, FindingKind::stalled_connection);
+  EXPECT_NE(findings[0].summary.find("repeated its data 5 times"), std::string::npos) << findings[0].summary;
+}
+
 // Where the first look cannot tell who did it, a later one may.
 TEST(ToldSoonLive, ARetryOfWhichNobodyIsKnownToBeTheCauseIsLookedAtAgain) {
   LiveSensor sensor(1);

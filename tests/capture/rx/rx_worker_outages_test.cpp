@@ -72,6 +72,7 @@ TEST(RxWorker, TellsTheWorstStampOfTheLastSecond) {
   packet_at(3'000, 8);
   packet_at(1'000'002'000, 9);
   EXPECT_EQ(channel.stamp_uncertainty_ns, 900u);
+  EXPECT_EQ(channel.first_packet_ns, 1'000);
   EXPECT_EQ(channel.last_packet_ns, 1'000'002'000);
   packet_at(2'000'003'000, 9);
   EXPECT_EQ(channel.stamp_uncertainty_ns, 9u);
