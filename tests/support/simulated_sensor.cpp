@@ -334,12 +334,8 @@ void SimulatedSensor::align(Simulation& simulation) {
     for (PortOutage& o : port.outages) o = {o.cause, clock.corrected(o.from_ns), clock.corrected(o.to_ns)};
     if (!limits_.is_compared(port.info.point) && !port.outages.empty())
       port.outages.push_back({OutageCause::no_common_clock, kTimeMin, PortOutage::kGoesOn});
-    for (const TimeSpan& span : clocks_[port.info.point].steps)
-      port.outages.push_back({OutageCause::clock_step, span.from_ns, span.to_ns});
-    if (const int64_t from_ns = limits_.set_ns(port.info.point); from_ns != kTimeMax)
-      port.outages.push_back({OutageCause::clock_step, from_ns, PortOutage::kGoesOn});
-    if (const int64_t from_ns = limits_.apart_ns[port.info.point]; from_ns != kTimeMax)
-      port.outages.push_back({OutageCause::clocks_apart, from_ns, PortOutage::kGoesOn});
+    const std::vector<PortOutage>& doubts = limits_.doubts[port.info.point];
+    port.outages.insert(port.outages.end(), doubts.begin(), doubts.end());
   }
   for (PointIndex point = 1; point < options_.points; ++point) {
     const int64_t first_ns = clock_error_ns(point, 0), last_ns = clock_error_ns(point, end_ns_);
@@ -357,12 +353,11 @@ int64_t SimulatedSensor::clock_error_ns(PointIndex point, int64_t time_ns) const
 // Its stamps are right then as they are corrected, and nothing says that they may not be.
 bool SimulatedSensor::clock_is_right(PointIndex point, int64_t from_ns, int64_t to_ns) const {
   if (clocks_.empty()) return true;
-  const PointClock& clock = clocks_[point];
   const auto is_right = [&](int64_t time_ns) { return std::abs(clock_error_ns(point, time_ns)) < kClockErrorNs; };
   if (!is_right(from_ns) || !is_right(to_ns)) return false;
-  if (kEpochNs + to_ns >= std::min(limits_.set_ns(point), limits_.apart_ns[point])) return false;
-  return std::none_of(clock.steps.begin(), clock.steps.end(), [&](const TimeSpan& span) {
-    return overlaps(kEpochNs + from_ns - kSecond, kEpochNs + to_ns + kSecond, span.from_ns, span.to_ns);
+  return std::none_of(limits_.doubts[point].begin(), limits_.doubts[point].end(), [&](const PortOutage& doubt) {
+    const int64_t near_ns = doubt.goes_on() ? 0 : kSecond;
+    return overlaps(kEpochNs + from_ns - near_ns, kEpochNs + to_ns + near_ns, doubt.from_ns, doubt.to_ns);
   });
 }
 
