@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "analysis/connection/client_side.h"
+#include "analysis/detect/fate_place.h"
 #include "analysis/detect/handshake.h"
 #include "analysis/detect/icmp_errors.h"
 
@@ -235,18 +236,6 @@ bool DetectorRunner::crosses_several(const Connection& connection) const {
   return options_.path.size() > 2 || connection.crossings.size() > 1;
 }
 
-namespace {
-// That which should have shown the packet.
-const LegState& absent_leg(const Connection& connection, const Crossing& crossing, const FateEvent& event) {
-  return connection.legs[event.entered == (event.packet.from == Side::client) ? crossing.server_leg : crossing.client_leg];
-}
-// By which its point should have shown it.
-PortDirection absent_ports(const Connection& connection, const FateEvent& event) {
-  if (event.packet.point == event.absent_at) return PortDirection::both;
-  return port_direction(connection.direction_of(event.packet.from));
-}
-}  // namespace
-
 void DetectorRunner::note_far_sighting(const Connection& connection, const FateEvent& event) {
   if (const Crossing* crossing = crossing_of(connection, event))
     far_sightings_.add(event, absent_leg(connection, *crossing, event).id.value());
@@ -292,15 +281,6 @@ Doubt DetectorRunner::doubt_of(const Connection& connection, const FateEvent& ev
   const Crossing* crossing = crossing_of(connection, event);
   return crossing != nullptr && is_leak(*crossing, connection) ? Doubt::path_unknown : Doubt::none;
 }
-
-namespace {
-// Under which its home counts what was lost.
-std::pair<DeviceIndex, Direction> counted_at(const FateEvent& event) {
-  const DeviceIndex device = device_between(event.packet.point, event.absent_at);
-  const bool is_inward = is_hairpin(device) ? event.packet.from == Side::client : event.packet.point < event.absent_at;
-  return {device, is_inward ? Direction::toward_inside : Direction::toward_outside};
-}
-}  // namespace
 
 // What its home has counted as lost or made was not.
 void DetectorRunner::clear(Connection& connection, const FateEvent& event) {
