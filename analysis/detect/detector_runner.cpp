@@ -256,20 +256,22 @@ bool DetectorRunner::was_seen_beyond(const Connection& connection, const FateEve
   return far_sightings_.any(event, leg, options_.device_timeout_ns, stands);
 }
 
-// Both legs were met in midstream under the same names, and the device renames these addresses: what was seen on one side may be
-// no more than packets that it forgot to translate. The connection crosses under another name.
+// A leg was met in midstream under the names of the other, and the device renames these addresses: what was seen of it may be no
+// more than packets that the device forgot to translate. The connection crosses under another name, of which the opening was
+// missed.
 bool DetectorRunner::is_leak(const Crossing& crossing, const Connection& connection) const {
   const LegState& a = connection.legs[crossing.client_leg];
   const LegState& b = connection.legs[crossing.server_leg];
-  return crossing.method == PairingMethod::five_tuple && a.midstream && b.midstream &&
+  return crossing.method == PairingMethod::five_tuple && (a.midstream || b.midstream) &&
          (knowledge_.is_renamed(a.client.address) || knowledge_.is_renamed(a.server.address));
 }
 
 // What its home could not know: what other points saw, how other connections passed at that time, and what the device renames.
 Doubt DetectorRunner::doubt_of(const Connection& connection, const FateEvent& event) {
   if (is_of_both_sides(event.type)) return Doubt::none;
-  if (event.type == FateEventType::left_untranslated)
-    return was_seen_beyond(connection, event) ? Doubt::seen_beyond : Doubt::none;
+  const Crossing* crossing = crossing_of(connection, event);
+  const Doubt of_leak = crossing != nullptr && is_leak(*crossing, connection) ? Doubt::path_unknown : Doubt::none;
+  if (event.type == FateEventType::left_untranslated) return was_seen_beyond(connection, event) ? Doubt::seen_beyond : of_leak;
   const PortDirection ports = absent_ports(connection, event);
   const int64_t time_ns = event.packet.order_ns;
   const bool of_reset = event.type == FateEventType::reset_by_device || event.type == FateEventType::reset_not_forwarded;
@@ -278,8 +280,7 @@ Doubt DetectorRunner::doubt_of(const Connection& connection, const FateEvent& ev
   if (was_seen_beyond(connection, event)) return Doubt::seen_beyond;
   if (event.is_unrepaired) return Doubt::acknowledged;  // as its sender's silence says
   if (knowledge_.is_blind(event.absent_at, ports, time_ns)) return Doubt::not_covered;
-  const Crossing* crossing = crossing_of(connection, event);
-  return crossing != nullptr && is_leak(*crossing, connection) ? Doubt::path_unknown : Doubt::none;
+  return of_leak;
 }
 
 // What its home has counted as lost or made was not.
