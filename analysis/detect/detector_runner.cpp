@@ -166,6 +166,7 @@ void DetectorRunner::take_report(const LegState& leg, Connection& connection, co
 }
 
 void DetectorRunner::take_end(LegState& leg, const Connection& connection) {
+  one_way_points_.take(leg, connection);
   if (leg.has_syn() && !leg.established && !leg.refused) tallies_.count_handshake(leg, failed_outcome(leg));
   if (leg.icmp.empty()) return;
   for (const IcmpFate& fate : icmp_fates(connection, leg, view(now_ns_, false))) {
@@ -276,7 +277,9 @@ Doubt DetectorRunner::doubt_of(const Connection& connection, const FateEvent& ev
   const int64_t time_ns = event.packet.order_ns;
   const bool of_reset = event.type == FateEventType::reset_by_device || event.type == FateEventType::reset_not_forwarded;
   // It may be all that its direction has shown, so that its pair cannot know that the point shows nothing of that direction.
-  if (of_reset && knowledge_.misses(event.absent_at, ports, time_ns, time_ns)) return Doubt::not_covered;
+  const bool shows_none =
+      one_way_points_.misses(event.absent_at, ports) || knowledge_.misses(event.absent_at, ports, time_ns, time_ns);
+  if (of_reset && shows_none) return Doubt::not_covered;
   if (was_seen_beyond(connection, event)) return Doubt::seen_beyond;
   if (event.is_unrepaired) return Doubt::acknowledged;  // as its sender's silence says
   if (knowledge_.is_blind(event.absent_at, ports, time_ns)) return Doubt::not_covered;
@@ -439,7 +442,8 @@ bool DetectorRunner::is_unreadable(PointIndex point) const {
 // What it rests on may be no absence: other connections tell that the point was blind then.
 void DetectorRunner::doubt_blind_points(Observation& o) const {
   const auto is_blind = [this](const Absence& absence) {
-    return is_unreadable(absence.point) || knowledge_.is_blind(absence.point, absence.ports, absence.time_ns);
+    return is_unreadable(absence.point) || one_way_points_.misses(absence.point, absence.ports) ||
+           knowledge_.is_blind(absence.point, absence.ports, absence.time_ns);
   };
   const auto blind = static_cast<uint64_t>(std::count_if(o.absences.begin(), o.absences.end(), is_blind));
   if (blind == 0) return;
