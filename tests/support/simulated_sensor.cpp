@@ -16,7 +16,8 @@ constexpr int64_t kCoverAfterNs = 10 * kSecond;
 constexpr int64_t kAlways = std::numeric_limits<int64_t>::max() / 4;
 // How often the NIC's drop counter is read: a loss taints the whole interval.
 constexpr int64_t kCounterIntervalNs = 10 * kMillisecond;
-constexpr uint32_t kHeaders = 54;                // Ethernet, IPv4, TCP without options
+constexpr uint32_t kHeaders = 54;  // Ethernet, IPv4, TCP without options
+constexpr size_t kTcpFlagsAt = 47;
 constexpr int64_t kClockErrorNs = kMillisecond;  // clocks that agree better are right
 
 // Gives packets the time of the poll that finds them. Polls of a port are about `gap` apart and not quite regular, and the
@@ -161,17 +162,21 @@ void SimulatedSensor::finish(int64_t end_ns, Simulation& simulation) {
   align(simulation);
 }
 
-// A mirror that hides no more than a packet or two, and says nothing, cannot be told from a device that drops them.
+// A mirror that hides no more than a packet or two, and says nothing, cannot be told from a device that drops them. So where it
+// hides any it hides a few that show it: of those that the analysis gets to see (what a filter hides is seen at neither side),
+// and no RSTs, which nobody answers.
 void SimulatedSensor::widen(Blind& blind) const {
-  constexpr auto kHiddenLeast = 4;
+  constexpr auto kTellingLeast = 4;
   if (blind.word != Word::none || blind.to_ns == kAlways) return;
-  const auto hidden = [&] {
-    return std::count_if(sighted_.begin(), sighted_.end(), [&](const Sighted& s) {
-      return s.followed && blind.concerns(s.point, s.toward_inside) && s.time_ns >= blind.from_ns && s.time_ns <= blind.to_ns;
-    });
+  const auto is_hidden = [&](const Sighted& s) {
+    return s.followed && blind.concerns(s.point, s.toward_inside) && s.time_ns >= blind.from_ns && s.time_ns <= blind.to_ns;
   };
-  for (auto count = hidden(); count > 0 && count < kHiddenLeast && blind.to_ns < end_ns_; count = hidden())
-    blind.to_ns += 100 * kMillisecond;
+  const auto is_telling = [&](const Sighted& s) {
+    return is_hidden(s) && !(s.frame[kTcpFlagsAt] & tcp_flag::rst) && passes_filter({0, 0, s.frame});
+  };
+  const auto is_told = [&] { return std::count_if(sighted_.begin(), sighted_.end(), is_telling) >= kTellingLeast; };
+  if (std::none_of(sighted_.begin(), sighted_.end(), is_hidden)) return;
+  while (!is_told() && blind.to_ns < end_ns_) blind.to_ns += 100 * kMillisecond;
 }
 
 bool SimulatedSensor::passes_filter(const TimedFrame& frame) const {
