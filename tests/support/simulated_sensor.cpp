@@ -163,8 +163,8 @@ void SimulatedSensor::finish(int64_t end_ns, Simulation& simulation) {
 }
 
 // A mirror that hides no more than a packet or two, and says nothing, cannot be told from a device that drops them. So where it
-// hides any it hides a few that show it: of those that the analysis gets to see (what a filter hides is seen at neither side),
-// and no RSTs, which nobody answers.
+// hides any it hides a few that show it: data and FINs, which their receivers acknowledge, and of these such as no filter hides
+// from the analysis at both sides.
 void SimulatedSensor::widen(Blind& blind) const {
   constexpr auto kTellingLeast = 4;
   if (blind.word != Word::none || blind.to_ns == kAlways) return;
@@ -172,7 +172,9 @@ void SimulatedSensor::widen(Blind& blind) const {
     return s.followed && blind.concerns(s.point, s.toward_inside) && s.time_ns >= blind.from_ns && s.time_ns <= blind.to_ns;
   };
   const auto is_telling = [&](const Sighted& s) {
-    return is_hidden(s) && !(s.frame[kTcpFlagsAt] & tcp_flag::rst) && passes_filter({0, 0, s.frame});
+    const bool is_acknowledged = s.frame.size() > kHeaders || (s.frame[kTcpFlagsAt] & tcp_flag::fin);
+    const bool opens_or_resets = s.frame[kTcpFlagsAt] & (tcp_flag::syn | tcp_flag::rst);
+    return is_hidden(s) && is_acknowledged && !opens_or_resets && passes_filter({0, 0, s.frame});
   };
   const auto is_told = [&] { return std::count_if(sighted_.begin(), sighted_.end(), is_telling) >= kTellingLeast; };
   if (std::none_of(sighted_.begin(), sighted_.end(), is_hidden)) return;

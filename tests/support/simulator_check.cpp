@@ -36,6 +36,8 @@ bool guilty_of(const TruthOfConnection& truth, const FindingRecord& finding) {
       return truth.data_dropped[Side::client] + truth.data_dropped[Side::server] > 0;
     case FindingKind::control_segment_loss:
       return truth.control_dropped > 0;
+    case FindingKind::stalled_connection:  // what the losses there have led to
+      return truth.data_dropped[Side::client] + truth.data_dropped[Side::server] + truth.control_dropped > 0;
     case FindingKind::translation_missed:
       return truth.untranslated > 0;
     case FindingKind::reset_not_forwarded:
