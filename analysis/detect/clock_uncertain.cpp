@@ -115,15 +115,16 @@ const Detector clock_uncertain = {
     .sum_up = sum_up,
     .sentence = sentence,
     .page = {
-        .means = "Which of two packets came first cannot be told: a clock was set, or by the stamps of two capture files packets "
-                 "left before they came.",
+        .means = "Which of two packets came first cannot be told: a clock was set, or the offset of two capture files' clocks is "
+                 "not known.",
         .needs = "Live: the kernel's stamps jumped against the sensor's own clock, or most packets that cross a device one way "
                  "leave before they enter: what one port shows comes late, from a mirror or a tunnel that holds it. Files: the "
-                 "time went back in one of them, or "
-                 "packets of both points show that their clocks moved apart, or that they differ while too few packets of both "
-                 "directions were matched to say by how much.",
-        .errs = "Retransmissions that are taken for their originals look alike; three of them in contradiction are needed. That "
-                "two clocks differ is not noticed where transits seem long instead of negative.",
+                 "time went back in one of them, or packets of both points show that their clocks moved apart, or, where few or "
+                 "none of both directions were matched, that they differ: by their stamps packets left before they came, or none "
+                 "of one direction crossed in less than 20 ms.",
+        .errs = "Retransmissions that are taken for their originals look alike; three of them in contradiction are needed. Of a "
+                "device that holds every packet for more than 20 ms, and of which one direction alone was captured, it is told "
+                "though the clocks agree.",
         .next = "Let both machines follow one time source (PTP, or NTP that slews). Capture both directions at both points: then "
                 "files are aligned, also before and after a step. Nothing is claimed about the time that is uncertain."}};
 

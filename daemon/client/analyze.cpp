@@ -311,12 +311,13 @@ class Analysis {
       return;
     }
     if (!limits.has(point, OutageCause::clocks_apart) && !limits.has(point, OutageCause::clocks_unknown)) return;
-    notes.push_back(
-        drift ? fmt::format(
-                    "the offset of its clock cannot be told: both show packets of one direction alone. Against that of {} it "
-                    "drifts by {:.2f} ppm",
-                    before, *drift * 1e6)
-              : fmt::format("packets left before they came, by its clock and that of {}, whose offset cannot be told", before));
+    const std::string_view why = limits.has(point, OutageCause::clocks_apart)
+                                     ? "packets left before they came"
+                                     : "no packet crossed as fast as devices are, and none came back";
+    notes.push_back(drift ? fmt::format("the offset of its clock cannot be told: both show packets of one direction alone. Against "
+                                        "that of {} it drifts by {:.2f} ppm",
+                                        before, *drift * 1e6)
+                          : fmt::format("{}, by its clock and that of {}, whose offset cannot be told", why, before));
   }
 
   bool compile_filter() {

@@ -250,9 +250,10 @@ ClockLimits clock_limits(const std::vector<ClockSamples>& points, const std::vec
       });
     } else {
       doubt_from(OutageCause::clock_jumped, std::min(jumped_from(inward), jumped_from(outward)));
-      if (all_seem_late(matches)) doubt_from(OutageCause::clocks_unknown, kTimeMin);
     }
-    doubt_from(OutageCause::clocks_apart, contradicted_from(matches));
+    const int64_t apart_ns = contradicted_from(matches);
+    doubt_from(OutageCause::clocks_apart, apart_ns);
+    if (!limits.compared[i] && apart_ns == kTimeMax && all_seem_late(matches)) doubt_from(OutageCause::clocks_unknown, kTimeMin);
   }
   return limits;
 }
