@@ -281,7 +281,7 @@ class Analysis {
     for (OfflineInput& input : inputs_) {
       if (!limits.is_compared(input.point) && !input.silences.empty())
         input.outages.push_back({OutageCause::no_common_clock, kTimeMin, PortOutage::kGoesOn});
-      input.outages.insert(input.outages.end(), limits.doubts[input.point].begin(), limits.doubts[input.point].end());
+      for (const PortOutage& outage : limits.outages(input.point)) input.outages.push_back(outage);
     }
   }
 
@@ -314,10 +314,11 @@ class Analysis {
     const std::string_view why = limits.has(point, OutageCause::clocks_apart)
                                      ? "packets left before they came"
                                      : "no packet crossed as fast as devices are, and none came back";
-    notes.push_back(drift ? fmt::format("the offset of its clock cannot be told: both show packets of one direction alone. Against "
-                                        "that of {} it drifts by {:.2f} ppm",
-                                        before, *drift * 1e6)
-                          : fmt::format("{}, by its clock and that of {}, whose offset cannot be told", why, before));
+    notes.push_back(drift
+                        ? fmt::format("the offset of its clock cannot be told: both show packets of one direction alone. Against "
+                                      "that of {} it drifts by {:.2f} ppm",
+                                      before, *drift * 1e6)
+                        : fmt::format("{}, by its clock and that of {}, whose offset cannot be told", why, before));
   }
 
   bool compile_filter() {

@@ -341,8 +341,7 @@ void SimulatedSensor::align(Simulation& simulation) {
     for (PortOutage& o : port.outages) o = {o.cause, clock.corrected(o.from_ns), clock.corrected(o.to_ns)};
     if (!limits_.is_compared(port.info.point) && !port.outages.empty())
       port.outages.push_back({OutageCause::no_common_clock, kTimeMin, PortOutage::kGoesOn});
-    const std::vector<PortOutage>& doubts = limits_.doubts[port.info.point];
-    port.outages.insert(port.outages.end(), doubts.begin(), doubts.end());
+    for (const PortOutage& outage : limits_.outages(port.info.point)) port.outages.push_back(outage);
   }
   for (PointIndex point = 1; point < options_.points; ++point) {
     const int64_t first_ns = clock_error_ns(point, 0), last_ns = clock_error_ns(point, end_ns_);
@@ -362,9 +361,10 @@ bool SimulatedSensor::clock_is_right(PointIndex point, int64_t from_ns, int64_t 
   if (clocks_.empty()) return true;
   const auto is_right = [&](int64_t time_ns) { return std::abs(clock_error_ns(point, time_ns)) < kClockErrorNs; };
   if (!is_right(from_ns) || !is_right(to_ns)) return false;
-  return std::none_of(limits_.doubts[point].begin(), limits_.doubts[point].end(), [&](const PortOutage& doubt) {
-    const int64_t near_ns = doubt.goes_on() ? 0 : kSecond;
-    return overlaps(kEpochNs + from_ns - near_ns, kEpochNs + to_ns + near_ns, doubt.from_ns, doubt.to_ns);
+  const std::vector<PortOutage> outages = limits_.outages(point);
+  return std::none_of(outages.begin(), outages.end(), [&](const PortOutage& outage) {
+    const int64_t near_ns = outage.goes_on() ? 0 : kSecond;
+    return overlaps(kEpochNs + from_ns - near_ns, kEpochNs + to_ns + near_ns, outage.from_ns, outage.to_ns);
   });
 }
 

@@ -489,7 +489,8 @@ TEST_F(AnalyzeTest, AnOffsetThatLooksLikeATransitIsSaid) {
   const std::vector<v1::Record> all = records(outcome.out);
   ASSERT_EQ(all[1].point().warnings_size(), 1);
   EXPECT_TRUE(all[1].point().warnings(0).starts_with("the offset of its clock cannot be told"));
-  const std::string is_uncertain = "Timestamps at outside and inside cannot be compared (no packet crossed as fast as devices are, ";
+  const std::string is_uncertain =
+      "Timestamps at outside and inside cannot be compared (no packet crossed as fast as devices are, ";
   size_t uncertain = 0;
   for (const v1::Record& record : all) {
     uncertain += record.has_finding() && record.finding().summary().starts_with(is_uncertain);

@@ -297,6 +297,24 @@ TEST(ClockAlignment, APointIsComparedWithBothItsNeighbours) {
   EXPECT_FALSE(limits.is_compared(2));
 }
 
+// What lies between two neighbours lies between all points on either side of them.
+TEST(ClockAlignment, WhatCannotBeComparedAcrossADeviceCannotBeComparedAcrossSeveral) {
+  const PortOutage apart{OutageCause::clocks_apart, 7, PortOutage::kGoesOn}, own{OutageCause::clock_step, 9, PortOutage::kGoesOn};
+  const PortOutage hidden{OutageCause::no_common_clock, 7, PortOutage::kGoesOn};
+  using Outages = std::vector<PortOutage>;
+  const auto outages = [](std::vector<Outages> doubts) {
+    const ClockLimits limits{.doubts = doubts, .compared = std::vector<bool>(doubts.size(), true)};
+    std::vector<Outages> of;
+    for (size_t point = 0; point < doubts.size(); ++point) of.push_back(limits.outages(point));
+    return of;
+  };
+  EXPECT_EQ(outages({{}, {apart}}), (std::vector<Outages>{{}, {apart}}));
+  EXPECT_EQ(outages({{}, {apart}, {}}), (std::vector<Outages>{{apart}, {}, {}}));
+  EXPECT_EQ(outages({{}, {}, {apart}}), (std::vector<Outages>{{}, {}, {apart}}));
+  EXPECT_EQ(outages({{}, {}, {apart}, {}}), (std::vector<Outages>{{}, {}, {apart}, {hidden}}));
+  EXPECT_EQ(outages({{own}, {own}, {}}), (std::vector<Outages>{{own}, {own}, {}}));
+}
+
 TEST(ClockAlignment, OfOneDirectionTheDriftIsToldAlone) {
   const auto drift_of = [](const Path& path) {
     const std::vector<ClockSamples> points = samples_of(path);
