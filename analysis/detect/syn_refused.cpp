@@ -123,7 +123,8 @@ void refused(const Connection& c, const DetectorView& view, Verdicts& out) {
     AbsenceProof proof = handshake.answer_absent(syn, stop, std::max<int64_t>(0, rst.order_ns - syn.order_ns));
     proof.unless(!handshake.is_in_time(rst), Doubt::clock_uncertain);
     if (icmp != nullptr) proof.unless(may_miss_icmp(d, rst.order_ns, view), Doubt::may_be_hidden);
-    if (!proof.holds()) return tell(without_blame(std::move(o), proof));
+    proof.expect(rst.order_ns - rst.stamp_uncertainty_ns, rst.order_ns);  // and most likely shortly before it came out
+    if (!proof.holds_for_all()) return tell(without_blame(std::move(o), proof));
     o.evidence.push_back(present_at(syn, "the SYN was forwarded"));
     handshake.blame_device(o, *handshake.toward_client(stop), stop, proof, "no " + what + " from the server");
     if (icmp == nullptr) handshake.add_ttl_evidence(o, rst);
