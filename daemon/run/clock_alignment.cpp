@@ -262,9 +262,10 @@ std::vector<PortOutage> ClockLimits::outages(size_t point) const {
   std::vector<PortOutage> outages;
   for (size_t i = 0; i < doubts.size(); ++i) {
     for (const PortOutage& doubt : doubts[i]) {
-      const bool is_own = doubt.cause == OutageCause::clock_step && doubt.goes_on();  // by its own files
-      const size_t told_at = !is_own && i == 1 && doubts.size() > 2 ? 0 : i;
+      const bool is_step = doubt.cause == OutageCause::clock_step;
+      const size_t told_at = !is_step && i == 1 && doubts.size() > 2 ? 0 : i;
       if (point == told_at) outages.push_back(doubt);
+      const bool is_own = is_step && doubt.goes_on();  // by its own files
       if (point > told_at && told_at == i && !is_own)
         outages.push_back({OutageCause::no_common_clock, doubt.from_ns, doubt.to_ns});
     }

@@ -39,9 +39,9 @@ struct ClockLimits {
   // Whether packets of both directions tell how far its clock and that of the point before it are apart. Of the first: true.
   std::vector<bool> compared;
 
-  // What of it the ports of the point are out for. A doubt between two neighbours is one between all points on either side: of
-  // three points and more the first alone is out where it cannot be compared with the second, and else all from the second of the
-  // two on, of which those further on are only said to have no common clock with the others.
+  // What of it the ports of the point are out for. A doubt between two neighbours is one between all points on either side: all
+  // from the second of the two on are out, of which those further on are only said to have no common clock with the others. Where
+  // that is not soon over, and there are three points or more, the first alone is, if it cannot be compared with the second.
   std::vector<PortOutage> outages(size_t point) const;
   bool has(size_t point, OutageCause cause) const {
     return std::any_of(doubts[point].begin(), doubts[point].end(), [cause](const PortOutage& o) { return o.cause == cause; });

@@ -313,6 +313,8 @@ TEST(ClockAlignment, WhatCannotBeComparedAcrossADeviceCannotBeComparedAcrossSeve
   EXPECT_EQ(outages({{}, {}, {apart}}), (std::vector<Outages>{{}, {}, {apart}}));
   EXPECT_EQ(outages({{}, {}, {apart}, {}}), (std::vector<Outages>{{}, {}, {apart}, {hidden}}));
   EXPECT_EQ(outages({{own}, {own}, {}}), (std::vector<Outages>{{own}, {own}, {}}));
+  const PortOutage step{OutageCause::clock_step, 7, 8}, meanwhile{OutageCause::no_common_clock, 7, 8};
+  EXPECT_EQ(outages({{}, {step}, {}}), (std::vector<Outages>{{}, {step}, {meanwhile}}));
 }
 
 TEST(ClockAlignment, OfOneDirectionTheDriftIsToldAlone) {
