@@ -78,6 +78,13 @@ void note_attempt(LegState& leg, const LegEvent& event) {
   }
 }
 
+// When the server's answer was seen, or should have been: soon, and before the packet by which the client has shown that it has
+// it, which may come late where a filter hides mere acknowledgements.
+int64_t answered_ns(const LegState& leg, const PacketFacts& shown_by) {
+  constexpr int64_t kSoonNs = 100'000'000;
+  return leg.syn_ack ? leg.syn_ack->order_ns : std::min(shown_by.order_ns, leg.attempts.back().order_ns + kSoonNs);
+}
+
 // Whether a detector may have to tell something at once.
 bool settles(LegEventType type) {
   constexpr std::array kTypes{LegEventType::established, LegEventType::refused,     LegEventType::reset,
@@ -305,7 +312,7 @@ void Correlator::update(const LegPlace& place, const LegEvent& event) {
       leg.established = event.packet;
       leg.ack_window = event.window;
       if (leg.has_syn())
-        knowledge_.handshake_shown(leg.point, connection.direction_of(Side::server), leg.syn_ack.value_or(event.packet).order_ns,
+        knowledge_.handshake_shown(leg.point, connection.direction_of(Side::server), answered_ns(leg, event.packet),
                                    leg.syn_ack.has_value());
       tallies_.count_handshake(leg, leg.protocol == ip_protocol::udp ? Outcome::answered : Outcome::established);
       if (leg.protocol == ip_protocol::udp && leg.client != event.client) {  // the second datagram has shown which end is which

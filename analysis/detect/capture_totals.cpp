@@ -4,6 +4,23 @@
 #include <utility>
 
 namespace parallax {
+namespace {
+
+// Where the clock was set, or the sensor paused, packets bear the time of others: a repetition may seem to follow at once.
+bool shows_when(const SensorView& sensor, PointIndex point, int64_t from_ns, int64_t to_ns) {
+  const auto hides = [&](const PortOutage& outage) {
+    const bool displaces = outage.cause == OutageCause::clock_step || outage.cause == OutageCause::paused;
+    return displaces && outage.from_ns <= to_ns && outage.to_ns >= from_ns;
+  };
+  const auto& channels = sensor.channels();
+  return std::none_of(channels.begin(), channels.end(), [&](const PortChannel* channel) {
+    if (channel->info.point != point || channel->outages.total() == 0) return false;
+    const std::vector<PortOutage> outages = channel->outages.kept();
+    return std::any_of(outages.begin(), outages.end(), hides);
+  });
+}
+
+}  // namespace
 
 void CaptureTotals::Waiting::add(uint64_t connection_id, uint64_t count, int64_t first_ns, int64_t last_ns) {
   const auto same =
@@ -87,14 +104,18 @@ void CaptureTotals::take(const LegState& leg, const Connection& connection, cons
     point.missed.add(connection.id, report.missed_segments, now.first_ns, now.last_ns);
   }
   for (const Side sender : kSides) {
-    const Direction direction = connection.direction_of(sender);
     const uint32_t before = leg.has_summary ? leg.summary.packets[sender] : 0u;
-    point.passed[direction] += now.packets[sender] - std::min(now.packets[sender], before);
+    point.passed[connection.direction_of(sender)] += now.packets[sender] - std::min(now.packets[sender], before);
+  }
+  const uint64_t copies = static_cast<uint64_t>(report.copies[Side::client]) + report.copies[Side::server];
+  const int64_t since_ns = leg.has_summary ? leg.summary.last_ns : now.first_ns;
+  if (copies > 0 && !shows_when(sensor_, leg.point, since_ns, now.last_ns)) return;
+  for (const Side sender : kSides) {
+    const Direction direction = connection.direction_of(sender);
     point.copies[direction] += report.copies[sender];
     point.packets[direction] += report.packets[sender];
   }
   point.routed_copies += report.routed_copies;
-  const uint64_t copies = static_cast<uint64_t>(report.copies[Side::client]) + report.copies[Side::server];
   if (copies > 0) point.copied.add(connection.id, copies, now.first_ns, now.last_ns);
 }
 

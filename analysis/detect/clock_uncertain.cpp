@@ -23,22 +23,47 @@ Observation observed(Where where, int64_t first_ns, int64_t last_ns) {
   return o;
 }
 
+// 0: the cause is no clock's.
+double confidence_of(OutageCause cause) {
+  switch (cause) {
+    case OutageCause::clock_step:
+      return 0.99;
+    case OutageCause::clock_jumped:
+    case OutageCause::clocks_apart:
+      return 0.95;
+    case OutageCause::clocks_unknown:
+      return 0.85;  // of a path that is slow itself it is not so
+    default:
+      return 0;
+  }
+}
+
+// When the first port began to listen: what is uncertain from ever is so from then on.
+int64_t begin_of(const SensorView& sensor) {
+  int64_t begin_ns = kTimeMax;
+  for (const PortChannel* channel : sensor.channels())
+    begin_ns = std::min(begin_ns, channel->covered_from_ns.load(std::memory_order_acquire));
+  return begin_ns;
+}
+
 void tell_outages(CaptureTotals& totals, const DetectorView& view, Verdicts& out) {
   for (const auto& [port, outage] : totals.new_outages(FindingKind::clock_uncertain)) {
-    if (outage.cause != OutageCause::clock_step && outage.cause != OutageCause::clocks_apart) continue;
+    const double confidence = confidence_of(outage.cause);
+    if (confidence == 0) continue;
     const PointIndex point = view.sensor.channels()[port]->info.point;
-    Observation o = observed(place_of(point, view), outage.from_ns, outage.goes_on() ? outage.from_ns : outage.to_ns);
+    const int64_t from_ns = outage.from_ns == kTimeMin ? begin_of(view.sensor) : outage.from_ns;
+    Observation o = observed(place_of(point, view), from_ns, outage.goes_on() ? from_ns : outage.to_ns);
     // Each port of a point says the same.
     const bool is_told = std::any_of(out.told.begin(), out.told.end(), [&o](const Observation& other) {
       return other.kind == o.kind && other.where == o.where && other.first_ns == o.first_ns && other.last_ns == o.last_ns;
     });
     if (is_told) continue;
-    o.confidence = outage.cause == OutageCause::clock_step ? 0.99 : 0.95;
+    o.confidence = confidence;
     o.evidence.push_back({.kind = "timing",
                           .point = point,
                           .port = port,
                           .frame = 0,
-                          .time_ns = outage.from_ns,
+                          .time_ns = from_ns,
                           .detail = std::string(text_of(outage.cause)) + (outage.goes_on() ? ", and it stays so" : "")});
     out.tell(std::move(o));
   }
@@ -90,15 +115,16 @@ const Detector clock_uncertain = {
     .sum_up = sum_up,
     .sentence = sentence,
     .page = {
-        .means = "Which of two packets came first cannot be told: a clock was set, or by the stamps of two capture files packets "
-                 "left before they came.",
+        .means = "Which of two packets came first cannot be told: a clock was set, or the offset of two capture files' clocks is "
+                 "not known.",
         .needs = "Live: the kernel's stamps jumped against the sensor's own clock, or most packets that cross a device one way "
                  "leave before they enter: what one port shows comes late, from a mirror or a tunnel that holds it. Files: the "
-                 "time went back in one of them, or "
-                 "packets of both points show that their clocks moved apart, or that they differ while too few packets of both "
-                 "directions were matched to say by how much.",
-        .errs = "Retransmissions that are taken for their originals look alike; three of them in contradiction are needed. That "
-                "two clocks differ is not noticed where transits seem long instead of negative.",
+                 "time went back in one of them, or packets of both points show that their clocks moved apart, or, where few or "
+                 "none of both directions were matched, that they differ: by their stamps packets left before they came, or none "
+                 "of one direction crossed in less than 20 ms.",
+        .errs = "Retransmissions that are taken for their originals look alike; three of them in contradiction are needed. Of a "
+                "device that holds every packet for more than 20 ms, and of which one direction alone was captured, it is told "
+                "though the clocks agree.",
         .next = "Let both machines follow one time source (PTP, or NTP that slews). Capture both directions at both points: then "
                 "files are aligned, also before and after a step. Nothing is claimed about the time that is uncertain."}};
 

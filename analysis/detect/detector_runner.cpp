@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "analysis/connection/client_side.h"
+#include "analysis/detect/fate_place.h"
 #include "analysis/detect/handshake.h"
 #include "analysis/detect/icmp_errors.h"
 
@@ -165,6 +166,7 @@ void DetectorRunner::take_report(const LegState& leg, Connection& connection, co
 }
 
 void DetectorRunner::take_end(LegState& leg, const Connection& connection) {
+  one_way_points_.take(leg, connection);
   if (leg.has_syn() && !leg.established && !leg.refused) tallies_.count_handshake(leg, failed_outcome(leg));
   if (leg.icmp.empty()) return;
   for (const IcmpFate& fate : icmp_fates(connection, leg, view(now_ns_, false))) {
@@ -235,18 +237,6 @@ bool DetectorRunner::crosses_several(const Connection& connection) const {
   return options_.path.size() > 2 || connection.crossings.size() > 1;
 }
 
-namespace {
-// That which should have shown the packet.
-const LegState& absent_leg(const Connection& connection, const Crossing& crossing, const FateEvent& event) {
-  return connection.legs[event.entered == (event.packet.from == Side::client) ? crossing.server_leg : crossing.client_leg];
-}
-// By which its point should have shown it.
-PortDirection absent_ports(const Connection& connection, const FateEvent& event) {
-  if (event.packet.point == event.absent_at) return PortDirection::both;
-  return port_direction(connection.direction_of(event.packet.from));
-}
-}  // namespace
-
 void DetectorRunner::note_far_sighting(const Connection& connection, const FateEvent& event) {
   if (const Crossing* crossing = crossing_of(connection, event))
     far_sightings_.add(event, absent_leg(connection, *crossing, event).id.value());
@@ -267,40 +257,34 @@ bool DetectorRunner::was_seen_beyond(const Connection& connection, const FateEve
   return far_sightings_.any(event, leg, options_.device_timeout_ns, stands);
 }
 
-// Both legs were met in midstream under the same names, and the device renames these addresses: what was seen on one side may be
-// no more than packets that it forgot to translate. The connection crosses under another name.
+// A leg was met in midstream under the names of the other, and the device renames these addresses: what was seen of it may be no
+// more than packets that the device forgot to translate. The connection crosses under another name, of which the opening was
+// missed.
 bool DetectorRunner::is_leak(const Crossing& crossing, const Connection& connection) const {
   const LegState& a = connection.legs[crossing.client_leg];
   const LegState& b = connection.legs[crossing.server_leg];
-  return crossing.method == PairingMethod::five_tuple && a.midstream && b.midstream &&
+  return crossing.method == PairingMethod::five_tuple && (a.midstream || b.midstream) &&
          (knowledge_.is_renamed(a.client.address) || knowledge_.is_renamed(a.server.address));
 }
 
 // What its home could not know: what other points saw, how other connections passed at that time, and what the device renames.
 Doubt DetectorRunner::doubt_of(const Connection& connection, const FateEvent& event) {
   if (is_of_both_sides(event.type)) return Doubt::none;
-  if (event.type == FateEventType::left_untranslated)
-    return was_seen_beyond(connection, event) ? Doubt::seen_beyond : Doubt::none;
+  const Crossing* crossing = crossing_of(connection, event);
+  const Doubt of_leak = crossing != nullptr && is_leak(*crossing, connection) ? Doubt::path_unknown : Doubt::none;
+  if (event.type == FateEventType::left_untranslated) return was_seen_beyond(connection, event) ? Doubt::seen_beyond : of_leak;
   const PortDirection ports = absent_ports(connection, event);
   const int64_t time_ns = event.packet.order_ns;
   const bool of_reset = event.type == FateEventType::reset_by_device || event.type == FateEventType::reset_not_forwarded;
   // It may be all that its direction has shown, so that its pair cannot know that the point shows nothing of that direction.
-  if (of_reset && knowledge_.misses(event.absent_at, ports, time_ns, time_ns)) return Doubt::not_covered;
+  const bool shows_none =
+      one_way_points_.misses(event.absent_at, ports) || knowledge_.misses(event.absent_at, ports, time_ns, time_ns);
+  if (of_reset && shows_none) return Doubt::not_covered;
   if (was_seen_beyond(connection, event)) return Doubt::seen_beyond;
   if (event.is_unrepaired) return Doubt::acknowledged;  // as its sender's silence says
   if (knowledge_.is_blind(event.absent_at, ports, time_ns)) return Doubt::not_covered;
-  const Crossing* crossing = crossing_of(connection, event);
-  return crossing != nullptr && is_leak(*crossing, connection) ? Doubt::path_unknown : Doubt::none;
+  return of_leak;
 }
-
-namespace {
-// Under which its home counts what was lost.
-std::pair<DeviceIndex, Direction> counted_at(const FateEvent& event) {
-  const DeviceIndex device = device_between(event.packet.point, event.absent_at);
-  const bool is_inward = is_hairpin(device) ? event.packet.from == Side::client : event.packet.point < event.absent_at;
-  return {device, is_inward ? Direction::toward_inside : Direction::toward_outside};
-}
-}  // namespace
 
 // What its home has counted as lost or made was not.
 void DetectorRunner::clear(Connection& connection, const FateEvent& event) {
@@ -458,7 +442,8 @@ bool DetectorRunner::is_unreadable(PointIndex point) const {
 // What it rests on may be no absence: other connections tell that the point was blind then.
 void DetectorRunner::doubt_blind_points(Observation& o) const {
   const auto is_blind = [this](const Absence& absence) {
-    return is_unreadable(absence.point) || knowledge_.is_blind(absence.point, absence.ports, absence.time_ns);
+    return is_unreadable(absence.point) || one_way_points_.misses(absence.point, absence.ports) ||
+           knowledge_.is_blind(absence.point, absence.ports, absence.time_ns);
   };
   const auto blind = static_cast<uint64_t>(std::count_if(o.absences.begin(), o.absences.end(), is_blind));
   if (blind == 0) return;

@@ -17,6 +17,7 @@
 #include "analysis/connection/connection_store.h"
 #include "analysis/connection/far_sightings.h"
 #include "analysis/connection/knowledge.h"
+#include "analysis/connection/one_way_points.h"
 #include "analysis/connection/rival_openings.h"
 #include "analysis/connection/stranger_index.h"
 #include "analysis/connection/stray_icmp_errors.h"
@@ -166,6 +167,7 @@ class DetectorRunner {
   StrangerIndex strangers_;
   StrayIcmpErrors stray_icmp_errors_;
   FarSightings far_sightings_;
+  OneWayPoints one_way_points_;
   Scans scans_;
   HeldSegments held_segments_;
   ReplySources replies_;

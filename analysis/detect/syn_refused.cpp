@@ -1,5 +1,6 @@
 // A RST or an ICMP error instead of an answer: by the server, by the device in its name, or by a router on the way.
 #include <algorithm>
+#include <cstdlib>
 
 #include "analysis/detect/detectors.h"
 #include "analysis/detect/handshake.h"
@@ -10,6 +11,8 @@
 
 namespace parallax::detect {
 namespace {
+
+constexpr int64_t kTransitMostNs = 1'000'000'000;  // of a refusal, through the devices of the path
 
 // A later attempt was accepted: syn_retried tells of it, and what the refusal cost.
 bool is_accepted_later(const LegState& a) {
@@ -70,6 +73,15 @@ bool is_answer(const LegState& leg, const PacketFacts& rst) {
   return rst.tcp_flags & tcp_flag::ack ? rst.ack - syn.seq <= syn.payload_length + 1 : rst.seq == 0;
 }
 
+// The same refusal was seen nearer to the server than any SYN: it came from there, and so did the SYN go there, unseen.
+bool came_from_beyond(const Connection& c, const LegState& deepest, const PacketFacts& rst) {
+  return std::any_of(c.legs.begin(), c.legs.end(), [&](const LegState& leg) {
+    const PacketFacts& other = leg.first;
+    const bool is_rst = (rst.tcp_flags & tcp_flag::rst) && other.from == Side::server && other.tcp_flags == rst.tcp_flags;
+    return c.is_behind(leg, deepest) && is_rst && std::abs(other.order_ns - rst.order_ns) <= kTransitMostNs;
+  });
+}
+
 // Not the network nor the port, but the host itself was not found (RFC 1812, 4.3.3.1; RFC 4443, 3.1).
 bool names_a_host(const IcmpError& error) {
   constexpr uint8_t kHostUnreachable = 1, kAddressUnreachable = 3;
@@ -111,7 +123,8 @@ void refused(const Connection& c, const DetectorView& view, Verdicts& out) {
     AbsenceProof proof = handshake.answer_absent(syn, stop, std::max<int64_t>(0, rst.order_ns - syn.order_ns));
     proof.unless(!handshake.is_in_time(rst), Doubt::clock_uncertain);
     if (icmp != nullptr) proof.unless(may_miss_icmp(d, rst.order_ns, view), Doubt::may_be_hidden);
-    if (!proof.holds()) return tell(without_blame(std::move(o), proof));
+    proof.expect(rst.order_ns - rst.stamp_uncertainty_ns, rst.order_ns);  // and most likely shortly before it came out
+    if (!proof.holds_for_all()) return tell(without_blame(std::move(o), proof));
     o.evidence.push_back(present_at(syn, "the SYN was forwarded"));
     handshake.blame_device(o, *handshake.toward_client(stop), stop, proof, "no " + what + " from the server");
     if (icmp == nullptr) handshake.add_ttl_evidence(o, rst);
@@ -127,6 +140,7 @@ void refused(const Connection& c, const DetectorView& view, Verdicts& out) {
     return tell(std::move(o));
   }
   AbsenceProof proof = handshake.syns_absent_before(d, *next, rst);
+  proof.unless(came_from_beyond(c, d, rst), Doubt::seen_beyond);
   // Neither the ports nor other connections tell that the server is beyond the device: any host on this side may have answered.
   proof.unless(c.side_basis != SideBasis::seen && !next->is_turned && !view.knowledge.has_crossed(d.point, d.server.address),
                Doubt::path_unknown);

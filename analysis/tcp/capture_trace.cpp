@@ -32,6 +32,10 @@ bool stands_alone(const Sighting& s) {
   return s.payload_length > 0 || (s.tcp_flags & (tcp_flag::syn | tcp_flag::fin | tcp_flag::rst));
 }
 
+// Who knows no such connection answers each of several segments with the same RST. Without an ID nothing shows that one of them
+// stands there twice.
+bool may_answer_each(const Sighting& s) { return (s.tcp_flags & tcp_flag::rst) && s.ip_id == 0; }
+
 // Without an IP ID it is the packet before once more where its sender had no reason to say it again: data that has arrived, as
 // its receiver has said, and on a leg that shows copies an acknowledgement.
 template <typename Trace>
@@ -125,6 +129,7 @@ DuplicateState CaptureTraces::look(LegHot& hot, LegCold& cold, const Sighting& s
     if (newest) same = DuplicateState::suspect;
   }
   trace->found.packets[from] += fresh_trace && same == DuplicateState::copy ? 2 : 1;  // the one before was not counted
+  if (same == DuplicateState::copy && may_answer_each(s)) return same;
   if (same == DuplicateState::copy) {
     trace->doubled = true;
     ++trace->found.copies[from];

@@ -22,12 +22,20 @@ enum class OutageCause : uint8_t {
   paused,           // the sensor did not poll it: what waited meanwhile bears the time after
   clock_step,       // the system's clock, which the kernel's stamps are of, was set
   filter_set,       // what the analysis is to see was changed, and not at all ports in the same moment
+  clock_jumped,     // files: packets of one direction alone tell that its clock or that of the point before it was set
   clocks_apart,     // files: by the stamps packets left before they came, and the offset could not be told
+  clocks_unknown,   // files: packets of one direction alone were matched, and they seem to have taken long, all of them
   no_common_clock,  // files: no packets tell how far the clocks are apart, and so not when by the others it was silent
 };
 constexpr std::string_view text_of(OutageCause cause) {
-  constexpr std::string_view kTexts[] = {"link down",        "silent",         "sensor paused",
-                                         "system clock set", "filter changed", "packets left before they came",
+  constexpr std::string_view kTexts[] = {"link down",
+                                         "silent",
+                                         "sensor paused",
+                                         "system clock set",
+                                         "filter changed",
+                                         "one of the two clocks jumped",
+                                         "packets left before they came",
+                                         "no packet crossed as fast as devices are",
                                          "no common clock"};
   return kTexts[static_cast<size_t>(cause)];
 }

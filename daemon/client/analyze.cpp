@@ -281,12 +281,7 @@ class Analysis {
     for (OfflineInput& input : inputs_) {
       if (!limits.is_compared(input.point) && !input.silences.empty())
         input.outages.push_back({OutageCause::no_common_clock, kTimeMin, PortOutage::kGoesOn});
-      for (const TimeSpan& span : clocks_[input.point].steps)
-        input.outages.push_back({OutageCause::clock_step, span.from_ns, span.to_ns});
-      if (const int64_t from_ns = limits.set_ns(input.point); from_ns != kTimeMax)
-        input.outages.push_back({OutageCause::clock_step, from_ns, PortOutage::kGoesOn});
-      if (const int64_t from_ns = limits.apart_ns[input.point]; from_ns != kTimeMax)
-        input.outages.push_back({OutageCause::clocks_apart, from_ns, PortOutage::kGoesOn});
+      for (const PortOutage& outage : limits.outages(input.point)) input.outages.push_back(outage);
     }
   }
 
@@ -308,20 +303,22 @@ class Analysis {
                       "silent for a time, nothing is said of what it did not show",
                       before, input.name));
     }
-    if (limits.moved_ns[point] != kTimeMax) {
+    if (limits.has(point, OutageCause::clock_jumped)) {
       notes.push_back(
           fmt::format("its clock and that of {} moved apart while both showed packets of one direction alone: by how "
                       "much cannot be told",
                       before));
       return;
     }
-    if (limits.apart_ns[point] == kTimeMax) return;
-    notes.push_back(
-        drift ? fmt::format(
-                    "the offset of its clock cannot be told: both show packets of one direction alone. Against that of {} it "
-                    "drifts by {:.2f} ppm",
-                    before, *drift * 1e6)
-              : fmt::format("packets left before they came, by its clock and that of {}, whose offset cannot be told", before));
+    if (!limits.has(point, OutageCause::clocks_apart) && !limits.has(point, OutageCause::clocks_unknown)) return;
+    const std::string_view why = limits.has(point, OutageCause::clocks_apart)
+                                     ? "packets left before they came"
+                                     : "no packet crossed as fast as devices are, and none came back";
+    notes.push_back(drift
+                        ? fmt::format("the offset of its clock cannot be told: both show packets of one direction alone. Against "
+                                      "that of {} it drifts by {:.2f} ppm",
+                                      before, *drift * 1e6)
+                        : fmt::format("{}, by its clock and that of {}, whose offset cannot be told", why, before));
   }
 
   bool compile_filter() {

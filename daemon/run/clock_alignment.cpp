@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
+#include <iterator>
 
 #include "capture/source/time_order.h"
 #include "daemon/run/clock_fit.h"
@@ -123,37 +124,84 @@ int64_t contradicted_from(const std::vector<ClockMatch>& matches) {
   return contradictions.size() < kFewest ? kTimeMax : *std::min_element(contradictions.begin(), contradictions.end());
 }
 
+constexpr size_t kFewest = 8, kStrays = 2;  // packets of one direction; some may be of other packets
+
 int64_t smallest(std::vector<int64_t> values, size_t but) {
   const auto at = values.begin() + static_cast<std::ptrdiff_t>(but);
   std::nth_element(values.begin(), at, values.end());
   return *at;
 }
 
-// Of packets of one direction: from when on nearly all take longer than most did before, or since ever where they take less, by
-// the second point's clock. A queue comes and goes. kTimeMax: never.
-int64_t moved_from(const std::vector<ClockMatch>& matches, int sign) {
-  constexpr size_t kFewest = 8, kStrays = 2;  // some may be of other packets
+// All take longer than most of the others do. Queues come and go.
+bool take_longer(const std::vector<int64_t>& transits, const std::vector<int64_t>& others) {
+  if (transits.size() < kFewest || others.size() < kFewest) return false;
+  return smallest(transits, kStrays) - smallest(others, others.size() / 2) > kApartNs;
+}
+
+// The matches of one direction, and what its packets took. Which direction that is their TTLs tell.
+struct OneWay {
+  std::vector<ClockMatch> matches;
+  int sign;
+
+  OneWay(const std::vector<ClockMatch>& all, int way) : sign(way) {
+    std::copy_if(all.begin(), all.end(), std::back_inserter(matches),
+                 [way](const ClockMatch& match) { return match.ttl_fall * way > 0; });
+  }
+  std::vector<int64_t> transits(int64_t from_ns = kTimeMin, int64_t to_ns = kTimeMax) const {
+    std::vector<int64_t> transits;
+    for (const ClockMatch& match : matches) {
+      if (match.first_ns >= from_ns && match.first_ns <= to_ns) transits.push_back(sign * match.ahead_ns);
+    }
+    return transits;
+  }
+};
+
+// From when on nearly all take longer than most did before, or since ever where they take less, by the second point's clock.
+// kTimeMax: never.
+int64_t jumped_from(const OneWay& way) {
   constexpr size_t kSplitsMax = 256;
-  std::vector<int64_t> transits;
-  for (const ClockMatch& match : matches) transits.push_back(sign * match.ahead_ns);
+  const std::vector<int64_t> transits = way.transits();
   for (size_t i = kFewest; i + kFewest <= transits.size(); i += transits.size() / kSplitsMax + 1) {
     const auto split = transits.begin() + static_cast<std::ptrdiff_t>(i);
     const std::vector<int64_t> before(transits.begin(), split), after(split, transits.end());
-    if (smallest(before, kStrays) - smallest(after, after.size() / 2) > kApartNs) return kTimeMin;
+    if (take_longer(before, after)) return kTimeMin;
+    if (!take_longer(after, before)) continue;
     const int64_t most_ns = smallest(before, before.size() / 2) + kApartNs;
-    if (smallest(after, kStrays) <= most_ns) continue;
     size_t first = i;
     while (first > 0 && transits[first - 1] > most_ns) --first;
-    return matches[first].first_ns + std::min<int64_t>(0, matches[first].ahead_ns);
+    const ClockMatch& match = way.matches[first];
+    return match.first_ns + std::min<int64_t>(0, match.ahead_ns);
   }
   return kTimeMax;
 }
-int64_t moved_from(const std::vector<ClockMatch>& matches) {
-  std::vector<ClockMatch> inward, outward;
-  for (const ClockMatch& match : matches) {
-    if (match.ttl_fall != 0) (match.ttl_fall > 0 ? inward : outward).push_back(match);
+
+// Whether some of the first of them take longer, or less long, than the others do.
+bool begin_otherwise(const std::vector<int64_t>& transits, const std::vector<int64_t>& others) {
+  for (size_t count = kFewest; count <= transits.size(); count *= 2) {
+    const std::vector<int64_t> first(transits.begin(), transits.begin() + static_cast<std::ptrdiff_t>(count));
+    if (take_longer(first, others) || take_longer(others, first)) return true;
   }
-  return std::min(moved_from(inward, 1), moved_from(outward, -1));
+  return false;
+}
+
+// The clock may have been set before packets of both directions compare it, or after that: the furthest of the one that passed
+// alone then tell so.
+void doubt_ends(const OneWay& way, const TimeSpan& compared, std::vector<PortOutage>& doubts) {
+  const std::vector<int64_t> between = way.transits(compared.from_ns, compared.to_ns);
+  if (begin_otherwise(way.transits(kTimeMin, compared.from_ns), between))
+    doubts.push_back({OutageCause::clock_jumped, kTimeMin, compared.from_ns + kNoticedLateNs});
+  std::vector<int64_t> after = way.transits(compared.to_ns);
+  std::reverse(after.begin(), after.end());
+  if (begin_otherwise(after, between))
+    doubts.push_back({OutageCause::clock_jumped, compared.to_ns - kNoticedLateNs, PortOutage::kGoesOn});
+}
+
+// None is near: by chance it may be another packet, and where few were matched each counts.
+bool all_seem_late(const std::vector<ClockMatch>& matches) {
+  constexpr size_t kLeast = 3;
+  std::vector<int64_t> transits;
+  for (const ClockMatch& match : matches) transits.push_back(std::abs(match.ahead_ns));
+  return transits.size() >= kLeast && smallest(transits, transits.size() < kFewest ? 0 : kStrays) > kApartNs;
 }
 
 // Those of two points, as corrected, without what is near a step.
@@ -176,19 +224,53 @@ std::vector<ClockMatch> corrected_matches(const ClockSamples& first, const Clock
 
 ClockLimits clock_limits(const std::vector<ClockSamples>& points, const std::vector<PointClock>& clocks,
                          const std::vector<int64_t>& stepped_ns) {
-  const std::vector<int64_t> never(points.size(), kTimeMax);
-  ClockLimits limits{never, never, never, std::vector<bool>(points.size(), true)};
+  ClockLimits limits{std::vector<std::vector<PortOutage>>(points.size()), std::vector<bool>(points.size(), true)};
   for (size_t i = 0; i < points.size(); ++i) {
-    if (stepped_ns[i] != kTimeMax) limits.stepped_ns[i] = clocks[i].correction.corrected(stepped_ns[i]) - kNoticedLateNs;
+    std::vector<PortOutage>& doubts = limits.doubts[i];
+    for (const TimeSpan& step : clocks[i].steps) doubts.push_back({OutageCause::clock_step, step.from_ns, step.to_ns});
+    const auto doubt_from = [&doubts](OutageCause cause, int64_t from_ns) {
+      if (from_ns == kTimeMax) return;
+      doubts.push_back({cause, std::max(from_ns, kTimeMin + kNoticedLateNs) - kNoticedLateNs, PortOutage::kGoesOn});
+    };
+    doubt_from(OutageCause::clock_step, stepped_ns[i] == kTimeMax ? kTimeMax : clocks[i].correction.corrected(stepped_ns[i]));
     if (i == 0) continue;
-    const std::vector<ClockMatch> matches = corrected_matches(points[i - 1], points[i], clocks[i - 1], clocks[i]);
-    limits.compared[i] = !exchanges_of(matches).empty();
-    if (const int64_t moved_ns = limits.compared[i] ? kTimeMax : moved_from(matches); moved_ns != kTimeMax)
-      limits.moved_ns[i] = std::max(moved_ns, kTimeMin + kNoticedLateNs) - kNoticedLateNs;
-    const int64_t from_ns = contradicted_from(matches);
-    if (from_ns != kTimeMax) limits.apart_ns[i] = from_ns - kNoticedLateNs;
+    std::vector<ClockMatch> matches = corrected_matches(points[i - 1], points[i], clocks[i - 1], clocks[i]);
+    const std::vector<ClockExchange> exchanges = exchanges_of(matches);
+    const OneWay inward(matches, 1), outward(matches, -1);
+    limits.compared[i] = !exchanges.empty();
+    if (limits.compared[i]) {
+      const TimeSpan compared{exchanges.front().first_ns(), exchanges.back().first_ns()};
+      doubt_ends(inward, compared, doubts);
+      doubt_ends(outward, compared, doubts);
+      // Of another time, as is known now.
+      std::erase_if(matches, [&doubts](const ClockMatch& match) {
+        return std::any_of(doubts.begin(), doubts.end(), [&match](const PortOutage& doubt) {
+          return doubt.cause == OutageCause::clock_jumped && match.first_ns >= doubt.from_ns && match.first_ns <= doubt.to_ns;
+        });
+      });
+    } else {
+      doubt_from(OutageCause::clock_jumped, std::min(jumped_from(inward), jumped_from(outward)));
+    }
+    const int64_t apart_ns = contradicted_from(matches);
+    doubt_from(OutageCause::clocks_apart, apart_ns);
+    if (!limits.compared[i] && apart_ns == kTimeMax && all_seem_late(matches)) doubt_from(OutageCause::clocks_unknown, kTimeMin);
   }
   return limits;
+}
+
+std::vector<PortOutage> ClockLimits::outages(size_t point) const {
+  std::vector<PortOutage> outages;
+  for (size_t i = 0; i < doubts.size(); ++i) {
+    for (const PortOutage& doubt : doubts[i]) {
+      const bool is_step = doubt.cause == OutageCause::clock_step;
+      const size_t told_at = !is_step && i == 1 && doubts.size() > 2 ? 0 : i;
+      if (point == told_at) outages.push_back(doubt);
+      const bool is_own = is_step && doubt.goes_on();  // by its own files
+      if (point > told_at && told_at == i && !is_own)
+        outages.push_back({OutageCause::no_common_clock, doubt.from_ns, doubt.to_ns});
+    }
+  }
+  return outages;
 }
 
 }  // namespace parallax

@@ -80,6 +80,15 @@ TEST(Simulator, SeedsThatOnceAccusedFalsely) {
       13818,                       // polled every millisecond: what was sent again left before it entered, and looked like a copy
       17422,                       // new sequence numbers, and none of one direction seen at the far point
       12519, 17632, 24052, 29940,  // a clock was set where packets of one direction alone tell of it
+      31409,                       // the same before those of the other began
+      21373, 24839, 30803,         // no clock was compared, and the offset of two looked like a transit
+      11098,                       // a clock was set back, and what was sent again followed at once: no copies
+      20671,                       // nor is the same RST without an ID for each of several segments
+      23854, 30355,  // a leak under names that were not known to be renamed, of a connection whose opening was missed
+      27682,         // a refusal seen further on than its SYN
+      21637, 27870,  // a mirror that shows one direction of everything, and conversations of which nothing was paired
+      44842,         // SYN-ACKs hidden by a mirror, and their acknowledgements by a filter
+      4470,  30237,  // the mirror hid nothing by which it could be known
   };
   for (const uint64_t seed : kSeeds) {
     const Simulation simulation = simulate(options_of(seed));

@@ -230,7 +230,9 @@ uint64_t SimulatedPath::sight(PointIndex point, const Segment& segment, uint8_t 
   tcp.ack = segment.has(tcp_flag::ack) ? sequence_at(point, opposite(segment.from), segment.ack) : 0;
   tcp.flags = segment.flags;
   if (segment.has(tcp_flag::syn)) tcp.mss = kSegmentBytes;
-  const bool followed = (point > 0 && !truth_.is_opaque(point - 1)) || (point + 1u < points_ && !truth_.is_opaque(point));
+  // Of what was not translated the two sides have no name in common.
+  const bool followed =
+      !segment.named && ((point > 0 && !truth_.is_opaque(point - 1)) || (point + 1u < points_ && !truth_.is_opaque(point)));
   return network_.seen(point, toward_inside(segment.from), followed, tcp_frame(ip, tcp, payload_of(segment)));
 }
 

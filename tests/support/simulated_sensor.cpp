@@ -16,7 +16,8 @@ constexpr int64_t kCoverAfterNs = 10 * kSecond;
 constexpr int64_t kAlways = std::numeric_limits<int64_t>::max() / 4;
 // How often the NIC's drop counter is read: a loss taints the whole interval.
 constexpr int64_t kCounterIntervalNs = 10 * kMillisecond;
-constexpr uint32_t kHeaders = 54;                // Ethernet, IPv4, TCP without options
+constexpr uint32_t kHeaders = 54;  // Ethernet, IPv4, TCP without options
+constexpr size_t kTcpFlagsAt = 47;
 constexpr int64_t kClockErrorNs = kMillisecond;  // clocks that agree better are right
 
 // Gives packets the time of the poll that finds them. Polls of a port are about `gap` apart and not quite regular, and the
@@ -161,17 +162,23 @@ void SimulatedSensor::finish(int64_t end_ns, Simulation& simulation) {
   align(simulation);
 }
 
-// A mirror that hides no more than a packet or two, and says nothing, cannot be told from a device that drops them.
+// A mirror that hides no more than a packet or two, and says nothing, cannot be told from a device that drops them. So where it
+// hides any it hides a few that show it: data and FINs, which their receivers acknowledge, and of these such as no filter hides
+// from the analysis at both sides.
 void SimulatedSensor::widen(Blind& blind) const {
-  constexpr auto kHiddenLeast = 4;
+  constexpr auto kTellingLeast = 4;
   if (blind.word != Word::none || blind.to_ns == kAlways) return;
-  const auto hidden = [&] {
-    return std::count_if(sighted_.begin(), sighted_.end(), [&](const Sighted& s) {
-      return s.followed && blind.concerns(s.point, s.toward_inside) && s.time_ns >= blind.from_ns && s.time_ns <= blind.to_ns;
-    });
+  const auto is_hidden = [&](const Sighted& s) {
+    return s.followed && blind.concerns(s.point, s.toward_inside) && s.time_ns >= blind.from_ns && s.time_ns <= blind.to_ns;
   };
-  for (auto count = hidden(); count > 0 && count < kHiddenLeast && blind.to_ns < end_ns_; count = hidden())
-    blind.to_ns += 100 * kMillisecond;
+  const auto is_telling = [&](const Sighted& s) {
+    const bool is_acknowledged = s.frame.size() > kHeaders || (s.frame[kTcpFlagsAt] & tcp_flag::fin);
+    const bool opens_or_resets = s.frame[kTcpFlagsAt] & (tcp_flag::syn | tcp_flag::rst);
+    return is_hidden(s) && is_acknowledged && !opens_or_resets && passes_filter({0, 0, s.frame});
+  };
+  const auto is_told = [&] { return std::count_if(sighted_.begin(), sighted_.end(), is_telling) >= kTellingLeast; };
+  if (std::none_of(sighted_.begin(), sighted_.end(), is_hidden)) return;
+  while (!is_told() && blind.to_ns < end_ns_) blind.to_ns += 100 * kMillisecond;
 }
 
 bool SimulatedSensor::passes_filter(const TimedFrame& frame) const {
@@ -334,12 +341,7 @@ void SimulatedSensor::align(Simulation& simulation) {
     for (PortOutage& o : port.outages) o = {o.cause, clock.corrected(o.from_ns), clock.corrected(o.to_ns)};
     if (!limits_.is_compared(port.info.point) && !port.outages.empty())
       port.outages.push_back({OutageCause::no_common_clock, kTimeMin, PortOutage::kGoesOn});
-    for (const TimeSpan& span : clocks_[port.info.point].steps)
-      port.outages.push_back({OutageCause::clock_step, span.from_ns, span.to_ns});
-    if (const int64_t from_ns = limits_.set_ns(port.info.point); from_ns != kTimeMax)
-      port.outages.push_back({OutageCause::clock_step, from_ns, PortOutage::kGoesOn});
-    if (const int64_t from_ns = limits_.apart_ns[port.info.point]; from_ns != kTimeMax)
-      port.outages.push_back({OutageCause::clocks_apart, from_ns, PortOutage::kGoesOn});
+    for (const PortOutage& outage : limits_.outages(port.info.point)) port.outages.push_back(outage);
   }
   for (PointIndex point = 1; point < options_.points; ++point) {
     const int64_t first_ns = clock_error_ns(point, 0), last_ns = clock_error_ns(point, end_ns_);
@@ -357,12 +359,12 @@ int64_t SimulatedSensor::clock_error_ns(PointIndex point, int64_t time_ns) const
 // Its stamps are right then as they are corrected, and nothing says that they may not be.
 bool SimulatedSensor::clock_is_right(PointIndex point, int64_t from_ns, int64_t to_ns) const {
   if (clocks_.empty()) return true;
-  const PointClock& clock = clocks_[point];
   const auto is_right = [&](int64_t time_ns) { return std::abs(clock_error_ns(point, time_ns)) < kClockErrorNs; };
   if (!is_right(from_ns) || !is_right(to_ns)) return false;
-  if (kEpochNs + to_ns >= std::min(limits_.set_ns(point), limits_.apart_ns[point])) return false;
-  return std::none_of(clock.steps.begin(), clock.steps.end(), [&](const TimeSpan& span) {
-    return overlaps(kEpochNs + from_ns - kSecond, kEpochNs + to_ns + kSecond, span.from_ns, span.to_ns);
+  const std::vector<PortOutage> outages = limits_.outages(point);
+  return std::none_of(outages.begin(), outages.end(), [&](const PortOutage& outage) {
+    const int64_t near_ns = outage.goes_on() ? 0 : kSecond;
+    return overlaps(kEpochNs + from_ns - near_ns, kEpochNs + to_ns + near_ns, outage.from_ns, outage.to_ns);
   });
 }
 

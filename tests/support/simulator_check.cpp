@@ -36,6 +36,8 @@ bool guilty_of(const TruthOfConnection& truth, const FindingRecord& finding) {
       return truth.data_dropped[Side::client] + truth.data_dropped[Side::server] > 0;
     case FindingKind::control_segment_loss:
       return truth.control_dropped > 0;
+    case FindingKind::stalled_connection:  // what the losses there have led to
+      return truth.data_dropped[Side::client] + truth.data_dropped[Side::server] + truth.control_dropped > 0;
     case FindingKind::translation_missed:
       return truth.untranslated > 0;
     case FindingKind::reset_not_forwarded:
@@ -87,8 +89,9 @@ class Names {
   }
 
  private:
-  static constexpr int64_t kClocksApartNs =
-      7'500'000'000;  // one clock ahead by 4 s, another set back by 3; the next bearer comes later
+  // One clock is behind by 4 s, was set back by 3 more, and was corrected by the 4 s of its neighbour, against which nothing
+  // compares it; the next bearer comes later.
+  static constexpr int64_t kClocksApartNs = 11'500'000'000;
 
   std::map<Ends, std::map<int64_t, const TruthOfConnection*>> by_ends_;
 };

@@ -211,6 +211,17 @@ TEST_F(CaptureTraceTest, DuplicateAcknowledgementsWithoutIdAreNoCopies) {
   for (int i = 0; i < 5; ++i) EXPECT_EQ(take(acknowledgement(1100, 0), Side::server, 2 * kUs), DuplicateState::fresh);
 }
 
+// Who knows no such connection answers each segment of a burst.
+TEST_F(CaptureTraceTest, TheSameResetAtOnceIsNoCopyThatCountsUnlessItsIdSaysSo) {
+  handshake();
+  take(data(1000, 100, 10), Side::client);
+  take(data(1200, 100, 12), Side::client);  // a hole: the leg is traced now
+  for (int i = 0; i < 9; ++i) take(tcp(tcp_flag::rst, 5000, 0, 0, 0), Side::server, 2 * kUs);
+  EXPECT_EQ(report(false).copies[Side::server], 0u);
+  for (int i = 0; i < 9; ++i) take(tcp(tcp_flag::rst, 5000, 0, 0, 7), Side::server, 2 * kUs);
+  EXPECT_EQ(report().copies[Side::server], 8u);
+}
+
 TEST_F(CaptureTraceTest, AnIdThatDifferentPacketsShareTellsNothing) {
   handshake();
   take(data(1000, 100, 10), Side::client);

@@ -478,6 +478,27 @@ TEST_F(AnalyzeTest, OffsetsThatCannotBeToldAreSaid) {
               HasSubstr("Timestamps at outside and inside cannot be compared (packets left before they came, and it stays"));
 }
 
+// No device takes 2 s for every packet.
+TEST_F(AnalyzeTest, AnOffsetThatLooksLikeATransitIsSaid) {
+  std::vector<Packet> outside = many(false, 40), inside = later(many(true, 40), 2'000'000'000);
+  const auto is_answer = [](const Packet& packet) { return packet.frame[34] == 0 && packet.frame[35] == 80; };  // from port 80
+  std::erase_if(outside, is_answer);
+  std::erase_if(inside, is_answer);
+  const Outcome outcome =
+      json({"outside=" + write("a.pcap", pcap(outside).bytes()), "inside=" + write("b.pcap", pcap(inside).bytes())});
+  const std::vector<v1::Record> all = records(outcome.out);
+  ASSERT_EQ(all[1].point().warnings_size(), 1);
+  EXPECT_TRUE(all[1].point().warnings(0).starts_with("the offset of its clock cannot be told"));
+  const std::string is_uncertain =
+      "Timestamps at outside and inside cannot be compared (no packet crossed as fast as devices are, ";
+  size_t uncertain = 0;
+  for (const v1::Record& record : all) {
+    uncertain += record.has_finding() && record.finding().summary().starts_with(is_uncertain);
+    EXPECT_FALSE(record.has_finding() && record.finding().origin() == v1::ORIGIN_DEVICE) << record.finding().summary();
+  }
+  EXPECT_EQ(uncertain, 1u);
+}
+
 // The file inside is stamped by a clock that is 3 s ahead, as nothing tells, and shows nothing for 6 s: by the stamps outside the
 // connections of its first 3 s came while it was listening.
 TEST_F(AnalyzeTest, ASilenceByAClockOfItsOwnMayBeAtAnyTime) {
@@ -497,7 +518,7 @@ TEST_F(AnalyzeTest, ASilenceByAClockOfItsOwnMayBeAtAnyTime) {
       json({"outside=" + write("a.pcap", pcap(outside).bytes()), "inside=" + write("b.pcap", pcap(inside).bytes())});
   EXPECT_THAT(outcome.out, Not(HasSubstr("never at inside")));
   const std::vector<v1::Record> all = records(outcome.out);
-  ASSERT_EQ(all[1].point().warnings_size(), 1);
+  ASSERT_EQ(all[1].point().warnings_size(), 2);
   EXPECT_THAT(all[1].point().warnings(0),
               AllOf(HasSubstr("no packets of both directions tell how far its clock and that of outside are apart: as "),
                     HasSubstr("b.pcap was silent for a time, nothing is said of what it did not show")));

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <climits>
 #include <cmath>
 #include <cstring>
 #include <random>
@@ -21,6 +22,7 @@ struct Path {
   double drift = 0;
   int packets = 400;
   bool one_way = false, rewritten = false;
+  int one_way_until = 0, one_way_after = INT_MAX;  // packets before and after these go one way, too
   bool has_timestamps = false, has_payload = false;
   uint16_t ids_ahead = 0;  // the device gives packets IDs of its own, and all say the same; 0: it does not
   int64_t step_ns = 0;     // of the second clock, in the middle
@@ -34,7 +36,7 @@ std::vector<ClockSamples> samples_of(const Path& path) {
   std::vector<ClockSamples> points(2);
   ClockSamples &first = points[0], &second = points[1];
   for (int i = 0; i < path.packets; ++i) {
-    const bool toward_second = path.one_way || i % 2 == 0;
+    const bool toward_second = path.one_way || i < path.one_way_until || i > path.one_way_after || i % 2 == 0;
     DecodedFrame frame{};
     frame.protocol = ip_protocol::tcp;
     frame.flow_hash = static_cast<uint32_t>(i / 20);
@@ -84,11 +86,19 @@ ClockLine line_between(const Path& path) {
   return clock.correction.none() ? ClockLine{} : clock.correction.parts.front().line;
 }
 
-// Of the second point: from when on nothing is compared, for either reason.
-int64_t comparable(const Path& path, int64_t stepped_ns = kTimeMax) {
+// Of the second point.
+std::vector<PortOutage> doubts_of(const Path& path, int64_t stepped_ns = kTimeMax) {
   const std::vector<ClockSamples> points = samples_of(path);
-  const ClockLimits limits = clock_limits(points, align_clocks(points), {kTimeMax, stepped_ns});
-  return std::min(limits.set_ns(1), limits.apart_ns[1]);
+  return clock_limits(points, align_clocks(points), {kTimeMax, stepped_ns}).doubts[1];
+}
+
+// From when on nothing is compared, for whatever reason.
+int64_t comparable(const Path& path, int64_t stepped_ns = kTimeMax) {
+  int64_t from_ns = kTimeMax;
+  for (const PortOutage& doubt : doubts_of(path, stepped_ns)) {
+    if (doubt.goes_on()) from_ns = std::min(from_ns, doubt.from_ns);
+  }
+  return from_ns;
 }
 
 }  // namespace
@@ -233,6 +243,43 @@ TEST(ClockAlignment, AStepIsSeenFromOneDirectionAlone) {
   EXPECT_EQ(comparable({.jitter_ns = 400 * kMs, .one_way = true, .has_ttl = true}), kTimeMax);
 }
 
+// No device takes so long of all packets: their clocks differ, and nothing tells by how much.
+TEST(ClockAlignment, OneDirectionThatSeemsToTakeLongThroughoutIsNotCompared) {
+  const auto causes = [](const Path& path) {
+    std::vector<OutageCause> causes;
+    for (const PortOutage& doubt : doubts_of(path)) causes.push_back(doubt.cause);
+    return causes;
+  };
+  const std::vector<OutageCause> unknown{OutageCause::clocks_unknown};
+  for (const int packets : {3, 400}) {
+    for (const bool ttl : {true, false})
+      EXPECT_EQ(causes({.offset_ns = 2 * kSecond, .packets = packets, .one_way = true, .has_ttl = ttl}), unknown) << packets;
+    EXPECT_EQ(causes({.packets = packets, .one_way = true, .has_ttl = true}), std::vector<OutageCause>{});
+  }
+  EXPECT_EQ(causes({.offset_ns = 2 * kSecond, .packets = 2, .one_way = true, .has_ttl = true}), std::vector<OutageCause>{});
+  EXPECT_EQ(causes({.transit_ns = 400 * kMs, .has_ttl = true}), std::vector<OutageCause>{});  // as both directions tell
+}
+
+// Packets of both directions tell how far the clocks are apart, but not when they have been so.
+TEST(ClockAlignment, AStepIsSeenWhereOneDirectionBeginsBeforeTheOther) {
+  const int64_t step = kStart + 10 * kSecond;  // after packet 200, of one each 50 ms
+  for (const int64_t by_ns : {60 * kMs, -700 * kMs, 5 * kSecond}) {
+    const auto before = doubts_of({.one_way_until = 220, .step_ns = by_ns, .has_ttl = true});
+    ASSERT_EQ(before.size(), 1u) << by_ns;
+    EXPECT_EQ(before[0].cause, OutageCause::clock_jumped);
+    EXPECT_EQ(before[0].from_ns, kTimeMin);
+    EXPECT_GE(before[0].to_ns, step) << by_ns;
+    EXPECT_LE(before[0].to_ns, step + 2 * kSecond) << by_ns;
+    const auto after = doubts_of({.one_way_after = 180, .step_ns = by_ns, .has_ttl = true});
+    ASSERT_EQ(after.size(), 1u) << by_ns;
+    EXPECT_TRUE(after[0].goes_on());
+    EXPECT_LE(after[0].from_ns, step) << by_ns;
+    EXPECT_GE(after[0].from_ns, step - 2 * kSecond) << by_ns;
+  }
+  EXPECT_EQ(comparable({.one_way_until = 220, .has_ttl = true}), kTimeMax);
+  EXPECT_TRUE(doubts_of({.jitter_ns = 60 * kMs, .one_way_until = 220, .one_way_after = 300, .has_ttl = true}).empty());
+}
+
 TEST(ClockAlignment, OneDirectionAloneComparesNoClocks) {
   const auto is_compared = [](const Path& path) -> bool {
     const std::vector<ClockSamples> points = samples_of(path);
@@ -244,10 +291,30 @@ TEST(ClockAlignment, OneDirectionAloneComparesNoClocks) {
 }
 
 TEST(ClockAlignment, APointIsComparedWithBothItsNeighbours) {
-  const ClockLimits limits{.stepped_ns = {}, .moved_ns = {}, .apart_ns = {}, .compared = {true, true, false}};
+  const ClockLimits limits{.doubts = {}, .compared = {true, true, false}};
   EXPECT_TRUE(limits.is_compared(0));
   EXPECT_FALSE(limits.is_compared(1));
   EXPECT_FALSE(limits.is_compared(2));
+}
+
+// What lies between two neighbours lies between all points on either side of them.
+TEST(ClockAlignment, WhatCannotBeComparedAcrossADeviceCannotBeComparedAcrossSeveral) {
+  const PortOutage apart{OutageCause::clocks_apart, 7, PortOutage::kGoesOn}, own{OutageCause::clock_step, 9, PortOutage::kGoesOn};
+  const PortOutage hidden{OutageCause::no_common_clock, 7, PortOutage::kGoesOn};
+  using Outages = std::vector<PortOutage>;
+  const auto outages = [](std::vector<Outages> doubts) {
+    const ClockLimits limits{.doubts = doubts, .compared = std::vector<bool>(doubts.size(), true)};
+    std::vector<Outages> of;
+    for (size_t point = 0; point < doubts.size(); ++point) of.push_back(limits.outages(point));
+    return of;
+  };
+  EXPECT_EQ(outages({{}, {apart}}), (std::vector<Outages>{{}, {apart}}));
+  EXPECT_EQ(outages({{}, {apart}, {}}), (std::vector<Outages>{{apart}, {}, {}}));
+  EXPECT_EQ(outages({{}, {}, {apart}}), (std::vector<Outages>{{}, {}, {apart}}));
+  EXPECT_EQ(outages({{}, {}, {apart}, {}}), (std::vector<Outages>{{}, {}, {apart}, {hidden}}));
+  EXPECT_EQ(outages({{own}, {own}, {}}), (std::vector<Outages>{{own}, {own}, {}}));
+  const PortOutage step{OutageCause::clock_step, 7, 8}, meanwhile{OutageCause::no_common_clock, 7, 8};
+  EXPECT_EQ(outages({{}, {step}, {}}), (std::vector<Outages>{{}, {step}, {meanwhile}}));
 }
 
 TEST(ClockAlignment, OfOneDirectionTheDriftIsToldAlone) {
