@@ -93,6 +93,12 @@ void fill_pinned(const PinnedFilesStatus& status, v1::PinnedStatus& pinned) {
   pinned.set_error(status.error);
 }
 
+// Counts by the names of what they count.
+template <typename Names, typename Counts>
+void set_counts(const Names& names, const Counts& counts, google::protobuf::Map<std::string, uint64_t>& map) {
+  for (size_t i = 0; i < names.size(); ++i) map[names[i]] = counts[i];
+}
+
 void fill_history(const HistoryState& state, v1::HistoryStatus& history) {
   history.set_file(state.file);
   history.set_findings(state.findings);
@@ -103,16 +109,9 @@ void fill_history(const HistoryState& state, v1::HistoryStatus& history) {
   history.set_dropped(state.dropped);
   history.set_write_errors(state.write_errors);
   history.set_set_aside(state.set_aside);
-  for (size_t bound = 0; bound < kHistoryBoundNames.size(); ++bound)
-    (*history.mutable_removed_by_reason())[kHistoryBoundNames[bound]] = state.removals[bound];
+  set_counts(kHistoryBoundNames, state.removals, *history.mutable_removed_by_reason());
   history.set_earlier_findings(state.earlier_findings);
   history.set_error(state.error);
-}
-
-// Counts by the names of what they count.
-template <typename Names, typename Counts>
-void set_counts(const Names& names, const Counts& counts, google::protobuf::Map<std::string, uint64_t>& map) {
-  for (size_t i = 0; i < names.size(); ++i) map[names[i]] = counts[i];
 }
 
 void fill_connection_log(const ConnectionLogState& state, v1::ConnectionLogStatus& log) {

@@ -1,21 +1,15 @@
 #include "daemon/connection_log/connection_log.h"
 
 #include <fmt/format.h>
-#include <pthread.h>
-#include <sys/resource.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <csignal>
 
 namespace parallax {
 namespace {
 
-constexpr auto kInterval = std::chrono::milliseconds(250);
 constexpr auto kRetryInterval = std::chrono::seconds(2);
 constexpr auto kLookInterval = std::chrono::seconds(1);
 constexpr size_t kBatch = 256;
-constexpr int kNice = 10;
 
 }  // namespace
 
@@ -25,8 +19,6 @@ ConnectionLog::ConnectionLog(std::string directory, LogFileBounds bounds, Connec
   state_.limit_bytes = bounds.bytes;
   open();
 }
-
-ConnectionLog::~ConnectionLog() { stop(); }
 
 bool ConnectionLog::open() {
   next_try_ = Clock::now() + kRetryInterval;
@@ -42,45 +34,22 @@ bool ConnectionLog::open() {
 
 void ConnectionLog::start(Engine& engine) {
   engine_ = &engine;
-  // Signals are left to the control thread.
-  sigset_t all, before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_BLOCK, &all, &before);
-  thread_ = std::thread([this] { run(); });
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  thread_.start("connection-log", [this](BackgroundThread::Round round) { run(round); });
 }
 
-void ConnectionLog::stop() {
-  if (!thread_.joinable()) return;
-  {
-    const std::lock_guard guard(wake_mutex_);
-    stopping_ = true;
+void ConnectionLog::stop() { thread_.stop(); }
+
+void ConnectionLog::run(BackgroundThread::Round round) {
+  const bool last = round == BackgroundThread::Round::last;
+  try {
+    go_round(last);
+  } catch (const std::exception& error) {  // out of memory
+    failed(error.what());
   }
-  wake_.notify_all();
-  thread_.join();
+  if (last) files_.close();
 }
 
-void ConnectionLog::run() {
-  pthread_setname_np(pthread_self(), "connection-log");
-  // Not as the threads of the packet path, where these are before all others.
-  const sched_param ordinary{};
-  pthread_setschedparam(pthread_self(), SCHED_OTHER, &ordinary);
-  setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), kNice);
-  while (true) {
-    const bool last = stopping_;
-    try {
-      round(last);
-    } catch (const std::exception& error) {  // out of memory
-      failed(error.what());
-    }
-    if (last) break;
-    std::unique_lock lock(wake_mutex_);
-    wake_.wait_for(lock, kInterval, [this] { return stopping_.load(); });
-  }
-  files_.close();
-}
-
-void ConnectionLog::round(bool last) {
+void ConnectionLog::go_round(bool last) {
   const Clock::time_point now = Clock::now();
   if (!files_.is_open() && (last || now >= next_try_)) open();
   if (files_.is_open() && (last || now >= next_look_)) look_after();

@@ -7,16 +7,13 @@
 #pragma once
 
 #include <array>
-#include <atomic>
 #include <chrono>
-#include <condition_variable>
-#include <functional>
 #include <mutex>
 #include <string>
-#include <string_view>
-#include <thread>
 
 #include "analysis/engine.h"
+#include "daemon/background/background_thread.h"
+#include "daemon/background/tell.h"
 #include "daemon/connection_log/connection_line.h"
 #include "daemon/connection_log/log_files.h"
 
@@ -38,12 +35,9 @@ struct ConnectionLogState {
 class ConnectionLog {
  public:
   static constexpr auto kStopBudget = std::chrono::milliseconds(1500);
-  enum class News { trouble, notice };
-  using Tell = std::function<void(News, std::string_view)>;  // into the log of the daemon; any thread
 
   // Opens it; what is wrong is told, and tried again later.
   ConnectionLog(std::string directory, LogFileBounds bounds, ConnectionLineSource source, Tell tell);
-  ~ConnectionLog();  // stops
 
   // The engine tells ends, and outlives the log.
   void start(Engine& engine);
@@ -54,8 +48,8 @@ class ConnectionLog {
  private:
   using Clock = std::chrono::steady_clock;
 
-  void run();
-  void round(bool last);
+  void run(BackgroundThread::Round round);
+  void go_round(bool last);
   bool open();
   void look_after();
   void write_ended(bool last);
@@ -80,10 +74,7 @@ class ConnectionLog {
   mutable std::mutex state_mutex_;
   ConnectionLogState state_;
 
-  std::atomic<bool> stopping_{false};
-  std::mutex wake_mutex_;
-  std::condition_variable wake_;
-  std::thread thread_;
+  BackgroundThread thread_;
 };
 
 }  // namespace parallax

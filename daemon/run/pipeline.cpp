@@ -55,6 +55,8 @@ Result<SpoolSnapRules> snap_rules(const v1::SpoolConfig& config, std::span<const
   return compiled;
 }
 
+void log_news(News news, std::string_view text) { log_line(news == News::trouble ? LogLevel::warning : LogLevel::notice, text); }
+
 size_t rx_worker_count(const v1::Config& config) {
   return std::clamp<size_t>(config.workers().rx_count(), 1, std::max(1, config.ports_size()));
 }
@@ -292,9 +294,7 @@ void Pipeline::open_history(const v1::Config& config, const std::optional<Servic
       .directory = history.directory(),
       .bounds = {.findings = history.findings(), .bytes = history.size(), .max_age_ns = to_ns(history.max_age_seconds())},
       .run = {.started_ns = state_.started_ns, .version = state_.version}};
-  history_ = std::make_unique<History>(std::move(options), [](History::News news, std::string_view text) {
-    log_line(news == History::News::trouble ? LogLevel::warning : LogLevel::notice, text);
-  });
+  history_ = std::make_unique<History>(std::move(options), log_news);
   if (const HistoryState opened = history_->state(); opened.error.empty())
     log_info("history {}: {} findings of earlier runs", opened.file, opened.earlier_findings);
   state_.history = history_.get();
@@ -315,10 +315,7 @@ void Pipeline::open_connection_log(const v1::Config& config, const std::optional
                              .files = log.files(),
                              .max_age_ns = to_ns(log.max_age_seconds())};
   connection_log_ = std::make_unique<ConnectionLog>(
-      log.directory(), bounds, ConnectionLineSource{state_.name, state_.started_ns, names_of(state_)},
-      [](ConnectionLog::News news, std::string_view text) {
-        log_line(news == ConnectionLog::News::trouble ? LogLevel::warning : LogLevel::notice, text);
-      });
+      log.directory(), bounds, ConnectionLineSource{state_.name, state_.started_ns, names_of(state_)}, log_news);
   state_.connection_log = connection_log_.get();
 }
 
@@ -326,9 +323,7 @@ void Pipeline::make_webhook(const v1::Config& config) {
   const v1::WebhookConfig& webhook = config.webhook();
   if (webhook.url().empty()) return;
   webhook_ = std::make_unique<Webhook>(webhook_options(webhook), AlertSource{state_.name, state_.started_ns, names_of(state_)},
-                                       [](Webhook::News news, std::string_view text) {
-                                         log_line(news == Webhook::News::trouble ? LogLevel::warning : LogLevel::notice, text);
-                                       });
+                                       log_news);
   state_.webhook = webhook_.get();
 }
 

@@ -1,23 +1,17 @@
 #include "daemon/webhook/webhook.h"
 
 #include <fmt/format.h>
-#include <pthread.h>
-#include <sys/resource.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <csignal>
 
 #include "daemon/message/word_of.h"
 
 namespace parallax {
 namespace {
 
-constexpr auto kInterval = std::chrono::milliseconds(250);
 constexpr auto kLookInterval = std::chrono::seconds(60);
 constexpr std::chrono::seconds kPauseMin{1}, kPauseMax{60};
 constexpr size_t kBatch = 256;
-constexpr int kNice = 10;
 
 int64_t steady_ns() { return std::chrono::steady_clock::now().time_since_epoch() / std::chrono::nanoseconds(1); }
 
@@ -52,46 +46,28 @@ void Webhook::start(const Engine& engine) {
   engine_ = &engine;
   watch_ = engine.watch_findings(options_.minimum_severity, false);
   next_look_ = Clock::now() + kLookInterval;
-  // Signals are left to the control thread.
-  sigset_t all, before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_BLOCK, &all, &before);
-  thread_ = std::thread([this] { run(); });
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  thread_.start("webhook", [this](BackgroundThread::Round round) { run(round); });
 }
 
 void Webhook::stop() {
-  if (!thread_.joinable()) return;
-  post_.cancel();  // first: the thread takes it back for its last posts
-  {
-    const std::lock_guard guard(wake_mutex_);
-    stopping_ = true;
-  }
-  wake_.notify_all();
-  thread_.join();
+  post_.cancel();  // the thread takes it back for its last posts
+  thread_.stop();
 }
 
-void Webhook::run() {
-  pthread_setname_np(pthread_self(), "webhook");
-  // Not as the threads of the packet path, where these are before all others.
-  const sched_param ordinary{};
-  pthread_setschedparam(pthread_self(), SCHED_OTHER, &ordinary);
-  setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), kNice);
-  while (!stopping_) {
-    try {
-      take_changes();
-      end_forgotten();
-      post_what_is_due();
-    } catch (const std::exception& error) {  // out of memory
-      tell_(News::trouble, fmt::format("webhook: {}", error.what()));
-      next_post_ = Clock::now() + kPauseMax;
-    }
-    update_state();
-    std::unique_lock lock(wake_mutex_);
-    wake_.wait_for(lock, kInterval, [this] { return stopping_.load(); });
+void Webhook::run(BackgroundThread::Round round) {
+  try {
+    round == BackgroundThread::Round::last ? end_all() : go_round();
+  } catch (const std::exception& error) {  // out of memory
+    tell_(News::trouble, fmt::format("webhook: {}", error.what()));
+    next_post_ = Clock::now() + kPauseMax;
   }
-  end_all();
   update_state();
+}
+
+void Webhook::go_round() {
+  take_changes();
+  end_forgotten();
+  post_what_is_due();
 }
 
 void Webhook::take_changes() {
@@ -122,7 +98,7 @@ void Webhook::end_forgotten() {
 }
 
 void Webhook::post_what_is_due() {
-  while (!stopping_ && Clock::now() >= next_post_) {
+  while (!thread_.is_stopping() && Clock::now() >= next_post_) {
     const std::optional<AlertBook::Batch> batch = book_.next(steady_ns());
     if (!batch || !post(*batch, options_.post.timeout)) return;
   }

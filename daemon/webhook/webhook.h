@@ -7,16 +7,13 @@
 #pragma once
 
 #include <array>
-#include <atomic>
 #include <chrono>
-#include <condition_variable>
-#include <functional>
 #include <mutex>
 #include <string>
-#include <string_view>
-#include <thread>
 
 #include "analysis/engine.h"
+#include "daemon/background/background_thread.h"
+#include "daemon/background/tell.h"
 #include "daemon/webhook/alert.h"
 #include "daemon/webhook/alert_book.h"
 #include "daemon/webhook/http_post.h"
@@ -49,8 +46,6 @@ struct WebhookState {
 class Webhook {
  public:
   static constexpr auto kStopBudget = std::chrono::milliseconds(500);
-  enum class News { trouble, notice };
-  using Tell = std::function<void(News, std::string_view)>;  // into the log; any thread
 
   Webhook(WebhookOptions options, AlertSource source, Tell tell);
   ~Webhook();  // stops
@@ -64,7 +59,8 @@ class Webhook {
  private:
   using Clock = std::chrono::steady_clock;
 
-  void run();
+  void run(BackgroundThread::Round round);
+  void go_round();
   void take_changes();
   void end_forgotten();
   void post_what_is_due();
@@ -87,10 +83,7 @@ class Webhook {
   mutable std::mutex state_mutex_;
   WebhookState state_;
 
-  std::atomic<bool> stopping_{false};
-  std::mutex wake_mutex_;
-  std::condition_variable wake_;
-  std::thread thread_;
+  BackgroundThread thread_;
 };
 
 }  // namespace parallax
