@@ -550,8 +550,8 @@ SensorServer::~SensorServer() {
   last_resort.join();
 }
 
-AccessChange SensorServer::prepare(const v1::ApiConfig& config) {
-  AccessChange change;
+PreparedChange SensorServer::prepare(const v1::ApiConfig& config) {
+  PreparedChange change;
   Result<RoleRules> rules = RoleRules::of(config, impl_->own_user);
   if (!rules) change.problems.push_back({"api.roles", rules.error()});
   std::optional<TlsFiles> files;

@@ -153,8 +153,10 @@ v1::Status status_message(const SensorState& state) {
   if (state.spool != nullptr) fill_spool(state.spool->status(), *status.mutable_spool());
   if (state.pinned != nullptr) fill_pinned(state.pinned->status(), *status.mutable_spool()->mutable_pinned());
   if (state.history != nullptr) fill_history(state.history->state(), *status.mutable_history());
-  if (state.connection_log != nullptr) fill_connection_log(state.connection_log->state(), *status.mutable_connection_log());
-  if (state.webhook != nullptr) fill_webhook(state.webhook->state(), *status.mutable_webhook());
+  const ConnectionLogState log = state.connection_log ? state.connection_log->state() : ConnectionLogState{};
+  if (!log.directory.empty()) fill_connection_log(log, *status.mutable_connection_log());
+  const WebhookState webhook = state.webhook ? state.webhook->state() : WebhookState{};
+  if (!webhook.receiver.empty()) fill_webhook(webhook, *status.mutable_webhook());
   *status.mutable_summary() = to_proto(state.engine->summary());
   status.set_late_packets(state.engine->counters().late_packets);
   return status;

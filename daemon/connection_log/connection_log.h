@@ -3,12 +3,15 @@
 // A thread of its own takes from the engine what has ended, four times a second, and writes it down; nothing waits for it. What
 // waits while it cannot write are the connections in the engine, up to limits.connections and EndedQueue::kForgottenMax; what
 // that forgets before it was written is counted, by what kept the log from it. Whatever is wrong with the directory keeps no
-// daemon from starting: it is said, and tried again. Made, started and stopped by the control thread; state() is for any thread.
+// daemon from starting: it is said, and tried again. Made, started, changed and stopped by the control thread; state() is for
+// any.
 #pragma once
 
 #include <array>
 #include <chrono>
+#include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 
 #include "analysis/engine.h"
@@ -24,7 +27,7 @@ enum class LineDropReason : uint8_t { overrun, disk_full, write_error, stop };
 inline constexpr std::array<const char*, 4> kLineDropNames{"overrun", "disk_full", "write_error", "stop"};
 
 struct ConnectionLogState {
-  std::string directory, file;
+  std::string directory, file;  // empty directory: there is no log now
   uint64_t files = 0, bytes = 0, limit_bytes = 0;
   uint64_t written = 0, written_bytes = 0, write_errors = 0;  // since start, as are the next two
   std::array<uint64_t, kLineDropNames.size()> dropped{};
@@ -36,11 +39,18 @@ class ConnectionLog {
  public:
   static constexpr auto kStopBudget = std::chrono::milliseconds(1500);
 
-  // Opens it; what is wrong is told, and tried again later.
-  ConnectionLog(std::string directory, LogFileBounds bounds, ConnectionLineSource source, Tell tell);
+  ConnectionLog(ConnectionLineSource source, Tell tell) : tell_(std::move(tell)), source_(std::move(source)) {}
 
-  // The engine tells ends, and outlives the log.
+  // Before start(). Opens it; what is wrong is told, and tried again later.
+  void open(std::string directory, LogFileBounds bounds);
+
+  // The engine outlives the log, and tells ends where that was opened.
   void start(Engine& engine);
+  // Files of another directory, which are open: what ends from now on is written there, and so is what waits. Null: nothing is
+  // written any more. REQUIRES: it was started.
+  void change(std::shared_ptr<LogFiles> files);
+  // Where it is on.
+  void change(LogFileBounds bounds);
   // Writes what has ended, for kStopBudget. REQUIRES: the engine has finished, or what comes is not waited for.
   void stop();
   ConnectionLogState state() const;
@@ -50,7 +60,11 @@ class ConnectionLog {
 
   void run(BackgroundThread::Round round);
   void go_round(bool last);
+  void run_thread();
+  void turn_off();
+  void take_change();
   bool open();
+  void note_opened();
   void look_after();
   void write_ended(bool last);
   bool write_pending();
@@ -63,7 +77,7 @@ class ConnectionLog {
 
   const Tell tell_;
   const ConnectionLineSource source_;
-  LogFiles files_;
+  std::shared_ptr<LogFiles> files_;  // null: it is off
   Engine* engine_ = nullptr;
   std::string pending_;  // whole lines that have been taken
   std::string error_told_;
@@ -73,6 +87,8 @@ class ConnectionLog {
 
   mutable std::mutex state_mutex_;
   ConnectionLogState state_;
+  std::shared_ptr<LogFiles> next_files_;      // to be taken over by the thread; null: the same
+  std::optional<LogFileBounds> next_bounds_;  // the same
 
   BackgroundThread thread_;
 };
