@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <google/protobuf/stubs/logging.h>
+#include <grpc/grpc.h>
 #include <grpc/support/log.h>
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/grpcpp.h>
@@ -410,6 +411,10 @@ int threads_for(const v1::ApiLimitsConfig& limits) {
   return static_cast<int>(limits.watches() + limits.slices() + kThreadsOfShortCalls);
 }
 
+// gRPC ends with the last of its objects, and waits then for a thread that writes for receivers who are slow to read: that sleeps
+// 10 s at a time, and would keep the daemon from stopping. So gRPC is never told that it is needed no more; the process ends it.
+void keep_grpc() { [[maybe_unused]] static const bool is_kept = (::grpc_init(), true); }
+
 std::vector<std::string> tls_paths(const v1::ApiConfig& config) {
   return {config.tls_certificate(), config.tls_key(), config.tls_client_ca()};
 }
@@ -474,6 +479,7 @@ std::unique_ptr<SensorServer> SensorServer::start(const SensorState& state, cons
   const v1::ApiLimitsConfig& limits = config.limits();
   auto impl = std::make_unique<Impl>(state, limits, std::move(*rules), write_max);
   impl->own_user = own_user;
+  keep_grpc();
   gpr_set_log_function(log_of_grpc);
   google::protobuf::SetLogHandler(log_of_protobuf);
   grpc::EnableDefaultHealthCheckService(true);
