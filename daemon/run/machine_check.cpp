@@ -218,16 +218,13 @@ std::vector<MachineProblem> check_filters(const v1::Config& config) {
 std::vector<MachineProblem> check_webhook(const v1::Config& config) {
   std::vector<MachineProblem> problems;
   const v1::WebhookConfig& webhook = config.webhook();
-  const auto unfit = [&](const std::string& field, const std::string& message) {
-    problems.push_back({{field, fmt::format("{}: {}", field, message)}, Weight::unfit});
-  };
   if (webhook.url().empty()) return problems;
   if (!webhook.bearer_token_file().empty()) {
     if (const Result<std::string> token = read_bearer_token(webhook.bearer_token_file()); !token)
-      unfit("webhook.bearer_token_file", token.error());
+      problems.push_back({{"webhook.bearer_token_file", "webhook.bearer_token_file: " + token.error()}, Weight::unfit});
   }
-  if (!webhook.tls_ca().empty() && ::access(webhook.tls_ca().c_str(), R_OK) != 0)
-    unfit("webhook.tls_ca", fmt::format("cannot read {}: {}", webhook.tls_ca(), std::strerror(errno)));
+  for (ConfigProblem& found : check_authorities("webhook.tls_ca", webhook.tls_ca()))
+    problems.push_back({std::move(found), Weight::unfit});
   return problems;
 }
 
