@@ -12,7 +12,9 @@
 #include <string_view>
 
 #include "analysis/detect/detector.h"
+#include "daemon/api/exemplar.h"
 #include "daemon/api/exposition.h"
+#include "daemon/api/held_packet.h"
 #include "daemon/connection_log/connection_log.h"
 #include "daemon/history/history.h"
 #include "daemon/message/to_proto.h"
@@ -90,7 +92,7 @@ class Page {
     return metric;
   }
   // All counts are of one reading of the fine buckets: what is counted meanwhile is in none of them.
-  void add(const Labels& labels, const HistogramSnapshot& snapshot) {
+  client::Histogram& add(const Labels& labels, const HistogramSnapshot& snapshot) {
     client::Histogram& histogram = *add(labels).mutable_histogram();
     const uint64_t samples = std::accumulate(snapshot.fine.begin(), snapshot.fine.end(), uint64_t{0});
     uint64_t cumulative = 0;
@@ -103,6 +105,7 @@ class Page {
     histogram.set_sample_count(samples);
     histogram.set_sample_sum(static_cast<double>(snapshot.sum_ns) / kNsPerSecond);
     add_native(snapshot, histogram);
+    return histogram;
   }
   // Families of one sample.
   void count(std::string_view name, std::string_view help, auto value) {
@@ -254,6 +257,19 @@ void add_points(Page& page, const SensorState& state, const EngineCounters& coun
   }
 }
 
+// The packets that the newest findings of each place tell of as held.
+std::vector<HeldPacket> held_packets(const Engine& engine, const EngineCounters& counters) {
+  std::vector<HeldPacket> held;
+  for (const auto& [key, total] : counters.findings) {
+    if (std::get<FindingKind>(key) != FindingKind::device_delay || total.raised == 0) continue;
+    for (const FindingRecord& finding : engine.findings(total.last_id - 1, 1)) {
+      const auto packet = finding.id == total.last_id ? held_packet(finding) : std::nullopt;
+      if (packet) held.push_back(*packet);
+    }
+  }
+  return held;
+}
+
 std::string between(const std::string& first, const std::string& second) { return "between " + first + " and " + second; }
 std::string hairpin_at(const std::string& point) { return "at " + point; }  // as where_text()
 
@@ -269,10 +285,17 @@ void add_devices(Page& page, const SensorState& state, const EngineCounters& cou
       page.add({{"where", where}, {"direction", kDirectionNames[direction]}},
                static_cast<double>(device->segments_lost[direction]));
   }
+  const std::vector<HeldPacket> held = held_packets(*state.engine, counters);
   page.open("device_transit_seconds", client::HISTOGRAM, "Time that packets took through a device.");
   for (const auto& [where, device] : devices) {
-    for (const Direction direction : kDirections)
-      page.add({{"device", where}, {"direction", kDirectionNames[direction]}}, device->transit[direction]);
+    for (const Direction direction : kDirections) {
+      client::Histogram& histogram =
+          page.add({{"device", where}, {"direction", kDirectionNames[direction]}}, device->transit[direction]);
+      for (const HeldPacket& packet : held) {
+        if (packet.direction != direction || between(state.path[packet.outer], state.path[packet.inner]) != where) continue;
+        attach(exemplar_of(packet.finding_id, static_cast<double>(packet.took_ns) / kNsPerSecond, packet.left_ns), histogram);
+      }
+    }
   }
 }
 
@@ -290,17 +313,6 @@ std::vector<std::string> places(const std::vector<std::string>& path) {
   return result;
 }
 
-// The newest: `parallax slice --finding` takes its id.
-client::Exemplar exemplar_of(const FindingTotal& total) {
-  client::Exemplar exemplar;
-  client::LabelPair& id = *exemplar.add_label();
-  id.set_name("finding_id");
-  id.set_value(std::to_string(total.last_id));
-  exemplar.set_value(1);
-  *exemplar.mutable_timestamp() = to_timestamp(total.last_seen_ns);
-  return exemplar;
-}
-
 void add_findings(Page& page, const SensorState& state, const EngineCounters& counters) {
   auto findings = counters.findings;
   for (int kind = 0; kind < kFindingKindCount; ++kind) {
@@ -316,7 +328,7 @@ void add_findings(Page& page, const SensorState& state, const EngineCounters& co
     const auto& [kind, where, severity] = key;
     client::Metric& metric =
         page.add({{"kind", name(kind)}, {"where", where}, {"severity", name(severity)}}, static_cast<double>(total.raised));
-    if (total.raised > 0) *metric.mutable_counter()->mutable_exemplar() = exemplar_of(total);
+    if (total.raised > 0) *metric.mutable_counter()->mutable_exemplar() = exemplar_of(total.last_id, 1, total.last_seen_ns);
   }
 }
 
