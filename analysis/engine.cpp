@@ -137,6 +137,11 @@ EndedConnections Engine::take_ended(size_t limit) {
   return taken;
 }
 
+uint64_t Engine::tell_ends(bool tells) {
+  const StageMutex::Question lock(impl_->mutex);
+  return impl_->correlator.tell_ends(tells);
+}
+
 std::vector<FindingRecord> Engine::findings(uint64_t after_id, size_t limit) const {
   std::vector<FindingRecord> records;
   for (bool more = true; more && records.size() < limit;) {

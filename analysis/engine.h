@@ -44,6 +44,8 @@ class Engine {
   // them all. What was forgotten before it had ended, or before it was taken, is told, too, as it was then, as far as there is
   // room.
   EndedConnections take_ended(size_t limit);
+  // Live: begins or ends that, for connections that end from now on. How many that had ended and were not taken are dropped.
+  uint64_t tell_ends(bool tells);
   std::vector<FindingRecord> findings(uint64_t after_id, size_t limit) const;
   // A watch begins: of the findings known so far and each change, or of what is new from now on.
   FindingWatch watch_findings(Severity minimum, bool new_only) const;

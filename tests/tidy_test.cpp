@@ -66,7 +66,7 @@ const std::map<std::string, std::vector<std::string>> kStages = {
     {"analysis",
      {"model", "leg", "tcp", "protocol", "event", "recognise", "fate", "worker", "connection", "finding", "detect", "correlate",
       "report"}},
-    {"daemon", {"message", "history", "connection_log", "webhook", "run", "slice", "api", "doctor", "client"}},
+    {"daemon", {"background", "message", "history", "connection_log", "webhook", "run", "slice", "api", "doctor", "client"}},
 };
 
 // "analysis/tcp/turns.h" is of the stage "tcp"; "analysis/engine.h" is of none.

@@ -40,9 +40,20 @@ void ConnectionStore::note_over(Connection& connection) {
 
 void ConnectionStore::await_taking(Connection& connection) {
   constexpr int64_t kSettleNs = 2'000'000'000;  // beyond the time within which a device forwards: verdicts come in batches
-  if (!options_.tells_ends) return;
+  if (!tells_ends_) return;
   ended_.sweep(connections_.size(), [this](uint64_t id) { return connections_.contains(id); });
   ended_.add(connection, connection.over_ns + options_.device_timeout_ns + kSettleNs);
+}
+
+uint64_t ConnectionStore::tell_ends(bool tells) {
+  tells_ends_ = tells;
+  uint64_t dropped = ended_.forgotten().size() + ended_.take_not_kept();
+  for (auto& [id, connection] : connections_) {
+    dropped += std::exchange(connection.awaits_taking, false);
+    if (connection.legs_over == connection.legs.size()) connection.was_taken = true;
+  }
+  ended_ = {};
+  return dropped;
 }
 
 void ConnectionStore::evict() {
@@ -61,7 +72,7 @@ void ConnectionStore::evict() {
     forget_legs(it->second);
     const Connection& gone = it->second;
     const bool is_told = gone.was_taken && !gone.awaits_taking && gone.legs_over == gone.legs.size();
-    if (options_.tells_ends && !is_told) {
+    if (tells_ends_ && !is_told) {
       ended_.add_forgotten(std::move(it->second));
     }
     connections_.erase(it);

@@ -95,6 +95,8 @@ class ConnectionStore {
   const Totals& totals() const { return totals_; }
   uint64_t next_id() const { return next_id_; }
   EndedQueue& ended() { return ended_; }
+  // Whether somebody takes each connection as it ends, from now on: not what is over. How many that waited for it are dropped.
+  uint64_t tell_ends(bool tells);
 
  private:
   struct LegIdHash {
@@ -118,6 +120,7 @@ class ConnectionStore {
   Shards<Places> places_;
   size_t recognised_bytes_ = 0;
   uint64_t next_id_ = options_.first_connection_id;
+  bool tells_ends_ = options_.tells_ends;
   EndedQueue ended_;
   Totals totals_;
 };

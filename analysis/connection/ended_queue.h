@@ -1,7 +1,8 @@
 // Live: connections that have ended, until somebody has taken them; and of those that had to make room before, what was known.
 //
 // The store's, one thread. Bounded: a connection waits once, and is in the store as long as it does; of the forgotten
-// kForgottenMax wait, what is beyond is counted. Without a taker (EngineOptions::tells_ends) it stays empty.
+// kForgottenMax wait, what is beyond is counted. Without a taker (EngineOptions::tells_ends, Engine::tell_ends) it stays
+// empty.
 #pragma once
 
 #include <cstddef>

@@ -57,6 +57,7 @@ class Correlator {
   // Live, with tells_ends: at most `limit` of those that have ended and are decided, each once. True: more are ready.
   using GiveEnded = std::function<void(const Connection&)>;
   bool take_ended(size_t limit, const GiveEnded& give);
+  uint64_t tell_ends(bool tells) { return store_.tell_ends(tells); }
   uint64_t take_ends_not_kept() { return store_.ended().take_not_kept(); }
 
   const ProxyTransits& proxy_transits() const { return proxy_transits_; }

@@ -132,6 +132,17 @@ DASHBOARDS = {
               (f"rate(parallax_history_written_findings_total{{{SENSOR}}}[$__rate_interval])", "written"),
               (f"rate(parallax_history_dropped_findings_total{{{SENSOR}}}[$__rate_interval])", "forgotten"),
               (f"rate(parallax_history_write_errors_total{{{SENSOR}}}[$__rate_interval])", "errors")),
+        panel("Log of connections: lines written and connections dropped a second", "timeseries", "none",
+              (f"rate(parallax_connection_log_lines_total{{{SENSOR}}}[$__rate_interval])", "written"),
+              (f"rate(parallax_connection_log_dropped_connections_total{{{SENSOR}}}[$__rate_interval]) > 0", "dropped: {{reason}}")),
+        panel("Log of connections: held", "timeseries", "bytes", (f"parallax_connection_log_size_bytes{{{SENSOR}}}", "held"),
+              (f"parallax_connection_log_limit_bytes{{{SENSOR}}}", "allowed")),
+        panel("Webhook: changes of findings told and dropped, posts failed a second", "timeseries", "none",
+              (f"rate(parallax_webhook_alerts_total{{{SENSOR}}}[$__rate_interval])", "told"),
+              (f"rate(parallax_webhook_dropped_alerts_total{{{SENSOR}}}[$__rate_interval]) > 0", "dropped: {{reason}}"),
+              (f"rate(parallax_webhook_posts_failed_total{{{SENSOR}}}[$__rate_interval]) > 0", "failed: {{reason}}")),
+        panel("Webhook: findings that fire, changes that wait", "timeseries", "none",
+              (f"parallax_webhook_alerts_firing{{{SENSOR}}}", "firing"), (f"parallax_webhook_alerts_waiting{{{SENSOR}}}", "waiting")),
     ]),
 }
 

@@ -128,8 +128,9 @@ std::string open_metrics_samples(const client::MetricFamily& family, const std::
       const client::Histogram& histogram = metric.histogram();
       // The bounds as the text has them, so that a series is the same in both.
       for (const client::Bucket& bucket : histogram.bucket()) {
-        text += fmt::format("{}_bucket{} {}\n", name, labels_text(metric.label(), fmt::format("le=\"{}\"", bucket.upper_bound())),
-                            bucket.cumulative_count());
+        text +=
+            fmt::format("{}_bucket{} {}{}\n", name, labels_text(metric.label(), fmt::format("le=\"{}\"", bucket.upper_bound())),
+                        bucket.cumulative_count(), bucket.has_exemplar() ? exemplar_text(bucket.exemplar()) : "");
       }
       text += fmt::format("{}_bucket{} {}\n", name, labels_text(metric.label(), "le=\"+Inf\""), histogram.sample_count());
       text += fmt::format("{}_count{} {}\n{}_sum{} {}\n", name, labels, histogram.sample_count(), name, labels,

@@ -12,7 +12,9 @@
 #include <string_view>
 
 #include "analysis/detect/detector.h"
+#include "daemon/api/exemplar.h"
 #include "daemon/api/exposition.h"
+#include "daemon/api/held_packet.h"
 #include "daemon/connection_log/connection_log.h"
 #include "daemon/history/history.h"
 #include "daemon/message/to_proto.h"
@@ -90,7 +92,7 @@ class Page {
     return metric;
   }
   // All counts are of one reading of the fine buckets: what is counted meanwhile is in none of them.
-  void add(const Labels& labels, const HistogramSnapshot& snapshot) {
+  client::Histogram& add(const Labels& labels, const HistogramSnapshot& snapshot) {
     client::Histogram& histogram = *add(labels).mutable_histogram();
     const uint64_t samples = std::accumulate(snapshot.fine.begin(), snapshot.fine.end(), uint64_t{0});
     uint64_t cumulative = 0;
@@ -103,6 +105,21 @@ class Page {
     histogram.set_sample_count(samples);
     histogram.set_sample_sum(static_cast<double>(snapshot.sum_ns) / kNsPerSecond);
     add_native(snapshot, histogram);
+    return histogram;
+  }
+  // Families of one sample.
+  void count(std::string_view name, std::string_view help, auto value) {
+    open(name, client::COUNTER, help);
+    add({}, static_cast<double>(value));
+  }
+  void gauge(std::string_view name, std::string_view help, auto value) {
+    open(name, client::GAUGE, help);
+    add({}, static_cast<double>(value));
+  }
+  // REQUIRES: as many names as counts.
+  void counts_by_reason(std::string_view name, std::string_view help, const auto& names, const auto& counts) {
+    open(name, client::COUNTER, help);
+    for (size_t i = 0; i < counts.size(); ++i) add({{"reason", names[i]}}, static_cast<double>(counts[i]));
   }
   std::vector<client::MetricFamily> take() { return std::move(families_); }
 
@@ -240,6 +257,19 @@ void add_points(Page& page, const SensorState& state, const EngineCounters& coun
   }
 }
 
+// The packets that the newest findings of each place tell of as held.
+std::vector<HeldPacket> held_packets(const Engine& engine, const EngineCounters& counters) {
+  std::vector<HeldPacket> held;
+  for (const auto& [key, total] : counters.findings) {
+    if (std::get<FindingKind>(key) != FindingKind::device_delay || total.raised == 0) continue;
+    for (const FindingRecord& finding : engine.findings(total.last_id - 1, 1)) {
+      const auto packet = finding.id == total.last_id ? held_packet(finding) : std::nullopt;
+      if (packet) held.push_back(*packet);
+    }
+  }
+  return held;
+}
+
 std::string between(const std::string& first, const std::string& second) { return "between " + first + " and " + second; }
 std::string hairpin_at(const std::string& point) { return "at " + point; }  // as where_text()
 
@@ -255,10 +285,17 @@ void add_devices(Page& page, const SensorState& state, const EngineCounters& cou
       page.add({{"where", where}, {"direction", kDirectionNames[direction]}},
                static_cast<double>(device->segments_lost[direction]));
   }
+  const std::vector<HeldPacket> held = held_packets(*state.engine, counters);
   page.open("device_transit_seconds", client::HISTOGRAM, "Time that packets took through a device.");
   for (const auto& [where, device] : devices) {
-    for (const Direction direction : kDirections)
-      page.add({{"device", where}, {"direction", kDirectionNames[direction]}}, device->transit[direction]);
+    for (const Direction direction : kDirections) {
+      client::Histogram& histogram =
+          page.add({{"device", where}, {"direction", kDirectionNames[direction]}}, device->transit[direction]);
+      for (const HeldPacket& packet : held) {
+        if (packet.direction != direction || between(state.path[packet.outer], state.path[packet.inner]) != where) continue;
+        attach(exemplar_of(packet.finding_id, static_cast<double>(packet.took_ns) / kNsPerSecond, packet.left_ns), histogram);
+      }
+    }
   }
 }
 
@@ -276,17 +313,6 @@ std::vector<std::string> places(const std::vector<std::string>& path) {
   return result;
 }
 
-// The newest: `parallax slice --finding` takes its id.
-client::Exemplar exemplar_of(const FindingTotal& total) {
-  client::Exemplar exemplar;
-  client::LabelPair& id = *exemplar.add_label();
-  id.set_name("finding_id");
-  id.set_value(std::to_string(total.last_id));
-  exemplar.set_value(1);
-  *exemplar.mutable_timestamp() = to_timestamp(total.last_seen_ns);
-  return exemplar;
-}
-
 void add_findings(Page& page, const SensorState& state, const EngineCounters& counters) {
   auto findings = counters.findings;
   for (int kind = 0; kind < kFindingKindCount; ++kind) {
@@ -294,15 +320,15 @@ void add_findings(Page& page, const SensorState& state, const EngineCounters& co
     for (const std::string& place : places(state.path))
       findings.try_emplace({finding_kind, place, detector_of(finding_kind)->severity});
   }
-  page.open("watch_findings_dropped_total", client::COUNTER,
-            "Findings that were forgotten before a WatchFindings stream could take their latest state, summed over the streams.");
-  page.add({}, static_cast<double>(state.api->watch_findings_dropped.load(std::memory_order_relaxed)));
+  page.count("watch_findings_dropped_total",
+             "Findings that were forgotten before a WatchFindings stream could take their latest state, summed over the streams.",
+             static_cast<double>(state.api->watch_findings_dropped.load(std::memory_order_relaxed)));
   page.open("findings_total", client::COUNTER, "Findings raised.");
   for (const auto& [key, total] : findings) {
     const auto& [kind, where, severity] = key;
     client::Metric& metric =
         page.add({{"kind", name(kind)}, {"where", where}, {"severity", name(severity)}}, static_cast<double>(total.raised));
-    if (total.raised > 0) *metric.mutable_counter()->mutable_exemplar() = exemplar_of(total);
+    if (total.raised > 0) *metric.mutable_counter()->mutable_exemplar() = exemplar_of(total.last_id, 1, total.last_seen_ns);
   }
 }
 
@@ -329,17 +355,16 @@ void add_engine(Page& page, const EngineCounters& counters) {
   for (size_t method = 1; method < counters.pairings_taken_back.size(); ++method) {
     page.add({{"method", name(static_cast<PairingMethod>(method))}}, static_cast<double>(counters.pairings_taken_back[method]));
   }
-  page.open("fates_taken_back_total", client::COUNTER,
-            "Packets that were followed across a device for a pairing that was taken back; nothing is said of them.");
-  page.add({}, static_cast<double>(counters.fates_taken_back));
-  page.open("late_packets_total", client::COUNTER, "Packets that came after the merge had gone on; analysed all the same.");
-  page.add({}, static_cast<double>(counters.late_packets));
-  page.open("round_trips_uncertain_total", client::COUNTER,
-            "Round trips that no histogram counts: shorter than the stamps of their packets may be wrong by.");
-  page.add({}, static_cast<double>(counters.round_trips_uncertain));
-  page.open("fates_begun_late_total", client::COUNTER,
-            "Pairings whose first packets could not be followed, because their log had overflowed.");
-  page.add({}, static_cast<double>(counters.fates_begun_late));
+  page.count("fates_taken_back_total",
+             "Packets that were followed across a device for a pairing that was taken back; nothing is said of them.",
+             counters.fates_taken_back);
+  page.count("late_packets_total", "Packets that came after the merge had gone on; analysed all the same.",
+             counters.late_packets);
+  page.count("round_trips_uncertain_total",
+             "Round trips that no histogram counts: shorter than the stamps of their packets may be wrong by.",
+             counters.round_trips_uncertain);
+  page.count("fates_begun_late_total", "Pairings whose first packets could not be followed, because their log had overflowed.",
+             counters.fates_begun_late);
   page.open("ring_occupancy_ratio", client::GAUGE, "Fill of the fullest input ring of an analysis worker.");
   for (size_t worker = 0; worker < counters.ring_occupancy.size(); ++worker) {
     page.add({{"worker", std::to_string(worker)}}, counters.ring_occupancy[worker]);
@@ -347,28 +372,20 @@ void add_engine(Page& page, const EngineCounters& counters) {
 }
 
 void add_spool(Page& page, const SpoolStatus& spool) {
-  page.open("spool_bytes_written_total", client::COUNTER, "Bytes written to the spool.");
-  page.add({}, static_cast<double>(spool.bytes_written));
-  page.open("spool_dropped_packets_total", client::COUNTER,
-            "Packets that the spool could not take: no free block, or a failed write.");
-  page.add({}, static_cast<double>(spool.dropped_packets));
-  page.open("spool_size_bytes", client::GAUGE, "Bytes that the spool holds.");
-  page.add({}, static_cast<double>(spool.bytes));
-  page.open("spool_oldest_packet_timestamp_seconds", client::GAUGE,
-            "Unix time of the oldest packet in the spool; 0: it holds none.");
-  page.add({}, static_cast<double>(spool.oldest_packet_ns) / kNsPerSecond);
-  page.open("spool_newest_packet_timestamp_seconds", client::GAUGE,
-            "Unix time of the newest packet in the spool; 0: it holds none.");
-  page.add({}, static_cast<double>(spool.newest_packet_ns) / kNsPerSecond);
-  page.open("spool_limit_bytes", client::GAUGE, "Bytes that the spool may hold (spool.size); 0: there is no spool.");
-  page.add({}, static_cast<double>(spool.limit_bytes));
-  page.open("spool_disk_free_bytes", client::GAUGE, "Bytes that are free on the spool's disk.");
-  page.add({}, static_cast<double>(spool.free_bytes));
-  page.open("spool_error", client::GAUGE,
-            "1: something keeps the spool from writing, or did within the last seconds; `parallax status` and the log say what.");
-  page.add({}, spool.error.empty() ? 0 : 1);
-  page.open("spool_write_errors_total", client::COUNTER, "Writes to the spool that failed.");
-  page.add({}, static_cast<double>(spool.write_errors));
+  page.count("spool_bytes_written_total", "Bytes written to the spool.", spool.bytes_written);
+  page.count("spool_dropped_packets_total", "Packets that the spool could not take: no free block, or a failed write.",
+             spool.dropped_packets);
+  page.gauge("spool_size_bytes", "Bytes that the spool holds.", spool.bytes);
+  page.gauge("spool_oldest_packet_timestamp_seconds", "Unix time of the oldest packet in the spool; 0: it holds none.",
+             static_cast<double>(spool.oldest_packet_ns) / kNsPerSecond);
+  page.gauge("spool_newest_packet_timestamp_seconds", "Unix time of the newest packet in the spool; 0: it holds none.",
+             static_cast<double>(spool.newest_packet_ns) / kNsPerSecond);
+  page.gauge("spool_limit_bytes", "Bytes that the spool may hold (spool.size); 0: there is no spool.", spool.limit_bytes);
+  page.gauge("spool_disk_free_bytes", "Bytes that are free on the spool's disk.", spool.free_bytes);
+  page.gauge("spool_error",
+             "1: something keeps the spool from writing, or did within the last seconds; `parallax status` and the log say what.",
+             spool.error.empty() ? 0 : 1);
+  page.count("spool_write_errors_total", "Writes to the spool that failed.", spool.write_errors);
   page.open("spool_files_removed_total", client::COUNTER,
             "Files that left the spool, by why: a limit (size, age, min_free), a full disk, or others than the daemon.");
   for (size_t reason = 0; reason < kSpoolRemovalReasonCount; ++reason) {
@@ -377,27 +394,21 @@ void add_spool(Page& page, const SpoolStatus& spool) {
 }
 
 void add_pinned(Page& page, const PinnedFilesStatus& pinned) {
-  page.open("spool_pins_total", client::COUNTER, "Findings whose packets were pinned.");
-  page.add({}, static_cast<double>(pinned.made));
+  page.count("spool_pins_total", "Findings whose packets were pinned.", pinned.made);
   page.open("spool_pins_failed_total", client::COUNTER, "Findings that met a rule and whose packets were not pinned, by why.");
   for (size_t reason = 0; reason < kPinFailureCount; ++reason) {
     page.add({{"reason", name(static_cast<PinFailure>(reason))}}, static_cast<double>(pinned.failed[reason]));
   }
-  page.open(
-      "spool_pins_dropped_total", client::COUNTER,
-      "Findings whose packets were not pinned because too many waited for it, or that were forgotten before a rule was asked.");
-  page.add({}, static_cast<double>(pinned.dropped));
-  page.open("spool_pins_waiting", client::GAUGE, "Findings whose packets are going to be pinned.");
-  page.add({}, static_cast<double>(pinned.waiting));
-  page.open("spool_pinned_files", client::GAUGE, "Pinned files.");
-  page.add({}, static_cast<double>(pinned.files));
-  page.open("spool_pinned_bytes", client::GAUGE, "Bytes that the pinned files take.");
-  page.add({}, static_cast<double>(pinned.bytes));
-  page.open("spool_pinned_limit_bytes", client::GAUGE, "Bytes that they may take (spool.pinned.size).");
-  page.add({}, static_cast<double>(pinned.limit_bytes));
-  page.open("spool_pinned_oldest_packet_timestamp_seconds", client::GAUGE,
-            "Unix time of the oldest pinned packet; 0: there is none.");
-  page.add({}, static_cast<double>(pinned.oldest_packet_ns) / kNsPerSecond);
+  page.count(
+      "spool_pins_dropped_total",
+      "Findings whose packets were not pinned because too many waited for it, or that were forgotten before a rule was asked.",
+      pinned.dropped);
+  page.gauge("spool_pins_waiting", "Findings whose packets are going to be pinned.", pinned.waiting);
+  page.gauge("spool_pinned_files", "Pinned files.", pinned.files);
+  page.gauge("spool_pinned_bytes", "Bytes that the pinned files take.", pinned.bytes);
+  page.gauge("spool_pinned_limit_bytes", "Bytes that they may take (spool.pinned.size).", pinned.limit_bytes);
+  page.gauge("spool_pinned_oldest_packet_timestamp_seconds", "Unix time of the oldest pinned packet; 0: there is none.",
+             static_cast<double>(pinned.oldest_packet_ns) / kNsPerSecond);
   page.open("spool_pinned_files_removed_total", client::COUNTER,
             "Pinned files that are gone, by why: a limit (size, age, min_free), or others than the daemon.");
   for (size_t reason = 0; reason < kSpoolRemovalReasonCount; ++reason) {
@@ -406,84 +417,63 @@ void add_pinned(Page& page, const PinnedFilesStatus& pinned) {
 }
 
 void add_history(Page& page, const HistoryState& history) {
-  page.open("history_findings", client::GAUGE, "Findings that the history holds, of all runs.");
-  page.add({}, static_cast<double>(history.findings));
-  page.open("history_limit_findings", client::GAUGE,
-            "Findings that it may hold (history.findings); 0: there is no history (history.directory).");
-  page.add({}, static_cast<double>(history.limit_findings));
-  page.open("history_size_bytes", client::GAUGE, "Bytes that its file and the log of changes beside it take.");
-  page.add({}, static_cast<double>(history.bytes));
-  page.open("history_limit_bytes", client::GAUGE, "Bytes that its file may take (history.size).");
-  page.add({}, static_cast<double>(history.limit_bytes));
-  page.open("history_error", client::GAUGE, "1: something keeps the history from being written; `parallax status` says what.");
-  page.add({}, history.error.empty() ? 0 : 1);
-  page.open("history_written_findings_total", client::COUNTER,
-            "Findings written to the history, each time that one is new or has changed.");
-  page.add({}, static_cast<double>(history.written));
-  page.open("history_dropped_findings_total", client::COUNTER,
-            "Findings that were forgotten before their latest state could be written.");
-  page.add({}, static_cast<double>(history.dropped));
-  page.open("history_write_errors_total", client::COUNTER, "Times that the database refused to be opened, read or written.");
-  page.add({}, static_cast<double>(history.write_errors));
-  page.open("history_set_aside_total", client::COUNTER, "Databases that were damaged, or no history, and were set aside.");
-  page.add({}, static_cast<double>(history.set_aside));
-  page.open("history_removed_findings_total", client::COUNTER,
-            "Findings removed from the history to keep to a limit: count (history.findings), age or size.");
-  for (size_t bound = 0; bound < kHistoryBoundNames.size(); ++bound)
-    page.add({{"reason", kHistoryBoundNames[bound]}}, static_cast<double>(history.removals[bound]));
+  page.gauge("history_findings", "Findings that the history holds, of all runs.", history.findings);
+  page.gauge("history_limit_findings",
+             "Findings that it may hold (history.findings); 0: there is no history (history.directory).", history.limit_findings);
+  page.gauge("history_size_bytes", "Bytes that its file and the log of changes beside it take.", history.bytes);
+  page.gauge("history_limit_bytes", "Bytes that its file may take (history.size).", history.limit_bytes);
+  page.gauge("history_error", "1: something keeps the history from being written; `parallax status` says what.",
+             history.error.empty() ? 0 : 1);
+  page.count("history_written_findings_total", "Findings written to the history, each time that one is new or has changed.",
+             history.written);
+  page.count("history_dropped_findings_total", "Findings that were forgotten before their latest state could be written.",
+             history.dropped);
+  page.count("history_write_errors_total", "Times that the database refused to be opened, read or written.",
+             history.write_errors);
+  page.count("history_set_aside_total", "Databases that were damaged, or no history, and were set aside.", history.set_aside);
+  page.counts_by_reason("history_removed_findings_total",
+                        "Findings removed from the history to keep to a limit: count (history.findings), age or size.",
+                        kHistoryBoundNames, history.removals);
 }
 
 void add_connection_log(Page& page, const ConnectionLogState& log) {
-  page.open("connection_log_lines_total", client::COUNTER, "Lines written to the log of connections.");
-  page.add({}, static_cast<double>(log.written));
-  page.open("connection_log_written_bytes_total", client::COUNTER, "Bytes written to the log of connections.");
-  page.add({}, static_cast<double>(log.written_bytes));
-  page.open("connection_log_dropped_connections_total", client::COUNTER,
-            "Connections of which no line was written, by what kept the log from it: more came than it could take (overrun), a "
-            "full disk, an error, or the stop of the daemon.");
-  for (size_t reason = 0; reason < kLineDropNames.size(); ++reason)
-    page.add({{"reason", kLineDropNames[reason]}}, static_cast<double>(log.dropped[reason]));
-  page.open("connection_log_write_errors_total", client::COUNTER, "Writes to the log of connections that failed.");
-  page.add({}, static_cast<double>(log.write_errors));
-  page.open("connection_log_error", client::GAUGE,
-            "1: something keeps the log of connections from being written; `parallax status` says what.");
-  page.add({}, log.error.empty() ? 0 : 1);
-  page.open("connection_log_files", client::GAUGE, "Files of the log of connections.");
-  page.add({}, static_cast<double>(log.files));
-  page.open("connection_log_size_bytes", client::GAUGE, "Bytes that they take.");
-  page.add({}, static_cast<double>(log.bytes));
-  page.open("connection_log_limit_bytes", client::GAUGE,
-            "Bytes that they may take (connection_log.size); 0: there is no such log (connection_log.directory).");
-  page.add({}, static_cast<double>(log.limit_bytes));
-  page.open("connection_log_files_removed_total", client::COUNTER,
-            "Files of the log of connections that are gone, by why: a limit (size, count, age), or others than the daemon.");
-  for (size_t reason = 0; reason < kLogRemovalNames.size(); ++reason)
-    page.add({{"reason", kLogRemovalNames[reason]}}, static_cast<double>(log.removals[reason]));
+  page.count("connection_log_lines_total", "Lines written to the log of connections.", log.written);
+  page.count("connection_log_written_bytes_total", "Bytes written to the log of connections.", log.written_bytes);
+  page.counts_by_reason(
+      "connection_log_dropped_connections_total",
+      "Connections of which no line was written, by what kept the log from it: more came than it could take (overrun), a "
+      "full disk, an error, or the stop of the daemon.",
+      kLineDropNames, log.dropped);
+  page.count("connection_log_write_errors_total", "Writes to the log of connections that failed.", log.write_errors);
+  page.gauge("connection_log_error", "1: something keeps the log of connections from being written; `parallax status` says what.",
+             log.error.empty() ? 0 : 1);
+  page.gauge("connection_log_files", "Files of the log of connections.", log.files);
+  page.gauge("connection_log_size_bytes", "Bytes that they take.", log.bytes);
+  page.gauge("connection_log_limit_bytes",
+             "Bytes that they may take (connection_log.size); 0: there is no such log (connection_log.directory).",
+             log.limit_bytes);
+  page.counts_by_reason(
+      "connection_log_files_removed_total",
+      "Files of the log of connections that are gone, by why: a limit (size, count, age), or others than the daemon.",
+      kLogRemovalNames, log.removals);
 }
 
 void add_webhook(Page& page, const WebhookState& webhook) {
-  page.open("webhook_posts_total", client::COUNTER, "Posts that the webhook's receiver has taken.");
-  page.add({}, static_cast<double>(webhook.posts));
-  page.open("webhook_alerts_total", client::COUNTER, "Changes of findings that were told with them.");
-  page.add({}, static_cast<double>(webhook.alerts));
-  page.open(
-      "webhook_posts_failed_total", client::COUNTER,
+  page.count("webhook_posts_total", "Posts that the webhook's receiver has taken.", webhook.posts);
+  page.count("webhook_alerts_total", "Changes of findings that were told with them.", webhook.alerts);
+  page.counts_by_reason(
+      "webhook_posts_failed_total",
       "Posts that the webhook's receiver has not taken, by why: no connection, TLS, its time, a status that asks to try again "
-      "(unavailable), one that does not (refused), no answer in HTTP, or a token that cannot be read.");
-  for (size_t reason = 0; reason < kPostFailureNames.size(); ++reason)
-    page.add({{"reason", kPostFailureNames[reason]}}, static_cast<double>(webhook.failed[reason]));
-  page.open(
-      "webhook_dropped_alerts_total", client::COUNTER,
+      "(unavailable), one that does not (refused), no answer in HTTP, or a token that cannot be read.",
+      kPostFailureNames, webhook.failed);
+  page.counts_by_reason(
+      "webhook_dropped_alerts_total",
       "Changes of findings of which the webhook's receiver does not hear: forgotten by the engine before, more than may wait, "
-      "refused, or left at the stop.");
-  for (size_t reason = 0; reason < kAlertDropNames.size(); ++reason)
-    page.add({{"reason", kAlertDropNames[reason]}}, static_cast<double>(webhook.dropped[reason]));
-  page.open("webhook_alerts_firing", client::GAUGE, "Findings of which the webhook tells that are not over.");
-  page.add({}, static_cast<double>(webhook.firing));
-  page.open("webhook_alerts_waiting", client::GAUGE, "Changes of findings of which its receiver is to be told.");
-  page.add({}, static_cast<double>(webhook.waiting));
-  page.open("webhook_error", client::GAUGE, "1: the last post failed; `parallax status` says why.");
-  page.add({}, webhook.error.empty() ? 0 : 1);
+      "refused, or left at the stop.",
+      kAlertDropNames, webhook.dropped);
+  page.gauge("webhook_alerts_firing", "Findings of which the webhook tells that are not over.", webhook.firing);
+  page.gauge("webhook_alerts_waiting", "Changes of findings of which its receiver is to be told.", webhook.waiting);
+  page.gauge("webhook_error", "1: the last post failed; `parallax status` says why.", webhook.error.empty() ? 0 : 1);
 }
 
 void add_api(Page& page, const ApiCounters& api) {
@@ -511,26 +501,25 @@ uint64_t resident_bytes() {
 }
 
 void add_sensor(Page& page, const SensorState& state) {
-  page.open("clock_uncertainty_seconds", client::GAUGE, "How far the packets' time may be from UTC as the system clock has it.");
-  page.add({}, static_cast<double>(state.time_uncertainty_ns()) / kNsPerSecond);
-  page.open("start_timestamp_seconds", client::GAUGE, "Unix time at which the daemon started.");
-  page.add({}, static_cast<double>(state.started_ns) / kNsPerSecond);
-  page.open("config_last_reload_successful", client::GAUGE,
-            "1 where the configuration that was read last is in effect; 0 where it was refused.");
-  page.add({}, state.configured->last_was_taken ? 1 : 0);
-  page.open("config_last_reload_success_timestamp_seconds", client::GAUGE,
-            "Unix time at which the configuration that is in effect was read.");
-  page.add({}, static_cast<double>(state.configured->taken_ns) / kNsPerSecond);
+  page.gauge("clock_uncertainty_seconds", "How far the packets' time may be from UTC as the system clock has it.",
+             static_cast<double>(state.time_uncertainty_ns()) / kNsPerSecond);
+  page.gauge("start_timestamp_seconds", "Unix time at which the daemon started.",
+             static_cast<double>(state.started_ns) / kNsPerSecond);
+  page.gauge("config_last_reload_successful",
+             "1 where the configuration that was read last is in effect; 0 where it was refused.",
+             state.configured->last_was_taken ? 1 : 0);
+  page.gauge("config_last_reload_success_timestamp_seconds", "Unix time at which the configuration that is in effect was read.",
+             static_cast<double>(state.configured->taken_ns) / kNsPerSecond);
 
   rusage usage{};
   ::getrusage(RUSAGE_SELF, &usage);
   const auto seconds = [](const timeval& time) {
     return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
   };
-  page.open("process_cpu_seconds_total", client::COUNTER, "Processor time that the daemon has taken, in all its threads.");
-  page.add({}, seconds(usage.ru_utime) + seconds(usage.ru_stime));
-  page.open("process_resident_memory_bytes", client::GAUGE, "Memory that the daemon holds; huge pages are not counted.");
-  page.add({}, static_cast<double>(resident_bytes()));
+  page.count("process_cpu_seconds_total", "Processor time that the daemon has taken, in all its threads.",
+             seconds(usage.ru_utime) + seconds(usage.ru_stime));
+  page.gauge("process_resident_memory_bytes", "Memory that the daemon holds; huge pages are not counted.",
+             static_cast<double>(resident_bytes()));
 }
 
 }  // namespace

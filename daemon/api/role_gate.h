@@ -3,7 +3,8 @@
 // a row is answered with UNIMPLEMENTED.
 //
 // Refused is PERMISSION_DENIED with the role that is missing and as whom the caller is seen; it is counted, and of a slice
-// logged. Health and reflection are gRPC's own and answer whoever may connect: that the service is up, and what its messages are.
+// logged. Health, which is gRPC's own, and reflection answer whoever may connect: that the service is up, and what its messages
+// are.
 #pragma once
 
 #include <atomic>

@@ -3,8 +3,8 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <google/protobuf/stubs/logging.h>
+#include <grpc/grpc.h>
 #include <grpc/support/log.h>
-#include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/grpcpp.h>
 #include <grpcpp/health_check_service_interface.h>
 #include <grpcpp/server_posix.h>
@@ -24,14 +24,14 @@
 #include <thread>
 #include <utility>
 
-#include "daemon/api/call_places.h"
+#include "daemon/api/call_bounds.h"
 #include "daemon/api/callers.h"
 #include "daemon/api/finding_list.h"
 #include "daemon/api/known_value.h"
-#include "daemon/api/limits_in_force.h"
 #include "daemon/api/listen_address.h"
 #include "daemon/api/record_filter.h"
 #include "daemon/api/record_page.h"
+#include "daemon/api/reflection.h"
 #include "daemon/api/role_gate.h"
 #include "daemon/api/slice_pace.h"
 #include "daemon/api/standing_role.h"
@@ -40,9 +40,9 @@
 #include "daemon/api/unix_listener.h"
 #include "daemon/api/wanted_findings.h"
 #include "daemon/api/write_watch.h"
+#include "daemon/background/background.h"
 #include "daemon/history/history.h"
 #include "daemon/message/time_text.h"
-#include "daemon/run/background.h"
 #include "daemon/run/log.h"
 #include "daemon/run/message_names.h"
 #include "daemon/run/pinned_files.h"
@@ -63,29 +63,9 @@ constexpr auto kWatchInterval = std::chrono::milliseconds(100);
 constexpr auto kStopGrace = std::chrono::seconds(1);
 constexpr std::chrono::milliseconds kKeepAlive{60'000}, kReceiverPatience{15'000};  // on TCP
 constexpr size_t kWatchBatch = 256;
-constexpr int kRetryMs = 1000;
 // Threads that gRPC may use beside those of the streams, which hold one each all the time.
 constexpr uint32_t kThreadsOfShortCalls = 16;
 constexpr const char* kServiceName = "parallax.v1.Sensor";
-
-// What goes on for long, by how api.limits calls it.
-struct Bounded {
-  ApiLimit in_all, per_caller;
-  const char* text;
-};
-constexpr Bounded kWatches{ApiLimit::watches, ApiLimit::watches_per_caller, "watchers"};
-constexpr Bounded kSlices{ApiLimit::slices, ApiLimit::slices_per_caller, "slices"};
-
-// Of a call that got no place.
-grpc::Status exhausted(ServerContext& context, ApiCounters& counters, const Bounded& what, CallPlaces::Outcome outcome,
-                       CallPlaces::Limits limits) {
-  const bool are_all_taken = outcome == CallPlaces::Outcome::all_are_taken;
-  counters.count(are_all_taken ? what.in_all : what.per_caller);
-  context.AddTrailingMetadata("grpc-retry-pushback-ms", std::to_string(kRetryMs));
-  return {StatusCode::RESOURCE_EXHAUSTED,
-          fmt::format("{} {} at a time are served{}; try again in {} s", are_all_taken ? limits.in_all : limits.per_caller,
-                      what.text, are_all_taken ? "" : " to one caller, and you have as many", kRetryMs / 1000)};
-}
 
 grpc::Status invalid(std::string error) { return {StatusCode::INVALID_ARGUMENT, std::move(error)}; }
 grpc::Status bad_token() { return invalid("page_token: not one that this service gave"); }
@@ -99,17 +79,15 @@ Severity least_of(v1::Severity minimum) {
 
 class SensorService final : public v1::Sensor::Service {
  public:
-  SensorService(const SensorState& state, const Callers& callers, const v1::ApiLimitsConfig& limits,
-                std::chrono::milliseconds write_max)
+  SensorService(const SensorState& state, const Callers& callers, CallBounds& bounds, std::chrono::milliseconds write_max)
       : state_(state),
         callers_(callers),
-        limits_(limits),
+        bounds_(bounds),
         names_(names_of(state)),
         write_max_(write_max),
         write_watch_(write_max) {}
 
   void stop() { stopping_ = true; }
-  void set_limits(const v1::ApiLimitsConfig& limits) { limits_.set(limits); }
 
   grpc::Status GetStatus(ServerContext*, const v1::GetStatusRequest*, v1::Status* answer) override {
     *answer = status_message(state_);
@@ -134,31 +112,7 @@ class SensorService final : public v1::Sensor::Service {
                              grpc::ServerWriter<v1::Finding>* writer) override {
     const auto wanted = WantedFindings::of(*request, RecordFilter::of(request->filter()));
     if (!wanted) return invalid(wanted.error());
-    const v1::ApiLimitsConfig limits = limits_.get();
-    const auto places = CallPlaces::Limits::of(limits.watches(), limits.watches_per_caller());
-    const CallPlaces::Place place(watches_, callers_.of(*context).account, places);
-    if (!place) return exhausted(*context, *state_.api, kWatches, place.outcome(), places);
-    StandingRole role(Rpc::WatchFindings, callers_, *context);
-    WriteWatch::Stream stream(write_watch_, [this, context] { cut(*context); });
-    FindingWatch watch = state_.engine->watch_findings(least_of(request->minimum_severity()), request->new_only());
-    if (request->new_only()) writer->SendInitialMetadata();  // tells the client that from now on nothing is missed
-    uint64_t untold = 0;                                     // dropped before findings that are not wanted
-    while (!context->IsCancelled()) {
-      if (stopping_) return {StatusCode::UNAVAILABLE, "the daemon is stopping"};
-      if (!role.holds()) return role.denial();
-      const uint64_t dropped = watch.dropped;
-      const std::vector<FindingChange> changes = state_.engine->finding_changes(watch, kWatchBatch);
-      state_.api->watch_findings_dropped += watch.dropped - dropped;
-      for (const FindingChange& change : changes) {
-        untold += change.dropped_before;
-        if (!wanted->has(change.finding)) continue;
-        v1::Finding message = to_proto(change.finding, names_);
-        message.set_dropped_before(std::exchange(untold, 0));
-        if (!stream.write([&] { return writer->Write(message); })) return not_written(stream);
-      }
-      if (changes.size() < kWatchBatch) std::this_thread::sleep_for(kWatchInterval);
-    }
-    return grpc::Status::CANCELLED;
+    return bounds_.watch(*context, [&] { return watch(*context, *request, *wanted, *writer); });
   }
 
   grpc::Status GetFinding(ServerContext*, const v1::GetFindingRequest* request, v1::Finding* answer) override {
@@ -228,7 +182,8 @@ class SensorService final : public v1::Sensor::Service {
     const std::string caller = callers_.of(*context).text;
     Pulled pulled;
     grpc::Status status;
-    if (!run_in_background(kSliceNice, [&] { status = pull(*context, *request, *writer, pulled); }))
+    if (!run_in_background(kSliceNice,
+                           [&] { status = bounds_.slice(*context, [&] { return pull(*context, *request, *writer, pulled); }); }))
       status = {StatusCode::RESOURCE_EXHAUSTED, "the system has no thread left for a slice; try again later"};
     log_notice("slice of {}{} pulled by {}: {} bytes; {}", asked_text(*request), pulled.is_pinned ? ", pinned," : "", caller,
                pulled.bytes, ended_text(status, pulled));
@@ -247,14 +202,36 @@ class SensorService final : public v1::Sensor::Service {
     return "ended early: " + (status.error_message().empty() ? "the receiver has gone" : status.error_message());
   }
 
+  grpc::Status watch(ServerContext& context, const v1::WatchFindingsRequest& request, const WantedFindings& wanted,
+                     grpc::ServerWriter<v1::Finding>& writer) {
+    StandingRole role(Rpc::WatchFindings, callers_, context);
+    WriteWatch::Stream stream(write_watch_, [this, &context] { cut(context); });
+    FindingWatch watch = state_.engine->watch_findings(least_of(request.minimum_severity()), request.new_only());
+    if (request.new_only()) writer.SendInitialMetadata();  // tells the client that from now on nothing is missed
+    uint64_t untold = 0;                                   // dropped before findings that are not wanted
+    while (!context.IsCancelled()) {
+      if (stopping_) return {StatusCode::UNAVAILABLE, "the daemon is stopping"};
+      if (!role.holds()) return role.denial();
+      const uint64_t dropped = watch.dropped;
+      const std::vector<FindingChange> changes = state_.engine->finding_changes(watch, kWatchBatch);
+      state_.api->watch_findings_dropped += watch.dropped - dropped;
+      for (const FindingChange& change : changes) {
+        untold += change.dropped_before;
+        if (!wanted.has(change.finding)) continue;
+        v1::Finding message = to_proto(change.finding, names_);
+        message.set_dropped_before(std::exchange(untold, 0));
+        if (!stream.write([&] { return writer.Write(message); })) return not_written(stream);
+      }
+      if (changes.size() < kWatchBatch) std::this_thread::sleep_for(kWatchInterval);
+    }
+    return grpc::Status::CANCELLED;
+  }
+
   grpc::Status pull(ServerContext& context, const v1::PullSliceRequest& request, grpc::ServerWriter<v1::SliceChunk>& writer,
                     Pulled& pulled) {
     if (state_.spool == nullptr)
       return {StatusCode::FAILED_PRECONDITION, "this sensor keeps no spool (spool.directory is not set)"};
-    const v1::ApiLimitsConfig limits = limits_.get();
-    const auto places = CallPlaces::Limits::of(limits.slices(), limits.slices_per_caller());
-    const CallPlaces::Place place(slices_, callers_.of(context).account, places);
-    if (!place) return exhausted(context, *state_.api, kSlices, place.outcome(), places);
+    const v1::ApiLimitsConfig limits = bounds_.limits();
     StandingRole role(Rpc::PullSlice, callers_, context);
     SliceSelection selection = selection_of(request);
     switch (selection.code) {
@@ -388,13 +365,12 @@ class SensorService final : public v1::Sensor::Service {
 
   const SensorState& state_;
   const Callers& callers_;
-  LimitsInForce limits_;
+  CallBounds& bounds_;
   const MessageNames names_;
   const std::chrono::milliseconds write_max_;
   WriteWatch write_watch_;
   SliceMemory slice_memory_;
   std::atomic<bool> stopping_{false};
-  CallPlaces watches_, slices_;
 };
 
 // What gRPC has to say goes into the daemon's log, in the daemon's form: a client without a certificate, and the like.
@@ -409,6 +385,10 @@ void log_of_protobuf(google::protobuf::LogLevel level, const char*, int, const s
 int threads_for(const v1::ApiLimitsConfig& limits) {
   return static_cast<int>(limits.watches() + limits.slices() + kThreadsOfShortCalls);
 }
+
+// gRPC ends with the last of its objects, and waits then for a thread that writes for receivers who are slow to read: that sleeps
+// 10 s at a time, and would keep the daemon from stopping. So gRPC is never told that it is needed no more; the process ends it.
+void keep_grpc() { [[maybe_unused]] static const bool is_kept = (::grpc_init(), true); }
 
 std::vector<std::string> tls_paths(const v1::ApiConfig& config) {
   return {config.tls_certificate(), config.tls_key(), config.tls_client_ca()};
@@ -425,12 +405,18 @@ bool may_not_read(const std::vector<std::string>& paths) {
 
 struct SensorServer::Impl {
   Impl(const SensorState& state, const v1::ApiLimitsConfig& limits, RoleRules rules, std::chrono::milliseconds write_max)
-      : callers(std::move(rules)), service(state, callers, limits, write_max), gate(service, callers, *state.api) {
+      : callers(std::move(rules)),
+        bounds(callers, *state.api, limits),
+        service(state, callers, bounds, write_max),
+        reflection(bounds),
+        gate(service, callers, *state.api) {
     quota.SetMaxThreads(threads_for(limits)).Resize(256 << 20);
   }
 
   Callers callers;
+  CallBounds bounds;
   SensorService service;
+  Reflection reflection;
   RoleGate gate;
   grpc::ResourceQuota quota{"api"};
   uid_t own_user = 0;
@@ -474,12 +460,13 @@ std::unique_ptr<SensorServer> SensorServer::start(const SensorState& state, cons
   const v1::ApiLimitsConfig& limits = config.limits();
   auto impl = std::make_unique<Impl>(state, limits, std::move(*rules), write_max);
   impl->own_user = own_user;
+  keep_grpc();
   gpr_set_log_function(log_of_grpc);
   google::protobuf::SetLogHandler(log_of_protobuf);
   grpc::EnableDefaultHealthCheckService(true);
-  grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   grpc::ServerBuilder builder;
   builder.RegisterService(&impl->gate);
+  builder.RegisterService(&impl->reflection);
   builder.SetResourceQuota(impl->quota);
 
   const std::string unix_prefix = "unix:";
@@ -550,8 +537,8 @@ SensorServer::~SensorServer() {
   last_resort.join();
 }
 
-AccessChange SensorServer::prepare(const v1::ApiConfig& config) {
-  AccessChange change;
+PreparedChange SensorServer::prepare(const v1::ApiConfig& config) {
+  PreparedChange change;
   Result<RoleRules> rules = RoleRules::of(config, impl_->own_user);
   if (!rules) change.problems.push_back({"api.roles", rules.error()});
   std::optional<TlsFiles> files;
@@ -570,7 +557,7 @@ AccessChange SensorServer::prepare(const v1::ApiConfig& config) {
   if (!change.problems.empty()) return change;
   change.take = [this, config, rules = std::move(*rules), files = std::move(files)] {
     impl_->callers.set_rules(rules);
-    impl_->service.set_limits(config.limits());
+    impl_->bounds.set(config.limits());
     impl_->quota.SetMaxThreads(threads_for(config.limits()));
     if (!files || *files == impl_->certificates->get().first) return;
     impl_->certificates->set(*files);

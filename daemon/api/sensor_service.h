@@ -13,7 +13,7 @@
 #include <optional>
 #include <string>
 
-#include "daemon/run/access_change.h"
+#include "daemon/run/prepared_change.h"
 #include "daemon/run/privileges.h"
 #include "daemon/run/sensor_state.h"
 #include "parallax/v1/config.pb.h"
@@ -37,7 +37,7 @@ class SensorServer {
   ~SensorServer();
 
   // For a reload. REQUIRES: `config` has the address that it was started with. The control thread.
-  AccessChange prepare(const v1::ApiConfig& config);
+  PreparedChange prepare(const v1::ApiConfig& config);
 
   // The port of a TCP listener; 0 for a unix socket.
   int port() const;

@@ -93,6 +93,12 @@ void fill_pinned(const PinnedFilesStatus& status, v1::PinnedStatus& pinned) {
   pinned.set_error(status.error);
 }
 
+// Counts by the names of what they count.
+template <typename Names, typename Counts>
+void set_counts(const Names& names, const Counts& counts, google::protobuf::Map<std::string, uint64_t>& map) {
+  for (size_t i = 0; i < names.size(); ++i) map[names[i]] = counts[i];
+}
+
 void fill_history(const HistoryState& state, v1::HistoryStatus& history) {
   history.set_file(state.file);
   history.set_findings(state.findings);
@@ -103,16 +109,9 @@ void fill_history(const HistoryState& state, v1::HistoryStatus& history) {
   history.set_dropped(state.dropped);
   history.set_write_errors(state.write_errors);
   history.set_set_aside(state.set_aside);
-  for (size_t bound = 0; bound < kHistoryBoundNames.size(); ++bound)
-    (*history.mutable_removed_by_reason())[kHistoryBoundNames[bound]] = state.removals[bound];
+  set_counts(kHistoryBoundNames, state.removals, *history.mutable_removed_by_reason());
   history.set_earlier_findings(state.earlier_findings);
   history.set_error(state.error);
-}
-
-// Counts by the names of what they count.
-template <typename Names, typename Counts>
-void set_counts(const Names& names, const Counts& counts, google::protobuf::Map<std::string, uint64_t>& map) {
-  for (size_t i = 0; i < names.size(); ++i) map[names[i]] = counts[i];
 }
 
 void fill_connection_log(const ConnectionLogState& state, v1::ConnectionLogStatus& log) {
@@ -154,8 +153,10 @@ v1::Status status_message(const SensorState& state) {
   if (state.spool != nullptr) fill_spool(state.spool->status(), *status.mutable_spool());
   if (state.pinned != nullptr) fill_pinned(state.pinned->status(), *status.mutable_spool()->mutable_pinned());
   if (state.history != nullptr) fill_history(state.history->state(), *status.mutable_history());
-  if (state.connection_log != nullptr) fill_connection_log(state.connection_log->state(), *status.mutable_connection_log());
-  if (state.webhook != nullptr) fill_webhook(state.webhook->state(), *status.mutable_webhook());
+  const ConnectionLogState log = state.connection_log ? state.connection_log->state() : ConnectionLogState{};
+  if (!log.directory.empty()) fill_connection_log(log, *status.mutable_connection_log());
+  const WebhookState webhook = state.webhook ? state.webhook->state() : WebhookState{};
+  if (!webhook.receiver.empty()) fill_webhook(webhook, *status.mutable_webhook());
   *status.mutable_summary() = to_proto(state.engine->summary());
   status.set_late_packets(state.engine->counters().late_packets);
   return status;

@@ -1,90 +1,123 @@
 #include "daemon/connection_log/connection_log.h"
 
 #include <fmt/format.h>
-#include <pthread.h>
-#include <sys/resource.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <csignal>
 
 namespace parallax {
 namespace {
 
-constexpr auto kInterval = std::chrono::milliseconds(250);
 constexpr auto kRetryInterval = std::chrono::seconds(2);
 constexpr auto kLookInterval = std::chrono::seconds(1);
 constexpr size_t kBatch = 256;
-constexpr int kNice = 10;
 
 }  // namespace
 
-ConnectionLog::ConnectionLog(std::string directory, LogFileBounds bounds, ConnectionLineSource source, Tell tell)
-    : tell_(std::move(tell)), source_(std::move(source)), files_(directory, bounds) {
-  state_.directory = std::move(directory);
+void ConnectionLog::open(std::string directory, LogFileBounds bounds) {
+  state_.directory = directory;
   state_.limit_bytes = bounds.bytes;
+  files_ = std::make_shared<LogFiles>(std::move(directory), bounds);
   open();
 }
 
-ConnectionLog::~ConnectionLog() { stop(); }
-
 bool ConnectionLog::open() {
   next_try_ = Clock::now() + kRetryInterval;
-  if (std::string error = files_.open(); !error.empty()) {
+  if (std::string error = files_->open(); !error.empty()) {
     failed(error);
     return false;
   }
-  if (const std::string repair = files_.take_repair(); !repair.empty()) tell_(News::notice, "connection log: " + repair);
+  note_opened();
+  return true;
+}
+
+void ConnectionLog::note_opened() {
+  if (const std::string repair = files_->take_repair(); !repair.empty()) tell_(News::notice, "connection log: " + repair);
   next_look_ = {};
   update_state();
-  return true;
 }
 
 void ConnectionLog::start(Engine& engine) {
   engine_ = &engine;
-  // Signals are left to the control thread.
-  sigset_t all, before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_BLOCK, &all, &before);
-  thread_ = std::thread([this] { run(); });
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  if (files_ != nullptr) run_thread();
 }
 
-void ConnectionLog::stop() {
-  if (!thread_.joinable()) return;
+void ConnectionLog::run_thread() {
+  thread_.start("connection-log", [this](BackgroundThread::Round round) { run(round); });
+}
+
+void ConnectionLog::stop() { thread_.stop(); }
+
+void ConnectionLog::change(std::shared_ptr<LogFiles> files) {
+  if (files == nullptr) return turn_off();
+  bool was_on = false;
   {
-    const std::lock_guard guard(wake_mutex_);
-    stopping_ = true;
+    const std::lock_guard guard(state_mutex_);
+    was_on = !state_.directory.empty();
+    next_files_ = std::move(files);
+    next_bounds_.reset();
   }
-  wake_.notify_all();
-  thread_.join();
+  if (was_on) return;
+  take_change();
+  engine_->tell_ends(true);
+  run_thread();
 }
 
-void ConnectionLog::run() {
-  pthread_setname_np(pthread_self(), "connection-log");
-  // Not as the threads of the packet path, where these are before all others.
-  const sched_param ordinary{};
-  pthread_setschedparam(pthread_self(), SCHED_OTHER, &ordinary);
-  setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), kNice);
-  while (true) {
-    const bool last = stopping_;
-    try {
-      round(last);
-    } catch (const std::exception& error) {  // out of memory
-      failed(error.what());
-    }
-    if (last) break;
-    std::unique_lock lock(wake_mutex_);
-    wake_.wait_for(lock, kInterval, [this] { return stopping_.load(); });
-  }
-  files_.close();
+void ConnectionLog::change(LogFileBounds bounds) {
+  const std::lock_guard guard(state_mutex_);
+  next_bounds_ = bounds;
 }
 
-void ConnectionLog::round(bool last) {
+void ConnectionLog::turn_off() {
+  thread_.stop();
+  count_dropped(LineDropReason::stop, engine_->tell_ends(false));  // what had ended just now
+  files_.reset();
+  error_told_.clear();
+  is_disk_full_ = false;
+  const std::lock_guard guard(state_mutex_);
+  state_.directory.clear();
+  state_.file.clear();
+  state_.files = state_.bytes = state_.limit_bytes = 0;
+  state_.error.clear();
+}
+
+// By the thread, or while there is none.
+void ConnectionLog::take_change() {
+  std::shared_ptr<LogFiles> files;
+  {
+    const std::lock_guard guard(state_mutex_);
+    if (next_files_ == nullptr && !next_bounds_) return;
+    files = std::exchange(next_files_, nullptr);
+    if (const auto bounds = std::exchange(next_bounds_, std::nullopt)) (files ? files : files_)->set_bounds(*bounds);
+  }
+  next_look_ = {};
+  if (files == nullptr) return;
+  if (files_ != nullptr) update_state();  // what was removed of the others
+  files_ = std::move(files);
+  error_told_.clear();
+  is_disk_full_ = false;
+  {
+    const std::lock_guard guard(state_mutex_);
+    state_.error.clear();
+  }
+  note_opened();
+}
+
+void ConnectionLog::run(BackgroundThread::Round round) {
+  const bool last = round == BackgroundThread::Round::last;
+  try {
+    go_round(last);
+  } catch (const std::exception& error) {  // out of memory
+    failed(error.what());
+  }
+  if (last) files_->close();
+}
+
+void ConnectionLog::go_round(bool last) {
   const Clock::time_point now = Clock::now();
-  if (!files_.is_open() && (last || now >= next_try_)) open();
-  if (files_.is_open() && (last || now >= next_look_)) look_after();
-  const bool may_write = files_.is_open() && (error_told_.empty() || last || now >= next_try_);
+  take_change();
+  if (!files_->is_open() && (last || now >= next_try_)) open();
+  if (files_->is_open() && (last || now >= next_look_)) look_after();
+  const bool may_write = files_->is_open() && (error_told_.empty() || last || now >= next_try_);
   if (may_write) write_ended(last);
   if (last) return drop_what_is_left();
   // Nothing is taken while it could not be written: the engine keeps it better.
@@ -93,11 +126,11 @@ void ConnectionLog::round(bool last) {
 
 void ConnectionLog::look_after() {
   next_look_ = Clock::now() + kLookInterval;
-  const std::string error = files_.look_after();
+  const std::string error = files_->look_after();
   update_state();
   if (error.empty()) return;
   failed(error);
-  files_.close();
+  files_->close();
   next_try_ = {};
   open();
 }
@@ -116,16 +149,16 @@ void ConnectionLog::write_ended(bool last) {
 // False: it cannot be written now.
 bool ConnectionLog::write_pending() {
   while (!pending_.empty()) {
-    const Result<size_t> written = files_.write(pending_);
+    const Result<size_t> written = files_->write(pending_);
     if (!written) {
       {
         const std::lock_guard guard(state_mutex_);
         ++state_.write_errors;
       }
-      is_disk_full_ = files_.disk_was_full();
+      is_disk_full_ = files_->disk_was_full();
       failed(written.error());
       next_try_ = Clock::now() + kRetryInterval;
-      if (!is_disk_full_) files_.close();
+      if (!is_disk_full_) files_->close();
       return false;
     }
     const auto lines = std::count(pending_.begin(), pending_.begin() + static_cast<std::ptrdiff_t>(*written), '\n');
@@ -137,8 +170,8 @@ bool ConnectionLog::write_pending() {
     pending_.erase(0, *written);
     update_state();
     // Files may be ended and begun faster than they are looked after.
-    if (Clock::now() >= next_look_ || files_.bytes() > state_.limit_bytes) look_after();
-    if (!files_.is_open()) return false;
+    if (Clock::now() >= next_look_ || files_->bytes() > files_->limit_bytes()) look_after();
+    if (!files_->is_open()) return false;
   }
   return true;
 }
@@ -152,9 +185,10 @@ void ConnectionLog::drop_what_is_left() {
     connections += ended.connections.size() + ended.not_kept;
     more = ended.are_more;
   }
+  pending_.clear();
   if (connections == 0) return;
   count_dropped(reason, connections);
-  tell_(News::trouble, fmt::format("connection log: {} connections were not written before the stop", connections));
+  tell_(News::trouble, fmt::format("connection log: {} connections were not written before it was stopped", connections));
 }
 
 LineDropReason ConnectionLog::cause() const {
@@ -187,24 +221,26 @@ void ConnectionLog::is_well() {
     const std::lock_guard guard(state_mutex_);
     state_.error.clear();
   }
-  tell_(News::notice, fmt::format("connection log: {} is written again; {} connections were dropped meanwhile", state_.directory,
-                                  dropped_ - dropped_before_error_));
+  tell_(News::notice, fmt::format("connection log: {} is written again; {} connections were dropped meanwhile",
+                                  files_->directory(), dropped_ - dropped_before_error_));
 }
 
 void ConnectionLog::update_state() {
   static constexpr std::array<const char*, kLogRemovalNames.size()> kWhy{
       "to keep to connection_log.size", "to keep to connection_log.files", "to keep to connection_log.max_age_seconds",
       "by others than parallaxd"};
-  const LogRemovals removals = files_.take_removals();
+  const LogRemovals removals = files_->take_removals();
   for (size_t reason = 0; reason < removals.size(); ++reason) {
     if (removals[reason] > 0)
       tell_(News::notice, fmt::format("connection log: {} {} removed {}", removals[reason],
                                       removals[reason] == 1 ? "file was" : "files were", kWhy[reason]));
   }
   const std::lock_guard guard(state_mutex_);
-  state_.file = files_.file();
-  state_.files = files_.files();
-  state_.bytes = files_.bytes();
+  state_.directory = files_->directory();
+  state_.limit_bytes = files_->limit_bytes();
+  state_.file = files_->file();
+  state_.files = files_->files();
+  state_.bytes = files_->bytes();
   for (size_t reason = 0; reason < removals.size(); ++reason) state_.removals[reason] += removals[reason];
 }
 

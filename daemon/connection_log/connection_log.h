@@ -3,20 +3,20 @@
 // A thread of its own takes from the engine what has ended, four times a second, and writes it down; nothing waits for it. What
 // waits while it cannot write are the connections in the engine, up to limits.connections and EndedQueue::kForgottenMax; what
 // that forgets before it was written is counted, by what kept the log from it. Whatever is wrong with the directory keeps no
-// daemon from starting: it is said, and tried again. Made, started and stopped by the control thread; state() is for any thread.
+// daemon from starting: it is said, and tried again. Made, started, changed and stopped by the control thread; state() is for
+// any.
 #pragma once
 
 #include <array>
-#include <atomic>
 #include <chrono>
-#include <condition_variable>
-#include <functional>
+#include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
-#include <string_view>
-#include <thread>
 
 #include "analysis/engine.h"
+#include "daemon/background/background_thread.h"
+#include "daemon/background/tell.h"
 #include "daemon/connection_log/connection_line.h"
 #include "daemon/connection_log/log_files.h"
 
@@ -27,7 +27,7 @@ enum class LineDropReason : uint8_t { overrun, disk_full, write_error, stop };
 inline constexpr std::array<const char*, 4> kLineDropNames{"overrun", "disk_full", "write_error", "stop"};
 
 struct ConnectionLogState {
-  std::string directory, file;
+  std::string directory, file;  // empty directory: there is no log now
   uint64_t files = 0, bytes = 0, limit_bytes = 0;
   uint64_t written = 0, written_bytes = 0, write_errors = 0;  // since start, as are the next two
   std::array<uint64_t, kLineDropNames.size()> dropped{};
@@ -38,15 +38,19 @@ struct ConnectionLogState {
 class ConnectionLog {
  public:
   static constexpr auto kStopBudget = std::chrono::milliseconds(1500);
-  enum class News { trouble, notice };
-  using Tell = std::function<void(News, std::string_view)>;  // into the log of the daemon; any thread
 
-  // Opens it; what is wrong is told, and tried again later.
-  ConnectionLog(std::string directory, LogFileBounds bounds, ConnectionLineSource source, Tell tell);
-  ~ConnectionLog();  // stops
+  ConnectionLog(ConnectionLineSource source, Tell tell) : tell_(std::move(tell)), source_(std::move(source)) {}
 
-  // The engine tells ends, and outlives the log.
+  // Before start(). Opens it; what is wrong is told, and tried again later.
+  void open(std::string directory, LogFileBounds bounds);
+
+  // The engine outlives the log, and tells ends where that was opened.
   void start(Engine& engine);
+  // Files of another directory, which are open: what ends from now on is written there, and so is what waits. Null: nothing is
+  // written any more. REQUIRES: it was started.
+  void change(std::shared_ptr<LogFiles> files);
+  // Where it is on.
+  void change(LogFileBounds bounds);
   // Writes what has ended, for kStopBudget. REQUIRES: the engine has finished, or what comes is not waited for.
   void stop();
   ConnectionLogState state() const;
@@ -54,9 +58,13 @@ class ConnectionLog {
  private:
   using Clock = std::chrono::steady_clock;
 
-  void run();
-  void round(bool last);
+  void run(BackgroundThread::Round round);
+  void go_round(bool last);
+  void run_thread();
+  void turn_off();
+  void take_change();
   bool open();
+  void note_opened();
   void look_after();
   void write_ended(bool last);
   bool write_pending();
@@ -69,7 +77,7 @@ class ConnectionLog {
 
   const Tell tell_;
   const ConnectionLineSource source_;
-  LogFiles files_;
+  std::shared_ptr<LogFiles> files_;  // null: it is off
   Engine* engine_ = nullptr;
   std::string pending_;  // whole lines that have been taken
   std::string error_told_;
@@ -79,11 +87,10 @@ class ConnectionLog {
 
   mutable std::mutex state_mutex_;
   ConnectionLogState state_;
+  std::shared_ptr<LogFiles> next_files_;      // to be taken over by the thread; null: the same
+  std::optional<LogFileBounds> next_bounds_;  // the same
 
-  std::atomic<bool> stopping_{false};
-  std::mutex wake_mutex_;
-  std::condition_variable wake_;
-  std::thread thread_;
+  BackgroundThread thread_;
 };
 
 }  // namespace parallax

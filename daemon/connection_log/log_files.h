@@ -51,6 +51,10 @@ class LogFiles {
   // not.
   std::string look_after();
 
+  void set_bounds(LogFileBounds bounds) { bounds_ = bounds; }  // kept by the next look_after()
+
+  const std::string& directory() const { return directory_; }
+  uint64_t limit_bytes() const { return bounds_.bytes; }
   const std::string& file() const { return file_path_; }  // that is written; empty: none
   uint64_t bytes() const { return bytes_; }
   size_t files() const { return files_.size(); }
@@ -76,7 +80,7 @@ class LogFiles {
   std::string failure(const char* what, const std::string& path);
 
   const std::string directory_;
-  const LogFileBounds bounds_;
+  LogFileBounds bounds_;
   int directory_handle_ = -1, file_ = -1;
   std::string file_path_;
   std::deque<File> files_;  // by age; the last is written where file_ is open

@@ -3,15 +3,12 @@
 #include <fcntl.h>
 #include <fmt/chrono.h>
 #include <fmt/format.h>
-#include <pthread.h>
 #include <sys/file.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <csignal>
 #include <cstring>
 #include <filesystem>
 
@@ -20,14 +17,12 @@
 namespace parallax {
 namespace {
 
-constexpr auto kInterval = std::chrono::milliseconds(250);
 constexpr auto kRetryInterval = std::chrono::seconds(5);
 constexpr auto kDevicesInterval = std::chrono::seconds(60);
 constexpr auto kSignInterval =
     std::chrono::seconds(10);  // of life: by so much the end of a run that was killed may be told too early
 constexpr size_t kBatch = 256;
 constexpr size_t kCheckedAtOnce = 4096;
-constexpr int kNice = 10;
 constexpr int64_t kLearnedForNs = 90 * 86'400'000'000'000;  // where history.max_age_seconds is 0
 
 int64_t now_ns() { return std::chrono::system_clock::now().time_since_epoch() / std::chrono::nanoseconds(1); }
@@ -232,47 +227,23 @@ void History::start(const Engine& engine, MessageNames names) {
   if (ids_are_known_) {
     if (std::string error = marks_.keep_ahead(engine.next_ids()); !error.empty()) fault(error);
   }
-  // Signals are left to the control thread.
-  sigset_t all, before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_BLOCK, &all, &before);
-  thread_ = std::thread([this] { run(); });
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  thread_.start("history", [this](BackgroundThread::Round round) { run(round); });
 }
 
-void History::stop() {
-  if (!thread_.joinable()) return;
-  {
-    const std::lock_guard guard(wake_mutex_);
-    stopping_ = true;
-  }
-  wake_.notify_all();
-  thread_.join();
-}
+void History::stop() { thread_.stop(); }
 
-void History::run() {
-  pthread_setname_np(pthread_self(), "history");
-  // Not as the threads of the packet path, where these are before all others.
-  const sched_param ordinary{};
-  pthread_setschedparam(pthread_self(), SCHED_OTHER, &ordinary);
-  setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), kNice);
-  while (true) {
-    const bool last = stopping_;
-    try {
-      round(last);
-    } catch (const DatabaseError& error) {
-      failed(error);
-    } catch (const std::exception& error) {  // out of memory
-      close();
-      fault(error.what());
-    }
-    if (last) return;
-    std::unique_lock lock(wake_mutex_);
-    wake_.wait_for(lock, kInterval, [this] { return stopping_.load(); });
+void History::run(BackgroundThread::Round round) {
+  try {
+    go_round(round == BackgroundThread::Round::last);
+  } catch (const DatabaseError& error) {
+    failed(error);
+  } catch (const std::exception& error) {  // out of memory
+    close();
+    fault(error.what());
   }
 }
 
-void History::round(bool last) {
+void History::go_round(bool last) {
   if (is_damaged_.exchange(false)) throw DatabaseError(DatabaseError::Cause::damaged, "a finding is not as it was written");
   if (file_ != nullptr && !is_in_place()) give_up_directory();
   if (file_ == nullptr && (last || Clock::now() >= next_try_)) open();

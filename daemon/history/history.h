@@ -13,18 +13,16 @@
 
 #include <atomic>
 #include <chrono>
-#include <condition_variable>
-#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
-#include <string_view>
-#include <thread>
 #include <vector>
 
 #include "analysis/engine.h"
+#include "daemon/background/background_thread.h"
+#include "daemon/background/tell.h"
 #include "daemon/history/history_file.h"
 #include "daemon/history/history_salvage.h"
 #include "daemon/history/id_marks.h"
@@ -51,8 +49,6 @@ struct HistoryState {
 class History {
  public:
   static constexpr size_t kSetAsideMax = 2;
-  enum class News { trouble, notice };
-  using Tell = std::function<void(News, std::string_view)>;  // into the log; any thread
 
   // Opens it; what is wrong is told, and tried again later.
   History(HistoryOptions options, Tell tell);
@@ -76,8 +72,8 @@ class History {
  private:
   using Clock = std::chrono::steady_clock;
 
-  void run();
-  void round(bool last);
+  void run(BackgroundThread::Round round);
+  void go_round(bool last);
   bool open();
   std::string take_directory();
   std::string make_file() const;
@@ -118,10 +114,7 @@ class History {
   HistoryState state_;
   std::optional<std::vector<v1::Device>> learned_before_;  // once it could be read
 
-  std::atomic<bool> stopping_{false};
-  std::mutex wake_mutex_;
-  std::condition_variable wake_;
-  std::thread thread_;
+  BackgroundThread thread_;
 };
 
 }  // namespace parallax

@@ -49,7 +49,7 @@ class MachineCheck {
     spool();
     history();
     connection_log();
-    webhook();
+    for (MachineProblem& found : check_webhook(config_)) problems_.push_back(std::move(found));
     memory();
     for (ConfigProblem& found : check_tls(config_.api())) problems_.push_back({std::move(found), Weight::unfit});
     user();
@@ -163,17 +163,6 @@ class MachineCheck {
       warn(field, fmt::format("neither {} nor its parent is there: {}", directory, consequence));
   }
 
-  void webhook() {
-    const v1::WebhookConfig& webhook = config_.webhook();
-    if (webhook.url().empty()) return;
-    if (!webhook.bearer_token_file().empty()) {
-      if (const Result<std::string> token = read_bearer_token(webhook.bearer_token_file()); !token)
-        unfit("webhook.bearer_token_file", token.error());
-    }
-    if (!webhook.tls_ca().empty() && ::access(webhook.tls_ca().c_str(), R_OK) != 0)
-      unfit("webhook.tls_ca", fmt::format("cannot read {}: {}", webhook.tls_ca(), std::strerror(errno)));
-  }
-
   void memory() {
     const double legs = static_cast<double>(config_.limits().legs()) * config_.workers().count() * kBytesPerLeg;
     const double has = static_cast<double>(::sysconf(_SC_PHYS_PAGES)) * static_cast<double>(::sysconf(_SC_PAGESIZE));
@@ -223,6 +212,19 @@ std::vector<MachineProblem> check_filters(const v1::Config& config) {
     if (const Result<FlowFilter> compiled = FlowFilter::compile(*expression); !compiled)
       problems.push_back({{field, fmt::format("{}: {}", field, compiled.error())}, Weight::wrong});
   }
+  return problems;
+}
+
+std::vector<MachineProblem> check_webhook(const v1::Config& config) {
+  std::vector<MachineProblem> problems;
+  const v1::WebhookConfig& webhook = config.webhook();
+  if (webhook.url().empty()) return problems;
+  if (!webhook.bearer_token_file().empty()) {
+    if (const Result<std::string> token = read_bearer_token(webhook.bearer_token_file()); !token)
+      problems.push_back({{"webhook.bearer_token_file", "webhook.bearer_token_file: " + token.error()}, Weight::unfit});
+  }
+  for (ConfigProblem& found : check_authorities("webhook.tls_ca", webhook.tls_ca()))
+    problems.push_back({std::move(found), Weight::unfit});
   return problems;
 }
 

@@ -22,8 +22,9 @@ struct MachineProblem {
   Weight weight;
 };
 
-// Of the filters alone.
+// Of these alone.
 std::vector<MachineProblem> check_filters(const v1::Config& config);
+std::vector<MachineProblem> check_webhook(const v1::Config& config);
 // All that is found. REQUIRES: check_config() found nothing.
 std::vector<MachineProblem> check_machine(const v1::Config& config);
 

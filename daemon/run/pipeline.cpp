@@ -1,6 +1,7 @@
 #include "daemon/run/pipeline.h"
 
 #include <fmt/format.h>
+#include <google/protobuf/util/message_differencer.h>
 
 #include <algorithm>
 #include <chrono>
@@ -18,6 +19,8 @@
 
 namespace parallax {
 namespace {
+
+using google::protobuf::util::MessageDifferencer;
 
 constexpr int64_t kMergeWaitOwnCoresNs = 1'000'000;
 constexpr int64_t kMergeWaitSharedNs = 50'000'000;
@@ -54,6 +57,16 @@ Result<SpoolSnapRules> snap_rules(const v1::SpoolConfig& config, std::span<const
   if (!compiled) return Error{"spool.snap_rules" + compiled.error()};
   return compiled;
 }
+
+LogFileBounds log_file_bounds(const v1::ConnectionLogConfig& config) {
+  return {.file_bytes = config.file_size(),
+          .file_age_ns = to_ns(config.file_age_seconds()),
+          .bytes = config.size(),
+          .files = config.files(),
+          .max_age_ns = to_ns(config.max_age_seconds())};
+}
+
+void log_news(News news, std::string_view text) { log_line(news == News::trouble ? LogLevel::warning : LogLevel::notice, text); }
 
 size_t rx_worker_count(const v1::Config& config) {
   return std::clamp<size_t>(config.workers().rx_count(), 1, std::max(1, config.ports_size()));
@@ -292,9 +305,7 @@ void Pipeline::open_history(const v1::Config& config, const std::optional<Servic
       .directory = history.directory(),
       .bounds = {.findings = history.findings(), .bytes = history.size(), .max_age_ns = to_ns(history.max_age_seconds())},
       .run = {.started_ns = state_.started_ns, .version = state_.version}};
-  history_ = std::make_unique<History>(std::move(options), [](History::News news, std::string_view text) {
-    log_line(news == History::News::trouble ? LogLevel::warning : LogLevel::notice, text);
-  });
+  history_ = std::make_unique<History>(std::move(options), log_news);
   if (const HistoryState opened = history_->state(); opened.error.empty())
     log_info("history {}: {} findings of earlier runs", opened.file, opened.earlier_findings);
   state_.history = history_.get();
@@ -302,6 +313,9 @@ void Pipeline::open_history(const v1::Config& config, const std::optional<Servic
 
 // Nor is one that cannot write its log.
 void Pipeline::open_connection_log(const v1::Config& config, const std::optional<ServiceUser>& user) {
+  connection_log_ =
+      std::make_unique<ConnectionLog>(ConnectionLineSource{state_.name, state_.started_ns, names_of(state_)}, log_news);
+  state_.connection_log = connection_log_.get();
   const v1::ConnectionLogConfig& log = config.connection_log();
   if (log.directory().empty()) return;
   if (user) {
@@ -309,27 +323,36 @@ void Pipeline::open_connection_log(const v1::Config& config, const std::optional
       log_warning("connection log: {}", failure);
   }
   const ActingAs owner(user);
-  const LogFileBounds bounds{.file_bytes = log.file_size(),
-                             .file_age_ns = to_ns(log.file_age_seconds()),
-                             .bytes = log.size(),
-                             .files = log.files(),
-                             .max_age_ns = to_ns(log.max_age_seconds())};
-  connection_log_ = std::make_unique<ConnectionLog>(
-      log.directory(), bounds, ConnectionLineSource{state_.name, state_.started_ns, names_of(state_)},
-      [](ConnectionLog::News news, std::string_view text) {
-        log_line(news == ConnectionLog::News::trouble ? LogLevel::warning : LogLevel::notice, text);
-      });
-  state_.connection_log = connection_log_.get();
+  connection_log_->open(log.directory(), log_file_bounds(log));
 }
 
 void Pipeline::make_webhook(const v1::Config& config) {
-  const v1::WebhookConfig& webhook = config.webhook();
-  if (webhook.url().empty()) return;
-  webhook_ = std::make_unique<Webhook>(webhook_options(webhook), AlertSource{state_.name, state_.started_ns, names_of(state_)},
-                                       [](Webhook::News news, std::string_view text) {
-                                         log_line(news == Webhook::News::trouble ? LogLevel::warning : LogLevel::notice, text);
-                                       });
+  webhook_ = std::make_unique<Webhook>(webhook_options(config.webhook()),
+                                       AlertSource{state_.name, state_.started_ns, names_of(state_)}, log_news);
   state_.webhook = webhook_.get();
+}
+
+PreparedChange Pipeline::prepare_outputs(const v1::Config& running, const v1::Config& next) {
+  const v1::ConnectionLogConfig& log = next.connection_log();
+  PreparedChange change;
+  std::shared_ptr<LogFiles> files;
+  const bool has_moved = log.directory() != running.connection_log().directory();
+  if (has_moved && !log.directory().empty()) {
+    files = std::make_shared<LogFiles>(log.directory(), log_file_bounds(log));
+    if (std::string error = files->open(); !error.empty())
+      change.problems.push_back({"connection_log.directory", "connection_log.directory: " + error});
+  }
+  change.take = [this, files, has_moved, bounds = log_file_bounds(log), is_on = !log.directory().empty(),
+                 changes_webhook = !MessageDifferencer::Equals(running.webhook(), next.webhook()),
+                 options = webhook_options(next.webhook())] {
+    if (has_moved) {
+      connection_log_->change(files);
+    } else if (is_on) {
+      connection_log_->change(bounds);
+    }
+    if (changes_webhook) webhook_->change(options);
+  };
+  return change;
 }
 
 void Pipeline::plan(const v1::Config& config) {
@@ -358,7 +381,7 @@ void Pipeline::make_engine(const v1::Config& config) {
   options.device_timeout_ns = to_ns(config.timing().device_timeout_seconds());
   options.idle_timeout_ns = to_ns(config.timing().idle_timeout_seconds());
   options.detectors = detector_settings(config);
-  options.tells_ends = connection_log_ != nullptr;
+  options.tells_ends = !config.connection_log().directory().empty();
   engine_ = std::make_unique<Engine>(options, state_.channels);
   state_.engine = engine_.get();
 }
@@ -405,8 +428,8 @@ std::string Pipeline::start() {
   }
   running_ = true;
   if (history_ != nullptr) history_->start(*engine_, names_of(state_));
-  if (connection_log_ != nullptr) connection_log_->start(*engine_);
-  if (webhook_ != nullptr) webhook_->start(*engine_);
+  connection_log_->start(*engine_);
+  webhook_->start(*engine_);
   if (spool_ != nullptr) {
     if (std::string error = spool_->start(); !error.empty()) return error;
   }
@@ -507,16 +530,14 @@ void Pipeline::stop() {
     log_info("history: {} findings written, {} forgotten before they were{}{}", state.written, state.dropped,
              state.error.empty() ? "" : ", ", state.error);
   }
-  if (connection_log_ != nullptr) {
-    connection_log_->stop();
-    const ConnectionLogState state = connection_log_->state();
+  connection_log_->stop();
+  if (const ConnectionLogState state = connection_log_->state(); !state.directory.empty()) {
     log_info("connection log: {} lines, {} bytes written, {} connections dropped{}{}", state.written, state.written_bytes,
              std::accumulate(state.dropped.begin(), state.dropped.end(), uint64_t{0}), state.error.empty() ? "" : ", ",
              state.error);
   }
-  if (webhook_ != nullptr) {
-    webhook_->stop();
-    const WebhookState state = webhook_->state();
+  webhook_->stop();
+  if (const WebhookState state = webhook_->state(); !state.receiver.empty()) {
     log_info("webhook: {} changes of findings told in {} posts{}{}", state.alerts, state.posts, state.error.empty() ? "" : ", ",
              state.error);
   }

@@ -21,6 +21,7 @@
 #include "daemon/connection_log/connection_log.h"
 #include "daemon/history/history.h"
 #include "daemon/run/pinned_files.h"
+#include "daemon/run/prepared_change.h"
 #include "daemon/run/privileges.h"
 #include "daemon/run/sensor_state.h"
 #include "daemon/webhook/webhook.h"
@@ -56,6 +57,9 @@ class Pipeline {
 
   // Sets what reload.h lets change, while packets flow. Empty, or why nothing was changed. REQUIRES: start() succeeded.
   std::string reconfigure(const v1::Config& running, const v1::Config& next);
+
+  // The same for the log of connections and the webhook. To be taken once the rest has been. REQUIRES: start() succeeded.
+  PreparedChange prepare_outputs(const v1::Config& running, const v1::Config& next);
 
   const SensorState& state() const { return state_; }
   Spool* spool() { return spool_.get(); }          // null: there is none
@@ -127,9 +131,9 @@ class Pipeline {
   std::unique_ptr<Spool> spool_;
   std::unique_ptr<PinnedFiles> pinned_;
   std::unique_ptr<Engine> engine_;
-  std::unique_ptr<History> history_;               // null: there is none
-  std::unique_ptr<ConnectionLog> connection_log_;  // null: there is none
-  std::unique_ptr<Webhook> webhook_;               // null: there is none
+  std::unique_ptr<History> history_;  // null: there is none
+  std::unique_ptr<ConnectionLog> connection_log_;
+  std::unique_ptr<Webhook> webhook_;
   std::vector<std::unique_ptr<RxWorker>> rx_workers_;
   std::vector<std::unique_ptr<Intake>> intakes_;
   std::vector<std::unique_ptr<PollThread>> threads_;

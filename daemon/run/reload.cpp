@@ -29,6 +29,8 @@ void take_what_may_change(v1::Config& config, const v1::Config& from) {
   api.set_tls_key(from.api().tls_key());
   api.set_tls_client_ca(from.api().tls_client_ca());
   *config.mutable_spool()->mutable_snap_rules() = from.spool().snap_rules();
+  *config.mutable_connection_log() = from.connection_log();
+  *config.mutable_webhook() = from.webhook();
 }
 
 // Takes down the fields that differ, as the configuration writes them: "ports[1].source".
@@ -82,31 +84,34 @@ bool Reload::refuse() {
   return false;
 }
 
+bool Reload::tell(const LoadedConfig& loaded, const std::vector<ConfigProblem>& problems) {
+  for (const ConfigProblem& found : problems)
+    log_line(LogLevel::error, loaded.places.error_at(found.field, found.message).text());
+  return problems.empty();
+}
+
 bool Reload::now() {
   const LoadedConfig loaded = load_config_file(path_, ConfigUse::daemon);
   for (const ConfigError& error : loaded.errors) log_line(LogLevel::error, error.text());
   if (!loaded.ok()) return refuse();
-  bool fits = true;
-  for (const MachineProblem& found : check_filters(loaded.config)) {
-    log_line(LogLevel::error, loaded.places.error_at(found.problem.field, found.problem.message).text());
-    fits = false;
+  std::vector<ConfigProblem> problems = changes_that_need_a_restart(running_, loaded.config);
+  for (const auto& check : {check_filters, check_webhook}) {
+    for (MachineProblem& found : check(loaded.config)) problems.push_back(std::move(found.problem));
   }
-  for (const ConfigProblem& change : changes_that_need_a_restart(running_, loaded.config)) {
-    log_line(LogLevel::error, loaded.places.error_at(change.field, change.message).text());
-    fits = false;
+  if (!tell(loaded, problems)) return refuse();
+  std::vector<PreparedChange> changes;
+  if (prepare_access_) changes.push_back(prepare_access_(loaded.config.api()));
+  changes.push_back(pipeline_.prepare_outputs(running_, loaded.config));
+  for (const PreparedChange& change : changes) {
+    if (!tell(loaded, change.problems)) return refuse();
   }
-  AccessChange access;
-  if (prepare_access_ && fits) access = prepare_access_(loaded.config.api());
-  for (const ConfigProblem& problem : access.problems) {
-    log_line(LogLevel::error, loaded.places.error_at(problem.field, problem.message).text());
-    fits = false;
-  }
-  if (!fits) return refuse();
   if (const std::string error = pipeline_.reconfigure(running_, loaded.config); !error.empty()) {
     log_error("{}: {}", path_, error);
     return refuse();
   }
-  if (access.take) access.take();
+  for (const PreparedChange& change : changes) {
+    if (change.take) change.take();
+  }
   running_ = loaded.config;
   pipeline_.state().configured->taken_ns = pipeline_.clock().now_ns();
   pipeline_.state().configured->last_was_taken = true;

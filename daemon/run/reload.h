@@ -1,6 +1,6 @@
-// Reading the configuration again while the daemon runs: filters, detectors, thresholds, the spool's limits, and certificates,
-// roles and limits of the API are changed without losing a packet. Anything wrong in it, or anything else that differs from what
-// runs, and nothing is changed.
+// Reading the configuration again while the daemon runs: filters, detectors, thresholds, the spool's limits, the log of
+// connections, the webhook, and certificates, roles and limits of the API are changed without losing a packet, a connection or a
+// finding. Anything wrong in it, or anything else that differs from what runs, and nothing is changed.
 //
 // Called by the control thread.
 #pragma once
@@ -9,8 +9,9 @@
 #include <vector>
 
 #include "config/checks.h"
-#include "daemon/run/access_change.h"
+#include "config/loader.h"
 #include "daemon/run/pipeline.h"
+#include "daemon/run/prepared_change.h"
 #include "parallax/v1/config.pb.h"
 
 namespace parallax {
@@ -27,6 +28,8 @@ class Reload {
 
  private:
   bool refuse();
+  // Says all of them. True: there are none.
+  static bool tell(const LoadedConfig& loaded, const std::vector<ConfigProblem>& problems);
 
   const std::string path_;
   v1::Config running_;

@@ -72,8 +72,8 @@ struct SensorState {
   const Spool* spool = nullptr;                   // null: there is none
   const PinnedFiles* pinned = nullptr;            // null: there is no spool
   const History* history = nullptr;               // null: there is none
-  const ConnectionLog* connection_log = nullptr;  // null: there is none
-  const Webhook* webhook = nullptr;               // null: there is none
+  const ConnectionLog* connection_log = nullptr;  // null: there is none; nor where its state has no directory
+  const Webhook* webhook = nullptr;               // null: there is none; nor where its state has no receiver
   std::shared_ptr<ApiCounters> api = std::make_shared<ApiCounters>();
 };
 

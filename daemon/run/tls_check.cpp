@@ -28,18 +28,25 @@ int no_passphrase(char*, int, int, void*) { return -1; }
 class TlsCheck {
  public:
   std::vector<ConfigProblem> all(const v1::ApiConfig& api) {
-    const Certificate own = certificate("tls_certificate", api.tls_certificate());
+    const Certificate own = valid_certificate("api.tls_certificate", api.tls_certificate());
     const Key own_key = key(api.tls_key());
     if (own != nullptr && own_key != nullptr && X509_check_private_key(own.get(), own_key.get()) != 1)
-      problem("tls_key", fmt::format("{} is not the key of the certificate {}", api.tls_key(), api.tls_certificate()));
-    certificate("tls_client_ca", api.tls_client_ca());
-    ERR_clear_error();
-    return std::move(problems_);
+      problem("api.tls_key", fmt::format("{} is not the key of the certificate {}", api.tls_key(), api.tls_certificate()));
+    valid_certificate("api.tls_client_ca", api.tls_client_ca());
+    return take();
+  }
+  std::vector<ConfigProblem> authorities(const char* field, const std::string& path) {
+    certificate(field, path);
+    return take();
   }
 
  private:
   void problem(const char* field, const std::string& message) {
-    problems_.push_back({fmt::format("api.{}", field), fmt::format("api.{}: {}", field, message)});
+    problems_.push_back({field, fmt::format("{}: {}", field, message)});
+  }
+  std::vector<ConfigProblem> take() {
+    ERR_clear_error();
+    return std::move(problems_);
   }
 
   File open(const char* field, const std::string& path) {
@@ -54,9 +61,14 @@ class TlsCheck {
     const File file = open(field, path);
     if (file == nullptr) return nullptr;
     Certificate found(PEM_read_X509(file.get(), nullptr, no_passphrase, nullptr));
-    if (found == nullptr) {
-      problem(field, fmt::format("{} holds no certificate in PEM form (-----BEGIN CERTIFICATE-----)", path));
-    } else if (X509_cmp_current_time(X509_get0_notAfter(found.get())) < 0) {
+    if (found == nullptr) problem(field, fmt::format("{} holds no certificate in PEM form (-----BEGIN CERTIFICATE-----)", path));
+    return found;
+  }
+
+  Certificate valid_certificate(const char* field, const std::string& path) {
+    Certificate found = certificate(field, path);
+    if (found == nullptr) return nullptr;
+    if (X509_cmp_current_time(X509_get0_notAfter(found.get())) < 0) {
       problem(field, fmt::format("the certificate {} has expired", path));
     } else if (X509_cmp_current_time(X509_get0_notBefore(found.get())) > 0) {
       problem(field, fmt::format("the certificate {} is not valid yet; or the system's clock is wrong", path));
@@ -65,11 +77,11 @@ class TlsCheck {
   }
 
   Key key(const std::string& path) {
-    const File file = open("tls_key", path);
+    const File file = open("api.tls_key", path);
     if (file == nullptr) return nullptr;
     Key found(PEM_read_PrivateKey(file.get(), nullptr, no_passphrase, nullptr));
     if (found == nullptr)
-      problem("tls_key",
+      problem("api.tls_key",
               fmt::format("{} holds no private key in PEM form (-----BEGIN PRIVATE KEY-----), or one behind a passphrase", path));
     return found;
   }
@@ -81,6 +93,10 @@ class TlsCheck {
 
 std::vector<ConfigProblem> check_tls(const v1::ApiConfig& api) {
   return api.address().starts_with("unix:") ? std::vector<ConfigProblem>{} : TlsCheck().all(api);
+}
+
+std::vector<ConfigProblem> check_authorities(const char* field, const std::string& path) {
+  return TlsCheck().authorities(field, path);
 }
 
 }  // namespace parallax

@@ -1,15 +1,12 @@
 #include "daemon/slice/pin_maker.h"
 
 #include <fmt/format.h>
-#include <pthread.h>
 
 #include <algorithm>
-#include <csignal>
 #include <exception>
 #include <utility>
 
 #include "daemon/message/time_text.h"
-#include "daemon/run/background.h"
 #include "daemon/run/log.h"
 #include "daemon/run/message_names.h"
 #include "daemon/slice/slice_message.h"
@@ -18,7 +15,6 @@
 namespace parallax {
 namespace {
 
-constexpr auto kInterval = std::chrono::milliseconds(250);
 constexpr auto kLookInterval = std::chrono::seconds(1);
 // What passed at the end of the window is in the ring by then: the flush interval of its lanes, and the merge.
 constexpr auto kSettle = std::chrono::seconds(1);
@@ -64,48 +60,29 @@ PinMaker::PinMaker(const SensorState& state, PinnedFiles& files, std::vector<Pin
 PinMaker::~PinMaker() { stop(); }
 
 void PinMaker::start() {
-  // Signals are left to the control thread.
-  sigset_t all, before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_BLOCK, &all, &before);
-  thread_ = std::thread([this] { run(); });
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  thread_.start("pins", [this](BackgroundThread::Round round) { go_round(round == BackgroundThread::Round::last); });
 }
 
 void PinMaker::stop() {
-  if (!thread_.joinable()) return;
-  {
-    const std::lock_guard guard(mutex_);
-    stop_by_ = Clock::now() + kStopBudget;
-    stopping_ = true;
-  }
-  wake_.notify_all();
-  thread_.join();
+  if (!thread_.is_stopping()) stop_by_ = Clock::now() + kStopBudget;
+  thread_.stop();
 }
 
-void PinMaker::run() {
-  pthread_setname_np(pthread_self(), "pins");
-  go_to_background(kPinNice);
-  while (true) {
-    const bool last = stopping_;
-    if (!rules_.empty()) take_changes();
-    if (const Clock::time_point now = Clock::now(); last || now >= next_look_) {
-      next_look_ = now + kLookInterval;
-      look();
+void PinMaker::go_round(bool last) {
+  if (!rules_.empty()) take_changes();
+  if (const Clock::time_point now = Clock::now(); last || now >= next_look_) {
+    next_look_ = now + kLookInterval;
+    look();
+  }
+  for (auto pin = waiting_.begin(); pin != waiting_.end();) {
+    if (!last && pin->due > Clock::now()) {
+      ++pin;
+      continue;
     }
-    for (auto pin = waiting_.begin(); pin != waiting_.end();) {
-      if (!last && pin->due > Clock::now()) {
-        ++pin;
-        continue;
-      }
-      Pin due = std::move(*pin);
-      pin = waiting_.erase(pin);
-      files_.set_waiting(waiting_.size());
-      make(std::move(due));
-    }
-    if (last) return;
-    std::unique_lock lock(mutex_);
-    wake_.wait_for(lock, kInterval, [this] { return stopping_.load(); });
+    Pin due = std::move(*pin);
+    pin = waiting_.erase(pin);
+    files_.set_waiting(waiting_.size());
+    make(std::move(due));
   }
 }
 
@@ -182,7 +159,7 @@ void PinMaker::make(Pin pin) {
   SliceResult result;
   try {
     result = make_slice(*state_.spool, request, [&](std::span<const uint8_t> data) {
-      if (stopping_ && Clock::now() > stop_by_) return false;
+      if (thread_.is_stopping() && Clock::now() > stop_by_) return false;
       written = data.empty() || (*writer)->write(data);
       return written;
     });

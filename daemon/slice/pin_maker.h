@@ -5,16 +5,13 @@
 // counted. Made, started and stopped by the control thread; its counts are with the pinned files.
 #pragma once
 
-#include <atomic>
 #include <chrono>
-#include <condition_variable>
 #include <deque>
-#include <mutex>
 #include <set>
 #include <string>
-#include <thread>
 #include <vector>
 
+#include "daemon/background/background_thread.h"
 #include "daemon/run/pinned_files.h"
 #include "daemon/run/sensor_state.h"
 #include "daemon/slice/pin_rules.h"
@@ -45,7 +42,7 @@ class PinMaker {
     Clock::time_point due;
   };
 
-  void run();
+  void go_round(bool last);
   void take_changes();
   void take(const FindingRecord& finding);
   void note_withdrawn(const FindingRecord& finding);
@@ -62,10 +59,7 @@ class PinMaker {
   std::deque<Pin> waiting_;  // in the order of their telling
   Clock::time_point next_look_{}, stop_by_{};
   std::string error_told_;
-  std::atomic<bool> stopping_{false};
-  std::mutex mutex_;
-  std::condition_variable wake_;
-  std::thread thread_;
+  BackgroundThread thread_;
 };
 
 }  // namespace parallax

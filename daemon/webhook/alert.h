@@ -30,6 +30,8 @@ struct Alert {
   std::map<std::string, std::string> labels, annotations;
   int64_t starts_ns = 0, ends_ns = 0;  // the end of one that fires is not known
   std::string fingerprint;             // of a finding always the same, and of no other finding of any run
+
+  bool operator==(const Alert&) const = default;
 };
 
 Alert alert_of(const FindingRecord& finding, const AlertSource& source);

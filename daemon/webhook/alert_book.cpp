@@ -54,6 +54,29 @@ void AlertBook::end_unknown(const std::function<bool(uint64_t)>& is_known, const
   }
 }
 
+void AlertBook::end_unwanted(const std::function<bool(const Alert&)>& is_wanted, const std::string& note, int64_t now_ns) {
+  std::erase_if(entries_, [&](const auto& e) { return e.second.settled == 0 && !is_wanted(e.second.alert); });
+  end_unknown([&](uint64_t id) { return is_wanted(entries_.at(id).alert); }, note, now_ns);
+}
+
+bool AlertBook::is_news(const Alert& alert) const {
+  const auto known = entries_.find(alert.finding_id);
+  return known == entries_.end() ? alert.is_firing : known->second.alert != alert;
+}
+
+void AlertBook::begin_anew(int64_t now_ns) {
+  for (auto& [id, entry] : entries_) {
+    entry.settled = 0;
+    note_change(entry, true, now_ns);
+  }
+}
+
+AlertBook AlertBook::farewell(const std::string& note, int64_t now_ns) const {
+  AlertBook last = *this;
+  last.end_unwanted([](const Alert&) { return false; }, note, now_ns);
+  return last;
+}
+
 std::optional<AlertBook::Batch> AlertBook::next(int64_t now_ns) const {
   const Entry* first = nullptr;
   for (const auto& [id, entry] : entries_) {

@@ -25,11 +25,22 @@ class AlertBook {
   static constexpr int64_t kGatherNs = 1'000'000'000;
 
   explicit AlertBook(int64_t update_ns) : update_ns_(update_ns) {}
+  void set_update_ns(int64_t update_ns) { update_ns_ = update_ns; }
 
   // A finding is new, or has changed. False: there is no room for it.
   bool take(Alert alert, bool is_withdrawn, int64_t now_ns);
   // Those that fire and of which `is_known` says no are over, as the note says.
   void end_unknown(const std::function<bool(uint64_t finding_id)>& is_known, const std::string& note, int64_t now_ns);
+
+  // Those that `is_wanted` says no to: what the receiver has heard of is over, as the note says, the rest is forgotten.
+  void end_unwanted(const std::function<bool(const Alert&)>& is_wanted, const std::string& note, int64_t now_ns);
+  // Not what is held already, nor over before anybody heard of it.
+  bool is_news(const Alert& alert) const;
+
+  // For another receiver, which has heard of nothing: what fires, and what has changed, is told anew.
+  void begin_anew(int64_t now_ns);
+  // What the earlier one is to be told last: all that it has heard of is over, as the note says.
+  AlertBook farewell(const std::string& note, int64_t now_ns) const;
 
   struct Batch {
     WebhookMessage message;                              // its alerts are valid until the book changes
@@ -54,7 +65,7 @@ class AlertBook {
   void note_change(Entry& entry, bool is_urgent, int64_t now_ns) const;
   bool make_room();
 
-  const int64_t update_ns_;
+  int64_t update_ns_;
   std::map<uint64_t, Entry> entries_;  // by the finding's id
 };
 

@@ -107,6 +107,11 @@ Result<std::string> read_bearer_token(const std::string& path) {
   return token;
 }
 
+std::string receiver_of(const std::string& url) {
+  const size_t host = url.find("://");
+  return host == std::string::npos ? std::string() : url.substr(0, url.find_first_of("/?#", host + 3));
+}
+
 HttpPost::HttpPost(HttpPostOptions options) : options_(std::move(options)) {
   curl_global_init(CURL_GLOBAL_DEFAULT);
   multi_ = curl_multi_init();
@@ -121,11 +126,6 @@ HttpPost::~HttpPost() {
 void HttpPost::cancel() {
   is_cancelled_ = true;
   curl_multi_wakeup(multi_);
-}
-
-std::string HttpPost::receiver() const {
-  const size_t host = options_.url.find("://");
-  return host == std::string::npos ? std::string() : options_.url.substr(0, options_.url.find_first_of("/?#", host + 3));
 }
 
 PostOutcome HttpPost::post(const std::string& json, std::chrono::milliseconds at_most) {

@@ -36,6 +36,9 @@ struct PostOutcome {
 // Without the line's end; an error where it cannot be read, is empty, or is none.
 Result<std::string> read_bearer_token(const std::string& path);
 
+// Scheme, host and port: what may be shown, for the path may be a secret.
+std::string receiver_of(const std::string& url);
+
 class HttpPost {
  public:
   static constexpr size_t kAnswerMax = 64 << 10;
@@ -45,14 +48,15 @@ class HttpPost {
   HttpPost(const HttpPost&) = delete;
   HttpPost& operator=(const HttpPost&) = delete;
 
+  // By the thread that posts.
+  void set(HttpPostOptions options) { options_ = std::move(options); }
   PostOutcome post(const std::string& json, std::chrono::milliseconds at_most);
   void cancel();  // the post that is under way, and each later one until resume()
   void resume() { is_cancelled_ = false; }
-  // Scheme, host and port: what may be shown, for the path may be a secret.
-  std::string receiver() const;
+  std::string receiver() const { return receiver_of(options_.url); }
 
  private:
-  const HttpPostOptions options_;
+  HttpPostOptions options_;
   void* multi_;  // CURLM
   std::atomic<bool> is_cancelled_{false};
 };

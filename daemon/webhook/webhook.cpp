@@ -1,23 +1,17 @@
 #include "daemon/webhook/webhook.h"
 
 #include <fmt/format.h>
-#include <pthread.h>
-#include <sys/resource.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <csignal>
 
 #include "daemon/message/word_of.h"
 
 namespace parallax {
 namespace {
 
-constexpr auto kInterval = std::chrono::milliseconds(250);
 constexpr auto kLookInterval = std::chrono::seconds(60);
 constexpr std::chrono::seconds kPauseMin{1}, kPauseMax{60};
 constexpr size_t kBatch = 256;
-constexpr int kNice = 10;
 
 int64_t steady_ns() { return std::chrono::steady_clock::now().time_since_epoch() / std::chrono::nanoseconds(1); }
 
@@ -37,6 +31,11 @@ WebhookOptions webhook_options(const v1::WebhookConfig& config) {
   return options;
 }
 
+bool WebhookOptions::wants(const Alert& alert) const {
+  return alert.severity >= minimum_severity &&
+         (kinds.empty() || std::find(kinds.begin(), kinds.end(), alert.kind) != kinds.end());
+}
+
 Webhook::Webhook(WebhookOptions options, AlertSource source, Tell tell)
     : options_(std::move(options)),
       source_(std::move(source)),
@@ -50,48 +49,102 @@ Webhook::~Webhook() { stop(); }
 
 void Webhook::start(const Engine& engine) {
   engine_ = &engine;
-  watch_ = engine.watch_findings(options_.minimum_severity, false);
+  if (!options_.post.url.empty()) run_thread();
+}
+
+void Webhook::run_thread() {
+  watch_ = engine_->watch_findings(options_.minimum_severity, false);
   next_look_ = Clock::now() + kLookInterval;
-  // Signals are left to the control thread.
-  sigset_t all, before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_BLOCK, &all, &before);
-  thread_ = std::thread([this] { run(); });
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  post_.resume();
+  thread_.start("webhook", [this](BackgroundThread::Round round) { run(round); });
 }
 
 void Webhook::stop() {
-  if (!thread_.joinable()) return;
-  post_.cancel();  // first: the thread takes it back for its last posts
   {
-    const std::lock_guard guard(wake_mutex_);
-    stopping_ = true;
+    const std::lock_guard guard(change_mutex_);
+    next_.reset();
+    post_.cancel();  // the thread takes it back for its last posts
   }
-  wake_.notify_all();
-  thread_.join();
+  thread_.stop();
 }
 
-void Webhook::run() {
-  pthread_setname_np(pthread_self(), "webhook");
-  // Not as the threads of the packet path, where these are before all others.
-  const sched_param ordinary{};
-  pthread_setschedparam(pthread_self(), SCHED_OTHER, &ordinary);
-  setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), kNice);
-  while (!stopping_) {
-    try {
-      take_changes();
-      end_forgotten();
-      post_what_is_due();
-    } catch (const std::exception& error) {  // out of memory
-      tell_(News::trouble, fmt::format("webhook: {}", error.what()));
-      next_post_ = Clock::now() + kPauseMax;
-    }
-    update_state();
-    std::unique_lock lock(wake_mutex_);
-    wake_.wait_for(lock, kInterval, [this] { return stopping_.load(); });
+void Webhook::change(WebhookOptions options) {
+  const bool was_on = !state().receiver.empty();
+  if (was_on && !options.post.url.empty()) {
+    const std::lock_guard guard(change_mutex_);
+    next_ = std::move(options);
+    return post_.cancel();
   }
-  end_all();
+  end_note_ = "no longer told: the sensor has no webhook any more";
+  if (was_on) stop();
+  end_note_ = kStopNote;
+  options_ = std::move(options);
+  book_ = AlertBook(options_.update_ns);
+  post_.set(options_.post);
+  error_told_.clear();
+  pause_ = {};
+  next_post_ = {};
+  {
+    const std::lock_guard guard(state_mutex_);
+    state_.receiver = post_.receiver();
+    state_.error.clear();
+    state_.firing = state_.waiting = 0;
+  }
+  if (!options_.post.url.empty()) run_thread();
+}
+
+void Webhook::take_change() {
+  WebhookOptions next;
+  {
+    const std::lock_guard guard(change_mutex_);
+    if (!next_) return;
+    next = *std::exchange(next_, std::nullopt);
+    post_.resume();
+  }
+  // Begun before the one there is comes to its end, so that nothing is between them.
+  const FindingWatch watch = engine_->watch_findings(next.minimum_severity, false);
+  take_changes();
+  if (next.post.url != options_.post.url) change_receiver(next.post);
+  post_.set(next.post);
+  next_post_ = {};
+  const bool wants_others = next.minimum_severity != options_.minimum_severity || next.kinds != options_.kinds;
+  options_ = std::move(next);
+  book_.set_update_ns(options_.update_ns);
+  if (!wants_others) return;
+  watch_ = watch;
+  book_.end_unwanted([this](const Alert& alert) { return options_.wants(alert); },
+                     "no longer told: the webhook's kinds or severities were changed", steady_ns());
+}
+
+void Webhook::change_receiver(const HttpPostOptions& next) {
+  AlertBook last = book_.farewell("no longer told here: the webhook has another receiver", steady_ns());
+  post_all(last);
+  if (const size_t waiting = last.waiting(); waiting > 0)
+    tell_(News::trouble,
+          fmt::format("webhook: {} was not told that {} findings are told elsewhere from now on", post_.receiver(), waiting));
+  book_.begin_anew(steady_ns());
+  error_told_.clear();
+  pause_ = {};
+  const std::lock_guard guard(state_mutex_);
+  state_.error.clear();
+  state_.receiver = receiver_of(next.url);
+}
+
+void Webhook::run(BackgroundThread::Round round) {
+  try {
+    round == BackgroundThread::Round::last ? end_all() : go_round();
+  } catch (const std::exception& error) {  // out of memory
+    tell_(News::trouble, fmt::format("webhook: {}", error.what()));
+    next_post_ = Clock::now() + kPauseMax;
+  }
   update_state();
+}
+
+void Webhook::go_round() {
+  take_change();
+  take_changes();
+  end_forgotten();
+  post_what_is_due();
 }
 
 void Webhook::take_changes() {
@@ -100,10 +153,11 @@ void Webhook::take_changes() {
     const std::vector<FindingChange> changes = engine_->finding_changes(watch_, kBatch);
     count_dropped(AlertDropReason::forgotten, watch_.dropped - dropped_before);
     for (const FindingChange& change : changes) {
-      const auto& kinds = options_.kinds;
-      if (!kinds.empty() && std::find(kinds.begin(), kinds.end(), change.finding.kind) == kinds.end()) continue;
-      const bool is_withdrawn = change.finding.state == FindingState::withdrawn;
-      if (!book_.take(alert_of(change.finding, source_), is_withdrawn, steady_ns()))
+      Alert alert = alert_of(change.finding, source_);
+      if (!options_.wants(alert)) continue;
+      // What the watch finds as it begins: that was over before is told by nobody.
+      if (change.finding.version <= watch_.begun && !book_.is_news(alert)) continue;
+      if (!book_.take(std::move(alert), change.finding.state == FindingState::withdrawn, steady_ns()))
         count_dropped(AlertDropReason::queue_full, 1);
     }
     if (changes.size() < kBatch) return;
@@ -122,14 +176,14 @@ void Webhook::end_forgotten() {
 }
 
 void Webhook::post_what_is_due() {
-  while (!stopping_ && Clock::now() >= next_post_) {
+  while (!thread_.is_stopping() && Clock::now() >= next_post_) {
     const std::optional<AlertBook::Batch> batch = book_.next(steady_ns());
-    if (!batch || !post(*batch, options_.post.timeout)) return;
+    if (!batch || !post(book_, *batch, options_.post.timeout)) return;
   }
 }
 
 // False: it is to be tried again later.
-bool Webhook::post(const AlertBook::Batch& batch, std::chrono::milliseconds at_most) {
+bool Webhook::post(AlertBook& book, const AlertBook::Batch& batch, std::chrono::milliseconds at_most) {
   WebhookMessage message = batch.message;
   message.receiver = options_.receiver;
   message.external_url = options_.external_url;
@@ -154,24 +208,28 @@ bool Webhook::post(const AlertBook::Batch& batch, std::chrono::milliseconds at_m
   }
   if (!outcome.may_be_repeated()) {
     if (!outcome.is_taken) count_dropped(AlertDropReason::refused, batch.changes.size());
-    book_.settle(batch, steady_ns());
+    book.settle(batch, steady_ns());
   }
   pause_ = outcome.is_taken ? std::chrono::seconds(0) : std::clamp(2 * pause_, kPauseMin, kPauseMax);
   next_post_ = Clock::now() + pause_;
   return outcome.is_taken;
 }
 
-void Webhook::end_all() {
+// All that waits, whenever it is due, for kStopBudget.
+void Webhook::post_all(AlertBook& book) {
   const Clock::time_point end = Clock::now() + kStopBudget;
+  while (const std::optional<AlertBook::Batch> batch = book.next(kTimeMax)) {
+    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(end - Clock::now());
+    if (left.count() <= 0 || !post(book, *batch, left)) return;
+  }
+}
+
+void Webhook::end_all() {
   try {
     take_changes();
-    book_.end_unknown([](uint64_t) { return false; }, "no longer watched: the sensor was stopped", steady_ns());
+    book_.end_unknown([](uint64_t) { return false; }, end_note_, steady_ns());
     post_.resume();
-    // All that waits, whenever it is due.
-    while (const std::optional<AlertBook::Batch> batch = book_.next(kTimeMax)) {
-      const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(end - Clock::now());
-      if (left.count() <= 0 || !post(*batch, left)) break;
-    }
+    post_all(book_);
   } catch (const std::exception& error) {  // out of memory
     tell_(News::trouble, fmt::format("webhook: {}", error.what()));
   }

@@ -1,4 +1,5 @@
 // `systemctl reload`: what it changes while packets flow, and that it is refused whole.
+#include <filesystem>
 #include <thread>
 
 #include "tests/support/daemon_fixture.h"
@@ -71,6 +72,63 @@ TEST_F(ReloadDaemonTest, LimitsOfTheSpoolChange) {
   daemon.signal(SIGHUP);
   ASSERT_TRUE(daemon.wait_for_error_text("is in effect", 5s)) << daemon.err();
   EXPECT_EQ(metric("spool_limit_bytes"), 64 << 20);
+  daemon.signal(SIGTERM);
+  EXPECT_EQ(daemon.wait(kStopTimeout), 0) << daemon.err();
+}
+
+TEST_F(ReloadDaemonTest, TheLogOfConnectionsAndTheWebhookComeAndGo) {
+  const std::string log = directory_ / "log";
+  const auto outputs = [&](const std::string& size) {
+    return "connection_log: { directory: \"" + log + "\", size: " + size +
+           " }\nwebhook: { url: \"http://127.0.0.1:1/x?key=secret\" }\n";
+  };
+  ChildProcess daemon({program("parallaxd"), "--config", configured("")});
+  ASSERT_TRUE(daemon.wait_for_error_text("is ready", kStartTimeout)) << daemon.err();
+  const auto reloaded = [&](const std::string& further) {
+    const double before = metric("config_last_reload_success_timestamp_seconds");
+    configured(further);
+    daemon.signal(SIGHUP);
+    for (int i = 0; i < 100 && metric("config_last_reload_success_timestamp_seconds") == before; ++i)
+      std::this_thread::sleep_for(50ms);
+    std::this_thread::sleep_for(600ms);  // the threads take it over in their next rounds
+    std::string status;
+    EXPECT_EQ(ask({"status"}, &status), 0);
+    return status;
+  };
+  const std::string on = reloaded(outputs("1GiB"));
+  EXPECT_TRUE(has(on, "Connection log: " + log)) << on;
+  EXPECT_TRUE(has(on, "Webhook: http://127.0.0.1:1")) << on;
+  EXPECT_EQ(metric("connection_log_limit_bytes"), 1 << 30);
+  reloaded(outputs("512MiB"));
+  EXPECT_EQ(metric("connection_log_limit_bytes"), 1 << 29);
+  const std::string off = reloaded("");
+  EXPECT_TRUE(has(off, "Connection log: none")) << off;
+  EXPECT_TRUE(has(off, "Webhook: none")) << off;
+  EXPECT_EQ(metric("connection_log_limit_bytes"), 0);
+  daemon.signal(SIGTERM);
+  EXPECT_EQ(daemon.wait(kStopTimeout), 0) << daemon.err();
+  EXPECT_FALSE(has(daemon.err(), "secret")) << daemon.err();
+}
+
+TEST_F(ReloadDaemonTest, AnOutputThatCannotBeIsRefusedWholeWithItsPlace) {
+  const std::string config = configured("");
+  ChildProcess daemon({program("parallaxd"), "--config", config});
+  ASSERT_TRUE(daemon.wait_for_error_text("is ready", kStartTimeout)) << daemon.err();
+  const auto refused = [&](const std::string& further, const std::string& why) {
+    configured(further);
+    daemon.signal(SIGHUP);
+    EXPECT_TRUE(daemon.wait_for_error_text(why, 5s)) << daemon.err();
+    std::this_thread::sleep_for(300ms);
+    EXPECT_EQ(metric("config_last_reload_successful"), 0);
+    EXPECT_EQ(metric("connection_log_limit_bytes"), 0) << "the log beside it is not taken either";
+  };
+  const std::string log = "connection_log: { directory: \"" + (directory_ / "log") + "\" }\n";
+  refused("connection_log: { directory: \"" + (directory_ / "none/log") + "\" }\n",
+          "a.yaml:9:30: connection_log.directory: cannot make " + (directory_ / "none/log"));
+  refused(log + "webhook: { url: \"http://a/\", bearer_token_file: \"" + (directory_ / "none") + "\" }\n",
+          "webhook.bearer_token_file: cannot read");
+  refused(log + "webhook: { url: \"ftp://a/\" }\n", "a.yaml:10:17: webhook.url: \"ftp://a/\" begins with neither");
+  EXPECT_FALSE(std::filesystem::exists(directory_ / "log"));
   daemon.signal(SIGTERM);
   EXPECT_EQ(daemon.wait(kStopTimeout), 0) << daemon.err();
 }

@@ -165,6 +165,10 @@ TEST_F(WebhookDaemonTest, WhatCannotBeIsRefusedWithItsPlace) {
   ChildProcess check({program("parallaxd"), "--check-config", "--config", config});
   EXPECT_EQ(check.wait(kStartTimeout), 2);
   EXPECT_TRUE(has(check.err(), "webhook.bearer_token_file: cannot read")) << check.err();
+  const std::string ca = "webhook: { url: \"https://a/\", tls_ca: \"" + config + "\" }\n";
+  ChildProcess check_ca({program("parallaxd"), "--check-config", "--config", write_config("ca", tap_ports(), ca)});
+  EXPECT_EQ(check_ca.wait(kStartTimeout), 2);
+  EXPECT_TRUE(has(check_ca.err(), "webhook.tls_ca: " + config + " holds no certificate in PEM form")) << check_ca.err();
 }
 
 }  // namespace

@@ -9,14 +9,14 @@
 namespace parallax::test {
 
 // A certificate `file`.crt of the authority that stands in the directory, and its key `file`.key. `names`: as openssl has
-// subjectAltName, such as "DNS:anna"; empty: the common name alone.
+// subjectAltName, such as "DNS:anna"; empty: the common name alone. `days`: for how long it is valid; below 0: it has expired.
 inline bool make_certificate(const TemporaryDirectory& directory, const std::string& file, const std::string& common_name,
-                             const std::string& names) {
+                             const std::string& names, int days = 2) {
   const std::string script = R"(set -e; cd "$0"
     openssl req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj "/CN=$2" -keyout "$1.key" -out "$1.csr"
     echo "${3:+subjectAltName=$3}" > "$1.ext"
-    openssl x509 -req -days 2 -in "$1.csr" -CA ca.crt -CAkey ca.key -CAcreateserial -extfile "$1.ext" -out "$1.crt")";
-  ChildProcess openssl({"sh", "-c", script, directory.path(), file, common_name, names});
+    openssl x509 -req -days "$4" -in "$1.csr" -CA ca.crt -CAkey ca.key -CAcreateserial -extfile "$1.ext" -out "$1.crt")";
+  ChildProcess openssl({"sh", "-c", script, directory.path(), file, common_name, names, std::to_string(days)});
   return openssl.wait(std::chrono::seconds(30)) == 0;
 }
 

@@ -107,5 +107,26 @@ TEST_F(EndedLive, WithoutATakerNothingWaits) {
   EXPECT_EQ(ended.not_kept, 0u);
 }
 
+TEST_F(EndedLive, ATakerMayComeAndGo) {
+  LiveSensor sensor(1, 4096, options(false, 1 << 16));
+  open(sensor, 40000);
+  open(sensor, 40001);
+  open(sensor, 40002);
+  close(sensor, 40000);
+  sensor.advance(90 * kSecond);
+  EXPECT_EQ(sensor.engine().tell_ends(true), 0u);
+  close(sensor, 40001);
+  sensor.advance(90 * kSecond);
+  const EndedConnections ended = sensor.engine().take_ended(100);
+  ASSERT_EQ(ended.connections.size(), 1u);  // not what was over when it came
+  EXPECT_EQ(ended.connections.front().record.legs.front().client.port, 40001);
+  EXPECT_FALSE(ended.connections.front().is_again);
+  close(sensor, 40002);
+  sensor.advance(90 * kSecond);
+  EXPECT_EQ(sensor.engine().tell_ends(false), 1u);
+  sensor.advance(90 * kSecond);
+  EXPECT_TRUE(sensor.engine().take_ended(100).connections.empty());
+}
+
 }  // namespace
 }  // namespace parallax::test

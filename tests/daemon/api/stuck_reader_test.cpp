@@ -115,8 +115,9 @@ TEST_F(StuckReaderTest, ItsPlaceBecomesFree) {
 TEST_F(StuckReaderTest, ServerIsStoppedAllTheSame) {
   const auto begin = std::chrono::steady_clock::now();
   server_.reset();
-  // A second of grace, and up to 10 that a poller of gRPC's sleeps.
-  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(15));
+  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
+  std::printf("stopped after %.2f s\n", took.count());
+  EXPECT_LT(took, std::chrono::seconds(2)) << "a second of grace, then the connections are cut";
 }
 
 }  // namespace

@@ -71,7 +71,7 @@ TEST(HistoryStress, AHundredThousandFindingsAreWrittenInSecondsAndAFullHistoryOp
     std::printf("check of all findings: %.2f s\n", seconds_since(check));
   }
   const auto start = Clock::now();
-  History history({directory.path(), {}, {2 * kNs, "1"}}, [](History::News, std::string_view text) { ADD_FAILURE() << text; });
+  History history({directory.path(), {}, {2 * kNs, "1"}}, [](News, std::string_view text) { ADD_FAILURE() << text; });
   const double opening = seconds_since(start);
   std::printf("opened in %.0f ms with %lu findings of an earlier run\n", opening * 1e3, history.state().earlier_findings);
   EXPECT_GT(history.state().earlier_findings, kFindings * 9 / 10);
@@ -104,7 +104,7 @@ TEST(HistoryStress, AFullHistoryThatIsDamagedIsSetAsideAtOnceAndSalvagedInSteps)
   std::string told;
   const auto start = Clock::now();
   {
-    const History history({directory.path(), {}, {2 * kNs, "1"}}, [&](History::News, std::string_view text) { told += text; });
+    const History history({directory.path(), {}, {2 * kNs, "1"}}, [&](News, std::string_view text) { told += text; });
   }
   const double opening = seconds_since(start);
   std::printf("%s: opened in %.0f ms\n", told.c_str(), opening * 1e3);

@@ -38,7 +38,7 @@ class HistoryTest : public ::testing::Test {
   std::string directory() const { return directory_ / "history"; }
   std::unique_ptr<Opened> open(int64_t run = 1, const std::string& where = "") const {
     auto opened = std::make_unique<Opened>();
-    const auto tell = [to = opened.get()](History::News, std::string_view text) {
+    const auto tell = [to = opened.get()](News, std::string_view text) {
       const std::lock_guard guard(to->mutex);
       to->told.emplace_back(text);
     };

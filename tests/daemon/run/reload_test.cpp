@@ -32,7 +32,8 @@ TEST(Reload, WhatMayChange) {
   const std::string may = replaced(kRunning, "size: 1GiB", "size: 2GiB, max_age_seconds: 1h, min_free: 1GiB") +
                           "filter: { analysis: tcp, spool: udp }\ndetectors: { off: [arp_burst] }\n"
                           "thresholds: { fan_out_tries: 99 }\n"
-                          "api: { roles: [{ role: viewer, group: adm }], limits: { slices: 1 } }\n";
+                          "api: { roles: [{ role: viewer, group: adm }], limits: { slices: 1 } }\n"
+                          "connection_log: { directory: /log, size: 2GiB }\nwebhook: { url: \"http://a/\", kinds: [fan_out] }\n";
   EXPECT_EQ(restarts_for(may), "");
 }
 

@@ -179,5 +179,43 @@ TEST_F(AlertBookTest, AMessageIsAlertmanagers) {
   EXPECT_NE(first.at("fingerprint").string_value(), second.at("fingerprint").string_value());
 }
 
+TEST_F(AlertBookTest, AnotherReceiverHearsWhatFiresAndWhatTheFirstWasNotTold) {
+  take(finding(1));
+  take(finding(2));
+  now_ns_ += kSecond;
+  ASSERT_EQ(told(), (Ids{1, 2}));
+  take(finding(2, FindingState::closed));
+  take(finding(3));
+  AlertBook last = book_.farewell("told elsewhere", now_ns_);
+  const auto batch = last.next(INT64_MAX);
+  ASSERT_TRUE(batch);
+  EXPECT_EQ(batch->message.alerts.size(), 2u);  // of the third it has not heard
+  EXPECT_FALSE(batch->message.is_firing);
+  book_.begin_anew(now_ns_);
+  now_ns_ += kSecond;
+  EXPECT_EQ(told(), (Ids{1, 2, 3}));
+  EXPECT_EQ(book_.firing(), 2u);
+}
+
+TEST_F(AlertBookTest, WhatIsUnwantedIsOverWhereAnybodyHasHeardOfIt) {
+  take(finding(1));
+  now_ns_ += kSecond;
+  ASSERT_EQ(told(), Ids{1});
+  take(finding(2));
+  book_.end_unwanted([](const Alert&) { return false; }, "no longer told", now_ns_);
+  now_ns_ += kSecond;
+  EXPECT_EQ(told(), Ids{1});
+  EXPECT_NE(last_.find("no longer told"), std::string::npos) << last_;
+  EXPECT_EQ(book_.firing() + book_.waiting(), 0u);
+}
+
+TEST_F(AlertBookTest, NoNewsIsWhatIsHeldAndWhatWasOverBefore) {
+  take(finding(1));
+  EXPECT_FALSE(book_.is_news(alert_of(finding(1), kSource)));
+  EXPECT_TRUE(book_.is_news(alert_of(finding(1, FindingState::closed), kSource)));
+  EXPECT_FALSE(book_.is_news(alert_of(finding(2, FindingState::closed), kSource)));
+  EXPECT_TRUE(book_.is_news(alert_of(finding(2), kSource)));
+}
+
 }  // namespace
 }  // namespace parallax

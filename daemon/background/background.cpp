@@ -1,34 +1,16 @@
-#include "daemon/run/background.h"
+#include "daemon/background/background.h"
 
 #include <pthread.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include <csignal>
 #include <exception>
 #include <system_error>
 #include <thread>
 
+#include "daemon/background/signals_blocked.h"
+
 namespace parallax {
-namespace {
-
-// Signals are left to the control thread.
-class SignalsBlocked {
- public:
-  SignalsBlocked() {
-    sigset_t all;
-    sigfillset(&all);
-    pthread_sigmask(SIG_BLOCK, &all, &before_);
-  }
-  ~SignalsBlocked() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
-  SignalsBlocked(const SignalsBlocked&) = delete;
-  SignalsBlocked& operator=(const SignalsBlocked&) = delete;
-
- private:
-  sigset_t before_{};
-};
-
-}  // namespace
 
 void go_to_background(int nice) {
   const sched_param ordinary{};

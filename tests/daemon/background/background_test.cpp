@@ -1,5 +1,5 @@
 // Work in the background: on a thread of its own, behind the others whatever it inherits, and its failures come back.
-#include "daemon/run/background.h"
+#include "daemon/background/background.h"
 
 #include <gtest/gtest.h>
 #include <pthread.h>

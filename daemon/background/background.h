@@ -1,12 +1,12 @@
-// Work that nobody on the packet path waits for, and that may take long: slices, pins.
+// Work that nobody on the packet path waits for, and that may take long: slices; and background_thread.h.
 #pragma once
 
 #include <functional>
 
 namespace parallax {
 
-// How far behind: the nice value. For a slice somebody waits, for a pin nobody.
-inline constexpr int kSliceNice = 5, kPinNice = 10;
+// How far behind a slice is: the nice value. Somebody waits for it.
+inline constexpr int kSliceNice = 5;
 
 // The calling thread goes behind all others from now on: no real-time priority, which it may have inherited, and nice.
 void go_to_background(int nice);
