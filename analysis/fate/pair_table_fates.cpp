@@ -55,7 +55,7 @@ void PairTable::settle(Pair& pair, int64_t now_ns) {
       }
     }
   }
-  if (pair.holds_handshake) decide_handshake(pair, false);
+  if (pair.holds_handshake) decide_handshake(pair, Origin::server);
   decide_copies(pair, now_ns);
   decide_held(pair, now_ns, true);
 }
