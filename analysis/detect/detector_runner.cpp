@@ -321,8 +321,8 @@ void DetectorRunner::clear(Connection& connection, const FateEvent& event) {
   if (event.type == FateEventType::reset_by_device) return;
   const auto [device, travel] = counted_at(event);
   ++tallies_.packets_cleared[device][travel];
-  if (event.packet.payload_length == 0) return;
-  if (event.type != FateEventType::datagram_lost) ++tallies_.segments_cleared[device][travel];
+  if (event.packet.payload_length == 0 && event.type != FateEventType::datagram_lost) return;
+  ++tallies_.segments_cleared[device][travel];
   if (const Crossing* crossing = crossing_of(connection, event))
     ++connection.crossings[static_cast<size_t>(crossing - connection.crossings.data())].cleared[event.packet.from];
 }
@@ -338,7 +338,7 @@ void DetectorRunner::tell_fate(Connection& connection, FateEvent event) {
     return clear(connection, event);
   }
   if (event.type == FateEventType::left_untranslated) clear(connection, event);
-  if (event.type == FateEventType::segment_lost) {
+  if (event.type == FateEventType::segment_lost || event.type == FateEventType::datagram_lost) {
     const auto [device, travel] = counted_at(event);
     ++tallies_.segments_lost[device][travel];
   }
