@@ -374,8 +374,8 @@ std::vector<PacketRecord> Engine::packets(const std::function<bool()>& go_on) co
     auto own = worker->take_notes();
     notes.insert(notes.end(), own.begin(), own.end());
   }
-  const auto of_icmp = impl_->correlator.icmp_notes();
-  notes.insert(notes.end(), of_icmp.begin(), of_icmp.end());
+  const auto beside_pairs = impl_->correlator.notes();
+  notes.insert(notes.end(), beside_pairs.begin(), beside_pairs.end());
   // A packet has one note of its leg and any number of its fate: bring them together.
   Interruptible work(go_on);
   work.sort(notes, [](const PacketNote& a, const PacketNote& b) {

@@ -327,6 +327,7 @@ void Correlator::update(const LegPlace& place, const LegEvent& event) {
       leg.refused = event.packet;
       leg.refusal = event.packet;
       ++leg.refusal_count;
+      runner_.take_refusal(leg, event.packet);
       tallies_.count_handshake(leg, Outcome::refused);
       break;
     case LegEventType::reset:

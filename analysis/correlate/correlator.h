@@ -68,7 +68,7 @@ class Correlator {
   const std::optional<AccessLogRecord>& access_log() const { return access_log_; }
   bool is_cleared(PortIndex port, uint32_t frame) const { return runner_.is_cleared(port, frame); }
   // Offline, once finished: what became of ICMP errors.
-  std::vector<PacketNote> icmp_notes() const { return runner_.icmp_notes(); }
+  std::vector<PacketNote> notes() const { return runner_.notes(); }
   uint64_t sources_forgotten() const { return runner_.sources_evicted(); }
   uint64_t datagram_sources_forgotten() const { return runner_.datagram_sources_evicted(); }
   uint64_t arp_stations_forgotten() const { return runner_.arp_stations_evicted(); }

@@ -20,7 +20,7 @@ void sum_up(CaptureTotals& totals, const DetectorView& view, Verdicts& out) {
     form.origin = Origin::sensor;
     if (!many) form.severity = Severity::notice;
     form.confidence = 0.95;
-    p.missed.tell(form, out.told);
+    p.missed.tell(form, out.told, [](Observation& o, uint64_t segments) { o.count = segments; });
   }
 }
 

@@ -22,29 +22,12 @@ bool shows_when(const SensorView& sensor, PointIndex point, int64_t from_ns, int
 
 }  // namespace
 
-void CaptureTotals::Waiting::add(uint64_t connection_id, uint64_t count, int64_t first_ns, int64_t last_ns) {
-  const auto same =
-      std::find_if(entries_.rbegin(), entries_.rend(), [&](const Entry& e) { return e.connection_id == connection_id; });
-  if (same == entries_.rend() && entries_.size() < kWaitingMax) {
-    entries_.push_back({connection_id, count, first_ns, last_ns});
-    return;
+void CaptureTotals::Copies::operator+=(const Copies& more) {
+  for (const Direction direction : kDirections) {
+    copies[direction] += more.copies[direction];
+    packets[direction] += more.packets[direction];
   }
-  Entry& into = same == entries_.rend() ? entries_.back() : *same;
-  into.count += count;
-  into.first_ns = std::min(into.first_ns, first_ns);
-  into.last_ns = std::max(into.last_ns, last_ns);
-}
-
-void CaptureTotals::Waiting::tell(const Observation& form, std::vector<Observation>& out) {
-  for (const Entry& entry : entries_) {
-    Observation o = form;
-    o.connection_id = entry.connection_id;
-    o.count = entry.count;
-    o.first_ns = entry.first_ns;
-    o.last_ns = entry.last_ns;
-    out.push_back(std::move(o));
-  }
-  entries_.clear();
+  routed += more.routed;
 }
 
 std::vector<CaptureTotals::Outage> CaptureTotals::new_outages(FindingKind kind) {
@@ -107,16 +90,18 @@ void CaptureTotals::take(const LegState& leg, const Connection& connection, cons
     const uint32_t before = leg.has_summary ? leg.summary.packets[sender] : 0u;
     point.passed[connection.direction_of(sender)] += now.packets[sender] - std::min(now.packets[sender], before);
   }
-  const uint64_t copies = static_cast<uint64_t>(report.copies[Side::client]) + report.copies[Side::server];
+  const bool has_copies = report.copies[Side::client] + report.copies[Side::server] > 0;
   const int64_t since_ns = leg.has_summary ? leg.summary.last_ns : now.first_ns;
-  if (copies > 0 && !shows_when(sensor_, leg.point, since_ns, now.last_ns)) return;
+  if (has_copies && !shows_when(sensor_, leg.point, since_ns, now.last_ns)) return;
+  Copies copies{.routed = report.routed_copies};
   for (const Side sender : kSides) {
     const Direction direction = connection.direction_of(sender);
     point.copies[direction] += report.copies[sender];
     point.packets[direction] += report.packets[sender];
+    copies.copies[direction] += report.copies[sender];
+    copies.packets[direction] += report.packets[sender];
   }
-  point.routed_copies += report.routed_copies;
-  if (copies > 0) point.copied.add(connection.id, copies, now.first_ns, now.last_ns);
+  if (has_copies) point.copied.add(connection.id, copies, now.first_ns, now.last_ns);
 }
 
 }  // namespace parallax

@@ -4,9 +4,11 @@
 // connections, the rest only as a number.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <map>
+#include <utility>
 #include <vector>
 
 #include "analysis/connection/connection.h"
@@ -20,18 +22,48 @@ namespace parallax {
 
 class CaptureTotals {
  public:
+  // Packets that were shown twice, and all that were, copies included.
+  struct Copies {
+    PerDirection<uint64_t> copies{}, packets{};
+    uint64_t routed = 0;  // of the copies: with another TTL
+    void operator+=(const Copies& more);
+  };
   // Observations to come, one for each connection.
+  template <typename Amount>
   class Waiting {
    public:
-    void add(uint64_t connection_id, uint64_t count, int64_t first_ns, int64_t last_ns);
+    void add(uint64_t connection_id, const Amount& amount, int64_t first_ns, int64_t last_ns) {
+      const auto same =
+          std::find_if(entries_.rbegin(), entries_.rend(), [&](const Entry& e) { return e.connection_id == connection_id; });
+      if (same == entries_.rend() && entries_.size() < kWaitingMax) {
+        entries_.push_back({connection_id, amount, first_ns, last_ns});
+        return;
+      }
+      Entry& into = same == entries_.rend() ? entries_.back() : *same;
+      into.amount += amount;
+      into.first_ns = std::min(into.first_ns, first_ns);
+      into.last_ns = std::max(into.last_ns, last_ns);
+    }
     bool empty() const { return entries_.empty(); }
-    // One observation like `form` for each; then nothing waits any more.
-    void tell(const Observation& form, std::vector<Observation>& out);
+    // One observation like `form` for each, to which `set(observation, amount)` gives its numbers; then nothing waits any more.
+    template <typename Set>
+    void tell(const Observation& form, std::vector<Observation>& out, Set&& set) {
+      for (const Entry& entry : entries_) {
+        Observation o = form;
+        o.connection_id = entry.connection_id;
+        o.first_ns = entry.first_ns;
+        o.last_ns = entry.last_ns;
+        set(o, entry.amount);
+        if (o.count > 0) out.push_back(std::move(o));
+      }
+      entries_.clear();
+    }
 
    private:
     static constexpr size_t kWaitingMax = 1000;
     struct Entry {
-      uint64_t connection_id, count;
+      uint64_t connection_id;
+      Amount amount;
       int64_t first_ns, last_ns;
     };
     std::vector<Entry> entries_;
@@ -41,8 +73,8 @@ class CaptureTotals {
     uint64_t own_segments = 0;                   // of those missed, on legs while which the sensor itself lost packets there
     PerDirection<uint64_t> passed{};             // packets of all legs
     PerDirection<uint64_t> copies{}, packets{};  // of the legs that are traced
-    uint64_t routed_copies = 0;                  // with another TTL
-    Waiting missed, copied;
+    Waiting<uint64_t> missed;
+    Waiting<Copies> copied;
 
     // A pattern, and not a copy here and there.
     static constexpr uint64_t kCopiesLeast = 20;

@@ -37,6 +37,12 @@ bool is_reset(FindingKind kind) {
   return kind == FindingKind::reset_by_device || kind == FindingKind::reset_by_client || kind == FindingKind::reset_by_server;
 }
 
+// A RST of the device's own, in the place of an answer.
+template <typename Told>  // Observation, FindingRecord
+bool is_refusal_of_device(const Told& told) {
+  return told.kind == FindingKind::syn_refused && told.origin == Origin::device && !has_icmp_evidence(told.evidence);
+}
+
 // What is looked at once the fates of its packets are known.
 bool has_aftermath(const Connection& connection) {
   return std::any_of(connection.legs.begin(), connection.legs.end(),
@@ -177,6 +183,13 @@ void DetectorRunner::take_end(LegState& leg, const Connection& connection) {
   }
 }
 
+std::vector<PacketNote> DetectorRunner::notes() const {
+  std::vector<PacketNote> notes = icmp_notes_.of(store_);
+  const std::vector<PacketNote> refusals = refusal_notes_.of(store_, findings_);
+  notes.insert(notes.end(), refusals.begin(), refusals.end());
+  return notes;
+}
+
 void DetectorRunner::take_arp_request(const LegEvent& event) {
   if (settings_->off.contains(FindingKind::arp_burst)) return;
   Verdicts found;
@@ -292,8 +305,8 @@ void DetectorRunner::clear(Connection& connection, const FateEvent& event) {
   if (event.type == FateEventType::reset_by_device) return;
   const auto [device, travel] = counted_at(event);
   ++tallies_.packets_cleared[device][travel];
-  if (event.packet.payload_length == 0) return;
-  if (event.type != FateEventType::datagram_lost) ++tallies_.segments_cleared[device][travel];
+  if (event.packet.payload_length == 0 && event.type != FateEventType::datagram_lost) return;
+  ++tallies_.segments_cleared[device][travel];
   if (const Crossing* crossing = crossing_of(connection, event))
     ++connection.crossings[static_cast<size_t>(crossing - connection.crossings.data())].cleared[event.packet.from];
 }
@@ -309,7 +322,7 @@ void DetectorRunner::tell_fate(Connection& connection, FateEvent event) {
     return clear(connection, event);
   }
   if (event.type == FateEventType::left_untranslated) clear(connection, event);
-  if (event.type == FateEventType::segment_lost) {
+  if (event.type == FateEventType::segment_lost || event.type == FateEventType::datagram_lost) {
     const auto [device, travel] = counted_at(event);
     ++tallies_.segments_lost[device][travel];
   }
@@ -334,7 +347,8 @@ void DetectorRunner::withdraw(Connection& connection, Which&& which) {
     if (finding == nullptr || !which(finding->kind, finding->where)) return false;
     const auto taken = findings_.withdraw(id, connection.id);
     if (!taken) return false;
-    count_for_device(finding->kind, finding->where, finding->direction, *taken, -1);
+    count_for_device(*finding, *taken, -1);
+    if (is_refusal_of_device(*finding)) connection.told.erase(FindingKind::reset_by_device);
     connection.told.erase(finding->kind);
     return true;
   });
@@ -456,13 +470,18 @@ void DetectorRunner::doubt_blind_points(Observation& o) const {
 }
 
 // What a device's record says that it did itself: as many as the findings tell.
-void DetectorRunner::count_for_device(FindingKind kind, const Where& where, FindingDirection direction,
-                                      const FindingGroup::Contribution& more, int sign) {
+template <typename Told>
+void DetectorRunner::count_for_device(const Told& told, const FindingGroup::Contribution& more, int sign) {
+  const FindingKind kind = told.kind;
+  const Where& where = told.where;
   const auto signed_count = [sign](uint64_t count) { return sign * static_cast<int64_t>(count); };
   if (kind == FindingKind::reset_by_device) knowledge_.device_reset(where.first, where.second, signed_count(more.count));
   if (kind == FindingKind::answered_by_device) knowledge_.device_answered(where.first, where.second, signed_count(more.attempts));
-  if (is_of_losses_beside_pairs(kind, where, direction))
-    knowledge_.device_dropped_first(where.first, where.second, direction, signed_count(more.proved));
+  if (kind == FindingKind::syn_refused && told.origin == Origin::device)
+    knowledge_.device_answered(where.first, where.second, signed_count(more.proved));
+  if (is_refusal_of_device(told)) knowledge_.device_reset(where.first, where.second, signed_count(more.attempts));
+  if (is_of_losses_beside_pairs(kind, where, told.direction))
+    knowledge_.device_dropped_first(where.first, where.second, told.direction, signed_count(more.proved));
 }
 
 // As configured, as its detector says, or as its row says.
@@ -506,10 +525,13 @@ void DetectorRunner::store(Observation observation) {
   doubt_blind_points(observation);
   // Nobody is harmed by an answer: without the device there is nothing to tell.
   if (observation.kind == FindingKind::answered_by_device && observation.doubt != Doubt::none) return;
-  count_for_device(observation.kind, observation.where, observation.direction,
-                   {.count = observation.count, .attempts = observation.attempts, .proved = observation.proved}, 1);
-  if (is_reset(observation.kind)) ++tallies_.resets[static_cast<size_t>(observation.origin)];
+  count_for_device(observation, {.count = observation.count, .attempts = observation.attempts, .proved = observation.proved}, 1);
+  const bool is_refusal = is_refusal_of_device(observation);
+  if (is_reset(observation.kind) || is_refusal) ++tallies_.resets[static_cast<size_t>(observation.origin)];
   Connection* connection = store_.find(observation.connection_id);
+  // The RST that ended it is told of with that, and the connection's record says whose it was.
+  if (connection != nullptr && is_refusal && connection->client_leg().refused)
+    connection->told.insert(FindingKind::reset_by_device);
   if (connection != nullptr && connection->explained.contains(observation.kind)) return;
   observation.severity = severity_of(observation);
   if (connection != nullptr) observation.legs = legs_of(*connection);

@@ -30,6 +30,7 @@
 #include "analysis/detect/icmp_notes.h"
 #include "analysis/detect/look_rows.h"
 #include "analysis/detect/opened_from.h"
+#include "analysis/detect/refusal_notes.h"
 #include "analysis/detect/reply_sources.h"
 #include "analysis/detect/rhythms.h"
 #include "analysis/detect/scans.h"
@@ -75,6 +76,10 @@ class DetectorRunner {
   void take_passage(const PassageCount& count) {
     if (!options_.offline) capture_.stamp_order().add(count);  // the clocks of files are compared before
   }
+  // A RST has refused a SYN of the leg.
+  void take_refusal(const LegState& leg, const PacketFacts& rst) {
+    if (options_.record_packets) refusal_notes_.add(leg, rst);
+  }
   // What the capture did to a leg since its last report. REQUIRES: the leg has not taken the event's summary yet.
   void take_report(const LegState& leg, Connection& connection, const LegEvent& event);
   // The leg is over: how its opening ended, and what became of the ICMP errors about it.
@@ -88,7 +93,7 @@ class DetectorRunner {
   // Offline: the packet of that port and frame was neither lost nor made by a device, whatever its home has noted.
   bool is_cleared(PortIndex port, uint32_t frame) const { return missed_.contains({port, frame}); }
   // Once the input has ended.
-  std::vector<PacketNote> icmp_notes() const { return icmp_notes_.of(store_); }
+  std::vector<PacketNote> notes() const;
   uint64_t datagram_sources_evicted() const {
     return replies_.evicted() + service_silence_.evicted() + datagram_floods_.evicted();
   }
@@ -144,8 +149,8 @@ class DetectorRunner {
   void withdraw(Connection& connection, Which&& which);
   void store(Observation observation);
   Severity severity_of(const Observation& observation) const;
-  void count_for_device(FindingKind kind, const Where& where, FindingDirection direction, const FindingGroup::Contribution& more,
-                        int sign);
+  template <typename Told>  // Observation, FindingRecord
+  void count_for_device(const Told& told, const FindingGroup::Contribution& more, int sign);
 
   const EngineOptions& options_;
   std::shared_ptr<const DetectorSettings> settings_;
@@ -179,6 +184,7 @@ class DetectorRunner {
   Rhythms rhythms_;
   OpenedFrom opened_from_;
   IcmpNotes icmp_notes_;
+  RefusalNotes refusal_notes_;
   std::set<std::pair<PortIndex, uint32_t>> missed_;  // offline: packets, by port and frame, that a home has wrongly decided on
   // Live, in packet time: what is summed up is told so often.
   static constexpr int64_t kSumUpEveryNs = 250'000'000;

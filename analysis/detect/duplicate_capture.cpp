@@ -31,21 +31,23 @@ void sum_up(CaptureTotals& totals, const DetectorView& view, Verdicts& out) {
     form.kind = FindingKind::duplicate_capture;
     form.where = {Where::Kind::beyond, point, 0};
     form.origin = Origin::sensor;
-    p.copied.tell(form, out.told);
+    p.copied.tell(form, out.told, [](Observation& o, const CaptureTotals::Copies& of) {
+      o.count = of.copies[Direction::toward_inside] + of.copies[Direction::toward_outside];
+      o.attempts = of.packets[Direction::toward_inside] + of.packets[Direction::toward_outside];
+      o.proved = of.routed;
+    });
   }
 }
 
 std::string sentence(const FindingGroup& group, const DetectorView& view) {
-  const PointIndex point = group.record.where.first;
-  const CaptureTotals::Point& p = view.capture.at(point);
-  const uint64_t copies = p.copies[Direction::toward_inside] + p.copies[Direction::toward_outside],
-                 packets = p.packets[Direction::toward_inside] + p.packets[Direction::toward_outside];
-  std::string text = "The capture at " + view.options.path[point] + " shows packets twice: " + std::to_string(copies) + " of " +
-                     plural(packets, "packet") + " (" + percent(copies, packets) + ") are copies of the one before";
-  if (p.routed_copies == copies) {
+  const uint64_t copies = group.record.count, packets = group.attempts, routed = group.proved;
+  std::string text = "The capture at " + view.options.path[group.record.where.first] +
+                     " shows packets twice: " + std::to_string(copies) + " of " + plural(packets, "packet") + " (" +
+                     percent(copies, packets) + ") are copies of the one before";
+  if (routed == copies) {
     text += ", each with another TTL, as before and after routing";
-  } else if (p.routed_copies > 0) {
-    text += ", " + std::to_string(p.routed_copies) + " with another TTL, as before and after routing";
+  } else if (routed > 0) {
+    text += ", " + std::to_string(routed) + " with another TTL, as before and after routing";
   }
   return text + ". They count neither as retransmissions nor as losses.";
 }

@@ -2,6 +2,8 @@
 // shows it twice. A capture does so with most packets of a direction: a copy here and there, of what entered once, is the
 // device's. Where there are many, which of the two it is cannot be told from the packets, so that it is a fact without blame.
 // Where the capture alone can be the cause, duplicate_capture says so and comes first.
+#include <algorithm>
+
 #include "analysis/detect/detectors.h"
 #include "analysis/detect/fate_observation.h"
 #include "analysis/model/text.h"
@@ -35,7 +37,10 @@ void sum_up(CaptureTotals& totals, const DetectorView& view, Verdicts& out) {
     form.kind = FindingKind::duplicated_by_device;
     form.where = {Where::Kind::between, doubled->before, doubled->behind};
     form.confidence = 0.45;
-    p.copied.tell(form, out.told);
+    p.copied.tell(form, out.told, [travel = doubled->travel](Observation& o, const CaptureTotals::Copies& of) {
+      o.count = of.copies[travel];
+      o.attempts = of.packets[travel];
+    });
   }
 }
 
@@ -57,11 +62,10 @@ std::string sentence(const FindingGroup& group, const DetectorView& view) {
   }
   const Where& where = group.record.where;
   const std::string &before = view.options.path[where.first], &behind = view.options.path[where.second];
-  const Direction travel = where.first < where.second ? Direction::toward_inside : Direction::toward_outside;
-  const CaptureTotals::Point& p = view.capture.at(where.second);
-  return std::to_string(p.copies[travel]) + " of " + plural(p.packets[travel], "packet") + " from " + before +
-         " were seen once there and twice at " + behind + ": the device between duplicates them, or the capture at " + behind +
-         " shows them twice. They count neither as retransmissions nor as losses.";
+  const uint64_t copies = group.record.count;
+  return std::to_string(copies) + " of " + plural(group.attempts - std::min(group.attempts, copies), "packet") + " from " +
+         before + " were seen once there and twice at " + behind + ": the device between duplicates them, or the capture at " +
+         behind + " shows them twice. They count neither as retransmissions nor as losses.";
 }
 
 }  // namespace

@@ -1,21 +1,8 @@
 #include "analysis/detect/icmp_notes.h"
 
+#include "analysis/detect/packet_note.h"
+
 namespace parallax {
-namespace {
-
-PacketNote note_of(const PacketFacts& packet, PacketLabel label, const PacketFacts* from = nullptr) {
-  return {.order_ns = packet.order_ns,
-          .time_ns = packet.time_ns,
-          .leg = 0,
-          .frame = packet.frame,
-          .labels = bit(label),
-          .peer_frame = from ? from->frame : 0,
-          .port = packet.port,
-          .peer_port = from ? from->port : PortIndex{0},
-          .point = packet.point};
-}
-
-}  // namespace
 
 void IcmpNotes::add(const LegState& leg, const IcmpFate& fate) {
   const auto note = [&](const PacketNote& packet) { notes_.push_back({leg.id.value(), fate.next_leg_id, packet}); };

@@ -60,13 +60,23 @@ void look(Connection& c, const DetectorView& view, Verdicts& out) {
   out.tell(std::move(o));
 }
 
+// Whether another port of the point is to show the other direction.
+bool has_other_way(const PortInfo& port, const DetectorView& view) {
+  const auto& channels = view.sensor.channels();
+  return std::any_of(channels.begin(), channels.end(), [&](const PortChannel* other) {
+    return other->info.point == port.point && other->info.direction != port.direction &&
+           other->info.direction != PortDirection::both;
+  });
+}
+
 std::string sentence(const FindingGroup& group, const DetectorView& view) {
   const std::string point = view.options.path[group.record.where.first];
   const PortInfo& port = view.sensor.channels()[*group.port]->info;
   const bool inward = port.direction == PortDirection::toward_inside;
   return "Port " + port.name + " at " + point + " is configured as toward the " + (inward ? "inside" : "outside") +
          ", but by their TTLs the SYNs of " + plural(group.connections, "connection") + " passed it on their way to the " +
-         (inward ? "outside" : "inside") + ": the ports of that TAP are the wrong way round.";
+         (inward ? "outside" : "inside") + ": " +
+         (has_other_way(port, view) ? "the ports of that TAP are the wrong way round." : "its direction is the wrong one.");
 }
 
 }  // namespace
@@ -80,14 +90,15 @@ const Detector ports_swapped = {
     .look = look,
     .sentence = sentence,
     .page = {
-        .means = "Of two ports that each carry one direction, each is configured as the other.",
+        .means =
+            "A port that carries one direction is configured as the other: of the two ports of a TAP mostly each as the other.",
         .needs =
             "SYNs that two points show, toward the inside by the port of the one and toward the outside by that of the other, "
             "and a TTL that fell on the way between them.",
         .errs = "Two wrong points agree with each other: then nothing shows it. A packet that is routed back over the same link "
                 "may look so once.",
         .next =
-            "Swap the two ports' directions in the configuration, or the two cables. Until then whatever is said of directions "
+            "Mend the port's direction in the configuration, or swap the two cables. Until then whatever is said of directions "
             "at that point is wrong."}};
 
 }  // namespace parallax::detect

@@ -99,7 +99,8 @@ void refused(const Connection& c, const DetectorView& view, Verdicts& out) {
   Observation o = handshake.observation(FindingKind::syn_refused);
   o.attempts = o.proved = std::max<uint64_t>(1, a.refusal_count);
   o.last_ns = rst.time_ns;
-  o.evidence.push_back(present_at(rst, what + " to the client " + duration_of(rst.time_ns - refused_syn(a, rst).time_ns) +
+  const int64_t after_ns = rst.time_ns - refused_syn(a, rst).time_ns;  // not, by stamps that may be wrong by more
+  o.evidence.push_back(present_at(rst, what + " to the client " + (after_ns > 0 ? duration_of(after_ns) : "at once") +
                                            " after its SYN, ttl " + std::to_string(rst.ttl)));
   if (icmp != nullptr) o.evidence.push_back(icmp_evidence(*icmp));
   const auto tell = [&](Observation told) {
@@ -126,6 +127,7 @@ void refused(const Connection& c, const DetectorView& view, Verdicts& out) {
     proof.expect(rst.order_ns - rst.stamp_uncertainty_ns, rst.order_ns);  // and most likely shortly before it came out
     if (!proof.holds_for_all()) return tell(without_blame(std::move(o), proof));
     o.evidence.push_back(present_at(syn, "the SYN was forwarded"));
+    o.proved = 0;  // of those that the device answered and did not forward
     handshake.blame_device(o, *handshake.toward_client(stop), stop, proof, "no " + what + " from the server");
     if (icmp == nullptr) handshake.add_ttl_evidence(o, rst);
     return tell(std::move(o));

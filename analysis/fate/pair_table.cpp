@@ -329,6 +329,7 @@ void PairTable::matched(Pair& pair, Side sender, const Pending& in, const Pendin
   if (in.has(tcp_flag::syn)) [[unlikely]] {
     pair.offset[sender].learn(out.seq - in.seq);
     if (is_answered_ahead(pair, sender, in, out) && hold_handshake(pair, sender, in, out)) return;
+    if (pair.holds_handshake && in.has(tcp_flag::ack)) decide_handshake(pair, Origin::server);
   } else if (pair.holds_handshake) [[unlikely]] {
     take_handshake_witness(pair, sender, in, out);
   }

@@ -260,7 +260,7 @@ class PairTable {
   bool is_answered_ahead(const Pair& pair, Side sender, const Pending& in, const Pending& out) const;
   bool hold_handshake(Pair& pair, Side sender, const Pending& in, const Pending& out);
   void take_handshake_witness(Pair& pair, Side sender, const Pending& in, const Pending& out);
-  void decide_handshake(Pair& pair, bool is_answered_by_device);
+  void decide_handshake(Pair& pair, Origin answer);
 
   // Matching: pair_table.cpp.
   template <typename Packet>  // Sighting, PairSighting

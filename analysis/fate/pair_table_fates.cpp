@@ -55,7 +55,7 @@ void PairTable::settle(Pair& pair, int64_t now_ns) {
       }
     }
   }
-  if (pair.holds_handshake) decide_handshake(pair, false);
+  if (pair.holds_handshake) decide_handshake(pair, Origin::server);
   decide_copies(pair, now_ns);
   decide_held(pair, now_ns, true);
 }
@@ -314,6 +314,7 @@ void PairTable::tell_datagram(Pair& pair, Side sender, const Pending& in, int64_
   ++pair.lost[sender];
   ++pair.segments_lost[sender];
   counters_of(pair, sender).lost.add();
+  counters_.segments_lost[crossed(pair)][travel(pair, sender)].add();
   const Fragments fragments = first_has_left(pair, sender, in) ? Fragments::first_left
                               : in.window != 0                 ? Fragments::none_left
                                                                : Fragments::none;

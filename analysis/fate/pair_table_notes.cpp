@@ -279,13 +279,14 @@ bool PairTable::is_quiet_after(const Pair& pair, Side sender, const Pending& in)
 // ---- handshakes that the device may have answered ----
 
 // By the stamps an answer left before it entered, or a SYN only after its answer. Either the stamps do not tell, or a device that
-// proves clients before it bothers the server (a SYN proxy) has answered, and said these two itself.
+// proves clients before it bothers the server (a SYN proxy) has answered, and said these two itself. It cannot know by then which
+// number the server will begin with: an answer that begins with the same one, or bears the same ID, has passed.
 bool PairTable::is_answered_ahead(const Pair& pair, Side sender, const Pending& in, const Pending& out) const {
   if (in.data) return false;
   const auto is_before = [](const Pending& a, const Pending& b) {
     return a.time_ns + a.stamp_uncertainty_ns + b.stamp_uncertainty_ns < b.time_ns;
   };
-  if (in.has(tcp_flag::ack)) return is_before(out, in);
+  if (in.has(tcp_flag::ack)) return in.seq != out.seq && !have_same_id(pair, in, out) && is_before(out, in);
   for (uint32_t node = pair.half[opposite(sender)].early.head; node != kNone; node = pool_[node].next) {
     const Pending& answer = pool_[node];
     if (answer.has(tcp_flag::syn) && answer.has(tcp_flag::ack) && answer.ack == in.end() && is_before(answer, out)) return true;
@@ -307,7 +308,8 @@ bool PairTable::hold_handshake(Pair& pair, Side sender, const Pending& in, const
 
 // What passes there and back takes some time in all, however far the clocks of the two points are apart: with what its client has
 // sent since, the answer would have taken less than none. And what comes from the server's side since does leave after it came,
-// so that it is not the stamps of that direction.
+// so that it is not the stamps of that direction. Less than none by no more than what stamps may be wrong beyond what they say
+// proves nothing either way.
 void PairTable::take_handshake_witness(Pair& pair, Side sender, const Pending& in, const Pending& out) {
   const int64_t transit_ns = out.time_ns - in.time_ns,
                 uncertainty_ns = int64_t{in.stamp_uncertainty_ns} + out.stamp_uncertainty_ns;
@@ -315,19 +317,21 @@ void PairTable::take_handshake_witness(Pair& pair, Side sender, const Pending& i
     const Pending& answer_in = pool_[node];
     if (!is(answer_in, pair_note::kHandshake) || !is(answer_in, pair_note::kEnters) || !answer_in.has(tcp_flag::ack)) continue;
     if (sender_of(answer_in) == sender) {
-      if (pair.contradicts_handshake) decide_handshake(pair, transit_ns + uncertainty_ns >= 0);
+      if (pair.contradicts_handshake) decide_handshake(pair, transit_ns + uncertainty_ns >= 0 ? Origin::device : Origin::server);
       return;
     }
     const Pending& answer_out = pool_[answer_in.next];
     const int64_t back_ns = answer_out.time_ns - answer_in.time_ns;
     const int64_t back_uncertainty_ns = int64_t{answer_in.stamp_uncertainty_ns} + answer_out.stamp_uncertainty_ns;
-    pair.contradicts_handshake = transit_ns + uncertainty_ns + back_ns + back_uncertainty_ns < 0;
-    if (!pair.contradicts_handshake) decide_handshake(pair, false);
+    const int64_t taken_ns = transit_ns + uncertainty_ns + back_ns + back_uncertainty_ns;
+    pair.contradicts_handshake = taken_ns < -pair_wait::kLeastNs;
+    if (!pair.contradicts_handshake) decide_handshake(pair, taken_ns >= 0 ? Origin::server : Origin::unknown);
     return;
   }
 }
 
-void PairTable::decide_handshake(Pair& pair, bool is_answered_by_device) {
+// `answer`: who made it. Unknown: the stamps do not tell.
+void PairTable::decide_handshake(Pair& pair, Origin answer) {
   pair.holds_handshake = pair.contradicts_handshake = false;
   for (uint32_t previous = kNone, node = notes_of(pair).head; node != kNone;) {
     const uint32_t next = pool_[node].next;
@@ -340,11 +344,12 @@ void PairTable::decide_handshake(Pair& pair, bool is_answered_by_device) {
     node = previous == kNone ? notes_of(pair).head : pool_[previous].next;
     const Side sender = sender_of(in);
     in.checksum = out.checksum = 0;
-    if (!is_answered_by_device) {
+    if (answer == Origin::server) {
       count_forwarded(pair, sender, in, out);
       continue;
     }
-    leave_undecided(pair, sender, Doubt::rival);
+    leave_undecided(pair, sender, answer == Origin::device ? Doubt::rival : Doubt::clock_uncertain);
+    if (answer == Origin::unknown) continue;
     counters_of(pair, sender).answered.add();
     ++pair.injected[sender];
     counters_of(pair, sender).injected.add();

@@ -49,10 +49,11 @@ LegRecord record_of(const LegState& leg) {
     r.retransmissions[side] = s.retransmissions[side];
     r.isn[side] = s.isn[side];
   }
-  if (s.syn_stamp_ns != 0 && s.syn_ack_stamp_ns != 0)
-    r.handshake_server_rtt_ns = std::max<int64_t>(0, s.syn_ack_stamp_ns - s.syn_stamp_ns);
-  if (s.syn_ack_stamp_ns != 0 && s.ack_stamp_ns != 0)
-    r.handshake_client_rtt_ns = std::max<int64_t>(0, s.ack_stamp_ns - s.syn_ack_stamp_ns);
+  // An answer that is stamped before what it answers says nothing of how long it took.
+  if (s.syn_stamp_ns != 0 && s.syn_ack_stamp_ns >= s.syn_stamp_ns)
+    r.handshake_server_rtt_ns = s.syn_ack_stamp_ns - s.syn_stamp_ns;
+  if (s.syn_ack_stamp_ns != 0 && s.ack_stamp_ns >= s.syn_ack_stamp_ns)
+    r.handshake_client_rtt_ns = s.ack_stamp_ns - s.syn_ack_stamp_ns;
   // Data comes from the end itself; the handshake may have been answered by a device for it.
   const auto ttl = [&s](Side side) { return s.times.ttl[side] != 0 ? s.times.ttl[side] : s.ttl[side]; };
   r.hops_to_client = hops_of(ttl(Side::client));

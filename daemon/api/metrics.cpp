@@ -279,7 +279,7 @@ void add_devices(Page& page, const SensorState& state, const EngineCounters& cou
     devices.emplace_back(between(state.path[i], state.path[i + 1]), &counters.devices[i]);
   for (size_t i = 0; i < std::min(state.path.size(), counters.points.size()); ++i)
     devices.emplace_back(hairpin_at(state.path[i]), &counters.points[i].hairpin);
-  page.open("segments_lost_total", client::COUNTER, "Data segments seen entering a device and never leaving it.");
+  page.open("segments_lost_total", client::COUNTER, "Data segments and datagrams seen entering a device and never leaving it.");
   for (const auto& [where, device] : devices) {
     for (const Direction direction : kDirections)
       page.add({{"where", where}, {"direction", kDirectionNames[direction]}},

@@ -512,7 +512,7 @@ class Analysis {
         const PortCounters& counters = pipeline.channels()[port]->counters;
         point.set_wrong_checksums(point.wrong_checksums() + counters.wrong_checksums.get());
         point.set_offloaded_checksums(point.offloaded_checksums() + counters.offloaded_checksums.get());
-        report_if_unreadable(*pipeline.channels()[port]);
+        report_if_unreadable(*pipeline.channels()[port], source);
       }
       for (const std::string& name : link_types)
         point.set_link_type(point.link_type() + (point.link_type().empty() ? "" : ",") + name);
@@ -520,9 +520,14 @@ class Analysis {
     }
   }
 
-  // A file of which no packet could be decoded, though some may hold IP, was not analysed.
-  void report_if_unreadable(const PortChannel& channel) {
+  // A file of which no packet could be decoded, though some may hold IP, or that is damaged before its first packet, was not
+  // analysed.
+  void report_if_unreadable(const PortChannel& channel, const PacketSource& source) {
     const PortCounters& counters = channel.counters;
+    if (counters.packets.get() == 0 && !source.warning().empty()) {
+      error(fmt::format("{}: no packet could be read", channel.info.name));
+      files_failed_ = true;
+    }
     uint64_t errors = 0;
     std::string reasons;
     for (size_t e = 1; e < counters.decode_errors.size(); ++e) {  // 0 is "none"

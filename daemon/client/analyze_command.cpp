@@ -1,7 +1,10 @@
 #include "daemon/client/analyze_command.h"
 
+#include <fmt/format.h>
+
 #include <CLI/CLI.hpp>
 #include <memory>
+#include <string>
 
 #include "daemon/client/analyze.h"
 #include "daemon/client/heap_room.h"
@@ -82,7 +85,12 @@ void add_analyze_command(CLI::App& app, int& exit_code) {
       .add_option("--align-clocks", options->align_clocks,
                   "auto (default): bring the stamps of all points to one clock; off: take them as they stand")
       ->option_text("auto|off");
-  command.add_option("--workers", options->workers, "analysis workers (default 1); the output is the same")->option_text("N");
+  command.add_option("--workers", options->workers, "analysis workers (default 1); the output is the same")
+      ->option_text("N")
+      ->check([](const std::string& text) {
+        const bool is_number = !text.empty() && text.find_first_not_of("0123456789") == std::string::npos;
+        return is_number ? std::string() : fmt::format("'{}' is no number: must be 1 to {}", text, kAnalyzeWorkersMax);
+      });
   command
       .add_option("--access-log", options->access_log,
                   "a server's or proxy's log of the requests: joins them to connections, and names their clients")

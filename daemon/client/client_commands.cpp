@@ -14,6 +14,8 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <utility>
 
 #include "config/enum_text.h"
 #include "daemon/client/client_text.h"
@@ -128,6 +130,13 @@ ClientOutcome run_follow(SensorClient& client, const Options& options, const v1:
   });
 }
 
+// The daemon names what it refuses of a filter as the message does: "filter.client: ...". It was typed as an option.
+ClientOutcome as_typed(ClientOutcome outcome) {
+  constexpr std::string_view kField = "filter.";
+  if (outcome.error.starts_with(kField)) outcome.error.replace(0, kField.size(), "--");
+  return outcome;
+}
+
 // Standard output has the list alone.
 void point_to_pinned(SensorClient& client) {
   v1::Status status;
@@ -150,7 +159,7 @@ ClientOutcome run_findings(SensorClient& client, const Options& options) {
   request.set_kind(kind);
   outcome = to_filter(options.records, *request.mutable_filter());
   if (outcome.exit_code != 0) return outcome;
-  if (options.follow) return run_follow(client, options, request);
+  if (options.follow) return as_typed(run_follow(client, options, request));
   request.set_pinned(options.pinned);
   request.set_this_run(options.this_run);
   request.set_newest(options.records.number);
@@ -166,7 +175,7 @@ ClientOutcome run_findings(SensorClient& client, const Options& options) {
     fmt::print("{}", !table.empty() ? table.text() : options.pinned ? "No pinned findings.\n" : "No findings.\n");
     if (!options.pinned) point_to_pinned(client);
   }
-  return outcome;
+  return as_typed(std::move(outcome));
 }
 
 ClientOutcome run_connections(SensorClient& client, const Options& options) {
@@ -187,7 +196,7 @@ ClientOutcome run_connections(SensorClient& client, const Options& options) {
     }
   });
   if (outcome.exit_code == 0 && !options.json()) fmt::print("{}", table.empty() ? "No connections.\n" : table.text());
-  return outcome;
+  return as_typed(std::move(outcome));
 }
 
 ClientOutcome run_devices(SensorClient& client, const Options& options) {
@@ -238,7 +247,7 @@ ClientOutcome run_slice(SensorClient& client, const Options& options) {
     outcome.error +=
         fmt::format(" ({} is incomplete; the same command with --resume {} in place of -o goes on with it)", output, output);
   }
-  if (outcome.exit_code == 0 && summary) fmt::print(stderr, "{}", slice_text(*summary));
+  if (outcome.exit_code == 0 && summary) fmt::print(stderr, "{}", slice_text(*summary, request.filter()));
   return outcome;
 }
 
@@ -281,7 +290,15 @@ CLI::Option* add_record_choice(CLI::App& command, RecordChoice& choice) {
   add("--from", choice.from, "Only seen at this time or later: 2026-01-31T12:00:00Z, or an age: 90s, 10m, 2h, 1d");
   add("--to", choice.to, "Only seen at this time or earlier");
   return command.add_option("-n,--number", choice.number, "Only the newest so many of those, the newest last (as journalctl -n)")
-      ->check(CLI::PositiveNumber);
+      ->check(CLI::Validator(
+          [](const std::string& text) {
+            uint32_t count = 0;
+            const char* const last = text.data() + text.size();
+            const auto [end, failure] = std::from_chars(text.data(), last, count);
+            const bool is_count = failure == std::errc{} && end == last && count > 0;
+            return is_count ? std::string() : fmt::format("\"{}\" is no number of them: want a whole number from 1", text);
+          },
+          "COUNT"));
 }
 
 CLI::Validator an_id(const std::string& command) {

@@ -5,6 +5,9 @@
 #include <algorithm>
 #include <cctype>
 #include <cmath>
+#include <initializer_list>
+#include <set>
+#include <vector>
 
 #include "daemon/client/access_log_text.h"
 #include "daemon/client/finding_groups.h"
@@ -135,13 +138,46 @@ std::string quiet_verdict(const Report& report) {
                                 "between them.");
 }
 
-bool is_accused(const v1::Device& device, const Report& report) {
-  const auto& findings = report.findings();
-  return std::any_of(findings.begin(), findings.end(), [&](const v1::Finding& finding) {
+// What findings tell of between its points that one of these did: "slow_path, syn_unanswered".
+std::string told_of(const v1::Device& device, const Report& report, std::initializer_list<v1::Origin> origins) {
+  std::set<std::string> kinds;
+  for (const v1::Finding& finding : report.findings()) {
     const auto& where = finding.where().between();
-    return finding.severity() >= v1::SEVERITY_NOTICE && finding.origin() == v1::ORIGIN_DEVICE &&
-           where.size() == device.between_size() && std::is_permutation(where.begin(), where.end(), device.between().begin());
-  });
+    if (finding.severity() >= v1::SEVERITY_NOTICE && where.size() == device.between_size() &&
+        std::is_permutation(where.begin(), where.end(), device.between().begin()) &&
+        std::find(origins.begin(), origins.end(), finding.origin()) != origins.end())
+      kinds.insert(word(finding.kind()));
+  }
+  return fmt::format("{}", fmt::join(kinds, ", "));
+}
+bool is_accused(const v1::Device& device, const Report& report) { return !told_of(device, report, {v1::ORIGIN_DEVICE}).empty(); }
+
+// A forwarder that works takes less: half of the packets took that long in one of the directions.
+bool is_slow(const v1::Device& device) {
+  constexpr double kSlowSeconds = 0.01;
+  const auto is_long = [](bool has, const v1::Distribution& transit) {
+    return has && clocks_can_tell(transit) && transit.median() >= kSlowSeconds;
+  };
+  return is_long(device.has_transit_toward_inside_seconds(), device.transit_toward_inside_seconds()) ||
+         is_long(device.has_transit_toward_outside_seconds(), device.transit_toward_outside_seconds());
+}
+
+// Packets of which nothing is said: of those that entered, and of paired connections also of those that were seen only where they
+// leave.
+uint64_t not_judged(const v1::Device& device, const Report& report) {
+  const auto crossed = report.crossed().find(place_of(device));
+  return std::max(traffic_of(device).undecided(), crossed == report.crossed().end() ? 0 : crossed->second.undecided);
+}
+
+// "48 are not accounted for: ..."; or nothing.
+std::string left_out_text(const v1::Device& device, const Report& report) {
+  const uint64_t packets = not_judged(device, report), legs = report.summary().unpaired_legs();
+  std::string text;
+  if (packets > 0)
+    text = (packets == 1 ? "1 is" : count_text(packets) + " are") +
+           " not accounted for: seen at one point alone, not followed, or at an edge of the capture";
+  if (legs > 0) text += (text.empty() ? "" : "; and ") + plural(legs, "leg was", "legs were") + " seen at one point alone";
+  return text;
 }
 
 // "The device between ... took part": what it lost, answered or reset, of which no finding accuses it. Empty: nothing.
@@ -151,12 +187,12 @@ std::string part_text(const v1::Device& device, const v1::DeviceTraffic& both) {
     if (count > 0) what += fmt::format("{}{}", what.empty() ? "" : ", ", plural(count, one, many));
   };
   add(both.lost(), "packet did not leave it", "packets did not leave it");
-  add(both.answered_by_device(), "SYN was answered by it", "SYNs were answered by it");
+  add(both.answered_by_device(), "packet of a handshake was its own", "packets of handshakes were its own");
   add(device.resets_originated(), "RST was its own", "RSTs were its own");
   return what;
 }
 
-std::string device_verdict(const v1::Device& device) {
+std::string device_verdict(const v1::Device& device, const Report& report) {
   const std::string name = device_name(device);
   const v1::DeviceTraffic both = traffic_of(device);
   if (const std::string part = part_text(device, both); !part.empty())
@@ -177,9 +213,13 @@ std::string device_verdict(const v1::Device& device) {
                                                                    count_text(both.superseded()));
   const std::string crossed =
       fmt::format("{} of {} packets crossed{}{}", count_text(both.forwarded()), count_text(both.entered()), thinned, transit);
-  if (both.undecided() == 0) return capitalized(fmt::format("{} is not the cause: {}.", name, crossed));
-  return fmt::format("Nothing points to {}: {}, but {} not accounted for: not followed, or at an edge of the capture.", name,
-                     crossed, both.undecided() == 1 ? "1 is" : count_text(both.undecided()) + " are");
+  const std::string left_out = left_out_text(device, report);
+  const std::string facts = crossed + (left_out.empty() ? "." : ", but " + left_out + '.');
+  if (const std::string kinds = told_of(device, report, {v1::ORIGIN_PATH, v1::ORIGIN_UNKNOWN}); !kinds.empty())
+    return capitalized(fmt::format("{} may be the cause of what {} tells: {}", name, kinds, facts));
+  if (is_slow(device)) return capitalized(fmt::format("{} held packets: {}", name, facts));
+  if (!left_out.empty()) return fmt::format("Nothing points to {}: {}", name, facts);
+  return capitalized(fmt::format("{} is not the cause: {}", name, facts));
 }
 
 std::string clock_text(const v1::Point& point, const std::string& first) {
@@ -258,7 +298,7 @@ ReportLines report_verdict(const Report& report) {
   }
   if (!blind.empty()) return lines;
   for (const v1::Device& device : report.devices()) {
-    if (device.between_size() == 2 && !is_accused(device, report)) say(device_verdict(device));
+    if (device.between_size() == 2 && !is_accused(device, report)) say(device_verdict(device, report));
   }
   return lines;
 }
@@ -395,9 +435,9 @@ ReportLines report_not_judged(const Report& report) {
     say(fmt::format("{} found no partner: where the packets went cannot be told",
                     plural(summary.unpaired_legs(), "leg", "legs")));
   for (const v1::Device& device : report.devices()) {
-    if (const uint64_t undecided = traffic_of(device).undecided(); device.between_size() == 2 && undecided > 0)
-      say(fmt::format("what {} did with {}: not followed, or at an edge of the capture", device_name(device),
-                      plural(undecided, "packet", "packets")));
+    if (const uint64_t packets = not_judged(device, report); device.between_size() == 2 && packets > 0)
+      say(fmt::format("what {} did with {}: seen at one point alone, not followed, or at an edge of the capture",
+                      device_name(device), plural(packets, "packet", "packets")));
   }
   if (const uint64_t unexplained = report.unanswered_unexplained(); unexplained > 0)
     say(fmt::format("why {} unanswered: the answer may be due after the end of the capture, or have been missed by it",

@@ -267,7 +267,7 @@ ClientOutcome serve_slice(SensorClient& client, const v1::PullSliceRequest& requ
   std::thread puller([&] {
     pulled = client.slice(
         request, [&](const std::string& data) { return wanted && slice.append(data); }, summary);
-    if (pulled.exit_code == 0 && summary) fmt::print(err, "{}", slice_text(*summary));
+    if (pulled.exit_code == 0 && summary) fmt::print(err, "{}", slice_text(*summary, request.filter()));
     slice.end(pulled.exit_code == 0 && summary.has_value());
   });
   SliceReaders readers(slice, *socket, listen, err);

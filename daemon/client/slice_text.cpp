@@ -26,7 +26,7 @@ double seconds_between(const google::protobuf::Timestamp& from, const google::pr
 
 }  // namespace
 
-std::string slice_text(const v1::SliceSummary& summary) {
+std::string slice_text(const v1::SliceSummary& summary, const std::string& filter) {
   uint64_t packets = 0, lost = 0;
   for (const v1::SlicePoint& point : summary.points()) {
     packets += point.packets();
@@ -35,7 +35,8 @@ std::string slice_text(const v1::SliceSummary& summary) {
   std::string text;
   for (const std::string& sentence : summary.remarks()) text += fmt::format("parallax: {}\n", printable(sentence));
   if (packets == 0) {
-    text += fmt::format("parallax: no packets: none that was asked for is in the {}\n",
+    text += fmt::format("parallax: no packets: none that was asked for{} is in the {}\n",
+                        filter.empty() ? "" : fmt::format(", and that \"{}\" lets through,", printable(filter)),
                         summary.has_pinned() ? "pinned file" : "spool");
   } else {
     text += fmt::format("parallax: {} packets ({}), {} to {}, {}\n", count_text(packets),

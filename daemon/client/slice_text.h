@@ -7,7 +7,7 @@
 
 namespace parallax {
 
-// Lines, each with "parallax: " before it.
-std::string slice_text(const v1::SliceSummary& summary);
+// Lines, each with "parallax: " before it. `filter`: what was asked for on top of the selection; empty: nothing.
+std::string slice_text(const v1::SliceSummary& summary, const std::string& filter);
 
 }  // namespace parallax

@@ -44,6 +44,7 @@ class MachineCheck {
 
   std::vector<MachineProblem> all() {
     ports();
+    points();
     for (MachineProblem& found : check_filters(config_)) problems_.push_back(std::move(found));
     cores();
     spool();
@@ -86,6 +87,16 @@ class MachineCheck {
           break;
         }
       }
+    }
+  }
+
+  // A warning, since the daemon starts all the same; what is said of a device rests on both of its sides.
+  void points() {
+    for (int i = 0; i < config_.path_size(); ++i) {
+      const auto& ports = config_.ports();
+      const std::string& point = config_.path(i);
+      if (std::none_of(ports.begin(), ports.end(), [&](const v1::PortConfig& port) { return port.point() == point; }))
+        warn(fmt::format("path[{}]", i), fmt::format("no port feeds the point \"{}\": nothing will be seen there", point));
     }
   }
 

@@ -229,9 +229,15 @@ std::string time_range_text(const v1::TimeRange& range) {
 void select_time(const v1::TimeRange& range, SliceSelection& selection) {
   SliceRequest& request = selection.request;
   const std::optional<int64_t> from_ns = time_ns(range.from()), to_ns = time_ns(range.to());
-  if (!range.has_from() || !range.has_to() || !from_ns || !to_ns || *from_ns > *to_ns) {
+  if (!range.has_from() || !range.has_to() || !from_ns || !to_ns) {
     selection.code = SelectionCode::invalid_argument;
-    selection.error = "time_range wants from and to, between the years 1677 and 2262, from not after to";
+    selection.error = "time_range wants from and to, between the years 1677 and 2262";
+    return;
+  }
+  if (*from_ns > *to_ns) {
+    selection.code = SelectionCode::invalid_argument;
+    selection.error =
+        fmt::format("time_range: from ({}) is after to ({})", TimeUtil::ToString(range.from()), TimeUtil::ToString(range.to()));
     return;
   }
   request.from_ns = *from_ns;

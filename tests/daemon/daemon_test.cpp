@@ -106,16 +106,18 @@ TEST_F(DaemonTest, FindingsAndConnectionsAreChosenByEndsTimeAndNumber) {
       EXPECT_EQ(out != none, one.found) << command << ' ' << one.options[0] << ' ' << one.options[1] << '\n' << out;
     }
     EXPECT_EQ(ask({command, "--client", "shop.example"}, &out, &err), 2);
-    EXPECT_TRUE(err.starts_with("parallax: filter.client: \"shop.example\" is neither an address nor a prefix: want")) << err;
+    EXPECT_TRUE(err.starts_with("parallax: --client: \"shop.example\" is neither an address nor a prefix: want")) << err;
     EXPECT_EQ(ask({command, "--from", "yesterday"}, &out, &err), 2);
     EXPECT_EQ(err, "parallax: --from yesterday: want a time such as 2026-01-31T12:00:00Z, or an age such as 90s, 10m, 2h, 1d\n");
     for (const auto& [option, value] : {std::pair("--port", "0"), std::pair("--port", "65536"), std::pair("--number", "0"),
                                         std::pair("--number", "-1"), std::pair("--client", ""), std::pair("--from", "")})
       EXPECT_EQ(ask({command, option, value}, &out, &err), 2) << option << ' ' << value;
+    EXPECT_EQ(ask({command, "-n", "0"}, &out, &err), 2);
+    EXPECT_TRUE(has(err, "\"0\" is no number of them: want a whole number from 1\n")) << err;
   }
   EXPECT_EQ(ask({"findings", "--follow", "-n", "1"}, &out, &err), 2);
   EXPECT_EQ(ask({"findings", "--follow", "--service", "443"}, &out, &err), 2);
-  EXPECT_TRUE(has(err, "filter.service")) << err;
+  EXPECT_TRUE(has(err, "--service: ")) << err;
 
   ChildProcess other({program("parallax"), "findings", "--follow", "--client", "192.0.2.2", "--target", "unix:" + socket_});
   ChildProcess same({program("parallax"), "findings", "--follow", "--client", "192.0.2.1", "--target", "unix:" + socket_});
@@ -149,6 +151,8 @@ TEST_F(DaemonTest, SliceOfAFindingIsAPcapng) {
   EXPECT_TRUE(has(err, "filter")) << err;
   EXPECT_EQ(ask({"slice", "--from", "1971-01-01T00:00:00Z", "--to", "1971-01-01T00:00:01Z"}, nullptr, &err), 1);
   EXPECT_TRUE(has(err, "hold")) << err;
+  EXPECT_EQ(ask({"slice", "--from", "2090-01-01T00:00:00Z"}, nullptr, &err), 1);
+  EXPECT_TRUE(has(err, "the spool holds packets from ")) << "after all that it has: " << err;
   daemon.signal(SIGINT);
   EXPECT_EQ(daemon.wait(kStopTimeout), 0) << daemon.err();
 }

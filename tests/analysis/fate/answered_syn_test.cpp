@@ -1,6 +1,8 @@
 // A SYN that the device has answered in the server's place was answered, and not lost as well.
 #include <gtest/gtest.h>
 
+#include <string>
+
 #include "tests/support/run_text.h"
 
 namespace parallax::test {
@@ -26,6 +28,26 @@ endpoint server 198.51.100.1:80  beyond inside  ttl 64
 +0.060   outside inside  client > server  .  1 ack 1
 expect anything
 )";
+// Forwarded, by stamps of which those inside are late by a few milliseconds when they like.
+constexpr const char* kLateStamps = R"(path outside inside
+endpoint client 192.0.2.10:40000  beyond outside ttl 60 zero-ip-id
+endpoint server 198.51.100.1:80  beyond inside  ttl 64 zero-ip-id
+@0.0000  outside  client > server  S  0
+@0.0001  inside   client > server  S  0
+@0.0010  outside  server > client  S. 0 ack 1
+@0.0030  inside   server > client  S. 0 ack 1
+@0.0030  outside  client > server  .  1 ack 1
+@0.0031  inside   client > server  .  1 ack 1
+@0.0100  outside  client > server  P. 1:101 ack 1
+@0.0101  inside   client > server  P. 1:101 ack 1
+@0.0110  inside   server > client  .  1 ack 101
+@0.0111  outside  server > client  .  1 ack 101
+expect anything
+)";
+constexpr const char* kRewritten = R"(
+isn server > client 5000
+at outside isn server > client 70000
+)";
 
 TEST(AnsweredSyn, IsNotLost) {
   const PipelineOutput output = run_text(kSynCookie);
@@ -45,6 +67,26 @@ TEST(AnsweredSyn, IsLostIfNobodyAnswered) {
   const DeviceTraffic& traffic = output.devices[0].traffic[Direction::toward_inside];
   EXPECT_EQ(traffic.answered_by_device, 0u);
   EXPECT_EQ(traffic.lost, 1u);
+}
+
+void expect_not_answered_by_device(const PipelineOutput& output) {
+  ASSERT_EQ(output.devices.size(), 1u);
+  for (const Direction direction : kDirections) EXPECT_EQ(output.devices[0].traffic[direction].answered_by_device, 0u);
+  for (const PacketRecord& packet : output.packets) EXPECT_FALSE(packet.labels & bit(PacketLabel::injected_by_device));
+}
+
+TEST(AnsweredSyn, IsForwardedIfTheAnswerBeginsWithTheSameNumberAtBothPoints) {
+  const PipelineOutput output = run_text(kLateStamps);
+  expect_not_answered_by_device(output);
+  EXPECT_EQ(output.devices[0].traffic[Direction::toward_outside].forwarded, 2u);
+}
+
+TEST(AnsweredSyn, IsUndecidedWithinWhatStampsMayBeWrong) {
+  std::string text = kLateStamps;
+  text.insert(text.find("@0.0000"), kRewritten);
+  const PipelineOutput output = run_text(text.c_str());
+  expect_not_answered_by_device(output);
+  EXPECT_EQ(output.devices[0].traffic[Direction::toward_outside].undecided, 1u);
 }
 
 }  // namespace

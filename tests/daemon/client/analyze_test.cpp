@@ -250,6 +250,15 @@ TEST_F(AnalyzeTest, FileCutInTheMiddleIsAnalysedWithAWarning) {
   EXPECT_THAT(point.warnings(0), HasSubstr("cut in the middle of packet 27"));
 }
 
+TEST_F(AnalyzeTest, FileOfWhichNoPacketCouldBeReadIsAFailure) {
+  std::vector<uint8_t> bytes = pcap(many(false, 1)).bytes();
+  bytes.resize(24 + 16 + 7);  // header, and a part of the first packet
+  const std::string path = write("cut.pcap", bytes);
+  const Outcome outcome = json({"here=" + path});
+  EXPECT_EQ(outcome.exit_code, kExitFailed);
+  EXPECT_THAT(outcome.err, HasSubstr("parallax: " + path + ": no packet could be read\n"));
+}
+
 TEST_F(AnalyzeTest, OneBadFileAmongGoodOnesIsSaidAndTheRestReported) {
   const std::string good = write("good.pcap", pcap(many(false, 2)).bytes());
   const std::string bad =

@@ -24,7 +24,7 @@ TEST(SliceText, SaysPacketsByPointTheirSpanWhatIsMissingAndWhatTheSensorLost) {
   *summary.mutable_last_packet() = TimeUtil::NanosecondsToTimestamp(1'700'000'001'000'000'000);
   summary.add_missing("asked for more\x1b[2J");
   summary.set_loss_is_uncounted(true);
-  EXPECT_EQ(slice_text(summary),
+  EXPECT_EQ(slice_text(summary, ""),
             "parallax: 1,241 packets (outside 1,234, inside 7), 2023-11-14T22:13:20.250Z to 2023-11-14T22:13:21Z, 750 ms\n"
             "parallax: missing: asked for more?[2J\n"
             "parallax: the sensor lost 12 packets within that time (outside 0, inside 12)\n"
@@ -34,7 +34,9 @@ TEST(SliceText, SaysPacketsByPointTheirSpanWhatIsMissingAndWhatTheSensorLost) {
 TEST(SliceText, OfNoPacketsSaysSo) {
   v1::SliceSummary summary;
   add_point(summary, "outside", 0, 0);
-  EXPECT_EQ(slice_text(summary), "parallax: no packets: none that was asked for is in the spool\n");
+  EXPECT_EQ(slice_text(summary, ""), "parallax: no packets: none that was asked for is in the spool\n");
+  EXPECT_EQ(slice_text(summary, "port 443"),
+            "parallax: no packets: none that was asked for, and that \"port 443\" lets through, is in the spool\n");
 }
 
 }  // namespace

@@ -246,6 +246,36 @@ TEST(TextReport, DeviceThatLostOrResetIsNotCleared) {
   EXPECT_THAT(run.text(), HasSubstr("toward inside: 490 entered, 490 crossed, 3 lost"));
 }
 
+TEST(TextReport, DeviceThatMayBeTheCauseIsNotCleared) {
+  Results run;
+  run.device();
+  run.finding(v1::FINDING_KIND_SLOW_PATH, v1::SEVERITY_NOTICE, 20).set_origin(v1::ORIGIN_PATH);
+  EXPECT_THAT(run.text(), Not(HasSubstr("is not the cause")));
+  EXPECT_THAT(unwrapped(run.text()), HasSubstr("The device between outside and inside may be the cause of what slow_path tells: "
+                                               "990 of 990 packets crossed, median transit 35 us toward inside"));
+}
+
+TEST(TextReport, DeviceThatHeldPacketsIsNotCleared) {
+  Results run;
+  run.device().mutable_transit_toward_inside_seconds()->set_median(0.25);
+  EXPECT_THAT(run.text(), Not(HasSubstr("is not the cause")));
+  EXPECT_THAT(unwrapped(run.text()), HasSubstr("The device between outside and inside held packets: 990 of 990 packets crossed, "
+                                               "median transit 250 ms toward inside and 41 us toward outside."));
+}
+
+TEST(TextReport, AnAllClearIsOfAllPacketsOfBothPoints) {
+  Results run;
+  run.device();
+  run.connection(v1::OUTCOME_ESTABLISHED).mutable_crossings(0)->set_undecided_packets(48);
+  EXPECT_THAT(unwrapped(run.text()), HasSubstr("Nothing points to the device between outside and inside: 990 of 990 packets "
+                                               "crossed, median transit 35 us toward inside and 41 us toward outside, but 48 "
+                                               "are not accounted for: seen at one point alone"));
+  Results unpaired;
+  unpaired.device();
+  unpaired.summary().set_unpaired_legs(2);
+  EXPECT_THAT(unwrapped(unpaired.text()), HasSubstr("toward outside, but 2 legs were seen at one point alone."));
+}
+
 TEST(TextReport, WithOnePointNothingIsClaimedAboutADevice) {
   Results run;
   run.one_point();
@@ -419,8 +449,8 @@ TEST(TextReport, ItEndsWithWhatWasFineAndWhatCouldNotBeJudged) {
   EXPECT_THAT(text, HasSubstr("What was fine: 1 of 2 TCP connections established; 1 of them closed with FIN "
                               "the device between outside and inside passed 990 of 990 packets "
                               "the sensor itself lost nothing, and no bound was hit "
-                              "What could not be judged: what the device between outside and inside did with 3 packets: not "
-                              "followed, or at an edge of the "
+                              "What could not be judged: what the device between outside and inside did with 3 packets: seen at "
+                              "one point alone, not followed, or at an edge of the "
                               "capture how 1 TCP connection was opened: open before the capture began "
                               "who is to blame for 1 finding of confidence below 0.5: its own evidence says what was missing "
                               "Clocks: inside: its clock is 0.000000 s ahead of that of outside, +- 25 us"));

@@ -61,6 +61,11 @@ TEST_F(MachineCheckTest, PortsThatAreNotThereAreNamed) {
   EXPECT_THAT(found(), Not(HasSubstr("ports[4]")));
 }
 
+TEST_F(MachineCheckTest, APointWithoutAPortIsAWarning) {
+  config_.add_path("inside");
+  EXPECT_EQ(found(), "warning path[1]: no port feeds the point \"inside\": nothing will be seen there\n");
+}
+
 TEST_F(MachineCheckTest, FiltersAreCompiled) {
   config_.mutable_filter()->set_analysis("tcp prot 80");
   config_.mutable_filter()->set_spool("tcp port 80");
