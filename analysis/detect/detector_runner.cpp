@@ -288,6 +288,7 @@ Doubt DetectorRunner::doubt_of(const Connection& connection, const FateEvent& ev
   if (of_reset && knowledge_.misses(event.absent_at, ports, time_ns, time_ns)) return Doubt::not_covered;
   if (was_seen_beyond(connection, event)) return Doubt::seen_beyond;
   if (event.is_unrepaired) return Doubt::acknowledged;  // as its sender's silence says
+  if (strangers_.may_hide(event, connection, store_, options_.device_timeout_ns)) return Doubt::rival;
   if (knowledge_.is_blind(event.absent_at, ports, time_ns)) return Doubt::not_covered;
   const Crossing* crossing = crossing_of(connection, event);
   return crossing != nullptr && is_leak(*crossing, connection) ? Doubt::path_unknown : Doubt::none;
