@@ -28,6 +28,7 @@ constexpr Cause kCauses[] = {
     {FindingKind::embedded_address_mismatch, false, "The device did not forward the answer, which names another address."},
     {FindingKind::handshake_ack_mismatch, false, "The device did not take the client's acknowledgement of the handshake."},
     {FindingKind::handshake_incomplete, false, "The device had dropped the client's acknowledgement of the handshake."},
+    {FindingKind::translation_missed, true, "The device had let that data pass under a wrong name."},
     {FindingKind::segment_loss, true, "The device lost that data."},
     {FindingKind::control_segment_loss, false, "The device lost the acknowledgements."},
 };
@@ -180,11 +181,11 @@ const Detector stalled_connection = {
             "nothing of it. What that has cost is time_lost_seconds, of the finding that tells the cause as well; if the client "
             "then opened another connection to the "
             "same service, it is named (replaced_by of the connection).",
-        .needs =
-            "The same data three times again over at least {stalled_connection_least}, each after a longer wait. Where a "
-            "finding tells the cause (reset_not_forwarded, segment_loss), this one says so, is of severity info, and accuses "
-            "nobody. The device is accused where an ICMP error about that data (fragmentation needed: the path beyond takes "
-            "only smaller packets) came to it and did not leave it, at a point that shows ICMP errors.",
+        .needs = "The same data three times again over at least {stalled_connection_least}, each after a longer wait. Where a "
+                 "finding tells the cause (reset_not_forwarded, segment_loss, translation_missed), this one says so, is of "
+                 "severity info, and accuses "
+                 "nobody. The device is accused where an ICMP error about that data (fragmentation needed: the path beyond takes "
+                 "only smaller packets) came to it and did not leave it, at a point that shows ICMP errors.",
         .errs = "Beyond the last point it is not known whether the data or its acknowledgement was lost, or the other end was "
                 "gone. The connection that replaced it is the client's next one to that service within 3 s; a client behind a "
                 "NAT may share its address with others.",
