@@ -108,7 +108,7 @@ const Detector translation_missed = {
                  "receiver knows no such connection and answers with a RST, of which reset_by_client or reset_by_server "
                  "does not tell then.",
         .needs = "The connection paired across the device, and the packet seen at the far point under the wrong name: the same "
-                 "sequence and acknowledgement number, length, flags and IP ID. Of a connection that nobody knows the first 64 "
+                 "sequence and acknowledgement number, length, flags and IP ID. Of a connection that nobody knows the first 32 "
                  "packets are compared; what goes on beyond them is told neither as this nor as lost.",
         .errs = "Two packets that agree in all of these by chance.",
         .next = "Where an address was left as it is: connection tracking that takes a packet for invalid forwards it without "
