@@ -302,6 +302,7 @@ std::vector<std::string> Engine::Impl::bounds_hit() const {
   add("pairing_index", correlator.openings_forgotten(), "openings forgotten early");
   add("knowledge", correlator.knowledge().evicted(), "addresses forgotten");
   add("connections", correlator.store().totals().evicted, "evicted");
+  add("strangers", correlator.strangers_forgotten(), "packets and connections without a known beginning forgotten early");
   add("far_sightings", correlator.far_sightings_forgotten(), "packets seen at one side of a point forgotten early");
   add("datagram_sources", correlator.datagram_sources_forgotten(), "sources and services of datagrams forgotten early");
   add("arp_stations", correlator.arp_stations_forgotten(), "stations whose ARP requests were forgotten early");

@@ -206,6 +206,7 @@ bool Correlator::all_ends_are_known() const {
 
 void Correlator::take(const LegEvent& event) {
   if (event.packet.order_ns != kTimeMax) now_ns_ = std::max(now_ns_, event.packet.order_ns);
+  if (event.type == LegEventType::closed) runner_.take_stranger_end(event);
   if (event.type == LegEventType::opened) {
     open(event);
   } else if (event.type == LegEventType::arp_request) {
@@ -215,6 +216,8 @@ void Correlator::take(const LegEvent& event) {
   } else if (event.type == LegEventType::stranger) {
     runner_.take_stranger(event);
     if (store_.leg(event.leg.value()) != nullptr) take_sighted(event.leg.value(), event.packet);
+  } else if (event.type == LegEventType::witness || event.type == LegEventType::goes_on) {
+    runner_.take_stranger(event);
   } else if (const LegPlace place = store_.place_of(event.leg.value()); place.connection != nullptr) {  // else it was evicted
     update(place, event);
   } else if (event.type == LegEventType::closed) {
@@ -264,6 +267,8 @@ void Correlator::update(const LegPlace& place, const LegEvent& event) {
   switch (event.type) {
     case LegEventType::opened:
     case LegEventType::stranger:
+    case LegEventType::witness:
+    case LegEventType::goes_on:
     case LegEventType::arp_request:
     case LegEventType::stray_icmp_error:
       return;

@@ -73,6 +73,7 @@ class Correlator {
   uint64_t datagram_sources_forgotten() const { return runner_.datagram_sources_evicted(); }
   uint64_t arp_stations_forgotten() const { return runner_.arp_stations_evicted(); }
   uint64_t held_segments_forgotten() const { return runner_.held_segments_evicted(); }
+  uint64_t strangers_forgotten() const { return runner_.strangers_evicted(); }
   uint64_t far_sightings_forgotten() const { return runner_.far_sightings_evicted(); }
   uint64_t pairs_refused() const { return homes_.refused(); }
   uint64_t openings_forgotten() const {

@@ -9,29 +9,31 @@ namespace parallax {
 
 void ClosedPorts::count(const Address& source, const Endpoint& service, int64_t at_ns) {
   Tries& tries = tries_.use(key_of(source, service));
-  if (at_ns > tries.since_ns + kWithinNs) tries = {.since_ns = at_ns};
-  ++tries.count;
+  tries.add(at_ns, 1);
+  again_.use(service).add(at_ns, tries.count > 1 && tries.count <= kTriesMost);
   ++hosts_.use(key_of(source, {service.address, 0})).in_vain;
 }
 
 bool ClosedPorts::may_be_background(const Address& source, const Endpoint& service) const {
   const Tries* tries = tries_.find(key_of(source, service));
   const bool goes_on_trying = tries != nullptr && tries->count > kTriesMost;
+  const Tries* again = again_.find(service);
+  const bool is_wanted = again != nullptr && again->count > kAgainMost;
   const Host* host = hosts_.find(key_of(source, {service.address, 0}));
-  return !goes_on_trying && (host == nullptr || !host->has_client()) && !is_private(source);
+  return !goes_on_trying && !is_wanted && (host == nullptr || !host->has_client()) && !is_private(source);
 }
 
 // What is too long ago, and whose source has turned out to be a client.
-void ClosedPorts::forget(int64_t at_ns) {
-  std::erase_if(kept_, [&](const Observation& tried) {
+void ClosedPorts::forget(Place& place, int64_t at_ns) const {
+  std::erase_if(place.kept, [&](const Observation& tried) {
     return tried.first_ns + kWithinNs < at_ns || !may_be_background(tried.source.address, tried.service);
   });
-  if (kept_.size() == kKeptMax) kept_.pop_front();
+  if (place.kept.size() == kKeptMax) place.kept.pop_front();
 }
 
-bool ClosedPorts::are_many() const {
+bool ClosedPorts::Place::are_many() const {
   std::vector<std::pair<Address, uint16_t>> apart;
-  for (const Observation& tried : kept_) {
+  for (const Observation& tried : kept) {
     const bool is_elsewhere = std::none_of(apart.begin(), apart.end(), [&](const auto& other) {
       return other.first == tried.source.address || other.second == tried.service.port;
     });
@@ -44,13 +46,14 @@ bool ClosedPorts::are_many() const {
 void ClosedPorts::take(Observation tried, std::vector<Observation>& out) {
   tried.is_of_place = true;
   const int64_t at_ns = tried.first_ns;
-  const bool goes_on = at_ns <= told_ns_ + kWithinNs;
-  forget(at_ns);
-  kept_.push_back(std::move(tried));
-  if (!goes_on && !are_many()) return;
-  std::move(kept_.begin(), kept_.end(), std::back_inserter(out));
-  kept_.clear();
-  told_ns_ = std::max(told_ns_, at_ns);
+  Place& place = places_[tried.where];
+  const bool goes_on = at_ns <= place.told_ns + kWithinNs;
+  forget(place, at_ns);
+  place.kept.push_back(std::move(tried));
+  if (!goes_on && !place.are_many()) return;
+  std::move(place.kept.begin(), place.kept.end(), std::back_inserter(out));
+  place.kept.clear();
+  place.told_ns = std::max(place.told_ns, at_ns);
 }
 
 }  // namespace parallax

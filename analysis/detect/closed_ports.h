@@ -1,5 +1,6 @@
 // Who has tried ports that accepted nobody: the background that every public address has. Many sources of the Internet, each at
-// another port, of which none goes on trying, are one finding; a service that refuses its clients is another one.
+// another port, of which none goes on trying, are one finding; a service that refuses its clients is another one. What is met at
+// one place says nothing of what is met at another.
 //
 // Fed with the tries in vain of SourceTries and with connections that came about. The correlator's, one thread; bounded, the
 // source that was longest quiet goes first, counted.
@@ -8,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <utility>
 #include <vector>
 
@@ -22,7 +24,9 @@ class ClosedPorts {
   static constexpr size_t kSourcesLeast = 4;  // each at a port that none of the others has tried
   // Connections of one source to one service. A program whose service is down tries more often than that.
   static constexpr uint32_t kTriesMost = 3;
-  static constexpr uint32_t kServedTimes = 6;  // as often as not, by a host of which a source is a client
+  // How often sources come back to one service, all of them together, each within its three: by more it is wanted, not scanned.
+  static constexpr uint32_t kAgainMost = kTriesMost - 1;  // as one alone may
+  static constexpr uint32_t kServedTimes = 6;             // as often as not, by a host of which a source is a client
   static constexpr size_t kKeptMax = 256;
   static constexpr size_t kCountedMax = 1 << 14;
   static constexpr int64_t kWithinNs = 3'600'000'000'000;  // scans of one address may be minutes apart
@@ -41,12 +45,22 @@ class ClosedPorts {
   // where these are enough now. Goes on until a silence of kWithinNs.
   void take(Observation tried, std::vector<Observation>& out);
 
-  uint64_t evicted() const { return tries_.evicted() + hosts_.evicted(); }
+  uint64_t evicted() const { return tries_.evicted() + again_.evicted() + hosts_.evicted(); }
 
  private:
   struct Tries {
     int64_t since_ns = 0;
-    uint32_t count = 0;
+    uint32_t count = 0;  // of a service: those by which sources came back
+    void add(int64_t at_ns, uint32_t more) {
+      if (at_ns > since_ns + kWithinNs) *this = {.since_ns = at_ns};
+      count += more;
+    }
+  };
+  // What has been tried at one place.
+  struct Place {
+    std::deque<Observation> kept{};   // until told: the newest
+    int64_t told_ns = INT64_MIN / 2;  // the last one that was told
+    bool are_many() const;
   };
   // A source at a host: one that is served far more often than not is its client, where scanners find an open port now and then;
   // and to a client of a service that tells of further ports these are not closed.
@@ -62,13 +76,12 @@ class ClosedPorts {
   static constexpr bool tells_of_ports(uint16_t port) {
     return port == 21 || port == 111 || port == 554 || port == 990 || port == 1720;
   }
-  void forget(int64_t at_ns);
-  bool are_many() const;
+  void forget(Place& place, int64_t at_ns) const;
 
   BySourceAndService<Tries> tries_{kCountedMax};
+  LruTable<Endpoint, Tries, KeyedHashOf<Endpoint>> again_{kCountedMax};
   BySourceAndService<Host> hosts_{kCountedMax};  // the service's port is 0
-  std::deque<Observation> kept_;                 // until told: the newest
-  int64_t told_ns_ = INT64_MIN / 2;              // the last one that was told
+  std::map<Where, Place> places_;
 };
 
 }  // namespace parallax

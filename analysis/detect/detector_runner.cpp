@@ -295,6 +295,7 @@ Doubt DetectorRunner::doubt_of(const Connection& connection, const FateEvent& ev
   if (of_reset && shows_none) return Doubt::not_covered;
   if (was_seen_beyond(connection, event)) return Doubt::seen_beyond;
   if (event.is_unrepaired) return Doubt::acknowledged;  // as its sender's silence says
+  if (strangers_.may_hide(event, connection, store_, options_.device_timeout_ns)) return Doubt::rival;
   if (knowledge_.is_blind(event.absent_at, ports, time_ns)) return Doubt::not_covered;
   return of_leak;
 }

@@ -66,8 +66,9 @@ class DetectorRunner {
   void take_back(Connection& connection, const Crossing& crossing);
   // Offline: looks at a connection that is over as at the end of the input. Whether something of it remains to be told then.
   bool has_more_to_tell(Connection& connection, int64_t now_ns);
-  // A packet of a leg met in midstream: see StrangerIndex.
+  // A packet of a leg met in midstream, and the end of any leg: see StrangerIndex.
   void take_stranger(const LegEvent& event) { strangers_.add(event); }
+  void take_stranger_end(const LegEvent& event) { strangers_.end(event); }
   // The first packet of a leg; a request for an address.
   void take_opened(const LegEvent& event) { replies_.add(event); }
   void take_arp_request(const LegEvent& event);
@@ -102,6 +103,7 @@ class DetectorRunner {
   uint64_t sources_evicted() const {
     return scans_.evicted() + source_drops_.evicted() + service_loads_.evicted() + rhythms_.evicted();
   }
+  uint64_t strangers_evicted() const { return strangers_.evicted(); }
   uint64_t far_sightings_evicted() const { return far_sightings_.evicted(); }
 
  private:

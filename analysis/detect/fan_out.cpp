@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "analysis/detect/closed_ports.h"
 #include "analysis/detect/detectors.h"
 #include "analysis/detect/handshake.h"
 #include "analysis/finding/evidence.h"
@@ -116,7 +117,7 @@ std::string sentence(const FindingGroup& group, const DetectorView& view) {
            " of " + plural(group.hosts.size(), "host") + ": " + plural(group.attempts, "attempt") +
            std::string(by_number(group.attempts, ", ", ", all ")) + "refused or unanswered. " +
            std::string(by_number(group.ports.size(), "This port", "These ports")) +
-           " accepted nobody, and no source went on trying.";
+           " accepted nobody, and no source tried one more than " + std::to_string(ClosedPorts::kTriesMost) + " times.";
   return to_string(*group.only_source) + beyond_it + " tried " + at_least + plural(group.hosts.size(), "host") + " and " +
          plural(group.ports.size(), "port") + " within " + duration_of(r.last_seen_ns - r.first_seen_ns) + ": " +
          plural(group.attempts, "attempt") + ", all of them refused or unanswered.";
@@ -146,12 +147,13 @@ const Detector fan_out = {
             "them private addresses, or with more than three connections to one port, or clients of that host: served by it six "
             "times as often as not, or by its FTP, RTSP, H.323 or portmapper service, which tell of further ports. Who goes on "
             "trying "
-            "wants the service, and its refusal stays a warning, as does a client's, and that of a port that has accepted "
-            "somebody.",
+            "wants the service, and its refusal stays a warning, as does a client's, that of a port to which sources come back, "
+            "three times in all or more, and that of a port that has accepted somebody. What is met at one point says nothing of "
+            "what is met at another.",
         .errs = "A NAT or proxy whose own clients are not watched is told in their place. A server whose clients never answer, "
                 "met in its midst, looks like a source. Answers may take a path that is not watched. A service that is down "
-                "during the whole capture, and that each of its clients asks for no more than three times while others scan, "
-                "looks like a closed port.",
+                "during the whole capture, and that hardly any of its clients asks for again while others scan, looks like a "
+                "closed port.",
         .next = "Look at what runs on that host. An inventory or monitoring system does the same on purpose. Of many sources: "
                 "nothing, unless one of the ports should be open."}};
 

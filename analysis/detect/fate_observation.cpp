@@ -1,7 +1,5 @@
 #include "analysis/detect/fate_observation.h"
 
-#include <algorithm>
-
 #include "analysis/finding/evidence.h"
 #include "analysis/model/absence_proof.h"
 
@@ -11,12 +9,12 @@ Observation crossing_observation(const Connection& connection, const FateEvent& 
                                  const std::string& what) {
   const PacketFacts& packet = event.packet;
   const bool from_client = packet.from == Side::client;
-  // The nearer of the two points to the client first.
-  const auto [low, high] = std::minmax(packet.point, event.absent_at);
-  const PointIndex client_side = connection.client_outer ? low : high, server_side = connection.client_outer ? high : low;
+  // By the way that the packet went, which stands where points were named in another order than the path's.
+  const PointIndex enters = event.entered ? packet.point : event.absent_at,
+                   leaves = event.entered ? event.absent_at : packet.point;
   Observation o;
   o.kind = kind;
-  o.where = {Where::Kind::between, client_side, server_side};
+  o.where = from_client ? Where{Where::Kind::between, enters, leaves} : Where{Where::Kind::between, leaves, enters};
   o.origin = Origin::device;
   o.direction = from_client ? FindingDirection::client_to_server : FindingDirection::server_to_client;
   o.service = connection.client_leg().server;

@@ -206,8 +206,11 @@ AbsenceProof Handshake::packet_absent(const PacketFacts& packet, Stop stop, bool
   FateEvent missed{};
   missed.packet = packet;
   missed.absent_at = stop.point;
+  const int64_t timeout_ns = view_.options.device_timeout_ns;
+  const bool is_stranger =
+      view_.strangers.find(missed, timeout_ns) || view_.strangers.may_hide(missed, c_, view_.store, timeout_ns);
   return absence_at(stop, to_server())
-      .unless(has_rival || view_.strangers.find(missed, view_.options.device_timeout_ns) != nullptr, Doubt::rival)
+      .unless(has_rival || is_stranger, Doubt::rival)
       .unless(may_be_hidden(packet.point, stop), Doubt::may_be_hidden)
       .unless(misses(stop, to_server(), packet), Doubt::not_covered)
       .unless(!is_in_time(packet), Doubt::clock_uncertain)

@@ -28,6 +28,7 @@ constexpr Cause kCauses[] = {
     {FindingKind::embedded_address_mismatch, false, "The device did not forward the answer, which names another address."},
     {FindingKind::handshake_ack_mismatch, false, "The device did not take the client's acknowledgement of the handshake."},
     {FindingKind::handshake_incomplete, false, "The device had dropped the client's acknowledgement of the handshake."},
+    {FindingKind::translation_missed, true, "The device had let that data pass under a wrong name."},
     {FindingKind::segment_loss, true, "The device lost that data."},
     {FindingKind::control_segment_loss, false, "The device lost the acknowledgements."},
 };
@@ -107,6 +108,32 @@ void take_icmp(const Connection& c, const Stall& stall, const DetectorView& view
   o.remark += " The device dropped what would have told the " + sender + " why: " + text_of(trace.icmp->error) + ".";
 }
 
+// Nothing of the other end was seen anywhere: its acknowledgements may have taken another way.
+bool is_one_way(const Connection& c, Side sender) {
+  return std::all_of(c.legs.begin(), c.legs.end(),
+                     [sender](const LegState& leg) { return leg.has_summary && leg.summary.packets[opposite(sender)] == 0; });
+}
+
+// The packets of another connection under a wrong name, which translation_missed tells: the stall is that one's.
+bool is_of_another(const Connection& c, const Stall& stall, const DetectorView& view) {
+  if (!stall.leg->midstream || view.options.path.size() < 2) return false;
+  return std::any_of(view.store.all().begin(), view.store.all().end(), [&](const auto& entry) {
+    const Connection& other = entry.second;
+    return other.id != c.id && other.told.contains(FindingKind::translation_missed) &&
+           stall_of(other, view.thresholds).mark.seq == stall.mark.seq;
+  });
+}
+
+Observation without_blame_of(Observation o, const Stall& stall, const DetectorView& view) {
+  const AbsenceProof proof = AbsenceProof(view.sensor, stall.leg->point, PortDirection::both).unless(true, Doubt::path_unknown);
+  const std::string peer = stall.mark.side == Side::client ? "server" : "client";
+  const std::string ending = o.remark.empty() ? "" : o.remark + " ";
+  o = without_blame(std::move(o), proof);
+  o.severity = Severity::notice;
+  o.remark = ending + "Nobody is accused: no packet of the " + peer + " was seen, whose ACKs may take another way.";
+  return o;
+}
+
 void look(Connection& c, const DetectorView& view, Verdicts& out) {
   const Stall stall = stall_of(c, view.thresholds);
   if (!view.fates_told || c.told.contains(FindingKind::stalled_connection) || stall.leg == nullptr) return;
@@ -133,13 +160,14 @@ void look(Connection& c, const DetectorView& view, Verdicts& out) {
     o.severity = Severity::info;
     o.cause = cause->kind;
   }
-  o.evidence.push_back({.kind = "sequence",
-                        .point = stall.leg->point,
-                        .port = std::nullopt,
-                        .frame = 0,
-                        .time_ns = mark.since_ns,
-                        .detail = "seq " + std::to_string(mark.seq) + " sent again " + plural(mark.times, "time") +
-                                  ", the last acknowledgement before it says no more"});
+  o.evidence.push_back(
+      {.kind = "sequence",
+       .point = stall.leg->point,
+       .port = std::nullopt,
+       .frame = 0,
+       .time_ns = mark.since_ns,
+       .detail = "seq " + std::to_string(mark.seq) + " sent again " + plural(mark.times, "time") +
+                 (is_one_way(c, mark.side) ? ", and nothing new" : ", the last acknowledgement before it says no more")});
   if (cause != nullptr) {
     o.evidence.push_back({.kind = "sequence",
                           .point = stall.leg->point,
@@ -152,14 +180,21 @@ void look(Connection& c, const DetectorView& view, Verdicts& out) {
   while (o.remark.ends_with(' ')) o.remark.pop_back();
   if (cause == nullptr) take_icmp(c, stall, view, o);
   if (o.remark.starts_with(' ')) o.remark.erase(0, 1);
+  if (cause == nullptr && o.origin == Origin::unknown && is_one_way(c, mark.side)) {
+    if (is_of_another(c, stall, view)) return;
+    o = without_blame_of(std::move(o), stall, view);
+  }
   out.tell(std::move(o));
 }
 
 std::string sentence(const FindingGroup& group, const DetectorView& view) {
   const SentenceWords words(group, view.options.path);
-  const std::string place = group.record.where.kind == Where::Kind::beyond ? ", seen to pass " + words.first + ", " : " ";
+  const Where::Kind place = group.record.where.kind;
+  const std::string answer = place == Where::Kind::beyond    ? ", seen to pass " + words.first + ", without getting an ACK."
+                             : place == Where::Kind::unknown ? ", and no ACK of it was seen."
+                                                             : " without getting an ACK.";
   return words.connections + " stood still for " + group.durations_text() + ": the " + words.sender + " repeated its data " +
-         plural(group.attempts, "time") + place + "without getting an ACK." + words.remark;
+         plural(group.attempts, "time") + answer + words.remark;
 }
 
 }  // namespace
@@ -167,7 +202,8 @@ std::string sentence(const FindingGroup& group, const DetectorView& view) {
 const Detector stalled_connection = {
     .kind = FindingKind::stalled_connection,
     .severity = Severity::warning,
-    .other_severities = {{Severity::info, "where a finding of its own tells the cause"}},
+    .other_severities = {{Severity::notice, "where nothing of the other end was seen"},
+                         {Severity::info, "where a finding of its own tells the cause"}},
     .informs_others = true,
     .protocol = Protocol::tcp,
     .needs = sign::stopped,
@@ -180,14 +216,17 @@ const Detector stalled_connection = {
             "nothing of it. What that has cost is time_lost_seconds, of the finding that tells the cause as well; if the client "
             "then opened another connection to the "
             "same service, it is named (replaced_by of the connection).",
-        .needs =
-            "The same data three times again over at least {stalled_connection_least}, each after a longer wait. Where a "
-            "finding tells the cause (reset_not_forwarded, segment_loss), this one says so, is of severity info, and accuses "
-            "nobody. The device is accused where an ICMP error about that data (fragmentation needed: the path beyond takes "
-            "only smaller packets) came to it and did not leave it, at a point that shows ICMP errors.",
-        .errs = "Beyond the last point it is not known whether the data or its acknowledgement was lost, or the other end was "
-                "gone. The connection that replaced it is the client's next one to that service within 3 s; a client behind a "
-                "NAT may share its address with others.",
+        .needs = "The same data three times again over at least {stalled_connection_least}, each after a longer wait. Where a "
+                 "finding tells the cause (reset_not_forwarded, segment_loss, translation_missed), this one says so, is of "
+                 "severity info, and accuses "
+                 "nobody. The device is accused where an ICMP error about that data (fragmentation needed: the path beyond takes "
+                 "only smaller packets) came to it and did not leave it, at a point that shows ICMP errors.",
+        .errs =
+            "Where nothing of the other end was seen, it may have acknowledged all on a way that is not watched, and the sender "
+            "not have got that. Beyond the last point it is not known whether the data or its acknowledgement was lost, or the "
+            "other end was "
+            "gone. The connection that replaced it is the client's next one to that service within 3 s; a client behind a "
+            "NAT may share its address with others.",
         .next = "With a cause: look there. Where the device dropped an ICMP error, let it pass those of type 3 (ICMPv6: 1 to 4). "
                 "Else look beyond the point, at the other end or the network before it."}};
 

@@ -81,6 +81,8 @@ enum class LegEventType : uint8_t {
   refused,   // RST from the server instead of an answer
   reset,     // RST after the handshake, or by the client
   stranger,  // a further packet of a leg met in midstream that has no partner and no conversation: see stranger_index.h
+  witness,   // the same, later: by which no partner is looked for
+  goes_on,   // the same, later still: no packet of the leg is told as a stranger's from this one on
   sighted,  // a further packet of a leg without an opening that lacks a partner: what passes a device unchanged shows which it is
   turn,     // the first data of a request or a response, of a leg without a followed pair
   written,  // the same of what either side of a leg that is multiplexed writes at once, whosever turn it is

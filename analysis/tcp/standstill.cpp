@@ -47,17 +47,24 @@ bool is_what_is_wanted(const LegHot& hot, const Sighting& s, Side from) {
          sequence_before(hot.max_ack[peer], s.seq + s.payload_length);
 }
 
+// Nothing of the peer was ever seen: then what is sent again and again, and nothing new, is what is wanted. A single byte may be
+// a probe.
+bool is_peer_unseen(const LegHot& hot, Side from) { return hot.packets[opposite(from)] == 0; }
+bool is_wanted_by_unseen(const LegHot& hot, const Sighting& s, Side from) {
+  return is_peer_unseen(hot, from) && s.payload_length > 1;
+}
+
 // The earliest data that the peer has not acknowledged, once more. While the peer's window is closed it is a probe, and a peer
 // that has closed waits for nothing.
 bool is_earliest_again(const TcpFlow& flow, const LegHot& hot, const Sighting& s, Side from, uint32_t labels) {
   const Half& peer = flow.standstill.half[opposite(from)];
-  return is_what_is_wanted(hot, s, from) && !(labels & bit(PacketLabel::spurious_retransmission)) && !peer.is_closed &&
-         !peer.has_fin;
+  const bool is_wanted = is_what_is_wanted(hot, s, from) || is_wanted_by_unseen(hot, s, from);
+  return is_wanted && !(labels & bit(PacketLabel::spurious_retransmission)) && !peer.is_closed && !peer.has_fin;
 }
 
 void note_again(TcpFlow& flow, const LegHot& hot, const Sighting& s, Side from, uint32_t sent_us) {
   Half& own = flow.standstill.half[from];
-  const uint32_t now_ms = milliseconds_of(s.time_ns), acked = hot.max_ack[opposite(from)];
+  const uint32_t now_ms = milliseconds_of(s.time_ns), acked = is_peer_unseen(hot, from) ? s.seq : hot.max_ack[opposite(from)];
   if (own.times == 0 || own.acked != acked) {
     own.times = 0;
     own.acked = acked;
@@ -131,6 +138,11 @@ std::optional<StandstillMark> take(TcpFlow& flow, LegHot& hot, const Sighting& s
     if (waiting.times > 0 && (s.tcp_flags & tcp_flag::ack) && sequence_before(waiting.acked, hot.max_ack[from])) {
       ended = in_vain(waiting, peer, s.time_ns, StandstillEnd::over);
       waiting.times = 0;
+    }
+    Half& own = flow.standstill.half[from];
+    if (own.times > 0 && !sent_again && s.payload_length > 0 && is_peer_unseen(hot, from)) {
+      ended = in_vain(own, from, s.time_ns, StandstillEnd::over);
+      own.times = 0;
     }
   }
   const auto stands = [](const Half& half) { return half.times > 0 || half.is_closed; };

@@ -427,10 +427,13 @@ void LegTracker::tell_sum(uint32_t leg, const Sighting& s, Side from) {
 }
 
 // What may help to find a partner. Live, where there is little room, it is left out: nothing but a pairing rests on it, except
-// that a stranger may be the witness of a packet that seems lost.
+// that a stranger may be the witness of a packet that seems lost. Its first packets are told in any case; without the others the
+// sensor has missed what passed then.
 void LegTracker::tell_hint(uint32_t leg, LegEventType type, const Sighting& s, Side from, const LegNews& news) {
   if (!offline_ && type != LegEventType::stranger && reporter_.ring_room() < kHintRoomLeast) {
     counters_.hints_not_told.add();
+    const bool is_witness = type == LegEventType::witness || type == LegEventType::goes_on;
+    if (is_witness) sensor_.worker_loss(store_.worker, s.point).add(s.order_ns, s.order_ns, 1);
     return;
   }
   tell(leg, type, s, from, false, news);

@@ -48,7 +48,7 @@ class LegTracker {
   [[gnu::always_inline]] void follow(uint32_t leg, const LegHot& hot, const Sighting& s, Side from, DuplicateState same) {
     using Hint = PairForwarder::Hint;
     if (const Hint hint = forwarder_.follow(leg, hot, s, from, same); hint != Hint::none) [[unlikely]]
-      tell_hint(leg, hint == Hint::stranger ? LegEventType::stranger : LegEventType::sighted, s, from);
+      tell_hint(leg, PairForwarder::event_type_of(hint), s, from);
     if (forwarder_.has_neighbours() && s.payload_length > 0 && hot.has_no_pair()) [[unlikely]] {
       tell_turn(leg, s, from);
       tell_sum(leg, s, from);

@@ -8,6 +8,10 @@ namespace parallax {
 namespace {
 
 constexpr uint16_t kFirstHints = 8;
+// Two segments that are sent in vain 16 times each, as Linux gives up (tcp_retries2). Of what goes one way and is met in
+// midstream each packet up to here costs the correlator a microsecond.
+constexpr uint32_t kWitnesses = 32;
+constexpr uint32_t kGoesOnTold = 8;  // any of which may be a copy, which is not told
 // Of the packets behind the first ones, one in so many, chosen by what it says: then both points tell of the same ones, whenever
 // they began. By its numbers; where it has a timestamp by that and its IP ID, for numbers may be rewritten. Several must agree
 // then, and most conversations are short: so more of a leg's first packets, at most 32 events.
@@ -168,9 +172,11 @@ PairForwarder::Hint PairForwarder::hint_of(uint32_t leg, const Sighting& s, Side
     const uint16_t own = s.has(SightingFlag::fragment) ? 1 : 0;
     return logged > own && logged < hints ? Hint::sighted : Hint::none;
   }
-  if (is_first && !answered) return Hint::stranger;
   const uint32_t packets = static_cast<uint32_t>(hot.packets[Side::client] + hot.packets[Side::server]);
-  return is_first || (packets > 1 && is_sampled(s, packets)) ? Hint::sighted : Hint::none;
+  const bool is_for_pairing = is_first || (packets > 1 && is_sampled(s, packets));
+  if (answered || packets < 2 || packets > kWitnesses + kGoesOnTold) return is_for_pairing ? Hint::sighted : Hint::none;
+  if (packets > kWitnesses) return is_for_pairing ? Hint::sighted : Hint::goes_on;
+  return is_for_pairing ? Hint::stranger : Hint::witness;
 }
 
 void PairForwarder::send_on(uint8_t home, uint32_t pair, PathSide side, const Sighting& s, Side from, DuplicateState same) {

@@ -4,6 +4,7 @@
 // One owner, one thread. Takes the correlator's commands, each when its time has come. Memory is taken at the start, but offline.
 #pragma once
 
+#include <array>
 #include <vector>
 
 #include "analysis/event/engine_links.h"
@@ -37,8 +38,15 @@ class PairForwarder {
   enum class Hint : uint8_t {
     none,
     stranger,  // nothing but RSTs comes back: see StrangerIndex
+    witness,   // the same, which is told for what it witnesses alone
+    goes_on,   // the same, and there are too many of them
     sighted,   // the other point may have shown it, too
   };
+  // REQUIRES: not Hint::none.
+  static LegEventType event_type_of(Hint hint) {
+    constexpr std::array types{LegEventType::stranger, LegEventType::witness, LegEventType::goes_on, LegEventType::sighted};
+    return types[static_cast<size_t>(hint) - 1];
+  }
   // A packet that has been taken into its leg.
   [[gnu::always_inline]] Hint follow(uint32_t leg, const LegHot& hot, const Sighting& s, Side from, DuplicateState same) {
     if (!hot.has_no_pair()) {  // a loop over kPathSides is not unrolled

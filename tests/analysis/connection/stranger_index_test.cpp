@@ -66,5 +66,53 @@ TEST(StrangerIndex, TheOldestGoFirstAndAreCounted) {
   EXPECT_NE(strangers.find(missing_at(0, 3, 3), kTimeoutNs), nullptr);
 }
 
+// ---- what may be it, untold ----
+
+bool may_hide(const StrangerIndex& strangers, const FateEvent& missing) {
+  const EngineOptions options{.path = {"a", "b"}, .offline = true};
+  const ConnectionStore store(options);
+  Connection connection;
+  connection.id = 1;
+  return strangers.may_hide(missing, connection, store, kTimeoutNs);
+}
+
+LegEvent goes_on_at(PointIndex point, int64_t order_ns, uint32_t seq) {
+  LegEvent event = stranger_at(point, order_ns, seq);
+  event.type = LegEventType::goes_on;
+  return event;
+}
+
+TEST(StrangerIndex, OneThatGoesOnMayShowAnyPacketWithNumbersNear) {
+  StrangerIndex strangers;
+  strangers.add(goes_on_at(0, 5'000, 17));
+  EXPECT_TRUE(may_hide(strangers, missing_at(0, 6'000, 1'000'000)));
+  EXPECT_TRUE(may_hide(strangers, missing_at(0, 6'000 + 100 * kTimeoutNs, 17)));
+  EXPECT_FALSE(may_hide(strangers, missing_at(1, 6'000, 17)));
+  EXPECT_FALSE(may_hide(strangers, missing_at(0, 6'000, 1'000'000'000)));
+  EXPECT_FALSE(may_hide(strangers, missing_at(0, 3'000 - kTimeoutNs, 17)));
+}
+
+TEST(StrangerIndex, OneThatIsOverGoesOnNoMore) {
+  StrangerIndex strangers;
+  strangers.add(goes_on_at(0, 5'000, 17));
+  LegEvent end{};
+  end.type = LegEventType::closed;
+  end.packet.order_ns = 9'000;
+  strangers.end(end);
+  EXPECT_TRUE(may_hide(strangers, missing_at(0, 8'000, 17)));
+  EXPECT_FALSE(may_hide(strangers, missing_at(0, 10'000 + kTimeoutNs, 17)));
+}
+
+TEST(StrangerIndex, WhatIsForgottenProvesNothing) {
+  StrangerIndex strangers(2);
+  for (uint32_t seq = 1; seq <= 3; ++seq) strangers.add(stranger_at(0, seq * 3 * kTimeoutNs, seq));
+  EXPECT_TRUE(may_hide(strangers, missing_at(0, 3 * kTimeoutNs, 1)));
+  EXPECT_FALSE(may_hide(strangers, missing_at(0, 6 * kTimeoutNs, 2)));
+  EXPECT_FALSE(may_hide(strangers, missing_at(1, 3 * kTimeoutNs, 1)));
+  FateEvent bare = missing_at(0, 3 * kTimeoutNs, 1);
+  bare.packet.payload_length = 0;
+  EXPECT_FALSE(may_hide(strangers, bare));
+}
+
 }  // namespace
 }  // namespace parallax
