@@ -24,7 +24,7 @@ ClientOutcome to_request(const SliceChoice& choice, v1::PullSliceRequest& reques
   if (choice.connection != 0) request.set_connection_id(choice.connection);
   if (!choice.from.empty()) {
     const auto from = parse_time_option("--from", choice.from);
-    auto to = parse_time_option("--to", choice.to.empty() ? "0s" : choice.to);
+    const auto to = parse_time_option("--to", choice.to.empty() ? "0s" : choice.to);
     google::protobuf::Timestamp none;
     if (!choice.resume.empty() && (!TimeUtil::FromString(choice.from, &none) || !TimeUtil::FromString(choice.to, &none))) {
       return {kExitUsage,
@@ -33,8 +33,9 @@ ClientOutcome to_request(const SliceChoice& choice, v1::PullSliceRequest& reques
                           choice.resume)};
     }
     if (!from || !to) return {kExitUsage, !from ? from.error() : to.error()};
-    // To come: then the daemon says what there is.
-    if (choice.to.empty() && *to < *from) to = from;
+    if (choice.to.empty() && *to < *from)
+      return {kExitUsage, fmt::format("--from {}: is still to come; the spool has packets until now, {}", choice.from,
+                                      TimeUtil::ToString(*to))};
     *request.mutable_time_range()->mutable_from() = *from;
     *request.mutable_time_range()->mutable_to() = *to;
   }

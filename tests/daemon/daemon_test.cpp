@@ -151,8 +151,10 @@ TEST_F(DaemonTest, SliceOfAFindingIsAPcapng) {
   EXPECT_TRUE(has(err, "filter")) << err;
   EXPECT_EQ(ask({"slice", "--from", "1971-01-01T00:00:00Z", "--to", "1971-01-01T00:00:01Z"}, nullptr, &err), 1);
   EXPECT_TRUE(has(err, "hold")) << err;
-  EXPECT_EQ(ask({"slice", "--from", "2090-01-01T00:00:00Z"}, nullptr, &err), 1);
-  EXPECT_TRUE(has(err, "the spool holds packets from ")) << "after all that it has: " << err;
+  EXPECT_EQ(ask({"slice", "--from", "1971-01-01T00:00:01Z", "--to", "1971-01-01T00:00:00Z"}, nullptr, &err), 2);
+  EXPECT_TRUE(has(err, "from (1971-01-01T00:00:01Z) is after to (1971-01-01T00:00:00Z)")) << err;
+  EXPECT_EQ(ask({"slice", "--from", "2090-01-01T00:00:00Z"}, nullptr, &err), 2);
+  EXPECT_TRUE(has(err, "--from 2090-01-01T00:00:00Z: is still to come; the spool has packets until now, 20")) << err;
   daemon.signal(SIGINT);
   EXPECT_EQ(daemon.wait(kStopTimeout), 0) << daemon.err();
 }

@@ -1,4 +1,5 @@
-// A connection that the device refuses in the server's place: the record of the device, the metric and the packets tell of its RSTs.
+// A connection that the device refuses in the server's place: the record of the device, the metric and the packets tell of its
+// RSTs.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -52,8 +53,8 @@ TEST(RefusedByDevice, ClosedTheConnection) {
 
 // Two interrupts of one port: what came second is stamped first.
 TEST(RefusedByDevice, AnAnswerStampedBeforeItsSynCameAtOnce) {
-  ParsedScenario parsed = parse_scenario("text", std::string("path outside inside\nspan outside\n") + (kRefused + kPathLength),
-                                         Variant::fault);
+  ParsedScenario parsed =
+      parse_scenario("text", std::string("path outside inside\nspan outside\n") + (kRefused + kPathLength), Variant::fault);
   ASSERT_TRUE(parsed.scenario) << parsed.error;
   std::vector<TimedFrame>& frames = parsed.scenario->input.ports.front().frames;
   ASSERT_GT(frames.size(), 3u);  // the last one is a bystander's
