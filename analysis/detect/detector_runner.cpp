@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "analysis/connection/client_side.h"
+#include "analysis/detect/device_doings.h"
 #include "analysis/detect/fate_place.h"
 #include "analysis/detect/handshake.h"
 #include "analysis/detect/icmp_errors.h"
@@ -35,12 +36,6 @@ std::vector<FindingLeg> legs_of(const Connection& connection) {
 // One of these is told of a connection, at most.
 bool is_reset(FindingKind kind) {
   return kind == FindingKind::reset_by_device || kind == FindingKind::reset_by_client || kind == FindingKind::reset_by_server;
-}
-
-// A RST of the device's own, in the place of an answer.
-template <typename Told>  // Observation, FindingRecord
-bool is_refusal_of_device(const Told& told) {
-  return told.kind == FindingKind::syn_refused && told.origin == Origin::device && !has_icmp_evidence(told.evidence);
 }
 
 // What is looked at once the fates of its packets are known.
@@ -181,13 +176,6 @@ void DetectorRunner::take_end(LegState& leg, const Connection& connection) {
                            {1, fate.left != nullptr ? 1u : 0u, fate.is_lost ? 1u : 0u});
     if (options_.record_packets) icmp_notes_.add(leg, fate);
   }
-}
-
-std::vector<PacketNote> DetectorRunner::notes() const {
-  std::vector<PacketNote> notes = icmp_notes_.of(store_);
-  const std::vector<PacketNote> refusals = refusal_notes_.of(store_, findings_);
-  notes.insert(notes.end(), refusals.begin(), refusals.end());
-  return notes;
 }
 
 void DetectorRunner::take_arp_request(const LegEvent& event) {
@@ -348,7 +336,7 @@ void DetectorRunner::withdraw(Connection& connection, Which&& which) {
     if (finding == nullptr || !which(finding->kind, finding->where)) return false;
     const auto taken = findings_.withdraw(id, connection.id);
     if (!taken) return false;
-    count_for_device(*finding, *taken, -1);
+    count_for_device(knowledge_, *finding, *taken, -1);
     if (is_refusal_of_device(*finding)) connection.told.erase(FindingKind::reset_by_device);
     connection.told.erase(finding->kind);
     return true;
@@ -470,21 +458,6 @@ void DetectorRunner::doubt_blind_points(Observation& o) const {
   o = without_blame(std::move(o), AbsenceProof(sensor_, first.point, first.ports).unless(true, Doubt::not_covered));
 }
 
-// What a device's record says that it did itself: as many as the findings tell.
-template <typename Told>
-void DetectorRunner::count_for_device(const Told& told, const FindingGroup::Contribution& more, int sign) {
-  const FindingKind kind = told.kind;
-  const Where& where = told.where;
-  const auto signed_count = [sign](uint64_t count) { return sign * static_cast<int64_t>(count); };
-  if (kind == FindingKind::reset_by_device) knowledge_.device_reset(where.first, where.second, signed_count(more.count));
-  if (kind == FindingKind::answered_by_device) knowledge_.device_answered(where.first, where.second, signed_count(more.attempts));
-  if (kind == FindingKind::syn_refused && told.origin == Origin::device)
-    knowledge_.device_answered(where.first, where.second, signed_count(more.proved));
-  if (is_refusal_of_device(told)) knowledge_.device_reset(where.first, where.second, signed_count(more.attempts));
-  if (is_of_losses_beside_pairs(kind, where, told.direction))
-    knowledge_.device_dropped_first(where.first, where.second, told.direction, signed_count(more.proved));
-}
-
 // As configured, as its detector says, or as its row says.
 Severity DetectorRunner::severity_of(const Observation& observation) const {
   const auto configured = settings_->severities.find(observation.kind);
@@ -526,7 +499,8 @@ void DetectorRunner::store(Observation observation) {
   doubt_blind_points(observation);
   // Nobody is harmed by an answer: without the device there is nothing to tell.
   if (observation.kind == FindingKind::answered_by_device && observation.doubt != Doubt::none) return;
-  count_for_device(observation, {.count = observation.count, .attempts = observation.attempts, .proved = observation.proved}, 1);
+  count_for_device(knowledge_, observation,
+                   {.count = observation.count, .attempts = observation.attempts, .proved = observation.proved}, 1);
   const bool is_refusal = is_refusal_of_device(observation);
   if (is_reset(observation.kind) || is_refusal) ++tallies_.resets[static_cast<size_t>(observation.origin)];
   Connection* connection = store_.find(observation.connection_id);

@@ -94,7 +94,12 @@ class DetectorRunner {
   // Offline: the packet of that port and frame was neither lost nor made by a device, whatever its home has noted.
   bool is_cleared(PortIndex port, uint32_t frame) const { return missed_.contains({port, frame}); }
   // Once the input has ended.
-  std::vector<PacketNote> notes() const;
+  std::vector<PacketNote> notes() const {
+    std::vector<PacketNote> notes = icmp_notes_.of(store_);
+    const std::vector<PacketNote> refusals = refusal_notes_.of(store_, findings_);
+    notes.insert(notes.end(), refusals.begin(), refusals.end());
+    return notes;
+  }
   uint64_t datagram_sources_evicted() const {
     return replies_.evicted() + service_silence_.evicted() + datagram_floods_.evicted();
   }
@@ -151,8 +156,6 @@ class DetectorRunner {
   void withdraw(Connection& connection, Which&& which);
   void store(Observation observation);
   Severity severity_of(const Observation& observation) const;
-  template <typename Told>  // Observation, FindingRecord
-  void count_for_device(const Told& told, const FindingGroup::Contribution& more, int sign);
 
   const EngineOptions& options_;
   std::shared_ptr<const DetectorSettings> settings_;

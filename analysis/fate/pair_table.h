@@ -351,6 +351,12 @@ class PairTable {
   AbsenceProof absence_of(Pair& pair, Side sender, const Pending& in, int64_t waited_ns);
   bool is_answered_by_device(const Pair& pair, Side sender, const Pending& syn) const;
   void decide_lost(Pair& pair, Side sender, const Pending& in, int64_t waited_ns);
+  void count_lost_data(Pair& pair, Side sender) {
+    ++pair.lost[sender];
+    ++pair.segments_lost[sender];
+    counters_of(pair, sender).lost.add();
+    counters_.segments_lost[crossed(pair)][travel(pair, sender)].add();
+  }
   void lose_segment(Pair& pair, Side sender, const Pending& in, int64_t decided_ns, bool is_unrepaired = false);
   void decide_injected(Pair& pair, Side sender, const Pending& out, int64_t waited_ns);
   // It may have entered before anything was followed.

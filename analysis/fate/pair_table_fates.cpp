@@ -278,10 +278,7 @@ void PairTable::decide_lost(Pair& pair, Side sender, const Pending& in, int64_t 
 
 void PairTable::lose_segment(Pair& pair, Side sender, const Pending& in, int64_t decided_ns, bool is_unrepaired) {
   if (notes_.wanted()) note(pair, in, pair.point[sender], PacketLabel::lost_in_device);
-  ++pair.lost[sender];
-  ++pair.segments_lost[sender];
-  counters_of(pair, sender).lost.add();
-  counters_.segments_lost[crossed(pair)][travel(pair, sender)].add();
+  count_lost_data(pair, sender);
   tell(pair, sender, FateEventType::segment_lost, in, true, decided_ns, {}, {}, is_unrepaired);
 }
 
@@ -311,10 +308,7 @@ void PairTable::tell_datagrams(Pair& pair, int64_t waited_ns) {
 
 void PairTable::tell_datagram(Pair& pair, Side sender, const Pending& in, int64_t waited_ns) {
   if (notes_.wanted()) note(pair, in, pair.point[sender], PacketLabel::lost_in_device);
-  ++pair.lost[sender];
-  ++pair.segments_lost[sender];
-  counters_of(pair, sender).lost.add();
-  counters_.segments_lost[crossed(pair)][travel(pair, sender)].add();
+  count_lost_data(pair, sender);
   const Fragments fragments = first_has_left(pair, sender, in) ? Fragments::first_left
                               : in.window != 0                 ? Fragments::none_left
                                                                : Fragments::none;
