@@ -24,16 +24,16 @@ bool ClosedPorts::may_be_background(const Address& source, const Endpoint& servi
 }
 
 // What is too long ago, and whose source has turned out to be a client.
-void ClosedPorts::forget(Place& place, int64_t at_ns) const {
-  std::erase_if(place.kept, [&](const Observation& tried) {
+void ClosedPorts::forget(int64_t at_ns) {
+  std::erase_if(kept_, [&](const Observation& tried) {
     return tried.first_ns + kWithinNs < at_ns || !may_be_background(tried.source.address, tried.service);
   });
-  if (place.kept.size() == kKeptMax) place.kept.pop_front();
+  if (kept_.size() == kKeptMax) kept_.pop_front();
 }
 
-bool ClosedPorts::Place::are_many() const {
+bool ClosedPorts::are_many() const {
   std::vector<std::pair<Address, uint16_t>> apart;
-  for (const Observation& tried : kept) {
+  for (const Observation& tried : kept_) {
     const bool is_elsewhere = std::none_of(apart.begin(), apart.end(), [&](const auto& other) {
       return other.first == tried.source.address || other.second == tried.service.port;
     });
@@ -46,14 +46,13 @@ bool ClosedPorts::Place::are_many() const {
 void ClosedPorts::take(Observation tried, std::vector<Observation>& out) {
   tried.is_of_place = true;
   const int64_t at_ns = tried.first_ns;
-  Place& place = places_[tried.where];
-  const bool goes_on = at_ns <= place.told_ns + kWithinNs;
-  forget(place, at_ns);
-  place.kept.push_back(std::move(tried));
-  if (!goes_on && !place.are_many()) return;
-  std::move(place.kept.begin(), place.kept.end(), std::back_inserter(out));
-  place.kept.clear();
-  place.told_ns = std::max(place.told_ns, at_ns);
+  const bool goes_on = at_ns <= told_ns_ + kWithinNs;
+  forget(at_ns);
+  kept_.push_back(std::move(tried));
+  if (!goes_on && !are_many()) return;
+  std::move(kept_.begin(), kept_.end(), std::back_inserter(out));
+  kept_.clear();
+  told_ns_ = std::max(told_ns_, at_ns);
 }
 
 }  // namespace parallax

@@ -1,6 +1,6 @@
 // Who has tried ports that accepted nobody: the background that every public address has. Many sources of the Internet, each at
-// another port, of which none goes on trying, are one finding; a service that refuses its clients is another one. What is met at
-// one place says nothing of what is met at another.
+// another port, of which none goes on trying, are one finding; a service that refuses its clients is another one. All
+// places are one here: who scans a network meets several points of it.
 //
 // Fed with the tries in vain of SourceTries and with connections that came about. The correlator's, one thread; bounded, the
 // source that was longest quiet goes first, counted.
@@ -9,7 +9,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
-#include <map>
 #include <utility>
 #include <vector>
 
@@ -56,12 +55,6 @@ class ClosedPorts {
       count += more;
     }
   };
-  // What has been tried at one place.
-  struct Place {
-    std::deque<Observation> kept{};   // until told: the newest
-    int64_t told_ns = INT64_MIN / 2;  // the last one that was told
-    bool are_many() const;
-  };
   // A source at a host: one that is served far more often than not is its client, where scanners find an open port now and then;
   // and to a client of a service that tells of further ports these are not closed.
   struct Host {
@@ -76,12 +69,14 @@ class ClosedPorts {
   static constexpr bool tells_of_ports(uint16_t port) {
     return port == 21 || port == 111 || port == 554 || port == 990 || port == 1720;
   }
-  void forget(Place& place, int64_t at_ns) const;
+  void forget(int64_t at_ns);
+  bool are_many() const;
 
   BySourceAndService<Tries> tries_{kCountedMax};
   LruTable<Endpoint, Tries, KeyedHashOf<Endpoint>> again_{kCountedMax};
   BySourceAndService<Host> hosts_{kCountedMax};  // the service's port is 0
-  std::map<Where, Place> places_;
+  std::deque<Observation> kept_;                 // until told: the newest
+  int64_t told_ns_ = INT64_MIN / 2;              // the last one that was told
 };
 
 }  // namespace parallax

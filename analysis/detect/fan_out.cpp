@@ -148,8 +148,7 @@ const Detector fan_out = {
             "times as often as not, or by its FTP, RTSP, H.323 or portmapper service, which tell of further ports. Who goes on "
             "trying "
             "wants the service, and its refusal stays a warning, as does a client's, that of a port to which sources come back, "
-            "three times in all or more, and that of a port that has accepted somebody. What is met at one point says nothing of "
-            "what is met at another.",
+            "three times in all or more, and that of a port that has accepted somebody.",
         .errs = "A NAT or proxy whose own clients are not watched is told in their place. A server whose clients never answer, "
                 "met in its midst, looks like a source. Answers may take a path that is not watched. A service that is down "
                 "during the whole capture, and that hardly any of its clients asks for again while others scan, looks like a "

@@ -155,7 +155,9 @@ TEST_F(SpoolDaemonTest, ASliceSaysWhatItHoldsAndWhatIsMissing) {
 
   // Nothing that matches, and nothing since: no error, and a pcapng all the same.
   EXPECT_EQ(slice({"--filter", "host 203.0.113.99", "-o", file()}, &err), 0);
-  EXPECT_TRUE(err.starts_with("parallax: no packets: none that was asked for is in the spool\n")) << err;
+  EXPECT_TRUE(err.starts_with(
+      "parallax: no packets: none that was asked for, and that \"host 203.0.113.99\" lets through, is in the spool\n"))
+      << err;
   EXPECT_GT(fs::file_size(file()), 100u);
   EXPECT_EQ(ask({"slice", "--from", "1s", "-o", file()}, nullptr, &err), 0);
   EXPECT_EQ(err, "parallax: no packets: none that was asked for is in the spool\n");

@@ -22,9 +22,8 @@ Endpoint end_of(std::string_view address, uint16_t port) {
 class ClosedPortsTest : public testing::Test {
  protected:
   // How many observations the try has brought.
-  size_t take(std::string_view source, uint16_t port, int64_t time_ns = 0, PointIndex beyond_point = 0) {
+  size_t take(std::string_view source, uint16_t port, int64_t time_ns = 0) {
     Observation o;
-    o.where = {Where::Kind::beyond, beyond_point, 0};
     o.source = end_of(source, 40000);
     o.service = end_of("203.0.113.1", port);
     o.first_ns = time_ns;
@@ -97,14 +96,6 @@ TEST_F(ClosedPortsTest, APortToWhichSourcesComeBackIsWanted) {
     EXPECT_FALSE(ports_.may_be_background(end_of(anybody, 0).address, end_of("203.0.113.1", 8443))) << anybody;
   EXPECT_TRUE(ports_.may_be_background(end_of("198.51.100.1", 0).address, end_of("203.0.113.2", 8443)));
   EXPECT_TRUE(ports_.may_be_background(end_of("198.51.100.1", 0).address, end_of("203.0.113.1", 8080)));
-}
-
-TEST_F(ClosedPortsTest, EachPlaceHasItsOwn) {
-  for (uint16_t i = 1; i < 5; ++i) take("198.51.100." + std::to_string(i), i);
-  EXPECT_EQ(take("198.51.100.5", 5, 0, 1), 0u) << "one try at the other point is one try";
-  EXPECT_EQ(take("198.51.100.6", 6), 1u);
-  for (uint16_t i = 7; i < 9; ++i) EXPECT_EQ(take("198.51.100." + std::to_string(i), i, 0, 1), 0u);
-  EXPECT_EQ(take("198.51.100.9", 9, 0, 1), 4u);
 }
 
 TEST_F(ClosedPortsTest, WhatIsMoreThanAnHourAgoDoesNotCount) {
