@@ -24,10 +24,9 @@ SpoolLane::SpoolLane(std::vector<SpoolLanePort> ports, uint32_t snaplen, size_t 
       unmarked_(ports_.size()),
       losses_(ports_.size()),
       gaps_(ports_.size(), {kTimeMax, kTimeMin}) {
-  spare_.reserve(blocks);
   for (uint32_t i = 0; i < blocks; ++i) {
     blocks_[i].data = memory_.data() + size_t{i} * block_bytes;
-    spare_.push_back(i);
+    free_.push(i);
   }
 }
 
@@ -93,14 +92,10 @@ bool SpoolLane::take_loss(SpoolLoss& loss) {
 bool SpoolLane::next_block() {
   if (current_ != nullptr) current_->fill.store(fill_ | kClosed, std::memory_order_release);
   current_ = nullptr;
-  // The one that came back last: it is in the caches still, and no more are in use than the backlog needs.
-  for (auto free = free_.peek(); !free.empty(); free = free_.peek()) {
-    spare_.insert(spare_.end(), free.begin(), free.end());
-    free_.pop(free.size());
-  }
-  if (spare_.empty()) return false;
-  const uint32_t number = spare_.back();
-  spare_.pop_back();
+  const std::span<const uint32_t> free = free_.peek();
+  if (free.empty()) return false;
+  const uint32_t number = free[0];
+  free_.pop(1);
   current_ = &blocks_[number];
   fill_ = 0;
   used_.push(number);  // never full: it has a slot for each block
