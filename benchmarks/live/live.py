@@ -33,7 +33,7 @@ TRY_SECONDS = 3.0
 
 
 class Bench:
-    def __init__(self, binaries, kind, of_spool=""):
+    def __init__(self, binaries, kind, of_spool="", of_api=""):
         self.binaries = Path(binaries)
         self.work = tempfile.mkdtemp(prefix="parallax-live-")
         for point in POINTS:
@@ -45,7 +45,7 @@ class Bench:
             run(["ethtool", "-K", point, "tx", "off", "tso", "off", "gso", "off", "gro", "off"])
             Path("/sys/class/net/%s/queues/rx-0/rps_cpus" % point).write_text("1")
         ports = [SimpleNamespace(interface=point, name=point, point=point, direction="both") for point in POINTS]
-        self.sensor = sensor.Sensor(binaries, self.work, ports, (kind, kind), of_spool)
+        self.sensor = sensor.Sensor(binaries, self.work, ports, (kind, kind), of_spool, of_api=of_api)
         self.pid = self.sensor.daemon.pid
 
     def close(self):

@@ -25,6 +25,7 @@ HELD_RATE, HELD_SECONDS = 100_000, 3.0
 PROBES_FROM = 0x180000  # numbers that Unanswered does not come to
 FINDINGS_A_SECOND, FINDING_SECONDS = 200, 8.0  # until one is told and its packets are pinned
 PINNED = "pinned: { size: 512MiB, rules: [{ kinds: [syn_unanswered], after_seconds: 1s, before_seconds: 5s, size: 1MiB }] }"
+PLACES = "limits: { slices: %d, slices_per_caller: %d }" % (PULLERS + 1, PULLERS + 1)  # they are one caller
 WAYS = {"left alone": (False, False), "pulled": (True, False), "pulled and pinned": (True, True)}
 
 
@@ -163,7 +164,7 @@ def losses(counted):
 
 
 def measure(binaries, rate, held):
-    bench = live.Bench(binaries, "pcap", PINNED)
+    bench = live.Bench(binaries, "pcap", PINNED, PLACES)
     try:
         if rate is None:
             rate = HELD_RATE if held else bench.highest_rate()[0] * 0.8

@@ -1,8 +1,9 @@
-// A lane of the spool: copies the packets of one rx worker into blocks of memory and hands these to the writer.
+// A lane of the spool: copies the packets of one rx worker into blocks of memory and hands these to the gatherer.
 //
-// Two threads: the rx worker appends, the writer takes; neither waits. A block travels free ring -> rx worker -> used ring
-// -> writer -> free ring. It enters the used ring when it is begun, and its fill is published after each packet, so that
-// the writer can take what a slow lane holds without asking the rx worker. Without a free block packets are dropped and counted.
+// Two threads: the rx worker appends, the gatherer takes; neither waits. A block travels free ring -> rx worker -> used ring
+// -> gatherer -> free ring. It enters the used ring when it is begun, and its fill is published after each packet, so that
+// the gatherer can take what a slow lane holds without asking the rx worker. Without a free block packets are dropped and
+// counted.
 #pragma once
 
 #include <atomic>
@@ -40,9 +41,10 @@ class SpoolLane : public PacketSink {
   void append(PortIndex port, const RawPacket& packet) override;
   void append_gap(PortIndex port, int64_t from_ns, int64_t to_ns) override;
 
-  // Writer: the oldest bytes not yet taken, whole EPBs of one block; `closed` says whether the rx worker is done with the block.
+  // Gatherer: the oldest bytes not yet taken, whole EPBs of one block; `closed` says whether the rx worker is done with the
+  // block.
   std::span<const uint8_t> pending(bool& closed);
-  // Writer: everything that pending() gave has been taken. REQUIRES: it is called with just that and after each pending().
+  // Gatherer: everything that pending() gave has been taken. REQUIRES: it is called with just that and after each pending().
   void taken(std::span<const uint8_t> bytes, bool closed);
 
   // Writer: losses that have ended, each known before the packets that came after it. False: no more.
@@ -79,7 +81,7 @@ class SpoolLane : public PacketSink {
   std::vector<uint64_t> unmarked_;  // by port: were dropped since its last packet, which the next one tells (epb_dropcount)
   std::vector<SpoolLoss> losses_;   // by port; count 0: none
   std::vector<SpoolLoss> gaps_;     // by port, of which nobody counts what is missing; to_ns kTimeMin: none
-  // Writer's.
+  // Gatherer's.
   alignas(64) uint32_t taken_ = 0;  // of the oldest block
 };
 

@@ -42,14 +42,14 @@ def unwrap(record):
 
 
 class Sensor:
-    def __init__(self, binaries, work, ports, kinds=("dpdk", "dpdk"), of_spool="", spool_size="1GiB", of_limits="", more=()):
-        """`of_spool`, `of_limits`: further keys of these; `more`: further lines of the configuration."""
+    def __init__(self, binaries, work, ports, kinds=("dpdk", "dpdk"), of_spool="", spool_size="1GiB", of_limits="", of_api="", more=()):
+        """`of_spool`, `of_limits`, `of_api`: further keys of these; `more`: further lines of the configuration."""
         self.work = work
         self.daemon_file, self.client_file = Path(binaries, "parallaxd"), Path(binaries, "parallax")
         self.target = "unix:%s/grpc.sock" % work
         self.metrics = "127.0.0.1:%d" % metrics_port()
         self.config = Path(work, "parallax.yaml")
-        self.config.write_text(self._configuration(ports, dict(zip(("outside", "inside"), kinds)), of_spool, spool_size, of_limits, more))
+        self.config.write_text(self._configuration(ports, dict(zip(("outside", "inside"), kinds)), of_spool, spool_size, of_limits, of_api, more))
         self.log = Path(work, "parallaxd.log")
         self.begin()
 
@@ -65,7 +65,7 @@ class Sensor:
         command = ["chrt", "--fifo", "1"]
         return command if subprocess.run([*command, "true"], capture_output=True, check=False).returncode == 0 else []
 
-    def _configuration(self, ports, kinds, of_spool, spool_size, of_limits, more):
+    def _configuration(self, ports, kinds, of_spool, spool_size, of_limits, of_api, more):
         lines = ["sensor: { name: lab }", "path: [outside, inside]", "ports:"]
         for index, port in enumerate(ports):
             source = SOURCES[kinds[port.point]] % {"index": index, "interface": port.interface}
@@ -73,7 +73,7 @@ class Sensor:
         lines += [
             "workers: { count: 1, rx_count: 1 }",
             "spool: { directory: %s/spool, size: %s, file_size: 16MiB, snaplen: 256%s }" % (self.work, spool_size, ", " + of_spool if of_spool else ""),
-            'api: { address: "%s" }' % self.target,
+            'api: { address: "%s"%s }' % (self.target, ", " + of_api if of_api else ""),
             'metrics: { address: "%s" }' % self.metrics,
             "eal: { huge_pages: false, memory_mib: 256 }",  # so that any machine will do
             "limits: { mbufs: 8191%s }" % (", " + of_limits if of_limits else ""),
