@@ -153,6 +153,7 @@ struct DpdkSource::Port {
   std::vector<uint8_t> scratch;
   size_t scratch_used = 0;
   uint32_t frame = 0;
+  int64_t opened_ns = 0;         // what arrived before was not seen
   int64_t emptied_ns = 0;        // all that arrived before is handed out
   uint32_t cut_at = UINT32_MAX;  // frames of this length or more may be longer on the wire
   uint32_t depth = 0;            // packets that wait in the device or its ring at most; 0: not known
@@ -370,7 +371,7 @@ Result<std::unique_ptr<DpdkSource>> DpdkSource::open(const std::string& device, 
   port->descriptor = descriptor_besides(descriptors_before);
   port->losses.start(port->id, port->driver, port->interface, std::move(sockets));
   port->scratch.resize(kScratchBytes);
-  port->emptied_ns = port->statistics_ns = port->known_up_ns = port->now_ns();
+  port->opened_ns = port->emptied_ns = port->statistics_ns = port->known_up_ns = port->now_ns();
   return std::unique_ptr<DpdkSource>(new DpdkSource(std::move(port)));
 }
 
@@ -508,7 +509,9 @@ void DpdkSource::Port::look_at_link(int64_t begun_ns) {
 
 int64_t DpdkSource::watermark_ns() const {
   const Port& port = *port_;
-  return std::min(port.ring ? port.emptied_ns - kKernelStampDeliveryNs : port.emptied_ns, port.statistics_ns);
+  // Never before the port was opened: what passed then was not seen, and other ports may have been open by then.
+  const int64_t handed_out_ns = port.ring ? port.emptied_ns - kKernelStampDeliveryNs : port.emptied_ns;
+  return std::max(port.opened_ns, std::min(handed_out_ns, port.statistics_ns));
 }
 
 std::optional<PortOutage> DpdkSource::take_outage() {

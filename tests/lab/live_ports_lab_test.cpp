@@ -307,6 +307,16 @@ TEST_F(LiveLinkTest, PauseOfTheSensorDoesNotMoveStampsOfTheKernel) {
   }
 }
 
+// Ports open one after the other: what another has shown before is nothing that this one has missed.
+TEST_F(LiveLinkTest, NoPortCoversTheTimeBeforeItWasOpened) {
+  for (const bool dpdk : {false, true}) {
+    const auto source = open(dpdk);
+    const int64_t opened_ns = clock_->now_ns();
+    ASSERT_NE(source, nullptr);
+    EXPECT_GT(source->watermark_ns(), opened_ns - 8'000'000);  // it was opened just now; by 10 ms it trusts the kernel to deliver
+  }
+}
+
 TEST_F(LiveLinkTest, AfPacketRingStaysInStepWhenItRunsOver) {
   auto source =
       DpdkSource::open("net_af_packet9,iface=link0,blocksz=4096,framesz=2048,framecnt=64", {.clock = clock_, .mbufs = 1023});
