@@ -42,6 +42,8 @@ size_t Merge::take_run(Input& input, size_t count, int64_t end_ns) {
     Sighting& sighting = input.head[input.taken++];
     if (sighting.order_ns < reached_ns_) {
       ++late_;
+      // The port has said that it had handed out everything of that time, and had not: more of it may still come.
+      if (!input.channel->is_file) input.not_waited_for->add(sighting.order_ns, reached_ns_, 0);
       sighting.order_ns = reached_ns_;
     }
     reached_ns_ = sighting.order_ns;

@@ -2,8 +2,9 @@
 //
 // One analysis worker's view of the rings that lead to it. A sighting is released when every port's watermark has passed its
 // order time. Live, a port that lags behind and is no file holds the others for at most `wait_ns` of packet time; what comes
-// later still is counted as late and released with the order time that the merge has reached. From such a port not everything of
-// that time has been seen when others ask: the sensor's view says so.
+// later still is counted as late and released with the order time that the merge has reached. From such a port, and from one that
+// brings more of a time that it said it had handed out, not everything of that time has been seen when others ask: the sensor's
+// view says so.
 #pragma once
 
 #include <array>

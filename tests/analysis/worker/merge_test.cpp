@@ -63,6 +63,22 @@ TEST_F(MergeTest, ATimeInWhichAPortWasNotWaitedForIsNotCoveredThere) {
   EXPECT_TRUE(sensor_.covers(0, PortDirection::both, 600 * kMs, 800 * kMs));
 }
 
+// As when the kernel delivers a packet later than a port of it reckons with: by then the others have asked about that time.
+TEST_F(MergeTest, ATimeOfWhichAPortBringsMoreThanItSaidIsNotCoveredThere) {
+  push(outside_, 10), push(outside_, 900);
+  release(outside_, 1000), release(inside_, 1000);
+  EXPECT_EQ(next(merge_), (std::vector<int64_t>{10, 900}));
+  EXPECT_TRUE(inside_covers(600, 800));
+  push(inside_, 700);
+  release(outside_, 1100), release(inside_, 1100);
+  EXPECT_EQ(next(merge_), (std::vector<int64_t>{700}));
+  EXPECT_EQ(merge_.late(), 1u);
+  EXPECT_TRUE(inside_covers(100, 600));
+  EXPECT_FALSE(inside_covers(600, 800));
+  EXPECT_TRUE(inside_covers(950, 1050));
+  EXPECT_TRUE(sensor_.covers(0, PortDirection::both, 600 * kMs, 800 * kMs));
+}
+
 // A file loses nothing while it waits, and its time goes as fast as it is read.
 TEST_F(MergeTest, AFileIsWaitedFor) {
   inside_.is_file = true;
