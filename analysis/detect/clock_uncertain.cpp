@@ -38,6 +38,21 @@ double confidence_of(OutageCause cause) {
   }
 }
 
+// A device that holds all packets looks alike, where those of one direction alone are seen at both points.
+std::string what_happened(const PortOutage& outage) {
+  const std::string by = duration_of(outage.by_ns);
+  switch (outage.cause) {
+    case OutageCause::clocks_apart:
+      return "packets left " + by + " before they came";
+    case OutageCause::clock_jumped:
+      return "one of the two clocks jumped by " + by + ", or the device held all packets for a time";
+    case OutageCause::clocks_unknown:
+      return "no packet crossed in less than " + by + " and none came back, so the clocks differ or the device held them all";
+    default:
+      return std::string(text_of(outage.cause));
+  }
+}
+
 // When the first port began to listen: what is uncertain from ever is so from then on.
 int64_t begin_of(const SensorView& sensor) {
   int64_t begin_ns = kTimeMax;
@@ -64,7 +79,7 @@ void tell_outages(CaptureTotals& totals, const DetectorView& view, Verdicts& out
                           .port = port,
                           .frame = 0,
                           .time_ns = from_ns,
-                          .detail = std::string(text_of(outage.cause)) + (outage.goes_on() ? ", and it stays so" : "")});
+                          .detail = what_happened(outage) + (outage.goes_on() ? "; it stays so" : "")});
     out.tell(std::move(o));
   }
 }
@@ -99,10 +114,10 @@ std::string sentence(const FindingGroup& group, const DetectorView& view) {
   const std::string clocks = r.where.kind == Where::Kind::between
                                  ? "Timestamps at " + first + " and " + view.options.path[r.where.second] + " cannot be compared"
                                  : "Timestamps at " + first + " cannot be compared with others";
-  const std::string times = r.count == 1 ? "" : ", " + plural(r.count, "time");
+  const std::string of_several = r.count == 1 ? "" : "first of " + plural(r.count, "time") + ": ";
   // Live, between two points: what crosses shows that the stamps of one come late, and goes on to be followed.
   const bool is_followed = r.where.kind == Where::Kind::between && !view.options.offline;
-  return clocks + " (" + r.evidence.front().detail + times + "): " +
+  return clocks + " (" + of_several + r.evidence.front().detail + "): " +
          (is_followed ? "how long the device between them takes is not known."
                       : "nothing counts as lost for not having been seen then.");
 }

@@ -46,6 +46,7 @@ struct PortOutage {
   OutageCause cause;
   int64_t from_ns;
   int64_t to_ns;
+  int64_t by_ns = 0;  // files: how far the stamps are out, or seem to be; 0: not known
 
   bool goes_on() const { return to_ns == kGoesOn; }
   bool operator==(const PortOutage&) const = default;
@@ -65,6 +66,7 @@ class OutageLog {
           outage.from_ns <= last.to_ns.load(std::memory_order_relaxed)) {
         last.from_ns.store(std::min(outage.from_ns, last.from_ns.load(std::memory_order_relaxed)), std::memory_order_release);
         last.to_ns.store(outage.to_ns, std::memory_order_release);
+        last.by_ns.store(std::max(outage.by_ns, last.by_ns.load(std::memory_order_relaxed)), std::memory_order_release);
         return;
       }
     }
@@ -72,6 +74,7 @@ class OutageLog {
     next.cause.store(outage.cause, std::memory_order_release);
     next.from_ns.store(outage.from_ns, std::memory_order_release);
     next.to_ns.store(outage.to_ns, std::memory_order_release);
+    next.by_ns.store(outage.by_ns, std::memory_order_release);
     head_.store(head + 1, std::memory_order_release);
   }
 
@@ -101,12 +104,12 @@ class OutageLog {
  private:
   struct Entry {
     std::atomic<OutageCause> cause{};
-    std::atomic<int64_t> from_ns{0}, to_ns{0};
+    std::atomic<int64_t> from_ns{0}, to_ns{0}, by_ns{0};
   };
   PortOutage load(uint64_t number) const {
     const Entry& entry = entries_[number % kOutages];
     return {entry.cause.load(std::memory_order_acquire), entry.from_ns.load(std::memory_order_acquire),
-            entry.to_ns.load(std::memory_order_acquire)};
+            entry.to_ns.load(std::memory_order_acquire), entry.by_ns.load(std::memory_order_acquire)};
   }
 
   std::array<Entry, kOutages> entries_;

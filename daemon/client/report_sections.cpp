@@ -217,7 +217,10 @@ std::string device_verdict(const v1::Device& device, const Report& report) {
   const std::string facts = crossed + (left_out.empty() ? "." : ", but " + left_out + '.');
   if (const std::string kinds = told_of(device, report, {v1::ORIGIN_PATH, v1::ORIGIN_UNKNOWN}); !kinds.empty())
     return capitalized(fmt::format("{} may be the cause of what {} tells: {}", name, kinds, facts));
-  if (is_slow(device)) return capitalized(fmt::format("{} held packets: {}", name, facts));
+  // Then what it took may be how far they are apart.
+  const bool may_be_clocks = told_of(device, report, {v1::ORIGIN_SENSOR}).find("clock_uncertain") != std::string::npos;
+  if (is_slow(device))
+    return capitalized(fmt::format("{} held packets{}: {}", name, may_be_clocks ? ", or the clocks differ" : "", facts));
   if (!left_out.empty()) return fmt::format("Nothing points to {}: {}", name, facts);
   return capitalized(fmt::format("{} is not the cause: {}", name, facts));
 }

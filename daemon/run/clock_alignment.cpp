@@ -108,34 +108,45 @@ namespace {
 // By more than stamps of two machines that keep the same time are apart.
 constexpr int64_t kApartNs = 20'000'000;
 
-// When two points contradict each other, by the first one's clock; kTimeMax: they do not.
-int64_t contradicted_from(const std::vector<ClockMatch>& matches) {
-  // A device may hold a packet for long, but not let it go before it came.
-  constexpr size_t kFewest = 3;  // a retransmission may be taken for its original
-  std::vector<int64_t> contradictions;
-  for (const ClockMatch& match : matches) {
-    const int64_t transit_ns = match.ttl_fall > 0 ? match.ahead_ns : -match.ahead_ns;
-    if (match.ttl_fall != 0 && transit_ns < -kApartNs) contradictions.push_back(match.first_ns);
-  }
-  for (const ClockExchange& exchange : exchanges_of(matches)) {
-    if (exchange.low->ahead_ns > kApartNs || exchange.high->ahead_ns < -kApartNs)
-      contradictions.push_back(std::max(exchange.low->first_ns, exchange.high->first_ns));
-  }
-  return contradictions.size() < kFewest ? kTimeMax : *std::min_element(contradictions.begin(), contradictions.end());
-}
-
-constexpr size_t kFewest = 8, kStrays = 2;  // packets of one direction; some may be of other packets
-
 int64_t smallest(std::vector<int64_t> values, size_t but) {
   const auto at = values.begin() + static_cast<std::ptrdiff_t>(but);
   std::nth_element(values.begin(), at, values.end());
   return *at;
 }
 
-// All take longer than most of the others do. Queues come and go.
-bool take_longer(const std::vector<int64_t>& transits, const std::vector<int64_t>& others) {
-  if (transits.size() < kFewest || others.size() < kFewest) return false;
-  return smallest(transits, kStrays) - smallest(others, others.size() / 2) > kApartNs;
+// From when on the stamps of two points are in doubt, and how far they are out, or seem to be.
+struct Apart {
+  int64_t from_ns, by_ns;
+};
+
+// By the first one's clock. nullopt: they do not contradict each other.
+std::optional<Apart> contradiction_of(const std::vector<ClockMatch>& matches) {
+  // A device may hold a packet for long, but not let it go before it came.
+  constexpr size_t kFewest = 3;  // a retransmission may be taken for its original
+  std::vector<int64_t> times, early;
+  for (const ClockMatch& match : matches) {
+    const int64_t early_ns = match.ttl_fall > 0 ? -match.ahead_ns : match.ahead_ns;
+    if (match.ttl_fall == 0 || early_ns <= kApartNs) continue;
+    times.push_back(match.first_ns);
+    early.push_back(early_ns);
+  }
+  for (const ClockExchange& exchange : exchanges_of(matches)) {
+    const int64_t early_ns = std::max(exchange.low->ahead_ns, -exchange.high->ahead_ns);
+    if (early_ns <= kApartNs) continue;
+    times.push_back(std::max(exchange.low->first_ns, exchange.high->first_ns));
+    early.push_back(early_ns);
+  }
+  if (times.size() < kFewest) return std::nullopt;
+  return Apart{*std::min_element(times.begin(), times.end()), smallest(early, early.size() / 2)};
+}
+
+constexpr size_t kFewest = 8, kStrays = 2;  // packets of one direction; some may be of other packets
+
+// By how much all take longer than most of the others do; 0: they do not. Queues come and go.
+int64_t longer_by(const std::vector<int64_t>& transits, const std::vector<int64_t>& others) {
+  if (transits.size() < kFewest || others.size() < kFewest) return 0;
+  const int64_t by_ns = smallest(transits, kStrays) - smallest(others, others.size() / 2);
+  return by_ns > kApartNs ? by_ns : 0;
 }
 
 // The matches of one direction, and what its packets took. Which direction that is their TTLs tell.
@@ -157,51 +168,55 @@ struct OneWay {
 };
 
 // From when on nearly all take longer than most did before, or since ever where they take less, by the second point's clock.
-// kTimeMax: never.
-int64_t jumped_from(const OneWay& way) {
+// nullopt: never.
+std::optional<Apart> jump_of(const OneWay& way) {
   constexpr size_t kSplitsMax = 256;
   const std::vector<int64_t> transits = way.transits();
   for (size_t i = kFewest; i + kFewest <= transits.size(); i += transits.size() / kSplitsMax + 1) {
     const auto split = transits.begin() + static_cast<std::ptrdiff_t>(i);
     const std::vector<int64_t> before(transits.begin(), split), after(split, transits.end());
-    if (take_longer(before, after)) return kTimeMin;
-    if (!take_longer(after, before)) continue;
+    if (const int64_t by_ns = longer_by(before, after); by_ns > 0) return Apart{kTimeMin, by_ns};
+    const int64_t by_ns = longer_by(after, before);
+    if (by_ns == 0) continue;
     const int64_t most_ns = smallest(before, before.size() / 2) + kApartNs;
     size_t first = i;
     while (first > 0 && transits[first - 1] > most_ns) --first;
     const ClockMatch& match = way.matches[first];
-    return match.first_ns + std::min<int64_t>(0, match.ahead_ns);
+    return Apart{match.first_ns + std::min<int64_t>(0, match.ahead_ns), by_ns};
   }
-  return kTimeMax;
+  return std::nullopt;
 }
 
-// Whether some of the first of them take longer, or less long, than the others do.
-bool begin_otherwise(const std::vector<int64_t>& transits, const std::vector<int64_t>& others) {
+// By how much some of the first of them take longer, or less long, than the others do; 0: none do.
+int64_t begin_otherwise_by(const std::vector<int64_t>& transits, const std::vector<int64_t>& others) {
   for (size_t count = kFewest; count <= transits.size(); count *= 2) {
     const std::vector<int64_t> first(transits.begin(), transits.begin() + static_cast<std::ptrdiff_t>(count));
-    if (take_longer(first, others) || take_longer(others, first)) return true;
+    if (const int64_t by_ns = std::max(longer_by(first, others), longer_by(others, first)); by_ns > 0) return by_ns;
   }
-  return false;
+  return 0;
 }
 
 // The clock may have been set before packets of both directions compare it, or after that: the furthest of the one that passed
 // alone then tell so.
 void doubt_ends(const OneWay& way, const TimeSpan& compared, std::vector<PortOutage>& doubts) {
+  const auto doubt = [&doubts](int64_t by_ns, int64_t from_ns, int64_t to_ns) {
+    if (by_ns > 0) doubts.push_back({OutageCause::clock_jumped, from_ns, to_ns, by_ns});
+  };
   const std::vector<int64_t> between = way.transits(compared.from_ns, compared.to_ns);
-  if (begin_otherwise(way.transits(kTimeMin, compared.from_ns), between))
-    doubts.push_back({OutageCause::clock_jumped, kTimeMin, compared.from_ns + kNoticedLateNs});
+  doubt(begin_otherwise_by(way.transits(kTimeMin, compared.from_ns), between), kTimeMin, compared.from_ns + kNoticedLateNs);
   std::vector<int64_t> after = way.transits(compared.to_ns);
   std::reverse(after.begin(), after.end());
-  if (begin_otherwise(after, between))
-    doubts.push_back({OutageCause::clock_jumped, compared.to_ns - kNoticedLateNs, PortOutage::kGoesOn});
+  doubt(begin_otherwise_by(after, between), compared.to_ns - kNoticedLateNs, PortOutage::kGoesOn);
 }
 
 // None is near: by chance it may be another packet, and where few were matched each counts.
-bool all_seem_late(const std::vector<ClockMatch>& matches) {
+std::optional<Apart> lateness_of(const std::vector<ClockMatch>& matches) {
   constexpr size_t kLeast = 3;
+  if (matches.size() < kLeast) return std::nullopt;
   std::vector<int64_t> transits;
   for (const ClockMatch& match : matches) transits.push_back(std::abs(match.ahead_ns));
-  return transits.size() >= kLeast && smallest(transits, transits.size() < kFewest ? 0 : kStrays) > kApartNs;
+  const int64_t least_ns = smallest(transits, transits.size() < kFewest ? 0 : kStrays);
+  return least_ns > kApartNs ? std::optional(Apart{kTimeMin, least_ns}) : std::nullopt;
 }
 
 // Those of two points, as corrected, without what is near a step.
@@ -227,12 +242,13 @@ ClockLimits clock_limits(const std::vector<ClockSamples>& points, const std::vec
   ClockLimits limits{std::vector<std::vector<PortOutage>>(points.size()), std::vector<bool>(points.size(), true)};
   for (size_t i = 0; i < points.size(); ++i) {
     std::vector<PortOutage>& doubts = limits.doubts[i];
-    for (const TimeSpan& step : clocks[i].steps) doubts.push_back({OutageCause::clock_step, step.from_ns, step.to_ns});
-    const auto doubt_from = [&doubts](OutageCause cause, int64_t from_ns) {
-      if (from_ns == kTimeMax) return;
-      doubts.push_back({cause, std::max(from_ns, kTimeMin + kNoticedLateNs) - kNoticedLateNs, PortOutage::kGoesOn});
+    for (const TimeSpan& step : clocks[i].steps) doubts.push_back({.cause = OutageCause::clock_step, .from_ns = step.from_ns, .to_ns = step.to_ns});
+    const auto doubt_from = [&doubts](OutageCause cause, std::optional<Apart> apart) {
+      if (!apart) return;
+      const int64_t from_ns = std::max(apart->from_ns, kTimeMin + kNoticedLateNs) - kNoticedLateNs;
+      doubts.push_back({cause, from_ns, PortOutage::kGoesOn, apart->by_ns});
     };
-    doubt_from(OutageCause::clock_step, stepped_ns[i] == kTimeMax ? kTimeMax : clocks[i].correction.corrected(stepped_ns[i]));
+    if (stepped_ns[i] != kTimeMax) doubt_from(OutageCause::clock_step, Apart{clocks[i].correction.corrected(stepped_ns[i]), 0});
     if (i == 0) continue;
     std::vector<ClockMatch> matches = corrected_matches(points[i - 1], points[i], clocks[i - 1], clocks[i]);
     const std::vector<ClockExchange> exchanges = exchanges_of(matches);
@@ -248,12 +264,16 @@ ClockLimits clock_limits(const std::vector<ClockSamples>& points, const std::vec
           return doubt.cause == OutageCause::clock_jumped && match.first_ns >= doubt.from_ns && match.first_ns <= doubt.to_ns;
         });
       });
-    } else {
-      doubt_from(OutageCause::clock_jumped, std::min(jumped_from(inward), jumped_from(outward)));
     }
-    const int64_t apart_ns = contradicted_from(matches);
-    doubt_from(OutageCause::clocks_apart, apart_ns);
-    if (!limits.compared[i] && apart_ns == kTimeMax && all_seem_late(matches)) doubt_from(OutageCause::clocks_unknown, kTimeMin);
+    const std::optional<Apart> contradiction = contradiction_of(matches);
+    const std::optional<Apart> lateness = limits.compared[i] || contradiction ? std::nullopt : lateness_of(matches);
+    // Where all are late from ever, what jumps meanwhile adds nothing.
+    if (!limits.compared[i] && !lateness) {
+      doubt_from(OutageCause::clock_jumped, jump_of(inward));
+      doubt_from(OutageCause::clock_jumped, jump_of(outward));
+    }
+    doubt_from(OutageCause::clocks_apart, contradiction);
+    doubt_from(OutageCause::clocks_unknown, lateness);
   }
   return limits;
 }
@@ -267,7 +287,7 @@ std::vector<PortOutage> ClockLimits::outages(size_t point) const {
       if (point == told_at) outages.push_back(doubt);
       const bool is_own = is_step && doubt.goes_on();  // by its own files
       if (point > told_at && told_at == i && !is_own)
-        outages.push_back({OutageCause::no_common_clock, doubt.from_ns, doubt.to_ns});
+        outages.push_back({.cause = OutageCause::no_common_clock, .from_ns = doubt.from_ns, .to_ns = doubt.to_ns});
     }
   }
   return outages;

@@ -511,7 +511,8 @@ std::optional<double> one_way_drift(const std::vector<ClockMatch>& matches) {
   std::vector<double> slopes;
   add_slopes(least_of(of), 1, slopes);
   if (slopes.empty()) return std::nullopt;
-  return sign * median(std::move(slopes));
+  const double drift = sign * median(std::move(slopes));
+  return std::abs(drift) <= kDriftMax ? std::optional(drift) : std::nullopt;
 }
 
 }  // namespace parallax

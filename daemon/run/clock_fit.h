@@ -37,7 +37,8 @@ struct ClockFit {
 // most of them.
 std::vector<ClockFit> fit_clocks(const std::vector<ClockMatch>& matches);
 
-// The drift from packets of one direction alone, where their TTLs tell which one that is. nullopt: they do not, or are too few.
+// The drift from packets of one direction alone, where their TTLs tell which one that is. nullopt: they do not, are too few, or
+// grow later as no clock does, but a queue.
 std::optional<double> one_way_drift(const std::vector<ClockMatch>& matches);
 
 }  // namespace parallax

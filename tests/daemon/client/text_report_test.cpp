@@ -263,6 +263,13 @@ TEST(TextReport, DeviceThatHeldPacketsIsNotCleared) {
                                                "median transit 250 ms toward inside and 41 us toward outside."));
 }
 
+TEST(TextReport, WhereTheClocksAreInDoubtNoDeviceIsSaidToHoldPackets) {
+  Results run;
+  run.device().mutable_transit_toward_inside_seconds()->set_median(0.25);
+  run.finding(v1::FINDING_KIND_CLOCK_UNCERTAIN, v1::SEVERITY_WARNING, 1).set_origin(v1::ORIGIN_SENSOR);
+  EXPECT_THAT(unwrapped(run.text()), HasSubstr("The device between outside and inside held packets, or the clocks differ: 990 "));
+}
+
 TEST(TextReport, AnAllClearIsOfAllPacketsOfBothPoints) {
   Results run;
   run.device();

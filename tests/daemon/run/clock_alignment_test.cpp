@@ -257,6 +257,8 @@ TEST(ClockAlignment, OneDirectionThatSeemsToTakeLongThroughoutIsNotCompared) {
     EXPECT_EQ(causes({.packets = packets, .one_way = true, .has_ttl = true}), std::vector<OutageCause>{});
   }
   EXPECT_EQ(causes({.offset_ns = 2 * kSecond, .packets = 2, .one_way = true, .has_ttl = true}), std::vector<OutageCause>{});
+  // What jumps among packets that are all late is no second doubt.
+  EXPECT_EQ(causes({.offset_ns = kSecond, .one_way = true, .step_ns = 300 * kMs, .has_ttl = true}), unknown);
   EXPECT_EQ(causes({.transit_ns = 400 * kMs, .has_ttl = true}), std::vector<OutageCause>{});  // as both directions tell
 }
 
@@ -326,6 +328,7 @@ TEST(ClockAlignment, OfOneDirectionTheDriftIsToldAlone) {
   EXPECT_TRUE(compared(path).correction.none());
   ASSERT_TRUE(drift_of(path));
   EXPECT_NEAR(*drift_of(path) * 1e6, 20, 0.5);
+  EXPECT_FALSE(drift_of({.drift = 0.05, .packets = 2000, .one_way = true, .has_ttl = true}));  // a queue that fills
   EXPECT_FALSE(drift_of({.offset_ns = -2 * kSecond, .packets = 2000}));                   // both directions
   EXPECT_FALSE(drift_of({.offset_ns = -2 * kSecond, .packets = 2000, .one_way = true}));  // which one is not known
 }
