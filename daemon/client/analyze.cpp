@@ -32,6 +32,7 @@
 #include "daemon/run/detector_settings.h"
 #include "daemon/run/file_survey.h"
 #include "daemon/run/offline_pipeline.h"
+#include "daemon/run/point_order.h"
 #include "daemon/run/recordings.h"
 
 namespace parallax {
@@ -258,13 +259,14 @@ class Analysis {
     }
     clocks_ = comparable ? align_clocks(samples) : std::vector<PointClock>(points_.size());
     for (size_t i = 0; i < inputs_.size(); ++i) files_[i]->set_clock(clocks_[inputs_[i].point].correction);
-    clock_notes_.resize(points_.size());
+    point_notes_.resize(points_.size());
     progress_.end();
     clocks_compared_ = comparable;
     if (!comparable) return;
     const ClockLimits limits = clock_limits(samples, clocks_, stepped_ns);
     note_silences(std::move(activity));
     doubt_clocks(limits);
+    note_order(order_by_ttl(samples));
     for (size_t i = 1; i < points_.size(); ++i) note_clock(i, limits, one_way_drift(samples[i - 1], samples[i]));
   }
 
@@ -275,6 +277,16 @@ class Analysis {
     }
     const std::vector<std::vector<PortOutage>> silences = silences_of(activity);
     for (size_t i = 0; i < inputs_.size(); ++i) inputs_[i].silences = silences[i];
+  }
+
+  void note_order(const std::optional<PointOrder>& found) {
+    if (!found) return;
+    std::vector<std::string> names;
+    for (const size_t point : found->order) names.push_back(names_.points[point]);
+    point_notes_.front().push_back(fmt::format(
+        "by their TTLs {} of the {} packets that all points show pass these in the order {}: name them in that order, "
+        "as what is said of the devices between them may be of others",
+        found->packets, found->seen, fmt::join(names, ", ")));
   }
 
   void doubt_clocks(const ClockLimits& limits) {
@@ -288,7 +300,7 @@ class Analysis {
   // What the person should know of the clock and the record's numbers do not say.
   void note_clock(size_t point, const ClockLimits& limits, std::optional<double> drift) {
     const std::string& before = names_.points[point - 1];
-    std::vector<std::string>& notes = clock_notes_[point];
+    std::vector<std::string>& notes = point_notes_[point];
     const std::vector<ClockCorrection::Part>& parts = clocks_[point].correction.parts;
     for (size_t i = 1; i < parts.size(); ++i) {
       const int64_t at_ns = parts[i].from_ns;
@@ -495,7 +507,7 @@ class Analysis {
       v1::Point& point = *record.mutable_point();
       point = to_proto(points[i]);
       set_clock(clocks_[i].correction, point);
-      for (const std::string& note : clock_notes_[i]) {
+      for (const std::string& note : point_notes_[i]) {
         point.add_warnings(note);
         warning(point.name() + ": " + note);
       }
@@ -553,7 +565,7 @@ class Analysis {
   std::vector<OfflineInput> inputs_;
   std::vector<FileSource*> files_;  // the sources of inputs_
   std::vector<PointClock> clocks_;  // by point
-  std::vector<std::vector<std::string>> clock_notes_;
+  std::vector<std::vector<std::string>> point_notes_;
   std::set<LinkType> link_types_;
   std::unique_ptr<WholeFile> page_;  // null: none was asked for
   Report report_;

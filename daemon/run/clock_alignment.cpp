@@ -242,7 +242,8 @@ ClockLimits clock_limits(const std::vector<ClockSamples>& points, const std::vec
   ClockLimits limits{std::vector<std::vector<PortOutage>>(points.size()), std::vector<bool>(points.size(), true)};
   for (size_t i = 0; i < points.size(); ++i) {
     std::vector<PortOutage>& doubts = limits.doubts[i];
-    for (const TimeSpan& step : clocks[i].steps) doubts.push_back({.cause = OutageCause::clock_step, .from_ns = step.from_ns, .to_ns = step.to_ns});
+    for (const TimeSpan& step : clocks[i].steps)
+      doubts.push_back({.cause = OutageCause::clock_step, .from_ns = step.from_ns, .to_ns = step.to_ns});
     const auto doubt_from = [&doubts](OutageCause cause, std::optional<Apart> apart) {
       if (!apart) return;
       const int64_t from_ns = std::max(apart->from_ns, kTimeMin + kNoticedLateNs) - kNoticedLateNs;

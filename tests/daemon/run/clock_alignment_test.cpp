@@ -329,8 +329,8 @@ TEST(ClockAlignment, OfOneDirectionTheDriftIsToldAlone) {
   ASSERT_TRUE(drift_of(path));
   EXPECT_NEAR(*drift_of(path) * 1e6, 20, 0.5);
   EXPECT_FALSE(drift_of({.drift = 0.05, .packets = 2000, .one_way = true, .has_ttl = true}));  // a queue that fills
-  EXPECT_FALSE(drift_of({.offset_ns = -2 * kSecond, .packets = 2000}));                   // both directions
-  EXPECT_FALSE(drift_of({.offset_ns = -2 * kSecond, .packets = 2000, .one_way = true}));  // which one is not known
+  EXPECT_FALSE(drift_of({.offset_ns = -2 * kSecond, .packets = 2000}));                        // both directions
+  EXPECT_FALSE(drift_of({.offset_ns = -2 * kSecond, .packets = 2000, .one_way = true}));       // which one is not known
 }
 
 TEST(ClockAlignment, PointsAreBroughtToTheFirst) {
