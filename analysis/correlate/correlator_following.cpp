@@ -134,10 +134,10 @@ void Correlator::take_quic(const RecognitionEvent& event) {
 
 // What of the two legs' packets is missing on one side must have been there to be seen.
 bool Correlator::can_be_followed(const Connection& connection, const Crossing& crossing) const {
-  // One side shows how it began and the other, under the same names, does not: what was seen there may be no more than packets
-  // that the device forgot to translate, while a filter hides the others under their own names.
+  // Of two sides that bear the same names one does not show how it began: what was seen there may be no more than packets that
+  // the device forgot to translate, while a filter hides the others under their own names.
   const LegState &client_side = connection.legs[crossing.client_leg], &server_side = connection.legs[crossing.server_leg];
-  const bool is_leak = crossing.method == PairingMethod::five_tuple && client_side.midstream != server_side.midstream;
+  const bool is_leak = crossing.method == PairingMethod::five_tuple && (client_side.midstream || server_side.midstream);
   return !(options_.filtered && is_leak && knowledge_.may_rename(client_side.point, server_side.point)) &&
          !turns_back(connection, client_side, server_side) && !is_spread(client_side, server_side);
 }

@@ -85,6 +85,7 @@ TEST(Simulator, SeedsThatOnceAccusedFalsely) {
       11098,                       // a clock was set back, and what was sent again followed at once: no copies
       20671,                       // nor is the same RST without an ID for each of several segments
       23854, 30355,  // a leak under names that were not known to be renamed, of a connection whose opening was missed
+      70124,         // the same where both sides missed it
       27682,         // a refusal seen further on than its SYN
       21637, 27870,  // a mirror that shows one direction of everything, and conversations of which nothing was paired
       44842,         // SYN-ACKs hidden by a mirror, and their acknowledgements by a filter
