@@ -187,11 +187,16 @@ std::optional<Apart> jump_of(const OneWay& way) {
   return std::nullopt;
 }
 
-// By how much some of the first of them take longer, or less long, than the others do; 0: none do.
+// By how much some of the first of them take longer, or less long, than nearly all of the others do; 0: none do. A device that
+// holds the one packet longer than the other has not been set.
 int64_t begin_otherwise_by(const std::vector<int64_t>& transits, const std::vector<int64_t>& others) {
+  if (others.size() < kFewest) return 0;
+  const size_t strays = std::max(kStrays, others.size() / 20);
+  const int64_t least_ns = smallest(others, strays), most_ns = smallest(others, others.size() - 1 - strays);
   for (size_t count = kFewest; count <= transits.size(); count *= 2) {
     const std::vector<int64_t> first(transits.begin(), transits.begin() + static_cast<std::ptrdiff_t>(count));
-    if (const int64_t by_ns = std::max(longer_by(first, others), longer_by(others, first)); by_ns > 0) return by_ns;
+    const int64_t by_ns = std::max(smallest(first, kStrays) - most_ns, least_ns - smallest(first, count / 2));
+    if (by_ns > kApartNs) return by_ns;
   }
   return 0;
 }

@@ -20,8 +20,9 @@ struct ClockMatch {
 // In order of time.
 std::vector<ClockMatch> matches_of(const ClockSamples& first, const ClockSamples& second);
 
-// Two packets of one flow, one in each direction and at most a second apart. The second clock is ahead by at least `low` and by
-// at most `high`, whatever their transits: neither packet left before it came.
+// Two packets of one flow, one in each direction and at most a second apart. Where each flow shows one direction alone, as on
+// paths that differ by direction, two of any flows whose TTLs tell that they went either way. The second clock is ahead by at
+// least `low` and by at most `high`, whatever their transits: neither packet left before it came.
 struct ClockExchange {
   const ClockMatch* low;
   const ClockMatch* high;

@@ -29,6 +29,8 @@ struct Path {
   bool has_ttl = false;
   int64_t turned_ns = 0;      // the second point shows each packet again, under another name, so much later; 0: it does not
   bool turned_alike = false;  // under the same name
+  bool has_one_way_flows = false;
+  bool is_full_after = false;  // packets after one_way_after wait nearly all of jitter_ns
 };
 
 std::vector<ClockSamples> samples_of(const Path& path) {
@@ -39,7 +41,7 @@ std::vector<ClockSamples> samples_of(const Path& path) {
     const bool toward_second = path.one_way || i < path.one_way_until || i > path.one_way_after || i % 2 == 0;
     DecodedFrame frame{};
     frame.protocol = ip_protocol::tcp;
-    frame.flow_hash = static_cast<uint32_t>(i / 20);
+    frame.flow_hash = static_cast<uint32_t>(i / 20 + (path.has_one_way_flows && toward_second ? 1000 : 0));
     frame.source_port = toward_second ? 40000 : 443;
     frame.destination_port = toward_second ? 443 : 40000;
     frame.seq = static_cast<uint32_t>(i) * 1000;
@@ -55,8 +57,9 @@ std::vector<ClockSamples> samples_of(const Path& path) {
       frame.payload_length = frame.payload_captured = payload.size();
     }
     const int64_t entered = kStart + i * 50 * kMs;
-    const int64_t left = entered + path.transit_ns +
-                         (path.jitter_ns > 0 ? static_cast<int64_t>(random() % static_cast<uint64_t>(path.jitter_ns)) : 0);
+    const int64_t drawn_ns = path.jitter_ns > 0 ? static_cast<int64_t>(random() % static_cast<uint64_t>(path.jitter_ns)) : 0;
+    const int64_t waited_ns = path.is_full_after && i > path.one_way_after ? path.jitter_ns / 10 * 9 : drawn_ns;
+    const int64_t left = entered + path.transit_ns + waited_ns;
     const int64_t at_first = toward_second ? entered : left, at_second = toward_second ? left : entered;
     const auto ahead = path.offset_ns + static_cast<int64_t>(path.drift * static_cast<double>(at_second - kStart)) +
                        (i > path.packets / 2 ? path.step_ns : 0);
@@ -223,6 +226,15 @@ TEST(ClockAlignment, NothingIsComparedAfterAStepThatIsKnownFromTheFileAlone) {
   EXPECT_LE(comparable({}, stepped), stepped);
 }
 
+// As where the way there and the way back are of different connections, or a mirror shows half of each.
+TEST(ClockAlignment, FlowsOfOneDirectionEachCompareClocksByTheirTtls) {
+  const PointClock clock = compared({.offset_ns = -2 * kSecond, .has_ttl = true, .has_one_way_flows = true});
+  ASSERT_EQ(clock.correction.parts.size(), 1u);
+  EXPECT_NEAR(static_cast<double>(clock.correction.parts[0].line.offset_ns), -2.0 * kSecond, kMs);
+  EXPECT_TRUE(doubts_of({.transit_ns = 400 * kMs, .jitter_ns = 60 * kMs, .has_ttl = true, .has_one_way_flows = true}).empty());
+  EXPECT_TRUE(compared({.offset_ns = -2 * kSecond, .has_one_way_flows = true}).correction.none());
+}
+
 TEST(ClockAlignment, OneDirectionThatLeavesBeforeItCameIsNotCompared) {
   EXPECT_LE(comparable({.offset_ns = -2 * kSecond, .one_way = true, .has_ttl = true}), kStart);
   EXPECT_EQ(comparable({.offset_ns = 50'000, .one_way = true, .has_ttl = true}), kTimeMax);
@@ -279,6 +291,8 @@ TEST(ClockAlignment, AStepIsSeenWhereOneDirectionBeginsBeforeTheOther) {
     EXPECT_GE(after[0].from_ns, step - 2 * kSecond) << by_ns;
   }
   EXPECT_EQ(comparable({.one_way_until = 220, .has_ttl = true}), kTimeMax);
+  // A device that holds packets for very different times may hold the last of them for long.
+  EXPECT_TRUE(doubts_of({.jitter_ns = 400 * kMs, .one_way_after = 380, .has_ttl = true, .is_full_after = true}).empty());
   EXPECT_TRUE(doubts_of({.jitter_ns = 60 * kMs, .one_way_until = 220, .one_way_after = 300, .has_ttl = true}).empty());
 }
 
