@@ -3,16 +3,16 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <cctype>
 #include <cmath>
 #include <initializer_list>
+#include <iterator>
 #include <set>
-#include <utility>
 #include <vector>
 
 #include "daemon/client/access_log_text.h"
 #include "daemon/client/finding_groups.h"
+#include "daemon/client/not_followed.h"
 #include "daemon/client/not_looked_for.h"
 #include "daemon/client/report_words.h"
 #include "daemon/message/text_table.h"
@@ -171,35 +171,13 @@ uint64_t not_judged(const v1::Device& device, const Report& report) {
   return std::max(traffic_of(device).undecided(), crossed == report.crossed().end() ? 0 : crossed->second.undecided);
 }
 
-// "ICMP echo (10 packets at outside, 5 at inside)": what no connection is made of, at those of the points that `among` takes; or
-// nothing.
-template <typename Among>
-std::string not_followed_text(const Report& report, Among among) {
-  constexpr std::array<std::pair<const char*, const char*>, 2> kWords = {
-      {{"icmp_echo", "ICMP echo"}, {"other_protocols", "protocols other than TCP and UDP"}}};
-  std::string text;
-  for (const auto& [name, words] : kWords) {
-    std::string counts;
-    for (const v1::Point& point : report.points()) {
-      const auto found = point.not_followed().find(name);
-      if (found == point.not_followed().end() || !among(point.name())) continue;
-      counts += counts.empty() ? plural(found->second, "packet", "packets") : ", " + count_text(found->second);
-      counts += " at " + point.name();
-    }
-    if (!counts.empty()) text += fmt::format("{}{} ({})", text.empty() ? "" : " and ", words, counts);
-  }
-  return text;
-}
-std::string not_followed_text(const Report& report) {
-  return not_followed_text(report, [](const std::string&) { return true; });
-}
-
-// The same of what may have crossed it.
-std::string not_followed_text(const v1::Device& device, const Report& report) {
-  if (is_hairpin(device)) return "";
-  return not_followed_text(report, [&](const std::string& point) {
-    return std::find(device.between().begin(), device.between().end(), point) != device.between().end();
+// What may have crossed it and is not followed; or nothing.
+std::string not_followed_at(const v1::Device& device, const Report& report) {
+  std::vector<v1::Point> points;
+  std::copy_if(report.points().begin(), report.points().end(), std::back_inserter(points), [&](const v1::Point& point) {
+    return !is_hairpin(device) && std::count(device.between().begin(), device.between().end(), point.name()) > 0;
   });
+  return not_followed(points);
 }
 
 // Both points show the same packets, and no time passed between: no device works like that, and a person has mistaken a file.
@@ -228,7 +206,7 @@ std::string left_out_text(const v1::Device& device, const Report& report) {
            " not accounted for: seen at one point alone, not followed, or at an edge of the capture";
   const auto add = [&text](const std::string& more) { text += (text.empty() ? "" : "; and ") + more; };
   if (legs > 0) add(plural(legs, "leg was", "legs were") + " seen at one point alone");
-  if (const std::string others = not_followed_text(device, report); !others.empty()) add("not followed: " + others);
+  if (const std::string others = not_followed_at(device, report); !others.empty()) add("not followed: " + others);
   return text;
 }
 
@@ -353,9 +331,9 @@ ReportLines report_verdict(const Report& report) {
   } else if (blind.empty()) {
     say(quiet_verdict(report));
     const bool is_said = std::any_of(report.devices().begin(), report.devices().end(), [&](const v1::Device& device) {
-      return !not_followed_text(device, report).empty() && traffic_of(device).forwarded() > 0;
+      return !not_followed_at(device, report).empty() && traffic_of(device).forwarded() > 0;
     });
-    if (const std::string others = not_followed_text(report); !others.empty() && !is_said)
+    if (const std::string others = not_followed(report.points()); !others.empty() && !is_said)
       say("Nothing is said of what is not followed: " + others + '.');
   }
   if (!blind.empty()) return lines;
@@ -501,7 +479,7 @@ ReportLines report_not_judged(const Report& report) {
       say(fmt::format("what {} did with {}: seen at one point alone, not followed, or at an edge of the capture",
                       device_name(device), plural(packets, "packet", "packets")));
   }
-  if (const std::string others = not_followed_text(report); !others.empty())
+  if (const std::string others = not_followed(report.points()); !others.empty())
     say(others + ": not followed, and none that was lost is told");
   if (const uint64_t unexplained = report.unanswered_unexplained(); unexplained > 0)
     say(fmt::format("why {} unanswered: the answer may be due after the end of the capture, or have been missed by it",

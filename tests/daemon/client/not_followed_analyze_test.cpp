@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "daemon/client/client_text.h"
 #include "tests/support/analyze_outcome.h"
 #include "tests/support/capture_bytes.h"
 #include "tests/support/command.h"
@@ -67,6 +68,15 @@ TEST(NotFollowed, OtherProtocolsAreCountedUnlessNoRouterPassesThemOn) {
   ospf[kDestination] = 224;
   const TemporaryFile file("here.pcap", pcap({esp, ospf, test::icmp_echo_frame(ip("fe80::1", "fe80::2"), 1)}));
   EXPECT_THAT(analyzed("json", {"here=" + file.path()}), HasSubstr(R"("not_followed":{"other_protocols":1})"));
+}
+
+TEST(NotFollowed, TheStatusOfTheDaemonSaysSo) {
+  v1::Status status;
+  EXPECT_THAT(status_text(status), Not(HasSubstr("Not followed")));
+  v1::Point& point = *status.add_points();
+  point.set_name("outside");
+  (*point.mutable_not_followed())["icmp_echo"] = 1;
+  EXPECT_THAT(status_text(status), HasSubstr("\nNot followed: ICMP echo (1 packet at outside)\n"));
 }
 
 TEST(NotFollowed, WhereAllIsFollowedNothingIsSaid) {
