@@ -8,7 +8,8 @@
 
 namespace parallax {
 
-// "ICMP echo (10 packets at outside, 5 at inside) and protocols other than TCP and UDP (1 packet at inside)"; empty: all is followed.
+// "ICMP echo (10 packets at outside, 5 at inside) and protocols other than TCP and UDP (1 packet at inside)"; empty: all is
+// followed.
 std::string not_followed(const std::vector<v1::Point>& points);
 
 }  // namespace parallax
