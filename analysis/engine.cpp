@@ -254,8 +254,11 @@ std::vector<PointRecord> Engine::points() const {
     }
   }
   for (size_t i = 0; i < records.size(); ++i) {
-    for (const auto& worker : impl_->workers)
-      records[i].capture_loss_segments += worker->counters().capture_loss_segments[i].get();
+    for (const auto& worker : impl_->workers) {
+      const WorkerCounters& w = worker->counters();
+      records[i].capture_loss_segments += w.capture_loss_segments[i].get();
+      for (const NotFollowed which : kNotFollowed) records[i].not_followed[which] += w.not_followed[i][which].get();
+    }
   }
   return records;
 }

@@ -387,6 +387,7 @@ void DetectorRunner::take(Verdicts& verdicts) {
   for (Observation& observation : verdicts.told) {
     if (Connection* connection = store_.find(observation.connection_id)) {
       observation.leg_id = connection->legs.front().id.value();
+      observation.client = connection->client_leg().client.address;
       connection->is_noted = true;
       if (observation.kind == FindingKind::syn_unanswered) count_as(Outcome::unanswered, *connection, tallies_);
       if (observation.kind == FindingKind::syn_refused) count_as(Outcome::refused, *connection, tallies_);

@@ -23,7 +23,7 @@ void fate(Connection& c, const FateEvent& event, const DetectorView& view, Verdi
 std::string sentence(const FindingGroup& group, const DetectorView& view) {
   const SentenceWords words(group, view.options.path);
 
-  return words.device + " reset " + words.connections + ": a RST toward the " + words.receiver + " was " + words.seen_leaving +
+  return words.device + " reset " + words.of_clients + ": a RST toward the " + words.receiver + " was " + words.seen_leaving +
          "." + words.remark;
 }
 

@@ -166,8 +166,8 @@ void reset_look(Connection& c, const DetectorView& view, Verdicts& out) {
 std::string reset_sentence(const FindingGroup& group, const DetectorView& view) {
   const SentenceWords words(group, view.options.path);
   if (group.record.where.kind == Where::Kind::beyond)
-    return "The " + words.sender + " beyond " + words.first + " reset " + words.connections + " before any FIN." + words.remark;
-  return words.connections + std::string(by_number(group.connections, " was", " were")) + " reset in the name of the " +
+    return "The " + words.sender + " beyond " + words.first + " reset " + words.of_clients + " before any FIN." + words.remark;
+  return words.of_clients + std::string(by_number(group.connections, " was", " were")) + " reset in the name of the " +
          words.sender + " before any FIN." + words.remark;
 }
 

@@ -40,7 +40,7 @@ std::string sentence(const FindingGroup& group, const DetectorView& view) {
   const SentenceWords words(group, view.options.path);
 
   return words.device + " did not forward " + plural(group.record.count, "RST") + " from the " + words.sender + " of " +
-         words.connections + ": " + words.seen_entering + ", so the " + words.receiver + " does not know." + words.remark;
+         words.of_clients + ": " + words.seen_entering + ", so the " + words.receiver + " does not know." + words.remark;
 }
 
 }  // namespace

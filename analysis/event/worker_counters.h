@@ -52,6 +52,7 @@ struct alignas(64) WorkerCounters {
   // By point; then by the side that sends, or of a round trip the one that answers.
   template <typename T>
   using PerPoint = std::array<T, kPointsMax>;
+  PerPoint<ForBoth<NotFollowed, Counter>> not_followed;
   PerPoint<PerSide<std::array<Counter, kRetransmissionKinds.size()>>> retransmissions;
   PerPoint<PerSide<Counter>> needless_retransmissions;  // of these, as far as a D-SACK told
   PerPoint<PerSide<Histogram>> handshake_rtt;

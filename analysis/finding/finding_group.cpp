@@ -19,6 +19,13 @@ std::string destination_of(const FindingGroup& group) {
                          : plural(group.services.size(), "service"));
 }
 
+// " of 192.0.2.10", " of 12 clients"; empty: said already, or not known.
+std::string clients_of(const FindingGroup& group) {
+  if (group.is_spread || group.clients.empty()) return "";
+  if (group.connections > group.contributions.size()) return " of at least " + plural(group.clients.size(), "client");
+  return " of " + (group.clients.size() == 1 ? to_string(group.clients.begin()->first) : plural(group.clients.size(), "client"));
+}
+
 bool is_hairpin_at(const FindingGroup& group) {
   const Where& where = group.record.where;
   return where.kind == Where::Kind::between && where.first == where.second;
@@ -50,6 +57,7 @@ std::string FindingGroup::durations_text() const {
 
 SentenceWords::SentenceWords(const FindingGroup& group, const std::vector<std::string>& path)
     : connections(plural(group.connections, "connection") + destination_of(group)),
+      of_clients(plural(group.connections, "connection") + clients_of(group) + destination_of(group)),
       first(group.record.where.kind == Where::Kind::unknown ? "?" : path[group.record.where.first]),
       second(group.record.where.kind == Where::Kind::between ? path[group.record.where.second] : "?"),
       source(group.toward_client() ? second : first),

@@ -22,6 +22,7 @@ struct FindingGroup {
   struct Contribution {
     uint64_t count = 0, attempts = 0, proved = 0;
     double time_lost_seconds = 0;
+    std::optional<Address> client{};
   };
 
   FindingRecord record;
@@ -29,6 +30,7 @@ struct FindingGroup {
   uint64_t attempts = 0, proved = 0;
   int64_t shortest_ns = 0, longest_ns = 0;         // Observation::duration_ns
   std::map<uint64_t, Contribution> contributions;  // by connection, the first kFindingConnectionsMax
+  std::map<Address, uint32_t> clients;             // of these: how many are whose
   std::optional<PayloadSizes> sizes;               // of all observations; none where one does not say
   std::optional<ServerAt> server;
   std::optional<PortIndex> port;
@@ -82,6 +84,7 @@ struct SentenceWords {
   SentenceWords(const FindingGroup& group, const std::vector<std::string>& path);
 
   std::string connections;     // "3 connections to 203.0.113.80:80"
+  std::string of_clients;      // the same with who lost them: "3 connections of 2 clients to 203.0.113.80:80"
   std::string first, second;   // the points of the place: beyond, or between, the client's side first; "?" where there is none
   std::string source, target;  // where packets of the finding's direction enter the device between, and where they leave it
   std::string device;          // at the beginning: "The device between outside and inside"; of a hairpin "The device at inside"

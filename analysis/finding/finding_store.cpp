@@ -143,6 +143,9 @@ void FindingStore::absorb(FindingGroup& into, uint64_t id) {
   into.attempts += from.attempts;
   into.proved += from.proved;
   for (const Endpoint& service : from.services) into.count(service);
+  for (const auto& [id_of, contribution] : from.contributions) {
+    if (contribution.client && !into.contributions.contains(id_of)) ++into.clients[*contribution.client];
+  }
   into.contributions.merge(from.contributions);
   into.take_sizes(from.sizes);
   into.take_duration(from.shortest_ns);
@@ -232,7 +235,10 @@ uint64_t FindingStore::observe(const Observation& o) {
     if (record.connection_ids.size() < kFindingConnectionsMax) record.connection_ids.push_back(o.connection_id);
   }
   if (group.contributions.size() < kFindingConnectionsMax || group.contributions.contains(o.connection_id)) {
-    FindingGroup::Contribution& own = group.contributions[o.connection_id];
+    const auto [place, is_new] = group.contributions.try_emplace(o.connection_id);
+    FindingGroup::Contribution& own = place->second;
+    if (is_new) own.client = o.client;
+    if (is_new && own.client) ++group.clients[*own.client];
     own.count += o.count;
     own.attempts += o.attempts;
     own.proved += o.proved;
@@ -281,6 +287,9 @@ std::optional<FindingGroup::Contribution> FindingStore::withdraw(uint64_t id, ui
   group.attempts -= taken.attempts;
   group.proved -= taken.proved;
   if (record.time_lost_seconds) *record.time_lost_seconds -= taken.time_lost_seconds;
+  if (taken.client) {
+    if (const auto client = group.clients.find(*taken.client); --client->second == 0) group.clients.erase(client);
+  }
   group.contributions.erase(own);
   std::erase(record.connection_ids, connection_id);
   std::erase_if(record.legs, [&](const FindingLeg& leg) { return leg.connection_id == connection_id; });

@@ -40,6 +40,7 @@ struct Observation {
   Endpoint service;               // the server as the client sees it
   std::optional<PortIndex> port;  // of the sensor, where the finding is about one
   Endpoint source;                // the client, where many services that it asks may be one incident
+  std::optional<Address> client;  // of the connection: who is hit by it
   bool is_of_source = false;      // they are, from the first one on;
   bool is_of_place = false;       // and with them all others' of the place
   uint64_t connection_id = 0;

@@ -258,6 +258,7 @@ struct PointRecord {
   uint64_t capture_loss_segments = 0;  // data that was acknowledged and never seen
   uint64_t decode_errors = 0;
   std::map<std::string, uint64_t> decode_errors_by_reason;
+  ForBoth<NotFollowed, uint64_t> not_followed{};
 };
 
 struct PacketRecord {  // only where the engine was asked to record packets

@@ -46,6 +46,7 @@ NAMES(Outcome, "established", "refused", "unanswered", "incomplete", "midstream"
 NAMES(Close, "fin", "rst", "open", "idle")
 NAMES(ClosedBy, "unknown", "client", "server", "device")
 NAMES(ConnState, "S0", "S1", "SF", "REJ", "S2", "S3", "RSTO", "RSTR", "RSTOS0", "RSTRH", "SH", "SHR", "OTH")
+NAMES(NotFollowed, "icmp_echo", "other_protocols")
 NAMES(RoundTripMethod, "ack", "timestamp")
 NAMES(PairingMethod, "none", "five_tuple", "sequence", "ip_id", "tcp_timestamp", "proxy_protocol", "forwarded_header",
       "tls_random", "payload", "application_id", "timing")

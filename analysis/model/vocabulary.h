@@ -56,6 +56,8 @@ inline constexpr size_t kOutcomeCount = 7;
 enum class Close : uint8_t { fin, rst, open, idle };
 enum class ClosedBy : uint8_t { unknown, client, server, device };
 enum class ConnState : uint8_t { S0, S1, SF, REJ, S2, S3, RSTO, RSTR, RSTOS0, RSTRH, SH, SHR, OTH };
+enum class NotFollowed : uint8_t { icmp_echo, other_protocols };  // packets that may cross a device and belong to no leg
+inline constexpr BothOf<NotFollowed> kNotFollowed{};
 enum class RoundTripMethod : uint8_t { ack, timestamp };  // see analysis/tcp/round_trip.h
 inline constexpr BothOf<RoundTripMethod> kRoundTripMethods{};
 enum class PairingMethod : uint8_t {
@@ -102,6 +104,7 @@ std::string_view name_of(Outcome value);
 std::string_view name_of(Close value);
 std::string_view name_of(ClosedBy value);
 std::string_view name_of(ConnState value);
+std::string_view name_of(NotFollowed value);
 std::string_view name_of(RoundTripMethod value);
 std::string_view name_of(PairingMethod value);
 std::string_view name_of(DeviceKind value);

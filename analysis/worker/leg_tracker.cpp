@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "analysis/model/address_scope.h"
 #include "analysis/tcp/fast_path.h"
 #include "analysis/tcp/sequence_space.h"
 #include "analysis/tcp/tcp_labels.h"
@@ -134,8 +135,7 @@ void LegTracker::take_burst(std::span<Sighting* const> burst) {
 // Any packet. `known`: its leg, if that is known already.
 void LegTracker::take(const Sighting& s, uint64_t hash, uint32_t known) {
   if (s.has(SightingFlag::arp)) return take_arp(s);
-  if (s.protocol == 0) return;
-  if (s.protocol != ip_protocol::tcp && s.protocol != ip_protocol::udp) return;
+  if (s.protocol != ip_protocol::tcp && s.protocol != ip_protocol::udp) return count_not_followed(s);
   if (s.has(SightingFlag::later_fragment) && s.source_port == 0 && s.destination_port == 0) return;
   const OrientedKey key = leg_key_of(s);
   if (s.has(SightingFlag::later_fragment) && s.protocol == ip_protocol::tcp && s.payload_length > 0) {
@@ -173,6 +173,16 @@ void LegTracker::take_arp(const Sighting& s) {
   if (s.source_port != kRequest) return;
   const bool has_room = offline_ || reporter_.ring_room() >= kHintRoomLeast;
   if (!has_room || !reporter_.tell_arp_request(s)) counters_.hints_not_told.add();
+}
+
+// Of a fragmented one only the first fragment tells that it is an echo: hardly anything else of ICMP is as long.
+void LegTracker::count_not_followed(const Sighting& s) {
+  if (!may_be_routed(s.source, s.destination)) return;
+  const uint8_t type = static_cast<uint8_t>(s.source_port >> 8);
+  const bool is_later = s.has(SightingFlag::later_fragment);
+  const bool is_echo = (s.protocol == ip_protocol::icmp && (is_later || type == 0 || type == 8)) ||
+                       (s.protocol == ip_protocol::icmpv6 && (is_later || type == 128 || type == 129));
+  counters_.not_followed[s.point][is_echo ? NotFollowed::icmp_echo : NotFollowed::other_protocols].add();
 }
 
 void LegTracker::note_leg_packet(const Sighting& s, uint32_t leg, uint32_t labels) {

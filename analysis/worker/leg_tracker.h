@@ -39,6 +39,7 @@ class LegTracker {
   bool take_fast_path_from(const Sighting& s, uint32_t leg, LegHot& hot, TcpFlow& flow);
   void take(const Sighting& s, uint64_t hash, uint32_t known);
   void take_arp(const Sighting& s);
+  void count_not_followed(const Sighting& s);
   void take_icmp_error(const Sighting& s, const OrientedKey& key, uint32_t leg);
   void take_later_fragment(const Sighting& s, const OrientedKey& key, uint32_t leg);
   void take_leg_packet(const Sighting& s, const OrientedKey& key, uint64_t hash, uint32_t leg);

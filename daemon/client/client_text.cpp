@@ -7,6 +7,7 @@
 #include <map>
 
 #include "config/enum_text.h"
+#include "daemon/client/not_followed.h"
 #include "daemon/client/not_looked_for.h"
 #include "daemon/message/to_proto.h"
 
@@ -219,6 +220,8 @@ std::string status_text(const v1::Status& status) {
   }
   text += fmt::format("Findings: {}\n", findings.empty() ? "none" : findings);
   if (const std::string off = not_looked_for(summary); !off.empty()) text += off + '\n';
+  if (const std::string others = not_followed({status.points().begin(), status.points().end()}); !others.empty())
+    text += fmt::format("Not followed: {}\n", printable(others));
   for (const std::string& bound : summary.bounds_hit()) text += fmt::format("Bound hit: {}\n", printable(bound));
   return text;
 }

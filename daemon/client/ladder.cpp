@@ -123,7 +123,7 @@ std::string ladder_text(const Ladder& ladder, const LadderStyle& style) {
     if (const std::string labels = labels_text(step); !labels.empty()) said += fmt::format(" [{}]", shortened(labels));
     const std::string transit = transit_text(step);
     const std::string rest = (transit.empty() ? "" : " +" + transit) + " #" + frames_text(step);
-    said = cut_with_dots(said, room > rest.size() ? room - rest.size() : 0) + rest;
+    said = cut_with_dots(printable(said), room > rest.size() ? room - rest.size() : 0) + rest;
     text += fmt::format("{}{:>11.6f} {}  {}\n", step.decisive ? paint.alarm("!") : " ",
                         static_cast<double>(row.since_begin_ns) / 1e9, lanes.of(step), said);
   }

@@ -1,6 +1,9 @@
 #include "daemon/client/report.h"
 
 #include <algorithm>
+#include <array>
+#include <set>
+#include <utility>
 
 #include "daemon/client/report_words.h"
 
@@ -41,8 +44,10 @@ void Report::add(const v1::Connection& connection) {
   const std::string protocol = word(connection.protocol());
   ++protocols_[protocol];
   ++outcomes_[protocol][word(connection.outcome())];
-  unanswered_unexplained_ += connection.protocol() == v1::PROTOCOL_TCP && connection.outcome() == v1::OUTCOME_UNANSWERED &&
-                             connection.finding_ids().empty();
+  if (connection.protocol() == v1::PROTOCOL_TCP && connection.outcome() == v1::OUTCOME_UNANSWERED) {
+    std::vector<uint64_t> findings(connection.finding_ids().begin(), connection.finding_ids().end());
+    if (unanswered_.size() < kNamesMax || unanswered_.contains(findings)) ++unanswered_[std::move(findings)];
+  }
   if (connection.protocol() == v1::PROTOCOL_TCP && connection.outcome() == v1::OUTCOME_ESTABLISHED) {
     const bool is_ended = connection.close() == v1::CLOSE_FIN || connection.close() == v1::CLOSE_RST;
     ++closes_[is_ended ? word(connection.close()) + " by " + word(connection.closed_by()) : word(connection.close())];
@@ -85,6 +90,23 @@ void Report::add_messages(const v1::Connection& connection) {
     ++messages_.dns_questions;
     count(messages_.dns_rcodes, exchange.rcode().empty() ? "not answered" : exchange.rcode());
   }
+}
+
+uint64_t Report::unanswered_unexplained() const {
+  // What these tell is no reason.
+  constexpr std::array kBeside = {v1::FINDING_KIND_PORT_REUSED, v1::FINDING_KIND_PERIODIC_CONNECTIONS,
+                                  v1::FINDING_KIND_OPTIONS_REWRITTEN, v1::FINDING_KIND_DUPLICATE_CAPTURE,
+                                  v1::FINDING_KIND_DUPLICATED_BY_DEVICE};
+  std::set<uint64_t> reasons;
+  for (const v1::Finding& finding : findings_) {
+    if (std::find(kBeside.begin(), kBeside.end(), finding.kind()) == kBeside.end()) reasons.insert(finding.id());
+  }
+  uint64_t unexplained = 0;
+  for (const auto& [findings, count] : unanswered_) {
+    const bool is_told = std::any_of(findings.begin(), findings.end(), [&](uint64_t id) { return reasons.contains(id); });
+    unexplained += is_told ? 0 : count;
+  }
+  return unexplained;
 }
 
 bool Report::has_accusations() const {

@@ -42,7 +42,7 @@ class Report : public RecordSink {
   const Counts& protocols() const { return protocols_; }
   const std::map<std::string, Counts>& outcomes() const { return outcomes_; }  // by protocol
   // TCP connections of which no finding tells why.
-  uint64_t unanswered_unexplained() const { return unanswered_unexplained_; }
+  uint64_t unanswered_unexplained() const;
   const Counts& closes() const { return closes_; }                            // "fin by client"
   const std::map<std::string, Crossed>& crossed() const { return crossed_; }  // by place: "between outside and inside"
   const Messages& messages() const { return messages_; }
@@ -63,7 +63,9 @@ class Report : public RecordSink {
   v1::Summary summary_;
   Counts protocols_, closes_;
   std::map<std::string, Counts> outcomes_;
-  uint64_t unanswered_unexplained_ = 0;
+  // Unanswered TCP connections by their findings, of which it is known only later what they tell: the first kNamesMax
+  // combinations.
+  std::map<std::vector<uint64_t>, uint64_t> unanswered_;
   std::map<std::string, Crossed> crossed_;
   Messages messages_;
   uint64_t retransmissions_ = 0;

@@ -6,11 +6,13 @@
 #include <cctype>
 #include <cmath>
 #include <initializer_list>
+#include <iterator>
 #include <set>
 #include <vector>
 
 #include "daemon/client/access_log_text.h"
 #include "daemon/client/finding_groups.h"
+#include "daemon/client/not_followed.h"
 #include "daemon/client/not_looked_for.h"
 #include "daemon/client/report_words.h"
 #include "daemon/message/text_table.h"
@@ -169,6 +171,32 @@ uint64_t not_judged(const v1::Device& device, const Report& report) {
   return std::max(traffic_of(device).undecided(), crossed == report.crossed().end() ? 0 : crossed->second.undecided);
 }
 
+// What may have crossed it and is not followed; or nothing.
+std::string not_followed_at(const v1::Device& device, const Report& report) {
+  std::vector<v1::Point> points;
+  std::copy_if(report.points().begin(), report.points().end(), std::back_inserter(points), [&](const v1::Point& point) {
+    return !is_hairpin(device) && std::count(device.between().begin(), device.between().end(), point.name()) > 0;
+  });
+  return not_followed(points);
+}
+
+// Both points show the same packets, and no time passed between: no device works like that, and a person has mistaken a file.
+bool shows_one_capture_twice(const v1::Device& device, const Report& report) {
+  const auto point_at = [&](int end) {
+    return std::find_if(report.points().begin(), report.points().end(),
+                        [&](const v1::Point& point) { return point.name() == device.between(end); });
+  };
+  const auto outer = point_at(0), inner = point_at(1);
+  if (is_hairpin(device) || outer == report.points().end() || inner == report.points().end()) return false;
+  const auto in_no_time = [](bool has, const v1::Distribution& transit) { return !has || transit.max() == 0; };
+  const auto is_same = [](const auto& a, const auto& b) { return a.seconds() == b.seconds() && a.nanos() == b.nanos(); };
+  return traffic_of(device).forwarded() > 0 && !device.transit_is_by_turns() && device.changes().empty() &&
+         outer->packets() == inner->packets() && outer->bytes() == inner->bytes() &&
+         is_same(outer->first_seen(), inner->first_seen()) && is_same(outer->last_seen(), inner->last_seen()) &&
+         in_no_time(device.has_transit_toward_inside_seconds(), device.transit_toward_inside_seconds()) &&
+         in_no_time(device.has_transit_toward_outside_seconds(), device.transit_toward_outside_seconds());
+}
+
 // "48 are not accounted for: ..."; or nothing.
 std::string left_out_text(const v1::Device& device, const Report& report) {
   const uint64_t packets = not_judged(device, report), legs = report.summary().unpaired_legs();
@@ -176,7 +204,9 @@ std::string left_out_text(const v1::Device& device, const Report& report) {
   if (packets > 0)
     text = (packets == 1 ? "1 is" : count_text(packets) + " are") +
            " not accounted for: seen at one point alone, not followed, or at an edge of the capture";
-  if (legs > 0) text += (text.empty() ? "" : "; and ") + plural(legs, "leg was", "legs were") + " seen at one point alone";
+  const auto add = [&text](const std::string& more) { text += (text.empty() ? "" : "; and ") + more; };
+  if (legs > 0) add(plural(legs, "leg was", "legs were") + " seen at one point alone");
+  if (const std::string others = not_followed_at(device, report); !others.empty()) add("not followed: " + others);
   return text;
 }
 
@@ -195,6 +225,11 @@ std::string part_text(const v1::Device& device, const v1::DeviceTraffic& both) {
 std::string device_verdict(const v1::Device& device, const Report& report) {
   const std::string name = device_name(device);
   const v1::DeviceTraffic both = traffic_of(device);
+  if (shows_one_capture_twice(device, report))
+    return fmt::format(
+        "{} and {} show the very same packets at the same times: is it one capture, given for both? Nothing can be "
+        "said about a device between them.",
+        device.between(0), device.between(1));
   if (const std::string part = part_text(device, both); !part.empty())
     return capitalized(fmt::format("{} took part in what is seen: {}.", name, part));
   if (ends_connections(device)) {
@@ -298,6 +333,11 @@ ReportLines report_verdict(const Report& report) {
     if (lost_seconds > 0) say("Waiting cost " + duration_text(lost_seconds) + " in all, of all connections together.");
   } else if (blind.empty()) {
     say(quiet_verdict(report));
+    const bool is_said = std::any_of(report.devices().begin(), report.devices().end(), [&](const v1::Device& device) {
+      return !not_followed_at(device, report).empty() && traffic_of(device).forwarded() > 0;
+    });
+    if (const std::string others = not_followed(report.points()); !others.empty() && !is_said)
+      say("Nothing is said of what is not followed: " + others + '.');
   }
   if (!blind.empty()) return lines;
   for (const v1::Device& device : report.devices()) {
@@ -409,7 +449,7 @@ ReportLines report_fine(const Report& report) {
   }
   for (const v1::Device& device : report.devices()) {
     const v1::DeviceTraffic both = traffic_of(device);
-    if (device.between_size() == 2 && both.forwarded() > 0)
+    if (device.between_size() == 2 && both.forwarded() > 0 && !shows_one_capture_twice(device, report))
       lines.push_back({1, fmt::format("{} passed {} of {}", device_name(device), count_text(both.forwarded()),
                                       plural(both.entered(), "packet", "packets"))});
   }
@@ -442,6 +482,8 @@ ReportLines report_not_judged(const Report& report) {
       say(fmt::format("what {} did with {}: seen at one point alone, not followed, or at an edge of the capture",
                       device_name(device), plural(packets, "packet", "packets")));
   }
+  if (const std::string others = not_followed(report.points()); !others.empty())
+    say(others + ": not followed, and none that was lost is told");
   if (const uint64_t unexplained = report.unanswered_unexplained(); unexplained > 0)
     say(fmt::format("why {} unanswered: the answer may be due after the end of the capture, or have been missed by it",
                     plural(unexplained, "TCP connection was", "TCP connections were")));

@@ -6,6 +6,8 @@
 #include <array>
 #include <cmath>
 
+#include "daemon/message/utf8.h"
+
 namespace parallax {
 namespace {
 
@@ -46,22 +48,11 @@ std::string TextTable::text() const {
   return text;
 }
 
-std::string printable(std::string_view text) {
-  std::string result(text);
-  for (char& c : result) {
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
-  }
-  // The C1 controls, U+0080 to U+009F, are steering too: 0xC2 0x80..0x9F.
-  for (size_t i = 0; i + 1 < result.size(); ++i) {
-    const auto next = static_cast<unsigned char>(result[i + 1]);
-    if (static_cast<unsigned char>(result[i]) == 0xc2 && next >= 0x80 && next < 0xa0) result.replace(i, 2, "?");
-  }
-  return result;
-}
+std::string printable(std::string_view text) { return sanitised(text, "?"); }
 
 std::string count_text(uint64_t count) {
   std::string digits = std::to_string(count);
-  for (size_t i = digits.size(); i > 3; i -= 3) digits.insert(i - 3, ",");
+  for (size_t i = digits.size(); i > 3; i -= 3) digits.insert(i - 3, 1, ',');
   return digits;
 }
 

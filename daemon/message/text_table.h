@@ -26,7 +26,8 @@ class TextTable {
   std::vector<std::vector<std::string>> rows_;
 };
 
-// What came from the wire may hold anything: control characters become '?', so that no terminal is steered.
+// What came from the wire may hold anything: what sanitised() replaces becomes '?', so that neither terminals nor readers are
+// steered.
 std::string printable(std::string_view text);
 
 // Breaks lines of more than kTextColumns at blanks; ends in a line break. What cannot be broken stands out.

@@ -406,6 +406,10 @@ v1::Point to_proto(const PointRecord& record) {
   message.set_capture_loss_segments(record.capture_loss_segments);
   message.set_decode_errors(record.decode_errors);
   for (const auto& [reason, count] : record.decode_errors_by_reason) (*message.mutable_decode_errors_by_reason())[reason] = count;
+  for (const NotFollowed which : kNotFollowed) {
+    if (const uint64_t count = record.not_followed[which]; count > 0)
+      (*message.mutable_not_followed())[std::string(name_of(which))] = count;
+  }
   return message;
 }
 

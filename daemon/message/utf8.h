@@ -11,7 +11,8 @@ namespace parallax {
 // overlong, nothing above U+10FFFF). REQUIRES: not empty.
 size_t utf8_length(std::string_view text);
 
-// `text` as valid UTF-8 without control characters: each byte, or control of two bytes, that is neither becomes U+FFFD.
-std::string sanitised(std::string_view text);
+// `text` as valid UTF-8 that steers neither a terminal nor the order in which people read it: each control character, each that
+// turns the direction of writing or ends a line, and each byte that is no UTF-8, becomes `instead`, U+FFFD.
+std::string sanitised(std::string_view text, std::string_view instead = "\xef\xbf\xbd");
 
 }  // namespace parallax

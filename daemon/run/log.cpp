@@ -72,7 +72,8 @@ void log_line(LogLevel level, std::string_view text, std::span<const LogField> f
   for (char& c : line) {
     if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = ' ';
   }
-  if (!journal || !send_to_journal(level, sanitised(line), fields)) write_to_standard_error(level, line, journal);
+  line = sanitised(line);
+  if (!journal || !send_to_journal(level, line, fields)) write_to_standard_error(level, line, journal);
 }
 
 void log_limited(std::string_view kind, LogLevel level, std::string_view text, std::span<const LogField> fields) {

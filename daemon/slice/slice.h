@@ -58,8 +58,10 @@ struct SliceRequest {
   std::vector<SliceLeg> legs;          // empty: all packets
   std::vector<KnownPairing> pairings;  // what the daemon already knows about the legs
   std::vector<std::string> comments;   // of the section, such as "finding 7: syn_refused ..."
-  std::vector<std::string> missing;    // what the selection has left out, a sentence each
-  bool spool_filtered = false;         // the spool was written through a filter: what is missing from it proves nothing
+  std::vector<FindingRecord>
+      findings;                      // what the daemon says of the packets: its word counts, for it has seen more than the slice
+  std::vector<std::string> missing;  // what the selection has left out, a sentence each
+  bool spool_filtered = false;       // the spool was written through a filter: what is missing from it proves nothing
   int64_t device_timeout_ns = 1'000'000'000;
   KeyFrom key_from = KeyFrom::nothing;  // as the daemon has it
   uint32_t stamp_uncertainty_ns = 0;    // of the live stamps, which the spool does not keep

@@ -26,6 +26,9 @@ SlicePath slice_path(const std::vector<SpoolPort>& ports, const SpoolSnapshot& s
     const auto name = std::find(path.names.begin(), path.names.end(), interface.point);
     path.points.push_back(name == path.names.end() ? std::nullopt
                                                    : std::optional(static_cast<PointIndex>(name - path.names.begin())));
+    const auto port =
+        std::find_if(ports.begin(), ports.end(), [&](const SpoolPort& own) { return own.info.name == interface.block.name; });
+    path.ports.push_back(port == ports.end() ? std::nullopt : std::optional(static_cast<PortIndex>(port - ports.begin())));
   }
   return path;
 }
@@ -111,6 +114,8 @@ class SliceNotes::Feed {
 SliceNotes::SliceNotes(const SpoolSnapshot& snapshot, const SliceRequest& request, const SlicePath& path,
                        const std::function<bool()>& go_on)
     : path_(path),
+      findings_(request.findings),
+      decisive_(decisive_packets(request.findings)),
       interfaces_(snapshot.interfaces()),
       device_timeout_ns_(request.device_timeout_ns),
       notes_(snapshot.interfaces().size()) {
@@ -125,6 +130,7 @@ SliceNotes::SliceNotes(const SpoolSnapshot& snapshot, const SliceRequest& reques
     }
     ++looked_at;
     notes_[packet.spooled.interface].emplace_back();
+    take_evidence(packet.spooled);
     if (packet.decoded && !feed.push(packet.sighting)) {
       remarks_.push_back("packet ids and comments are missing: the analysis stood still");
       return;
@@ -149,15 +155,51 @@ void SliceNotes::take_packets(const std::vector<PacketRecord>& packets) {
   }
 }
 
+std::multimap<std::pair<PortIndex, int64_t>, SliceNotes::Decisive> SliceNotes::decisive_packets(
+    const std::vector<FindingRecord>& findings) {
+  std::multimap<std::pair<PortIndex, int64_t>, Decisive> decisive;
+  for (const FindingRecord& finding : findings) {
+    for (const Evidence& evidence : finding.evidence) {
+      if (!evidence.port) continue;  // an absence
+      const std::pair place(*evidence.port, evidence.time_ns);
+      const auto [begin, end] = decisive.equal_range(place);
+      const auto same = std::find_if(begin, end, [&](const auto& entry) { return entry.second.finding == &finding; });
+      if (same == end) {
+        decisive.insert({place, {&finding, evidence.detail}});
+      } else {
+        same->second.details += "; " + evidence.detail;
+      }
+    }
+  }
+  return decisive;
+}
+
+void SliceNotes::take_evidence(const SpooledPacket& packet) {
+  const std::optional<PortIndex> port = path_.ports[packet.interface];
+  if (!port || decisive_.empty()) return;
+  const auto [begin, end] = decisive_.equal_range({*port, packet.packet.time_ns});
+  for (auto it = begin; it != end; ++it) {
+    std::string& text = finding_texts_[{packet.interface, packet.packet.frame}];
+    text += fmt::format("{}{} Here: {}", text.empty() ? "" : "; ", line_of(*it->second.finding), it->second.details);
+  }
+}
+
+std::string SliceNotes::line_of(const FindingRecord& found) const {
+  const auto is_known = [&](const FindingRecord& f) { return f.kind == found.kind && f.direction == found.direction; };
+  const auto known =
+      found.where.kind == Where::Kind::unknown ? std::find_if(findings_.begin(), findings_.end(), is_known) : findings_.end();
+  const FindingRecord& said = known == findings_.end() ? found : *known;
+  return fmt::format("parallax: {}: {}", name_of(said.kind), said.summary);
+}
+
 void SliceNotes::take_findings(const Engine& engine) {
   for (const FindingRecord& finding : engine.findings(0, SIZE_MAX)) {
+    const std::string kind = fmt::format("parallax: {}: ", name_of(finding.kind));
     for (const Evidence& evidence : finding.evidence) {
       if (!evidence.port || evidence.frame == 0) continue;
       std::string& text = finding_texts_[{*evidence.port, evidence.frame}];
-      const std::string line = fmt::format("parallax: {}: {}", name_of(finding.kind), finding.summary);
-      if (text.find(line) != std::string::npos) continue;  // one finding may speak of a packet twice
-      if (!text.empty()) text += "; ";
-      text += line;
+      if (text.find(kind) != std::string::npos) continue;  // the daemon speaks of it, or one finding does so twice
+      text += (text.empty() ? "" : "; ") + line_of(finding);
     }
   }
 }

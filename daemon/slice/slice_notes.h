@@ -20,6 +20,7 @@ namespace parallax {
 struct SlicePath {
   std::vector<std::string> names;
   std::vector<std::optional<PointIndex>> points;  // by interface; nullopt: its point is no longer on the path
+  std::vector<std::optional<PortIndex>> ports;    // by interface; nullopt: the sensor no longer has such a port
 };
 SlicePath slice_path(const std::vector<SpoolPort>& ports, const SpoolSnapshot& snapshot);
 
@@ -48,9 +49,21 @@ class SliceNotes {
   const Note* note(uint16_t interface, uint32_t frame) const;
   void take_packets(const std::vector<PacketRecord>& packets);
   void take_findings(const Engine& engine);
+  void take_evidence(const SpooledPacket& packet);
+  // "parallax: syn_refused: The server beyond inside refused ...": the daemon's words where `found` accuses nobody, and it does.
+  std::string line_of(const FindingRecord& found) const;
   std::string other_side(uint16_t interface, PointIndex point, bool ahead) const;
 
+  // Packets that the evidence of request.findings names: its finding and its details.
+  struct Decisive {
+    const FindingRecord* finding;
+    std::string details;
+  };
+  static std::multimap<std::pair<PortIndex, int64_t>, Decisive> decisive_packets(const std::vector<FindingRecord>& findings);
+
   const SlicePath& path_;
+  const std::vector<FindingRecord>& findings_;                             // of the request
+  const std::multimap<std::pair<PortIndex, int64_t>, Decisive> decisive_;  // by port and time
   const std::vector<SpoolInterface>& interfaces_;
   const int64_t device_timeout_ns_;
   std::vector<std::vector<Note>> notes_;                                // by interface, then frame - 1

@@ -72,6 +72,7 @@ void select_finding(const SensorState& state, uint64_t id, SliceSelection& selec
   SliceRequest& request = selection.request;
   set_time(finding.first_seen_ns, finding.last_seen_ns, request);
   request.comments = {finding_text(finding)};
+  request.findings = {finding};
   size_t taken = 0;
   for (const uint64_t connection_id : finding.connection_ids) {
     if (taken == kSliceConnectionsMax) break;
@@ -139,6 +140,7 @@ void select_incident(const SensorState& state, uint64_t id, SliceSelection& sele
   request.comments.push_back(
       fmt::format("incident {}: {} {}", incident->id, ids.size() == 1 ? "finding" : "findings", list_text(ids)));
   for (const FindingRecord& finding : incident->findings) request.comments.push_back(finding_text(finding));
+  request.findings = incident->findings;
   for (const ConnectionRecord& connection : incident->connections) add_connection(connection, request);
   if (incident->connections_forgotten > 0) {
     request.missing.push_back(fmt::format("packets of {} of the incident's connections: the daemon no longer keeps them",
@@ -177,6 +179,10 @@ void select_connection(const SensorState& state, uint64_t id, SliceSelection& se
   }
   set_time(first_ns, last_ns, selection.request);
   add_connection(*connection, selection.request);
+  for (const uint64_t finding : connection->finding_ids) {
+    const std::vector<FindingRecord> found = state.engine->findings(finding - 1, 1);
+    if (!found.empty() && found.front().id == finding) selection.request.findings.push_back(found.front());
+  }
   selection.request.comments = {
       fmt::format("connection {}: {} to {}", id, to_string(connection->client), to_string(connection->server))};
 }

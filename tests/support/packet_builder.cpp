@@ -173,6 +173,21 @@ Frame icmp_error_frame(const Ip& ip, const Icmp& icmp, const Frame& quoted) {
   return frame;
 }
 
+Frame icmp_echo_frame(const Ip& ip, uint16_t sequence, bool is_reply) {
+  constexpr size_t kLength = 16;
+  const bool v4 = is_ipv4(ip.source);
+  const uint8_t protocol = v4 ? ip_protocol::icmp : ip_protocol::icmpv6;
+  const int type = v4 ? (is_reply ? 0 : 8) : (is_reply ? 129 : 128);
+  Frame frame;
+  const size_t transport = put_headers(frame, ip, protocol, kLength);
+  frame.insert(frame.end(), {static_cast<uint8_t>(type), 0, 0, 0, 0, 77});
+  put16(frame, sequence);
+  put_bytes(frame, stream_bytes(0, 0, 8));
+  const uint64_t pseudo = v4 ? 0 : pseudo_header_sum(ip, protocol, kLength);
+  set16(frame, transport + 2, fold(sum16(std::span(frame).subspan(transport), pseudo)));
+  return frame;
+}
+
 Frame in_vxlan(uint32_t vni, const Frame& inner) {
   constexpr uint32_t kHasVni = 0x08000000;
   Frame payload;

@@ -60,6 +60,8 @@ Frame tcp_frame(const Ip& ip, const Tcp& tcp, std::span<const uint8_t> payload =
 Frame udp_frame(const Ip& ip, const Udp& udp, std::span<const uint8_t> payload = {});
 // An ICMP (or ICMPv6) error that quotes the network header of `quoted` and eight bytes after it.
 Frame icmp_error_frame(const Ip& ip, const Icmp& icmp, const Frame& quoted);
+// A ping or its answer, with 8 bytes of data. IPv4 or IPv6.
+Frame icmp_echo_frame(const Ip& ip, uint16_t sequence, bool is_reply = false);
 // `inner` in VXLAN, between two hosts of its own.
 Frame in_vxlan(uint32_t vni, const Frame& inner);
 // As a capture on the sending host shows a TCP segment whose checksum it leaves to its network card: the sum of the pseudo-header

@@ -6,8 +6,8 @@
 
 namespace parallax {
 
-// Whatever came from the wire, as text of an element or value of a quoted attribute: markup is escaped; control characters, and
-// those that turn the direction of the text around them, become a mark that can be seen.
+// Whatever came from the wire, as text of an element or value of a quoted attribute: markup is escaped; what printable()
+// replaces can be seen.
 std::string escaped(std::string_view text);
 
 }  // namespace parallax

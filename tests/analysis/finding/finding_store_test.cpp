@@ -172,6 +172,36 @@ TEST_F(FindingStoreTest, LegsAreKeptOnceAndGoWithTheirConnection) {
   EXPECT_EQ(store_.find(id)->legs.size(), kFindingLegsMax);
 }
 
+TEST_F(FindingStoreTest, ClientsAreCountedOnceAndGoWithTheirConnections) {
+  const auto connections_of = [&](uint64_t id) { return SentenceWords(*store_.group(id), {"outside", "inside"}).of_clients; };
+  std::vector<Observation> all;
+  for (const char* client : {"192.0.2.1", "192.0.2.2", "192.0.2.1"}) {
+    all.push_back(refusal(kStart, 443));
+    all.back().client = test::address(client);
+  }
+  const uint64_t id = store_.observe(all[0]);
+  EXPECT_EQ(connections_of(id), "1 connection of 192.0.2.1 to 198.51.100.1:443");
+  for (const size_t again : {0u, 1u, 2u}) store_.observe(all[again]);
+  EXPECT_EQ(connections_of(id), "3 connections of 2 clients to 198.51.100.1:443");
+  store_.withdraw(id, all[0].connection_id);
+  EXPECT_EQ(connections_of(id), "2 connections of 2 clients to 198.51.100.1:443");
+  store_.withdraw(id, all[1].connection_id);
+  EXPECT_EQ(connections_of(id), "1 connection of 192.0.2.1 to 198.51.100.1:443");
+  const uint64_t unknown = store_.observe(refusal(kStart, 80));
+  EXPECT_EQ(connections_of(unknown), "1 connection to 198.51.100.1:80");
+}
+
+TEST_F(FindingStoreTest, OfMoreConnectionsThanAreKeptAtLeastTheirClientsAreTold) {
+  uint64_t id = 0;
+  for (size_t i = 0; i < kFindingConnectionsMax + 1; ++i) {
+    Observation o = refusal(kStart, 443);
+    o.client = test::address(i % 2 == 0 ? "192.0.2.1" : "192.0.2.2");
+    id = store_.observe(o);
+  }
+  EXPECT_EQ(SentenceWords(*store_.group(id), {"outside", "inside"}).of_clients,
+            "1001 connections of at least 2 clients to 198.51.100.1:443");
+}
+
 TEST_F(FindingStoreTest, PlacesAndPeriodsTakeLongerToEnd) {
   Observation of_place = refusal(kStart, 443), periodic = refusal(kStart, 80);
   of_place.is_of_place = true;

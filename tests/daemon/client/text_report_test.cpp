@@ -283,6 +283,47 @@ TEST(TextReport, AnAllClearIsOfAllPacketsOfBothPoints) {
   EXPECT_THAT(unwrapped(unpaired.text()), HasSubstr("toward outside, but 2 legs were seen at one point alone."));
 }
 
+TEST(TextReport, WhatIsNotFollowedIsSaidAndIsNoAllClear) {
+  Results run;
+  run.device();
+  (*run.point(0).mutable_not_followed())["icmp_echo"] = 1000;
+  (*run.point(1).mutable_not_followed())["icmp_echo"] = 5;
+  (*run.point(1).mutable_not_followed())["other_protocols"] = 1;
+  const std::string text = unwrapped(run.text());
+  EXPECT_THAT(text, Not(HasSubstr("is not the cause")));
+  const std::string what =
+      "ICMP echo (1,000 packets at outside, 5 at inside) and protocols other than TCP and UDP (1 packet at inside)";
+  EXPECT_THAT(text, HasSubstr("Nothing points to the device between outside and inside: 990 of 990 packets crossed, median "
+                              "transit 35 us toward inside and 41 us toward outside, but not followed: " +
+                              what + "."));
+  EXPECT_THAT(text, HasSubstr("What could not be judged: " + what + ": not followed, and none that was lost is told"));
+}
+
+TEST(TextReport, WhereOnlySuchPacketsPassedNothingIsSaidOfThem) {
+  Results run;
+  run.one_point();
+  (*run.point(0).mutable_not_followed())["icmp_echo"] = 8;
+  EXPECT_THAT(run.text(), HasSubstr("Nothing is said of what is not followed: ICMP echo (8 packets at outside)."));
+}
+
+TEST(TextReport, OneCaptureGivenForBothPointsClearsNoDevice) {
+  Results run;
+  v1::Device& device = run.device();
+  device.clear_changes();
+  device.mutable_transit_toward_inside_seconds()->set_median(0);
+  device.mutable_transit_toward_outside_seconds()->set_median(0);
+  EXPECT_THAT(unwrapped(run.text()), HasSubstr("is not the cause")) << "a packet was not seen at inside";
+  run.point(1).set_packets(1000);
+  run.point(1).set_bytes(600'000);
+  const std::string text = unwrapped(run.text());
+  EXPECT_THAT(text, Not(HasSubstr("is not the cause")));
+  EXPECT_THAT(text, Not(HasSubstr("the device between outside and inside passed")));
+  EXPECT_THAT(text, HasSubstr("outside and inside show the very same packets at the same times: is it one capture, given for "
+                              "both? Nothing can be said about a device between them."));
+  device.mutable_transit_toward_outside_seconds()->set_max(1e-6);
+  EXPECT_THAT(unwrapped(run.text()), HasSubstr("is not the cause"));
+}
+
 TEST(TextReport, WithOnePointNothingIsClaimedAboutADevice) {
   Results run;
   run.one_point();
@@ -301,6 +342,21 @@ TEST(TextReport, FailuresThatNobodyIsAccusedOfAreSaid) {
   run.one_point();
   run.connection(v1::OUTCOME_UNANSWERED);
   EXPECT_THAT(run.text(), HasSubstr("Nothing wrong was found in 1 connection, but of the TCP connections 1 unanswered."));
+}
+
+// That its source port was used before is no reason why it was not answered.
+TEST(TextReport, UnansweredOnesOfWhichNoFindingSaysWhyAreCounted) {
+  Results run;
+  run.connection(v1::OUTCOME_UNANSWERED).add_finding_ids(1);
+  run.connection(v1::OUTCOME_UNANSWERED).add_finding_ids(2);
+  v1::Connection& both = run.connection(v1::OUTCOME_UNANSWERED);
+  both.add_finding_ids(1);
+  both.add_finding_ids(2);
+  run.connection(v1::OUTCOME_UNANSWERED);
+  run.finding(v1::FINDING_KIND_PORT_REUSED, v1::SEVERITY_INFO);
+  run.finding(v1::FINDING_KIND_SYN_UNANSWERED, v1::SEVERITY_WARNING);
+  EXPECT_THAT(unwrapped(run.text()), HasSubstr("What could not be judged: why 2 TCP connections were unanswered: the answer may "
+                                               "be due after the end of the capture, or have been missed by it"));
 }
 
 TEST(TextReport, WhatIsWorthALookIsNoAllClear) {
@@ -478,7 +534,11 @@ TEST(TextReport, WhatCameFromTheWireSteersNoTerminal) {
   v1::Finding& finding = run.finding(v1::FINDING_KIND_SYN_REFUSED, v1::SEVERITY_WARNING);
   finding.set_summary("\x1b[2J gone");
   run.point(0).add_warnings("\x1b]0;title\x07.pcap: cut");
-  EXPECT_THAT(run.text(), Not(HasSubstr("\x1b")));
+  v1::Evidence& evidence = *finding.add_evidence();
+  evidence.set_point("outside\xe2\x80\xae");
+  evidence.set_detail("GET /\xe2\x81\xa6txt.exe\xc2\x9b");
+  for (const char* steering : {"\x1b", "\xe2\x80\xae", "\xe2\x81\xa6", "\xc2\x9b"})
+    EXPECT_THAT(run.text(), Not(HasSubstr(steering)));
 }
 
 }  // namespace

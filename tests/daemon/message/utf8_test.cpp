@@ -28,6 +28,18 @@ TEST(Utf8, ControlCharactersAreReplaced) {
       << "a C1 control";
 }
 
+// U+202E and its like: "gpj.exe" would be read as "exe.jpg".
+TEST(Utf8, CharactersThatTurnTheDirectionOfWritingAreReplaced) {
+  for (const std::string turn : {"\xd8\x9c", "\xe2\x80\x8e", "\xe2\x80\x8f", "\xe2\x80\xa8", "\xe2\x80\xaa", "\xe2\x80\xae",
+                                 "\xe2\x81\xa6", "\xe2\x81\xa9"})
+    EXPECT_EQ(sanitised("www." + turn + "gpj.exe"), "www." + kReplaced + "gpj.exe");
+  for (const std::string other :
+       {"\xd8\x9d", "\xe2\x80\x8d", "\xe2\x80\x90", "\xe2\x80\xaf", "\xe2\x81\xa5", "\xe2\x81\xaa", "\xd7\x90"})
+    EXPECT_EQ(sanitised(other), other);
+}
+
+TEST(Utf8, WhatReplacesThemMayBeChosen) { EXPECT_EQ(sanitised("a\x1b\xff", "?"), "a??"); }
+
 TEST(Utf8, BytesThatAreNoUtf8AreReplaced) {
   EXPECT_EQ(sanitised("\xff\xfe"), kReplaced + kReplaced);
   EXPECT_EQ(sanitised("caf\xe9"), "caf" + kReplaced);

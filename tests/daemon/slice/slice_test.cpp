@@ -243,6 +243,41 @@ TEST_F(SliceTest, LegsCutTheirConnectionOutAndKnownPairingsJoinWhatHadBegunBefor
   EXPECT_TRUE(packets().empty());
 }
 
+// Cut out alone, a SYN and its RST do not tell who refused it: the daemon had seen more.
+TEST_F(SliceTest, ThePacketsThatAFindingsEvidenceNamesHaveItsWordsAndNotTheSlicesOwn) {
+  using namespace tcp_flag;
+  const int64_t syn_ns = segment(true, 40'001, {.seq = 1000, .flags = syn, .mss = 1460}, Crossing::lost);
+  const int64_t rst_ns = now_ns_ + kMs;
+  append(outside_out, rst_ns,
+         test::tcp_frame({address("203.0.113.1"), address("198.51.100.7"), 64, 1},
+                         {.source_port = 80, .destination_port = 40'001, .seq = 0, .ack = 1001, .flags = rst | ack}));
+  append(inside_out, rst_ns, test::tcp_frame({address("203.0.113.1"), address("198.51.100.7"), 64, 1}, {.flags = ack}));
+  write_out();
+  SliceRequest request;
+  request.legs = {leg(0, 40'001)};
+  request.spool_filtered = true;
+  ASSERT_EQ(pull(request).message, "");
+  EXPECT_EQ(with_comment("Nobody is accused"), 1u);
+
+  FindingRecord finding;
+  finding.kind = FindingKind::syn_refused;
+  finding.direction = FindingDirection::client_to_server;
+  finding.where = {Where::Kind::between, 0, 1};
+  finding.summary = "The device between outside and inside refused 1 connection.";
+  finding.evidence = {
+      {.kind = "present_at", .point = 0, .port = outside_in, .frame = 900, .time_ns = syn_ns, .detail = "the SYN"},
+      {.kind = "present_at", .point = 0, .port = outside_out, .frame = 901, .time_ns = rst_ns, .detail = "RST to the client"},
+      {.kind = "ttl", .point = 0, .port = outside_out, .frame = 901, .time_ns = rst_ns, .detail = "ttl 64"},
+      {.kind = "absent_at", .point = 1, .port = std::nullopt, .frame = 0, .time_ns = syn_ns, .detail = "no SYN"}};
+  request.findings = {finding};
+  ASSERT_EQ(pull(request).message, "");
+  const std::string words = "parallax: syn_refused: The device between outside and inside refused 1 connection. ";
+  const std::vector<Written> all = packets();
+  ASSERT_EQ(all.size(), 2u);
+  EXPECT_EQ(all[0].comment, words + "Here: the SYN");
+  EXPECT_EQ(all[1].comment, words + "Here: RST to the client; ttl 64");
+}
+
 TEST_F(SliceTest, AFilterLimitsWhatIsWrittenAndAccusesNobody) {
   connection(40'001, true);
   much_later();
