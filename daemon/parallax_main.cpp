@@ -1,5 +1,6 @@
 // `parallax`: the command for people. Exit codes: 0 done, 1 the work failed, 2 wrong usage or no input could be read.
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
 #include <memory>
 #include <string>
@@ -41,6 +42,8 @@ std::string complaint(const CLI::App& app, const CLI::App& command, const CLI::P
   }
   for (const std::string& argument : app.remaining(true)) {
     const std::string word = argument.substr(0, argument.find('='));
+    if (std::find(options.begin(), options.end(), word) != options.end())
+      return word + " is an option of " + command.get_name() + " and stands after that";
     if (argument.starts_with('-')) return "unknown option " + word + parallax::did_you_mean(word, options);
     if (const std::vector<std::string> commands = commands_of(command); !commands.empty()) {
       return "unknown command \"" + argument + '"' + parallax::did_you_mean(argument, commands) + "; there are " +

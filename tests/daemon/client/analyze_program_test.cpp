@@ -73,6 +73,7 @@ TEST_F(Program, WrongUsageIsTwo) {
   const CommandResult option = parallax("analyze a=x --fromat json");
   EXPECT_EQ(option.status, 2);
   EXPECT_THAT(option.errors, HasSubstr("unknown option --fromat (did you mean \"--format\"?)"));
+  EXPECT_THAT(parallax("--format json analyze a=x").errors, HasSubstr("--format is an option of analyze and stands after that"));
   const CommandResult workers = parallax("analyze a=x --workers -1");
   EXPECT_EQ(workers.status, 2);
   EXPECT_THAT(workers.errors, HasSubstr("'-1' is no number: must be 1 to 64"));
