@@ -1,6 +1,8 @@
 // What is kept of a connection: its legs at the points, their crossings of devices, and what has been told of it.
 #pragma once
 
+#include <absl/container/inlined_vector.h>
+
 #include <algorithm>
 #include <memory>
 #include <optional>
@@ -12,7 +14,9 @@
 #include "analysis/event/events.h"
 #include "analysis/model/finding_kinds.h"
 #include "analysis/model/model.h"
+#include "analysis/model/packed.h"
 #include "analysis/model/rare.h"
+#include "analysis/model/rare_list.h"
 #include "analysis/recognise/recognised.h"
 #include "capture/core/port.h"
 
@@ -60,9 +64,9 @@ struct LegState {
   uint8_t protocol = 0;
   uint32_t tunnel_key = 0;  // where it is part of a leg's identity: see KeyFrom
   Endpoint client, server;
-  PacketFacts first{};                // first packet
-  std::vector<PacketFacts> attempts;  // SYNs, the first kAttemptsKept
-  std::vector<PacketFacts> sighted;   // without an opening: packets by which to find its partner, the last kSightedMax
+  PacketFacts first{};                           // first packet
+  absl::InlinedVector<PacketFacts, 1> attempts;  // SYNs, the first kAttemptsKept
+  RareList<PacketFacts> sighted;                 // without an opening: packets by which to find its partner, the last kSightedMax
   uint32_t attempt_count = 0, refusal_count = 0;
   std::optional<PacketFacts> syn_ack, established;  // of the last attempt; the SYN-ACK is its first
   Rare<PacketFacts> refused, reset;                 // of the last attempt, too
@@ -75,15 +79,15 @@ struct LegState {
   bool has_summary = false, over = false, evicted = false;
   bool counted_outcome = false;  // see Tallies
   bool reset_after_fin = false, reset_had_everything = false;
-  std::unique_ptr<Recognised> recognised;        // null: nothing, or forgotten
   bool speaks_tls = false, speaks_http = false;  // a message of it was recognised, kept or not
   bool is_multiplexed = false;                   // HTTP/2, as its client offers it
-  std::unique_ptr<LegTurns> turns;               // null: none were told
   PerPathSide<bool> paired{};                    // with the next point on that side
   bool paired_within = false;                    // with another leg of its own point
-  std::vector<Sharing> shared_with;              // the last kSharedMax, the newest last
-  std::vector<uint64_t> not_with;                // legs (LegId::value()) that it was paired with until that was taken back
-  std::vector<IcmpSighting> icmp;                // errors about its packets, the first kIcmpKept
+  std::unique_ptr<Recognised> recognised;        // null: nothing, or forgotten
+  std::unique_ptr<LegTurns> turns;               // null: none were told
+  RareList<Sharing> shared_with;                 // the last kSharedMax, the newest last
+  RareList<uint64_t> not_with;                   // legs (LegId::value()) that it was paired with until that was taken back
+  RareList<IcmpSighting> icmp;                   // errors about its packets, the first kIcmpKept
   std::unique_ptr<LegStops> stops;               // null: it never stood still
   LegBefore before{};                            // on the same ends
   uint64_t successor = 0;                        // the leg (LegId::value()) that its client opened instead; 0: none
@@ -126,7 +130,7 @@ struct Crossing {
   PathSide device = PathSide::inner;  // followed: on which side of the client's leg
   bool is_learned = false;            // Knowledge has been told
   bool is_closed = false;             // its home has told all
-  CrossingStats stats{};
+  Packed<CrossingStats> stats{};
   // Through a proxy, of what the side sends: how long each message took (proxy_transits.h), and by how many turns the client's
   // side is ahead of the server's.
   PerSide<TurnTransits> turn_transits{};

@@ -125,7 +125,7 @@ Connection& ConnectionStore::connect(uint64_t leg_id, uint64_t other_id) {
   for (Crossing& crossing : from.crossings) {
     crossing.client_leg += offset;
     crossing.server_leg += offset;
-    into.crossings.push_back(crossing);
+    into.crossings.push_back(std::move(crossing));
   }
   into.finding_ids.insert(into.finding_ids.end(), from.finding_ids.begin(), from.finding_ids.end());
   into.evicted |= from.evicted;
@@ -165,7 +165,7 @@ bool ConnectionStore::share(LegState& leg, LegState& beyond, const PairingBasis&
       return false;
     }
     if (others.size() >= LegState::kSharedMax)
-      std::erase_if(others, [this](const Sharing& s) { return place_of(s.leg_id).connection_id == 0; });  // evicted
+      others.erase_if([this](const Sharing& s) { return place_of(s.leg_id).connection_id == 0; });  // evicted
     if (others.size() >= LegState::kSharedMax) {
       others.erase(others.begin());
       ++totals_.sharings_forgotten;
@@ -189,14 +189,14 @@ std::vector<Sharing> ConnectionStore::share_no_more(LegState& leg, PointIndex po
     if (is_alone) mark_free(freed, toward);
   };
   std::vector<Sharing> disproved;
-  std::erase_if(leg.shared_with, [&](const Sharing& s) {
+  leg.shared_with.erase_if([&](const Sharing& s) {
     if (!is_toward(this->leg(s.leg_id), point)) return false;
     disproved.push_back(s);
     return true;
   });
   for (const Sharing& s : disproved) {
     LegState& other = *this->leg(s.leg_id);
-    std::erase_if(other.shared_with, [&](const Sharing& back) { return back.leg_id == leg.id.value(); });
+    other.shared_with.erase_if([&](const Sharing& back) { return back.leg_id == leg.id.value(); });
     free_if_alone(other, leg.point);
   }
   if (!disproved.empty()) free_if_alone(leg, point);
@@ -270,7 +270,7 @@ Connection* ConnectionStore::disconnect(Connection& connection, size_t crossing)
     auto& crossings = component[c.client_leg] == 0 ? kept : other.crossings;
     c.client_leg = place[c.client_leg];
     c.server_leg = place[c.server_leg];
-    crossings.push_back(c);
+    crossings.push_back(std::move(c));
   }
   connection.crossings = std::move(kept);
   for (Connection* half : {&connection, &other}) {

@@ -9,6 +9,7 @@
 #include <span>
 #include <vector>
 
+#include "analysis/model/rare_list.h"
 #include "analysis/model/transit_sketch.h"
 
 namespace parallax {
@@ -24,9 +25,9 @@ class TurnTransits {
       return;
     }
     if (sketch_.empty()) {
-      sketch_.emplace_back();
+      sketch_.push_back({});
       for (const int64_t each : exact_) sketch_.front().add(each);
-      exact_ = {};
+      exact_.clear();
     }
     sketch_.front().add(transit_ns);
   }
@@ -36,7 +37,7 @@ class TurnTransits {
   std::optional<Distribution> distribution() const {
     if (!sketch_.empty()) return sketch_.front().distribution();
     if (exact_.empty()) return std::nullopt;
-    std::vector<int64_t> sorted = exact_;
+    std::vector<int64_t> sorted(exact_.begin(), exact_.end());
     std::sort(sorted.begin(), sorted.end());
     const size_t count = sorted.size();
     return Distribution{.min_ns = sorted.front(),
@@ -47,8 +48,8 @@ class TurnTransits {
   }
 
  private:
-  std::vector<int64_t> exact_;
-  std::vector<TransitSketch<uint32_t>> sketch_;  // none, or one
+  RareList<int64_t> exact_;
+  RareList<TransitSketch<uint32_t>> sketch_;  // none, or one
 };
 
 }  // namespace parallax

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 #include <numeric>
+#include <span>
 
 namespace parallax {
 namespace {
@@ -159,7 +160,7 @@ int AccessLogJoin::client_side_of(const LegState& leg) const {
 
 // Whether messages of the client's connection are known to be seen on the other.
 bool AccessLogJoin::goes_on_over(const LegState& client, const LegState& beyond) const {
-  const auto is_among = [](const std::vector<Sharing>& legs, const LegState& leg) {
+  const auto is_among = [](std::span<const Sharing> legs, const LegState& leg) {
     return std::any_of(legs.begin(), legs.end(), [&](const Sharing& s) { return s.leg_id == leg.id.value(); });
   };
   return store_.place_of(client.id.value()).connection_id == store_.place_of(beyond.id.value()).connection_id ||

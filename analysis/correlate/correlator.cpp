@@ -481,7 +481,8 @@ void Correlator::pair(uint64_t leg_id, const Pairer::Match& match, int64_t now_n
   crossing.is_learned = true;
   knowledge_.crossed(client_side, server_side, connection.client_outer, crossing.is_proxied);
   if (!crossing.is_proxied)
-    knowledge_.device_changed(client_side.point, server_side.point, changes_between(client_side, server_side, crossing.stats));
+    knowledge_.device_changed(client_side.point, server_side.point,
+                              changes_between(client_side, server_side, crossing.stats.get()));
   if (match.keeps_packets) follow(crossing, connection, now_ns);
 }
 

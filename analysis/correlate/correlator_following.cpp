@@ -32,8 +32,9 @@ bool is_shared_likely(const LegState& leg) {
 // amount on both, and no packet the same, is what a device makes of it that rewrites more than we understand.)
 bool never_matched(const Connection& connection, const Crossing& crossing) {
   constexpr uint64_t kPacketsLeast = 32, kBytesLeast = 16 * 1024, kTimes = 2;
-  const CrossingStats& stats = crossing.stats;
-  if (!crossing.is_followed || stats.matched[Side::client] + stats.matched[Side::server] > 0) return false;
+  if (!crossing.is_followed) return false;
+  const CrossingStats stats = crossing.stats.get();
+  if (stats.matched[Side::client] + stats.matched[Side::server] > 0) return false;
   const LegSummary& client_side = connection.legs[crossing.client_leg].summary;
   const LegSummary& server_side = connection.legs[crossing.server_leg].summary;
   for (const Side sender : kSides) {
@@ -113,7 +114,7 @@ void Correlator::follow_no_more(Connection& connection, Crossing& crossing, int6
   runner_.take_back(connection, crossing);
   homes_.take_back(crossing, connection.legs[crossing.client_leg], connection.legs[crossing.server_leg], now_ns);
   crossing.is_followed = false;
-  crossing.stats = {};
+  crossing.stats = CrossingStats{};
 }
 
 // What a QUIC leg's partner sends no longer passes on it once another goes on with its connection: a NAT between the two has
@@ -148,12 +149,12 @@ void Correlator::take(const FateEvent& event) {
     if (crossing == nullptr) return;
     const LegState& client_side = connection->legs[crossing->client_leg];
     const LegState& server_side = connection->legs[crossing->server_leg];
-    knowledge_.device_changed(client_side.point, server_side.point, changes_between(client_side, server_side, crossing->stats));
+    knowledge_.device_changed(client_side.point, server_side.point, changes_between(client_side, server_side, event.stats));
     if (event.type == FateEventType::closed) {
-      knowledge_.offsets_learned(client_side, server_side, crossing->stats);
+      knowledge_.offsets_learned(client_side, server_side, event.stats);
       for (const Side sender : kSides)
         knowledge_.transits_learned(client_side.point, server_side.point, connection->direction_of(sender),
-                                    crossing->stats.transit[sender]);
+                                    event.stats.transit[sender]);
     }
     // Offline at the end: how far the homes are by now depends on their number.
     if (!options_.offline && never_matched(*connection, *crossing))

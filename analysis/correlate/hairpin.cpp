@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <span>
 #include <utility>
 
 #include "analysis/correlate/pairer.h"
@@ -48,7 +49,7 @@ bool may_be_one(const PacketFacts& a, const PacketFacts& b, IpIds ids) {
 class SharedPackets {
  public:
   template <typename Same>
-  SharedPackets(const std::vector<PacketFacts>& own, const std::vector<PacketFacts>& others, IpIds ids, Same&& same) {
+  SharedPackets(std::span<const PacketFacts> own, std::span<const PacketFacts> others, IpIds ids, Same&& same) {
     auto next = others.begin();
     for (const PacketFacts& x : own) {
       const auto y = std::find_if(next, others.end(), [&](const PacketFacts& p) { return may_be_one(x, p, ids) && same(x, p); });
@@ -101,7 +102,7 @@ std::pair<uint32_t, uint32_t> numbers_of(const PacketFacts& packet) { return {pa
 std::pair<uint32_t, uint32_t> payload_of(const PacketFacts& packet) { return {packet.seq, packet.payload_length}; }
 
 std::vector<PacketFacts> handshake_of(const LegState& leg) {
-  std::vector<PacketFacts> packets = leg.attempts;
+  std::vector<PacketFacts> packets(leg.attempts.begin(), leg.attempts.end());
   if (leg.syn_ack) packets.push_back(*leg.syn_ack);
   return packets;
 }
@@ -222,13 +223,14 @@ double hairpin_datagram_score(const LegState& leg, const LegState& other) {
 }
 
 std::optional<bool> is_on_client_side(const LegState& leg, const LegState& other) {
-  const SharedPackets shared(leg.attempts.empty() ? leg.sighted : leg.attempts,
-                             other.attempts.empty() ? other.sighted : other.attempts, IpIds::kept,
-                             [](const PacketFacts&, const PacketFacts&) { return true; });
+  const auto shown = [](const LegState& l) { return l.attempts.empty() ? std::span(l.sighted) : std::span(l.attempts); };
+  const SharedPackets shared(shown(leg), shown(other), IpIds::kept, [](const PacketFacts&, const PacketFacts&) { return true; });
   if (!shared.empty()) return shared.is_own_first();
   const bool are_timed = !leg.attempts.empty() && !other.attempts.empty();
-  const auto own = leg.attempts.empty() ? leg.sighted : handshake_of(leg);
-  const auto others = other.attempts.empty() ? other.sighted : handshake_of(other);
+  const auto all_of = [](const LegState& l) {
+    return l.attempts.empty() ? std::vector(l.sighted.begin(), l.sighted.end()) : handshake_of(l);
+  };
+  const auto own = all_of(leg), others = all_of(other);
   return SharedPackets(
              own, others, IpIds::any,
              [&](const PacketFacts& a, const PacketFacts& b) { return has_same_numbers(a, b) || (are_timed && a.tsval != 0); })

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <span>
 
 #include "analysis/correlate/hairpin.h"
 #include "analysis/leg/leg.h"
@@ -22,7 +23,7 @@ constexpr size_t kTakenBackMax = 8;  // pairings of one leg
 
 uint64_t client_key(const LegState& leg) { return KeyedHash().add(8).add(leg.protocol).add(leg.client).value(); }
 
-bool contains(const std::vector<uint64_t>& ids, const LegState& leg) {
+bool contains(std::span<const uint64_t> ids, const LegState& leg) {
   return std::find(ids.begin(), ids.end(), leg.id.value()) != ids.end();
 }
 

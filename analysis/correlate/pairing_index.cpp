@@ -7,8 +7,10 @@ namespace parallax {
 void PairingIndex::add(uint64_t key, uint64_t leg_id, Window window, int64_t now_ns) {
   Aging& aging = windows_[window];
   Chain& chain = aging.chains.of(key)[key];
-  aging.entries.push_back({now_ns + kWindowNs[window], key, leg_id, chain.newest});
-  chain.newest = aging.first + aging.entries.size() - 1;
+  const Showing showing{now_ns + kWindowNs[window], leg_id};
+  if (aging.showings.empty() || !(aging.showings.back() == showing)) aging.showings.push_back(showing);
+  aging.entries.push_back({key, chain.newest, aging.first_showing + static_cast<uint32_t>(aging.showings.size() - 1)});
+  chain.newest = aging.first + static_cast<uint32_t>(aging.entries.size() - 1);
   ++chain.size;
   if (aging.entries.size() <= kEntriesMax) return;
   forget_oldest(aging);
@@ -21,11 +23,14 @@ void PairingIndex::forget_oldest(Aging& aging) {
   if (--chain->second.size == 0) chains.erase(chain);
   aging.entries.pop_front();
   ++aging.first;
+  if (!aging.entries.empty() && aging.entries.front().showing == aging.first_showing) return;
+  aging.showings.pop_front();
+  ++aging.first_showing;
 }
 
 void PairingIndex::expire(int64_t now_ns) {
   for (Aging& aging : windows_) {
-    while (!aging.entries.empty() && aging.entries.front().until_ns < now_ns) forget_oldest(aging);
+    while (!aging.entries.empty() && aging.showings.front().until_ns < now_ns) forget_oldest(aging);
   }
 }
 
@@ -35,11 +40,11 @@ PairingIndex::Candidates PairingIndex::find(uint64_t key) const {
     const auto& chains = aging.chains.of(key);
     const auto chain = chains.find(key);
     if (chain == chains.end()) continue;
-    uint64_t number = chain->second.newest;
-    const size_t taken = std::min(chain->second.size, kCandidatesMax);
+    uint32_t number = chain->second.newest;
+    const size_t taken = std::min<size_t>(chain->second.size, kCandidatesMax);
     for (size_t i = 0; i < taken; ++i) {
-      const Entry& entry = aging.entries[number - aging.first];
-      found.legs.push_back(entry.leg_id);
+      const Entry& entry = aging.entry(number);
+      found.legs.push_back(aging.showing_of(entry).leg_id);
       number = entry.previous;
     }
     found.others += chain->second.size - taken;

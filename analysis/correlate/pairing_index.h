@@ -37,25 +37,34 @@ class PairingIndex {
   uint64_t evicted() const { return evicted_; }
 
  private:
+  // Numbers of entries and of showings are those of all time, modulo 2^32: of those that are kept no two are alike.
   struct Entry {
-    int64_t until_ns;
     uint64_t key;
-    uint64_t leg_id;
-    uint64_t previous;  // number of the entry before it in its chain; kNoEntry
+    uint32_t previous;  // number of the entry before it in its chain, as far as that has one
+    uint32_t showing;
   };
-  static constexpr uint64_t kNoEntry = ~uint64_t{0};
+  // What entries have in common that a leg has added at once.
+  struct Showing {
+    int64_t until_ns;
+    uint64_t leg_id;
+    bool operator==(const Showing&) const = default;
+  };
   struct Chain {
-    uint64_t newest = kNoEntry;
-    size_t size = 0;
+    uint32_t newest = 0;
+    uint32_t size = 0;
   };
   struct SameHash {
     size_t operator()(uint64_t key) const { return key; }  // keys are keyed hashes already
   };
-  // Entries in order of age, numbered for ever: entry n is entries[n - first].
+  // In order of age: entry n is entries[n - first].
   struct Aging {
     std::deque<Entry> entries;
-    uint64_t first = 0;
+    std::deque<Showing> showings;
+    uint32_t first = 0, first_showing = 0;
     Shards<absl::flat_hash_map<uint64_t, Chain, SameHash>> chains;
+
+    const Entry& entry(uint32_t number) const { return entries[number - first]; }
+    const Showing& showing_of(const Entry& entry) const { return showings[entry.showing - first_showing]; }
   };
   static void forget_oldest(Aging& aging);
 

@@ -17,9 +17,9 @@ constexpr uint64_t kTransitsLeast = 8;  // of the connection itself, to know wha
 std::optional<int64_t> usual_ns(const Connection& c, const FateEvent& event, const DetectorView& view) {
   auto usual = view.knowledge.usual_transit_ns(event.packet.point, event.absent_at, c.direction_of(event.packet.from));
   for (const Crossing& crossing : c.crossings) {
-    const Distribution& own = crossing.stats.transit[event.packet.from];
-    const bool is_it = crossing.is_followed && crossing.home == event.home && crossing.pair == event.pair;
-    if (is_it && own.count >= kTransitsLeast) usual = std::min(usual.value_or(own.median_ns), own.median_ns);
+    if (!crossing.is_followed || crossing.home != event.home || crossing.pair != event.pair) continue;
+    const Distribution own = crossing.stats.get().transit[event.packet.from];
+    if (own.count >= kTransitsLeast) usual = std::min(usual.value_or(own.median_ns), own.median_ns);
   }
   return usual;
 }

@@ -128,7 +128,7 @@ bool Handshake::may_rename(PointIndex a, PointIndex b) const {
 
 // A SYN at `point`, or at one further on, that may continue one of `syns`, which `leg` shows: it comes before `until_ns` and soon
 // after that one.
-bool Handshake::has_rival(const LegState& leg, const std::vector<PacketFacts>& syns, Stop stop, int64_t until_ns) const {
+bool Handshake::has_rival(const LegState& leg, std::span<const PacketFacts> syns, Stop stop, int64_t until_ns) const {
   RivalOpenings::Query query{stop.point, c_.side_basis == SideBasis::guessed || stop.is_turned, {}, {}, {}};
   for (const LegState& own : c_.legs) query.own.push_back(own.id.value());
   // The device has never changed the numbers of that service's connections: then it has not opened another in this one's place.
@@ -153,7 +153,7 @@ bool Handshake::has_rival(const LegState& leg, const std::vector<PacketFacts>& s
 
 // Those of the leg's SYNs that `stop` has not shown. Each that it has shown is the newest that had been sent by then.
 std::vector<PacketFacts> Handshake::syns_unseen(const LegState& leg, Stop stop) const {
-  std::vector<PacketFacts> unseen = leg.attempts;
+  std::vector<PacketFacts> unseen(leg.attempts.begin(), leg.attempts.end());
   for (const LegState& other : c_.legs) {
     if (!(stop_of(other) == stop) || !belongs(other)) continue;
     for (const PacketFacts& shown : other.attempts) {

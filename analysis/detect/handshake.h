@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -82,7 +83,7 @@ class Handshake {
   bool may_be_hidden(PointIndex point, Stop stop) const;
   // Whether any device between the two rewrites names, or is not known to leave them alone.
   bool may_rename(PointIndex a, PointIndex b) const;
-  bool has_rival(const LegState& leg, const std::vector<PacketFacts>& syns, Stop stop, int64_t until_ns) const;
+  bool has_rival(const LegState& leg, std::span<const PacketFacts> syns, Stop stop, int64_t until_ns) const;
   std::vector<PacketFacts> syns_unseen(const LegState& leg, Stop stop) const;
 
   const Connection& c_;

@@ -1,6 +1,7 @@
 #include "analysis/detect/icmp_errors.h"
 
 #include <algorithm>
+#include <span>
 #include <tuple>
 
 #include "analysis/detect/standstills.h"
@@ -24,7 +25,7 @@ bool is_same_further_on(const IcmpSighting& entered, const IcmpSighting& left, i
 }
 
 // As which of the others each left, if it did: by IP ID where the device leaves that alone, else those that took least first.
-std::vector<const IcmpSighting*> left_as(const std::vector<IcmpSighting>& entered, const std::vector<IcmpSighting>& others,
+std::vector<const IcmpSighting*> left_as(std::span<const IcmpSighting> entered, std::span<const IcmpSighting> others,
                                          int64_t timeout_ns) {
   struct Candidate {
     bool differs;  // in its ID

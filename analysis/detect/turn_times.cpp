@@ -16,13 +16,13 @@ std::string share(int64_t part_ns, int64_t whole_ns) {
 }
 
 bool lost_or_held(const Connection& c, const Crossing& crossing, Side sender, const DetectorView& view) {
-  const Distribution& own = crossing.stats.transit[sender];
+  const CrossingStats stats = crossing.stats.get();
+  const Distribution& own = stats.transit[sender];
   const auto usual = view.knowledge.usual_transit_ns(c.legs[crossing.client_leg].point, c.legs[crossing.server_leg].point,
                                                      c.direction_of(sender));
-  const bool is_held =
-      crossing.stats.held[sender] > 0 &&
-      own.max_ns >= view.thresholds.device_delay_times_usual * std::min(own.median_ns, usual.value_or(own.median_ns));
-  return crossing.stats.lost[sender] > 0 || is_held;
+  const bool is_held = stats.held[sender] > 0 && own.max_ns >= view.thresholds.device_delay_times_usual *
+                                                                   std::min(own.median_ns, usual.value_or(own.median_ns));
+  return stats.lost[sender] > 0 || is_held;
 }
 
 bool device_explains(const Connection& c, const DetectorView& view) {

@@ -123,7 +123,8 @@ bool PairTable::is_followed(Pair& pair, Side sender, bool enters, const Pending&
   // Shown twice, passed once; if it is a copy: else what it is on the far side finds no match. Where it leaves and nothing waits
   // there is nothing to match.
   const bool may_be_missed = enters || pair.half[sender].entered.head != kNone;
-  if (same == DuplicateState::suspect && may_be_missed) pair.not_followed[sender].add(p.order_ns, 2 * limits_.device_timeout_ns);
+  if (same == DuplicateState::suspect && may_be_missed)
+    own_incidents(pair).not_followed[sender].add(p.order_ns, 2 * limits_.device_timeout_ns);
   take_copy(pair, sender, enters, p);
   return false;
 }
@@ -161,7 +162,7 @@ bool PairTable::copy_is_awaited(const Pair& pair, Side sender, bool enters, cons
   const bool enters = &queue == &pair.half[sender].entered;
   const auto give_up = [&](const Pending& given_up, Doubt doubt) {
     enters ? leave_undecided(pair, sender, doubt) : leave_unexplained(pair, sender, doubt);
-    pair.not_followed[sender].add(given_up.order_ns, 2 * limits_.device_timeout_ns);
+    own_incidents(pair).not_followed[sender].add(given_up.order_ns, 2 * limits_.device_timeout_ns);
   };
   if (!pair.offset[sender].known() && queue.size >= kPendingMaxUnknown) give_up(pool_.pop(queue), Doubt::offset_unknown);
   if (queue.size < kPendingMax && pool_.append(queue, p)) {
@@ -338,7 +339,8 @@ void PairTable::matched(Pair& pair, Side sender, const Pending& in, const Pendin
 
 void PairTable::count_forwarded(Pair& pair, Side sender, const Pending& in, const Pending& out) {
   if (in.has(tcp_flag::rst)) {
-    pair.reset_crossed_ns[sender] = std::min(pair.reset_crossed_ns[sender], out.order_ns);
+    int64_t& crossed_ns = own_incidents(pair).reset_crossed_ns[sender];
+    crossed_ns = std::min(crossed_ns, out.order_ns);
     pair.has_reset_left = true;
   }
   if (in.has(tcp_flag::fin)) [[unlikely]] {
@@ -377,8 +379,9 @@ void PairTable::match_datagram(Pair& pair, Side sender, const Pending& in, const
   if (out.window != 0) forget_first_fragment(pair, sender, out);
   if (in.ip_id == 0) mark_bare_copies(pair, sender, in);
   if (!pair.may_move) return;
-  pair.first_matched_ns = std::min(pair.first_matched_ns, in.order_ns);
-  pair.last_matched_ns = std::max(pair.last_matched_ns, in.order_ns);
+  Incidents& incidents = own_incidents(pair);
+  incidents.first_matched_ns = std::min(incidents.first_matched_ns, in.order_ns);
+  incidents.last_matched_ns = std::max(incidents.last_matched_ns, in.order_ns);
   tell_datagrams(pair, limits_.device_timeout_ns);
 }
 
@@ -453,8 +456,8 @@ void PairTable::tell_changed(Pair& pair, Side sender, const Pending& in, const P
 // What waits of the same bytes has a copy that left; and where bytes are all that tells copies apart, which one is open.
 [[gnu::always_inline]] inline void PairTable::mark_copies(Pair& pair, Side sender, const Pending& in, const Pending& out) {
   if (!have_same_id(pair, in, out)) {
-    Exits& exits = pair.doubtful[sender];
-    const size_t at = pair.next_doubtful[sender]++ % exits.seq.size();
+    Exits& exits = own_incidents(pair).doubtful[sender];
+    const size_t at = own_incidents(pair).next_doubtful[sender]++ % exits.seq.size();
     const int64_t transit_us = (out.time_ns - in.order_ns) / 1000;
     exits.in_order_ns[at] = in.order_ns;
     exits.transit_us[at] = static_cast<int32_t>(
@@ -553,8 +556,7 @@ void PairTable::sweep(size_t budget, int64_t now_ns, int64_t round_ns) {
     drop_notes(pair, now_ns);
     for (const Side sender : kSides) {
       expire(pair, sender, now_ns);
-      sum += static_cast<uint32_t>(pair.half[sender].matched) + pair.lost[sender] + pair.superseded[sender] +
-             pair.undecided[sender] + pair.injected[sender] + pair.unexplained[sender];
+      sum += static_cast<uint32_t>(decided_of(pair, sender));
     }
     // Where it would have to wait, the next round tells more.
     if (sum != pair.reported && events_.send_now(event_of(pair, FateEventType::progress))) pair.reported = sum;

@@ -22,6 +22,7 @@
 #include "analysis/model/absence_proof.h"
 #include "analysis/model/device_index.h"
 #include "analysis/model/engine_options.h"
+#include "analysis/model/rare.h"
 #include "analysis/model/sensor_view.h"
 #include "analysis/model/sequence.h"
 #include "analysis/model/transit_cells.h"
@@ -163,6 +164,20 @@ class PairTable {
       return to_ns != kTimeMin && time_ns >= from_ns - apart_ns && time_ns <= to_ns + apart_ns;
     }
   };
+  // What few pairs have, by the side that sends: memory of its own, from the first of it until the pair ends.
+  struct Incidents {
+    PerSide<uint32_t> injected{}, unexplained{};  // see PacketFates
+    PerSide<bool> loses_control{};                // the device does lose control packets: further ones are told at once
+    PerSide<uint8_t> next_doubtful{};
+    PerSide<uint8_t> held{};  // see pair_wait::kHeldTold; goes no further than that
+    PerSide<ControlLoss> control;
+    PerSide<Repeated> repeated;
+    PerSide<int64_t> reset_crossed_ns{kTimeMax, kTimeMax};  // when a RST of that side was forwarded: others do no harm
+    PerSide<int64_t> missed_ns{kTimeMin, kTimeMin};         // when the sensor was last found to have missed data at that side
+    int64_t first_matched_ns = kTimeMax, last_matched_ns = kTimeMin;  // of datagrams that may move
+    PerSide<NotFollowed> not_followed;
+    PerSide<Exits> doubtful;
+  };
   // Of the packets that one side sends.
   struct alignas(64) Half {
     uint64_t matched = 0;
@@ -203,23 +218,30 @@ class PairTable {
     PerSide<TransitCells> transits;  // read for those that leave
     // Read for few.
     uint64_t connection_id = 0;
-    PerSide<uint32_t> segments_lost{}, lost{}, superseded{}, undecided{}, injected{}, unexplained{};  // see PacketFates
+    Rare<Incidents> incidents;
+    PerSide<uint32_t> segments_lost{}, lost{}, superseded{}, undecided{};  // see PacketFates
     PerSide<uint32_t> uncertain_transits{};
     uint32_t reported = 0;  // sum of the counts at the last progress report
     uint16_t doubts = 0;    // bits by Doubt
     PerSide<bool> fin_left{};
-    PerSide<bool> loses_control{};  // the device does lose control packets: further ones are told at once
-    PerSide<uint8_t> next_doubtful{};
-    PerSide<uint8_t> held{};  // see pair_wait::kHeldTold; goes no further than that
-    PerSide<ControlLoss> control;
-    PerSide<Repeated> repeated;
-    PerSide<int64_t> reset_crossed_ns{kTimeMax, kTimeMax};  // when a RST of that side was forwarded: others do no harm
-    PerSide<int64_t> missed_ns{kTimeMin, kTimeMin};         // when the sensor was last found to have missed data at that side
-    int64_t first_matched_ns = kTimeMax, last_matched_ns = kTimeMin;  // of datagrams that may move
-    PerSide<NotFollowed> not_followed;
-    PerSide<Exits> doubtful;
   };
-  static_assert(sizeof(Pair) <= 704 && offsetof(Pair, transits) == 64 * kHotLines);
+  static_assert(sizeof(Pair) == 384 && offsetof(Pair, transits) == 64 * kHotLines);
+
+  // To read, and to add to.
+  static const Incidents& incidents_of(const Pair& pair) {
+    static const Incidents none;
+    return pair.incidents ? *pair.incidents : none;
+  }
+  static Incidents& own_incidents(Pair& pair) {
+    if (!pair.incidents) pair.incidents = Incidents{};
+    return *pair.incidents;
+  }
+
+  // Packets of the side on which something is decided.
+  static uint64_t decided_of(const Pair& pair, Side sender) {
+    return pair.half[sender].matched + pair.lost[sender] + pair.superseded[sender] + pair.undecided[sender] +
+           incidents_of(pair).injected[sender] + incidents_of(pair).unexplained[sender];
+  }
 
   // What a side sends enters by the leg on its side, and leaves by the other one.
   static PathSide device_side(const Pair& pair, Side of) { return of == Side::client ? pair.device : opposite(pair.device); }

@@ -72,7 +72,8 @@ void PairTable::abandon(Pair& pair) {
       leave_undecided(pair, sender, Doubt::not_covered);
     for (; pair.half[sender].early.head != kNone; pool_.pop(pair.half[sender].early))
       leave_unexplained(pair, sender, Doubt::not_covered);
-    PacketQueue& held = pair.control[sender].held;
+    if (!pair.incidents) continue;
+    PacketQueue& held = pair.incidents->control[sender].held;
     for (; pair.datagrams && held.head != kNone; pool_.pop(held)) leave_undecided(pair, sender, Doubt::rival);
     forgive_control(pair, sender);
     for (; held.head != kNone; pool_.pop(held)) {
@@ -92,11 +93,11 @@ void PairTable::take_back(Pair& pair) {
     void_of.lost.add(pair.lost[sender]);
     void_of.superseded.add(pair.superseded[sender]);
     void_of.segments_lost.add(pair.segments_lost[sender]);
-    counters_.fates_taken_back.add(pair.half[sender].matched + pair.lost[sender] + pair.superseded[sender] +
-                                   pair.undecided[sender] + pair.injected[sender] + pair.unexplained[sender] +
-                                   pair.half[sender].entered.size + pair.half[sender].early.size +
-                                   pair.control[sender].held.size);
-    for (PacketQueue* queue : {&pair.half[sender].entered, &pair.half[sender].early, &pair.control[sender].held}) {
+    PacketQueue none;
+    PacketQueue& held = pair.incidents ? pair.incidents->control[sender].held : none;
+    counters_.fates_taken_back.add(decided_of(pair, sender) + pair.half[sender].entered.size + pair.half[sender].early.size +
+                                   held.size);
+    for (PacketQueue* queue : {&pair.half[sender].entered, &pair.half[sender].early, &held}) {
       while (queue->head != kNone) pool_.pop(*queue);
     }
   }
@@ -106,6 +107,7 @@ void PairTable::take_back(Pair& pair) {
 void PairTable::end(Pair& pair) {
   if (!events_.send(event_of(pair, FateEventType::closed))) counters_.events_dropped.add();
   while (notes_of(pair).head != kNone) pool_.pop(notes_of(pair));
+  pair.incidents.reset();
   pair.open = false;
 }
 
@@ -116,7 +118,7 @@ void PairTable::leave_undecided(Pair& pair, Side sender, Doubt doubt) {
 }
 
 void PairTable::leave_unexplained(Pair& pair, Side sender, Doubt doubt) {
-  ++pair.unexplained[sender];
+  ++own_incidents(pair).unexplained[sender];
   pair.doubts |= static_cast<uint16_t>(1 << static_cast<int>(doubt));
 }
 
@@ -206,15 +208,18 @@ AbsenceProof PairTable::absence_of(Pair& pair, Side sender, const Pending& in, i
   const bool takes_numbers = in.data || in.has(tcp_flag::fin) || is_answer;
   proof.unless(takes_numbers && !in.covered && is_acknowledged(pair, sender, in.end()), Doubt::acknowledged);
   // What else was missing there at about that time is the sensor's as likely as the device's.
-  int64_t& missed_ns = pair.missed_ns[opposite(sender)];
-  if (was_missed(pair, sender, in)) missed_ns = std::max(missed_ns, in.order_ns);
+  if (was_missed(pair, sender, in)) {
+    int64_t& newest_ns = own_incidents(pair).missed_ns[opposite(sender)];
+    newest_ns = std::max(newest_ns, in.order_ns);
+  }
+  const int64_t missed_ns = incidents_of(pair).missed_ns[opposite(sender)];
   proof.unless(missed_ns != kTimeMin && std::abs(in.order_ns - missed_ns) < limits_.device_timeout_ns, Doubt::not_covered);
   // Others have needed nearly as long.
   proof.unless(pair.half[sender].max_transit_ns > waited_ns / 4 * 3, Doubt::clock_uncertain);
   // Seen leaving before its own stamp, when fates had not begun: stamps of two ports may differ by more than they say.
   const bool begun = pair.fates_from_ns == kTimeMin || from - pair_wait::kLeastNs >= pair.fates_from_ns;
   proof.unless(!begun, Doubt::clock_uncertain);
-  proof.unless(pair.not_followed[sender].near(in.order_ns, limits_.device_timeout_ns), Doubt::not_covered);
+  proof.unless(incidents_of(pair).not_followed[sender].near(in.order_ns, limits_.device_timeout_ns), Doubt::not_covered);
   proof.unless((pair.datagrams && in.covered) || in.may_have_left, Doubt::rival);
   proof.unless(!reset && has_rival(pair, sender, in), Doubt::rival);
   const int64_t likely =
@@ -223,7 +228,7 @@ AbsenceProof PairTable::absence_of(Pair& pair, Side sender, const Pending& in, i
   proof.expect(from, likely, to);
   // A copy of these bytes has left, and it may have been this one: then it is the earlier copy that is missing, and the sensor
   // must cover that time too.
-  const Exits& exits = pair.doubtful[sender];
+  const Exits& exits = incidents_of(pair).doubtful[sender];
   for (size_t i = 0; in.data && i < exits.seq.size(); ++i) {
     const int64_t out_ns = exits.in_order_ns[i] + int64_t{exits.transit_us[i]} * 1000;
     if (exits.length[i] == 0 || exits.seq[i] != in.seq || out_ns + in.stamp_uncertainty_ns + pair_wait::kLeastNs < in.time_ns)
@@ -271,7 +276,7 @@ void PairTable::decide_lost(Pair& pair, Side sender, const Pending& in, int64_t 
   if (!reset && !in.has(tcp_flag::syn)) return lose_control(pair, sender, in, decided_ns);
   ++pair.lost[sender];
   counters_of(pair, sender).lost.add();
-  if (reset && pair.reset_crossed_ns[sender] == kTimeMax)
+  if (reset && incidents_of(pair).reset_crossed_ns[sender] == kTimeMax)
     tell(pair, sender, FateEventType::reset_not_forwarded, in, true, decided_ns);
   // Else a SYN: handshakes have detectors of their own.
 }
@@ -287,9 +292,10 @@ void PairTable::lose_segment(Pair& pair, Side sender, const Pending& in, int64_t
 // A NAT that has forgotten a conversation, for its silence or because it was told to, lets the next datagram leave from another
 // port, and all that follow: a leg of its own. What crosses under the one name before and after shows that it has not.
 void PairTable::lose_datagram(Pair& pair, Side sender, const Pending& in, int64_t waited_ns) {
-  PacketQueue& held = pair.control[sender].held;
   if (first_has_left(pair, sender, in)) return tell_datagram(pair, sender, in, waited_ns);
-  if (pair.may_move && in.order_ns < pair.first_matched_ns) return leave_undecided(pair, sender, Doubt::rival);
+  Incidents& incidents = own_incidents(pair);
+  PacketQueue& held = incidents.control[sender].held;
+  if (pair.may_move && in.order_ns < incidents.first_matched_ns) return leave_undecided(pair, sender, Doubt::rival);
   if (held.size >= kControlHeld) {
     pool_.pop(held);
     leave_undecided(pair, sender, Doubt::rival);
@@ -299,9 +305,10 @@ void PairTable::lose_datagram(Pair& pair, Side sender, const Pending& in, int64_
 }
 
 void PairTable::tell_datagrams(Pair& pair, int64_t waited_ns) {
+  if (!pair.incidents) return;
   for (const Side sender : kSides) {
-    PacketQueue& held = pair.control[sender].held;
-    while (held.head != kNone && (!pair.may_move || pool_[held.head].order_ns < pair.last_matched_ns))
+    PacketQueue& held = pair.incidents->control[sender].held;
+    while (held.head != kNone && (!pair.may_move || pool_[held.head].order_ns < pair.incidents->last_matched_ns))
       tell_datagram(pair, sender, pool_.pop(held), waited_ns);
   }
 }
@@ -330,13 +337,13 @@ bool PairTable::is_superseded(const Pair& pair, Side sender, const Pending& in) 
 
 // Lost, which is no harm by itself. It is if the sender has to say it again, or the peer sends again what it acknowledged.
 void PairTable::lose_control(Pair& pair, Side sender, const Pending& in, int64_t decided_ns) {
-  ControlLoss& loss = pair.control[sender];
   forgive_control(pair, sender);
   if (is_superseded(pair, sender, in)) {
     ++pair.superseded[sender];
     counters_of(pair, sender).superseded.add();
     return;
   }
+  ControlLoss& loss = own_incidents(pair).control[sender];
   if (loss.held.size == 0 || sequence_before(loss.ack, in.ack)) loss.ack = in.ack;
   if (loss.held.size >= kControlHeld || !pool_.append(loss.held, in)) {
     ++pair.lost[sender];
@@ -348,7 +355,8 @@ void PairTable::lose_control(Pair& pair, Side sender, const Pending& in, int64_t
 
 // Of those held, what has become superseded since.
 void PairTable::forgive_control(Pair& pair, Side sender) {
-  PacketQueue& held = pair.control[sender].held;
+  if (!pair.incidents) return;
+  PacketQueue& held = pair.incidents->control[sender].held;
   for (uint32_t previous = kNone, node = held.head; node != kNone;) {
     const uint32_t next = pool_[node].next;
     if (is_superseded(pair, sender, pool_[node]) ||
@@ -365,15 +373,16 @@ void PairTable::forgive_control(Pair& pair, Side sender) {
 
 // Two are the least: one may have been on its way when the peer sent again, or the sensor may have missed it without knowing.
 void PairTable::tell_control(Pair& pair, Side sender, int64_t decided_ns) {
-  ControlLoss& loss = pair.control[sender];
-  if (!pair.loses_control[sender]) {
+  Incidents& incidents = own_incidents(pair);
+  ControlLoss& loss = incidents.control[sender];
+  if (!incidents.loses_control[sender]) {
     size_t fins = 0;
     for (uint32_t node = loss.held.head; node != kNone; node = pool_[node].next) fins += pool_[node].has(tcp_flag::fin);
-    const Repeated& repeated = pair.repeated[opposite(sender)];
+    const Repeated& repeated = incidents.repeated[opposite(sender)];
     const bool in_vain = loss.held.size > 0 && repeated.order_ns > pool_[loss.held.head].order_ns + pair_wait::kLeastNs &&
                          sequence_at_or_before(repeated.seq, loss.ack - pair.offset[opposite(sender)].value());
     if (loss.held.size < 2 || (fins < 2 && !in_vain)) return;
-    pair.loses_control[sender] = true;
+    incidents.loses_control[sender] = true;
   }
   while (loss.held.head != kNone) {
     ++pair.lost[sender];
@@ -388,7 +397,7 @@ void PairTable::note_repeated(Pair& pair, Side sender, const Pending& in) {
   const bool probe = in.length <= 1 && !in.has(tcp_flag::fin);
   const bool again = probe ? pair.acknowledged[sender].zero_window && (in.data || in.acknowledged) : in.acknowledged;
   if (!again) return;
-  pair.repeated[sender] = {in.order_ns, in.seq};
+  own_incidents(pair).repeated[sender] = {in.order_ns, in.seq};
   forgive_control(pair, opposite(sender));
   tell_control(pair, opposite(sender), in.order_ns);
 }
@@ -403,7 +412,7 @@ AbsenceProof PairTable::never_entered(const Pair& pair, Side sender, const Pendi
   AbsenceProof proof(sensor_, pair.point[sender], ports_of(pair, sender));
   proof.unless(!pair.half[sender].entering_seen, Doubt::path_unknown)
       .unless(pair.clocks_apart || nothing_matched(pair), Doubt::clock_uncertain);
-  proof.unless(pair.not_followed[sender].near(out.order_ns, limits_.device_timeout_ns), Doubt::not_covered);
+  proof.unless(incidents_of(pair).not_followed[sender].near(out.order_ns, limits_.device_timeout_ns), Doubt::not_covered);
   proof.expect(std::max(from, covered_from), to);
   proof.unless(!is_in_time(pair, sender, out), Doubt::clock_uncertain);
   return proof;
@@ -428,17 +437,17 @@ void PairTable::decide_injected(Pair& pair, Side sender, const Pending& out, int
   const AbsenceProof proof = never_entered(pair, sender, out, waited_ns);
   // Devices make handshakes and resets of their own, and nothing else that takes sequence numbers.
   const bool is_forwarded = out.data || out.has(tcp_flag::fin);
-  const bool is_followed = !pair.not_followed[sender].near(out.order_ns, limits_.device_timeout_ns);
+  const bool is_followed = !incidents_of(pair).not_followed[sender].near(out.order_ns, limits_.device_timeout_ns);
   if (is_forwarded && is_followed && pair.offset[sender].known() && proof.covered() == proof.expected() &&
       is_in_time(pair, sender, out) && !pair.clocks_apart && !nothing_matched(pair))
     count_missed(pair, sender, enters, out.order_ns);
   if (!proof.holds_for_all()) return leave_unexplained(pair, sender, proof.doubt());
   if (out.is_next) return leave_unexplained(pair, sender, Doubt::not_covered);
-  ++pair.injected[sender];
+  ++own_incidents(pair).injected[sender];
   counters_of(pair, sender).injected.add();
   if (out.again) return hold_copy(pair, sender, pair_note::kProved, out);
   if (notes_.wanted()) note(pair, out, leaves, PacketLabel::injected_by_device);
-  if (!out.has(tcp_flag::rst) || pair.reset_crossed_ns[sender] <= out.order_ns) return;
+  if (!out.has(tcp_flag::rst) || incidents_of(pair).reset_crossed_ns[sender] <= out.order_ns) return;
   tell(pair, sender, FateEventType::reset_by_device, out, false, out.order_ns + waited_ns);
 }
 
@@ -566,8 +575,9 @@ FateEvent PairTable::event_of(const Pair& pair, FateEventType type) const {
                   .seq_at_absent = 0,
                   .stats = {}};
   CrossingStats& stats = event.stats;
+  const Incidents& incidents = incidents_of(pair);
   for (const Side sender : kSides) {
-    const uint32_t waiting = pair.half[sender].entered.size + pair.control[sender].held.size;
+    const uint32_t waiting = pair.half[sender].entered.size + incidents.control[sender].held.size;
     stats.lost[sender] = pair.segments_lost[sender];
     stats.matched[sender] = pair.half[sender].matched;
     stats.packets[sender] = {
@@ -576,10 +586,10 @@ FateEvent PairTable::event_of(const Pair& pair, FateEventType type) const {
         .lost = pair.lost[sender],
         .superseded = pair.superseded[sender],
         .undecided = pair.undecided[sender],
-        .injected = pair.injected[sender],
-        .unexplained = pair.unexplained[sender]};
-    stats.undecided += pair.undecided[sender] + pair.unexplained[sender];
-    stats.held[sender] = pair.held[sender];
+        .injected = incidents.injected[sender],
+        .unexplained = incidents.unexplained[sender]};
+    stats.undecided += pair.undecided[sender] + incidents.unexplained[sender];
+    stats.held[sender] = incidents.held[sender];
     stats.uncertain_transits[sender] = pair.uncertain_transits[sender];
     stats.isn_offset[sender] = static_cast<int32_t>(pair.offset[sender].value());
     stats.offset_known[sender] = pair.offset[sender].known();

@@ -96,7 +96,7 @@ void PairTable::compare_sacks(const Pair& pair, Side sender, const Pending& in, 
 // A point shows once more what it has shown. What comes twice on both sides is nothing that the device made.
 void PairTable::take_copy(Pair& pair, Side sender, bool enters, const Pending& copy) {
   if (!enters) {
-    ++pair.repeated[sender].copies;
+    ++own_incidents(pair).repeated[sender].copies;
     mark_rivals(pair, sender, copy);
   }
   if (!take_other_copy(pair, sender, enters, copy)) hold_copy(pair, sender, enters ? pair_note::kEnters : uint16_t{0}, copy);
@@ -151,7 +151,7 @@ bool PairTable::left_as_copy(Pair& pair, Side sender, const Pending& in) {
 }
 
 void PairTable::hold_copy(Pair& pair, Side sender, uint16_t kind, const Pending& copy) {
-  if (kind == pair_note::kProved) ++pair.repeated[sender].copies;
+  if (kind == pair_note::kProved) ++own_incidents(pair).repeated[sender].copies;
   if (notes_of(pair).size >= kNotesHeld / 2) decide_copies(pair, copy.order_ns);
   Pending note = copy;
   note.checksum = static_cast<uint16_t>(bits_of(sender, false) | pair_note::kCopy | kind);
@@ -175,7 +175,8 @@ void PairTable::decide_copies(Pair& pair, int64_t now_ns) {
     node = next;
     const Side sender = sender_of(copy);
     const bool has_id = pair.ip_id_kept && ids_tell(pair, copy, copy);
-    if (is(copy, pair_note::kEnters) || !has_id || pair.repeated[sender].copies * kCopiesShare >= pair.half[sender].matched)
+    if (is(copy, pair_note::kEnters) || !has_id ||
+        incidents_of(pair).repeated[sender].copies * kCopiesShare >= pair.half[sender].matched)
       continue;
     const bool is_proved = is(copy, pair_note::kProved) || (!may_have_entered_before(pair, copy, waited_ns) &&
                                                             never_entered(pair, sender, copy, waited_ns).holds_for_all());
@@ -351,7 +352,7 @@ void PairTable::decide_handshake(Pair& pair, Origin answer) {
     leave_undecided(pair, sender, answer == Origin::device ? Doubt::rival : Doubt::clock_uncertain);
     if (answer == Origin::unknown) continue;
     counters_of(pair, sender).answered.add();
-    ++pair.injected[sender];
+    ++own_incidents(pair).injected[sender];
     counters_of(pair, sender).injected.add();
     if (notes_.wanted()) note(pair, out, pair.point[opposite(sender)], PacketLabel::injected_by_device);
   }
@@ -361,8 +362,8 @@ void PairTable::decide_handshake(Pair& pair, Origin answer) {
 
 // What says the same as one that has just left may be that one, shown twice: which of the two it was nothing tells.
 void PairTable::mark_bare_copies(Pair& pair, Side sender, const Pending& in) {
-  Exits& exits = pair.doubtful[sender];
-  const size_t at = pair.next_doubtful[sender]++ % exits.seq.size();
+  Exits& exits = own_incidents(pair).doubtful[sender];
+  const size_t at = own_incidents(pair).next_doubtful[sender]++ % exits.seq.size();
   exits.in_order_ns[at] = in.order_ns;
   exits.seq[at] = in.seq;
   exits.length[at] = in.length;
@@ -372,7 +373,7 @@ void PairTable::mark_bare_copies(Pair& pair, Side sender, const Pending& in) {
 
 bool PairTable::is_bare_copy(const Pair& pair, Side sender, const Pending& in) const {
   if (in.ip_id != 0) return false;
-  const Exits& exits = pair.doubtful[sender];
+  const Exits& exits = incidents_of(pair).doubtful[sender];
   for (size_t i = 0; i < exits.seq.size(); ++i) {
     const bool is_same = exits.length[i] == in.length && exits.seq[i] == in.seq && in.length > 0;
     if (is_same && std::abs(in.order_ns - exits.in_order_ns[i]) <= pair_wait::kBareCopyNs) return true;
@@ -386,8 +387,9 @@ bool PairTable::is_bare_copy(const Pair& pair, Side sender, const Pending& in) c
 void PairTable::note_held(Pair& pair, Side sender, const Pending& in, const Pending& out) {
   const bool is_segment = in.data && !pair.datagrams;
   if (!is_segment || !have_same_id(pair, in, out) || in.length != out.length || pair.clocks_apart) return;
-  if (pair.held[sender] >= pair_wait::kHeldTold) return;
-  ++pair.held[sender];
+  uint8_t& held = own_incidents(pair).held[sender];
+  if (held >= pair_wait::kHeldTold) return;
+  ++held;
   tell(pair, sender, FateEventType::segment_held, in, true, in.order_ns + (out.time_ns - in.time_ns));
 }
 
@@ -400,7 +402,7 @@ void PairTable::take_first_fragment(Pair& pair, const PairSighting& s) {
   Pending note(s);
   note.checksum = static_cast<uint16_t>(bits_of(s.from, false) | pair_note::kFirst);
   if (notes_of(pair).size < kNotesHeld && pool_.append(notes_of(pair), note)) return;
-  pair.not_followed[s.from].add(s.order_ns, 2 * limits_.device_timeout_ns);
+  own_incidents(pair).not_followed[s.from].add(s.order_ns, 2 * limits_.device_timeout_ns);
   counters_.pending_overflows.add();
 }
 

@@ -9,6 +9,13 @@ namespace parallax {
 template <typename T>
 class Rare {
  public:
+  Rare() = default;
+  Rare(const Rare& other) : value_(other ? std::make_unique<T>(*other) : nullptr) {}
+  Rare(Rare&&) = default;
+  Rare& operator=(Rare other) {
+    value_ = std::move(other.value_);
+    return *this;
+  }
   Rare& operator=(T value) {
     value_ = std::make_unique<T>(std::move(value));
     return *this;

@@ -66,17 +66,18 @@ LegRecord record_of(const LegState& leg) {
 CrossingRecord record_of(const Crossing& crossing, const Connection& c, const SensorView& sensor) {
   const LegState& client_side = c.legs[crossing.client_leg];
   const LegState& server_side = c.legs[crossing.server_leg];
+  const CrossingStats stats = crossing.stats.get();
   CrossingRecord r;
   r.client_side = client_side.point;
   r.server_side = server_side.point;
   r.method = crossing.method;
   r.confidence = crossing.confidence;
   r.rivals = crossing.rivals;
-  r.changes = changes_between(client_side, server_side, crossing.stats);
+  r.changes = changes_between(client_side, server_side, stats);
   r.device_kind = crossing.is_proxied || opens_its_own(client_side, server_side) ? DeviceKind::proxy : kind_of(r.changes);
   for (const Side side : kSides) {
-    r.lost[side] = crossing.stats.lost[side] - std::min(crossing.stats.lost[side], crossing.cleared[side]);
-    if (crossing.stats.transit[side].count > 0) r.transit[side] = crossing.stats.transit[side];
+    r.lost[side] = stats.lost[side] - std::min(stats.lost[side], crossing.cleared[side]);
+    if (stats.transit[side].count > 0) r.transit[side] = stats.transit[side];
     if (crossing.is_proxied) {
       // Whose exchange it is on a connection of many is not known; that it is one may have shown after they were compared.
       const bool are_many = client_side.is_multiplexed && !server_side.shared_with.empty();
@@ -85,14 +86,14 @@ CrossingRecord record_of(const Crossing& crossing, const Connection& c, const Se
     }
   }
   if (crossing.is_proxied) {  // numbers of its own: how far apart they are says nothing
-    r.undecided = crossing.stats.undecided;
+    r.undecided = stats.undecided;
     return r;
   }
   if (client_side.has_syn() && server_side.has_syn() && client_side.client_isn != server_side.client_isn)
     r.isn_offset[Side::client] = static_cast<int32_t>(server_side.client_isn - client_side.client_isn);
   if (client_side.syn_ack && server_side.syn_ack && client_side.syn_ack->seq != server_side.syn_ack->seq)
     r.isn_offset[Side::server] = static_cast<int32_t>(client_side.syn_ack->seq - server_side.syn_ack->seq);
-  r.undecided = crossing.stats.undecided;
+  r.undecided = stats.undecided;
   return r;
 }
 

@@ -57,13 +57,14 @@ bool is_wanted_by_unseen(const LegHot& hot, const Sighting& s, Side from) {
 // The earliest data that the peer has not acknowledged, once more. While the peer's window is closed it is a probe, and a peer
 // that has closed waits for nothing.
 bool is_earliest_again(const TcpFlow& flow, const LegHot& hot, const Sighting& s, Side from, uint32_t labels) {
-  const Half& peer = flow.standstill.half[opposite(from)];
+  const Side peer = opposite(from);
   const bool is_wanted = is_what_is_wanted(hot, s, from) || is_wanted_by_unseen(hot, s, from);
-  return is_wanted && !(labels & bit(PacketLabel::spurious_retransmission)) && !peer.is_closed && !peer.has_fin;
+  return is_wanted && !(labels & bit(PacketLabel::spurious_retransmission)) &&
+         !flow.trouble_so_far().standstill.half[peer].is_closed && !flow.has_fin[peer];
 }
 
 void note_again(TcpFlow& flow, const LegHot& hot, const Sighting& s, Side from, uint32_t sent_us) {
-  Half& own = flow.standstill.half[from];
+  Half& own = flow.own_trouble().standstill.half[from];
   const uint32_t now_ms = milliseconds_of(s.time_ns), acked = is_peer_unseen(hot, from) ? s.seq : hot.max_ack[opposite(from)];
   if (own.times == 0 || own.acked != acked) {
     own.times = 0;
@@ -74,9 +75,9 @@ void note_again(TcpFlow& flow, const LegHot& hot, const Sighting& s, Side from, 
   own.again_ms = now_ms;
 }
 
-void note_window(TcpFlow& flow, const LegHot& hot, const Sighting& s, Side from, uint32_t labels,
+void note_window(Standstill& all, const LegHot& hot, const Sighting& s, Side from, uint32_t labels,
                  std::optional<StandstillMark>& ended) {
-  Half& own = flow.standstill.half[from];
+  Half& own = all.half[from];
   if (own.is_closed && s.window != 0) {
     ended = window_closed(own, from, s.time_ns, StandstillEnd::over);
     own.is_closed = false;
@@ -85,7 +86,7 @@ void note_window(TcpFlow& flow, const LegHot& hot, const Sighting& s, Side from,
     own.closed_ms = milliseconds_of(s.time_ns);
     own.probes = 0;
   }
-  Half& peer = flow.standstill.half[opposite(from)];
+  Half& peer = all.half[opposite(from)];
   constexpr uint32_t probe = bit(PacketLabel::zero_window_probe) | bit(PacketLabel::keep_alive);
   // A window that is taken back leaves data sent in vain, which serves as a probe each time that it is sent again (Linux).
   if (peer.is_closed && ((labels & probe) || is_what_is_wanted(hot, s, from))) count(peer.probes);
@@ -99,21 +100,21 @@ void note_keep_alive(Standstill& all, const Sighting& s, Side from, uint32_t lab
   count(all.keep_alives);
 }
 
-std::optional<StandstillMark> end_by_reset(TcpFlow& flow, const Sighting& s, Side from) {
+std::optional<StandstillMark> end_by_reset(Standstill& all, const Sighting& s, Side from) {
   const StandstillEnd end = from == Side::client ? StandstillEnd::reset_by_client : StandstillEnd::reset_by_server;
   std::optional<StandstillMark> longest;
   const auto consider = [&longest](const StandstillMark& mark) {
     if (is_told(mark) && (!longest || mark.length_ns() > longest->length_ns())) longest = mark;
   };
   for (const Side side : kSides) {
-    Half& half = flow.standstill.half[side];
+    Half& half = all.half[side];
     if (half.times > 0) consider(in_vain(half, side, s.time_ns, end));
     if (half.is_closed) consider(window_closed(half, side, s.time_ns, end));
     half.times = 0;
     half.is_closed = false;
   }
-  if (!longest && flow.standstill.keep_alives_of == from) longest = unanswered(flow.standstill, s.time_ns, end);
-  flow.standstill.keep_alives = 0;
+  if (!longest && all.keep_alives_of == from) longest = unanswered(all, s.time_ns, end);
+  all.keep_alives = 0;
   return longest;
 }
 
@@ -123,23 +124,26 @@ std::optional<StandstillMark> take(TcpFlow& flow, LegHot& hot, const Sighting& s
                                    uint32_t sent_us) {
   if (labels & bit(PacketLabel::spurious_retransmission)) note_needless(flow, from);
   if (sent_again && is_earliest_again(flow, hot, s, from, labels)) note_again(flow, hot, s, from, sent_us);
-  if ((s.tcp_flags & tcp_flag::fin) && !flow.standstill.half[from].has_fin) {
-    flow.standstill.half[from].has_fin = true;
-    flow.standstill.half[from].fin_us = microseconds_of(s.time_ns);
+  if ((s.tcp_flags & tcp_flag::fin) && !flow.has_fin[from]) {
+    flow.has_fin[from] = true;
+    flow.fin_us[from] = microseconds_of(s.time_ns);
   }
-  note_keep_alive(flow.standstill, s, from, labels);
+  constexpr uint32_t begins = bit(PacketLabel::keep_alive) | bit(PacketLabel::zero_window);
+  if (!flow.trouble && !(labels & begins)) return std::nullopt;
+  Standstill& all = flow.own_trouble().standstill;
+  note_keep_alive(all, s, from, labels);
   std::optional<StandstillMark> ended;
   if (s.tcp_flags & tcp_flag::rst) {
-    ended = end_by_reset(flow, s, from);
+    ended = end_by_reset(all, s, from);
   } else {
-    note_window(flow, hot, s, from, labels, ended);
+    note_window(all, hot, s, from, labels, ended);
     const Side peer = opposite(from);
-    Half& waiting = flow.standstill.half[peer];
+    Half& waiting = all.half[peer];
     if (waiting.times > 0 && (s.tcp_flags & tcp_flag::ack) && sequence_before(waiting.acked, hot.max_ack[from])) {
       ended = in_vain(waiting, peer, s.time_ns, StandstillEnd::over);
       waiting.times = 0;
     }
-    Half& own = flow.standstill.half[from];
+    Half& own = all.half[from];
     if (own.times > 0 && !sent_again && s.payload_length > 0 && is_peer_unseen(hot, from)) {
       ended = in_vain(own, from, s.time_ns, StandstillEnd::over);
       own.times = 0;
@@ -147,13 +151,11 @@ std::optional<StandstillMark> take(TcpFlow& flow, LegHot& hot, const Sighting& s
   }
   const auto stands = [](const Half& half) { return half.times > 0 || half.is_closed; };
   hot.flags &= static_cast<uint16_t>(~leg_flag::standing);
-  const bool is_asked = flow.standstill.keep_alives > 0;
-  if (is_asked || stands(flow.standstill.half[Side::client]) || stands(flow.standstill.half[Side::server]))
-    hot.flags |= leg_flag::standing;
+  if (all.keep_alives > 0 || stands(all.half[Side::client]) || stands(all.half[Side::server])) hot.flags |= leg_flag::standing;
   return ended && is_told(*ended) ? ended : std::nullopt;
 }
 
-void note_needless(TcpFlow& flow, Side sender) { count(flow.standstill.half[sender].needless); }
+void note_needless(TcpFlow& flow, Side sender) { count(flow.own_trouble().standstill.half[sender].needless); }
 
 StandstillMark lasting(const TcpFlow& flow, const LegHot& hot) {
   StandstillMark longest;
@@ -161,7 +163,7 @@ StandstillMark lasting(const TcpFlow& flow, const LegHot& hot) {
     if (is_told(mark) && mark.length_ns() > longest.length_ns()) longest = mark;
   };
   for (const Side side : kSides) {
-    const Half& half = flow.standstill.half[side];
+    const Half& half = flow.trouble_so_far().standstill.half[side];
     if (half.times > 0) consider(in_vain(half, side, time_of(half.again_ms, hot.last_ns), StandstillEnd::lasts));
     if (half.is_closed) consider(window_closed(half, side, hot.last_ns, StandstillEnd::lasts));
   }

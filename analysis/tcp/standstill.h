@@ -2,7 +2,7 @@
 // window that stays closed while data waits for it; a peer that says nothing to keep-alives until their sender gives up. And what
 // else of a direction is told once, with the leg's summary.
 //
-// The last line of a leg's TcpFlow, touched by nothing but what goes the slow path; while something stands still every packet of
+// A part of a leg's TcpTrouble, touched by nothing but what goes the slow path; while something stands still every packet of
 // the leg does (leg_flag::standing). Times are milliseconds modulo 2^32 (49 days).
 #pragma once
 
@@ -37,16 +37,15 @@ struct StandstillMark {
 };
 static_assert(std::is_trivially_copyable_v<StandstillMark>);
 
-struct alignas(64) Standstill {
+struct Standstill {
   struct Half {
     uint32_t acked;               // by the peer, when the data was first sent again
     uint32_t since_ms, again_ms;  // when it was first sent, and last
     uint32_t closed_ms;           // since when the side's window is closed
-    uint32_t fin_us;              // when its first FIN came, in microseconds
     uint16_t times;               // sent again; 0: nothing stands still
     uint16_t probes;              // of the closed window
     uint16_t needless;            // segments that it sent though their bytes had arrived
-    bool is_closed, has_fin;
+    bool is_closed;
   };
   PerSide<Half> half;
   // Keep-alives of one side since the other one has last said anything.
@@ -54,7 +53,6 @@ struct alignas(64) Standstill {
   uint8_t keep_alives;     // 0: none
   Side keep_alives_of;
 };
-static_assert(sizeof(Standstill) == 64 && std::is_trivially_copyable_v<Standstill>);
 
 namespace standstill {
 

@@ -1,5 +1,5 @@
-// What the analysis of a TCP leg needs while packets flow, beside the leg's own 256 bytes: seven cache lines out of a pool, of
-// which an undisturbed leg touches few.
+// What the analysis of a TCP leg needs while packets flow, beside the leg's own 256 bytes: five cache lines out of a pool, of
+// which an undisturbed leg touches few, and memory of its own for a leg on which something goes wrong.
 //
 // Owned by the analysis worker that owns the leg, through TcpFlowPool. A leg whose flow was taken from it for lack of room goes
 // on with a fresh one: what was known of the highest sequence numbers stands in the leg, the finer memory is gone.
@@ -8,10 +8,10 @@
 
 #include <array>
 #include <cstdint>
-#include <type_traits>
 #include <utility>
 
 #include "analysis/leg/leg.h"
+#include "analysis/model/rare.h"
 #include "analysis/tcp/flow_times.h"
 #include "analysis/tcp/standstill.h"
 
@@ -22,6 +22,25 @@ constexpr uint32_t microseconds_of(int64_t ns) { return static_cast<uint32_t>(st
 // A range of sequence numbers, modulo 2^32.
 struct SequenceRange {
   uint32_t begin, end;
+};
+
+// What is kept of a leg on which something is missing, or sent again, or stands still. Touched off the fast path alone.
+struct TcpTrouble {
+  // Ranges below next_seq that were not seen, in order.
+  static constexpr size_t kHoles = 3;
+  PerSide<std::array<SequenceRange, kHoles>> hole;
+
+  // The last packets that were sent again, until the receiver says that it had them already.
+  struct Again {
+    SequenceRange range;
+    uint32_t frame;
+    PortIndex port;
+    uint16_t used;
+  };
+  static constexpr size_t kAgain = 2;
+  PerSide<std::array<Again, kAgain>> again;
+
+  Standstill standstill;
 };
 
 struct alignas(64) TcpFlow {
@@ -49,38 +68,38 @@ struct alignas(64) TcpFlow {
   // Lines 1 to 3: round trips and turns.
   FlowTimes times;
 
-  // Line 4, touched once something is missing: ranges below next_seq that were not seen, in order.
-  static constexpr size_t kHoles = 3;
-  PerSide<std::array<SequenceRange, kHoles>> hole;
+  // Line 4, touched where a direction begins or ends, and where something goes wrong.
   PerSide<uint32_t> base_seq;  // before the direction's first byte: a SYN's own number, else one less than the first
   // A hole that is no longer kept ended here, so that of what is before nobody knows what was seen; 0: none.
   PerSide<uint32_t> uncertain_before;
+  PerSide<uint32_t> fin_us;  // when the side's first FIN came; valid by has_fin
+  PerSide<bool> has_fin;
+  Rare<TcpTrouble> trouble;
 
-  // Line 5, touched when something is sent again: the last packets that were, until the receiver says that it had them already.
-  struct Again {
-    SequenceRange range;
-    uint32_t frame;
-    PortIndex port;
-    uint16_t used;
-  };
-  static constexpr size_t kAgain = 2;
-  PerSide<std::array<Again, kAgain>> again;
-
-  // Line 6, touched off the fast path alone.
-  Standstill standstill;
+  const TcpTrouble& trouble_so_far() const {
+    static constexpr TcpTrouble none{};
+    return trouble ? *trouble : none;
+  }
+  TcpTrouble& own_trouble() {
+    if (!trouble) trouble = TcpTrouble{};
+    return *trouble;
+  }
 
   // Who was taken for the client is the server.
   void swap_sides() {
     half.flip();
     flip(times);
-    hole.flip();
     base_seq.flip();
     uncertain_before.flip();
-    again.flip();
-    standstill.half.flip();
+    fin_us.flip();
+    has_fin.flip();
+    if (!trouble) return;
+    trouble->hole.flip();
+    trouble->again.flip();
+    trouble->standstill.half.flip();
   }
 };
-static_assert(sizeof(TcpFlow) == 448 && std::is_trivially_copyable_v<TcpFlow>);
+static_assert(sizeof(TcpFlow) == 320);
 
 // By how many bits the windows of a direction are shifted, so that nobody has to look it up in the leg's cold lines.
 namespace flow_shift {

@@ -56,6 +56,7 @@ class TcpFlowPool {
     return index;
   }
   void release(uint32_t index) {
+    flows_[index].trouble.reset();
     owner_[index] = kNone;
     free_.push_back(index);
   }

@@ -113,9 +113,9 @@ uint32_t not_advancing(const Moment& m, const LegCold& cold) {
 // ---- holes ----
 
 void add_hole(TcpFlow& flow, Side from, SequenceRange hole) {
-  auto& holes = flow.hole[from];
+  auto& holes = flow.own_trouble().hole[from];
   uint8_t& count = flow.half[from].holes;
-  if (count == TcpFlow::kHoles) {  // the oldest is given up
+  if (count == TcpTrouble::kHoles) {  // the oldest is given up
     flow.uncertain_before[from] = holes[0].end;
     std::move(holes.begin() + 1, holes.end(), holes.begin());
     --count;
@@ -124,7 +124,7 @@ void add_hole(TcpFlow& flow, Side from, SequenceRange hole) {
 }
 
 void fill_holes(TcpFlow& flow, Side from, const SequenceRange& seen, const Half& peer) {
-  std::array<SequenceRange, TcpFlow::kHoles> old = flow.hole[from];
+  std::array<SequenceRange, TcpTrouble::kHoles> old = flow.trouble_so_far().hole[from];
   const uint8_t count = std::exchange(flow.half[from].holes, uint8_t{0});
   for (uint8_t i = 0; i < count; ++i) {
     const SequenceRange& hole = old[i];
@@ -239,7 +239,7 @@ uint32_t rules(const LegCold& cold, const TcpFlow& flow, const Moment& m, Side f
 
 bool fills_hole(const TcpFlow& flow, Side from, const SequenceRange& range) {
   for (uint8_t i = 0; i < flow.half[from].holes; ++i) {
-    const SequenceRange& hole = flow.hole[from][i];
+    const SequenceRange& hole = flow.trouble_so_far().hole[from][i];
     if (sequence_before(hole.begin, range.end) && sequence_before(range.begin, hole.end)) return true;
   }
   return false;

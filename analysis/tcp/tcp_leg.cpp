@@ -359,9 +359,8 @@ LegSummary summarize(const LegHot& hot, const LegCold& cold, const TcpFlow* flow
     r.times = summarize(flow->times, hot, cold);
     for (const Side side : kSides) r.is_whole[side] = is_whole(hot, *flow, side);
     for (const Side side : kSides) {
-      const Standstill::Half& half = flow->standstill.half[side];
-      if (half.has_fin) r.fin_ns[side] = hot.last_ns - int64_t{microseconds_of(hot.last_ns) - half.fin_us} * 1000;
-      r.needless[side] = half.needless;
+      if (flow->has_fin[side]) r.fin_ns[side] = hot.last_ns - int64_t{microseconds_of(hot.last_ns) - flow->fin_us[side]} * 1000;
+      r.needless[side] = flow->trouble_so_far().standstill.half[side].needless;
     }
     r.window_scale_at_least = {flow->half[Side::client].scale_at_least, flow->half[Side::server].scale_at_least};
   }

@@ -38,7 +38,7 @@ inline constexpr uint32_t attempt = 1, syn_ack = 2, established = 4, refused = 8
 struct LegStep {
   uint32_t what = 0;                          // leg_step
   uint32_t labels = 0;                        // PacketLabel bits
-  std::optional<TcpFlow::Again> needless;     // an earlier packet that the receiver had no need of
+  std::optional<TcpTrouble::Again> needless;  // an earlier packet that the receiver had no need of
   std::optional<StandstillMark> stood_still;  // what has ended with it
 };
 

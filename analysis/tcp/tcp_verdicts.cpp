@@ -38,7 +38,7 @@ bool sent_again(const TcpFlow& flow, const Sighting& s, Side from) {
   if (sequence_before(own.next_seq, range.end)) range.end = own.next_seq;
   // Then some of it came before, unless holes cover it all.
   for (uint8_t i = 0; i < own.holes && sequence_before(range.begin, range.end); ++i) {
-    const SequenceRange& hole = flow.hole[from][i];
+    const SequenceRange& hole = flow.trouble_so_far().hole[from][i];
     if (sequence_before(range.begin, hole.begin)) break;
     if (sequence_before(range.begin, hole.end)) range.begin = hole.end;
   }
@@ -69,22 +69,22 @@ uint32_t why_sent_again(const LegCold& cold, const TcpFlow& flow, const Sighting
 
 void remember_again(TcpFlow& flow, const Sighting& s, Side from) {
   uint8_t& at = flow.half[from].again_at;
-  flow.again[from][at] = {range_of(s), s.frame, s.port, 1};
-  at = static_cast<uint8_t>((at + 1) % TcpFlow::kAgain);
+  flow.own_trouble().again[from][at] = {range_of(s), s.frame, s.port, 1};
+  at = static_cast<uint8_t>((at + 1) % TcpTrouble::kAgain);
 }
 
-std::optional<TcpFlow::Again> needless_by(TcpFlow& flow, const Sighting& s, Side from) {
-  if (!(s.options & tcp_option::sack)) return std::nullopt;
+std::optional<TcpTrouble::Again> needless_by(TcpFlow& flow, const Sighting& s, Side from) {
+  if (!(s.options & tcp_option::sack) || !flow.trouble) return std::nullopt;
   // The first block repeats what was acknowledged, or lies within the second one (RFC 2883, 4).
   const SequenceRange first{s.sack[0], s.sack[1]}, second{s.sack[2], s.sack[3]};
   const bool acknowledged = sequence_at_or_before(first.end, s.ack);
   const bool within = second.begin != second.end && sequence_at_or_before(second.begin, first.begin) &&
                       sequence_at_or_before(first.end, second.end);
   if (!acknowledged && !within) return std::nullopt;
-  for (TcpFlow::Again& again : flow.again[opposite(from)]) {
+  for (TcpTrouble::Again& again : flow.trouble->again[opposite(from)]) {
     const bool same = sequence_at_or_before(again.range.begin, first.begin) && sequence_at_or_before(first.end, again.range.end);
     if (again.used == 0 || !same) continue;
-    const TcpFlow::Again found = again;
+    const TcpTrouble::Again found = again;
     again.used = 0;
     return found;
   }

@@ -33,6 +33,6 @@ void remember_again(TcpFlow& flow, const Sighting& s, Side from);
 
 // The packet that was sent needlessly, if `s`, an acknowledgement with SACK blocks, says so of one that is remembered; it is
 // forgotten then.
-std::optional<TcpFlow::Again> needless_by(TcpFlow& flow, const Sighting& s, Side from);
+std::optional<TcpTrouble::Again> needless_by(TcpFlow& flow, const Sighting& s, Side from);
 
 }  // namespace parallax

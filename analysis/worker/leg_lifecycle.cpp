@@ -97,6 +97,7 @@ bool LegLifecycle::close_some(int64_t last_ns) {
 
 // In the order in which the correlator takes their ends. In which slot a leg is depends on the number of workers.
 void LegLifecycle::list_what_is_open() {
+  closing_.reserve(store_.legs.size());
   for (uint32_t leg = 0; leg < store_.legs.capacity(); ++leg) {
     if (store_.legs.live(leg)) closing_.push_back({store_.legs.key(leg).point, hash_of(store_.legs.key(leg)), leg});
   }

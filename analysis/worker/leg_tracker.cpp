@@ -334,7 +334,7 @@ uint32_t LegTracker::label_carried(uint32_t leg) {
 }
 
 // The packet that was sent in vain came earlier, from the other side: its label is added to it.
-void LegTracker::note_needless(const TcpFlow::Again& again, const Sighting& s, Side from) {
+void LegTracker::note_needless(const TcpTrouble::Again& again, const Sighting& s, Side from) {
   counters_.needless_retransmissions[s.point][opposite(from)].add();
   notes_.add({.order_ns = s.order_ns,
               .time_ns = s.time_ns,

@@ -63,7 +63,7 @@ class LegTracker {
   TcpFlow& take_flow(uint32_t leg);
   uint32_t label_carried(uint32_t leg);
   void note_leg_packet(const Sighting& s, uint32_t leg, uint32_t labels);
-  void note_needless(const TcpFlow::Again& again, const Sighting& s, Side from);
+  void note_needless(const TcpTrouble::Again& again, const Sighting& s, Side from);
   void note_times(FlowTimes& times, uint32_t leg, const Sighting& s, Side from, const LegStep& step, uint8_t notes);
   void count_round_trips(const RoundTripSamples& samples, const Sighting& s, Side from);
   void count_handshake(const LegCold& cold, PointIndex point);

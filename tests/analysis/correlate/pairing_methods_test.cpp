@@ -194,5 +194,28 @@ TEST(PairingIndex, AKeyThatManyShareGivesTheNewestAndCountsTheRest) {
   EXPECT_TRUE(index.find(42).legs.empty());
 }
 
+TEST(PairingIndex, KeysThatALegShowsAtOnceAgeTogetherAndOthersForThemselves) {
+  constexpr int64_t kSecond = 1'000'000'000;
+  PairingIndex index;
+  const auto legs_of = [&index](uint64_t key) {
+    const auto found = index.find(key).legs;
+    return std::vector<uint64_t>(found.begin(), found.end());
+  };
+  for (int round = 0; round < 3; ++round) {  // what is forgotten leaves nothing behind
+    const int64_t now_ns = kNow + round * 100 * kSecond;
+    for (const uint64_t key : {1, 2, 3}) index.add(key, 7, PairingIndex::Window::opening, now_ns);
+    for (const uint64_t key : {2, 3}) index.add(key, 8, PairingIndex::Window::opening, now_ns);
+    index.add(3, 7, PairingIndex::Window::opening, now_ns + kSecond);
+    EXPECT_EQ(legs_of(1), (std::vector<uint64_t>{7}));
+    EXPECT_EQ(legs_of(2), (std::vector<uint64_t>{7, 8}));
+    EXPECT_EQ(legs_of(3), (std::vector<uint64_t>{7, 8, 7}));
+    index.expire(now_ns + 10 * kSecond + 1);
+    EXPECT_TRUE(legs_of(2).empty());
+    EXPECT_EQ(legs_of(3), (std::vector<uint64_t>{7}));
+    index.expire(now_ns + 11 * kSecond + 1);
+    EXPECT_TRUE(legs_of(3).empty());
+  }
+}
+
 }  // namespace
 }  // namespace parallax
