@@ -42,8 +42,9 @@ class Packed {
 
   T get() const {
     std::array<uint32_t, kWords> words{};
+    if (kept_ == nullptr) return std::bit_cast<T>(words);
     const uint32_t* next = kept_.get() + kMapWords;
-    for (size_t m = 0; kept_ != nullptr && m < kMapWords; ++m) {
+    for (size_t m = 0; m < kMapWords; ++m) {
       for (uint32_t map = kept_[m]; map != 0; map &= map - 1)
         words[32 * m + static_cast<size_t>(std::countr_zero(map))] = *next++;
     }
