@@ -533,6 +533,20 @@ bool PairTable::cover(Pair& pair, Side sender, const Pending& out) {
   return any;
 }
 
+// Those of ticks that are over by then.
+void PairTable::tell_passages(int64_t before_ns) {
+  const auto tell = [&](auto& passing, bool seen) {
+    for (size_t i = 0; i < passing.size(); ++i) {
+      for (const Direction direction : kDirections) {
+        if (passing[i][direction].tick_ns < before_ns - kPassageTickNs)
+          tell_passage(passing[i][direction], static_cast<DeviceIndex>(i), direction, seen);
+      }
+    }
+  };
+  tell(crossed_, true);
+  tell(missed_, false);
+}
+
 bool PairTable::finish_some(size_t budget) {
   for (; close_at_ < used_ && budget > 0; ++close_at_, --budget) {
     if (pairs_[close_at_].open) close(pairs_[close_at_], kTimeMax);

@@ -547,20 +547,6 @@ void PairTable::tell_passage(Passing& passing, DeviceIndex device, Direction dir
   if (!events_.send(event, limits_.pairs)) counters_.events_dropped.add();
 }
 
-// Those of ticks that are over by then.
-void PairTable::tell_passages(int64_t before_ns) {
-  const auto tell = [&](auto& passing, bool seen) {
-    for (size_t i = 0; i < passing.size(); ++i) {
-      for (const Direction direction : kDirections) {
-        if (passing[i][direction].tick_ns < before_ns - kPassageTickNs)
-          tell_passage(passing[i][direction], static_cast<DeviceIndex>(i), direction, seen);
-      }
-    }
-  };
-  tell(crossed_, true);
-  tell(missed_, false);
-}
-
 FateEvent PairTable::event_of(const Pair& pair, FateEventType type) const {
   FateEvent event{.type = type,
                   .home = worker_,

@@ -128,6 +128,7 @@ std::optional<StandstillMark> take(TcpFlow& flow, LegHot& hot, const Sighting& s
     flow.has_fin[from] = true;
     flow.fin_us[from] = microseconds_of(s.time_ns);
   }
+  hot.flags &= static_cast<uint16_t>(~leg_flag::standing);
   constexpr uint32_t begins = bit(PacketLabel::keep_alive) | bit(PacketLabel::zero_window);
   if (!flow.trouble && !(labels & begins)) return std::nullopt;
   Standstill& all = flow.own_trouble().standstill;
@@ -150,7 +151,6 @@ std::optional<StandstillMark> take(TcpFlow& flow, LegHot& hot, const Sighting& s
     }
   }
   const auto stands = [](const Half& half) { return half.times > 0 || half.is_closed; };
-  hot.flags &= static_cast<uint16_t>(~leg_flag::standing);
   if (all.keep_alives > 0 || stands(all.half[Side::client]) || stands(all.half[Side::server])) hot.flags |= leg_flag::standing;
   return ended && is_told(*ended) ? ended : std::nullopt;
 }
