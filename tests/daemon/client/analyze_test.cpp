@@ -436,22 +436,6 @@ TEST_F(AnalyzeTest, ClocksThatDifferAreAligned) {
   EXPECT_EQ(records(analyze(options).out)[1].point().clock_offset_seconds(), 0);
 }
 
-TEST_F(AnalyzeTest, PointsInAnotherOrderThanPacketsPassThemAreSaid) {
-  std::vector<Packet> server = many(true, 20);
-  for (Packet& packet : server) {  // one more router away from the client
-    const bool is_answer = packet.frame[34] == 0 && packet.frame[35] == 80;
-    packet.frame[22] = static_cast<uint8_t>(packet.frame[22] + (is_answer ? 1 : -1));
-    packet.frame[24] = static_cast<uint8_t>(packet.frame[24] + (is_answer ? -1 : 1));  // of the header's checksum
-  }
-  const std::string outside = "outside=" + write("a.pcap", pcap(many(false, 20)).bytes());
-  const std::string inside = "inside=" + write("b.pcap", pcap(many(true, 20)).bytes());
-  const std::string at_server = "server=" + write("c.pcap", pcap(server).bytes());
-  EXPECT_EQ(records(json({outside, inside, at_server}).out)[0].point().warnings_size(), 0);
-  const std::vector<v1::Record> all = records(json({outside, at_server, inside}).out);
-  ASSERT_EQ(all[0].point().warnings_size(), 1);
-  EXPECT_THAT(all[0].point().warnings(0), HasSubstr("pass these in the order outside, inside, server: name them in that order"));
-}
-
 // Connections that cross, a minute later more of them, and among these SYNs that do not. The clock inside steps between.
 TEST_F(AnalyzeTest, BlameOnBothSidesOfAStepRestsOnAlignedClocks) {
   constexpr int64_t kMinute = 60'000'000'000, kStep = 5'000'000'000;
