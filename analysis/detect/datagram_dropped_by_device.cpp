@@ -56,12 +56,20 @@ bool has_rival(const Connection& c, const PacketFacts& question, Handshake::Stop
                            question.order_ns + view.options.device_timeout_ns);
 }
 
+// What a point shows first of a conversation may be the answer to a question that passed it unseen. Then its other side bears the
+// question's name, and is no continuation of it.
+bool may_be_answer(const LegState& leg, const SensorView& sensor) {
+  constexpr int64_t kAnsweredNs = 1'000'000'000;  // nearly all answers come sooner
+  return !sensor.saw_everything(leg.point, leg.first.order_ns - kAnsweredNs, leg.first.order_ns);
+}
+
 // Only toward an address that others have reached through the device: what it is asked itself it answers, or not.
 void question_lost(const Connection& c, const DetectorView& view, Verdicts& out) {
   const Handshake path(c, view);
   const LegState& a = c.client_leg();
   const auto next = path.toward_server(path.stop_of(a));
   if (!next || !path.has_gone_on() || (c.side_basis == SideBasis::guessed && !next->is_turned)) return;
+  if (may_be_answer(a, view.sensor)) return;
   const AbsenceProof proof = path.packet_absent(a.first, *next, has_rival(c, a.first, *next, view));
   if (!proof.holds()) return;
   const uint64_t datagrams = a.has_summary ? a.summary.packets[Side::client] : 1;
