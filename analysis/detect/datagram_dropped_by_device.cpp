@@ -135,11 +135,13 @@ const Detector datagram_dropped_by_device = {
     .sentence = sentence,
     .page = {
         .means = "UDP datagrams entered the device and never left it; of fragmented ones all fragments, or all but the first.",
-        .needs = "Both points covered for the time in which the datagram should have left. Of a conversation, that it is paired "
-                 "across "
-                 "the device and that something of the same direction has crossed, and where the device renames its ends, that "
-                 "something has before and after; of a first datagram, that others have reached the same address through the "
-                 "device, and no datagram there that may be its continuation.",
+        .needs =
+            "Both points covered for the time in which the datagram should have left. Of a conversation, that it is paired "
+            "across "
+            "the device and that something of the same direction has crossed, and where the device renames its ends, that "
+            "something has before and after; of a first datagram, that others have reached the same address through the "
+            "device, no datagram there that may be its continuation, and that its own point missed nothing in the second before, "
+            "for else it may be an answer.",
         .errs = "A device that answers from a cache, or changes all of a datagram, drops nothing. One that spreads the datagrams "
                 "of a conversation over several servers, and renames the client too, looks as if it dropped what goes to all but "
                 "one. Of a fragmented datagram nothing is said before all of it has entered, nor where the far point may have "
